@@ -1,0 +1,1 @@
+"""Where patients meet time and each other: places, stations and the pathway."""

@@ -1,0 +1,141 @@
+"""The record that a simulator keeps of every patient, and what follows from it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.clinic.states import Place
+from sim.patient.fates import NEVER, Booleans, Fates
+from sim.scenario.distributions import Floats
+
+
+class Course(NamedTuple):
+    """One patient's course through the clinic; days from study opening, infinity for never."""
+
+    mobilising: float
+    ready_for_harvest: float
+    harvesting: float
+    recovering: float
+    waiting: float
+    immunoablation: float
+    aplasia: float
+    recovering_in_hospital: float
+    home: float
+    withdrawn: float
+    relapse: float
+    death: float
+    cause: float
+    room: float
+    follow_up_end: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What happened to some patients in some replications.
+
+    Every array has shape (patients, replications); times are days from study opening and infinite where
+    the thing never happened before death or the end of follow-up.
+    """
+
+    mobilising: Floats
+    ready_for_harvest: Floats
+    harvesting: Floats
+    recovering: Floats
+    waiting: Floats
+    immunoablation: Floats
+    aplasia: Floats
+    """The day of reinfusion."""
+    recovering_in_hospital: Floats
+    """The day of engraftment."""
+    home: Floats
+    withdrawn: Floats
+    relapse: Floats
+    death: Floats
+    cause: NDArray[np.int8]
+    room: NDArray[np.int32]
+    follow_up_end: Floats
+    enrolled: Floats
+    age: Floats
+    female: Booleans
+    responds: Booleans
+    mobilisation_infection: Floats
+    aplasia_infection: Floats
+    late_infection: Floats
+    sessions: Floats
+    """Apheresis sessions held."""
+    collected: Floats
+    """CD34+ cells from a completed harvest, before selection, million/kg; not a number elsewhere."""
+    turnaround_days: Floats
+
+    @property
+    def present(self) -> Booleans:
+        """Who enrolled at all (with Poisson arrivals the arrays are as long as the busiest replication)."""
+        return self.enrolled < NEVER
+
+    @property
+    def reinfused(self) -> Booleans:
+        """Who got the cells back."""
+        return self.aplasia < NEVER
+
+    @property
+    def infections(self) -> NDArray[np.int64]:
+        """Infections of each patient."""
+        onsets = (self.mobilisation_infection, self.aplasia_infection, self.late_infection)
+        count: NDArray[np.int64] = np.sum([onset < NEVER for onset in onsets], axis=0)
+        return count
+
+
+PLACES = tuple(place.value for place in Place)
+
+
+def history_of(fates: Fates, courses: Sequence[Sequence[Course]]) -> History:
+    """Join the fates and the courses of the same patients.
+
+    Parameters
+    ----------
+    courses
+        One sequence a replication, one course a patient.
+    """
+    replications, patients = len(courses), len(fates.enrolled)
+    table = np.array(courses, dtype=np.float64).reshape(replications, patients, len(Course._fields))
+    columns = {name: np.ascontiguousarray(table[:, :, k].T) for k, name in enumerate(Course._fields)}
+    return complete(fates, columns)
+
+
+def complete(fates: Fates, course: dict[str, Floats]) -> History:
+    """Add to the courses (name: array) what follows from them and the fates."""
+    last = np.minimum(course["death"], course["follow_up_end"])
+    harvest_begun, reinfusion = course["harvesting"], course["aplasia"]
+
+    def before_the_end(time: Floats) -> Floats:
+        return np.where(time < last, time, NEVER)
+
+    completed = course["recovering"] < NEVER
+    completed |= course["withdrawn"] < NEVER
+    held = np.zeros(fates.enrolled.shape)
+    np.floor(last - harvest_begun, out=held, where=harvest_begun < NEVER)
+    return History(
+        **{name: course[name] for name in Course._fields if name not in ("cause", "room")},
+        cause=course["cause"].astype(np.int8),
+        room=course["room"].astype(np.int32),
+        enrolled=fates.enrolled,
+        age=fates.age,
+        female=fates.female,
+        responds=fates.responds,
+        mobilisation_infection=before_the_end(fates.enrolled + fates.mobilisation_infection),
+        aplasia_infection=before_the_end(reinfusion + fates.aplasia_infection),
+        late_infection=before_the_end(reinfusion + fates.late_infection),
+        sessions=np.where(completed, fates.sessions, np.minimum(held, fates.sessions)),
+        collected=np.where(completed, fates.collected, np.nan),
+        turnaround_days=fates.turnaround_days,
+    )
+
+
+def columns_of(history: History) -> tuple[str, ...]:
+    """Return the names of the arrays of a history."""
+    return tuple(f.name for f in fields(history))

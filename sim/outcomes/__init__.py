@@ -1,0 +1,1 @@
+"""What is read off histories, and the exact twin that says what to expect."""

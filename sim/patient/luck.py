@@ -1,0 +1,110 @@
+"""Addressed luck: a uniform is a pure function of (seed, stream, patient, replication, occurrence).
+
+NumPy's Philox is a bijection of its 256-bit counter under one key. The key is the seed; the counter's four
+words are
+
+====  =====================================================================================
+word  holds
+====  =====================================================================================
+0     32 x patient + step, where 32 steps of 8 lanes make the 256 replications of a block
+1     block of 256 replications
+2     8-byte BLAKE2b digest of the stream's name
+3     occurrence
+====  =====================================================================================
+
+Each 64-bit output word gives two lanes of 32 bits; a lane w becomes u = (w + 1/2) / 2^32, never 0 or 1.
+Address to (counter, lane) is one-to-one as long as the digests of the names differ, which is checked below.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.patient.streams import Stream
+from sim.scenario.distributions import Floats
+
+BLOCK = 256
+MAX_SEED = 2**64 - 1
+_STEPS = 32
+_WORDS_PER_PATIENT = 128
+_WORD = 2**64
+_COUNTER = 2**256
+
+
+@cache
+def _address(stream: Stream) -> int:
+    """Return the stream's counter word."""
+    return int.from_bytes(blake2b(stream.value.encode(), digest_size=8).digest(), "little")
+
+
+if len({_address(stream) for stream in Stream}) != len(Stream):
+    raise ImportError("two stream names share a digest: rename the newer one")
+
+
+class Luck:
+    """All the luck there is under one seed.
+
+    Parameters
+    ----------
+    seed
+        0 to 2^64 - 1; the Philox key.
+    """
+
+    def __init__(self, seed: int) -> None:
+        if not 0 <= seed <= MAX_SEED:
+            raise ValueError(f"a seed lies between 0 and {MAX_SEED}, not {seed}")
+        # One reused generator whose counter is set for each tile: building one costs several times more.
+        self._bits = np.random.Philox(key=seed)
+        self._state = self._bits.state
+        self._seed = seed
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        return self._seed
+
+    def words(self, stream: Stream, patients: range, block: int, occurrence: int = 0) -> NDArray[np.uint32]:
+        """Return the lanes of consecutive patients in one block of replications.
+
+        Parameters
+        ----------
+        stream, patients, block, occurrence
+            The address; `patients` has step 1.
+
+        Returns
+        -------
+        array of uint32, shape (len(patients), 256)
+            Column j belongs to replication ``256 block + j``.
+        """
+        first = patients.start * _STEPS + block * _WORD + _address(stream) * _WORD**2 + occurrence * _WORD**3
+        # NumPy advances the counter before it generates, so it is set one step early.
+        early = (first - 1) % _COUNTER
+        state = self._state
+        state["state"]["counter"] = np.array(
+            [(early >> shift) % _WORD for shift in (0, 64, 128, 192)], dtype=np.uint64
+        )
+        state["buffer_pos"] = 4
+        self._bits.state = state
+        raw = self._bits.random_raw(len(patients) * _WORDS_PER_PATIENT)
+        if sys.byteorder == "big":  # the lower half of a word is its first lane everywhere
+            raw = (raw >> np.uint64(32)) | (raw << np.uint64(32))
+        return raw.view(np.uint32).reshape(len(patients), BLOCK)
+
+    def uniforms(self, stream: Stream, patients: range, replications: range, occurrence: int = 0) -> Floats:
+        """Return uniforms, shape (len(patients), len(replications)).
+
+        Parameters
+        ----------
+        replications
+            Consecutive, and all within one block of 256.
+        """
+        block, first = divmod(replications.start, BLOCK)
+        if first + len(replications) > BLOCK:
+            raise ValueError("replications of one call must lie within one block of 256")
+        lanes = self.words(stream, patients, block, occurrence)[:, first : first + len(replications)]
+        return (lanes.astype(np.float64) + 0.5) * 2.0**-32

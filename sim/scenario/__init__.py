@@ -1,0 +1,1 @@
+"""What a user writes: parameters, distributions, evidence and the scenario files that hold them."""

@@ -1,0 +1,157 @@
+"""Distributions of durations, ages and yields: quantile and distribution functions, always over arrays.
+
+One array code turns uniforms into values for every simulator, because scalar and array transcendental
+functions differ in their last bits.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from scipy import special
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_Positive = Annotated[float, Field(gt=0, le=1e9)]
+_NonNegative = Annotated[float, Field(ge=0, le=1e9)]
+
+
+class _Distribution(BaseModel):
+    """What every distribution answers; values are in the unit of the key that holds it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return the values below which the shares `u` (strictly between 0 and 1) lie."""
+        raise TypeError(f"{type(self).__name__} has no quantile function")
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return the share of values at or below `x`."""
+        raise TypeError(f"{type(self).__name__} has no distribution function")
+
+
+class Fixed(_Distribution):
+    """Always the same value."""
+
+    dist: Literal["fixed"] = "fixed"
+    value: _NonNegative
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return the value for each of `u`."""
+        return np.full(np.shape(u), self.value)
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return 0 below the value and 1 from it on."""
+        return np.asarray(x >= self.value, dtype=np.float64)
+
+
+class Exponential(_Distribution):
+    """Exponential with a mean."""
+
+    dist: Literal["exponential"]
+    mean: _Positive
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return ``-mean log(1 - u)``."""
+        return -self.mean * np.log1p(-u)
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return ``1 - exp(-x / mean)``."""
+        return -np.expm1(-np.maximum(x, 0.0) / self.mean)
+
+
+class Lognormal(_Distribution):
+    """Lognormal, given by mean and sd, or by median and sigma (the sd of the logarithm)."""
+
+    dist: Literal["lognormal"]
+    mean: _Positive | None = None
+    sd: _NonNegative | None = None
+    median: _Positive | None = None
+    sigma: _NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _one_pair(self) -> Lognormal:
+        given = {name for name in ("mean", "sd", "median", "sigma") if getattr(self, name) is not None}
+        if given not in ({"mean", "sd"}, {"median", "sigma"}):
+            have = ", ".join(sorted(given)) or "neither"
+            raise ValueError(f"a lognormal needs mean and sd, or median and sigma (given: {have})")
+        return self
+
+    @property
+    def log_mean_and_sigma(self) -> tuple[float, float]:
+        """Mean and standard deviation of the logarithm."""
+        if self.median is not None and self.sigma is not None:
+            return float(np.log(self.median)), self.sigma
+        if self.mean is None or self.sd is None:  # the validator has made sure of one pair
+            raise TypeError("lognormal without parameters")
+        variance = float(np.log1p((self.sd / self.mean) ** 2))
+        return float(np.log(self.mean)) - variance / 2, float(np.sqrt(variance))
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return ``exp(mu + sigma z(u))`` with z the standard normal quantile."""
+        mu, sigma = self.log_mean_and_sigma
+        return np.exp(mu + sigma * special.ndtri(u))
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return the normal distribution function of the standardised logarithm."""
+        mu, sigma = self.log_mean_and_sigma
+        if sigma == 0:
+            return np.asarray(x >= np.exp(mu), dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            return np.asarray(special.ndtr((np.log(np.maximum(x, 0.0)) - mu) / sigma))
+
+
+class Gamma(_Distribution):
+    """Gamma, given by mean and sd."""
+
+    dist: Literal["gamma"]
+    mean: _Positive
+    sd: _Positive
+
+    @property
+    def shape_and_scale(self) -> tuple[float, float]:
+        """Shape and scale with this mean and sd."""
+        shape = (self.mean / self.sd) ** 2
+        return shape, self.mean / shape
+
+    def quantile(self, u: Floats) -> Floats:
+        """Invert the regularised incomplete gamma function."""
+        shape, scale = self.shape_and_scale
+        return np.asarray(scale * special.gammaincinv(shape, u))
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return the regularised incomplete gamma function."""
+        shape, scale = self.shape_and_scale
+        return np.asarray(special.gammainc(shape, np.maximum(x, 0.0) / scale))
+
+
+class Weibull(_Distribution):
+    """Weibull with shape and scale."""
+
+    dist: Literal["weibull"]
+    shape: _Positive
+    scale: _Positive
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return ``scale (-log(1 - u)) ** (1 / shape)``."""
+        return self.scale * (-np.log1p(-u)) ** (1.0 / self.shape)
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return ``1 - exp(-(x / scale) ** shape)``."""
+        return -np.expm1(-((np.maximum(x, 0.0) / self.scale) ** self.shape))
+
+
+def _number_is_fixed(value: Any) -> Any:
+    """Read a bare number as the fixed distribution; everything else is left for the validators."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return {"dist": "fixed", "value": value}
+    return value
+
+
+Distribution: TypeAlias = Annotated[
+    Annotated[Fixed | Exponential | Lognormal | Gamma | Weibull, Field(discriminator="dist")],
+    BeforeValidator(_number_is_fixed),
+]

@@ -1,0 +1,240 @@
+"""The dictionary of endpoints: name, label, unit and definition of each, once.
+
+How they are computed is in `sim.outcomes`; here they are named, so that scenario files can aim at them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TIMES_YEARS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint.
+
+    ``kind`` is ``share`` for a fraction of patients and ``mean`` for an average; ``timed`` ones are read at
+    `read_times`. ``trial`` says how a trial would report it: counted by the data cut, estimated by
+    Kaplan-Meier or as a competing incidence, or not at all.
+    """
+
+    name: str
+    label: str
+    unit: str
+    kind: Literal["share", "mean"]
+    timed: bool
+    denominator: Literal["enrolled", "reinfused", "granted", "harvested", "discharged", "days", "followed"]
+    trial: Literal["count", "kaplan_meier", "incidence", "mean", "none"]
+    definition: str
+
+
+def _share(
+    name: str,
+    label: str,
+    denominator: Literal["enrolled", "reinfused"],
+    definition: str,
+    *,
+    timed: bool = False,
+    trial: Literal["count", "kaplan_meier", "incidence", "none"] = "count",
+) -> Endpoint:
+    return Endpoint(name, label, "", "share", timed, denominator, trial, definition)
+
+
+CAUSE_LABELS = {
+    "infection": "Death from infection",
+    "toxicity": "Death from toxicity",
+    "lupus": "Death from lupus",
+    "background": "Death from other causes",
+}
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    _share(
+        "treatment_related_mortality",
+        "Treatment-related mortality",
+        "enrolled",
+        "deaths from infection or toxicity, mobilisation to day 100 after reinfusion",
+    ),
+    _share(
+        "transplant_related_mortality",
+        "Transplant-related mortality",
+        "enrolled",
+        "deaths from infection or toxicity, reinfusion to day 100",
+    ),
+    _share(
+        "pre_transplant_mortality",
+        "Death before reinfusion",
+        "enrolled",
+        "deaths before reinfusion from any cause, not after withdrawal",
+    ),
+    _share(
+        "overall_survival",
+        "Overall survival",
+        "reinfused",
+        "alive, time from reinfusion",
+        timed=True,
+        trial="kaplan_meier",
+    ),
+    _share(
+        "disease_free_survival",
+        "Disease-free survival",
+        "reinfused",
+        "alive without relapse or established non-response, time from reinfusion",
+        timed=True,
+        trial="kaplan_meier",
+    ),
+    _share(
+        "relapse_incidence",
+        "Relapse",
+        "reinfused",
+        "relapsed, death and non-response competing, time from reinfusion",
+        timed=True,
+        trial="incidence",
+    ),
+    _share(
+        "no_response",
+        "No response",
+        "reinfused",
+        "alive and still active when response is assessed, time from reinfusion",
+        timed=True,
+        trial="incidence",
+    ),
+    _share(
+        "death_without_relapse",
+        "Death without relapse",
+        "reinfused",
+        "died before relapse or established non-response, time from reinfusion",
+        timed=True,
+        trial="incidence",
+    ),
+    _share(
+        "in_remission",
+        "In remission",
+        "reinfused",
+        "responders alive and not relapsed, time from reinfusion",
+        timed=True,
+        trial="none",
+    ),
+    _share(
+        "overall_survival_enrolled",
+        "Overall survival, all enrolled",
+        "enrolled",
+        "alive, time from enrolment",
+        timed=True,
+        trial="kaplan_meier",
+    ),
+    _share(
+        "disease_free_survival_enrolled",
+        "Disease-free survival, all enrolled",
+        "enrolled",
+        "alive, not withdrawn, no relapse or established non-response, time from enrolment",
+        timed=True,
+        trial="kaplan_meier",
+    ),
+    Endpoint(
+        "restricted_mean_survival",
+        "Years lived to the horizon, from reinfusion",
+        "years",
+        "mean",
+        False,
+        "reinfused",
+        "none",
+        "mean of years lived from reinfusion, up to the horizon",
+    ),
+    Endpoint(
+        "restricted_mean_survival_enrolled",
+        "Years lived to the horizon, from enrolment",
+        "years",
+        "mean",
+        False,
+        "enrolled",
+        "none",
+        "mean of years lived from enrolment, up to the horizon",
+    ),
+    *(
+        _share(f"death_by_cause_{cause}", label, "enrolled", f"deaths from {cause} by the end of follow-up")
+        for cause, label in CAUSE_LABELS.items()
+    ),
+    _share("harvest_failure", "Harvest failure", "enrolled", "withdrawn after a failed harvest"),
+    Endpoint(
+        "infections_per_patient",
+        "Infections per patient",
+        "",
+        "mean",
+        False,
+        "enrolled",
+        "none",
+        "infections in mobilisation, in aplasia and until day 93, per patient enrolled",
+    ),
+    Endpoint(
+        "length_of_stay_days",
+        "Stay in the isolation room",
+        "days",
+        "mean",
+        False,
+        "granted",
+        "none",
+        "start of immunoablation to discharge or death, among those who got a room",
+    ),
+    Endpoint(
+        "room_wait_days",
+        "Wait for a room",
+        "days",
+        "mean",
+        False,
+        "granted",
+        "none",
+        "readiness to start of immunoablation, among those who got a room",
+    ),
+    Endpoint(
+        "room_occupancy",
+        "Rooms in use",
+        "rooms",
+        "mean",
+        False,
+        "days",
+        "none",
+        "mean number of rooms in use, turnaround included, from the end of the warm-up to the last arrival",
+    ),
+    Endpoint(
+        "apheresis_sessions",
+        "Apheresis sessions",
+        "sessions",
+        "mean",
+        False,
+        "harvested",
+        "none",
+        "sessions per patient whose harvest was completed",
+    ),
+    Endpoint(
+        "cd34_infused",
+        "CD34+ cells infused",
+        "million/kg",
+        "mean",
+        False,
+        "reinfused",
+        "none",
+        "CD34+ cells from apheresis left by the selection, among the reinfused",
+    ),
+    Endpoint(
+        "mean_follow_up",
+        "Mean follow-up",
+        "years",
+        "mean",
+        False,
+        "followed",
+        "mean",
+        "mean of min(death, data cut) from reinfusion, among those reinfused before the data cut",
+    ),
+)
+
+BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+
+
+def read_times(endpoint: Endpoint, horizon_years: float) -> tuple[float | None, ...]:
+    """Return the times in years at which an endpoint is read: those up to the horizon, and the horizon."""
+    if not endpoint.timed:
+        return (None,)
+    times = [time for time in TIMES_YEARS if time <= horizon_years]
+    return tuple(times) if horizon_years in times else (*times, horizon_years)

@@ -1,0 +1,34 @@
+"""The life table: hazard of death from other causes by sex and completed year of age."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib import resources
+
+import numpy as np
+
+from sim.scenario.distributions import Floats
+from sim.scenario.schema import Background
+
+
+@cache
+def _population_hazards() -> Floats:
+    """Return -ln(1 - q) for US 2013, shape (2, ages): row 0 men, row 1 women, per year (NCHS)."""
+    text = resources.files("sim.scenario").joinpath("data/us_life_table_2013.csv").read_text("utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    q = np.array([[float(row[sex]) for row in rows] for sex in ("male", "female")])
+    hazards = -np.log1p(-q)
+    hazards.setflags(write=False)
+    return hazards
+
+
+def background_hazards(background: Background) -> Floats:
+    """Return the background hazard per year, shape (2, ages): row 0 men, row 1 women.
+
+    Column k holds for the year between birthdays k and k + 1; the last column holds for all later years.
+    """
+    hazards = _population_hazards()
+    if background.life_table == "none":
+        return np.zeros_like(hazards)
+    return hazards * background.standardised_mortality_ratio

@@ -1,0 +1,19 @@
+"""The ways a request can be wrong and a figure can be weak."""
+
+from __future__ import annotations
+
+
+class RequestError(ValueError):
+    """The request was wrong; the message says where, what was given, what is allowed and what to do."""
+
+
+class FigureWarning(UserWarning):
+    """A figure can't bear its weight; the message says which one, why, and the remedy."""
+
+
+class FewReplicationsWarning(FigureWarning):
+    """Too few replications for the intervals to be trusted."""
+
+
+class UndefinedFigureWarning(FigureWarning):
+    """A share of the virtual trials has nobody at risk where the figure is read."""
