@@ -21,7 +21,7 @@ from sim.patient.luck import Luck
 from sim.patient.streams import Stream
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.life_table import background_hazards
-from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Relapse, Scenario, TrialArrivals
+from sim.scenario.schema import DAYS_PER_YEAR, Relapse, Scenario, TrialArrivals
 
 Booleans: TypeAlias = NDArray[np.bool_]
 NEVER = np.inf
@@ -132,7 +132,16 @@ def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
     """
     if isinstance(scenario.arrivals, TrialArrivals):
         return _tiled(scenario, luck, scenario.cohort.patients, replications)
-    return _poisson_cohort(scenario, scenario.arrivals, luck, replications)
+    return _poisson_cohort(scenario, luck, replications)
+
+
+def expected_patients(scenario: Scenario) -> int:
+    """Return how many patients a replication has, or is sure not to exceed by much with Poisson arrivals."""
+    arrivals = scenario.arrivals
+    if isinstance(arrivals, TrialArrivals):
+        return scenario.cohort.patients
+    mean = arrivals.per_year * last_arrival_day(scenario) / DAYS_PER_YEAR
+    return int(np.ceil(mean + 8 * np.sqrt(mean))) + 30
 
 
 def last_arrival_day(scenario: Scenario) -> float:
@@ -153,11 +162,10 @@ def _tiled(scenario: Scenario, luck: Luck, patients: int, replications: range) -
     return Fate._make(np.concatenate(arrays) for arrays in zip(*tiles, strict=True))
 
 
-def _poisson_cohort(scenario: Scenario, arrivals: PoissonArrivals, luck: Luck, replications: range) -> Fates:
+def _poisson_cohort(scenario: Scenario, luck: Luck, replications: range) -> Fates:
     """Draw patients until every replication's arrivals have passed the last day."""
     last = last_arrival_day(scenario)
-    mean = arrivals.per_year * last / DAYS_PER_YEAR
-    patients = int(np.ceil(mean + 8 * np.sqrt(mean))) + 30
+    patients = expected_patients(scenario)
     while True:
         fates = _tiled(scenario, luck, patients, replications)
         days = np.cumsum(fates.enrolled, axis=0)  # the tiles hold gaps between neighbours

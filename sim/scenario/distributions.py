@@ -6,6 +6,7 @@ functions differ in their last bits.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
@@ -24,13 +25,13 @@ class _Distribution(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
+    @abstractmethod
     def quantile(self, u: Floats) -> Floats:
         """Return the values below which the shares `u` (strictly between 0 and 1) lie."""
-        raise TypeError(f"{type(self).__name__} has no quantile function")
 
+    @abstractmethod
     def cdf(self, x: Floats) -> Floats:
         """Return the share of values at or below `x`."""
-        raise TypeError(f"{type(self).__name__} has no distribution function")
 
 
 class Fixed(_Distribution):
@@ -93,7 +94,7 @@ class Lognormal(_Distribution):
     def quantile(self, u: Floats) -> Floats:
         """Return ``exp(mu + sigma z(u))`` with z the standard normal quantile."""
         mu, sigma = self.log_mean_and_sigma
-        return np.exp(mu + sigma * special.ndtri(u))
+        return np.asarray(np.exp(mu + sigma * special.ndtri(u)))
 
     def cdf(self, x: Floats) -> Floats:
         """Return the normal distribution function of the standardised logarithm."""

@@ -6,7 +6,10 @@ How they are computed is in `sim.outcomes`; here they are named, so that scenari
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Key: TypeAlias = tuple[str, float | None]
+"""An endpoint's name, and the time in years at which it is read."""
 
 TIMES_YEARS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
 
@@ -25,7 +28,7 @@ class Endpoint:
     unit: str
     kind: Literal["share", "mean"]
     timed: bool
-    denominator: Literal["enrolled", "reinfused", "granted", "harvested", "discharged", "days", "followed"]
+    denominator: Literal["enrolled", "reinfused", "granted", "harvested", "infused", "days", "followed"]
     trial: Literal["count", "kaplan_meier", "incidence", "mean", "none"]
     definition: str
 
@@ -213,7 +216,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "million/kg",
         "mean",
         False,
-        "reinfused",
+        "infused",
         "none",
         "CD34+ cells from apheresis left by the selection, among the reinfused",
     ),
@@ -238,3 +241,21 @@ def read_times(endpoint: Endpoint, horizon_years: float) -> tuple[float | None, 
         return (None,)
     times = [time for time in TIMES_YEARS if time <= horizon_years]
     return tuple(times) if horizon_years in times else (*times, horizon_years)
+
+
+def keys(horizon_years: float) -> list[Key]:
+    """Return every endpoint with every time at which it is read."""
+    return [(endpoint.name, time) for endpoint in ENDPOINTS for time in read_times(endpoint, horizon_years)]
+
+
+def column(key: Key) -> str:
+    """Return how a key is written in one word: ``name`` or ``name@years``."""
+    name, time = key
+    return name if time is None else f"{name}@{time:g}"
+
+
+def label(key: Key) -> str:
+    """Return how a key is written for people."""
+    name, time = key
+    text = BY_NAME[name].label
+    return text if time is None else f"{text}, {time:g} y"

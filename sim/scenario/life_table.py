@@ -18,7 +18,7 @@ def _population_hazards() -> Floats:
     text = resources.files("sim.scenario").joinpath("data/us_life_table_2013.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     q = np.array([[float(row[sex]) for row in rows] for sex in ("male", "female")])
-    hazards = -np.log1p(-q)
+    hazards: Floats = -np.log1p(-q)
     hazards.setflags(write=False)
     return hazards
 

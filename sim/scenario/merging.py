@@ -18,7 +18,9 @@ def defaults() -> Tree:
     """Return the nested table of all default values."""
     tree: Tree = {}
     flat = {key: parameter.default for key, parameter in parameters().items() if not parameter.required}
-    chosen = {key: flat[key] for key, parameter in parameters().items() if parameter.when is None and key in flat}
+    chosen = {
+        key: flat[key] for key, parameter in parameters().items() if parameter.when is None and key in flat
+    }
     for key, value in chosen.items():
         place(tree, key, deepcopy(value))
     for key, parameter in parameters().items():

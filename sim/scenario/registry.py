@@ -54,8 +54,8 @@ class Parameter:
     """One parameter of a scenario; a distribution is one parameter.
 
     ``default`` is a plain value (a table for a distribution) and None when ``required``. ``numbers`` is the
-    range of the numbers accepted, ``choices`` the words. ``when`` names the discriminator and the value under which
-    the parameter exists, for tables that come in variants.
+    range of the numbers accepted, ``choices`` the words. ``when`` names the discriminator and the value under
+    which the parameter exists, for tables that come in variants.
     """
 
     key: str

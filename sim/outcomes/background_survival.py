@@ -1,0 +1,82 @@
+"""Survival of background mortality, averaged over the ages and sexes of a cohort."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from sim.outcomes.interpolation import Piecewise, panel_points
+from sim.outcomes.quadrature import fixed_value, legendre, on_panels
+from sim.scenario.distributions import Distribution, Floats
+from sim.scenario.life_table import background_hazards
+from sim.scenario.schema import Background
+
+MAX_YEARS = 150  # nobody is left then, whatever the life table
+
+
+def _cumulative(hazards: Floats, ages: Floats) -> Floats:
+    """Return the hazard of one sex accumulated from birth to each age."""
+    at_birthdays = np.concatenate([[0.0], np.cumsum(hazards)])
+    year = np.minimum(ages.astype(np.intp), hazards.size - 1)
+    return np.asarray(at_birthdays[year] + hazards[year] * (ages - year))
+
+
+def _survival(hazards: Floats, female: float, ages: Floats, later: Floats) -> Floats:
+    """Return survival for `later` years from each age, sexes mixed; shape of `ages` + `later` broadcast."""
+    total = np.zeros(np.broadcast_shapes(ages.shape, later.shape))
+    for share, row in ((1 - female, hazards[0]), (female, hazards[1])):
+        if share > 0:
+            total += share * np.exp(_cumulative(row, ages) - _cumulative(row, ages + later))
+    return total
+
+
+def _age_rule(age: Distribution, fraction: float, last: int, order: int) -> tuple[Floats, Floats]:
+    """Return ages and weights that integrate exactly over the kinks a part of a year after enrolment.
+
+    The accumulated hazard from age A to A + s has kinks in A where A or A + s is a birthday; between
+    them it is linear. So the panels end there, and Gauss-Legendre works in u, the share of younger patients.
+    """
+    birthdays = np.arange(last + 1, dtype=np.float64)
+    edges = np.concatenate([birthdays, birthdays[1:] - fraction])
+    shares = np.concatenate([age.cdf(np.sort(edges)), [1.0]])
+    shares = shares[np.concatenate([[True], np.diff(shares) > 0])]
+    u, weights = on_panels(shares, legendre(order))
+    inside = (u > 0) & (u < 1)
+    return age.quantile(u[inside]), weights[inside]
+
+
+@lru_cache(maxsize=64)
+def background_survival(
+    age: Distribution, female: float, background: Background, years: int, order: int
+) -> Piecewise:
+    """Return B(s) = E[exp(-(L(A + s) - L(A)))], s in years from enrolment, up to `years`.
+
+    Everything but background mortality is independent of age and sex, so they enter the twin only here.
+
+    Parameters
+    ----------
+    age, female
+        Law of the age at enrolment in years, and share of women.
+    background
+        Life table and standardised mortality ratio; extra hazards are not part of B.
+    years
+        Length; beyond it the last value holds.
+    order
+        Interpolation points a year, and a third of it nodes an age panel.
+    """
+    hazards = background_hazards(background)
+    fixed = fixed_value(age)
+    lowest = 0.0 if fixed is None else fixed
+    first_birthday = 1 - lowest % 1  # the youngest patient's birthdays are the only kinks left in B
+    edges = np.concatenate([[0.0], first_birthday + np.arange(years + 1)])
+    points = panel_points(edges, order)
+    if not hazards.any():
+        return Piecewise.through(edges, np.ones_like(points))
+    if fixed is not None:
+        return Piecewise.through(edges, _survival(hazards, female, np.full(points.shape, fixed), points))
+    values = np.empty_like(points)
+    for column in range(order):  # the part of a year after a birthday is the same on each panel
+        ages, weights = _age_rule(age, float(points[0, column] % 1), hazards.shape[1], order // 3)
+        values[:, column] = _survival(hazards, female, ages, points[:, column, None]) @ weights
+    return Piecewise.through(edges, values)

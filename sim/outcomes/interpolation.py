@@ -1,0 +1,64 @@
+"""Piecewise Chebyshev interpolation: smooth functions of time, evaluated cheaply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.scenario.distributions import Floats
+
+
+@lru_cache(maxsize=32)
+def _chebyshev(order: int) -> tuple[Floats, Floats]:
+    """Return Chebyshev's points on (0, 1), ascending, and the matrix from values there to coefficients."""
+    angles = np.pi * (np.arange(order) + 0.5) / order
+    to_coefficients = 2 / order * np.cos(np.outer(np.arange(order), angles))
+    to_coefficients[0] /= 2
+    return (1 - np.cos(angles)) / 2, np.ascontiguousarray(to_coefficients[:, ::-1])
+
+
+def panel_points(edges: Floats, order: int) -> Floats:
+    """Return the interpolation points of each panel between ascending edges, shape (panels, order)."""
+    return edges[:-1, None] + np.diff(edges)[:, None] * _chebyshev(order)[0]
+
+
+@dataclass(frozen=True)
+class Piecewise:
+    """A function on panels: `coefficients` has shape (order, panels, ...), further axes are functions."""
+
+    edges: Floats
+    coefficients: Floats
+
+    @classmethod
+    def through(cls, edges: Floats, values: Floats) -> Piecewise:
+        """Return the function with `values`, shape (panels, order, ...), at `panel_points`."""
+        return cls(edges, np.einsum("cp,np...->cn...", _chebyshev(values.shape[1])[1], values, optimize=True))
+
+    def antiderivative(self) -> Piecewise:
+        """Return the integral from the first edge on."""
+        widths = np.diff(self.edges).reshape((-1,) + (1,) * (self.coefficients.ndim - 2))
+        raised = np.polynomial.chebyshev.chebint(self.coefficients, lbnd=-1, axis=0) * widths / 2
+        ends = raised.sum(axis=0)  # every Chebyshev polynomial is 1 at the right end
+        raised[0] += np.cumsum(ends, axis=0) - ends
+        return Piecewise(self.edges, raised)
+
+    def __call__(self, x: Floats) -> Floats:
+        """Evaluate the only function at each of `x`; beyond the last edge the value there holds."""
+        return self._evaluate(x, ())
+
+    def paired(self, x: Floats) -> Floats:
+        """Evaluate function number i at row i of `x`."""
+        return self._evaluate(x, (np.arange(x.shape[0])[:, None],))
+
+    def _evaluate(self, x: Floats, functions: tuple[NDArray[np.intp], ...]) -> Floats:
+        x = np.clip(x, self.edges[0], self.edges[-1])
+        panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, self.edges.size - 2)
+        left, right = self.edges[panel], self.edges[panel + 1]
+        local = (2 * x - left - right) / (right - left)
+        before, last = np.zeros_like(local), np.zeros_like(local)
+        for row in self.coefficients[:0:-1]:  # Clenshaw's recurrence
+            last, before = 2 * local * last - before + row[(panel, *functions)], last
+        return local * last - before + self.coefficients[0][(panel, *functions)]

@@ -1,0 +1,147 @@
+"""Quadrature: rules on (0, 1), discrete laws of durations, and Gauss rules made from them.
+
+A `Law` is a finite measure: values in days and their weights. Laws of durations are sums over the normal
+score z, with ``x = quantile(Phi(z))``, because every family is smooth there, down to shapes below one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg, special
+
+from sim.scenario.distributions import Distribution, Fixed, Floats, Lognormal
+
+_SCORE_LIMIT = 8.0  # beyond it lie 1.2e-15 of a distribution, which doubles cannot tell from nothing
+_SCORE_PANELS = 8
+_DOUBLE_EXPONENTIAL_LIMIT = 3.1  # there 1 - x is 8e-16
+
+
+class Law(NamedTuple):
+    """A discrete measure: values, and the weight of each."""
+
+    values: Floats
+    weights: Floats
+
+
+class UnitRule(NamedTuple):
+    """A quadrature rule on (0, 1): nodes, and weights that add to one."""
+
+    nodes: Floats
+    weights: Floats
+
+
+@lru_cache(maxsize=32)
+def legendre(order: int) -> UnitRule:
+    """Return Gauss-Legendre's rule on (0, 1)."""
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    return UnitRule((nodes + 1) / 2, weights / 2)
+
+
+@lru_cache(maxsize=32)
+def double_exponential(order: int) -> UnitRule:
+    """Return the tanh-sinh rule on (0, 1), which bears singularities and thin layers at both ends.
+
+    ``x = (1 + tanh(pi/2 sinh(tau))) / 2`` with the trapezoidal rule in tau (Takahasi and Mori 1974).
+    """
+    tau = np.linspace(-_DOUBLE_EXPONENTIAL_LIMIT, _DOUBLE_EXPONENTIAL_LIMIT, order)
+    x = special.expit(np.pi * np.sinh(tau))
+    weights = x * special.expit(-np.pi * np.sinh(tau)) * np.pi * np.cosh(tau) * (tau[1] - tau[0])
+    return UnitRule(x, weights / weights.sum())
+
+
+def on_panels(edges: Floats, rule: UnitRule) -> tuple[Floats, Floats]:
+    """Return nodes and weights of a rule repeated between ascending edges (along the last axis)."""
+    left, width = edges[..., :-1, None], np.diff(edges)[..., None]
+    shape = (*edges.shape[:-1], -1)
+    return (left + width * rule.nodes).reshape(shape), (width * rule.weights).reshape(shape)
+
+
+def fixed_value(distribution: Distribution) -> float | None:
+    """Return the only value of a distribution without spread, else None."""
+    if isinstance(distribution, Fixed):
+        return distribution.value
+    if isinstance(distribution, Lognormal) and distribution.log_mean_and_sigma[1] == 0:
+        return float(distribution.quantile(np.array([0.5]))[0])
+    return None
+
+
+def law_of(distribution: Distribution, order: int, breaks: Iterable[float] = ()) -> Law:
+    """Return a distribution as a law: composite Gauss-Legendre in the normal score.
+
+    Parameters
+    ----------
+    distribution
+        Any distribution.
+    order
+        Nodes a panel; a panel is two standard normal deviations.
+    breaks
+        Values at which what will be integrated has a kink: no panel crosses one.
+    """
+    value = fixed_value(distribution)
+    if value is not None:
+        return Law(np.array([value]), np.ones(1))
+    edges = np.linspace(-_SCORE_LIMIT, _SCORE_LIMIT, _SCORE_PANELS + 1)
+    kinks = special.ndtri(distribution.cdf(np.array([b for b in breaks if b > 0], dtype=np.float64)))
+    edges = np.union1d(edges, kinks[np.abs(kinks) < _SCORE_LIMIT])
+    score, weights = on_panels(edges, legendre(order))
+    density = np.exp(-(score**2) / 2) / np.sqrt(2 * np.pi)
+    return Law(distribution.quantile(special.ndtr(score)), weights * density)
+
+
+def add(first: Law, second: Law) -> Law:
+    """Return the law of the sum of two independent quantities."""
+    values = first.values[:, None] + second.values
+    return Law(values.ravel(), (first.weights[:, None] * second.weights).ravel())
+
+
+def join(laws: Sequence[Law]) -> Law:
+    """Return the measure that is the sum of measures."""
+    if not laws:
+        return Law(np.zeros(0), np.zeros(0))
+    return Law(np.concatenate([law.values for law in laws]), np.concatenate([law.weights for law in laws]))
+
+
+def compress(law: Law, order: int) -> Law:
+    """Return the Gauss rule of a law: the same first ``2 order`` moments on at most `order` nodes.
+
+    Lanczos with full reorthogonalisation, then Golub and Welsch (1969).
+    """
+    keep = law.weights > 0
+    values, weights = law.values[keep], law.weights[keep]
+    if values.size <= 1:
+        return Law(values, weights)
+    mass, low, high = float(weights.sum()), float(values.min()), float(values.max())
+    if high - low <= 1e-14 * high:
+        return Law(np.array([float(weights @ values) / mass]), np.array([mass]))
+    x = (2 * values - low - high) / (high - low)
+    basis = [np.sqrt(weights / mass)]
+    diagonal, beside = [], []
+    for _ in range(min(order, values.size)):
+        residual = x * basis[-1]
+        diagonal.append(float(residual @ basis[-1]))
+        known = np.array(basis)
+        residual -= known.T @ (known @ residual)
+        residual -= known.T @ (known @ residual)
+        norm = float(np.sqrt(residual @ residual))
+        if norm < 1e-13:
+            break
+        beside.append(norm)
+        basis.append(residual / norm)
+    nodes, vectors = linalg.eigh_tridiagonal(np.array(diagonal), np.array(beside[: len(diagonal) - 1]))
+    return Law((low + high + nodes * (high - low)) / 2, mass * vectors[0] ** 2)
+
+
+def compress_between(law: Law, breaks: Iterable[float], order: int, negligible: float = 1e-18) -> Law:
+    """Return a law as one Gauss rule between each two neighbouring breaks."""
+    edges = np.array(sorted(breaks), dtype=np.float64)
+    segment = np.searchsorted(edges, law.values)
+    pieces = []
+    for number in range(edges.size + 1):
+        inside = segment == number
+        if law.weights[inside].sum() > negligible:
+            pieces.append(compress(Law(law.values[inside], law.weights[inside]), order))
+    return join(pieces)

@@ -1,0 +1,221 @@
+"""The law of the time from enrolment to reinfusion, when no queue binds.
+
+The time is a sum of independent stages. Nothing here depends on how deadly infection or lupus are, so a
+calibration pays for it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from sim.outcomes.apheresis import Sessions, sessions_law
+from sim.outcomes.quadrature import Law, add, compress, compress_between, join, law_of
+from sim.scenario.distributions import Distribution, Floats
+from sim.scenario.schema import DAYS_PER_YEAR, Harvest, Recovery, Scenario, TrialArrivals
+
+_STAGE_ORDER = 16  # nodes a panel of a stage's law, before it is compressed
+_GAUSS_ORDER = 14  # nodes of a compressed law between two breaks
+
+
+@dataclass(frozen=True)
+class Branches:
+    """A law split by mobilisation infection: weights of the uninfected and the infected at common times.
+
+    The weights of the infected are before anybody has died of the infection.
+    """
+
+    times: Floats
+    clean: Floats
+    infected: Floats
+
+    def weights(self, case_fatality: float) -> Floats:
+        """Return the weights of those whose infection, if any, is not fatal."""
+        return self.clean + (1 - case_fatality) * self.infected
+
+    @classmethod
+    def of(cls, clean: Law, infected: Law) -> Branches:
+        """Put the two laws on common times."""
+        return cls(
+            np.concatenate([clean.values, infected.values]),
+            np.concatenate([clean.weights, np.zeros_like(infected.weights)]),
+            np.concatenate([np.zeros_like(clean.weights), infected.weights]),
+        )
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """What decides the time to reinfusion; days."""
+
+    enters_at: Literal["mobilisation", "immunoablation"]
+    mobilisation: Distribution
+    infection_hazard: float
+    infection_window: float
+    harvest: Harvest
+    recovery: Recovery
+    immunoablation: Distribution
+    toxicity: float
+    breaks: tuple[float, ...]
+    refinement: int
+
+    @classmethod
+    def of(cls, scenario: Scenario, refinement: int) -> Pathway:
+        """Read the pathway from a scenario."""
+        if scenario.cohort.enters_at == "home":
+            raise ValueError("a cohort at home has no pathway")
+        infection = scenario.mobilisation.infection
+        return cls(
+            scenario.cohort.enters_at,
+            scenario.mobilisation.duration_days,
+            infection.hazard_per_day,
+            infection.window_days,
+            scenario.harvest,
+            scenario.recovery,
+            scenario.immunoablation.duration_days,
+            scenario.immunoablation.toxicity_per_day,
+            _follow_up_breaks(scenario),
+            refinement,
+        )
+
+    def infection_free(self, duration: Floats) -> Floats:
+        """Return the chance of no infection in a mobilisation of given lengths."""
+        return np.exp(-self.infection_hazard * np.minimum(self.infection_window, duration))
+
+
+def _follow_up_breaks(scenario: Scenario) -> tuple[float, ...]:
+    """Return the times to reinfusion at which follow-up to the data cut has kinks, or some rough scale."""
+    cut = scenario.follow_up.data_cut_days
+    if cut == "none" or not isinstance(scenario.arrivals, TrialArrivals):
+        return (DAYS_PER_YEAR, 10 * DAYS_PER_YEAR)
+    return (cut - scenario.arrivals.window_days, cut)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """One stage: how long it lasts, and a weight that depends on how long."""
+
+    duration: Distribution
+    weight: Callable[[Floats], Floats] = np.ones_like
+    breaks: tuple[float, ...] = ()
+
+    def law(self, order: int, breaks: Sequence[float] = ()) -> Law:
+        law = law_of(self.duration, order, (*self.breaks, *breaks))
+        return Law(law.values, law.weights * self.weight(law.values))
+
+    @property
+    def spread(self) -> float:
+        low, high = self.duration.quantile(np.array([0.001, 0.999]))
+        return float(high - low)
+
+
+def _sum_of(stages: Sequence[_Stage], known: Law, breaks: Sequence[float], refinement: int) -> Law:
+    """Return the law of a sum of stages and a known law, as Gauss rules between breaks.
+
+    The widest stage comes last and is integrated anew for each value of the rest, so that no panel of it
+    crosses a break: to a narrow rest that makes the sum as good as smooth.
+    """
+    order, gauss = _STAGE_ORDER * refinement, _GAUSS_ORDER * refinement
+    if not stages:
+        return compress_between(known, breaks, gauss)
+    *narrow, widest = sorted(stages, key=lambda stage: stage.spread)
+    rest = known
+    for stage in narrow:
+        rest = compress(add(rest, stage.law(order)), 2 * gauss)
+    laws = []
+    for value, weight in zip(rest.values, rest.weights, strict=True):
+        last = widest.law(order, [b - value for b in breaks])
+        laws.append(Law(value + last.values, weight * last.weights))
+    return compress_between(join(laws), breaks, gauss)
+
+
+@lru_cache(maxsize=64)
+def mobilisation_law(path: Pathway) -> Branches:
+    """Return the law of the length of mobilisation, by infection."""
+    law = law_of(path.mobilisation, _STAGE_ORDER * path.refinement, (path.infection_window,))
+    law = compress_between(law, (path.infection_window,), _GAUSS_ORDER * path.refinement)
+    free = path.infection_free(law.values)
+    return Branches(law.values, law.weights * free, law.weights * (1 - free))
+
+
+@lru_cache(maxsize=64)
+def apheresis(path: Pathway) -> Sessions | None:
+    """Return the law of the sessions; None if there are none."""
+    harvest = path.harvest
+    if path.enters_at != "mobilisation" or harvest.duration_days != "by_sessions":
+        return None
+    order = 16 * path.refinement
+    yields, target = harvest.yield_million_per_kg, harvest.target_million_per_kg
+    return sessions_law(yields, target, harvest.max_sessions, order)
+
+
+def harvest_law(path: Pathway) -> Law:
+    """Return the days of harvests that gave enough, by number of sessions and then with marrow."""
+    sessions = apheresis(path)
+    if sessions is None:
+        raise ValueError("this pathway has no apheresis sessions")
+    days = np.arange(1.0, sessions.share.size + 1)
+    marrow = path.harvest.marrow
+    return Law(
+        np.append(days, days[-1] + marrow.days),
+        np.append(sessions.share, sessions.short * (1 - marrow.failure)),
+    )
+
+
+def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tuple[float, ...]) -> Branches:
+    """Return the law of mobilisation, a known law, recovery, a possible postponement and later stages."""
+    window = (path.infection_window,)
+    before = [_Stage(path.recovery.duration_days), *later]
+    if path.harvest.duration_days != "by_sessions":
+        before.append(_Stage(path.harvest.duration_days))
+    postponement = path.recovery.postponement
+    put_off = [*before, _Stage(postponement.duration_days)]
+    laws = []
+    for first, chance in (
+        (_Stage(path.mobilisation, path.infection_free, window), postponement.probability),
+        (
+            _Stage(path.mobilisation, lambda days: 1 - path.infection_free(days), window),
+            postponement.after_infection,
+        ),
+    ):
+        parts = [
+            Law(law.values, law.weights * share)
+            for stages, share in ((before, 1 - chance), (put_off, chance))
+            if share > 0
+            for law in [_sum_of([first, *stages], known, breaks, path.refinement)]
+        ]
+        laws.append(compress_between(join(parts), breaks, _GAUSS_ORDER * path.refinement))
+    return Branches.of(*laws)
+
+
+_AT_ONCE = Law(np.zeros(1), np.ones(1))
+
+
+@lru_cache(maxsize=64)
+def request_law(path: Pathway) -> Branches:
+    """Return the law of the time from enrolment to the start of immunoablation."""
+    if path.enters_at == "immunoablation":
+        return Branches(np.zeros(1), np.ones(1), np.zeros(1))
+    known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
+    return _by_infection(path, known, (), ())
+
+
+@lru_cache(maxsize=64)
+def reinfusion_law(path: Pathway) -> Branches:
+    """Return the law of the time from enrolment to reinfusion, toxicity survived."""
+    last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
+    if path.enters_at == "immunoablation":
+        law = _sum_of([last], _AT_ONCE, path.breaks, path.refinement)
+        return Branches(law.values, law.weights, np.zeros_like(law.weights))
+    known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
+    return _by_infection(path, known, (last,), path.breaks)
+
+
+@lru_cache(maxsize=64)
+def reinfusion_law_without_harvest(path: Pathway) -> Branches:
+    """Return the law of the time to reinfusion less the days of harvest, toxicity survived."""
+    last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
+    return _by_infection(path, _AT_ONCE, (last,), ())

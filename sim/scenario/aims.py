@@ -1,0 +1,80 @@
+"""Whether what a scenario aims at makes sense: its targets and the parameters to solve for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.scenario.endpoints import BY_NAME, TIMES_YEARS, read_times
+from sim.scenario.refusals import WhereOf, refuse, sentence, unknown, unknown_key
+from sim.scenario.registry import parameters, short
+from sim.scenario.schema import Scenario, Target
+
+
+def check_aims(scenario: Scenario, where_of: WhereOf) -> None:
+    """Refuse targets for endpoints or times that do not exist, and keys that can't be solved for.
+
+    Raises
+    ------
+    RequestError
+        Naming each, and the nearest valid one.
+    """
+    problems = [sentence(where_of("target"), text) for text in _target_problems(scenario)]
+    problems += [sentence(where_of("calibration.solve"), text) for text in _solve_problems(scenario)]
+    if problems:
+        raise refuse(problems)
+
+
+def _target_problems(scenario: Scenario) -> Iterator[str]:
+    seen = set()
+    for number, target in enumerate(scenario.target, start=1):
+        what = f"[[target]] number {number}"
+        if target.endpoint not in BY_NAME:
+            otherwise = f"endpoints are {', '.join(BY_NAME)}"
+            yield unknown(
+                f'{what}: endpoint = "{target.endpoint}": unknown endpoint',
+                target.endpoint,
+                BY_NAME,
+                otherwise,
+            )
+            continue
+        yield from (f"{what}: {text}" for text in _time_problems(target, scenario.follow_up.horizon_years))
+        if BY_NAME[target.endpoint].kind == "share" and target.value > 1:
+            yield f"{what}: value = {target.value:g}: {target.endpoint} is a share, a number from 0 to 1"
+        if (target.endpoint, target.time_years) in seen:
+            yield f"{what}: {target.endpoint}: there is another target for the same figure; keep one"
+        seen.add((target.endpoint, target.time_years))
+
+
+def _time_problems(target: Target, horizon_years: float) -> Iterator[str]:
+    endpoint = BY_NAME[target.endpoint]
+    if endpoint.timed and target.time_years is None:
+        times = ", ".join(short(time) for time in TIMES_YEARS)
+        yield f"time_years is missing: {endpoint.name} is read at {times} years"
+    elif not endpoint.timed and target.time_years is not None:
+        yield f"time_years = {target.time_years:g}: {endpoint.name} has no time; leave it out"
+    elif target.time_years is not None and target.time_years <= horizon_years:
+        read = read_times(endpoint, horizon_years)
+        if target.time_years not in read:
+            allowed = ", ".join(short(time) for time in read if time is not None)
+            yield f"time_years = {target.time_years:g}: {endpoint.name} is read at {allowed} years"
+
+
+def _solve_problems(scenario: Scenario) -> Iterator[str]:
+    solve = scenario.calibration.solve
+    for key in solve:
+        what = f'calibration.solve has "{key}"'
+        parameter = parameters().get(key)
+        if parameter is None:
+            yield f"{what}: {unknown_key(key)}"
+        elif not parameter.is_number:
+            yield f"{what}: only numbers can be solved for; {key} is a {parameter.type_text}"
+        elif solve.count(key) > 1:
+            yield f"{what} twice"
+
+
+def unread_targets(scenario: Scenario) -> Iterator[str]:
+    """Yield a warning for each target beyond the horizon, which no run can show."""
+    for target in scenario.target:
+        if target.time_years is not None and target.time_years > scenario.follow_up.horizon_years:
+            horizon = short(scenario.follow_up.horizon_years)
+            yield f"the target {target.endpoint} at {target.time_years:g} years lies beyond {horizon} years"

@@ -1,0 +1,81 @@
+"""What is known: the published figures that parameters and targets rest on, and where they were published."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+from sim.scenario.problems import RequestError
+from sim.scenario.registry import nearest
+
+_ID = re.compile(r"\b([A-Z])(\d\d)(?:-([A-Z])(\d\d))?\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One figure as it was published; numbers stay as printed. ``reference`` is the short citation."""
+
+    id: str
+    quantity: str
+    population: str
+    value: str
+    lower: str
+    upper: str
+    unit: str
+    time: str
+    n: str
+    status: str
+    source_key: str
+    note: str
+    reference: str
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = resources.files("sim.scenario").joinpath(f"data/{name}.csv").read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+@cache
+def all_evidence() -> Mapping[str, Evidence]:
+    """Return every row of the shipped evidence by its id."""
+    references = {row["source_key"]: row["reference"] for row in _rows("sources")}
+    rows = _rows("evidence")
+    return MappingProxyType(
+        {row["id"]: Evidence(**row, reference=references[row["source_key"]]) for row in rows}
+    )
+
+
+def evidence(identifier: str) -> Evidence:
+    """Return one row of the evidence.
+
+    Raises
+    ------
+    RequestError
+        If there is no such row.
+    """
+    found = all_evidence().get(identifier)
+    if found is None:
+        near = nearest(identifier, all_evidence())
+        remedy = f"did you mean {near}?" if near else f"there are {', '.join(all_evidence())}"
+        raise RequestError(f'unknown evidence "{identifier}"; {remedy}')
+    return found
+
+
+def ids_in(text: str) -> tuple[str, ...]:
+    """Return the ids that a text names, in order; V30-V35 stands for all of them in between."""
+    found: dict[str, None] = {}
+    for letter, first, last_letter, last in _ID.findall(text):
+        end = int(last) if last and letter == last_letter else int(first)
+        found.update({f"{letter}{number:02d}": None for number in range(int(first), end + 1)})
+    return tuple(found)
+
+
+def cite(text: str) -> str:
+    """Return the short references of the evidence that a text names, each once."""
+    known = (all_evidence()[name] for name in ids_in(text) if name in all_evidence())
+    return "; ".join(dict.fromkeys(item.reference for item in known))

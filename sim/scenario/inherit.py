@@ -1,0 +1,163 @@
+"""Reading scenario files, and the files that they are based on."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.scenario.merging import Tree, expand
+from sim.scenario.problems import RequestError
+from sim.scenario.refusals import bad_value, cut_short, sentence
+from sim.scenario.shipped import Located, locate
+from sim.scenario.structure import check_shape, take_sources
+
+SET = "--set"
+ELSEWHERE = {"study": "lupus-hsct sweep", "cohort": "lupus-hsct validate"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one file, or ``--set``, states: values and their sources."""
+
+    name: str
+    where: str
+    tree: Tree
+    sources: dict[str, str]
+
+
+def read_layers(reference: str) -> tuple[Located, list[Layer]]:
+    """Read a scenario file and all its bases.
+
+    Returns
+    -------
+    tuple of Located and list of Layer
+        The file that the reference means; and the layers, the last base first.
+
+    Raises
+    ------
+    RequestError
+        If a file can't be read, is no scenario or has unknown keys, or the bases go in a circle.
+    """
+    start = file = locate(reference)
+    layers: list[Layer] = []
+    chain = [file]
+    while True:
+        tree = _read(file, base_of=chain[-2] if len(chain) > 1 else None)
+        base = tree.pop("base", None)
+        sources = take_sources(tree, file.where)
+        check_shape(tree, file.where)
+        layers.insert(0, Layer(file.name, file.where, tree, sources))
+        if base is None:
+            return start, layers
+        file = _base(base, file)
+        chain.append(file)
+        if any(_same(file.path, before.path) for before in chain[:-1]):
+            circle = " → ".join(link.where for link in chain)
+            raise RequestError(f'{chain[-2].where}: base = "{base}": the bases go in a circle: {circle}')
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _base(base: object, file: Located) -> Located:
+    """Find the file that a file names as its base."""
+    if not isinstance(base, str):
+        raise RequestError(bad_value(file.where, "base", base, "the name of a shipped scenario, or a path"))
+    try:
+        return locate(base, beside=file.path.parent)
+    except RequestError as error:
+        raise RequestError(f'{file.where}: base = "{base}": {error}') from None
+
+
+def _read(file: Located, base_of: Located | None) -> Tree:
+    """Read one file and check that it is a scenario."""
+    tree = parse(_text(file, base_of), file.where)
+    if not tree:
+        raise RequestError(f'{file.where}: the file is empty; a scenario starts with base = "chicago2006"')
+    kind = tree.get("kind", "scenario")
+    if kind != "scenario":
+        remedy = ""
+        if isinstance(kind, str) and kind in ELSEWHERE:
+            remedy = f"A {kind} is for {ELSEWHERE[kind]}: {ELSEWHERE[kind]} {file.where}"
+        raise RequestError(bad_value(file.where, "kind", kind, '"scenario" here', remedy))
+    return tree
+
+
+def _text(file: Located, base_of: Located | None) -> str:
+    where = sentence(f"{base_of.where}: base", file.where) if base_of else file.where
+    try:
+        data = file.path.read_bytes()
+    except FileNotFoundError:
+        beside = sorted(path.name for path in file.path.parent.glob("*.toml"))
+        there = (
+            f"in its folder there are {', '.join(beside[:8])}" if beside else "its folder has no .toml file"
+        )
+        name = "; for a shipped scenario write its name alone, without .toml"
+        raise RequestError(f"{where}: there is no such file; {there}{name}") from None
+    except IsADirectoryError:
+        raise RequestError(f"{where}: is a folder, not a scenario file") from None
+    except OSError as error:
+        raise RequestError(f"{where}: can't be read: {error.strerror or error}") from None
+    try:
+        text = data.decode("utf-8-sig")  # some editors put a byte order mark in front
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise RequestError(f"{where}: is not text but binary data; a scenario is a TOML file in UTF-8")
+    return text
+
+
+def parse(text: str, where: str) -> Tree:
+    """Read TOML.
+
+    Raises
+    ------
+    RequestError
+        If it isn't, with the line.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise RequestError(f"{where}: not valid TOML: brackets nested too deeply") from None
+    except ValueError as error:  # wider than TOMLDecodeError: integers of thousands of digits
+        found = re.search(r"line (\d+)", str(error))
+        lines = text.splitlines()
+        line = lines[int(found[1]) - 1].strip() if found and int(found[1]) <= len(lines) else ""
+        shown = f": {cut_short(line)}" if line else ""
+        raise RequestError(f"{where}: not valid TOML: {error}{shown} (text needs quotes)") from None
+
+
+def set_layer(overrides: Sequence[str]) -> Layer:
+    """Read ``key=value`` pairs as one layer; a value is TOML, else text.
+
+    Raises
+    ------
+    RequestError
+        If a pair has no key or no equals sign, or the key is unknown.
+    """
+    flat: Tree = {}
+    for pair in overrides:
+        key, equals, text = (part.strip() for part in pair.partition("="))
+        if not key or not equals:
+            raise RequestError(
+                f'{SET} "{cut_short(pair)}": write key=value, such as clinic.isolation_rooms=4'
+            )
+        if key.partition(".")[0] in ("kind", "base", "sources"):
+            raise RequestError(f"{SET} {cut_short(pair)}: {key.partition('.')[0]} belongs in a scenario file")
+        flat.pop(key, None)  # the last one counts, and in its own place
+        flat[key] = _set_value(text)
+    tree = expand(flat)
+    check_shape(tree, SET)
+    return Layer(SET, SET, tree, {})
+
+
+def _set_value(text: str) -> object:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text

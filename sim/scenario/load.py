@@ -1,0 +1,181 @@
+"""Loading a scenario: the file, its bases, ``--set``; checked, and with the origin of every value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sim.scenario.aims import check_aims
+from sim.scenario.inherit import SET, Layer, read_layers, set_layer
+from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, used_parameters
+from sim.scenario.refusals import validate
+from sim.scenario.registry import lookup
+from sim.scenario.schema import Scenario
+
+DEFAULT = "default"
+ABOUT_KEYS = ("kind", "title", "purpose", "target", "calibration.solve")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A scenario, and where each of its values comes from.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    name : str
+        The shipped name, or the file's name without its ending.
+    path : Path
+    chain : tuple of str
+        Names from the file down to its last base.
+    origins : Mapping
+        For each parameter: ``default``, the name of the file that set it, or ``--set``.
+    replaced : Mapping
+        For each parameter that a file or ``--set`` changed: the origin and the value before.
+    solved_from : Mapping
+        For each solved parameter: the targets that it was solved from, in words.
+    """
+
+    scenario: Scenario
+    name: str
+    path: Path
+    chain: tuple[str, ...]
+    origins: Mapping[str, str]
+    replaced: Mapping[str, tuple[str, Any]]
+    solved_from: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the resolved scenario as nested plain tables."""
+        return self.scenario.model_dump(exclude_none=True)
+
+    @cached_property
+    def scenario_hash(self) -> str:
+        """SHA-256 of the values that results depend on, whatever file they come from."""
+        return scenario_hash(self.scenario)
+
+
+def scenario_hash(scenario: Scenario) -> str:
+    """Return the SHA-256 of the canonical JSON of all parameters: not of titles, sources or targets."""
+    tree = scenario.model_dump(exclude_none=True)
+    values = {parameter.key: lookup(tree, parameter.key) for parameter in used_parameters(tree)}
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class _Merger:
+    """Values put together layer by layer, with the origin of each."""
+
+    leaf: str
+    tree: Tree = field(default_factory=defaults)
+    origins: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    replaced: dict[str, tuple[str, Any]] = field(default_factory=dict)
+
+    def add(self, layer: Layer, label: str) -> None:
+        """Put a layer over what there is."""
+        before = self.tree
+        self.tree = merge(before, layer.tree)
+        for key in reset_keys(layer.tree):
+            for known in (self.origins, self.sources, self.replaced):
+                known.pop(key, None)
+            self.places[key] = layer.where
+        for key in set_keys(layer.tree):
+            below = lookup(before, key)
+            if below is not None:
+                self.replaced[key] = (self.origins.get(key, DEFAULT), below)
+            self.origins[key] = label
+            self.places[key] = layer.where
+            self.sources.pop(key, None)
+        self.sources.update(layer.sources)
+        self.places.update({key: layer.where for key in ABOUT_KEYS if lookup(layer.tree, key) is not None})
+
+    def where_of(self, key: str) -> str:
+        """Return the file that holds a key; the scenario's own file for what no file holds."""
+        return self.places.get(key, self.leaf)
+
+    def scenario(self) -> Scenario:
+        """Check everything and make the scenario."""
+        scenario = validate({**self.tree, "sources": self.sources}, self.where_of)
+        check_aims(scenario, self.where_of)
+        return scenario
+
+
+def _labels(layers: Sequence[Layer]) -> list[str]:
+    """Name the layers; a file is called by its path when another one has the same name."""
+    names = [layer.name for layer in layers]
+    return [layer.where if names.count(layer.name) > 1 else layer.name for layer in layers]
+
+
+def _solved_from(
+    scenario: Scenario, layers: Sequence[Layer], labels: Sequence[str], origins: Mapping[str, str]
+) -> dict[str, str]:
+    """Say from which targets each solved value was solved.
+
+    A value counts as solved if the file that it comes from, or one that is based on it, lists it in
+    ``calibration.solve``: a value that a later file writes over a solved one is not.
+    """
+    solved = {}
+    for key in scenario.calibration.solve:
+        if origins.get(key) not in labels:
+            continue
+        for index in range(labels.index(origins[key]), len(layers)):
+            if layers[index].where == SET or key not in (
+                lookup(layers[index].tree, "calibration.solve") or ()
+            ):
+                continue
+            stated = [layer.tree["target"] for layer in layers[: index + 1] if "target" in layer.tree]
+            if stated:
+                away = "" if index == len(layers) - 1 else f" (in {labels[index]})"
+                solved[key] = f"solved from {_target_names(stated[-1])}{away}"
+            break
+    return solved
+
+
+def _target_names(targets: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(
+        f"{target['endpoint']}@{target['time_years']:g}" if "time_years" in target else target["endpoint"]
+        for target in targets
+    )
+
+
+def load(reference: str, overrides: Sequence[str] = ()) -> Loaded:
+    """Load a scenario.
+
+    Parameters
+    ----------
+    reference : str
+        A path if it has a slash or ends in .toml, else the name of a shipped scenario.
+    overrides : sequence of str
+        ``key=value`` pairs that go over the file; the value is TOML, else text.
+
+    Raises
+    ------
+    RequestError
+        If anything is wrong; the message names file, key, value, what is allowed and what to do.
+    """
+    located, layers = read_layers(reference)
+    if overrides:
+        layers.append(set_layer(overrides))
+    labels = _labels(layers)
+    merger = _Merger(leaf=located.where)
+    for layer, label in zip(layers, labels, strict=True):
+        merger.add(layer, label)
+    scenario = merger.scenario()
+    origins = {p.key: merger.origins.get(p.key, DEFAULT) for p in used_parameters(scenario.model_dump())}
+    files = [label for label in labels if label != SET]
+    return Loaded(
+        scenario=scenario,
+        name=located.name,
+        path=located.path,
+        chain=tuple(reversed(files)),
+        origins=origins,
+        replaced={key: merger.replaced[key] for key in origins if key in merger.replaced},
+        solved_from=_solved_from(scenario, layers, labels, origins),
+    )

@@ -1,0 +1,65 @@
+"""Where scenario files are: those that ship with the package, and those that a user names by a path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.scenario.problems import RequestError
+from sim.scenario.registry import nearest
+
+SUFFIX = ".toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A scenario file: its name, how messages call it, and where it is."""
+
+    name: str
+    where: str
+    path: Path
+
+
+def scenarios_folder() -> Path:
+    """Return the folder of the shipped scenarios: inside an installed package, else beside it."""
+    packaged = Path(__file__).parent / "data" / "scenarios"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "scenarios"
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the shipped scenarios, sorted."""
+    return tuple(sorted(path.stem for path in scenarios_folder().glob(f"*{SUFFIX}")))
+
+
+def is_path(reference: str) -> bool:
+    """Whether a reference is a path, because it has a slash or ends in .toml; else it is a shipped name."""
+    return "/" in reference or os.sep in reference or reference.endswith(SUFFIX)
+
+
+def locate(reference: str, beside: Path | None = None) -> Located:
+    """Find the file that a reference means.
+
+    Parameters
+    ----------
+    reference : str
+        A path if it has a slash or ends in .toml, else the name of a shipped scenario.
+    beside : Path, optional
+        Folder from which relative paths start; the current one by default.
+
+    Raises
+    ------
+    RequestError
+        If there is no such shipped scenario. Whether a path exists is found out on reading it.
+    """
+    if is_path(reference):
+        path = Path(os.path.normpath((beside or Path()) / reference))
+        return Located(path.stem, str(path), path)
+    if reference in shipped_names():
+        return Located(reference, f"{reference}{SUFFIX}", scenarios_folder() / f"{reference}{SUFFIX}")
+    near = nearest(reference, shipped_names())
+    meant = f"; did you mean {near}?" if near else ";"
+    for candidate in (reference, f"{reference}{SUFFIX}"):
+        if ((beside or Path()) / candidate).is_file():
+            meant = f"; for the file here write ./{candidate};"
+    raise RequestError(f'unknown scenario "{reference}"{meant} shipped are {", ".join(shipped_names())}')

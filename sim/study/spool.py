@@ -1,0 +1,101 @@
+"""Tables written to disk in parts while they grow, so that memory stays flat, and joined at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sim.scenario.distributions import Floats
+
+_ROWS = 4096
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB without files whose results do not depend on the number of threads."""
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet; not-a-number becomes null."""
+    with connect() as database:
+        database.register("frame", frame)
+        _copy(database, "SELECT * FROM frame", path)
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet table."""
+    with connect() as database:
+        return database.read_parquet(str(path)).df()
+
+
+def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    target = str(path).replace("'", "''")
+    database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+
+
+class Spool:
+    """One growing table in a folder.
+
+    Parameters
+    ----------
+    folder
+        Where the parts are kept; it exists.
+    name
+        Name of the table, and of the joined file without its ending.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._parts: list[Path] = []
+        self._buffer: list[pd.DataFrame] = []
+        self._rows = 0
+
+    def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Append rows; every call names the same columns."""
+        frame = pd.DataFrame(dict(columns))
+        self._buffer.append(frame)
+        self._rows += len(frame)
+        if self._rows >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._buffer:
+            return
+        path = self._folder / f"{self._name}.part{len(self._parts):06d}.parquet"
+        write_parquet(pd.concat(self._buffer, ignore_index=True), path)
+        self._parts.append(path)
+        self._buffer, self._rows = [], 0
+
+    def columns(self, names: Iterable[str]) -> list[Floats]:
+        """Return columns of numbers, null as not-a-number, in the order in which rows were added."""
+        self._flush()
+        names = list(names)
+        chosen = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+        with connect() as database:
+            parts = database.read_parquet([str(part) for part in self._parts])
+            found = parts.select(chosen).fetchnumpy()
+        return [np.ma.filled(np.ma.asarray(found[name], dtype=np.float64), np.nan) for name in names]
+
+    def join(self) -> Path | None:
+        """Join the parts into one file, remove them, and return its path; nothing was added: None."""
+        self._flush()
+        if not self._parts:
+            return None
+        path = self._folder / f"{self._name}.parquet"
+        if len(self._parts) == 1:
+            self._parts[0].replace(path)
+        else:
+            with connect() as database:
+                database.execute("SET preserve_insertion_order = true")
+                listed = ", ".join("'" + str(part).replace("'", "''") + "'" for part in self._parts)
+                _copy(database, f"SELECT * FROM read_parquet([{listed}])", path)  # noqa: S608
+            for part in self._parts:
+                part.unlink()
+        self._parts = []
+        return path
