@@ -1,1 +1,59 @@
-"""x."""
+"""Discrete-event simulation of treating severe lupus with the patient's own stem cells.
+
+The names below are imported when they are first used, so that ``import sim`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.outcomes.expected import expected
+    from sim.scenario.load import load as load_scenario
+    from sim.scenario.problems import RequestError
+    from sim.scenario.schema import Scenario
+    from sim.scenario.values import get_value, parameters, with_values
+    from sim.study.calibrate import solve_point as calibrate
+    from sim.study.run import read_run
+    from sim.study.sweep import sweep
+
+__all__ = [
+    "RequestError",
+    "Scenario",
+    "calibrate",
+    "expected",
+    "get_value",
+    "load_scenario",
+    "parameters",
+    "read_run",
+    "sweep",
+    "with_values",
+]
+
+_PLACES = {
+    "RequestError": "sim.scenario.problems:RequestError",
+    "Scenario": "sim.scenario.schema:Scenario",
+    "calibrate": "sim.study.calibrate:solve_point",
+    "expected": "sim.outcomes.expected:expected",
+    "get_value": "sim.scenario.values:get_value",
+    "load_scenario": "sim.scenario.load:load",
+    "parameters": "sim.scenario.values:parameters",
+    "read_run": "sim.study.run:read_run",
+    "sweep": "sim.study.sweep:sweep",
+    "with_values": "sim.scenario.values:with_values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _PLACES[name].partition(":")
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

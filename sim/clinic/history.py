@@ -39,7 +39,7 @@ class History:
     """What happened to some patients in some replications.
 
     Every array has shape (patients, replications); times are days from study opening and infinite where
-    the thing never happened before death or the end of follow-up.
+    the thing had not happened by death or the end of follow-up.
     """
 
     mobilising: Floats
@@ -110,26 +110,27 @@ def history_of(fates: Fates, courses: Sequence[Sequence[Course]]) -> History:
 def complete(fates: Fates, course: dict[str, Floats]) -> History:
     """Add to the courses (name: array) what follows from them and the fates."""
     last = np.minimum(course["death"], course["follow_up_end"])
-    harvest_begun, reinfusion = course["harvesting"], course["aplasia"]
 
-    def before_the_end(time: Floats) -> Floats:
-        return np.where(time < last, time, NEVER)
+    def by_the_end(time: Floats) -> Floats:
+        return np.where(time <= last, time, NEVER)
 
-    completed = course["recovering"] < NEVER
-    completed |= course["withdrawn"] < NEVER
-    held = np.zeros(fates.enrolled.shape)
-    np.floor(last - harvest_begun, out=held, where=harvest_begun < NEVER)
+    # Stays go on after the end of follow-up, and keep rooms from others; the record does not.
+    times = {name: by_the_end(course[name]) for name in (*PLACES, "ready_for_harvest", "withdrawn")}
+    completed = (times["recovering"] < NEVER) | (times["withdrawn"] < NEVER)
+    begun = times["harvesting"] < NEVER
+    held = np.floor(np.subtract(last, times["harvesting"], out=np.zeros(last.shape), where=begun))
     return History(
-        **{name: course[name] for name in Course._fields if name not in ("cause", "room")},
+        **times,
+        **{name: course[name] for name in ("relapse", "death", "follow_up_end")},
         cause=course["cause"].astype(np.int8),
-        room=course["room"].astype(np.int32),
+        room=np.where(times["immunoablation"] < NEVER, course["room"], 0).astype(np.int32),
         enrolled=fates.enrolled,
         age=fates.age,
         female=fates.female,
         responds=fates.responds,
-        mobilisation_infection=before_the_end(fates.enrolled + fates.mobilisation_infection),
-        aplasia_infection=before_the_end(reinfusion + fates.aplasia_infection),
-        late_infection=before_the_end(reinfusion + fates.late_infection),
+        mobilisation_infection=by_the_end(course["mobilising"] + fates.mobilisation_infection),
+        aplasia_infection=by_the_end(course["aplasia"] + fates.aplasia_infection),
+        late_infection=by_the_end(course["aplasia"] + fates.late_infection),
         sessions=np.where(completed, fates.sessions, np.minimum(held, fates.sessions)),
         collected=np.where(completed, fates.collected, np.nan),
         turnaround_days=fates.turnaround_days,

@@ -32,8 +32,8 @@ class Protocol:
     rooms: float
     horizon: float
     data_cut: float
-    active_days_per_day_relapsed: float
-    """Days at the active hazard that one day after relapse does not yet make up: 1 / multiplier."""
+    relapsed_days_per_active_day: float
+    """Days after relapse that spend as much of the budget as one day of active disease: 1 / multiplier."""
     extra_remission: float
     extra_relapsed: float
 
@@ -53,7 +53,7 @@ class Protocol:
             rooms=rooms,
             horizon=follow_up.horizon_years * DAYS_PER_YEAR,
             data_cut=0.0 if follow_up.data_cut_days == "none" else follow_up.data_cut_days,
-            active_days_per_day_relapsed=1.0 / multiplier if multiplier > 0 else NEVER,
+            relapsed_days_per_active_day=1.0 / multiplier if multiplier > 0 else NEVER,
             extra_remission=extra.remission / DAYS_PER_YEAR,
             extra_relapsed=extra.relapsed / DAYS_PER_YEAR,
         )
@@ -200,7 +200,7 @@ class Patient:
             return
         # A responder's lupus hazard stops at engraftment and resumes, multiplied, at relapse.
         self.relapse = reinfusion + fate.relapse_days
-        left = (active_death - engraftment) * protocol.active_days_per_day_relapsed
+        left = (active_death - engraftment) * protocol.relapsed_days_per_active_day
         self.would_die(Cause.LUPUS, self.relapse + left)
         extra = self.extra_death(engraftment)
         self.would_die(Cause.BACKGROUND, min(self.latent[Cause.BACKGROUND], extra))

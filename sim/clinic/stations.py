@@ -1,7 +1,8 @@
 """Scarce places as SimPy resources, and events at absolute times under the stated tie rule.
 
 At equal times: death, then the end of a stay and release, then entry to a queue in order of the patients'
-numbers; a grant follows at once from whichever of the last two makes it possible.
+numbers. What a release frees is granted after every release and before anyone enters a queue; who enters
+while a place is free gets it at once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from simpy.resources.resource import Request
 # SimPy uses 0 and 1 for its own events; the order is by priority and then by scheduling.
 EXIT = -1.0
 RELEASE = 1.0
+GRANT = 1.5
 SLOT_QUEUE = 2.0
 ROOM_QUEUE = 2.0**40  # after every slot queue: a patient may pass through a slot in no time
 
@@ -71,7 +73,8 @@ class Station(simpy.Resource):
         self.users.remove(place)
         if self._numbered:
             heappush(self._free, place.number)
-        self._trigger_put(None)
+        if self.put_queue:
+            At(self._env, self._env.now, GRANT).callbacks.append(lambda _: self._trigger_put(None))
 
     def leave_at(self, time: float, place: Place) -> None:
         """Give a place back at a later time."""

@@ -16,7 +16,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 _RELAPSE_CERTAIN = 40.0  # cumulative hazard after which 4e-18 are left without relapse
-_INNER_ORDER = 31
+_INNER_ORDER = 51
 
 
 @dataclass(frozen=True)
@@ -155,4 +155,5 @@ class Course:
         between = (weights * np.exp(-exponent)).sum(axis=-1)
         never = np.exp(-end - self.remission * lived)
         at_once = -np.expm1(-begin) * np.exp(-self.relapsed * lived)
-        return never + at_once + between
+        alive: Floats = never + at_once + between
+        return alive

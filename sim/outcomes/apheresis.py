@@ -41,9 +41,7 @@ def sessions_law(yields: Distribution, target: float, most: int, order: int) -> 
     edges = np.concatenate([[0.0], target * 0.5 ** np.arange(_GRADING, -1.0, -1.0)])
     points = panel_points(edges, order).ravel()
     x = np.append(points, target)
-    u, weights = on_panels(
-        np.stack([np.zeros_like(x), yields.cdf(x)], axis=1), double_exponential(4 * order)
-    )
+    u, weights = on_panels(np.stack([np.zeros_like(x), yields.cdf(x)], axis=1), double_exponential(4 * order))
     y = np.minimum(yields.quantile(np.maximum(u, np.finfo(np.float64).tiny)), x[:, None])
     below, cells = yields.cdf(x), (weights * y).sum(axis=1)
     mean = _mean(yields, order)

@@ -180,7 +180,7 @@ def _from_enrolment(view: _View) -> Iterator[tuple[Key, Reading]]:
 def _stay(view: _View) -> Iterator[tuple[Key, Reading]]:
     history = view.history
     granted = view.enrolled & (history.immunoablation < NEVER)
-    left = np.minimum(history.home, history.death)
+    left = np.minimum(np.minimum(history.home, history.death), history.follow_up_end)
     stay = _difference(left, history.immunoablation)
     wait = _difference(history.immunoablation, history.waiting)
     infections = history.infections.astype(np.float64)

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.outcomes.after_reinfusion import Course
 from sim.outcomes.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.endpoints import TREATMENT_DAYS
-from sim.outcomes.follow_up import mean_follow_up
+from sim.outcomes.follow_up import Aplasia, mean_follow_up
 from sim.outcomes.interpolation import Piecewise, panel_points
 from sim.outcomes.quadrature import Law, compress_between, double_exponential, fixed_value, law_of, on_panels
 from sim.outcomes.time_to_reinfusion import (
@@ -33,4 +34,368 @@ from sim.outcomes.time_to_reinfusion import (
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, read_times
 from sim.scenario.problems import RequestError
-from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
+
+_APLASIA_ORDER = 10
+_BACKGROUND_ORDER = 15
+_TIME_ORDER = 31
+
+
+def expected(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
+    """Return what the endpoints are on average, without Monte Carlo error.
+
+    Left out are the endpoints that need a queue or the end of follow-up, and those whose denominator is
+    empty. A cohort that is never transplanted has only survival from enrolment.
+
+    Parameters
+    ----------
+    scenario
+        Rooms and slots must be unlimited.
+    refinement
+        Multiplies the nodes of every quadrature, to show that there are enough.
+
+    Raises
+    ------
+    RequestError
+        A capacity is limited: then only simulation can tell.
+    """
+    for key in ("apheresis_slots", "isolation_rooms"):
+        capacity = getattr(scenario.clinic, key)
+        if capacity != "unlimited":
+            raise RequestError(
+                f"clinic.{key} is {capacity}: the exact twin holds only without a queue; "
+                f'write clinic.{key} = "unlimited", or simulate'
+            )
+    if scenario.cohort.enters_at == "home":
+        return dict(_never_transplanted(scenario, refinement))
+    before = _BeforeReinfusion(scenario, refinement)
+    after = _AfterReinfusion(scenario, before, refinement)
+    values: dict[Key, float] = dict(before.endpoints())
+    values.update(after.endpoints())
+    values["treatment_related_mortality", None] = (
+        before.treatment_deaths + values["transplant_related_mortality", None]
+    )
+    return values
+
+
+def _read_days(scenario: Scenario, name: str) -> list[tuple[float, float]]:
+    """Return the times at which an endpoint is read, in years and in days."""
+    times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
+    return [(time, time * DAYS_PER_YEAR) for time in times if time is not None]
+
+
+def _background(scenario: Scenario, days: float, refinement: int) -> Piecewise:
+    """Return background survival by years since enrolment, long enough for some days."""
+    years = min(5 * int(np.ceil(days / DAYS_PER_YEAR / 5)) + 5, MAX_YEARS)
+    cohort, order = scenario.cohort, _BACKGROUND_ORDER * refinement
+    return background_survival(cohort.age_years, cohort.female, scenario.background, years, order)
+
+
+def _never_transplanted(scenario: Scenario, refinement: int) -> Iterator[tuple[Key, float]]:
+    """Yield survival of a cohort at home, with active disease for life."""
+    hazard, horizon = scenario.active_disease.hazard_per_year, scenario.follow_up.horizon_years
+    background = _background(scenario, horizon * DAYS_PER_YEAR, refinement)
+    for years, _ in _read_days(scenario, "overall_survival_enrolled"):
+        alive = float(np.exp(-hazard * years) * background(np.array([years]))[0])
+        yield ("overall_survival_enrolled", years), alive
+    edges = np.unique(np.append(background.edges[background.edges < horizon], horizon))
+    t, weights = on_panels(edges, double_exponential(_TIME_ORDER * refinement))
+    lived = float(weights @ (np.exp(-hazard * t) * background(t)))
+    yield ("restricted_mean_survival_enrolled", None), lived
+
+
+class _BeforeReinfusion:
+    """From enrolment to reinfusion."""
+
+    def __init__(self, scenario: Scenario, refinement: int) -> None:
+        self.scenario, self.refinement = scenario, refinement
+        self.path = Pathway.of(scenario, refinement)
+        self.hazard = scenario.active_disease.hazard_per_year / DAYS_PER_YEAR
+        self.fatal = scenario.mobilisation.infection.case_fatality
+        self.mobilised = scenario.cohort.enters_at == "mobilisation"
+
+    @cached_property
+    def background(self) -> Piecewise:
+        """Background survival by years since enrolment, over the whole of follow-up."""
+        longest = float(reinfusion_law(self.path).times.max())
+        follow_up = max(self.scenario.follow_up.horizon_years * DAYS_PER_YEAR, TREATMENT_DAYS)
+        return _background(self.scenario, longest + follow_up, self.refinement)
+
+    def survival(self, days: Floats) -> Floats:
+        """Return the chance to survive active lupus and background mortality for some days."""
+        return np.exp(-self.hazard * days) * self.background(days / DAYS_PER_YEAR)
+
+    def share_alive(self, law: Branches, shift: float = 0.0) -> float:
+        """Return the share of a law's patients who live to its time, later by `shift`."""
+        return float(law.weights(self.fatal) @ self.survival(law.times + shift))
+
+    @cached_property
+    def reinfusion(self) -> Law:
+        """The law of the time to reinfusion, everything but background mortality survived."""
+        law = reinfusion_law(self.path)
+        return Law(law.times, law.weights(self.fatal) * np.exp(-self.hazard * law.times))
+
+    @cached_property
+    def withdrawn(self) -> float:
+        """Share of the enrolled whose harvest failed for good."""
+        sessions = apheresis(self.path)
+        failure = self.scenario.harvest.marrow.failure
+        if sessions is None or sessions.short * failure == 0:
+            return 0.0
+        days = float(harvest_law(self.path).values[-1])
+        return sessions.short * failure * self.share_alive(mobilisation_law(self.path), days)
+
+    @cached_property
+    def infections(self) -> float:
+        """Infections in mobilisation per patient enrolled."""
+        return self._infections(fatal=False)
+
+    @cached_property
+    def treatment_deaths(self) -> float:
+        """Share of the enrolled who die of infection or toxicity before reinfusion."""
+        return self._infections(fatal=True) + self._toxicity_deaths()
+
+    def _infections(self, *, fatal: bool) -> float:
+        """Return the infections in mobilisation per patient, or the deaths from them."""
+        infection = self.scenario.mobilisation.infection
+        if not self.mobilised or infection.hazard_per_day == 0:
+            return 0.0
+        law = mobilisation_law(self.path)
+        window = np.minimum(law.times, infection.window_days)[:, None]
+        rule = double_exponential(_TIME_ORDER * self.refinement)
+        waited = window * rule.nodes
+        onset = law.times[:, None] - window + waited
+        density = infection.hazard_per_day * np.exp(-infection.hazard_per_day * waited)
+        alive = self.survival(onset + infection.days_to_death if fatal else onset)
+        per_patient = float(
+            (law.clean + law.infected) @ (window * rule.weights * density * alive).sum(axis=1)
+        )
+        return self.fatal * per_patient if fatal else per_patient
+
+    def _toxicity_deaths(self) -> float:
+        """Return the share who die of toxicity in immunoablation: a double integral, if it is not zero."""
+        hazard = self.scenario.immunoablation.toxicity_per_day
+        if hazard == 0:
+            return 0.0
+        law = request_law(self.path)
+        length = compress_between(
+            law_of(self.path.immunoablation, 16 * self.refinement), (), 16 * self.refinement
+        )
+        rule = double_exponential(_TIME_ORDER * self.refinement)
+        since = length.values[:, None] * rule.nodes
+        density = length.weights[:, None] * length.values[:, None] * rule.weights
+        density = (density * hazard * np.exp(-hazard * since)).ravel()
+        alive = self.survival(law.times[:, None] + since.ravel())
+        return float(law.weights(self.fatal) @ alive @ density)
+
+    @cached_property
+    def reinfused(self) -> float:
+        """Share of the enrolled who are reinfused."""
+        law = self.reinfusion
+        return float(law.weights @ self.background(law.values / DAYS_PER_YEAR))
+
+    def endpoints(self) -> Iterator[tuple[Key, float]]:
+        """Yield what is known at reinfusion."""
+        yield ("pre_transplant_mortality", None), 1 - self.reinfused - self.withdrawn
+        yield ("harvest_failure", None), self.withdrawn
+        sessions = apheresis(self.path)
+        if sessions is None:
+            return
+        days = np.arange(1.0, sessions.share.size + 1)
+        last = harvest_law(self.path).values[-1]
+        law = mobilisation_law(self.path)
+        done = np.array([self.share_alive(law, day) for day in (*days, last)])
+        done *= np.append(sessions.share, sessions.short)
+        if done.sum() > 0:
+            yield ("apheresis_sessions", None), float(np.append(days, days[-1]) @ done / done.sum())
+        law = reinfusion_law_without_harvest(self.path)
+        reached = np.array([self.share_alive(law, day) for day in (*days, last)])
+        given = 1 - self.scenario.harvest.marrow.failure
+        size = float(np.append(sessions.share, given * sessions.short) @ reached)
+        if size > 0:
+            cells = float(np.append(sessions.cells, given * sessions.short_cells) @ reached)
+            yield ("cd34_infused", None), self.scenario.harvest.selection_recovery * cells / size
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Times since reinfusion for each length of aplasia, with no kink between panels."""
+
+    times: Floats
+    weights: Floats
+    aplasia: Floats
+
+    def integral(self, values: Floats, chosen: NDArray[np.bool_]) -> float:
+        """Return the integral of values over the chosen times and the law of aplasia."""
+        return float(self.weights[chosen] @ values[chosen])
+
+
+class _AfterReinfusion:
+    """From reinfusion on."""
+
+    def __init__(self, scenario: Scenario, before: _BeforeReinfusion, refinement: int) -> None:
+        self.scenario, self.before, self.refinement = scenario, before, refinement
+        self.course = Course.of(scenario, refinement)
+        self.horizon = scenario.follow_up.horizon_years * DAYS_PER_YEAR
+        self.assessed = scenario.response.assessed_at_days
+        self.end = max(self.horizon, TREATMENT_DAYS)
+
+    @cached_property
+    def kinks(self) -> list[float]:
+        """Times since reinfusion at which some hazard changes, whatever the length of aplasia."""
+        course = self.course
+        late = (course.late_until, course.late_until + course.days_to_death)
+        return [course.days_to_death, course.relapse.start, *late, TREATMENT_DAYS, self.horizon]
+
+    @cached_property
+    def length(self) -> Aplasia:
+        """The length of aplasia and what it is compared with."""
+        read = [day for _, day in _read_days(self.scenario, "overall_survival")]
+        delay = self.course.days_to_death
+        marks = {mark - shift for mark in (*self.kinks, self.assessed, *read) for shift in (0.0, delay)}
+        duration = self.scenario.aplasia.duration_days
+        return Aplasia(duration, tuple(sorted(marks)), delay, _APLASIA_ORDER * self.refinement)
+
+    @cached_property
+    def aplasia(self) -> Law:
+        """The law of the length of aplasia."""
+        return self.length.law()
+
+    @cached_property
+    def background(self) -> Piecewise:
+        """Share of the enrolled reinfused, times background survival by days since reinfusion."""
+        law, survival = self.before.reinfusion, self.before.background
+        age = fixed_value(self.scenario.cohort.age_years) or 0.0
+        first = 1 - (age + float(law.values.min()) / DAYS_PER_YEAR) % 1
+        years = np.concatenate([[0.0], np.arange(first, self.end / DAYS_PER_YEAR + 1)])
+        points = panel_points(years, _BACKGROUND_ORDER * self.refinement)
+        values = survival(points[..., None] + law.values / DAYS_PER_YEAR) @ law.weights
+        return Piecewise.through(years * DAYS_PER_YEAR, values)
+
+    @cached_property
+    def grid(self) -> _Grid:
+        """Times at which hazards and survival are integrated."""
+        a, delay = self.aplasia.values[:, None], self.course.days_to_death
+        years = self.background.edges
+        common = np.broadcast_to(np.concatenate([years, self.kinks]), (a.size, years.size + len(self.kinks)))
+        edges = np.sort(np.clip(np.concatenate([common, a, a + delay], axis=1), 0.0, self.end), axis=1)
+        times, weights = on_panels(edges, double_exponential(_TIME_ORDER * self.refinement))
+        weights = weights * self.aplasia.weights[:, None]
+        used = weights > 0
+        lengths = np.broadcast_to(a, times.shape)
+        return _Grid(times[used], weights[used], lengths[used])
+
+    def endpoints(self) -> Iterator[tuple[Key, float]]:
+        """Yield what is known after reinfusion."""
+        yield ("transplant_related_mortality", None), self._treatment_deaths()
+        if self.course.late_until <= self.horizon:
+            yield ("infections_per_patient", None), self._infections()
+        size = self.before.reinfused
+        if size <= 0:
+            return
+        for key, share in self._shares():
+            yield key, share / size
+        yield ("restricted_mean_survival", None), self._days_lived() / DAYS_PER_YEAR / size
+        yield from self._follow_up()
+
+    @cached_property
+    def _others(self) -> Floats:
+        """Chance to survive lupus and background mortality to each time of the grid."""
+        return self.course.escapes_lupus(self.grid.times, self.grid.aplasia) * self.background(
+            self.grid.times
+        )
+
+    @cached_property
+    def _alive(self) -> Floats:
+        """Chance to be alive at each time of the grid, as a share of the enrolled."""
+        return self.course.escapes_treatment(self.grid.times, self.grid.aplasia) * self._others
+
+    def _treatment_deaths(self) -> float:
+        t, a = self.grid.times, self.grid.aplasia
+        infection = self.course.infection_death_density(t, a) * self._others
+        toxicity = self.course.toxicity * self._alive
+        treated = t < TREATMENT_DAYS
+        return self.grid.integral(infection, treated) + self.grid.integral(toxicity, treated & (t < a))
+
+    def _infections(self) -> float:
+        course, t, a = self.course, self.grid.times, self.grid.aplasia
+        tolerated = np.exp(-course.toxicity * np.minimum(t, a)) * self._others
+        early = course.aplasia_infection * np.exp(-course.aplasia_infection * t) * tolerated
+        waited = np.maximum(t - a, 0.0)
+        late = course.late_infection * np.exp(-course.late_infection * waited) * tolerated
+        late *= course.escapes_aplasia_infection(t, a)
+        in_aplasia = self.grid.integral(early, t < a)
+        later = self.grid.integral(late, (t > a) & (t < course.late_until))
+        return self.before.infections + in_aplasia + later
+
+    def _days_lived(self) -> float:
+        return self.grid.integral(self._alive, self.grid.times < self.horizon)
+
+    def _shares(self) -> Iterator[tuple[Key, float]]:
+        """Yield the shares at each reading time, as shares of the enrolled."""
+        a, weights, course = self.aplasia.values, self.aplasia.weights, self.course
+        relapsed = self._relapsed()
+        for number, (years, day) in enumerate(_read_days(self.scenario, "overall_survival")):
+            t = np.full_like(a, day)
+            background = float(self.background(np.array([day]))[0])
+            treated = weights * course.escapes_treatment(t, a) * background
+            alive = float(treated @ course.escapes_lupus(t, a))
+            well = treated * course.without_relapse(t, a)
+            unanswered = course.non_response * float(treated @ np.exp(-course.lupus * t))
+            established = self._no_response() if day >= self.assessed else 0.0
+            free = float(well.sum()) + (unanswered if day < self.assessed else 0.0)
+            yield ("overall_survival", years), alive
+            yield ("disease_free_survival", years), free
+            yield ("relapse_incidence", years), relapsed[number]
+            yield ("no_response", years), established
+            died = self.before.reinfused - free - relapsed[number] - established
+            yield ("death_without_relapse", years), died
+            yield ("in_remission", years), float(well[a <= day].sum())
+
+    def _no_response(self) -> float:
+        """Return the share alive and still active when response is assessed."""
+        a, course = self.aplasia.values, self.course
+        t = np.full_like(a, self.assessed)
+        alive = course.escapes_treatment(t, a) @ self.aplasia.weights
+        alive *= np.exp(-course.lupus * self.assessed) * self.background(np.array([self.assessed]))[0]
+        return course.non_response * float(alive)
+
+    def _relapsed(self) -> list[float]:
+        """Return the share who have relapsed by each reading time.
+
+        Integrated over the cumulative hazard z of relapse, whose density ``exp(-z)`` is bounded; a latent
+        relapse before engraftment shows at engraftment.
+        """
+        course, relapse = self.course, self.course.relapse
+        a = self.aplasia.values[:, None]
+        first = np.maximum(a, relapse.start)
+        read = [day for _, day in _read_days(self.scenario, "relapse_incidence")]
+        common = np.array([*self.kinks, *self.background.edges, *read])
+        common = np.broadcast_to(common, (a.size, common.size))
+        ends = np.concatenate([common, a + course.days_to_death], axis=1)
+        ends = np.sort(np.maximum(ends, first), axis=1)
+        edges = np.concatenate([first, ends], axis=1)
+        rule = double_exponential(_TIME_ORDER * self.refinement)
+        z, weights = on_panels(relapse.hazard(edges), rule)
+        nodes = rule.nodes.size
+        t = np.clip(relapse.time(z), np.repeat(edges[:, :-1], nodes, 1), np.repeat(edges[:, 1:], nodes, 1))
+        density = weights * np.exp(-z) * self._well(t, a)
+        by_panel = density.reshape(a.size, -1, nodes).sum(axis=2)
+        at_once = -np.expm1(-relapse.hazard(first)) * self._well(first, a)
+        by_panel = np.concatenate([at_once, by_panel], axis=1) * self.aplasia.weights[:, None]
+        return [float(by_panel[edges <= day].sum()) for day in read]
+
+    def _well(self, t: Floats, a: Floats) -> Floats:
+        """Return the chance of a response, and of life in remission to t had relapse not come before."""
+        course = self.course
+        lupus = np.exp(-course.lupus * a - course.remission * (t - a))
+        return (1 - course.non_response) * lupus * course.escapes_treatment(t, a) * self.background(t)
+
+    def _follow_up(self) -> Iterator[tuple[Key, float]]:
+        arrivals, cut = self.scenario.arrivals, self.scenario.follow_up.data_cut_days
+        if cut == "none" or not isinstance(arrivals, TrialArrivals):
+            return
+        survival = _background(self.scenario, cut, self.refinement)
+        mean = mean_follow_up(self.course, self.length, self.before.reinfusion, survival, arrivals, cut)
+        if mean is not None:
+            yield ("mean_follow_up", None), mean

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
 
+_NEGLIGIBLE = 2e-16  # of the largest coefficient
+
 
 @lru_cache(maxsize=32)
 def _chebyshev(order: int) -> tuple[Floats, Floats]:
@@ -34,8 +36,15 @@ class Piecewise:
 
     @classmethod
     def through(cls, edges: Floats, values: Floats) -> Piecewise:
-        """Return the function with `values`, shape (panels, order, ...), at `panel_points`."""
-        return cls(edges, np.einsum("cp,np...->cn...", _chebyshev(values.shape[1])[1], values, optimize=True))
+        """Return the function with `values`, shape (panels, order, ...), at `panel_points`.
+
+        Coefficients too small to change a double are dropped.
+        """
+        transform = _chebyshev(values.shape[1])[1]
+        coefficients = np.einsum("cp,np...->cn...", transform, values, optimize=True)
+        sizes = np.abs(coefficients).reshape(len(transform), -1).max(axis=1)
+        used = np.flatnonzero(sizes > _NEGLIGIBLE * sizes.max(initial=0.0))
+        return cls(edges, coefficients[: used[-1] + 1 if used.size else 1])
 
     def antiderivative(self) -> Piecewise:
         """Return the integral from the first edge on."""
@@ -54,11 +63,12 @@ class Piecewise:
         return self._evaluate(x, (np.arange(x.shape[0])[:, None],))
 
     def _evaluate(self, x: Floats, functions: tuple[NDArray[np.intp], ...]) -> Floats:
-        x = np.clip(x, self.edges[0], self.edges[-1])
+        x = np.minimum(np.maximum(x, self.edges[0]), self.edges[-1])
         panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, self.edges.size - 2)
         left, right = self.edges[panel], self.edges[panel + 1]
         local = (2 * x - left - right) / (right - left)
         before, last = np.zeros_like(local), np.zeros_like(local)
         for row in self.coefficients[:0:-1]:  # Clenshaw's recurrence
             last, before = 2 * local * last - before + row[(panel, *functions)], last
-        return local * last - before + self.coefficients[0][(panel, *functions)]
+        result: Floats = local * last - before + self.coefficients[0][(panel, *functions)]
+        return result

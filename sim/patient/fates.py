@@ -114,7 +114,10 @@ class _Tile:
 
     def spent(self, stream: Stream, hazard: float) -> Floats:
         """Return when a constant hazard has spent its budget, in the hazard's unit of time."""
-        return self.budget(stream) / hazard if hazard > 0 else np.full(self.shape, NEVER)
+        if hazard == 0:
+            return np.full(self.shape, NEVER)
+        with np.errstate(over="ignore"):  # a budget too large for the hazard is never spent
+            return self.budget(stream) / hazard
 
 
 def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
@@ -242,9 +245,10 @@ def _background(scenario: Scenario, tile: _Tile, age: Floats, female: Booleans) 
         now = np.minimum(age[sex].astype(np.intp), hazard.size - 1)
         spent = at_birthday[now] + hazard[now] * (age[sex] - now) + budget[sex]
         year = np.searchsorted(at_birthday, spent, side="right") - 1
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             death_age[sex] = year + (spent - at_birthday[year]) / hazard[year]
-    return np.maximum(death_age - age, 0.0) * DAYS_PER_YEAR
+    with np.errstate(over="ignore"):
+        return np.maximum(death_age - age, 0.0) * DAYS_PER_YEAR
 
 
 def _mobilisation(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats]:

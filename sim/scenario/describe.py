@@ -124,6 +124,12 @@ def file_schema() -> dict[str, Any]:
     schema = Scenario.model_json_schema()
     schema["properties"]["base"] = {"type": "string", "description": "scenario that this file changes"}
     schema["properties"]["sources"]["additionalProperties"] = True
-    for table in [schema, *schema["$defs"].values()]:
-        table.pop("required", None)
+    for name, table in (("", schema), *schema["$defs"].items()):
+        if name != "Target":
+            table.pop("required", None)
+        for key in table["properties"].values():
+            # A table that leaves its dist or pattern to the base may fit several families.
+            key.pop("discriminator", None)
+            if "oneOf" in key:
+                key["anyOf"] = key.pop("oneOf")
     return schema

@@ -152,7 +152,9 @@ def _number_is_fixed(value: Any) -> Any:
     return value
 
 
+_Family: TypeAlias = Fixed | Exponential | Lognormal | Gamma | Weibull
+
 Distribution: TypeAlias = Annotated[
-    Annotated[Fixed | Exponential | Lognormal | Gamma | Weibull, Field(discriminator="dist")],
-    BeforeValidator(_number_is_fixed),
+    Annotated[_Family, Field(discriminator="dist")],
+    BeforeValidator(_number_is_fixed, json_schema_input_type=float | _Family),
 ]

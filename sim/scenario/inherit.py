@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sim.scenario.merging import Tree, expand
 from sim.scenario.problems import RequestError
-from sim.scenario.refusals import bad_value, cut_short, sentence
+from sim.scenario.refusals import bad_value, cut_short, sentence, toml_text
 from sim.scenario.shipped import Located, locate
 from sim.scenario.structure import check_shape, take_sources
 
@@ -42,21 +42,23 @@ def read_layers(reference: str) -> tuple[Located, list[Layer]]:
         If a file can't be read, is no scenario or has unknown keys, or the bases go in a circle.
     """
     start = file = locate(reference)
+    named = ""
     layers: list[Layer] = []
     chain = [file]
     while True:
-        tree = _read(file, base_of=chain[-2] if len(chain) > 1 else None)
+        tree = _read(file, named)
         base = tree.pop("base", None)
         sources = take_sources(tree, file.where)
         check_shape(tree, file.where)
         layers.insert(0, Layer(file.name, file.where, tree, sources))
         if base is None:
             return start, layers
+        named = f"{file.where}: base = {toml_text(base)}"
         file = _base(base, file)
         chain.append(file)
         if any(_same(file.path, before.path) for before in chain[:-1]):
             circle = " → ".join(link.where for link in chain)
-            raise RequestError(f'{chain[-2].where}: base = "{base}": the bases go in a circle: {circle}')
+            raise RequestError(f"{named}: the bases go in a circle: {circle}")
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -70,12 +72,12 @@ def _base(base: object, file: Located) -> Located:
     try:
         return locate(base, beside=file.path.parent)
     except RequestError as error:
-        raise RequestError(f'{file.where}: base = "{base}": {error}') from None
+        raise RequestError(f"{file.where}: base = {toml_text(base)}: {error}") from None
 
 
-def _read(file: Located, base_of: Located | None) -> Tree:
-    """Read one file and check that it is a scenario."""
-    tree = parse(_text(file, base_of), file.where)
+def _read(file: Located, named: str) -> Tree:
+    """Read one file and check that it is a scenario; `named` says which file names it as its base."""
+    tree = _parse(_text(file, named), file.where)
     if not tree:
         raise RequestError(f'{file.where}: the file is empty; a scenario starts with base = "chicago2006"')
     kind = tree.get("kind", "scenario")
@@ -87,8 +89,8 @@ def _read(file: Located, base_of: Located | None) -> Tree:
     return tree
 
 
-def _text(file: Located, base_of: Located | None) -> str:
-    where = sentence(f"{base_of.where}: base", file.where) if base_of else file.where
+def _text(file: Located, named: str) -> str:
+    where = sentence(named, file.where)
     try:
         data = file.path.read_bytes()
     except FileNotFoundError:
@@ -111,24 +113,20 @@ def _text(file: Located, base_of: Located | None) -> str:
     return text
 
 
-def parse(text: str, where: str) -> Tree:
-    """Read TOML.
-
-    Raises
-    ------
-    RequestError
-        If it isn't, with the line.
-    """
+def _parse(text: str, where: str) -> Tree:
     try:
         return tomllib.loads(text)
     except RecursionError:
         raise RequestError(f"{where}: not valid TOML: brackets nested too deeply") from None
-    except ValueError as error:  # wider than TOMLDecodeError: integers of thousands of digits
+    except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         lines = text.splitlines()
         line = lines[int(found[1]) - 1].strip() if found and int(found[1]) <= len(lines) else ""
         shown = f": {cut_short(line)}" if line else ""
-        raise RequestError(f"{where}: not valid TOML: {error}{shown} (text needs quotes)") from None
+        remedy = " (text needs quotes)" if "Invalid value" in str(error) else ""
+        raise RequestError(f"{where}: not valid TOML: {error}{shown}{remedy}") from None
+    except ValueError:  # Python reads integers of some thousands of digits only
+        raise RequestError(f"{where}: not valid TOML: a number of thousands of digits") from None
 
 
 def set_layer(overrides: Sequence[str]) -> Layer:
@@ -149,13 +147,14 @@ def set_layer(overrides: Sequence[str]) -> Layer:
         if key.partition(".")[0] in ("kind", "base", "sources"):
             raise RequestError(f"{SET} {cut_short(pair)}: {key.partition('.')[0]} belongs in a scenario file")
         flat.pop(key, None)  # the last one counts, and in its own place
-        flat[key] = _set_value(text)
+        flat[key] = set_value(text)
     tree = expand(flat)
     check_shape(tree, SET)
     return Layer(SET, SET, tree, {})
 
 
-def _set_value(text: str) -> object:
+def set_value(text: str) -> object:
+    """Read a value as a command line gives it: TOML, else text."""
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from sim.scenario.registry import Parameter, in_use, lookup, parameters
+from sim.scenario.registry import Parameter, in_use, lookup, parameters, tables
 
 Tree = dict[str, Any]
 
@@ -15,17 +15,13 @@ DECIDING_KEYS = ("dist", "pattern")
 
 
 def defaults() -> Tree:
-    """Return the nested table of all default values."""
+    """Return the nested table of all default values; tables are there even if they hold none."""
     tree: Tree = {}
-    flat = {key: parameter.default for key, parameter in parameters().items() if not parameter.required}
-    chosen = {
-        key: flat[key] for key, parameter in parameters().items() if parameter.when is None and key in flat
-    }
-    for key, value in chosen.items():
-        place(tree, key, deepcopy(value))
-    for key, parameter in parameters().items():
-        if parameter.when is not None and key in flat and in_use(parameter, tree):
-            place(tree, key, deepcopy(flat[key]))
+    for table in tables():
+        place(tree, table, {})
+    for key, parameter in parameters().items():  # what decides on a variant comes before what depends on it
+        if not parameter.required and in_use(parameter, tree):
+            place(tree, key, deepcopy(parameter.default))
     return tree
 
 
@@ -40,12 +36,12 @@ def place(tree: Tree, key: str, value: Any) -> None:
 
 
 def expand(flat: Mapping[str, Any]) -> Tree:
-    """Turn dotted keys into nested tables; a later key changes what an earlier one has put there."""
+    """Turn dotted keys into nested tables: keys of one table come together, in whatever order."""
     tree: Tree = {}
     for key, value in flat.items():
-        nested: Tree = {}
-        place(nested, key, value)
-        tree = merge(tree, nested)
+        below = lookup(tree, key)
+        is_addition = isinstance(value, Mapping) and not any(name in value for name in DECIDING_KEYS)
+        place(tree, key, {**below, **value} if is_addition and isinstance(below, dict) else value)
     return tree
 
 

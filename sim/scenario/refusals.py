@@ -171,19 +171,16 @@ def _bad_member(where: str, key: str, family: str, item: Any, value: Mapping[str
     if not item["loc"]:
         return sentence(where, f"{key} = {cut_short(toml_text(value))}: {item['ctx']['error']}")
     member = str(item["loc"][0])
-    known = FAMILY_MEMBERS[family]
+    fields = FAMILIES[family].model_fields
+    noun = f"{'an' if family == 'exponential' else 'a'} {family} distribution"
     if item["type"] == "extra_forbidden":
-        what = (
-            f"{key}.{member} = {cut_short(toml_text(value[member]))}: a {family} distribution has no {member}"
-        )
-        return sentence(where, f"{what}, but {', '.join(known)}; for another family name it: dist = ...")
+        what = f"{key}.{member} = {cut_short(toml_text(value[member]))}: {noun} has no {member}"
+        known = ", ".join(FAMILY_MEMBERS[family])
+        return sentence(where, f"{what}, but {known}; for another family name it: dist = ...")
     if item["type"] == "missing":
         given = ", ".join(name for name in value if name != "dist") or "nothing"
-        return sentence(
-            where, f"{key}.{member} is missing: a {family} distribution needs it (given: {given})"
-        )
-    field = FAMILIES[family].model_fields[member]
-    numbers, _, _ = describe_type(field.annotation, field.metadata)
+        return sentence(where, f"{key}.{member} is missing: {noun} needs it (given: {given})")
+    numbers, _, _ = describe_type(fields[member].annotation, fields[member].metadata)
     allowed = numbers.text if numbers else "a number"
     return bad_value(where, f"{key}.{member}", value[member], allowed, hint(value[member], numbers, ()))
 

@@ -44,6 +44,8 @@ class Range:
     def text(self) -> str:
         """The range in words."""
         noun = "a whole number" if self.whole else "a number"
+        if self.upper == float("inf"):
+            return f"{noun} of at least {short(self.lower)}"
         if self.lower_open:
             return f"{noun} above {short(self.lower)}, at most {short(self.upper)}"
         return f"{noun} from {short(self.lower)} to {short(self.upper)}"
@@ -86,7 +88,7 @@ class Parameter:
         if self.numbers is not None:
             parts.append(self.numbers.text)
         if self.distribution:
-            parts.append(f"a number of at least 0, or a distribution: {FAMILY_TEXT}")
+            parts.append(f"a number from 0 to 1e9, or a distribution: {FAMILY_TEXT}")
         return " or ".join(parts)
 
     @property

@@ -188,7 +188,8 @@ def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
         name = label((row.endpoint, None if np.isnan(row.time_years) else row.time_years))
         warnings.warn(
             f"{name}: in {row.trial_undefined:.1%} of the virtual trials nobody is at risk any more "
-            f"at the data cut; their range leaves these out. A later follow_up.data_cut_days would let them report it",
+            f"at the data cut; their range leaves these out. A later follow_up.data_cut_days "
+            "would let more of them report it",
             UndefinedFigureWarning,
             stacklevel=2,
         )

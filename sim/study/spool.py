@@ -9,7 +9,6 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
 
@@ -56,7 +55,7 @@ class Spool:
         self._buffer: list[pd.DataFrame] = []
         self._rows = 0
 
-    def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
+    def add(self, columns: Mapping[str, Any]) -> None:
         """Append rows; every call names the same columns."""
         frame = pd.DataFrame(dict(columns))
         self._buffer.append(frame)

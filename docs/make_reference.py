@@ -1,0 +1,72 @@
+"""Write docs/reference.md from the code's own registries: ``python docs/make_reference.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sim.scenario.describe import schema_rows, value_text
+from sim.scenario.endpoints import ENDPOINTS, TIMES_YEARS
+from sim.scenario.evidence import cite
+from sim.scenario.registry import FAMILY_TEXT
+
+FILE = Path(__file__).with_name("reference.md")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
+def reference() -> str:
+    """Return the whole page."""
+    parameters = [
+        (
+            f"`{row['key']}`",
+            row["allowed"].replace(f": {FAMILY_TEXT}", ""),
+            row["unit"],
+            "" if row["default"] is None else f"`{value_text(row['default'])}`",
+            row["meaning"],
+            row["source"],
+        )
+        for row in schema_rows()
+    ]
+    endpoints = [
+        (
+            f"`{endpoint.name}`",
+            endpoint.label,
+            endpoint.unit or ("fraction" if endpoint.kind == "share" else ""),
+            endpoint.denominator,
+            endpoint.definition
+            + (f"; read at {', '.join(f'{t:g}' for t in TIMES_YEARS)} y" if endpoint.timed else ""),
+        )
+        for endpoint in ENDPOINTS
+    ]
+    sources = " ".join(row["source"] for row in schema_rows())
+    return "\n".join(
+        [
+            "# Reference",
+            "",
+            "Written by `python docs/make_reference.py` from the code's registries; do not edit.",
+            "",
+            "## Parameters of a scenario file",
+            "",
+            *table(("key", "allowed", "unit", "default", "meaning", "source"), parameters),
+            "",
+            "Distributions: " + FAMILY_TEXT + ", in the unit of the key.",
+            "",
+            "Evidence named above:",
+            "",
+            *(f"- {reference}" for reference in cite(sources).split("; ")),
+            "",
+            "## Endpoints",
+            "",
+            *table(("name", "label", "unit", "of", "definition"), endpoints),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    FILE.write_text(reference(), "utf-8")

@@ -1,0 +1,72 @@
+"""The command line: each command parses, calls and prints; what it calls is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from sim.cli.scenario_commands import scenario_group
+from sim.cli.study_commands import calibrate_command, run_command, sweep_command
+from sim.scenario.problems import RequestError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lupus-hsct", prog_name="lupus-hsct")
+def cli() -> None:
+    """Simulate treating severe lupus with the patient's own stem cells.
+
+    SCENARIO is the path of a scenario file if it has a slash or ends in .toml, else the name of a shipped
+    scenario: lupus-hsct scenario list.
+    """
+
+
+for _command in (run_command, sweep_command, calibrate_command, scenario_group):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 2 the request was wrong, 1 something failed, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that can't show a letter gets its code instead
+            stream.reconfigure(errors="backslashreplace")
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status = status or _failed(error)
+        # What is left in the buffer can't be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return the exit code; whatever goes wrong becomes one message on stderr."""
+    try:
+        return cli.main(args=arguments, prog_name="lupus-hsct", standalone_mode=False) or 0
+    except click.exceptions.Abort:
+        click.echo("Interrupted", err=True)
+        return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", "lupus-hsct")
+        click.echo(f"Error: {error.format_message()} (all options: {command} --help)", err=True)
+        return error.exit_code
+    except RequestError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 2
+    except OSError as error:
+        return _failed(error)
+
+
+def _failed(error: OSError) -> int:
+    """Say in one line what the system refused; a reader that has gone away needs no message."""
+    if not isinstance(error, BrokenPipeError):
+        name = f": {error.filename}" if error.filename else ""
+        click.echo(f"Error: {error.strerror or error}{name}", err=True)
+    return 1

@@ -1,0 +1,91 @@
+"""Printing rows: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+Row = dict[str, Any]
+
+
+def print_rows(command: str, rows: Sequence[Row], *, as_json: bool, title: str = "") -> None:
+    """Print rows that share their columns.
+
+    Parameters
+    ----------
+    command : str
+        The command, as JSON names it.
+    rows : sequence of dict
+        One dict a row.
+    as_json : bool
+        Print ``{"command": ..., "rows": [...]}`` instead of a table.
+    title : str, optional
+        A line over the table.
+    """
+    if as_json:
+        click.echo(
+            json.dumps({"command": command, "rows": rows}, ensure_ascii=False, allow_nan=False, indent=1)
+        )
+        return
+    if title:
+        click.echo(f"{title}\n")
+    if not rows:
+        return
+    from sim.scenario.describe import value_text
+
+    columns = list(rows[0])
+    cells = [["" if row[name] is None else value_text(row[name]) for name in columns] for row in rows]
+    if sys.stdout.isatty():
+        _print_rich(columns, cells)
+    else:
+        _print_plain(columns, cells)
+
+
+def _print_plain(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Print aligned columns of any width: nothing is cut or wrapped."""
+    lines = [list(columns), *(list(row) for row in cells)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    for line in lines:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo(text.rstrip())
+
+
+def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal; long cells go on in the next line."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(Text(name), overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def print_frame(command: str, frame: pd.DataFrame) -> None:
+    """Print a data frame as JSON rows; what is missing is null."""
+    rows = [
+        {str(name): None if value != value else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
+    print_rows(command, rows, as_json=True)
+
+
+def print_table(table: Table, title: str) -> None:
+    """Print a table of the show package, as wide as it needs where no terminal limits it."""
+    from rich.console import Console
+
+    click.echo(f"{title}\n")
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)

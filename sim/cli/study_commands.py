@@ -1,0 +1,175 @@
+"""``lupus-hsct run``, ``sweep`` and ``calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sim.cli.options import (
+    force_option,
+    json_option,
+    out_option,
+    replications_option,
+    scenario_argument,
+    seed_option,
+    set_option,
+)
+from sim.cli.output import print_frame, print_table
+from sim.cli.progress import figure_warnings, progress_bar
+
+_ALL = "all"
+
+
+@click.command("run")
+@scenario_argument
+@set_option
+@replications_option
+@seed_option
+@click.option(
+    "--patients",
+    metavar="all|N",
+    default="100",
+    show_default=True,
+    help="First replications whose patients are kept in patients.parquet.",
+)
+@click.option("--events", is_flag=True, help="Keep the events of these patients too, in events.parquet.")
+@click.option("--all", "full", is_flag=True, help="Print every endpoint, not just those with a target.")
+@out_option
+@force_option
+@json_option
+def run_command(
+    scenario: str,
+    overrides: tuple[str, ...],
+    replications: int,
+    seed: int,
+    patients: str,
+    events: bool,
+    full: bool,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Simulate SCENARIO, patient by patient, and show it beside the published figures.
+
+    Writes a run folder: endpoints.csv, curves.csv, replications.parquet, patients.parquet, figures and a
+    manifest with the source of every value.
+    """
+    from sim.scenario.load import load
+    from sim.show.studies import run_study
+    from sim.show.table import published_table
+    from sim.study.run import Budget
+
+    budget = Budget(replications, seed, _patient_replications(patients), events)
+    loaded = load(scenario, overrides)
+    with figure_warnings(), progress_bar(loaded.name) as progress:
+        run = run_study(loaded, budget, out, force=force, progress=progress)
+    if as_json:
+        print_frame("run", run.endpoints)
+        return
+    title = f"{loaded.scenario.title}: {replications:,} replications, seed {seed}"
+    print_table(published_table(run.endpoints, loaded.scenario, full=full), title)
+    _say_where(run.folder)
+
+
+def _patient_replications(text: str) -> int | None:
+    if text == _ALL:
+        return None
+    if text.isdecimal():
+        return int(text)
+    raise click.BadParameter(
+        f"{text!r} given; allowed: all, or a whole number from 0", param_hint="--patients"
+    )
+
+
+@click.command("sweep")
+@scenario_argument
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="KEY=...",
+    help="Key and values: key=low:high:points, key=log:low:high:points or key=a,b,c. Repeat for a grid.",
+)
+@click.option(
+    "--endpoint",
+    "endpoints",
+    multiple=True,
+    metavar="NAME[@YEARS]",
+    help="What the figure shows; repeat for more. The table holds every endpoint.",
+)
+@set_option
+@replications_option
+@seed_option
+@out_option
+@force_option
+@json_option
+def sweep_command(
+    scenario: str,
+    vary: tuple[str, ...],
+    endpoints: tuple[str, ...],
+    overrides: tuple[str, ...],
+    replications: int,
+    seed: int,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Simulate SCENARIO over a grid of values, every point under the same luck.
+
+    Writes points.csv with every endpoint at every point, and a curve (one key) or maps (two keys).
+    """
+    from sim.scenario.load import load
+    from sim.show.studies import parse_endpoint, sweep_study, swept_rows
+    from sim.study.run import Budget
+    from sim.study.sweep import parse_axis
+
+    loaded = load(scenario, overrides)
+    axes = [parse_axis(text) for text in vary]
+    shown = [parse_endpoint(text, loaded.scenario) for text in endpoints]
+    with figure_warnings(), progress_bar(loaded.name) as progress:
+        done = sweep_study(
+            loaded, axes, Budget(replications, seed), shown, out, force=force, progress=progress
+        )
+    if as_json:
+        print_frame("sweep", done.points)
+        return
+    print_table(swept_rows(done, loaded.scenario, axes, shown), loaded.scenario.title)
+    _say_where(done.folder)
+
+
+@click.command("calibrate")
+@scenario_argument
+@set_option
+@out_option
+@force_option
+@json_option
+def calibrate_command(
+    scenario: str, overrides: tuple[str, ...], out: Path | None, force: bool, as_json: bool
+) -> None:
+    """Solve the parameters of SCENARIO's [calibration] so that the exact twin meets its targets.
+
+    Writes solved.toml, a scenario file that holds the solution and can be run, with the remaining
+    difference of every equation.
+    """
+    from sim.scenario.load import load
+    from sim.show.studies import calibrate_study
+
+    loaded = load(scenario, overrides)
+    done = calibrate_study(loaded, out, force=force)
+    if as_json:
+        print_frame("calibrate", done.solved)
+        return
+    click.echo(f"{loaded.scenario.title}\n")
+    click.echo(done.solved.to_string(index=False, float_format="{:.10g}".format))
+    click.echo("\nEquations (target, and target less the exact twin):\n")
+    shown = done.residuals[["label", "target", "residual", "source"]]
+    click.echo(shown.to_string(index=False, float_format="{:.6g}".format))
+    click.echo(
+        f"\nRank {done.fit.rank} of {len(done.fit.values)}, condition number {done.fit.condition:.3g}."
+    )
+    _say_where(done.folder)
+    click.echo(f"Run it: lupus-hsct run {(done.folder / 'solved.toml').as_posix()}")
+
+
+def _say_where(folder: Path) -> None:
+    click.echo(f"\nWritten to {folder.as_posix()}")

@@ -1,0 +1,111 @@
+"""Writing the start of a scenario file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sim.scenario.inherit import SET, read_layers
+from sim.scenario.load import Loaded
+from sim.scenario.problems import RequestError
+from sim.scenario.refusals import toml_text
+from sim.scenario.registry import plain
+from sim.scenario.shipped import SUFFIX, is_path, scenarios_folder, shipped_names
+from sim.scenario.values import get_value
+
+TEMPLATE = """\
+# A scenario: what differs from its base, and why. All parameters: lupus-hsct scenario schema
+
+kind = "scenario"
+base = {base}
+title = {title}
+purpose = ""
+
+# Take away the marks and change the values. Days are from reinfusion unless the key says otherwise.
+
+# [clinic]
+# isolation_rooms = 4                  # a whole number, or "unlimited"
+
+# [recovery.duration_days]
+# mean = 35                            # changes the base's distribution; with dist = ... it starts anew
+
+# Where the values above come from: evidence ids (B08), a reference, or "assumption".
+
+# [sources]
+# "clinic.isolation_rooms" = "assumption"
+# "recovery.duration_days" = "assumption"
+"""
+
+
+def write_new(name: str, base: str, *, force: bool = False) -> Path:
+    """Write a short commented scenario file.
+
+    Parameters
+    ----------
+    name : str
+        A path if it has a slash or ends in .toml, else the file is ``name.toml`` in the current folder.
+    base : str
+        The scenario that it changes; a path counts from the current folder.
+    force : bool, optional
+        Write over an existing file.
+
+    Returns
+    -------
+    Path
+        The file, such that a command takes it as a path.
+
+    Raises
+    ------
+    RequestError
+        If the base is not a valid scenario, the file exists or its folder does not.
+    """
+    path = Path(name if is_path(name) else f"{name}{SUFFIX}")
+    if not path.name.strip(".") or name.endswith("/"):
+        raise RequestError(f'"{name}" is no file name; write a name or a path that ends in {SUFFIX}')
+    read_layers(base)
+    if path.is_dir():
+        raise RequestError(f"{path}: is a folder; name a file in it: {path / 'my_scenario'}{SUFFIX}")
+    if not path.parent.is_dir():
+        raise RequestError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not force:
+        raise RequestError(f"{path}: exists; choose another name, or --force to write over it")
+    reference = Path(os.path.relpath(base, path.parent)).as_posix() if is_path(base) else base
+    if is_path(base) and not is_path(reference):
+        reference = f"./{reference}"
+    text = TEMPLATE.format(base=toml_text(reference), title=toml_text(path.stem))
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def solved_text(loaded: Loaded, values: Mapping[str, float], folder: Path) -> str:
+    """Return a scenario file that holds solved values, to stand in a folder.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        What was solved; values given with ``--set`` go into the file, everything else is inherited.
+    values : Mapping
+        Solved values by key, written with all their digits.
+    folder : Path
+        Where the file will stand; a base that is not shipped is named by its path from there.
+    """
+    if loaded.name in shipped_names() and loaded.path.parent == scenarios_folder():
+        base = loaded.name
+    else:
+        base = Path(os.path.relpath(loaded.path, folder)).as_posix()
+        base = base if is_path(base) else f"./{base}"
+    by_hand = {
+        key: get_value(loaded.scenario, key) for key, origin in loaded.origins.items() if origin == SET
+    }
+    lines = [
+        'kind = "scenario"',
+        f"base = {toml_text(base)}",
+        f"title = {toml_text(loaded.scenario.title)}",
+        "",
+        *(f"{key} = {toml_text(plain(value))}" for key, value in {**by_hand, **values}.items()),
+        "",
+        "[calibration]",
+        f"solve = {toml_text(list(values))}",
+    ]
+    return "\n".join(lines) + "\n"

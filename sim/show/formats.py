@@ -1,0 +1,149 @@
+"""How numbers are written for people; tables and figures write them alike.
+
+No figure gets more digits than its uncertainty supports, and no share loses its per cent.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
+
+_MOST_DECIMALS = 4
+
+
+def decimals(half_width: float) -> int:
+    """Return how many decimals a figure known to within `half_width` may show.
+
+    The last digit shown is the first digit of the half width: 0.18 gives one decimal, 1.9 gives none.
+    """
+    if half_width <= 0:
+        return _MOST_DECIMALS
+    return min(max(0, -math.floor(math.log10(half_width))), _MOST_DECIMALS)
+
+
+def _number(value: float, half_width: float) -> str:
+    """Write a number; three digits where its uncertainty is unknown or none."""
+    if not half_width > 0:
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    text = f"{value:.{decimals(half_width)}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def format_share(share: float, half_width: float = math.nan) -> str:
+    """Write a share in per cent.
+
+    Parameters
+    ----------
+    share : float
+        As a fraction; not a number gives an empty text.
+    half_width : float
+        Half of its 95% interval, as a fraction; not a number for a figure taken as it was published.
+    """
+    return "" if math.isnan(share) else f"{_number(100 * share, 100 * half_width)}%"
+
+
+def format_value(endpoint: Endpoint, value: float, half_width: float = math.nan) -> str:
+    """Write an endpoint's value with its unit: a share in per cent, a mean in years, days and so on."""
+    if endpoint.kind == "share" or math.isnan(value):
+        return format_share(value, half_width)
+    return _with_unit(_number(value, half_width), endpoint)
+
+
+def format_range(endpoint: Endpoint, lower: float, upper: float) -> str:
+    """Write an interval with one unit: ``1.9 to 2.2%``; empty where a limit is missing."""
+    if math.isnan(lower) or math.isnan(upper):
+        return ""
+    scale = 100.0 if endpoint.kind == "share" else 1.0
+    half = scale * (upper - lower) / 2
+    low, high = _number(scale * lower, half), _number(scale * upper, half)
+    text = low if low == high else f"{low} to {high}"
+    return f"{text}%" if endpoint.kind == "share" else _with_unit(text, endpoint)
+
+
+def format_difference(endpoint: Endpoint, value: float, half_width: float = math.nan) -> str:
+    """Write a difference without unit, with its sign: percentage points for a share."""
+    scale = 100.0 if endpoint.kind == "share" else 1.0
+    text = _number(scale * value, scale * half_width)
+    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
+
+
+def _with_unit(text: str, endpoint: Endpoint) -> str:
+    unit = endpoint.unit.removesuffix("s") if text == "1" else endpoint.unit
+    return f"{text} {unit}".rstrip()
+
+
+class Row:
+    """One row of ``endpoints.csv``, with its figures as they are written for people.
+
+    Parameters
+    ----------
+    fields
+        A row as `DataFrame.itertuples` gives it; read back from a file, an empty text may be a NaN.
+    """
+
+    def __init__(self, fields: Any) -> None:
+        self.endpoint = BY_NAME[str(fields.endpoint)]
+        self.time = None if math.isnan(fields.time_years) else float(fields.time_years)
+        self.estimate = float(fields.estimate)
+        self.mc_lower, self.mc_upper = float(fields.mc_lower), float(fields.mc_upper)
+        self.trial_lower, self.trial_upper = float(fields.trial_lower), float(fields.trial_upper)
+        self.undefined = float(fields.trial_undefined)
+        self.target = float(fields.target)
+        self.source = fields.target_source if isinstance(fields.target_source, str) else ""
+        self.note = fields.note if isinstance(fields.note, str) else ""
+
+    @property
+    def key(self) -> Key:
+        """The endpoint's name and time."""
+        return self.endpoint.name, self.time
+
+    @property
+    def label(self) -> str:
+        """The endpoint and its time in words."""
+        return label(self.key)
+
+    @property
+    def half_width(self) -> float:
+        """Half of the Monte Carlo interval."""
+        return (self.mc_upper - self.mc_lower) / 2
+
+    @property
+    def has_target(self) -> bool:
+        """Whether there is a figure to compare with."""
+        return not math.isnan(self.target)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether the target is an assumption and was never published."""
+        return self.source.strip().lower().startswith("assumption")
+
+    @property
+    def origin(self) -> str:
+        """What the target is: published or assumed."""
+        return "assumed" if self.assumed else "published"
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the target lies within the Monte Carlo interval, limits included."""
+        return self.mc_lower <= self.target <= self.mc_upper
+
+    @property
+    def simulated_text(self) -> str:
+        """The estimate; why there is none where there is none."""
+        if math.isnan(self.estimate):
+            return self.note.replace("_", " ") or "undefined"
+        return format_value(self.endpoint, self.estimate, self.half_width)
+
+    @property
+    def target_text(self) -> str:
+        """The target with as many digits as it was given."""
+        return format_value(self.endpoint, self.target)
+
+
+def rows(endpoints: pd.DataFrame) -> list[Row]:
+    """Return the rows of a table of endpoints, in its order."""
+    return [Row(fields) for fields in endpoints.itertuples(index=False)]

@@ -1,0 +1,252 @@
+"""Whole studies: simulate, write the tables, draw the figures, and only then give the folder its name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+
+from sim.scenario.describe import show_rows, value_text
+from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
+from sim.scenario.load import Loaded
+from sim.scenario.problems import RequestError
+from sim.scenario.refusals import unknown
+from sim.scenario.registry import parameters
+from sim.scenario.schema import Scenario
+from sim.scenario.values import get_value
+from sim.scenario.write import solved_text
+from sim.show import plots
+from sim.show.style import save
+from sim.show.table import format_estimate
+from sim.study.calibrate import PointFit, solve_point
+from sim.study.folder import MANIFEST, NewFolder, software, write_json
+from sim.study.montecarlo import Progress
+from sim.study.run import FORMAT, Budget, Run, read_run, write_run
+from sim.study.sweep import Axis, sweep
+
+_MORTALITY: Key = ("treatment_related_mortality", None)
+
+
+def run_study(
+    loaded: Loaded,
+    budget: Budget,
+    out: Path | None = None,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Run a scenario into a folder with tables, manifest and figures.
+
+    Raises
+    ------
+    RequestError
+        The budget is impossible, or `out` may not be written.
+    """
+    with NewFolder(out, loaded.name, force=force) as folder:
+        endpoints, curves = write_run(loaded, budget, folder.path, progress)
+        figures = folder.path / "figures"
+        figures.mkdir()
+        if not endpoints[endpoints["endpoint"] == "overall_survival"]["estimate"].isna().all():
+            save(plots.survival_figure(curves, endpoints, loaded.scenario.title), figures, "survival")
+        if loaded.scenario.target:
+            save(plots.calibration_figure(endpoints, loaded.scenario), figures, "calibration")
+    return read_run(folder.path)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep: its folder, and the table of ``points.csv``."""
+
+    folder: Path
+    points: pd.DataFrame
+
+
+def sweep_study(
+    loaded: Loaded,
+    axes: Sequence[Axis],
+    budget: Budget,
+    endpoints: Sequence[Key] = (),
+    out: Path | None = None,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Sweep a scenario into a folder: ``points.csv``, manifest, and a curve (one key) or maps (two keys).
+
+    Parameters
+    ----------
+    endpoints
+        What the figures show; left out, treatment-related mortality and survival at the last time.
+
+    Raises
+    ------
+    RequestError
+        The grid or the budget is impossible, or `out` may not be written.
+    """
+    shown = list(endpoints) or _default_endpoints(loaded.scenario)
+    with NewFolder(out, f"{loaded.name}-sweep", force=force) as folder:
+        points = sweep(loaded.scenario, axes, budget.replications, budget.seed, progress)
+        points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")
+        write_json(folder.path / MANIFEST, _sweep_manifest(loaded, axes, budget))
+        _draw_sweep(loaded.scenario, points, axes, shown, folder.path)
+    return Sweep(folder.path, points)
+
+
+def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints: Sequence[Key]) -> Table:
+    """Return what the figures show as a table: one row a point, one column an endpoint."""
+    shown = list(endpoints) or _default_endpoints(scenario)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for axis in axes:
+        table.add_column(axis.key, overflow="fold")
+    for endpoint in shown:
+        table.add_column(f"{label(endpoint)}\n(Monte Carlo 95% interval)")
+    keys = [axis.key for axis in axes]
+    for values, rows in done.points.groupby(keys, sort=False):
+        cells = [value_text(value) for value in values]
+        for name, time in shown:
+            at = rows["time_years"].isna() if time is None else rows["time_years"] == time
+            row = rows[(rows["endpoint"] == name) & at].iloc[0]
+            cells.append(format_estimate(row, BY_NAME[name]))
+        table.add_row(*cells)
+    return table
+
+
+def _draw_sweep(
+    scenario: Scenario, points: pd.DataFrame, axes: Sequence[Axis], shown: Sequence[Key], path: Path
+) -> None:
+    """Draw what a page can show: a curve over one key, a map over two; the table holds the rest."""
+    figures = path / "figures"
+    figures.mkdir()
+    if len(axes) == 1:
+        key = axes[0].key
+        own = get_value(scenario, key)
+        figure = plots.sweep_curve_figure(points, key, _unit(key), shown, own=_plain(own))
+        save(figure, figures, "sweep")
+    elif len(axes) == 2:
+        keys = (axes[0].key, axes[1].key)
+        own_pair = (_plain(get_value(scenario, keys[0])), _plain(get_value(scenario, keys[1])))
+        for endpoint in shown:
+            figure = plots.sweep_map_figure(points, keys, endpoint, own=own_pair)
+            save(figure, figures, f"map_{column(endpoint).replace('@', '_')}")
+
+
+def _plain(value: Any) -> float | str | None:
+    """Return a value that an axis can mark; a distribution has no one place on it."""
+    return value if isinstance(value, (int, float, str)) else None
+
+
+def _unit(key: str) -> str:
+    return parameters()[key].unit if key in parameters() else ""
+
+
+def _default_endpoints(scenario: Scenario) -> list[Key]:
+    if scenario.cohort.enters_at == "home":
+        return [("overall_survival_enrolled", scenario.follow_up.horizon_years)]
+    return [_MORTALITY, ("overall_survival", scenario.follow_up.horizon_years)]
+
+
+def _sweep_manifest(loaded: Loaded, axes: Sequence[Axis], budget: Budget) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "command": "sweep",
+        "scenario": loaded.name,
+        "scenario_hash": loaded.scenario_hash,
+        "vary": {axis.key: list(axis.points) for axis in axes},
+        "seed": budget.seed,
+        "replications": budget.replications,
+        "engine": "simpy",
+        "software": software(),
+        "resolved": loaded.as_dict(),
+        "parameters": show_rows(loaded),
+    }
+
+
+def parse_endpoint(text: str, scenario: Scenario) -> Key:
+    """Read ``NAME`` or ``NAME@YEARS``.
+
+    Raises
+    ------
+    RequestError
+        There is no such endpoint, or it is not read at that time.
+    """
+    name, at, years = text.partition("@")
+    if name not in BY_NAME:
+        raise RequestError(f"--endpoint {text}: {unknown('endpoint', name, BY_NAME, 'see docs/endpoints.md')}")
+    times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
+    try:
+        time = float(years) if at else None
+    except ValueError:
+        time = math.nan
+    if time not in times:
+        allowed = ", ".join(column((name, choice)) for choice in times)
+        raise RequestError(f"--endpoint {text}: {BY_NAME[name].label} is read as {allowed}")
+    return name, time
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A finished point calibration: its folder, the fit, and the table of ``solved.csv``."""
+
+    folder: Path
+    fit: PointFit
+    solved: pd.DataFrame
+    residuals: pd.DataFrame
+
+
+def calibrate_study(loaded: Loaded, out: Path | None = None, *, force: bool = False) -> Calibration:
+    """Solve a scenario's free parameters into a folder, with a scenario file that holds the solution.
+
+    Raises
+    ------
+    RequestError
+        The targets can't be met or do not determine the parameters, or `out` may not be written.
+    """
+    with NewFolder(out, f"{loaded.name}-calibration", force=force) as folder:
+        fit = solve_point(loaded.scenario)
+        solved = pd.DataFrame(
+            [
+                {"key": key, "value": value, "before": get_value(loaded.scenario, key), "unit": _unit(key)}
+                for key, value in fit.values.items()
+            ]
+        )
+        residuals = pd.DataFrame(
+            [
+                {
+                    "endpoint": key[0],
+                    "time_years": key[1],
+                    "label": label(key),
+                    "target": target.value,
+                    "residual": float(residual),
+                    "source": target.source,
+                }
+                for key, residual, target in zip(
+                    fit.targets, fit.residuals, loaded.scenario.target, strict=True
+                )
+            ]
+        )
+        solved.to_csv(folder.path / "solved.csv", index=False, lineterminator="\n")
+        residuals.to_csv(folder.path / "residuals.csv", index=False, lineterminator="\n")
+        (folder.path / "solved.toml").write_text(solved_text(loaded, fit.values, folder.path), "utf-8")
+        write_json(folder.path / MANIFEST, _calibration_manifest(loaded, fit))
+    return Calibration(folder.path, fit, solved, residuals)
+
+
+def _calibration_manifest(loaded: Loaded, fit: PointFit) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "command": "calibrate",
+        "scenario": loaded.name,
+        "scenario_hash": loaded.scenario_hash,
+        "solved": fit.values,
+        "rank": fit.rank,
+        "condition": fit.condition,
+        "evaluations": fit.evaluations,
+        "software": software(),
+        "resolved": fit.scenario.model_dump(exclude_none=True),
+    }

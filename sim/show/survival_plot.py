@@ -1,0 +1,209 @@
+"""Simulated survival from reinfusion, against the published points."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sim.scenario.endpoints import BY_NAME
+from sim.show.formats import Row, format_difference, format_share, rows
+from sim.show.style import (
+    BLUE,
+    INK,
+    ORANGE,
+    TEXT_SIZE,
+    empty_figure,
+    percent_axis,
+    sheet,
+    spread,
+    styled,
+)
+
+_CURVES = {
+    "overall_survival": (BLUE, "alive"),
+    "disease_free_survival": (ORANGE, "disease-free"),
+}
+
+
+@styled
+def survival_figure(curves: pd.DataFrame, endpoints: pd.DataFrame, title: str) -> Figure:
+    """Draw overall and disease-free survival from reinfusion.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Columns ``endpoint, time_years, estimate, mc_lower, mc_upper``.
+    endpoints : DataFrame
+        The columns of ``endpoints.csv``: the published points, and the range of one trial.
+    title : str
+        The scenario's title; the figure's own title states the finding.
+    """
+    read = [row for row in rows(endpoints) if row.endpoint.name in _CURVES]
+    drawn = curves[curves["endpoint"].isin(list(_CURVES)) & curves["estimate"].notna()]
+    if drawn.empty:
+        return empty_figure(title, "No survival curves to show: nobody was reinfused")
+    page = sheet(_finding(read), _lines(read, title), _notes(read), width=7.6, height=4.15)
+    axis = page.axes(0.72, 0.5, 4.95, 3.55)
+    for name, (colour, _) in _CURVES.items():
+        _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)
+    for name, (colour, _) in _CURVES.items():
+        curve = drawn[drawn["endpoint"] == name]
+        axis.fill_between(
+            curve["time_years"], curve["mc_lower"], curve["mc_upper"], color=colour, alpha=0.45, lw=0
+        )
+        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+    for row in read:
+        if row.has_target:
+            axis.plot(
+                row.time,
+                row.target,
+                marker="D",
+                markersize=7,
+                markerfacecolor="white" if row.assumed else INK,
+                markeredgecolor=INK if row.assumed else "white",
+                markeredgewidth=1.2,
+                clip_on=False,
+                zorder=5,
+            )
+    _dress(axis, float(drawn["time_years"].max()))
+    _label_curves(axis, drawn, read)
+    return page.figure
+
+
+def _draw_trial_range(axis: Axes, read: list[Row], colour: str) -> None:
+    """Draw the range of one trial through the reading times, from everybody at reinfusion."""
+    shown = [row for row in read if not math.isnan(row.trial_lower)]
+    if not shown:
+        return
+    times = [0.0, *(row.time or 0.0 for row in shown)]
+    lower, upper = [1.0, *(row.trial_lower for row in shown)], [1.0, *(row.trial_upper for row in shown)]
+    axis.fill_between(times, lower, upper, color=colour, alpha=0.13, lw=0)
+    for edge in (lower, upper):
+        axis.plot(times, edge, color=colour, alpha=0.55, lw=0.8)
+
+
+def _dress(axis: Axes, horizon: float) -> None:
+    axis.set_xlim(0, horizon)
+    axis.set_ylim(0, 1)
+    axis.set_yticks(np.linspace(0, 1, 6))
+    axis.grid(axis="y")
+    percent_axis(axis, "y")
+    axis.set_xlabel("Years since reinfusion")
+    axis.set_ylabel("Patients reinfused")
+
+
+def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
+    """Name each curve at its end, with the figures read there."""
+    texts, heights = [], []
+    for name, (colour, _) in _CURVES.items():
+        curve = drawn[drawn["endpoint"] == name]
+        if curve.empty:
+            continue
+        last = _last(read, name)
+        lines = [BY_NAME[name].label]
+        if last is not None and last.time == float(curve["time_years"].iloc[-1]):
+            lines.append(f"{last.simulated_text} simulated")
+            lines += [f"{last.target_text} {last.origin}"] if last.has_target else []
+        texts.append(("\n".join(lines[1:]), lines[0], colour))
+        heights.append(float(curve["estimate"].iloc[-1]))
+    line = TEXT_SIZE * 1.35 / 72 / 3.55  # of the axes' height
+    for (figures, name, colour), y in zip(texts, spread(heights, 3.4 * line), strict=True):
+        beside = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+        at = (1.0, min(max(y, 1.2 * line), 1 - 1.2 * line) + 0.9 * line)
+        axis.annotate(name, at, (12, 0), color=colour, weight="bold", va="center", **beside)
+        below = (1.0, at[1] - 0.6 * line)
+        axis.annotate(figures, below, (12, 0), color=INK, va="top", linespacing=1.3, **beside)
+
+
+def _last(read: list[Row], name: str) -> Row | None:
+    """Return the latest reading of an endpoint, of those with a target where there are any."""
+    mine = [row for row in read if row.endpoint.name == name and not math.isnan(row.estimate)]
+    aimed = [row for row in mine if row.has_target]
+    return max(aimed or mine, key=lambda row: row.time or 0.0, default=None)
+
+
+def _finding(read: list[Row]) -> str:
+    """Say what the figure shows, from its figures."""
+    last = [row for row in (_last(read, name) for name in _CURVES) if row is not None]
+    if not last:
+        return "Survival from reinfusion"
+    same_time = len({row.time for row in last}) == 1
+    verdicts = {_verdict(row) for row in last}
+    if same_time and len(verdicts) == 1:
+        shares = " and ".join(f"{row.simulated_text} {_CURVES[row.endpoint.name][1]}" for row in last)
+        finding = f"{shares} at {last[0].time:g} years"
+        targets = " and ".join(row.target_text for row in last)
+        origin = _origin(last)
+        if verdicts == {"equal"}:
+            return f"{finding}, as {origin}"
+        return {
+            "agrees": f"{finding}, in agreement with the {origin} {targets}",
+            "differs": f"{finding}, not the {origin} {targets}",
+            "none": finding,
+        }[verdicts.pop()]
+    return "; ".join(_clause(row, timed=not same_time or row is last[-1]) for row in last)
+
+
+def _origin(read: list[Row]) -> str:
+    origins = {row.origin for row in read}
+    return origins.pop() if len(origins) == 1 else "targeted"
+
+
+def _verdict(row: Row) -> str:
+    """Tell whether an estimate is its target, agrees within Monte Carlo error, or differs from it."""
+    if not row.has_target:
+        return "none"
+    if not row.agrees:
+        return "differs"
+    return "equal" if row.simulated_text == row.target_text else "agrees"
+
+
+def _clause(row: Row, *, timed: bool) -> str:
+    text = f"{row.simulated_text} {_CURVES[row.endpoint.name][1]}"
+    text = f"{text} at {row.time:g} years" if timed else text
+    return {
+        "equal": f"{text}, as {row.origin}",
+        "agrees": f"{text}, in agreement with the {row.origin} {row.target_text}",
+        "differs": f"{text}, not the {row.origin} {row.target_text}",
+        "none": text,
+    }[_verdict(row)]
+
+
+def _lines(read: list[Row], title: str) -> list[str]:
+    lines = [title]
+    differing = [row for row in read if _verdict(row) == "differs"]
+    for row in differing:
+        difference = format_difference(row.endpoint, row.estimate - row.target, row.half_width)
+        lines.append(
+            f"{row.label}: {difference} percentage points from the {row.origin} figure, more than the "
+            f"Monte Carlo error of {format_share(row.half_width, row.half_width / 10)[:-1]} points."
+        )
+    lines.append(
+        "Lines: simulated, with 95% Monte Carlo bands. Light bands: the range of one trial of this size, 95% of "
+        "virtual trials as each would report it at its data cut."
+    )
+    if any(row.has_target for row in read):
+        lines[-1] += " Diamonds: published (hollow: assumed)."
+    return lines
+
+
+def _notes(read: list[Row]) -> list[str]:
+    notes = []
+    for row in read:
+        last = _last(read, row.endpoint.name)
+        if row is last and row.undefined > 0:
+            notes.append(
+                f"{row.label}: in {format_share(row.undefined, 0.005)} of virtual trials nobody is at risk then, "
+                "and no figure is reported; the band leaves them out."
+            )
+    published = [row for row in read if row.has_target and not row.assumed]
+    if published:
+        sources = ", ".join(dict.fromkeys(row.source for row in published))
+        notes.append(
+            f"Published figures ({sources}) are Kaplan-Meier estimates; interval not published."
+        )
+    return notes

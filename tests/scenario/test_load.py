@@ -1,0 +1,335 @@
+"""Scenario files: bases, ``--set``, origins, sources and hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.scenario.describe import show_rows, warnings_about
+from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal
+from sim.scenario.inherit import set_layer
+from sim.scenario.load import Loaded, load, scenario_hash
+from sim.scenario.refusals import toml_text
+from sim.scenario.registry import lookup, parameters
+from sim.scenario.schema import PoissonArrivals, Scenario
+from sim.scenario.shipped import shipped_names
+from sim.scenario.values import with_values
+
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a scenario file and return its path as a user would give it."""
+
+    def _write(text: str, name: str = "mine.toml") -> str:
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return str(file)
+
+    return _write
+
+
+def row(loaded: Loaded, key: str) -> dict[str, Any]:
+    return next(row for row in show_rows(loaded) if row["key"] == key)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_scenario_loads_from_anywhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    loaded = load(name)
+    assert loaded.name == loaded.chain[0] == name
+    assert loaded.scenario.title
+    assert loaded.scenario.purpose
+    assert list(warnings_about(loaded)) == []
+    assert load(str(loaded.path)).scenario_hash == loaded.scenario_hash
+
+
+@pytest.mark.parametrize("name", ["chicago2006", "chicago2006_reading_b"])
+def test_calibrated_scenario_solves_as_many_numbers_as_it_has_targets(name: str) -> None:
+    loaded = load(name)
+    scenario = loaded.scenario
+    assert len(scenario.calibration.solve) == len(scenario.target) == 6
+    assert {row["key"] for row in show_rows(loaded) if row["status"] == "solved"} == set(
+        scenario.calibration.solve
+    )
+
+
+def test_reading_b_differs_only_in_the_solved_numbers() -> None:
+    a, b = load("chicago2006").as_dict(), load("chicago2006_reading_b").as_dict()
+    differing = {key for key in parameters() if lookup(a, key) != lookup(b, key)}
+    assert differing == set(a["calibration"]["solve"])
+
+
+def test_tables_merge_key_by_key(write: Write) -> None:
+    loaded = load(write('base = "chicago2006"\n[aplasia.infection]\nward_relative_risk = 1.67'))
+    base = load("chicago2006").scenario
+    assert loaded.scenario == with_values(base, {"aplasia.infection.ward_relative_risk": 1.67})
+    assert loaded.chain == ("mine", "chicago2006")
+
+
+def test_part_of_a_default_distribution(write: Write) -> None:
+    scenario = load(write('base = "chicago2006"\n[recovery.duration_days]\nmean = 35')).scenario
+    assert scenario.recovery.duration_days == Lognormal(dist="lognormal", mean=35, sd=14)
+
+
+def test_table_with_dist_replaces_the_whole_table(write: Write) -> None:
+    text = 'base = "chicago2006"\n[recovery.duration_days]\ndist = "lognormal"\nmedian = 20\nsigma = 0.5'
+    scenario = load(write(text)).scenario
+    assert scenario.recovery.duration_days == Lognormal(dist="lognormal", median=20, sigma=0.5)
+
+
+def test_part_over_a_bare_number(write: Write) -> None:
+    write('base = "chicago2006"\n[recovery]\nduration_days = 20', "below.toml")
+    scenario = load(write('base = "below.toml"\n[recovery.duration_days]\nvalue = 21')).scenario
+    assert scenario.recovery.duration_days == Fixed(value=21)
+
+
+def test_table_with_pattern_replaces_the_whole_table(write: Write) -> None:
+    loaded = load(write('base = "chicago2006"\n[arrivals]\npattern = "poisson"\nper_year = 40'))
+    assert loaded.scenario.arrivals == PoissonArrivals(per_year=40)
+    assert loaded.origins["arrivals.per_year"] == "mine"
+    assert loaded.origins["arrivals.years"] == "default"
+    assert "arrivals.power" not in loaded.origins
+
+
+def test_same_pattern_starts_anew_too(write: Write) -> None:
+    loaded = load(write('base = "chicago2006"\n[arrivals]\npattern = "trial"\nwindow_days = 1000'))
+    assert row(loaded, "arrivals.power")["value"] == 1
+    assert row(loaded, "arrivals.power")["inherited_from"] == "default"
+    assert row(loaded, "arrivals.power")["status"] == "evidence"
+
+
+def test_targets_replace_whole(write: Write) -> None:
+    text = 'base = "chicago2006"\n[[target]]\nendpoint = "harvest_failure"\nvalue = 0.01\nsource = "P05"'
+    targets = load(write(text)).scenario.target
+    assert [target.endpoint for target in targets] == ["harvest_failure"]
+
+
+def test_targets_beyond_the_horizon_are_warned_of() -> None:
+    loaded = load("chicago2006", ["follow_up.horizon_years=3"])
+    assert len(list(warnings_about(loaded))) == 2
+
+
+def test_base_path_counts_from_the_file(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write('base = "chicago2006"\n[cohort]\npatients = 7', "inner/below.toml")
+    above = write('base = "./below.toml"', "inner/above.toml")
+    monkeypatch.chdir(tmp_path.parent)
+    loaded = load(above)
+    assert loaded.scenario.cohort.patients == 7
+    assert loaded.chain == ("above", "below", "chicago2006")
+    assert loaded.origins["cohort.patients"] == "below"
+
+
+def test_file_with_the_name_of_its_base(write: Write) -> None:
+    path = write('base = "chicago2006"\n[cohort]\npatients = 7', "chicago2006.toml")
+    loaded = load(path)
+    assert loaded.name == "chicago2006"
+    assert loaded.chain == (path, "chicago2006.toml")
+    assert loaded.origins["cohort.patients"] == path
+    assert row(loaded, "relapse.scale_years")["inherited_from"] == "chicago2006.toml"
+
+
+def test_byte_order_mark(write: Write) -> None:
+    assert load(write('\ufeffbase = "chicago2006"')).scenario == load("chicago2006").scenario
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (["clinic.isolation_rooms=4"], {"clinic.isolation_rooms": 4}),
+        (["clinic.isolation_rooms = 4 "], {"clinic.isolation_rooms": 4}),
+        (["clinic.isolation_rooms=unlimited"], {"clinic.isolation_rooms": "unlimited"}),
+        (['clinic.isolation_rooms="unlimited"'], {"clinic.isolation_rooms": "unlimited"}),
+        (["clinic.isolation_rooms=4", "clinic.isolation_rooms=5"], {"clinic.isolation_rooms": 5}),
+        (["cohort.enters_at=home"], {"cohort.enters_at": "home"}),
+        (["recovery.duration_days=20"], {"recovery.duration_days": Fixed(value=20)}),
+        (
+            ["recovery.duration_days.mean=35"],
+            {"recovery.duration_days": {"dist": "lognormal", "mean": 35, "sd": 14}},
+        ),
+        (
+            ["recovery.duration_days={dist='gamma', mean=3, sd=2}"],
+            {"recovery.duration_days": Gamma(dist="gamma", mean=3, sd=2)},
+        ),
+        (
+            ["recovery.duration_days.mean=3", "recovery.duration_days.dist=exponential"],
+            {"recovery.duration_days": Exponential(dist="exponential", mean=3)},
+        ),
+        (
+            ["recovery.duration_days={dist='gamma', mean=3, sd=2}", "recovery.duration_days.sd=1"],
+            {"recovery.duration_days": Gamma(dist="gamma", mean=3, sd=1)},
+        ),
+        (["harvest.duration_days=by_sessions"], {}),
+        (["follow_up.data_cut_days=none"], {"follow_up.data_cut_days": "none"}),
+    ],
+)
+def test_set(pairs: list[str], expected: dict[str, Any]) -> None:
+    assert load("chicago2006", pairs).scenario == with_values(load("chicago2006").scenario, expected)
+
+
+def test_set_can_start_relapse_anew() -> None:
+    scenario = load("chicago2006", ["relapse.scale_years=4", "relapse.dist=log_logistic"]).scenario
+    assert scenario.relapse.dist == "log_logistic"
+    assert scenario.relapse.scale_years == 4
+
+
+def test_set_value_never_smuggles_a_second_key() -> None:
+    assert set_layer(["title=1\nother = 2"]).tree == {"title": "1\nother = 2"}
+
+
+def test_status_and_source(write: Write) -> None:
+    text = """
+        base = "chicago2006"
+        [aplasia.infection]
+        ward_relative_risk = 1.67
+        case_fatality = 0.2
+        hazard_per_day = 0.01
+        [cohort]
+        female = 0.9
+        [sources]
+        "aplasia.infection.ward_relative_risk" = "I01"
+        cohort.female = "Assumption: like the neighbours"
+    """
+    loaded = load(write(text), ["recovery.duration_days.mean=35"])
+
+    def status(key: str) -> tuple[str, str, str]:
+        found = row(loaded, key)
+        return found["status"], found["source"], found["inherited_from"]
+
+    assert status("aplasia.infection.ward_relative_risk") == ("evidence", "I01", "overrides default: 1")
+    assert status("cohort.female") == (
+        "assumption",
+        "Assumption: like the neighbours",
+        "overrides default: 0.83",
+    )
+    assert status("recovery.duration_days")[:2] == ("assumption", "--set")
+    assert "overrides default" in status("recovery.duration_days")[2]
+    found = status("aplasia.infection.case_fatality")
+    assert found[:2] == ("assumption", "mine: no source given")
+    assert found[2].startswith("overrides chicago2006: 0.0")
+    assert status("mobilisation.duration_days") == ("evidence", "P09", "default")
+    assert status("cohort.age_years")[0] == "assumption"
+    solved = status("relapse.scale_years")
+    assert solved[0] == "solved"
+    assert solved[1].startswith("solved from treatment_related_mortality, ")
+    assert "overall_survival@5" in solved[1]
+    assert solved[1].endswith("(in chicago2006)")
+    assert solved[2] == "chicago2006"
+    warned = " ".join(warnings_about(loaded))
+    assert "aplasia.infection.case_fatality has no source" in warned
+    assert "aplasia.infection.hazard_per_day has no source" in warned
+    assert "cohort.female" not in warned
+
+
+def test_set_over_a_solved_value_is_an_assumption() -> None:
+    found = row(load("chicago2006", ["relapse.scale_years=4"]), "relapse.scale_years")
+    assert (found["status"], found["source"]) == ("assumption", "--set")
+    assert found["inherited_from"].startswith("overrides chicago2006: 9.")
+
+
+def test_sources_of_the_base_hold_only_for_its_values(write: Write) -> None:
+    below = """
+        base = "chicago2006"
+        cohort.female = 0.9
+        cohort.patients = 20
+        sources.cohort = { female = "J02", patients = "B01" }
+    """
+    write(below, "below.toml")
+    loaded = load(write('base = "below.toml"\ncohort.female = 0.8'))
+    assert loaded.scenario.sources == {"cohort.patients": "B01"}
+    assert row(loaded, "cohort.female")["source"] == "mine: no source given"
+    assert row(loaded, "cohort.patients")["inherited_from"] == "below"
+
+
+def test_references_on_demand() -> None:
+    rows = {row["key"]: row for row in show_rows(load("chicago2006"), references=True)}
+    assert "JAMA 2006" in rows["relapse.scale_years"]["reference"]
+    assert "Lancet 2000" in rows["aplasia.duration_days"]["reference"]
+
+
+def test_hash_sees_values_and_nothing_else(write: Write) -> None:
+    plain = load("chicago2006").scenario_hash
+    text = """
+        base = "chicago2006"
+        title = "another"
+        [immunoablation]
+        duration_days = { dist = "fixed", value = 5.0 }
+        [follow_up]
+        horizon_years = 5
+        [sources]
+        "follow_up.horizon_years" = "B10"
+        [[target]]
+        endpoint = "harvest_failure"
+        value = 0.01
+        source = "P05"
+    """
+    assert load(write(text)).scenario_hash == plain
+    assert load("chicago2006", ["cohort.patients=51"]).scenario_hash != plain
+    assert load("chicago2006", ["arrivals.pattern=poisson"]).scenario_hash != plain
+
+
+def test_resolved_scenario_makes_itself_again() -> None:
+    loaded = load("chicago2006_reading_b", ["recovery.duration_days=3"])
+    assert Scenario.model_validate(loaded.as_dict()) == loaded.scenario
+
+
+def distributions() -> st.SearchStrategy[dict[str, Any] | float]:
+    positive = st.floats(1e-6, 1e6)
+    pairs = st.sampled_from(
+        [("gamma", "mean", "sd"), ("lognormal", "mean", "sd"), ("weibull", "shape", "scale")]
+    )
+    two = st.builds(lambda p, a, b: {"dist": p[0], p[1]: a, p[2]: b}, pairs, positive, positive)
+    log = st.builds(lambda m, s: {"dist": "lognormal", "median": m, "sigma": s}, positive, st.floats(0, 3))
+    one = st.builds(lambda m: {"dist": "exponential", "mean": m}, positive)
+    return st.one_of(two, log, one, st.floats(0, 1e6))
+
+
+def values(key: str) -> st.SearchStrategy[Any]:
+    """Return valid values of a parameter, out of its own declaration."""
+    parameter = parameters()[key]
+    kinds: list[st.SearchStrategy[Any]] = []
+    if parameter.choices:
+        kinds.append(st.sampled_from(parameter.choices))
+    if parameter.distribution:
+        kinds.append(distributions())
+    if parameter.numbers is not None:
+        low, high = parameter.numbers.lower, parameter.numbers.upper
+        if parameter.numbers.whole:
+            kinds.append(st.integers(int(low), int(high)))
+        else:
+            kinds.append(st.floats(low, high, exclude_min=parameter.numbers.lower_open))
+    return st.one_of(kinds)
+
+
+FREE = [
+    key
+    for key, parameter in parameters().items()
+    if parameter.when is None and key not in ("relapse.dist", "arrivals.pattern", "follow_up.data_cut_days")
+]
+
+
+@given(data=st.data(), keys=st.lists(st.sampled_from(FREE), min_size=1, max_size=5, unique=True))
+def test_any_valid_values_survive_a_file(
+    data: st.DataObject, keys: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    changes = {key: data.draw(values(key), label=key) for key in keys}
+    scenario = with_values(load("chicago2006").scenario, changes)
+    lines = ['base = "chicago2006"', *(f"{key} = {toml_text(value)}" for key, value in changes.items())]
+    file = tmp_path_factory.mktemp("scenario") / "any.toml"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    loaded = load(str(file))
+    assert loaded.scenario_hash == scenario_hash(scenario)
+    pairs = [f"{key}={toml_text(value)}" for key, value in changes.items()]
+    assert load("chicago2006", pairs).scenario_hash == scenario_hash(scenario)
+    assert {key for key, origin in loaded.origins.items() if origin == "any"} == set(keys)
