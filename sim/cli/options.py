@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    _IntegerType = click.ParamType[int]
+else:  # older versions of click have no type arguments
+    _IntegerType = click.ParamType
 
-class WholeNumber(click.ParamType):
+
+class WholeNumber(_IntegerType):
     """A whole number within limits; a refusal says what is allowed."""
 
     name = "number"
@@ -19,8 +24,8 @@ class WholeNumber(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read the number as it was typed."""
         text = str(value)
-        digits = text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()
-        number = int(text) if digits else None
+        digits = text.removeprefix("-")
+        number = int(text) if len(digits) <= 20 and digits.isascii() and digits.isdigit() else None
         if number is None or number < self._lowest or (self._highest is not None and number > self._highest):
             limit = "" if self._highest is None else f" to {self._highest}"
             self.fail(f"{text} given; allowed: a whole number from {self._lowest}{limit}", param, ctx)

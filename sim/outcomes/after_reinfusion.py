@@ -16,7 +16,8 @@ from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 _RELAPSE_CERTAIN = 40.0  # cumulative hazard after which 4e-18 are left without relapse
-_INNER_ORDER = 51
+_INNER_ORDER = 61
+_STEEP = 0.5  # per day
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class Course:
             ),
             refinement=refinement,
         )
+
+    def layers(self) -> list[float]:
+        """Return in how many days a hazard has done its work, for each that is too great for a panel."""
+        hazards = (self.aplasia_infection, self.late_infection, self.toxicity, self.lupus, self.remission)
+        return [waits / hazard for hazard in hazards if hazard > _STEEP for waits in (4.0, 40.0)]
 
     def escapes_aplasia_infection(self, t: Floats, a: Floats) -> Floats:
         """Return the chance of no death by t from an infection caught in aplasia."""

@@ -39,6 +39,7 @@ from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
 _APLASIA_ORDER = 10
 _BACKGROUND_ORDER = 15
 _TIME_ORDER = 31
+_RELAPSE_ORDER = 51
 
 
 def expected(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
@@ -117,7 +118,7 @@ class _BeforeReinfusion:
     @cached_property
     def background(self) -> Piecewise:
         """Background survival by years since enrolment, over the whole of follow-up."""
-        longest = float(reinfusion_law(self.path).times.max())
+        longest = float(reinfusion_law(self.path).times.max(initial=0.0))
         follow_up = max(self.scenario.follow_up.horizon_years * DAYS_PER_YEAR, TREATMENT_DAYS)
         return _background(self.scenario, longest + follow_up, self.refinement)
 
@@ -161,16 +162,21 @@ class _BeforeReinfusion:
         if not self.mobilised or infection.hazard_per_day == 0:
             return 0.0
         law = mobilisation_law(self.path)
-        window = np.minimum(law.times, infection.window_days)[:, None]
-        rule = double_exponential(_TIME_ORDER * self.refinement)
-        waited = window * rule.nodes
-        onset = law.times[:, None] - window + waited
-        density = infection.hazard_per_day * np.exp(-infection.hazard_per_day * waited)
+        window = np.minimum(law.times, infection.window_days)
+        waited, weights = self._within(window, infection.hazard_per_day)
+        onset = (law.times - window)[:, None] + waited
         alive = self.survival(onset + infection.days_to_death if fatal else onset)
-        per_patient = float(
-            (law.clean + law.infected) @ (window * rule.weights * density * alive).sum(axis=1)
-        )
+        per_patient = float((law.clean + law.infected) @ (weights * alive).sum(axis=1))
         return self.fatal * per_patient if fatal else per_patient
+
+    def _within(self, length: Floats, hazard: float) -> tuple[Floats, Floats]:
+        """Return times and weights of a first event at a hazard within each length, shape (lengths, nodes).
+
+        The nodes lie in the chance of the event, so no hazard is too large for them.
+        """
+        rule = double_exponential(_TIME_ORDER * self.refinement)
+        chance = -np.expm1(-hazard * length)[:, None]
+        return -np.log1p(-chance * rule.nodes) / hazard, chance * rule.weights
 
     def _toxicity_deaths(self) -> float:
         """Return the share who die of toxicity in immunoablation: a double integral, if it is not zero."""
@@ -178,15 +184,12 @@ class _BeforeReinfusion:
         if hazard == 0:
             return 0.0
         law = request_law(self.path)
-        length = compress_between(
-            law_of(self.path.immunoablation, 16 * self.refinement), (), 16 * self.refinement
-        )
-        rule = double_exponential(_TIME_ORDER * self.refinement)
-        since = length.values[:, None] * rule.nodes
-        density = length.weights[:, None] * length.values[:, None] * rule.weights
-        density = (density * hazard * np.exp(-hazard * since)).ravel()
+        order = 16 * self.refinement
+        length = compress_between(law_of(self.path.immunoablation, order), (), order)
+        since, weights = self._within(length.values, hazard)
+        weights = (length.weights[:, None] * weights).ravel()
         alive = self.survival(law.times[:, None] + since.ravel())
-        return float(law.weights(self.fatal) @ alive @ density)
+        return float(law.weights(self.fatal) @ alive @ weights)
 
     @cached_property
     def reinfused(self) -> float:
@@ -266,7 +269,7 @@ class _AfterReinfusion:
         """Share of the enrolled reinfused, times background survival by days since reinfusion."""
         law, survival = self.before.reinfusion, self.before.background
         age = fixed_value(self.scenario.cohort.age_years) or 0.0
-        first = 1 - (age + float(law.values.min()) / DAYS_PER_YEAR) % 1
+        first = 1 - (age + float(law.values.min(initial=MAX_YEARS)) / DAYS_PER_YEAR) % 1
         years = np.concatenate([[0.0], np.arange(first, self.end / DAYS_PER_YEAR + 1)])
         points = panel_points(years, _BACKGROUND_ORDER * self.refinement)
         values = survival(points[..., None] + law.values / DAYS_PER_YEAR) @ law.weights
@@ -276,9 +279,11 @@ class _AfterReinfusion:
     def grid(self) -> _Grid:
         """Times at which hazards and survival are integrated."""
         a, delay = self.aplasia.values[:, None], self.course.days_to_death
-        years = self.background.edges
-        common = np.broadcast_to(np.concatenate([years, self.kinks]), (a.size, years.size + len(self.kinks)))
-        edges = np.sort(np.clip(np.concatenate([common, a, a + delay], axis=1), 0.0, self.end), axis=1)
+        layers = np.concatenate([[0.0], self.course.layers()])
+        common = np.concatenate([self.background.edges, self.kinks, layers, delay + layers])
+        common = np.broadcast_to(common, (a.size, common.size))
+        edges = np.concatenate([common, a + layers, a + delay + layers], axis=1)
+        edges = np.sort(np.clip(edges, 0.0, self.end), axis=1)
         times, weights = on_panels(edges, double_exponential(_TIME_ORDER * self.refinement))
         weights = weights * self.aplasia.weights[:, None]
         used = weights > 0
@@ -375,7 +380,7 @@ class _AfterReinfusion:
         ends = np.concatenate([common, a + course.days_to_death], axis=1)
         ends = np.sort(np.maximum(ends, first), axis=1)
         edges = np.concatenate([first, ends], axis=1)
-        rule = double_exponential(_TIME_ORDER * self.refinement)
+        rule = double_exponential(_RELAPSE_ORDER * self.refinement)
         z, weights = on_panels(relapse.hazard(edges), rule)
         nodes = rule.nodes.size
         t = np.clip(relapse.time(z), np.repeat(edges[:, :-1], nodes, 1), np.repeat(edges[:, 1:], nodes, 1))

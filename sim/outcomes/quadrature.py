@@ -17,6 +17,8 @@ from sim.scenario.distributions import Distribution, Fixed, Floats, Lognormal
 
 _SCORE_LIMIT = 8.0  # beyond it lie 1.2e-15 of a distribution, which doubles cannot tell from nothing
 _SCORE_PANELS = 8
+_LEAST_MASS = 1e-18  # between two breaks, below which nothing is kept there
+_NEGLIGIBLE = 1e-20  # of a law's mass
 _DOUBLE_EXPONENTIAL_LIMIT = 3.1  # there 1 - x is 8e-16
 
 
@@ -110,7 +112,7 @@ def compress(law: Law, order: int) -> Law:
 
     Lanczos with full reorthogonalisation, then Golub and Welsch (1969).
     """
-    keep = law.weights > 0
+    keep = law.weights > _NEGLIGIBLE * law.weights.sum()
     values, weights = law.values[keep], law.weights[keep]
     if values.size <= 1:
         return Law(values, weights)
@@ -118,30 +120,31 @@ def compress(law: Law, order: int) -> Law:
     if high - low <= 1e-14 * high:
         return Law(np.array([float(weights @ values) / mass]), np.array([mass]))
     x = (2 * values - low - high) / (high - low)
-    basis = [np.sqrt(weights / mass)]
+    steps = min(order, values.size)
+    basis = np.empty((steps + 1, values.size))
+    basis[0] = np.sqrt(weights / mass)
     diagonal, beside = [], []
-    for _ in range(min(order, values.size)):
-        residual = x * basis[-1]
-        diagonal.append(float(residual @ basis[-1]))
-        known = np.array(basis)
-        residual -= known.T @ (known @ residual)
-        residual -= known.T @ (known @ residual)
+    for step in range(steps):
+        residual = x * basis[step]
+        diagonal.append(float(residual @ basis[step]))
+        for _ in range(2):  # twice is enough
+            residual -= (basis[: step + 1] @ residual) @ basis[: step + 1]
         norm = float(np.sqrt(residual @ residual))
         if norm < 1e-13:
             break
         beside.append(norm)
-        basis.append(residual / norm)
+        basis[step + 1] = residual / norm
     nodes, vectors = linalg.eigh_tridiagonal(np.array(diagonal), np.array(beside[: len(diagonal) - 1]))
     return Law((low + high + nodes * (high - low)) / 2, mass * vectors[0] ** 2)
 
 
-def compress_between(law: Law, breaks: Iterable[float], order: int, negligible: float = 1e-18) -> Law:
+def compress_between(law: Law, breaks: Iterable[float], order: int) -> Law:
     """Return a law as one Gauss rule between each two neighbouring breaks."""
     edges = np.array(sorted(breaks), dtype=np.float64)
     segment = np.searchsorted(edges, law.values)
     pieces = []
     for number in range(edges.size + 1):
         inside = segment == number
-        if law.weights[inside].sum() > negligible:
+        if law.weights[inside].sum() > _LEAST_MASS:
             pieces.append(compress(Law(law.values[inside], law.weights[inside]), order))
     return join(pieces)

@@ -14,12 +14,13 @@ from typing import Literal
 import numpy as np
 
 from sim.outcomes.apheresis import Sessions, sessions_law
-from sim.outcomes.quadrature import Law, add, compress, compress_between, join, law_of
+from sim.outcomes.quadrature import Law, add, compress_between, join, law_of
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Harvest, Recovery, Scenario, TrialArrivals
 
 _STAGE_ORDER = 16  # nodes a panel of a stage's law, before it is compressed
 _GAUSS_ORDER = 14  # nodes of a compressed law between two breaks
+_ROUGH_BREAKS = (90.0, DAYS_PER_YEAR, 10 * DAYS_PER_YEAR)  # Gauss rules are poor over long tails
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _follow_up_breaks(scenario: Scenario) -> tuple[float, ...]:
     """Return the times to reinfusion at which follow-up to the data cut has kinks, or some rough scale."""
     cut = scenario.follow_up.data_cut_days
     if cut == "none" or not isinstance(scenario.arrivals, TrialArrivals):
-        return (DAYS_PER_YEAR, 10 * DAYS_PER_YEAR)
+        return _ROUGH_BREAKS
     return (cut - scenario.arrivals.window_days, cut)
 
 
@@ -124,7 +125,7 @@ def _sum_of(stages: Sequence[_Stage], known: Law, breaks: Sequence[float], refin
     *narrow, widest = sorted(stages, key=lambda stage: stage.spread)
     rest = known
     for stage in narrow:
-        rest = compress(add(rest, stage.law(order)), 2 * gauss)
+        rest = compress_between(add(rest, stage.law(order, breaks)), breaks, 2 * gauss)
     laws = []
     for value, weight in zip(rest.values, rest.weights, strict=True):
         last = widest.law(order, [b - value for b in breaks])
@@ -200,7 +201,7 @@ def request_law(path: Pathway) -> Branches:
     if path.enters_at == "immunoablation":
         return Branches(np.zeros(1), np.ones(1), np.zeros(1))
     known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
-    return _by_infection(path, known, (), ())
+    return _by_infection(path, known, (), _ROUGH_BREAKS)
 
 
 @lru_cache(maxsize=64)
@@ -218,4 +219,4 @@ def reinfusion_law(path: Pathway) -> Branches:
 def reinfusion_law_without_harvest(path: Pathway) -> Branches:
     """Return the law of the time to reinfusion less the days of harvest, toxicity survived."""
     last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
-    return _by_infection(path, _AT_ONCE, (last,), ())
+    return _by_infection(path, _AT_ONCE, (last,), _ROUGH_BREAKS)

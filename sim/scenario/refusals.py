@@ -34,7 +34,7 @@ def toml_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        escaped = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped)
+        escaped = "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped)
         return f'"{escaped}"'
     if isinstance(value, Mapping):
         members = ", ".join(f"{name} = {toml_text(item)}" for name, item in value.items())

@@ -6,6 +6,7 @@ No figure gets more digits than its uncertainty supports, and no share loses its
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -43,37 +44,66 @@ def format_share(share: float, half_width: float = math.nan) -> str:
     half_width : float
         Half of its 95% interval, as a fraction; not a number for a figure taken as it was published.
     """
-    return "" if math.isnan(share) else f"{_number(100 * share, 100 * half_width)}%"
+    return "" if math.isnan(share) else f"{_percent(share, half_width)}%"
+
+
+def _percent(share: float, half_width: float) -> str:
+    """Write nobody and everybody without decimals."""
+    return f"{100 * share:g}" if share in (0.0, 1.0) else _number(100 * share, 100 * half_width)
 
 
 def format_value(endpoint: Endpoint, value: float, half_width: float = math.nan) -> str:
     """Write an endpoint's value with its unit: a share in per cent, a mean in years, days and so on."""
     if endpoint.kind == "share" or math.isnan(value):
         return format_share(value, half_width)
-    return _with_unit(_number(value, half_width), endpoint)
+    text = _number(value, half_width)
+    unit = endpoint.unit.removesuffix("s") if text == "1" else endpoint.unit
+    return f"{text} {unit}".rstrip()
 
 
 def format_range(endpoint: Endpoint, lower: float, upper: float) -> str:
-    """Write an interval with one unit: ``1.9 to 2.2%``; empty where a limit is missing."""
+    """Write an interval, a share's in per cent and a mean's without its unit; empty without both limits."""
     if math.isnan(lower) or math.isnan(upper):
         return ""
-    scale = 100.0 if endpoint.kind == "share" else 1.0
-    half = scale * (upper - lower) / 2
-    low, high = _number(scale * lower, half), _number(scale * upper, half)
+    write = _percent if endpoint.kind == "share" else _number
+    low, high = (write(limit, (upper - lower) / 2) for limit in (lower, upper))
     text = low if low == high else f"{low} to {high}"
-    return f"{text}%" if endpoint.kind == "share" else _with_unit(text, endpoint)
+    return f"{text}%" if endpoint.kind == "share" else text
 
 
-def format_difference(endpoint: Endpoint, value: float, half_width: float = math.nan) -> str:
-    """Write a difference without unit, with its sign: percentage points for a share."""
+def format_difference(endpoint: Endpoint, value: float, half_width: float) -> str:
+    """Write a difference without unit, with its sign: percentage points for a share.
+
+    It gets no more than three digits, however small its error: beside +16 a hundredth says nothing.
+    """
     scale = 100.0 if endpoint.kind == "share" else 1.0
-    text = _number(scale * value, scale * half_width)
-    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
+    text = _number(scale * value, scale * max(half_width, abs(value) / 100))
+    if text.startswith("-"):
+        return text.replace("-", "\N{MINUS SIGN}")
+    return text if float(text) == 0 else f"+{text}"
 
 
-def _with_unit(text: str, endpoint: Endpoint) -> str:
-    unit = endpoint.unit.removesuffix("s") if text == "1" else endpoint.unit
-    return f"{text} {unit}".rstrip()
+def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:
+    """Say how many virtual trials can't report a figure; empty where all can.
+
+    Parameters
+    ----------
+    read : Sequence[Row]
+        The figures shown.
+    drawn : str
+        What shows their range: band or bar.
+    """
+    parts = [
+        f"{row.label} in {format_share(row.undefined, 0.005)}"
+        for row in read
+        if row.undefined > 0 and not math.isnan(row.estimate)
+    ]
+    if not parts:
+        return []
+    return [
+        f"Not reported by virtual trials with nobody at risk then, which the {drawn} leaves out: "
+        f"{'; '.join(parts)}."
+    ]
 
 
 class Row:

@@ -22,8 +22,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
 from sim.show import plots
+from sim.show.formats import Row, format_range, rows
 from sim.show.style import save
-from sim.show.table import format_estimate
 from sim.study.calibrate import PointFit, solve_point
 from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.montecarlo import Progress
@@ -107,14 +107,15 @@ def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints:
     for endpoint in shown:
         table.add_column(f"{label(endpoint)}\n(Monte Carlo 95% interval)")
     keys = [axis.key for axis in axes]
-    for values, rows in done.points.groupby(keys, sort=False):
-        cells = [value_text(value) for value in values]
-        for name, time in shown:
-            at = rows["time_years"].isna() if time is None else rows["time_years"] == time
-            row = rows[(rows["endpoint"] == name) & at].iloc[0]
-            cells.append(format_estimate(row, BY_NAME[name]))
-        table.add_row(*cells)
+    for point, table_of_point in done.points.groupby(keys, sort=False):
+        found = {row.key: row for row in rows(table_of_point)}
+        table.add_row(*map(value_text, point), *(_with_interval(found[endpoint]) for endpoint in shown))
     return table
+
+
+def _with_interval(row: Row) -> str:
+    interval = format_range(row.endpoint, row.mc_lower, row.mc_upper)
+    return f"{row.simulated_text} ({interval})" if interval else row.simulated_text
 
 
 def _draw_sweep(
@@ -177,7 +178,9 @@ def parse_endpoint(text: str, scenario: Scenario) -> Key:
     """
     name, at, years = text.partition("@")
     if name not in BY_NAME:
-        raise RequestError(f"--endpoint {text}: {unknown('endpoint', name, BY_NAME, 'see docs/endpoints.md')}")
+        raise RequestError(
+            f"--endpoint {text}: {unknown('endpoint', name, BY_NAME, 'see docs/endpoints.md')}"
+        )
     times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
     try:
         time = float(years) if at else None

@@ -6,12 +6,13 @@ whatever a user's matplotlibrc says, two calls give the same bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -30,13 +31,13 @@ SHADE = "#f3f4f6"
 BLUE = "#12436d"
 ORANGE = "#e8710a"
 
-TITLE_SIZE, TEXT_SIZE, NOTE_SIZE = 13.0, 9.5, 8.0
+TITLE_SIZE, TEXT_SIZE, TICK_SIZE, NOTE_SIZE = 13.0, 9.5, 9.0, 8.0
 _LEADING = 1.32
-_MARGIN = 0.18
+_MARGIN = 0.22
 _POINTS = 72.0
 _DPI = 150
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",
     # DejaVu comes with Matplotlib. Verdana, of the same widths, stands in for it in browsers without DejaVu.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
@@ -58,12 +59,12 @@ _SETTINGS = {
     "ytick.color": GREY,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "xtick.labelsize": TEXT_SIZE - 0.5,
-    "ytick.labelsize": TEXT_SIZE - 0.5,
+    "xtick.labelsize": TICK_SIZE,
+    "ytick.labelsize": TICK_SIZE,
     "grid.color": RULE,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": TEXT_SIZE - 0.5,
+    "legend.fontsize": TICK_SIZE,
     "lines.solid_capstyle": "butt",
 }
 
@@ -147,34 +148,52 @@ def sheet(title: str, lines: Sequence[str], notes: Sequence[str], width: float, 
     """
     room = width - 2 * _MARGIN
     blocks = [
-        (wrap(title, TITLE_SIZE, room, weight="bold"), TITLE_SIZE),
+        (_balanced(title, room), TITLE_SIZE),
         ([piece for line in lines for piece in wrap(line, TEXT_SIZE, room)], TEXT_SIZE),
         ([piece for note in notes for piece in wrap(note, NOTE_SIZE, room)], NOTE_SIZE),
     ]
     heights = [len(block) * size * _LEADING / _POINTS for block, size in blocks]
-    gap = 0.06
+    gap = 0.1
     total = sum(heights) + height + 2 * _MARGIN + 2 * gap
     figure = Figure(figsize=(width, total), facecolor="white")
-    x, top = _MARGIN / width, total - _MARGIN
-    shared = {"x": x, "ha": "left", "va": "top"}
-    figure.suptitle("\n".join(blocks[0][0]), y=top / total, size=TITLE_SIZE, weight="bold", **shared)
+    left, top = _MARGIN / width, total - _MARGIN
+    figure.suptitle(
+        "\n".join(blocks[0][0]), x=left, y=top / total, ha="left", va="top", size=TITLE_SIZE, weight="bold"
+    )
     lines_top = (top - heights[0] - gap) / total
-    note_top = (_MARGIN + heights[2]) / total
-    for (block, size), y in zip(blocks[1:], (lines_top, note_top), strict=True):
-        figure.text(y=y, s="\n".join(block), size=size, color=GREY, linespacing=_LEADING, **shared)
+    notes_top = (_MARGIN + heights[2]) / total
+    for (block, size), y in zip(blocks[1:], (lines_top, notes_top), strict=True):
+        figure.text(left, y, "\n".join(block), size=size, color=GREY, va="top", linespacing=_LEADING)
     return Sheet(figure, _MARGIN + heights[2] + gap, width, height)
 
 
-def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[str]:
-    """Break a text into lines no wider than `width` inches, as measured in the font itself."""
+def _balanced(title: str, width: float) -> list[str]:
+    """Break a title into lines of much the same length: no last line of one word."""
+    lines = wrap(title, TITLE_SIZE, width, weight="bold")
+    while len(lines) > 1:
+        width *= 0.97
+        narrower = wrap(title, TITLE_SIZE, width, weight="bold")
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return lines
+
+
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return the width of a line in inches, as measured in the font itself."""
     font = FontProperties(family="sans-serif", size=size, weight=weight)
+    across, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(across) / _POINTS
+
+
+def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[str]:
+    """Break a text into lines no wider than `width` inches."""
 
     def fits(line: str) -> bool:
-        across, _, _ = text_to_path.get_text_width_height_descent(line, font, ismath=False)
-        return bool(across <= width * _POINTS)
+        return text_width(line, size, weight) <= width
 
     lines = [""]
-    for word in text.split():
+    for word in re.findall(r"[^ \t\r\n]+", text):  # a no-break space does not end a word
         longer = f"{lines[-1]} {word}".strip()
         if fits(longer):
             lines[-1] = longer
@@ -188,10 +207,9 @@ def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[s
     return [line for line in lines if line]
 
 
-def empty_figure(title: str, reason: str) -> Figure:
-    """Return a figure that says in words why there is nothing to show."""
-    page = sheet(reason, [title], [], width=7.0, height=0.1)
-    return page.figure
+def empty_figure(reason: str, *lines: str) -> Figure:
+    """Return a figure that says in words why there is nothing to draw, and what there is to say instead."""
+    return sheet(reason, lines, [], width=7.0, height=0.1).figure
 
 
 def percent_axis(axis: Axes, which: str) -> None:

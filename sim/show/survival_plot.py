@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
-from sim.show.formats import Row, format_difference, format_share, rows
+from sim.show.formats import Row, format_difference, rows, undefined_note
 from sim.show.style import (
     BLUE,
     INK,
@@ -23,6 +24,7 @@ from sim.show.style import (
     styled,
 )
 
+_JOINED = "\N{NO-BREAK SPACE}"
 _CURVES = {
     "overall_survival": (BLUE, "alive"),
     "disease_free_survival": (ORANGE, "disease-free"),
@@ -45,9 +47,9 @@ def survival_figure(curves: pd.DataFrame, endpoints: pd.DataFrame, title: str) -
     read = [row for row in rows(endpoints) if row.endpoint.name in _CURVES]
     drawn = curves[curves["endpoint"].isin(list(_CURVES)) & curves["estimate"].notna()]
     if drawn.empty:
-        return empty_figure(title, "No survival curves to show: nobody was reinfused")
-    page = sheet(_finding(read), _lines(read, title), _notes(read), width=7.6, height=4.15)
-    axis = page.axes(0.72, 0.5, 4.95, 3.55)
+        return empty_figure("No survival curves to show: nobody was reinfused", title)
+    page = sheet(_finding(read), _lines(read, title), _notes(read), width=7.8, height=4.15)
+    axis = page.axes(0.8, 0.5, 4.95, 3.55)
     for name, (colour, _) in _CURVES.items():
         _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)
     for name, (colour, _) in _CURVES.items():
@@ -57,7 +59,7 @@ def survival_figure(curves: pd.DataFrame, endpoints: pd.DataFrame, title: str) -
         )
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
     for row in read:
-        if row.has_target:
+        if row.has_target and row.time is not None:
             axis.plot(
                 row.time,
                 row.target,
@@ -77,10 +79,10 @@ def survival_figure(curves: pd.DataFrame, endpoints: pd.DataFrame, title: str) -
 def _draw_trial_range(axis: Axes, read: list[Row], colour: str) -> None:
     """Draw the range of one trial through the reading times, from everybody at reinfusion."""
     shown = [row for row in read if not math.isnan(row.trial_lower)]
-    if not shown:
-        return
     times = [0.0, *(row.time or 0.0 for row in shown)]
     lower, upper = [1.0, *(row.trial_lower for row in shown)], [1.0, *(row.trial_upper for row in shown)]
+    if lower == upper:  # one replication: no range
+        return
     axis.fill_between(times, lower, upper, color=colour, alpha=0.13, lw=0)
     for edge in (lower, upper):
         axis.plot(times, edge, color=colour, alpha=0.55, lw=0.8)
@@ -112,7 +114,11 @@ def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
         heights.append(float(curve["estimate"].iloc[-1]))
     line = TEXT_SIZE * 1.35 / 72 / 3.55  # of the axes' height
     for (figures, name, colour), y in zip(texts, spread(heights, 3.4 * line), strict=True):
-        beside = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+        beside: dict[str, Any] = {
+            "xycoords": "axes fraction",
+            "textcoords": "offset points",
+            "annotation_clip": False,
+        }
         at = (1.0, min(max(y, 1.2 * line), 1 - 1.2 * line) + 0.9 * line)
         axis.annotate(name, at, (12, 0), color=colour, weight="bold", va="center", **beside)
         below = (1.0, at[1] - 0.6 * line)
@@ -133,16 +139,18 @@ def _finding(read: list[Row]) -> str:
         return "Survival from reinfusion"
     same_time = len({row.time for row in last}) == 1
     verdicts = {_verdict(row) for row in last}
+    if verdicts == {"equal", "agrees"}:
+        verdicts = {"agrees"}
     if same_time and len(verdicts) == 1:
         shares = " and ".join(f"{row.simulated_text} {_CURVES[row.endpoint.name][1]}" for row in last)
-        finding = f"{shares} at {last[0].time:g} years"
+        finding = f"{shares} at {last[0].time:g}{_JOINED}years"
         targets = " and ".join(row.target_text for row in last)
         origin = _origin(last)
         if verdicts == {"equal"}:
             return f"{finding}, as {origin}"
         return {
             "agrees": f"{finding}, in agreement with the {origin} {targets}",
-            "differs": f"{finding}, not the {origin} {targets}",
+            "differs": f"{finding}, missing the {origin} {targets}",
             "none": finding,
         }[verdicts.pop()]
     return "; ".join(_clause(row, timed=not same_time or row is last[-1]) for row in last)
@@ -164,11 +172,11 @@ def _verdict(row: Row) -> str:
 
 def _clause(row: Row, *, timed: bool) -> str:
     text = f"{row.simulated_text} {_CURVES[row.endpoint.name][1]}"
-    text = f"{text} at {row.time:g} years" if timed else text
+    text = f"{text} at {row.time:g}{_JOINED}years" if timed else text
     return {
         "equal": f"{text}, as {row.origin}",
         "agrees": f"{text}, in agreement with the {row.origin} {row.target_text}",
-        "differs": f"{text}, not the {row.origin} {row.target_text}",
+        "differs": f"{text}, missing the {row.origin} {row.target_text}",
         "none": text,
     }[_verdict(row)]
 
@@ -176,34 +184,29 @@ def _clause(row: Row, *, timed: bool) -> str:
 def _lines(read: list[Row], title: str) -> list[str]:
     lines = [title]
     differing = [row for row in read if _verdict(row) == "differs"]
-    for row in differing:
-        difference = format_difference(row.endpoint, row.estimate - row.target, row.half_width)
-        lines.append(
-            f"{row.label}: {difference} percentage points from the {row.origin} figure, more than the "
-            f"Monte Carlo error of {format_share(row.half_width, row.half_width / 10)[:-1]} points."
-        )
+    if differing:
+        parts = "; ".join(map(_difference, differing))
+        lines.append(f"Simulated minus {_origin(differing)}, points with Monte Carlo error: {parts}.")
     lines.append(
-        "Lines: simulated, with 95% Monte Carlo bands. Light bands: the range of one trial of this size, 95% of "
-        "virtual trials as each would report it at its data cut."
+        "Lines: simulated, with 95% Monte Carlo bands. Light bands: the range of one trial of this size, "
+        "95% of virtual trials as each would report it at its data cut."
     )
     if any(row.has_target for row in read):
         lines[-1] += " Diamonds: published (hollow: assumed)."
     return lines
 
 
+def _difference(row: Row) -> str:
+    """Write a difference beside its error, with digits enough to compare the two."""
+    difference = format_difference(row.endpoint, row.estimate - row.target, row.half_width / 10)
+    return f"{row.endpoint.label.lower()} {difference} ± {100 * row.half_width:.2g}"
+
+
 def _notes(read: list[Row]) -> list[str]:
-    notes = []
-    for row in read:
-        last = _last(read, row.endpoint.name)
-        if row is last and row.undefined > 0:
-            notes.append(
-                f"{row.label}: in {format_share(row.undefined, 0.005)} of virtual trials nobody is at risk then, "
-                "and no figure is reported; the band leaves them out."
-            )
+    last = [row for row in (_last(read, name) for name in _CURVES) if row is not None]
+    notes = undefined_note(last, "band")
     published = [row for row in read if row.has_target and not row.assumed]
     if published:
         sources = ", ".join(dict.fromkeys(row.source for row in published))
-        notes.append(
-            f"Published figures ({sources}) are Kaplan-Meier estimates; interval not published."
-        )
+        notes.append(f"Published figures ({sources}) are Kaplan-Meier estimates; interval not published.")
     return notes

@@ -22,6 +22,7 @@ from sim.clinic.pathway import simulate
 from sim.outcomes.endpoints import Reading, read_endpoints, survival_curves
 from sim.patient.fates import draw_fates, expected_patients
 from sim.patient.luck import BLOCK, MAX_SEED, Luck
+from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, keys, label
 from sim.scenario.problems import FewReplicationsWarning, RequestError, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
@@ -35,6 +36,7 @@ ENOUGH_REPLICATIONS = 200
 
 # Patients in memory at once: small enough to stay flat, large enough that NumPy's calls cost nothing.
 _PATIENTS_AT_ONCE = 20_000
+_NUMBERS_AT_ONCE = 10_000_000
 _CURVE_POINTS = 61
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -133,34 +135,19 @@ class Tally:
     def endpoints(self) -> pd.DataFrame:
         """Return the table of ``endpoints.csv``."""
         targets = {(target.endpoint, target.time_years): target for target in self._scenario.target}
+        at_once = max(1, _NUMBERS_AT_ONCE // (3 * max(self.rows.length, 1)))
         rows = []
-        for key in self._keys:
-            row = self._estimate(key)
-            target = targets.get(key)
-            row["target"] = target.value if target else np.nan
-            row["target_source"] = target.source if target else ""
-            row["note"] = "" if row["estimate"] == row["estimate"] else "nobody_at_risk"
-            rows.append(row)
+        for first in range(0, len(self._keys), at_once):
+            batch = self._keys[first : first + at_once]
+            columns = self.rows.columns(name for key in batch for name in _columns_of(key))
+            for key in batch:
+                row = _estimate(key, *(columns[name] for name in _columns_of(key)))
+                target = targets.get(key)
+                row["target"] = target.value if target else np.nan
+                row["target_source"] = target.source if target else ""
+                row["note"] = "" if row["estimate"] == row["estimate"] else "nobody_at_risk"
+                rows.append(row)
         return pd.DataFrame(rows)
-
-    def _estimate(self, key: Key) -> dict[str, object]:
-        endpoint = BY_NAME[key[0]]
-        reported = endpoint.trial != "none"
-        names = [column(key), f"n_{endpoint.denominator}"]
-        total, size, *trial = self.rows.columns([*names, f"trial_{names[0]}"] if reported else names)
-        estimate = ratio_estimate(Moments().plus(total, size), share=endpoint.kind == "share")
-        lower, upper, undefined = trial_range(trial[0]) if reported else (np.nan, np.nan, np.nan)
-        return {
-            "endpoint": endpoint.name,
-            "time_years": np.nan if key[1] is None else key[1],
-            "estimate": estimate.value,
-            "mc_se": estimate.se,
-            "mc_lower": estimate.lower,
-            "mc_upper": estimate.upper,
-            "trial_lower": lower,
-            "trial_upper": upper,
-            "trial_undefined": undefined,
-        }
 
     def curves(self) -> pd.DataFrame:
         """Return the survival curves with their Monte Carlo intervals."""
@@ -174,6 +161,29 @@ class Tally:
         return pd.DataFrame(rows, columns=["endpoint", "time_years", "estimate", "mc_lower", "mc_upper"])
 
 
+def _columns_of(key: Key) -> list[str]:
+    """Return a key's columns among the rows: total, size and, where one is reported, the trial's figure."""
+    endpoint, name = BY_NAME[key[0]], column(key)
+    return [name, f"n_{endpoint.denominator}", *([f"trial_{name}"] if endpoint.trial != "none" else [])]
+
+
+def _estimate(key: Key, total: Floats, size: Floats, trial: Floats | None = None) -> dict[str, object]:
+    endpoint = BY_NAME[key[0]]
+    estimate = ratio_estimate(Moments().plus(total, size), share=endpoint.kind == "share")
+    lower, upper, undefined = (np.nan, np.nan, np.nan) if trial is None else trial_range(trial)
+    return {
+        "endpoint": endpoint.name,
+        "time_years": np.nan if key[1] is None else key[1],
+        "estimate": estimate.value,
+        "mc_se": estimate.se,
+        "mc_lower": estimate.lower,
+        "mc_upper": estimate.upper,
+        "trial_lower": lower,
+        "trial_upper": upper,
+        "trial_undefined": undefined,
+    }
+
+
 def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
     """Warn of figures that can't bear their weight, with the remedy."""
     if replications < ENOUGH_REPLICATIONS:
@@ -184,7 +194,8 @@ def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
             stacklevel=2,
         )
     aimed = endpoints[endpoints["target"].notna() & (endpoints["trial_undefined"] > 0)]
-    for row in aimed.itertuples():
+    worst = aimed.sort_values("trial_undefined", ascending=False).drop_duplicates(["endpoint", "time_years"])
+    for row in worst.sort_index().itertuples():
         name = label((row.endpoint, None if np.isnan(row.time_years) else row.time_years))
         warnings.warn(
             f"{name}: in {row.trial_undefined:.1%} of the virtual trials nobody is at risk any more "
@@ -203,6 +214,8 @@ def estimate(
 ) -> pd.DataFrame:
     """Run a scenario in memory and return its endpoints.
 
+    Whether the figures can bear their weight is for `warn_of_weak_figures` to say.
+
     Returns
     -------
     pandas.DataFrame
@@ -218,6 +231,4 @@ def estimate(
         tally = Tally(scenario, Path(folder))
         for chunk in replicate(scenario, range(replications), seed, progress):
             tally.add(chunk)
-        endpoints = tally.endpoints()
-    warn_of_weak_figures(endpoints, replications)
-    return endpoints
+        return tally.endpoints()

@@ -35,7 +35,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     target = str(path).replace("'", "''")
-    database.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS}"  # a group is held in memory whole
+    database.execute(f"COPY ({query}) TO '{target}' ({options})")
 
 
 class Spool:
@@ -47,6 +48,11 @@ class Spool:
         Where the parts are kept; it exists.
     name
         Name of the table, and of the joined file without its ending.
+
+    Attributes
+    ----------
+    length : int
+        Rows added so far.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -54,12 +60,14 @@ class Spool:
         self._parts: list[Path] = []
         self._buffer: list[pd.DataFrame] = []
         self._rows = 0
+        self.length = 0
 
     def add(self, columns: Mapping[str, Any]) -> None:
         """Append rows; every call names the same columns."""
         frame = pd.DataFrame(dict(columns))
         self._buffer.append(frame)
         self._rows += len(frame)
+        self.length += len(frame)
         if self._rows >= _ROWS:
             self._flush()
 
@@ -71,15 +79,15 @@ class Spool:
         self._parts.append(path)
         self._buffer, self._rows = [], 0
 
-    def columns(self, names: Iterable[str]) -> list[Floats]:
-        """Return columns of numbers, null as not-a-number, in the order in which rows were added."""
+    def columns(self, names: Iterable[str]) -> dict[str, Floats]:
+        """Return columns of numbers by name, null as not-a-number, in the order in which rows were added."""
         self._flush()
-        names = list(names)
+        names = list(dict.fromkeys(names))
         chosen = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
         with connect() as database:
             parts = database.read_parquet([str(part) for part in self._parts])
             found = parts.select(chosen).fetchnumpy()
-        return [np.ma.filled(np.ma.asarray(found[name], dtype=np.float64), np.nan) for name in names]
+        return {name: np.ma.filled(np.ma.asarray(found[name], dtype=np.float64), np.nan) for name in names}
 
     def join(self) -> Path | None:
         """Join the parts into one file, remove them, and return its path; nothing was added: None."""

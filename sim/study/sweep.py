@@ -16,7 +16,7 @@ from sim.scenario.inherit import set_value
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, parameters, with_values
-from sim.study.montecarlo import Progress, check_budget, estimate
+from sim.study.montecarlo import Progress, check_budget, estimate, warn_of_weak_figures
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
@@ -152,4 +152,6 @@ def sweep(
         for column, (key, value) in enumerate(point.items()):
             table.insert(column, key, [value] * len(table))
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    swept = pd.concat(tables, ignore_index=True)
+    warn_of_weak_figures(swept, replications)
+    return swept

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.outcomes.expected import expected
 from sim.scenario.describe import show_rows, warnings_about
 from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal
 from sim.scenario.inherit import set_layer
@@ -61,6 +62,14 @@ def test_calibrated_scenario_solves_as_many_numbers_as_it_has_targets(name: str)
     assert {row["key"] for row in show_rows(loaded) if row["status"] == "solved"} == set(
         scenario.calibration.solve
     )
+
+
+@pytest.mark.parametrize("name", ["chicago2006", "chicago2006_reading_b"])
+def test_solved_numbers_meet_the_targets_exactly(name: str) -> None:
+    scenario = load(name).scenario
+    figures = expected(scenario)
+    for target in scenario.target:
+        assert figures[target.endpoint, target.time_years] == pytest.approx(target.value, abs=1e-9)
 
 
 def test_reading_b_differs_only_in_the_solved_numbers() -> None:
@@ -319,6 +328,7 @@ FREE = [
 ]
 
 
+@settings(deadline=None)
 @given(data=st.data(), keys=st.lists(st.sampled_from(FREE), min_size=1, max_size=5, unique=True))
 def test_any_valid_values_survive_a_file(
     data: st.DataObject, keys: list[str], tmp_path_factory: pytest.TempPathFactory

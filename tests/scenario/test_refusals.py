@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sim.cli import run
+from sim.scenario.refusals import toml_text
+from sim.scenario.registry import parameters, tables
+from sim.scenario.structure import ABOUT
 
 BASE = 'base = "chicago2006"\n'
 
@@ -325,3 +333,49 @@ def test_bad_set(pair: str, fragments: list[str], capsys: pytest.CaptureFixture[
     message = refused(capsys, "scenario", "check", "chicago2006", "--set", pair)
     assert not [fragment for fragment in fragments if fragment not in message], message
     assert "--set" in message
+
+
+SCALARS = st.one_of(
+    st.none().map(lambda _: []),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(codec="ascii"), max_size=8),
+    st.sampled_from(["unlimited", "poisson", "lognormal", "none", "relapse.shape", "overall_survival"]),
+)
+WORDS = st.sampled_from(
+    ["dist", "pattern", "mean", "sd", "value", "endpoint", "source", "solve", "x", "a.b", ""]
+)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(
+    [*parameters(), *tables(), *ABOUT, "target", "calibration.solve", "unknown", "cohort.x"]
+)
+
+
+@settings(deadline=None)
+@given(tree=st.dictionaries(KEYS, ANYTHING, max_size=3), based=st.booleans())
+def test_whatever_a_file_says_is_taken_or_refused_in_words(
+    tree: dict[str, Any], based: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lines = [f"{key} = {quoted_keys(value)}" for key, value in tree.items()]
+    file = tmp_path_factory.mktemp("any") / "any.toml"
+    file.write_text((BASE if based and "base" not in tree else "") + "\n".join(lines), encoding="utf-8")
+    with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()):
+        status = run(["scenario", "check", str(file)])
+    message = err.getvalue()
+    assert status in (0, 2)
+    assert status == 0 or message.startswith(f"Error: {file}: ")
+    assert not [word for word in NOISE if word in message]
+
+
+def quoted_keys(value: Any) -> str:
+    """Write a value as TOML whose keys may be any text."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{toml_text(key)} = {quoted_keys(item)}' for key, item in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(quoted_keys(item) for item in value)}]"
+    return toml_text(value)

@@ -1,0 +1,390 @@
+"""What holds in every history of every scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from sim.clinic.history import PLACES, History
+from sim.clinic.pathway import simulate
+from sim.clinic.states import ALIVE, Cause
+from sim.outcomes.endpoints import read_endpoints
+from sim.patient.fates import NEVER, Fates, draw_fates
+from sim.patient.luck import Luck
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+
+MakeScenario = Callable[..., Scenario]
+Overrides = dict[str, Any]
+Floats = NDArray[np.float64]
+
+REPLICATIONS = range(3)
+
+
+# Scenarios of all kinds
+
+
+def days(most: float) -> st.SearchStrategy[Any]:
+    """Durations of every family; whole days often, so that many things happen at once."""
+    mean = st.floats(0.1, most)
+    return st.one_of(
+        st.integers(0, int(most)),
+        st.builds(lambda m: {"dist": "exponential", "mean": m}, mean),
+        st.builds(lambda m, cv: {"dist": "lognormal", "mean": m, "sd": m * cv}, mean, st.floats(0, 2)),
+        st.builds(lambda m, cv: {"dist": "gamma", "mean": m, "sd": m * cv}, mean, st.floats(0.3, 2)),
+        st.builds(lambda s, m: {"dist": "weibull", "shape": s, "scale": m}, st.floats(0.5, 3), mean),
+    )
+
+
+def hazard(most: float) -> st.SearchStrategy[float]:
+    return st.one_of(st.just(0.0), st.floats(most / 100, most))
+
+
+share = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1))
+capacity = st.one_of(st.just("unlimited"), st.integers(1, 3))
+trial = st.fixed_dictionaries(
+    {"arrivals.window_days": st.sampled_from([0, 30, 400, 2000]), "arrivals.power": st.floats(0.2, 5),
+     "cohort.patients": st.integers(1, 30)}
+)  # fmt: skip
+poisson = st.fixed_dictionaries(
+    {"arrivals.pattern": st.just("poisson"), "arrivals.per_year": st.floats(1, 60),
+     "arrivals.years": st.floats(0.1, 1), "arrivals.warm_up_days": st.sampled_from([0, 100])}
+)  # fmt: skip
+pathways = st.fixed_dictionaries(
+    {
+        "cohort.enters_at": st.sampled_from(["mobilisation", "mobilisation", "immunoablation", "home"]),
+        "follow_up.horizon_years": st.sampled_from([0.02, 1, 5]),
+        "follow_up.data_cut_days": st.sampled_from(["none", 2000, 4000]),
+        "clinic.room_turnaround_days": days(3),
+        "mobilisation.duration_days": days(12),
+        "mobilisation.infection.hazard_per_day": hazard(0.3),
+        "mobilisation.infection.case_fatality": share,
+        "harvest.target_million_per_kg": st.floats(0, 20),
+        "harvest.duration_days": st.one_of(st.just("by_sessions"), days(4)),
+        "harvest.marrow.failure": share,
+        "recovery.duration_days": days(40),
+        "recovery.postponement.probability": share,
+        "recovery.postponement.duration_days": days(60),
+        "active_disease.hazard_per_year": hazard(3),
+        "immunoablation.duration_days": days(6),
+        "immunoablation.toxicity_per_day": hazard(0.02),
+        "aplasia.duration_days": days(12),
+        "aplasia.discharge_delay_days": days(4),
+        "aplasia.infection.hazard_per_day": hazard(0.1),
+        "aplasia.infection.ward_relative_risk": st.floats(0, 3),
+        "aplasia.infection.case_fatality": share,
+        "aplasia.infection.duration_days": days(20),
+        "late_infection.hazard_per_day": hazard(0.01),
+        "response.non_response": share,
+        "relapse.dist": st.sampled_from(["weibull", "log_logistic"]),
+        "relapse.shape": st.floats(0.3, 3),
+        "relapse.scale_years": st.floats(0.05, 10),
+        "relapse.start_day": st.sampled_from([0, 60]),
+        "after_relapse.multiplier": st.one_of(st.just(0.0), st.floats(0.1, 5)),
+        "background.life_table": st.sampled_from(["us_2013", "none"]),
+        "background.standardised_mortality_ratio": st.floats(0, 50),
+        "background.extra_per_year.remission": hazard(0.5),
+        "background.extra_per_year.relapsed": hazard(0.5),
+    }
+)
+capacities = st.fixed_dictionaries({"clinic.isolation_rooms": capacity, "clinic.apheresis_slots": capacity})
+
+
+def layered(*layers: st.SearchStrategy[Overrides]) -> st.SearchStrategy[Overrides]:
+    return st.tuples(*layers).map(lambda parts: {key: part[key] for part in parts for key in part})
+
+
+anything = layered(pathways, st.one_of(trial, poisson), capacities)
+without_queues = layered(pathways, trial)
+
+
+def law(scenarios: st.SearchStrategy[Overrides], examples: int = 40) -> Callable[[Any], Any]:
+    """Check a law on many scenarios and seeds, always the same ones."""
+    drawn = given(scenarios, st.integers(0, 2**32))
+    return lambda test: settings(deadline=None, max_examples=examples, derandomize=True)(drawn(test))
+
+
+def play(scenario: Scenario, seed: int) -> tuple[Fates, History]:
+    fates = draw_fates(scenario, Luck(seed), REPLICATIONS)
+    return fates, simulate(scenario, fates)
+
+
+def left_room(history: History) -> Floats:
+    return np.minimum(np.minimum(history.home, history.death), history.follow_up_end)
+
+
+# The course of every patient
+
+
+@law(anything)
+def test_everybody_is_dead_or_alive_at_the_end(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    fates, history = play(scenario_of(overrides), seed)
+    np.testing.assert_array_equal(history.present, fates.enrolled < NEVER)
+    dead = history.death < NEVER
+    np.testing.assert_array_equal(dead, history.cause != ALIVE)
+    by_cause = sum((history.cause == cause).sum(axis=0) for cause in Cause)
+    np.testing.assert_array_equal(by_cause, dead.sum(axis=0))
+    assert not dead[~history.present].any()
+    assert np.all(history.death[dead] <= history.follow_up_end[dead])
+    withdrawn = history.withdrawn < NEVER
+    np.testing.assert_array_equal(history.home[withdrawn], history.withdrawn[withdrawn])
+    assert not np.any(withdrawn & history.reinfused)
+
+
+@law(anything)
+def test_places_follow_one_another_and_none_is_entered_after_the_end(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    _, history = play(scenario_of(overrides), seed)
+    route = ["mobilising", "ready_for_harvest", "harvesting", "recovering", "waiting", "immunoablation",
+             "aplasia", "recovering_in_hospital", "home"]  # fmt: skip
+    assert set(PLACES) < set(route)
+    times = np.array([getattr(history, place) for place in route])
+    entered = times < NEVER
+    latest = np.maximum.accumulate(np.where(entered, times, -NEVER), axis=0)
+    assert np.all(times[entered] >= latest[entered])
+    assert np.all(times[0, entered[0]] == history.enrolled[entered[0]])
+    last = np.minimum(history.death, history.follow_up_end)
+    assert np.all(times[entered] <= np.broadcast_to(last, times.shape)[entered])
+    # Where only one way leads on, nobody has skipped a place.
+    for place, before in (
+        ("ready_for_harvest", "mobilising"), ("harvesting", "ready_for_harvest"),
+        ("recovering", "harvesting"), ("immunoablation", "waiting"), ("aplasia", "immunoablation"),
+        ("recovering_in_hospital", "aplasia"),
+    ):  # fmt: skip
+        assert not np.any((getattr(history, place) < NEVER) & (getattr(history, before) == NEVER)), place
+
+
+@law(anything)
+def test_relapse_comes_in_remission_and_before_death(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    _, history = play(scenario_of(overrides), seed)
+    relapsed = history.relapse < NEVER
+    assert np.all(history.relapse[relapsed] < history.death[relapsed])
+    assert np.all(history.relapse[relapsed] >= history.recovering_in_hospital[relapsed])
+    assert np.all(history.responds[relapsed])
+
+
+@law(anything)
+def test_infections_happen_to_patients_at_risk(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    _, history = play(scenario_of(overrides), seed)
+    last = np.minimum(history.death, history.follow_up_end)
+    for onset, start in (
+        (history.mobilisation_infection, history.mobilising),
+        (history.aplasia_infection, history.aplasia),
+        (history.late_infection, history.aplasia),
+    ):
+        ill = onset < NEVER
+        assert np.all(start[ill] <= onset[ill])
+        assert np.all(onset[ill] <= last[ill])
+    by_infection = history.cause == Cause.INFECTION
+    assert np.all(history.infections[by_infection] >= 1)
+
+
+# The endpoints
+
+
+@law(anything)
+def test_outcomes_after_reinfusion_add_up(scenario_of: MakeScenario, overrides: Overrides, seed: int) -> None:
+    scenario = scenario_of(overrides)
+    readings = read_endpoints(play(scenario, seed)[1], scenario)
+    parts = ("disease_free_survival", "relapse_incidence", "no_response", "death_without_relapse")
+    for name, time in readings:
+        if name != "disease_free_survival":
+            continue
+        whole = readings[name, time].size
+        np.testing.assert_array_equal(sum(readings[part, time].total for part in parts), whole)
+        trials = sum(readings[part, time].trial for part in parts)
+        np.testing.assert_allclose(trials[~np.isnan(trials)], 1, atol=1e-12)
+        free, alive = readings[name, time], readings["overall_survival", time]
+        assert np.all(free.total <= alive.total)
+        assert np.all(readings["in_remission", time].total <= free.total)
+
+
+@law(anything)
+def test_survival_never_rises_and_estimates_are_shares(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    scenario = scenario_of(overrides)
+    readings = read_endpoints(play(scenario, seed)[1], scenario)
+    falling = ("overall_survival", "disease_free_survival")
+    for name in (*falling, *(f"{name}_enrolled" for name in falling)):
+        curve = [reading for (endpoint, _), reading in readings.items() if endpoint == name]
+        for earlier, later in pairwise(curve):
+            assert np.all(later.total <= earlier.total)
+            np.testing.assert_array_equal(later.size, earlier.size)
+            both = ~np.isnan(later.trial)
+            assert not np.isnan(earlier.trial[both]).any()
+            assert np.all(later.trial[both] <= earlier.trial[both])
+        for reading in curve:
+            reported = reading.trial[~np.isnan(reading.trial)]
+            assert np.all((reported >= 0) & (reported <= 1))
+
+
+@law(anything)
+def test_deaths_add_up(scenario_of: MakeScenario, overrides: Overrides, seed: int) -> None:
+    scenario = scenario_of(overrides)
+    history = play(scenario, seed)[1]
+    readings = {name: reading for (name, _), reading in read_endpoints(history, scenario).items()}
+    counted = history.present & (history.enrolled >= overrides.get("arrivals.warm_up_days", 0))
+    by_cause = sum(readings[f"death_by_cause_{cause.name.lower()}"].total for cause in Cause)
+    np.testing.assert_array_equal(by_cause, (counted & (history.death < NEVER)).sum(axis=0))
+    treatment = sum(readings[f"death_by_cause_{cause}"].total for cause in ("infection", "toxicity"))
+    total, after = (readings[f"{kind}_related_mortality"].total for kind in ("treatment", "transplant"))
+    assert np.all(after <= total)
+    assert np.all(total <= treatment)  # toxicity may kill after day 100 in a very long aplasia
+    assert np.all(readings["pre_transplant_mortality"].total <= by_cause)
+
+
+@law(anything)
+def test_estimates_are_finite_and_undefined_only_without_patients(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    scenario = scenario_of(overrides)
+    for key, reading in read_endpoints(play(scenario, seed)[1], scenario).items():
+        assert np.all(np.isfinite(reading.total)), key
+        assert np.all(np.isfinite(reading.size)), key
+        assert np.all(reading.total >= 0), key
+        assert np.all(reading.total[reading.size == 0] == 0), key
+
+
+# Queues. The horizon of a century records every stay.
+
+long_followed = layered(anything, st.just({"follow_up.horizon_years": 100}))
+
+
+@law(long_followed, examples=80)
+def test_rooms_are_granted_as_a_plain_list_of_rooms_would(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    """First come, first served; the lower number first; the lowest free room; cleaned between two stays."""
+    scenario = scenario_of(overrides)
+    fates, history = play(scenario, seed)
+    rooms = scenario.clinic.isolation_rooms
+    count = len(fates.enrolled) if rooms == "unlimited" else rooms
+    exits = np.minimum(fates.enrolled + fates.lupus_days, fates.enrolled + fates.background_days)
+    free_again = left_room(history) + fates.turnaround_days
+    granted, number = expected_grants(history.waiting, exits, free_again, count)
+    np.testing.assert_array_equal(history.immunoablation, granted)
+    np.testing.assert_array_equal(history.room, 0 if rooms == "unlimited" else number)
+
+
+@law(long_followed, examples=80)
+def test_slots_are_granted_as_a_plain_list_of_slots_would(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    scenario = scenario_of(overrides)
+    fates, history = play(scenario, seed)
+    slots = scenario.clinic.apheresis_slots
+    count = len(fates.enrolled) if slots == "unlimited" else slots
+    exits = np.minimum(fates.enrolled + fates.lupus_days, fates.enrolled + fates.background_days)
+    free_again = np.minimum(history.harvesting + fates.slot_days, exits)
+    granted, _ = expected_grants(history.ready_for_harvest, exits, free_again, count)
+    np.testing.assert_array_equal(history.harvesting, granted)
+
+
+def expected_grants(
+    asked: Floats, exits: Floats, free_again: Floats, count: int
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Grant places one patient after the other, in order of request and number."""
+    granted, number = np.full(asked.shape, NEVER), np.zeros(asked.shape, dtype=np.int64)
+    for replication in range(asked.shape[1]):
+        free = [0.0] * count
+        for patient in np.argsort(asked[:, replication], kind="stable"):
+            where = patient, replication
+            start = max(asked[where], min(free))
+            if asked[where] == NEVER or exits[where] <= start:
+                continue
+            place = next(k for k, since in enumerate(free) if since <= start)
+            granted[where], number[where], free[place] = start, place + 1, free_again[where]
+    return granted, number
+
+
+@law(long_followed)
+def test_no_two_stays_in_one_room_overlap(scenario_of: MakeScenario, overrides: Overrides, seed: int) -> None:
+    scenario = scenario_of(overrides)
+    fates, history = play(scenario, seed)
+    if scenario.clinic.isolation_rooms == "unlimited":
+        return
+    assert history.room.max() <= scenario.clinic.isolation_rooms
+    ends = left_room(history) + fates.turnaround_days
+    for replication in REPLICATIONS:
+        for room in range(1, scenario.clinic.isolation_rooms + 1):
+            own = history.room[:, replication] == room
+            stays = sorted(zip(history.immunoablation[own, replication], ends[own, replication], strict=True))
+            assert all(end <= start for (_, end), (start, _) in pairwise(stays))
+
+
+# Risks
+
+
+RISKS: dict[str, tuple[float, float]] = {
+    "active_disease.hazard_per_year": (0.3, 2),
+    "immunoablation.toxicity_per_day": (0.002, 0.05),
+    "background.standardised_mortality_ratio": (1, 40),
+    "after_relapse.multiplier": (0.4, 5),
+    "aplasia.infection.hazard_per_day": (0.01, 0.2),
+    "aplasia.infection.ward_relative_risk": (0.5, 3),
+    "aplasia.infection.case_fatality": (0.2, 0.9),
+    "late_infection.hazard_per_day": (0.001, 0.02),
+    "background.extra_per_year.remission": (0, 0.5),
+    "background.extra_per_year.relapsed": (0, 0.5),
+    "mobilisation.infection.case_fatality": (0.2, 0.9),
+}
+# Enough of everything for each risk to matter.
+RISKY: Overrides = {
+    "follow_up.horizon_years": 20,
+    "active_disease.hazard_per_year": 0.3,
+    "aplasia.infection.hazard_per_day": 0.05,
+    "aplasia.infection.case_fatality": 0.5,
+    "late_infection.hazard_per_day": 0.002,
+    "mobilisation.infection.hazard_per_day": 0.06,
+    "relapse.scale_years": 3,
+    "background.life_table": "us_2013",
+    "background.standardised_mortality_ratio": 2.4,
+    "response.non_response": 0.2,
+    # A fatal infection in mobilisation spares the dangers of the transplant: it must kill before they could.
+    "recovery.duration_days": {"dist": "lognormal", "mean": 28, "sd": 2},
+}
+
+
+def lived(scenario: Scenario, seed: int) -> Floats:
+    """Return days lived from enrolment, up to a horizon that does not depend on what happens."""
+    history = play(scenario, seed)[1]
+    horizon = scenario.follow_up.horizon_years * DAYS_PER_YEAR
+    return np.minimum(history.death - history.enrolled, horizon)
+
+
+@pytest.mark.parametrize("key", RISKS)
+@settings(deadline=None, max_examples=8, derandomize=True)
+@given(overrides=without_queues, seed=st.integers(0, 2**32))
+def test_a_higher_risk_prolongs_no_life(
+    scenario_of: MakeScenario, key: str, overrides: Overrides, seed: int
+) -> None:
+    """The same luck, without queues; a nanoday is rounding.
+
+    The hazard of infection in mobilisation is no such risk: an infection survived postpones the transplant
+    and its dangers. Nor is one for a patient who is spared a queue.
+    """
+    recovery = {"recovery.duration_days": RISKY["recovery.duration_days"], "follow_up.horizon_years": 20}
+    low, high = ({**overrides, **recovery, key: value} for value in RISKS[key])
+    assert np.all(lived(scenario_of(high), seed) <= lived(scenario_of(low), seed) + 1e-9)
+
+
+@pytest.mark.parametrize("key", RISKS)
+def test_a_higher_risk_shortens_some_lives(scenario_of: MakeScenario, key: str) -> None:
+    low, high = ({"cohort.patients": 200, **RISKY, key: value} for value in RISKS[key])
+    before, after = lived(scenario_of(low), 1), lived(scenario_of(high), 1)
+    assert np.all(after <= before + 1e-9)
+    assert np.sum(after < before) > 5
