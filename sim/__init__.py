@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sim.scenario.problems import RequestError
     from sim.scenario.schema import Scenario
     from sim.scenario.values import get_value, parameters, with_values
+    from sim.show.studies import run
     from sim.study.calibrate import solve_point as calibrate
     from sim.study.run import read_run
     from sim.study.sweep import sweep
@@ -27,6 +28,7 @@ __all__ = [
     "load_scenario",
     "parameters",
     "read_run",
+    "run",
     "sweep",
     "with_values",
 ]
@@ -40,6 +42,7 @@ _PLACES = {
     "load_scenario": "sim.scenario.load:load",
     "parameters": "sim.scenario.values:parameters",
     "read_run": "sim.study.run:read_run",
+    "run": "sim.show.studies:run",
     "sweep": "sim.study.sweep:sweep",
     "with_values": "sim.scenario.values:with_values",
 }

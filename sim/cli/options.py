@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sim.patient.streams import MAX_SEED
+from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED
+
 if TYPE_CHECKING:
     _IntegerType = click.ParamType[int]
 else:  # older versions of click have no type arguments
@@ -42,7 +45,7 @@ set_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: the command and its rows.")
 force_option = click.option("--force", is_flag=True, help="Write over what is there.")
 seed_option = click.option(
-    "--seed", type=WholeNumber(0, 2**64 - 1), default=1, show_default=True, help="Seed of all luck."
+    "--seed", type=WholeNumber(0, MAX_SEED), default=DEFAULT_SEED, show_default=True, help="Seed of all luck."
 )
 out_option = click.option(
     "--out",
@@ -54,7 +57,7 @@ scenario_argument = click.argument("scenario")
 replications_option = click.option(
     "--replications",
     type=WholeNumber(1),
-    default=2000,
+    default=DEFAULT_REPLICATIONS,
     show_default=True,
     help="Virtual trials to simulate.",
 )

@@ -17,6 +17,7 @@ from sim.cli.options import (
 )
 from sim.cli.output import print_frame, print_table
 from sim.cli.progress import figure_warnings, progress_bar
+from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
 
 _ALL = "all"
 
@@ -29,7 +30,7 @@ _ALL = "all"
 @click.option(
     "--patients",
     metavar="all|N",
-    default="100",
+    default=str(DEFAULT_PATIENT_REPLICATIONS),
     show_default=True,
     help="First replications whose patients are kept in patients.parquet.",
 )
@@ -58,7 +59,6 @@ def run_command(
     from sim.scenario.load import load
     from sim.show.studies import run_study
     from sim.show.table import published_table
-    from sim.study.run import Budget
 
     budget = Budget(replications, seed, _patient_replications(patients), events)
     loaded = load(scenario, overrides)
@@ -120,7 +120,6 @@ def sweep_command(
     """
     from sim.scenario.load import load
     from sim.show.studies import parse_endpoint, sweep_study, swept_rows
-    from sim.study.run import Budget
     from sim.study.sweep import parse_axis
 
     loaded = load(scenario, overrides)

@@ -127,8 +127,9 @@ def compress(law: Law, order: int) -> Law:
     for step in range(steps):
         residual = x * basis[step]
         diagonal.append(float(residual @ basis[step]))
-        for _ in range(2):  # twice is enough
-            residual -= (basis[: step + 1] @ residual) @ basis[: step + 1]
+        for _ in range(2):  # twice is enough; einsum, because threads cost more than they give here
+            along = np.einsum("kn,n->k", basis[: step + 1], residual)
+            residual -= np.einsum("k,kn->n", along, basis[: step + 1])
         norm = float(np.sqrt(residual @ residual))
         if norm < 1e-13:
             break

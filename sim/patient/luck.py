@@ -25,11 +25,10 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.patient.streams import Stream
+from sim.patient.streams import MAX_SEED, Stream
 from sim.scenario.distributions import Floats
 
 BLOCK = 256
-MAX_SEED = 2**64 - 1
 _STEPS = 32
 _WORDS_PER_PATIENT = 128
 _WORD = 2**64

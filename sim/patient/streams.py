@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+MAX_SEED = 2**64 - 1
+
 
 class Stream(StrEnum):
     """The named streams; each is consumed at occurrence 0 unless its comment says otherwise."""

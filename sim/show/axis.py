@@ -102,7 +102,7 @@ class Axis:
         return max(text_width(written(value), TICK_SIZE) for value in self.values)
 
     def depth(self, width: float) -> float:
-        """Return the inches that slanted labels take below an axis of some width; 0 where they fit upright."""
+        """Return the inches that labels take below an axis of some width when slanted; 0 where they fit."""
         if self.numeric or self.label_width < 0.95 * width / len(self.values):
             return 0.0
         return self.label_width * math.sin(math.radians(_SLANT))

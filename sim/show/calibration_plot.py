@@ -130,7 +130,7 @@ def _headings(page: Sheet, shares: Sequence[_Aim]) -> None:
         fontsize=NOTE_SIZE + 0.5,
         handlelength=0.9,
         handletextpad=0.4,
-        columnspacing=1.0,
+        columnspacing=0.8,
         borderaxespad=0,
         borderpad=0,
     )

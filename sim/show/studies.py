@@ -14,7 +14,7 @@ from rich.table import Table
 
 from sim.scenario.describe import show_rows, value_text
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
-from sim.scenario.load import Loaded
+from sim.scenario.load import Loaded, load
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import unknown
 from sim.scenario.registry import parameters
@@ -24,10 +24,11 @@ from sim.scenario.write import solved_text
 from sim.show import plots
 from sim.show.formats import Row, format_range, rows
 from sim.show.style import save
+from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.calibrate import PointFit, solve_point
 from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.montecarlo import Progress
-from sim.study.run import FORMAT, Budget, Run, read_run, write_run
+from sim.study.run import FORMAT, Run, read_run, write_run
 from sim.study.sweep import Axis, sweep
 
 _MORTALITY: Key = ("treatment_related_mortality", None)
@@ -57,6 +58,21 @@ def run_study(
         if loaded.scenario.target:
             save(plots.calibration_figure(endpoints, loaded.scenario), figures, "calibration")
     return read_run(folder.path)
+
+
+def run(
+    scenario: str | Loaded,
+    *,
+    replications: int = DEFAULT_REPLICATIONS,
+    seed: int = DEFAULT_SEED,
+    events: bool = False,
+    out: str | Path | None = None,
+    force: bool = False,
+) -> Run:
+    """Run a scenario by name, path or as loaded; see `run_study`, which the command line calls."""
+    loaded = load(scenario) if isinstance(scenario, str) else scenario
+    budget = Budget(replications, seed, events=events)
+    return run_study(loaded, budget, None if out is None else Path(out), force=force)
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,7 @@ def sweep_study(
     """
     shown = list(endpoints) or _default_endpoints(loaded.scenario)
     with NewFolder(out, f"{loaded.name}-sweep", force=force) as folder:
-        points = sweep(loaded.scenario, axes, budget.replications, budget.seed, progress)
+        points = sweep(loaded.scenario, axes, budget, progress)
         points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")
         write_json(folder.path / MANIFEST, _sweep_manifest(loaded, axes, budget))
         _draw_sweep(loaded.scenario, points, axes, shown, folder.path)

@@ -79,7 +79,7 @@ def sweep_curve_figure(
     down = math.ceil(len(drawn) / across)
     wide = _PANEL_WIDTH if across == 2 else 1.45 * _PANEL_WIDTH
     below = 0.52 + axis.depth(wide)
-    cell, row = wide + 0.85, _PANEL_HEIGHT + 0.63 + below
+    cell, row = wide + 0.85, _PANEL_HEIGHT + 0.72 + below
     page = sheet(_curve_title(axis, unit), _curve_lines(axis, drawn), [], 0.45 + across * cell, down * row)
     for number, (endpoint, found) in enumerate(drawn.items()):
         left, up = number % across, down - 1 - number // across

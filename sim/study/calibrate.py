@@ -24,6 +24,7 @@ TOLERANCE = 1e-8
 _STEP = 1e-5  # of central differences, in transformed coordinates
 _REACH = 14.0  # transformed coordinates stay this near to zero on the side of a limit
 _POLISHES = 4
+_MOST_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,13 @@ def solve_point(scenario: Scenario) -> PointFit:
     if problems:
         raise RequestError("\n".join(problems))
     system = _System(scenario)
-    missing = [key for key in system.targets if key not in expected(scenario)]
+    available = expected(scenario)
+    missing = [column(key) for key in system.targets if key not in available]
     if missing:
+        names = dict.fromkeys(name for name, _ in available)
         raise RequestError(
-            f"no exact figure for the target {', '.join(map(column, missing))}: solve from endpoints that "
-            "the exact twin gives for this scenario (docs: endpoints), with times up to the horizon"
+            f"the target {', '.join(missing)} has no exact figure here; solve from {', '.join(names)}, "
+            "at times up to the horizon"
         )
     return _solve(system)
 
@@ -180,7 +183,14 @@ class _System:
 def _solve(system: _System) -> PointFit:
     bounds = ([c.lower for c in system.coordinates], [c.upper for c in system.coordinates])
     found = optimize.least_squares(
-        system.excess, system.start, bounds=bounds, x_scale="jac", xtol=1e-12, ftol=1e-14, gtol=1e-14
+        system.excess,
+        system.start,
+        bounds=bounds,
+        x_scale="jac",
+        xtol=1e-12,
+        ftol=1e-14,
+        gtol=1e-14,
+        max_nfev=_MOST_STEPS,
     )
     x: Floats = found.x
     if np.abs(found.fun).max() > 1e-4:

@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from tempfile import mkdtemp
@@ -51,10 +52,12 @@ class NewFolder:
         if self._target is not None:
             _check_free(self._target, force=force)
         self.path = self._target or RESULTS
+        self._made: list[Path] = []
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
         parent = self._target.absolute().parent if self._target else RESULTS
+        self._made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
             self.path = Path(mkdtemp(prefix=f".{self._name}.partial-", dir=parent))
@@ -75,6 +78,9 @@ class NewFolder:
                 self.path = self._named(work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+            for folder in self._made:  # of a failed request nothing stays, not even an empty parent
+                with suppress(OSError):
+                    folder.rmdir()
 
     def _write_timings(self) -> None:
         """Write what may differ between identical runs, and nothing else may."""

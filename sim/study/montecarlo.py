@@ -21,16 +21,15 @@ from sim.clinic.history import History
 from sim.clinic.pathway import simulate
 from sim.outcomes.endpoints import Reading, read_endpoints, survival_curves
 from sim.patient.fates import draw_fates, expected_patients
-from sim.patient.luck import BLOCK, MAX_SEED, Luck
+from sim.patient.luck import BLOCK, Luck
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, keys, label
-from sim.scenario.problems import FewReplicationsWarning, RequestError, UndefinedFigureWarning
+from sim.scenario.problems import FewReplicationsWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
+from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.estimates import Moments, ratio_estimate, trial_range
 from sim.study.spool import Spool
 
-DEFAULT_REPLICATIONS = 2000
-DEFAULT_SEED = 1
 ENOUGH_REPLICATIONS = 200
 """Below this, the outer 2.5% of single trials are fewer than five of them."""
 
@@ -50,23 +49,6 @@ class Chunk:
     replications: range
     history: History
     readings: dict[Key, Reading]
-
-
-def check_budget(replications: int, seed: int) -> None:
-    """Refuse replications or seeds that can't be.
-
-    Raises
-    ------
-    RequestError
-        Fewer than one replication, or a seed out of range.
-    """
-    if replications < 1:
-        raise RequestError(
-            f"--replications: {replications} given; allowed: a whole number of at least 1 "
-            f"(the default is {DEFAULT_REPLICATIONS})"
-        )
-    if not 0 <= seed <= MAX_SEED:
-        raise RequestError(f"--seed: {seed} given; allowed: a whole number from 0 to {MAX_SEED}")
 
 
 def chunks(scenario: Scenario, replications: range) -> Iterator[range]:
@@ -226,9 +208,9 @@ def estimate(
     RequestError
         Fewer than one replication, or a seed out of range.
     """
-    check_budget(replications, seed)
+    budget = Budget(replications, seed)
     with TemporaryDirectory(prefix="lupus-hsct-") as folder:
         tally = Tally(scenario, Path(folder))
-        for chunk in replicate(scenario, range(replications), seed, progress):
+        for chunk in replicate(scenario, range(budget.replications), budget.seed, progress):
             tally.add(chunk)
         return tally.endpoints()

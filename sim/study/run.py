@@ -12,28 +12,14 @@ import pandas as pd
 from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
+from sim.study.budget import Budget
 from sim.study.folder import MANIFEST, software, write_json
-from sim.study.montecarlo import Progress, Tally, check_budget, replicate, warn_of_weak_figures
+from sim.study.montecarlo import Progress, Tally, replicate, warn_of_weak_figures
 from sim.study.records import event_rows, patient_rows
 from sim.study.spool import Spool, read_parquet
 
-DEFAULT_PATIENT_REPLICATIONS = 100
 FORMAT = 1
 """Version of the run folder's layout."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """How much to simulate and what to keep of it.
-
-    ``patient_replications`` is the number of first replications whose patients are kept, None for all;
-    ``events`` says whether their events are kept too.
-    """
-
-    replications: int
-    seed: int
-    patient_replications: int | None = DEFAULT_PATIENT_REPLICATIONS
-    events: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,13 +47,7 @@ def write_run(
     -------
     endpoints, curves : pandas.DataFrame
         As in ``endpoints.csv`` and ``curves.csv``.
-
-    Raises
-    ------
-    RequestError
-        Fewer than one replication, or a seed out of range.
     """
-    check_budget(budget.replications, budget.seed)
     scenario = loaded.scenario
     tally, patients, events = Tally(scenario, folder), Spool(folder, "patients"), Spool(folder, "events")
     keep = budget.replications if budget.patient_replications is None else budget.patient_replications

@@ -16,7 +16,8 @@ from sim.scenario.inherit import set_value
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, parameters, with_values
-from sim.study.montecarlo import Progress, check_budget, estimate, warn_of_weak_figures
+from sim.study.budget import Budget
+from sim.study.montecarlo import Progress, estimate, warn_of_weak_figures
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
@@ -121,7 +122,7 @@ def _whole(axis: Axis) -> Axis:
 
 
 def sweep(
-    scenario: Scenario, axes: Sequence[Axis], replications: int, seed: int, progress: Progress | None = None
+    scenario: Scenario, axes: Sequence[Axis], budget: Budget, progress: Progress | None = None
 ) -> pd.DataFrame:
     """Estimate every endpoint at every point of the grid.
 
@@ -136,9 +137,9 @@ def sweep(
     Raises
     ------
     RequestError
-        As `grid`; fewer than one replication, or a seed out of range.
+        As `grid`.
     """
-    check_budget(replications, seed)
+    replications = budget.replications
     points = grid(scenario, axes)
     tables = []
     for number, (point, changed) in enumerate(points):
@@ -148,7 +149,7 @@ def sweep(
             if progress is not None:
                 progress(done + here, len(points) * replications)
 
-        table = estimate(changed, replications, seed, advance)
+        table = estimate(changed, replications, budget.seed, advance)
         for column, (key, value) in enumerate(point.items()):
             table.insert(column, key, [value] * len(table))
         tables.append(table)

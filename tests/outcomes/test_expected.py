@@ -270,7 +270,7 @@ CONVERGED = {
         "relapse.scale_years": 9.0,
         "response.non_response": 0.2,
     },
-    "steep": {"active_disease.hazard_per_year": 30.0, "after_relapse.multiplier": 100.0},
+    "steep": {"active_disease.hazard_per_year": 30.0, "after_relapse.multiplier": 20.0},
     "long immunoablation": {
         "immunoablation": {"duration_days": {"dist": "exponential", "mean": 30}, "toxicity_per_day": 0.05},
         "recovery.duration_days": {"dist": "weibull", "shape": 0.7, "scale": 40},

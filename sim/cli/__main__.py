@@ -1,0 +1,5 @@
+"""``python -m sim.cli``: the command line without its script."""
+
+from sim.cli import main
+
+main()

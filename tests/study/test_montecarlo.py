@@ -1,0 +1,143 @@
+"""Monte Carlo: chunks, and that nothing shown depends on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.scenario.endpoints import BY_NAME, keys
+from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario
+from sim.study import montecarlo
+from sim.study.montecarlo import Tally, chunks, estimate, replicate
+
+MakeScenario = Callable[..., Scenario]
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(st.integers(0, 2000), st.integers(1, 1000), st.sampled_from([1, 50, 400, 7000, 30_000, 10_000_000]))
+def test_chunks_cover_every_replication_once_within_blocks(
+    scenario_of: MakeScenario, first: int, count: int, patients: int
+) -> None:
+    wanted = range(first, first + count)
+    pieces = list(chunks(scenario_of({"cohort.patients": patients}), wanted))
+    assert [number for piece in pieces for number in piece] == list(wanted)
+    assert all(piece.start // 256 == (piece.stop - 1) // 256 for piece in pieces)
+    assert all(len(piece) == 1 or len(piece) * patients <= 20_000 for piece in pieces)
+
+
+def test_chunks_begin_where_they_would_in_a_longer_run(scenario_of: MakeScenario) -> None:
+    scenario = scenario_of({"cohort.patients": 300})
+    whole = {piece.start for piece in chunks(scenario, range(1000))}
+    later = [piece.start for piece in chunks(scenario, range(130, 1000))]
+    assert set(later[1:]) <= whole
+
+
+def tally_of(scenario: Scenario, replications: range, folder: Path, seed: int = 1) -> Tally:
+    folder.mkdir()
+    tally = Tally(scenario, folder)
+    for chunk in replicate(scenario, replications, seed):
+        tally.add(chunk)
+    return tally
+
+
+@pytest.mark.parametrize("arrivals", ["trial", "poisson"])
+def test_nothing_depends_on_how_a_study_was_cut_up(
+    scenario_of: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrivals: str
+) -> None:
+    scenario = scenario_of({"arrivals.pattern": arrivals, "clinic.isolation_rooms": 3})
+    tallies = []
+    for at_once in (20_000, 700, 1):
+        monkeypatch.setattr(montecarlo, "_PATIENTS_AT_ONCE", at_once)
+        tallies.append(tally_of(scenario, range(250, 275), tmp_path / str(at_once)))
+    assert len({tally.result_hash for tally in tallies}) == 1
+    for tally in tallies[1:]:
+        pd.testing.assert_frame_equal(tally.endpoints(), tallies[0].endpoints(), check_exact=True)
+        pd.testing.assert_frame_equal(tally.curves(), tallies[0].curves(), check_exact=True)
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"replications": range(1, 41)}, {"key": 0.16}])
+def test_the_result_hash_knows_what_was_simulated(
+    scenario_of: MakeScenario, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    hazard = change.pop("key", 0.15)
+    changed = {"replications": range(40), "seed": 1, **change}
+    plain = tally_of(scenario_of(), range(40), tmp_path / "plain").result_hash
+    assert plain == tally_of(scenario_of(), range(40), tmp_path / "again").result_hash
+    other = tally_of(
+        scenario_of({"active_disease.hazard_per_year": hazard}), folder=tmp_path / "other", **changed
+    )
+    assert other.result_hash != plain
+
+
+def test_the_table_holds_every_endpoint_as_ratio_of_sums(scenario_of: MakeScenario, tmp_path: Path) -> None:
+    scenario = scenario_of()
+    tally = tally_of(scenario, range(300), tmp_path / "run")
+    table = tally.endpoints()
+    found = [
+        (name, None if np.isnan(time) else time)
+        for name, time in table[["endpoint", "time_years"]].to_numpy()
+    ]
+    assert found == keys(5.0)
+    readings = [chunk.readings for chunk in replicate(scenario, range(300), 1)]
+    for key, (_, row) in zip(keys(5.0), table.iterrows(), strict=True):
+        total = sum(chunk[key].total.sum() for chunk in readings)
+        size = sum(chunk[key].size.sum() for chunk in readings)
+        assert row["estimate"] == pytest.approx(total / size, rel=1e-12), key
+        assert row["mc_lower"] <= row["estimate"] <= row["mc_upper"], key
+        trial = np.concatenate([chunk[key].trial for chunk in readings])
+        if BY_NAME[key[0]].trial == "none":
+            assert np.isnan(row["trial_lower"])
+        else:
+            assert row["trial_undefined"] == pytest.approx(np.isnan(trial).mean()), key
+            assert row["trial_lower"] in trial
+            assert row["trial_upper"] in trial
+
+
+def test_an_endpoint_without_patients_is_blank_and_says_why(scenario_of: MakeScenario) -> None:
+    table = estimate(scenario_of({"cohort.enters_at": "home", "follow_up.data_cut_days": "none"}), 200)
+    empty = table[table["endpoint"].isin(["overall_survival", "length_of_stay_days", "cd34_infused"])]
+    assert empty["estimate"].isna().all()
+    assert (empty["note"] == "nobody_at_risk").all()
+    full = table[table["endpoint"] == "overall_survival_enrolled"]
+    assert full["estimate"].notna().all()
+    assert (full["note"] == "").all()
+
+
+def test_the_curves_start_at_everybody_and_pass_through_the_table(
+    scenario_of: MakeScenario, tmp_path: Path
+) -> None:
+    tally = tally_of(scenario_of(), range(100), tmp_path / "run")
+    curves, table = tally.curves().set_index(["endpoint", "time_years"]), tally.endpoints()
+    for name in ("overall_survival", "disease_free_survival"):
+        assert curves.loc[(name, 0.0), "estimate"] == 1
+        row = table[(table["endpoint"] == name) & (table["time_years"] == 5)].iloc[0]
+        assert curves.loc[(name, 5.0)].tolist() == [row["estimate"], row["mc_lower"], row["mc_upper"]]
+        assert (np.diff(curves.loc[name, "estimate"]) <= 0).all()
+
+
+def test_progress_counts_up_to_the_end(scenario_of: MakeScenario) -> None:
+    seen: list[tuple[int, int]] = []
+    chunk = replicate(scenario_of({"cohort.patients": 400}), range(120), 1, lambda *at: seen.append(at))
+    assert len(list(chunk)) == len(seen)
+    assert seen == sorted(seen)
+    assert seen[-1] == (120, 120)
+
+
+@pytest.mark.parametrize(("replications", "seed"), [(0, 1), (-5, 1), (10, -1), (10, 2**64)])
+def test_impossible_requests_are_refused(scenario_of: MakeScenario, replications: int, seed: int) -> None:
+    with pytest.raises(RequestError, match="allowed: a whole number"):
+        estimate(scenario_of(), replications, seed)
+
+
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_the_outermost_seeds_work(scenario_of: MakeScenario, seed: int) -> None:
+    (chunk,) = replicate(scenario_of(), range(2), seed)
+    assert chunk.readings["overall_survival_enrolled", 5.0].size.tolist() == [50, 50]

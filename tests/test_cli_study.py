@@ -1,0 +1,273 @@
+"""``run``, ``sweep`` and ``calibrate`` as a user types them: what they write, and what they refuse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import sim
+from sim.cli import run as command_line
+from sim.study.spool import read_parquet
+
+SMALL = ("--replications", "20", "--set", "cohort.patients=10")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments: str) -> int:
+    return command_line(list(arguments))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "timings.json"
+    }
+
+
+def test_run_writes_a_whole_folder_and_numbers_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in (1, 2):
+        assert call("run", "chicago2006", *SMALL, "--events") == 0
+        assert f"Written to results/chicago2006-{number}" in capsys.readouterr().out
+    assert sorted(digests(Path("results/chicago2006-1"))) == [
+        "curves.csv",
+        "endpoints.csv",
+        "events.parquet",
+        "figures/calibration.png",
+        "figures/calibration.svg",
+        "figures/survival.png",
+        "figures/survival.svg",
+        "manifest.json",
+        "patients.parquet",
+        "replications.parquet",
+    ]
+    assert digests(Path("results/chicago2006-1")) == digests(Path("results/chicago2006-2"))
+    assert sorted(path.name for path in Path("results").iterdir()) == ["chicago2006-1", "chicago2006-2"]
+
+
+def test_the_files_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    for seed in ("0", "1"):
+        subprocess.run(
+            [sys.executable, "-m", "sim.cli", "run", "chicago2006", *SMALL, "--events", "--out", f"seed{seed}"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=tmp_path,
+        )
+    assert digests(tmp_path / "seed0") == digests(tmp_path / "seed1")
+
+
+def test_endpoints_have_the_columns_of_the_contract() -> None:
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 0
+    assert list(pd.read_csv("mine/endpoints.csv").columns) == (
+        "endpoint,time_years,estimate,mc_se,mc_lower,mc_upper,trial_lower,trial_upper,trial_undefined,target,"
+        "target_source,note"
+    ).split(",")
+
+
+def test_patients_and_events_tell_one_story() -> None:
+    assert call("run", "chicago2006", *SMALL, "--events", "--patients", "7", "--out", "mine") == 0
+    run = sim.read_run("mine")
+    patients, events = run.patients, run.events
+    assert patients is not None
+    assert events is not None
+    assert len(patients) == 70
+    assert set(patients["replication"]) == set(range(1, 8))
+    exits = events[events["event"].str.startswith("death_from") | (events["event"] == "follow_up_ended")]
+    assert len(exits) == len(patients)
+    assert (events["event"] == "relapse").sum() == patients["relapse_time"].notna().sum()
+    dead = events[events["event"].str.startswith("death_from")]
+    assert sorted(dead["time_days"]) == sorted(patients["death_time"].dropna())
+    assert set(dead["event"].str.removeprefix("death_from_")) == set(patients["death_cause"].dropna())
+    times = events.groupby(["replication", "patient"])["time_days"]
+    assert times.is_monotonic_increasing.all()
+
+
+def test_replications_add_up_to_the_estimates() -> None:
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 0
+    run = sim.read_run("mine")
+    rows = read_parquet(Path("mine/replications.parquet"))
+    estimates = run.endpoints.set_index(["endpoint", "time_years"])["estimate"]
+    assert rows["overall_survival@5"].sum() / rows["n_reinfused"].sum() == estimates["overall_survival", 5.0]
+
+
+def test_the_manifest_names_every_value_and_its_source() -> None:
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 0
+    manifest = json.loads(Path("mine/manifest.json").read_text())
+    by_key = {row["key"]: row for row in manifest["parameters"]}
+    assert by_key["cohort.patients"]["value"] == 10
+    assert by_key["cohort.patients"]["source"] == "--set"
+    assert by_key["active_disease.hazard_per_year"]["status"] == "solved"
+    assert by_key["aplasia.duration_days"]["status"] == "evidence"
+    assert len(manifest["result_hash"]) == 64
+
+
+def test_another_seed_gives_another_result_and_the_same_seed_the_same() -> None:
+    hashes = []
+    for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert call("run", "chicago2006", *SMALL, "--seed", seed, "--out", out) == 0
+        hashes.append(json.loads(Path(out, "manifest.json").read_text())["result_hash"])
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "chicago2006", *SMALL, "--json", "--out", "mine") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["command"] == "run"
+    table = pd.read_csv("mine/endpoints.csv")
+    assert [row["estimate"] for row in printed["rows"]] == table["estimate"].tolist()
+    assert list(printed["rows"][0]) == list(table.columns)
+
+
+def test_too_few_replications_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "chicago2006", *SMALL) == 0
+    assert "FewReplicationsWarning" in capsys.readouterr().err
+
+
+def test_one_key_gives_a_curve_and_two_keys_maps() -> None:
+    vary = "aplasia.infection.case_fatality=0:0.4:3"
+    assert call("sweep", "chicago2006", *SMALL, "--vary", vary, "--out", "one") == 0
+    points = pd.read_csv("one/points.csv")
+    assert sorted(points["aplasia.infection.case_fatality"].unique()) == [0.0, 0.2, 0.4]
+    assert Path("one/figures/sweep.svg").is_file()
+    also = ("--vary", "relapse.shape=0.5,1", "--endpoint", "disease_free_survival@5")
+    assert call("sweep", "chicago2006", *SMALL, "--vary", vary, *also, "--out", "two") == 0
+    assert Path("two/figures/map_disease_free_survival_5.svg").is_file()
+    assert len(pd.read_csv("two/points.csv")) == 2 * len(points)
+
+
+def test_a_sweep_point_equals_a_run_with_the_same_value() -> None:
+    key = "aplasia.infection.ward_relative_risk"
+    assert call("sweep", "chicago2006", *SMALL, "--vary", f"{key}=1,30", "--out", "swept") == 0
+    assert call("run", "chicago2006", *SMALL, "--set", f"{key}=30", "--out", "ran") == 0
+    swept = pd.read_csv("swept/points.csv")
+    at = swept[swept[key] == 30].drop(columns=key).reset_index(drop=True)
+    pd.testing.assert_frame_equal(at, pd.read_csv("ran/endpoints.csv"), check_exact=True)
+
+
+def test_under_the_same_luck_a_higher_risk_never_saves_lives() -> None:
+    vary = "aplasia.infection.ward_relative_risk=1:30:4"
+    assert call("sweep", "chicago2006", *SMALL, "--vary", vary, "--out", "swept") == 0
+    points = pd.read_csv("swept/points.csv")
+    mortality = points[points["endpoint"] == "transplant_related_mortality"]["estimate"]
+    assert mortality.is_monotonic_increasing
+    assert mortality.iloc[-1] > mortality.iloc[0]
+
+
+def test_calibrate_solves_again_from_another_start(capsys: pytest.CaptureFixture[str]) -> None:
+    start = ("--set", "active_disease.hazard_per_year=0.05", "--set", "relapse.scale_years=3")
+    assert call("calibrate", "chicago2006", *start, "--out", "fit") == 0
+    assert "lupus-hsct run fit/solved.toml" in capsys.readouterr().out
+    shipped, again = (sim.load_scenario(name).scenario for name in ("chicago2006", "fit/solved.toml"))
+    for key in shipped.calibration.solve:
+        assert sim.get_value(again, key) == pytest.approx(sim.get_value(shipped, key), rel=1e-8)
+    residuals = pd.read_csv("fit/residuals.csv")["residual"]
+    assert residuals.abs().max() < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run",), ["SCENARIO", "--help"]),
+        (("run", "chicago2007"), ["chicago2007", "chicago2006"]),
+        (("run", "chicago2006", "--replications", "0"), ["--replications", "0", "whole number from 1"]),
+        (("run", "chicago2006", "--replications", "1.5"), ["1.5", "whole number"]),
+        (("run", "chicago2006", "--seed", "-1"), ["--seed", "-1", "18446744073709551615"]),
+        (("run", "chicago2006", "--patients", "few"), ["few", "all"]),
+        (("run", "chicago2006", "--set", "clinic.rooms=4"), ["clinic.rooms", "isolation_rooms"]),
+        (("run", "chicago2006", "--set", "cohort.female=1.5"), ["cohort.female", "1.5", "0 to 1"]),
+        (("sweep", "chicago2006"), ["--vary", "low:high:points"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shape"), ["relapse.shape", "low:high:points"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shape="), ["relapse.shape", "low:high:points"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shape=1:1:3"), ["empty"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shape=2:1:3"), ["backwards"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shape=1:2:1"), ["1 points", "2 to"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shape=1:2:2.5"), ["whole number"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shape=1:inf:3"), ["low:high:points"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shape=log:0:1:3"), ["above 0"]),
+        (("sweep", "chicago2006", "--vary", "relapse.shpe=1:2:3"), ["relapse.shpe", "relapse.shape"]),
+        (("sweep", "chicago2006", "--vary", "cohort.female=0.5:1.5:3"), ["cohort.female", "1.5", "0 to 1"]),
+        (("sweep", "chicago2006", "--vary", "cohort.female=0.5,0.5"), ["twice"]),
+        (
+            ("sweep", "chicago2006", "--vary", "cohort.female=0.5,0.6", "--vary", "cohort.female=0.1,0.2"),
+            ["cohort.female", "twice"],
+        ),
+        (
+            ("sweep", "chicago2006", "--vary", "cohort.female=0.5,0.6", "--endpoint", "overall_survivl@5"),
+            ["overall_survivl", "overall_survival"],
+        ),
+        (
+            ("sweep", "chicago2006", "--vary", "cohort.female=0.5,0.6", "--endpoint", "overall_survival@4.5"),
+            ["overall_survival@4.5", "overall_survival@5"],
+        ),
+        (("calibrate", "chicago2006", "--set", "clinic.isolation_rooms=2"), ["isolation_rooms", "unlimited"]),
+    ],
+)
+def test_a_wrong_request_is_one_message_and_leaves_nothing(
+    arguments: tuple[str, ...], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("Error: ")
+    assert "Traceback" not in printed.err
+    for words in said:
+        assert words in printed.err
+    assert list(Path().iterdir()) == []
+
+
+def test_an_existing_folder_is_refused_and_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine").mkdir()
+    Path("mine/notes.txt").write_text("keep")
+    for extra in ((), ("--force",)):
+        assert call("run", "chicago2006", *SMALL, "--out", "mine", *extra) == 2
+        assert "mine" in capsys.readouterr().err
+    assert [path.name for path in Path("mine").iterdir()] == ["notes.txt"]
+    Path("file").write_text("keep")
+    assert call("run", "chicago2006", *SMALL, "--out", "file", "--force") == 2
+    assert Path("file").read_text() == "keep"
+
+
+def test_force_replaces_a_complete_run_folder() -> None:
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 0
+    before = digests(Path("mine"))
+    assert call("run", "chicago2006", *SMALL, "--seed", "2", "--out", "mine", "--force") == 0
+    assert digests(Path("mine")) != before
+    assert [path.name for path in Path().iterdir()] == ["mine"]
+
+
+def test_a_run_that_fails_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sim.show.studies.save", full)
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 1
+    assert list(Path().iterdir()) == []
+
+
+def test_an_interrupted_run_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.show.studies.save", interrupt)
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 130
+    assert list(Path().iterdir()) == []
+
+
+def test_what_is_no_run_folder_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(sim.RequestError, match="no run folder"):
+        sim.read_run(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"format": 99}')
+    with pytest.raises(sim.RequestError, match="format"):
+        sim.read_run(tmp_path)
