@@ -59,21 +59,22 @@ def test_run_writes_a_whole_folder_and_numbers_the_next(capsys: pytest.CaptureFi
 def test_the_files_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
     for seed in ("0", "1"):
         subprocess.run(
-            [sys.executable, "-m", "sim.cli", "run", "chicago2006", *SMALL, "--events", "--out", f"seed{seed}"],
+            [sys.executable, "-m", "sim.cli", "run", "chicago2006", *SMALL, "--events", "--out", seed],
             check=True,
             capture_output=True,
             env={**os.environ, "PYTHONHASHSEED": seed},
             cwd=tmp_path,
         )
-    assert digests(tmp_path / "seed0") == digests(tmp_path / "seed1")
+    assert digests(tmp_path / "0") == digests(tmp_path / "1")
 
 
 def test_endpoints_have_the_columns_of_the_contract() -> None:
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 0
-    assert list(pd.read_csv("mine/endpoints.csv").columns) == (
+    header = Path("mine/endpoints.csv").read_text().splitlines()[0]
+    assert header == (
         "endpoint,time_years,estimate,mc_se,mc_lower,mc_upper,trial_lower,trial_upper,trial_undefined,target,"
         "target_source,note"
-    ).split(",")
+    )
 
 
 def test_patients_and_events_tell_one_story() -> None:

@@ -8,7 +8,7 @@ enrolment (`sim.outcomes.background_survival`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,13 +60,7 @@ def expected(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
     RequestError
         A capacity is limited: then only simulation can tell.
     """
-    for key in ("apheresis_slots", "isolation_rooms"):
-        capacity = getattr(scenario.clinic, key)
-        if capacity != "unlimited":
-            raise RequestError(
-                f"clinic.{key} is {capacity}: the exact twin holds only without a queue; "
-                f'write clinic.{key} = "unlimited", or simulate'
-            )
+    _refuse_queues(scenario)
     if scenario.cohort.enters_at == "home":
         return dict(_never_transplanted(scenario, refinement))
     before = _BeforeReinfusion(scenario, refinement)
@@ -77,6 +71,29 @@ def expected(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
         before.treatment_deaths + values["transplant_related_mortality", None]
     )
     return values
+
+
+def expected_from_enrolment(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
+    """Return overall and disease-free survival from enrolment; apart because they take longer.
+
+    Parameters and refusals are those of `expected`. Disease-free survival is left out for a cohort that is
+    never transplanted.
+    """
+    _refuse_queues(scenario)
+    if scenario.cohort.enters_at == "home":
+        return dict(_never_transplanted(scenario, refinement))
+    before = _BeforeReinfusion(scenario, refinement)
+    return dict(_FromEnrolment(before, _AfterReinfusion(scenario, before, refinement)).endpoints())
+
+
+def _refuse_queues(scenario: Scenario) -> None:
+    for key in ("apheresis_slots", "isolation_rooms"):
+        capacity = getattr(scenario.clinic, key)
+        if capacity != "unlimited":
+            raise RequestError(
+                f"clinic.{key} is {capacity}: the exact twin holds only without a queue; "
+                f'write clinic.{key} = "unlimited", or simulate'
+            )
 
 
 def _read_days(scenario: Scenario, name: str) -> list[tuple[float, float]]:
@@ -404,3 +421,76 @@ class _AfterReinfusion:
         mean = mean_follow_up(self.course, self.length, self.before.reinfusion, survival, arrivals, cut)
         if mean is not None:
             yield ("mean_follow_up", None), mean
+
+
+class _FromEnrolment:
+    """From enrolment on: at a given time background survival is a factor, so only the rest is integrated."""
+
+    def __init__(self, before: _BeforeReinfusion, after: _AfterReinfusion) -> None:
+        self.before, self.after, self.scenario = before, after, before.scenario
+        self.days = [day for _, day in _read_days(self.scenario, "overall_survival_enrolled")]
+
+    def endpoints(self) -> Iterator[tuple[Key, float]]:
+        """Yield the shares of the enrolled at each reading time."""
+        for years, day in _read_days(self.scenario, "overall_survival_enrolled"):
+            background = float(self.before.background(np.array([years]))[0])
+            active = float(np.exp(-self.before.hazard * day))
+            doomed, withdrawn, to_withdraw = self._in_mobilisation(day)
+            unharmed = active * (doomed + self._waiting(day) + to_withdraw)
+            alive, free = self._reinfused(day)
+            yield (
+                ("overall_survival_enrolled", years),
+                background * (unharmed + active * withdrawn + alive),
+            )
+            yield ("disease_free_survival_enrolled", years), background * (unharmed + free)
+
+    def _before_reading(self, lags: Iterable[float]) -> tuple[float, ...]:
+        """Return the days some lags before each reading time, at which laws of earlier events have kinks."""
+        return tuple(sorted({day - lag for day in self.days for lag in lags if day > lag}))
+
+    def _in_mobilisation(self, day: float) -> tuple[float, float, float]:
+        """Return who has a fatal infection but lives, who is withdrawn, and who will be, lupus left out."""
+        before, path = self.before, self.before.path
+        if not before.mobilised:
+            return 0.0, 0.0, 0.0
+        infection = self.scenario.mobilisation.infection
+        sessions = apheresis(path)
+        harvest = 0.0 if sessions is None else float(harvest_law(path).values[-1])
+        safe = day - infection.days_to_death  # who falls ill later lives
+        breaks = (path.infection_window, safe, safe + path.infection_window, day - harvest)
+        law = law_of(path.mobilisation, 16 * before.refinement, breaks)
+        window = np.minimum(law.values, infection.window_days)
+        exposed = np.clip(safe - (law.values - window), 0.0, window)
+        free = path.infection_free(law.values)
+        doomed = before.fatal * float(law.weights @ (np.exp(-infection.hazard_per_day * exposed) - free))
+        if sessions is None:
+            return doomed, 0.0, 0.0
+        chance = sessions.short * self.scenario.harvest.marrow.failure
+        failed = chance * law.weights * (free + (1 - before.fatal) * (1 - free))
+        over = law.values + harvest <= day
+        return doomed, float(failed[over].sum()), float(failed[~over].sum())
+
+    def _waiting(self, day: float) -> float:
+        """Return who will be reinfused but is not yet, and has survived toxicity."""
+        stay = self.before.path.immunoablation
+        typical = float(stay.quantile(np.array([0.5]))[0])
+        law = request_law(self.before.path, self._before_reading({0.0, typical}))
+        since = day - law.times
+        inside = np.exp(-self.before.path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
+        return float(law.weights(self.before.fatal) @ np.where(since < 0, 1.0, inside))
+
+    def _reinfused(self, day: float) -> tuple[float, float]:
+        """Return who has been reinfused and lives, and of them who is disease-free."""
+        course, aplasia = self.after.course, self.after.aplasia
+        late = min(course.late_until + course.days_to_death, self.after.horizon)
+        kinks = {0.0, float(self.after.length.spread()[3]), course.relapse.start, late}
+        kinks |= {self.after.assessed} if course.non_response > 0 else set()
+        law = reinfusion_law(self.before.path, self._before_reading(kinks))
+        past = law.times <= day
+        weights = law.weights(self.before.fatal)[past] * np.exp(-self.before.hazard * law.times[past])
+        t, a = day - law.times[past][:, None], aplasia.values
+        treated = course.escapes_treatment(t, a) * aplasia.weights
+        alive = (treated * course.escapes_lupus(t, a)).sum(axis=1)
+        unassessed = course.non_response * np.exp(-course.lupus * t) * (t < self.after.assessed)
+        free = (treated * (course.without_relapse(t, a) + unassessed)).sum(axis=1)
+        return float(weights @ alive), float(weights @ free)

@@ -196,23 +196,24 @@ _AT_ONCE = Law(np.zeros(1), np.ones(1))
 
 
 @lru_cache(maxsize=64)
-def request_law(path: Pathway) -> Branches:
-    """Return the law of the time from enrolment to the start of immunoablation."""
+def request_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
+    """Return the law of the time from enrolment to the start of immunoablation, kinks allowed at breaks."""
     if path.enters_at == "immunoablation":
         return Branches(np.zeros(1), np.ones(1), np.zeros(1))
     known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
-    return _by_infection(path, known, (), _ROUGH_BREAKS)
+    return _by_infection(path, known, (), (*_ROUGH_BREAKS, *breaks))
 
 
 @lru_cache(maxsize=64)
-def reinfusion_law(path: Pathway) -> Branches:
-    """Return the law of the time from enrolment to reinfusion, toxicity survived."""
+def reinfusion_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
+    """Return the law of the time from enrolment to reinfusion, toxicity survived, kinks allowed at breaks."""
+    breaks = (*path.breaks, *breaks)
     last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
     if path.enters_at == "immunoablation":
-        law = _sum_of([last], _AT_ONCE, path.breaks, path.refinement)
+        law = _sum_of([last], _AT_ONCE, breaks, path.refinement)
         return Branches(law.values, law.weights, np.zeros_like(law.weights))
     known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
-    return _by_infection(path, known, (last,), path.breaks)
+    return _by_infection(path, known, (last,), breaks)
 
 
 @lru_cache(maxsize=64)

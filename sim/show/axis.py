@@ -124,5 +124,7 @@ def _log_spaced(values: Floats) -> bool:
 
 
 def written(value: Any) -> str:
-    """Write a parameter's value: a number shortly, a word as it is."""
-    return short(value) if isinstance(value, int | float) else str(value)
+    """Write a parameter's value: a small number with three digits, a large one whole, a word as it is."""
+    if not isinstance(value, int | float):
+        return str(value)
+    return short(float(f"{value:.3g}")) if abs(value) < 1000 else short(value)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sim.show.calibration_plot import calibration_figure
-from sim.show.style import save
 from sim.show.survival_plot import survival_figure
 from sim.show.sweep_plots import sweep_curve_figure, sweep_map_figure
 
-__all__ = ["calibration_figure", "save", "survival_figure", "sweep_curve_figure", "sweep_map_figure"]
+__all__ = ["calibration_figure", "survival_figure", "sweep_curve_figure", "sweep_map_figure"]

@@ -7,10 +7,11 @@ whatever a user's matplotlibrc says, two calls give the same bytes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -26,7 +27,6 @@ T = TypeVar("T")
 INK = "#1b1b1f"
 GREY = "#5f6368"
 RULE = "#d4d6da"
-SHADE = "#f3f4f6"
 # Told apart by every kind of colour vision, and by their lightness alone when printed in grey.
 BLUE = "#12436d"
 ORANGE = "#e8710a"
@@ -42,7 +42,7 @@ _SETTINGS: dict[Any, Any] = {
     # DejaVu comes with Matplotlib. Verdana, of the same widths, stands in for it in browsers without DejaVu.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
     "font.size": TEXT_SIZE,
-    # Text stays text: it can be searched, copied and read aloud, and the file is a third of the size.
+    # Text stays text: it can be searched, copied and read aloud, and the file is a quarter of the size.
     "svg.fonttype": "none",
     "svg.hashsalt": "lupus-hsct",
     # A dollar sign in a scenario's title is a dollar sign.
@@ -179,6 +179,7 @@ def _balanced(title: str, width: float) -> list[str]:
     return lines
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a line in inches, as measured in the font itself."""
     font = FontProperties(family="sans-serif", size=size, weight=weight)
@@ -200,7 +201,7 @@ def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[s
             continue
         rest = word
         while not fits(rest):  # a word longer than the line, which has to be cut somewhere
-            cut = max(n for n in range(1, len(rest) + 1) if n == 1 or fits(rest[:n]))
+            cut = max(1, bisect_left(range(1, len(rest) + 1), True, key=lambda n: not fits(rest[:n])))
             lines.append(rest[:cut])
             rest = rest[cut:]
         lines.append(rest)

@@ -112,7 +112,7 @@ def _notes(shown: list[Row]) -> list[str]:
         notes.append("Undefined: nobody is at risk any more in such a trial; its range leaves these out.")
     if any(row.has_target and row.endpoint.trial == "kaplan_meier" and not row.assumed for row in shown):
         notes.append(
-            "Published survival is a Kaplan-Meier estimate on censored data; its interval was not printed."
+            "Published survival is a Kaplan-Meier estimate on censored data; its interval was not published."
         )
     if all(math.isnan(row.estimate) for row in shown):
         notes.append("Nobody is at risk for any of these figures.")

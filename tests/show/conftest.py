@@ -38,21 +38,11 @@ NUMBERS = ["estimate", "mc_se", "mc_lower", "mc_upper", "trial_lower", "trial_up
 
 
 @pytest.fixture
-def scenario() -> Callable[..., Scenario]:
+def scenario(scenario_of: Callable[..., Scenario]) -> Callable[..., Scenario]:
     """Build a scenario with the trial's targets, or others."""
 
     def build(title: str = "Chicago 2006", target: Any = TARGETS) -> Scenario:
-        return Scenario.model_validate(
-            {
-                "title": title,
-                "mobilisation": {"infection": {"case_fatality": 0.068}},
-                "active_disease": {"hazard_per_year": 0.11},
-                "aplasia": {"infection": {"case_fatality": 0.054}},
-                "relapse": {"scale_years": 10.0},
-                "after_relapse": {"multiplier": 0.95},
-                "target": list(target),
-            }
-        )
+        return scenario_of({"title": title, "target": list(target)})
 
     return build
 
@@ -121,19 +111,12 @@ def words() -> Callable[[Figure], str]:
 
 
 @pytest.fixture
-def clipped() -> Callable[[Figure], list[str]]:
-    """Return the pieces of text that reach over the edge of the page."""
+def fits() -> Callable[[Figure], bool]:
+    """Tell whether all that is drawn lies on the page."""
 
-    def find(figure: Figure) -> list[str]:
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        wide, high = canvas.get_width_height()
-        over = []
-        for text in figure.findobj(Text):
-            if text.get_text().strip() and text.get_visible():
-                box = text.get_window_extent(canvas.get_renderer())
-                if box.x0 < 0 or box.y0 < 0 or box.x1 > wide or box.y1 > high:
-                    over.append(text.get_text())
-        return over
+    def check(figure: Figure) -> bool:
+        drawn = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+        width, height = figure.get_size_inches()
+        return bool(drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height)
 
-    return find
+    return check

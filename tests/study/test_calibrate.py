@@ -135,7 +135,7 @@ def test_one_equation_in_closed_form() -> None:
 
 
 def test_values_inside_a_distribution_need_no_solving() -> None:
-    with pytest.raises(RequestError, match="recovery.duration_days.mean"):
+    with pytest.raises(RequestError, match=r"recovery\.duration_days\.mean"):
         solve_point(aiming({("pre_transplant_mortality", None): 0.04}, ["recovery.duration_days.mean"]))
 
 
@@ -169,5 +169,5 @@ def test_says_which_target_is_out_of_reach_and_how_near_one_gets() -> None:
 
 
 def test_refuses_a_queue() -> None:
-    with pytest.raises(RequestError, match="clinic.isolation_rooms is 4"):
+    with pytest.raises(RequestError, match=r"clinic\.isolation_rooms is 4"):
         solve_point(aiming(PUBLISHED, KEYS, {"clinic.isolation_rooms": 4}))
