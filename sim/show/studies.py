@@ -22,7 +22,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
 from sim.show import plots
-from sim.show.formats import Row, format_range, rows
+from sim.show.formats import rows
 from sim.show.style import save
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.calibrate import PointFit, solve_point
@@ -125,13 +125,8 @@ def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints:
     keys = [axis.key for axis in axes]
     for point, table_of_point in done.points.groupby(keys, sort=False):
         found = {row.key: row for row in rows(table_of_point)}
-        table.add_row(*map(value_text, point), *(_with_interval(found[endpoint]) for endpoint in shown))
+        table.add_row(*map(value_text, point), *(found[endpoint].estimate_text for endpoint in shown))
     return table
-
-
-def _with_interval(row: Row) -> str:
-    interval = format_range(row.endpoint, row.mc_lower, row.mc_upper)
-    return f"{row.simulated_text} ({interval})" if interval else row.simulated_text
 
 
 def _draw_sweep(

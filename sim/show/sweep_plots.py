@@ -17,7 +17,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Endpoint, Key, label
 from sim.scenario.registry import parameters
 from sim.show.axis import Axis, written
-from sim.show.formats import Row, format_value, rows
+from sim.show.formats import Row, format_difference, format_value, rows
 from sim.show.style import (
     BLUE,
     GREY,
@@ -241,7 +241,8 @@ def sweep_map_figure(
         return empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(_meaning, keys))
     numbers = grid.size <= _MOST_NUMBERS or not (across.numeric and up.numeric)
     left, below = 0.6 + up.label_width, 0.55 + across.depth(4.7)
-    page = sheet(_map_title(known), _map_lines(across, up, known[0], grid, own), [], left + 6.1, below + 4.05)
+    lines = _map_lines(across, up, known[0], grid, own)
+    page = sheet(_map_title(known), lines, [_map_note(known)], left + 6.1, below + 4.05)
     panel = page.axes(left, below, 4.7, 3.9)
     mesh = panel.pcolormesh(across.edges, up.edges, grid, cmap="cividis")
     panel.set_facecolor("#e3e3e6")
@@ -256,6 +257,15 @@ def sweep_map_figure(
     _limit(panel, across, up, _own_place(across, up, own))
     _colour_bar(page, (left, below), mesh, known[0].endpoint)
     return page.figure
+
+
+def _map_note(known: Sequence[Row]) -> str:
+    """Say how far Monte Carlo error could move a value, for which a map has no room."""
+    endpoint = known[0].endpoint
+    width = max(row.half_width for row in known)
+    error = format_difference(endpoint, width, width).removeprefix("+")
+    unit = "points" if endpoint.kind == "share" else endpoint.unit
+    return f"Monte Carlo error (95%): at most {error} {unit}; less for differences, which share their luck."
 
 
 def _grid(chosen: pd.DataFrame, across: Axis, up: Axis) -> Floats:

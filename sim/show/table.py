@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.scenario.endpoints import Endpoint
 from sim.scenario.schema import Scenario
 from sim.show.formats import Row, format_range, format_share, rows
 
@@ -62,13 +60,6 @@ def published_table(endpoints: pd.DataFrame, scenario: Scenario, *, full: bool =
         is_last_target = bool(aimed) and row is aimed[-1]
         table.add_row(*_cells(row, counts.get(row.key)), end_section=is_last_target and row is not shown[-1])
     return table
-
-
-def format_estimate(fields: Any, endpoint: Endpoint) -> str:
-    """Write one row of ``endpoints.csv`` in a cell: the estimate and its Monte Carlo interval."""
-    row = Row(fields)
-    interval = format_range(endpoint, row.mc_lower, row.mc_upper)
-    return f"{row.simulated_text} ({interval})" if interval else row.simulated_text
 
 
 def _headlines(read: list[Row]) -> list[Row]:

@@ -54,6 +54,23 @@ def test_who_came_first_goes_first_whatever_the_number(rooms: Rooms) -> None:
     assert granted == [0, 13, 10, 16]
 
 
+def test_who_is_ready_at_the_same_moment_goes_by_number_whoever_enrolled_first(
+    scenario_of: MakeScenario, still: Still, fate_of: MakeFate, treat: Callable[..., History]
+) -> None:
+    mobilised = [
+        fate_of(enrolled=5.0, mobilisation_days=5.0, slot_days=2.0),
+        fate_of(mobilisation_days=10.0, slot_days=2.0),
+    ]
+    history = treat(scenario_of(still, {"clinic.apheresis_slots": 1}), mobilised)
+    assert history.harvesting[:, 0].tolist() == [10, 12]
+    recovered = [
+        fate_of(enrolled=5.0, recovery_days=5.0, stay_days=3.0),
+        fate_of(recovery_days=10.0, stay_days=3.0),
+    ]
+    history = treat(scenario_of(still, {"clinic.isolation_rooms": 1}), recovered)
+    assert history.immunoablation[:, 0].tolist() == [10, 13]
+
+
 def test_a_room_freed_at_a_moment_serves_a_request_of_that_moment(rooms: Rooms) -> None:
     assert rooms(1, patient(10, 5), patient(0, 7, cleaning=3))[0] == [10, 0]
 

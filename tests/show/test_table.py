@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
-from sim.show.table import format_estimate, published_table
+from sim.show.formats import Row
+from sim.show.table import published_table
 
 Build = Callable[..., Scenario]
 
@@ -125,8 +125,8 @@ def test_one_replication_shows_means_without_error(endpoints: pd.DataFrame, scen
 
 def test_an_estimate_in_one_cell_has_its_interval(endpoints: pd.DataFrame) -> None:
     row = endpoints[endpoints["endpoint"] == "treatment_related_mortality"].iloc[0]
-    assert format_estimate(row, BY_NAME["treatment_related_mortality"]) == "2.1% (1.9 to 2.2%)"
+    assert Row(row).estimate_text == "2.1% (1.9 to 2.2%)"
     row = row.copy()
     row[["estimate", "mc_lower", "mc_upper"]] = np.nan
     row["note"] = "nobody_at_risk"
-    assert format_estimate(row, BY_NAME["treatment_related_mortality"]) == "nobody at risk"
+    assert Row(row).estimate_text == "nobody at risk"
