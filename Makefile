@@ -11,7 +11,7 @@ run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ from sim.scenario.schema import DAYS_PER_YEAR, Harvest, Recovery, Scenario, Tria
 
 _STAGE_ORDER = 16  # nodes a panel of a stage's law, before it is compressed
 _GAUSS_ORDER = 14  # nodes of a compressed law between two breaks
+_LEAST_WEIGHT = 1e-17  # of a value of the earlier stages
 _ROUGH_BREAKS = (90.0, DAYS_PER_YEAR, 10 * DAYS_PER_YEAR)  # Gauss rules are poor over long tails
 
 
@@ -113,23 +114,24 @@ class _Stage:
         return float(high - low)
 
 
-def _sum_of(stages: Sequence[_Stage], known: Law, breaks: Sequence[float], refinement: int) -> Law:
+def _sum_of(path: Pathway, stages: Sequence[_Stage], known: Law, breaks: Sequence[float]) -> Law:
     """Return the law of a sum of stages and a known law, as Gauss rules between breaks.
 
     The widest stage comes last and is integrated anew for each value of the rest, so that no panel of it
     crosses a break: to a narrow rest that makes the sum as good as smooth.
     """
-    order, gauss = _STAGE_ORDER * refinement, _GAUSS_ORDER * refinement
+    order, gauss = _STAGE_ORDER * path.refinement, _GAUSS_ORDER * path.refinement
     if not stages:
         return compress_between(known, breaks, gauss)
     *narrow, widest = sorted(stages, key=lambda stage: stage.spread)
     rest = known
     for stage in narrow:
-        rest = compress_between(add(rest, stage.law(order, breaks)), breaks, 2 * gauss)
+        rest = compress_between(add(rest, stage.law(order, path.breaks)), path.breaks, 2 * gauss)
     laws = []
     for value, weight in zip(rest.values, rest.weights, strict=True):
-        last = widest.law(order, [b - value for b in breaks])
-        laws.append(Law(value + last.values, weight * last.weights))
+        if weight > _LEAST_WEIGHT:
+            last = widest.law(order, [b - value for b in breaks])
+            laws.append(Law(value + last.values, weight * last.weights))
     return compress_between(join(laws), breaks, gauss)
 
 
@@ -186,7 +188,7 @@ def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tu
             Law(law.values, law.weights * share)
             for stages, share in ((before, 1 - chance), (put_off, chance))
             if share > 0
-            for law in [_sum_of([first, *stages], known, breaks, path.refinement)]
+            for law in [_sum_of(path, [first, *stages], known, breaks)]
         ]
         laws.append(compress_between(join(parts), breaks, _GAUSS_ORDER * path.refinement))
     return Branches.of(*laws)
@@ -210,7 +212,7 @@ def reinfusion_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
     breaks = (*path.breaks, *breaks)
     last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
     if path.enters_at == "immunoablation":
-        law = _sum_of([last], _AT_ONCE, breaks, path.refinement)
+        law = _sum_of(path, [last], _AT_ONCE, breaks)
         return Branches(law.values, law.weights, np.zeros_like(law.weights))
     known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
     return _by_infection(path, known, (last,), breaks)

@@ -19,6 +19,7 @@ def check_aims(scenario: Scenario, where_of: WhereOf) -> None:
         Naming each, and the nearest valid one.
     """
     problems = [sentence(where_of("target"), text) for text in _target_problems(scenario)]
+    problems += [sentence(where_of("range"), text) for text in _range_problems(scenario)]
     problems += [sentence(where_of("calibration.solve"), text) for text in _solve_problems(scenario)]
     if problems:
         raise refuse(problems)
@@ -57,6 +58,25 @@ def _time_problems(target: Target, horizon_years: float) -> Iterator[str]:
         if target.time_years not in read:
             allowed = ", ".join(short(time) for time in read if time is not None)
             yield f"time_years = {target.time_years:g}: {endpoint.name} is read at {allowed} years"
+
+
+def _range_problems(scenario: Scenario) -> Iterator[str]:
+    keys = [shown.key for shown in scenario.range]
+    for number, shown in enumerate(scenario.range, start=1):
+        what = f"[[range]] number {number}: {shown.key}"
+        parameter = parameters().get(shown.key)
+        if parameter is None:
+            yield f"{what}: {unknown_key(shown.key)}"
+            continue
+        limits = parameter.numbers
+        if limits is None or parameter.choices or limits.whole:
+            yield f"{what}: a range needs a parameter that is a number; it is a {parameter.type_text}"
+        elif not all(limits.lower <= value <= limits.upper for value in shown.values):
+            yield f"{what}: values = {shown.values}: each must be {parameter.allowed}"
+        elif sorted(set(shown.values)) != shown.values:
+            yield f"{what}: values = {shown.values}: write them in rising order, each once"
+        if keys.count(shown.key) > 1:
+            yield f"{what}: has another range; keep one"
 
 
 def _solve_problems(scenario: Scenario) -> Iterator[str]:

@@ -15,10 +15,10 @@ from sim.scenario.inherit import SET, Layer, read_layers, set_layer
 from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, used_parameters
 from sim.scenario.refusals import validate
 from sim.scenario.registry import lookup
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LISTED, Scenario
 
 DEFAULT = "default"
-ABOUT_KEYS = ("kind", "title", "purpose", "target", "calibration.solve")
+ABOUT_KEYS = ("kind", "title", "purpose", "caution", *LISTED, "calibration.solve")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _labels(layers: Sequence[Layer]) -> list[str]:
 
 
 def _solved_from(
-    scenario: Scenario, layers: Sequence[Layer], labels: Sequence[str], origins: Mapping[str, str]
+    layers: Sequence[Layer], labels: Sequence[str], origins: Mapping[str, str]
 ) -> dict[str, str]:
     """Say from which targets each solved value was solved.
 
@@ -122,7 +122,8 @@ def _solved_from(
     ``calibration.solve``: a value that a later file writes over a solved one is not.
     """
     solved = {}
-    for key in scenario.calibration.solve:
+    listed = [key for layer in layers for key in lookup(layer.tree, "calibration.solve") or ()]
+    for key in dict.fromkeys(listed):
         if origins.get(key) not in labels:
             continue
         for index in range(labels.index(origins[key]), len(layers)):
@@ -177,5 +178,5 @@ def load(reference: str, overrides: Sequence[str] = ()) -> Loaded:
         chain=tuple(reversed(files)),
         origins=origins,
         replaced={key: merger.replaced[key] for key in origins if key in merger.replaced},
-        solved_from=_solved_from(scenario, layers, labels, origins),
+        solved_from=_solved_from(layers, labels, origins),
     )

@@ -21,7 +21,7 @@ from sim.scenario.registry import (
     parameters,
     quoted_choices,
 )
-from sim.scenario.schema import Scenario, Target
+from sim.scenario.schema import LISTED, Scenario
 
 MOST_PROBLEMS = 8
 WhereOf = Callable[[str], str]
@@ -213,16 +213,21 @@ def _parameter_at(location: tuple[Any, ...]) -> Parameter | None:
     return None
 
 
-def _of_target(location: tuple[Any, ...], tree: Mapping[str, Any], where_of: WhereOf) -> str:
-    where, number = where_of("target"), int(location[1]) + 1
-    item = tree["target"][location[1]]
-    name = str(location[2])
-    field = Target.model_fields[name]
+def _of_listed(location: tuple[Any, ...], tree: Mapping[str, Any], where_of: WhereOf) -> str:
+    kind, name = str(location[0]), str(location[2])
+    where, number = where_of(kind), int(location[1]) + 1
+    item = tree[kind][location[1]]
+    field = LISTED[kind].model_fields[name]
     numbers, _, _ = describe_type(field.annotation, field.metadata)
-    what = f"[[target]] number {number}: {name}"
+    what = f"[[{kind}]] number {number}: {name}"
     if name not in item:
         return sentence(where, f"{what} is missing: {field.description}")
-    allowed = numbers.text if numbers else "text in quotes"
+    if numbers:
+        allowed = numbers.text
+    elif field.annotation is bool:
+        allowed = "true or false"
+    else:
+        allowed = "text in quotes" if field.annotation is str else "a list of at least two numbers"
     return bad_value(where, what, item[name], allowed, hint(item[name], numbers, ()))
 
 
@@ -231,8 +236,8 @@ def _of_error(error: Any, tree: Mapping[str, Any], where_of: WhereOf) -> list[st
     location: tuple[Any, ...] = error["loc"]
     if not location:
         return [sentence(where_of(""), str(error["ctx"]["error"]))]
-    if location[0] == "target" and len(location) > 2:
-        return [_of_target(location, tree, where_of)]
+    if location[0] in LISTED and len(location) > 2:
+        return [_of_listed(location, tree, where_of)]
     if location[0] == "calibration":
         where, value = where_of("calibration.solve"), lookup(tree, "calibration.solve")
         return [bad_value(where, "calibration.solve", value, 'a list of keys: ["relapse.scale_years", ...]')]

@@ -212,7 +212,7 @@ def _walk(model: type[Table], prefix: str, when: tuple[str, str] | None) -> Iter
 @cache
 def parameters() -> Mapping[str, Parameter]:
     """Return every parameter by its dotted key, in the order of the schema."""
-    skipped = {"target", "calibration"}
+    skipped = {"target", "range", "calibration"}
     found: dict[str, Parameter] = {}
     for parameter in _walk(Scenario, "", None):
         if parameter.key.partition(".")[0] in skipped:

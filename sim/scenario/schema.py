@@ -287,7 +287,20 @@ class Target(Table):
     n: Annotated[int, Field(ge=1)] | None = Field(
         None, description="patients behind a published count; left out for an assumed figure"
     )
+    fitted: bool = Field(True, description="whether calibration solves for it; false: only compared with")
     source: str = Field(description="evidence ids, or assumption")
+
+
+class ShownRange(Table):
+    """Values of one parameter over which every answer of the scenario is shown, because one would mislead."""
+
+    key: str = Field(description="the parameter")
+    values: Annotated[list[float], Field(min_length=2)] = Field(description="the values, in order")
+    source: str = Field(description="evidence ids, or assumption")
+
+
+LISTED: dict[str, type[Table]] = {"target": Target, "range": ShownRange}
+"""Tables of which a file may have several, by the name in double brackets."""
 
 
 class Calibration(Table):
@@ -302,6 +315,7 @@ class Scenario(Table):
     kind: Literal["scenario"] = "scenario"
     title: str = Field(description="one line for tables and figures")
     purpose: str = Field("", description="what question it answers")
+    caution: str = Field("", description="what a reader has to know before using any figure of it")
     sources: dict[str, str] = Field(
         default_factory=dict, description="parameter = where this file's value comes from"
     )
@@ -321,6 +335,7 @@ class Scenario(Table):
     after_relapse: AfterRelapse
     background: Background = Background()
     target: list[Target] = Field(default_factory=list)
+    range: list[ShownRange] = Field(default_factory=list)
     calibration: Calibration = Calibration()
 
     @model_validator(mode="after")

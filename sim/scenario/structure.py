@@ -8,9 +8,9 @@ from typing import Any
 from sim.scenario.merging import Tree, set_keys
 from sim.scenario.refusals import bad_value, cut_short, refuse, sentence, toml_text, unknown, unknown_key
 from sim.scenario.registry import FAMILY_MEMBERS, parameters, tables
-from sim.scenario.schema import Target
+from sim.scenario.schema import LISTED
 
-ABOUT = ("kind", "base", "title", "purpose", "sources", "target", "calibration")
+ABOUT = ("kind", "base", "title", "purpose", "caution", "sources", *LISTED, "calibration")
 MEMBERS = frozenset(name for members in FAMILY_MEMBERS.values() for name in members) | {"dist"}
 
 
@@ -69,7 +69,7 @@ def _unknown_table(key: str) -> str:
 
 
 def _unknown_top(key: str, given: str) -> str:
-    otherwise = f"outside the tables there are {', '.join(ABOUT[:4])}"
+    otherwise = f"outside the tables there are {', '.join(ABOUT[:5])}"
     return unknown(
         f"{cut_short(key)}{given}: unknown key", key, [*ABOUT, *tables(), *parameters()], otherwise
     )
@@ -89,20 +89,26 @@ def _member_problems(key: str, value: Any) -> Iterator[str]:
             yield unknown(what, name, sorted(MEMBERS), otherwise)
 
 
-def _aim_problems(tree: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the shape of the targets and of the calibration."""
-    targets = tree.get("target", [])
-    if isinstance(targets, Mapping):
-        yield "[target]: there may be several; write each in double brackets: [[target]]"
-    elif not isinstance(targets, list) or any(not isinstance(item, Mapping) for item in targets):
-        yield f"target = {cut_short(toml_text(targets))}: write each target as a table: [[target]]"
+def _listed_problems(kind: str, items: Any) -> Iterator[str]:
+    """Yield what is wrong with the shape of a list of tables."""
+    if isinstance(items, Mapping):
+        yield f"[{kind}]: there may be several; write each in double brackets: [[{kind}]]"
+    elif not isinstance(items, list) or any(not isinstance(item, Mapping) for item in items):
+        yield f"{kind} = {cut_short(toml_text(items))}: write each {kind} as a table: [[{kind}]]"
     else:
-        for number, item in enumerate(targets, start=1):
+        known = LISTED[kind].model_fields
+        for number, item in enumerate(items, start=1):
             for name in item:
-                if name not in Target.model_fields:
+                if name not in known:
                     given = f"{cut_short(name)} = {cut_short(toml_text(item[name]))}"
-                    what = f"[[target]] number {number}: {given}: unknown key"
-                    yield unknown(what, name, Target.model_fields, f"it has {', '.join(Target.model_fields)}")
+                    what = f"[[{kind}]] number {number}: {given}: unknown key"
+                    yield unknown(what, name, known, f"it has {', '.join(known)}")
+
+
+def _aim_problems(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the shape of the targets, the ranges and the calibration."""
+    for kind in LISTED:
+        yield from _listed_problems(kind, tree.get(kind, []))
     calibration = tree.get("calibration", {})
     if not isinstance(calibration, Mapping):
         yield f"calibration = {cut_short(toml_text(calibration))}: write a table: [calibration], with solve"

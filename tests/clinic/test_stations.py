@@ -96,6 +96,12 @@ def test_rooms_freed_at_once_are_granted_from_the_lowest_number_on(rooms: Rooms)
     assert number == [1, 2, 1, 2]
 
 
+def test_a_room_freed_by_death_at_a_moment_serves_a_request_of_that_moment(rooms: Rooms) -> None:
+    granted, number = rooms(2, patient(0, 50, dies=10), patient(0, 5), patient(10, 1))
+    assert granted == [0, 0, 10]
+    assert number == [1, 2, 1]
+
+
 def test_death_at_the_moment_of_a_grant_takes_no_room(rooms: Rooms) -> None:
     granted, number = rooms(1, patient(0, 10), patient(1, 5, dies=10), patient(2, 5))
     assert granted == [0, NEVER, 10]

@@ -32,7 +32,7 @@ def test_registry_holds_every_value_of_a_scenario(chicago: Scenario) -> None:
                 found.add(key)
         return found
 
-    about = {"kind", "title", "purpose", "target", "sources", "calibration"}
+    about = {"kind", "title", "purpose", "caution", "target", "range", "sources", "calibration"}
     assert leaves({name: value for name, value in tree.items() if name not in about}, "") == used
 
 
