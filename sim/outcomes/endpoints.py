@@ -20,6 +20,8 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, keys, read_times
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 
+EARLY_DEATH_YEARS = 0.125
+EARLY_RELAPSE_YEARS = 0.5
 TREATMENT_DAYS = 100.0
 """Days after reinfusion up to which a death counts as treatment-related."""
 
@@ -107,6 +109,11 @@ class _View:
         size, seen = _count(among), _count(among & (self.history.enrolled <= self.cut))
         return Reading(_count(who), size, _ratio(_count(who & (when <= self.cut)), seen))
 
+    def seen(self, who: Booleans, among: Booleans) -> Reading:
+        """Count what the data cut has seen, which is what a trial reports."""
+        total, size = _count(who), _count(among)
+        return Reading(total, size, _ratio(total, size))
+
     def averaged(self, value: Floats, among: Booleans) -> Reading:
         """Average a value that no trial reports."""
         size = _count(among)
@@ -132,6 +139,10 @@ def _mortality(view: _View) -> Iterator[tuple[Key, Reading]]:
         *((f"death_by_cause_{cause.name.lower()}", view.died_of((cause,))) for cause in Cause),
     ):
         yield (name, None), view.counted(who, history.death, view.enrolled)
+    dead = view.enrolled & (history.death <= view.cut)
+    soon = dead & (history.death <= history.enrolled + EARLY_DEATH_YEARS * DAYS_PER_YEAR)
+    yield ("deaths_by_data_cut", None), view.seen(dead, view.enrolled)
+    yield ("early_deaths", None), view.seen(soon, dead)
     withdrawn = view.enrolled & (history.withdrawn < NEVER)
     yield ("harvest_failure", None), view.counted(withdrawn, history.withdrawn, view.enrolled)
 
@@ -144,7 +155,6 @@ def _from_reinfusion(view: _View) -> Iterator[tuple[Key, Reading]]:
     free = _as_trials(view, history.aplasia, view.disease_free_end, cause, len(kinds), view.reinfused, times)
     death = _first((history.death,), history.death)
     alive = _as_trials(view, history.aplasia, history.death, death, 1, view.reinfused, times)
-    never = np.full(size.shape, np.nan)
     for k, time in enumerate(times):
         day = view.after(time)
         event_free = view.reinfused & (view.disease_free_end > day)
@@ -156,7 +166,9 @@ def _from_reinfusion(view: _View) -> Iterator[tuple[Key, Reading]]:
         names = ("relapse_incidence", "no_response", "death_without_relapse")
         for number, name in enumerate(names):
             yield (name, time), Reading(_count(had & (cause == number)), size, free.by_cause[number][k])
-        yield ("in_remission", time), Reading(_count(well), size, never)
+        evaluable = view.reinfused & (day <= view.cut)
+        reported = _ratio(_count(well & evaluable), _count(evaluable))
+        yield ("in_remission", time), Reading(_count(well), size, reported)
     years = _years_lived(history.death, history.aplasia, view.scenario)
     yield ("restricted_mean_survival", None), view.averaged(years, view.reinfused)
 
@@ -204,6 +216,11 @@ def _follow_up(view: _View) -> Iterator[tuple[Key, Reading]]:
     years = _difference(np.minimum(history.death, view.cut), history.aplasia) / DAYS_PER_YEAR
     total, size = _sum(years, followed), _count(followed)
     yield ("mean_follow_up", None), Reading(total, size, _ratio(total, size))
+    answered = view.reinfused & history.responds & (history.recovering_in_hospital <= view.cut)
+    relapsed = answered & (history.relapse <= view.cut)
+    early = relapsed & (history.relapse <= view.after(EARLY_RELAPSE_YEARS))
+    yield ("relapses_by_data_cut", None), view.seen(relapsed, answered)
+    yield ("early_relapses", None), view.seen(early, relapsed)
 
 
 def _times(scenario: Scenario, name: str) -> list[float]:

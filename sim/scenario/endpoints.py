@@ -28,7 +28,18 @@ class Endpoint:
     unit: str
     kind: Literal["share", "mean"]
     timed: bool
-    denominator: Literal["enrolled", "reinfused", "granted", "harvested", "infused", "days", "followed"]
+    denominator: Literal[
+        "enrolled",
+        "reinfused",
+        "granted",
+        "harvested",
+        "infused",
+        "days",
+        "followed",
+        "responded",
+        "relapsed",
+        "died",
+    ]
     trial: Literal["count", "kaplan_meier", "incidence", "mean", "none"]
     definition: str
 
@@ -36,7 +47,7 @@ class Endpoint:
 def _share(
     name: str,
     label: str,
-    denominator: Literal["enrolled", "reinfused"],
+    denominator: Literal["enrolled", "reinfused", "responded", "relapsed", "died"],
     definition: str,
     *,
     timed: bool = False,
@@ -117,7 +128,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "reinfused",
         "responders alive and not relapsed, time from reinfusion",
         timed=True,
-        trial="none",
     ),
     _share(
         "overall_survival_enrolled",
@@ -158,6 +168,31 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *(
         _share(f"death_by_cause_{cause}", label, "enrolled", f"deaths from {cause} by the end of follow-up")
         for cause, label in CAUSE_LABELS.items()
+    ),
+    _share(
+        "deaths_by_data_cut",
+        "Deaths by the data cut",
+        "enrolled",
+        "deaths from any cause by the data cut (by the end of follow-up without one)",
+    ),
+    _share(
+        "early_deaths",
+        "Deaths within 1.5 months",
+        "died",
+        "deaths within 1.5 months of enrolment, among the deaths by the data cut",
+    ),
+    _share(
+        "relapses_by_data_cut",
+        "Relapses by the data cut",
+        "responded",
+        "relapses by the data cut, among those who reached remission by then",
+    ),
+    _share(
+        "early_relapses",
+        "Relapses within 6 months",
+        "relapsed",
+        "relapses within 6 months of reinfusion, among the relapses by the data cut; half where the median "
+        "time to relapse is 6 months",
     ),
     _share("harvest_failure", "Harvest failure", "enrolled", "withdrawn after a failed harvest"),
     Endpoint(

@@ -338,6 +338,11 @@ class Scenario(Table):
     range: list[ShownRange] = Field(default_factory=list)
     calibration: Calibration = Calibration()
 
+    @property
+    def fitted_targets(self) -> list[Target]:
+        """The targets that calibration solves for."""
+        return [target for target in self.target if target.fitted]
+
     @model_validator(mode="after")
     def _cut_after_enrolment(self) -> Scenario:
         cut, arrivals = self.follow_up.data_cut_days, self.arrivals

@@ -154,6 +154,11 @@ class Row:
         return self.source.strip().lower().startswith("assumption")
 
     @property
+    def fitted(self) -> bool:
+        """Whether calibration solved for the target; the others are predictions."""
+        return self.note != "not_fitted"
+
+    @property
     def origin(self) -> str:
         """What the target is: published or assumed."""
         return "assumed" if self.assumed else "published"

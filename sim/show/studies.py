@@ -240,7 +240,7 @@ def calibrate_study(loaded: Loaded, out: Path | None = None, *, force: bool = Fa
                     "source": target.source,
                 }
                 for key, residual, target in zip(
-                    fit.targets, fit.residuals, loaded.scenario.target, strict=True
+                    fit.targets, fit.residuals, loaded.scenario.fitted_targets, strict=True
                 )
             ]
         )

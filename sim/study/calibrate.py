@@ -94,7 +94,7 @@ def solve_point(scenario: Scenario) -> PointFit:
 
 
 def _system_problems(scenario: Scenario) -> Iterator[str]:
-    keys, targets = scenario.calibration.solve, scenario.target
+    keys, targets = scenario.calibration.solve, scenario.fitted_targets
     if len(keys) != len(targets) or not keys:
         yield (
             f"calibration.solve names {len(keys)} parameters and there are {len(targets)} targets: "
@@ -152,8 +152,8 @@ class _System:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.coordinates = [_Coordinate.of(key) for key in scenario.calibration.solve]
-        self.targets: tuple[Key, ...] = tuple((t.endpoint, t.time_years) for t in scenario.target)
-        self.published = np.array([target.value for target in scenario.target])
+        self.targets: tuple[Key, ...] = tuple((t.endpoint, t.time_years) for t in scenario.fitted_targets)
+        self.published = np.array([target.value for target in scenario.fitted_targets])
         self.evaluations = 0
 
     @property

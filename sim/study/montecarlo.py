@@ -127,7 +127,9 @@ class Tally:
                 target = targets.get(key)
                 row["target"] = target.value if target else np.nan
                 row["target_source"] = target.source if target else ""
-                row["note"] = "" if row["estimate"] == row["estimate"] else "nobody_at_risk"
+                row["note"] = "not_fitted" if target and not target.fitted else ""
+                if row["estimate"] != row["estimate"]:
+                    row["note"] = "nobody_at_risk"
                 rows.append(row)
         return pd.DataFrame(rows)
 

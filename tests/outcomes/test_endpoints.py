@@ -87,9 +87,16 @@ def test_deaths_before_reinfusion_have_any_cause_but_leave_out_the_withdrawn(rea
 
 
 @pytest.mark.parametrize(("dies", "alive"), [(YEAR, 0), (np.nextafter(YEAR, 1e9), 1)])
-def test_surviving_a_time_means_dying_after_it(read: Read, dies: float, alive: int) -> None:
-    survival = read({}, {"background_days": dies})["overall_survival", 1.0]
-    assert numbers(survival)[:2] == (alive, 1)
+def test_surviving_a_time_means_dying_after_it(
+    scenario_of: MakeScenario, still: Still, fate_of: MakeFate, treat: Treat, dies: float, alive: int
+) -> None:
+    scenario = scenario_of(still)
+    history = treat(scenario, [fate_of(background_days=dies)])
+    readings = read_endpoints(history, scenario)
+    for name in ("overall_survival", "disease_free_survival"):
+        assert numbers(readings[name, 1.0]) == (alive, 1, alive)
+        assert numbers(readings[f"{name}_enrolled", 1.0]) == (alive, 1, alive)
+        assert survival_curves(history, scenario, np.array([1.0]))[name][0] == alive
 
 
 def test_how_disease_free_survival_ends(read: Read) -> None:
@@ -115,6 +122,12 @@ def test_how_disease_free_survival_ends(read: Read) -> None:
     assert numbers(readings["overall_survival_enrolled", 1.0])[:2] == (4, 8)
     # Before six months nobody is a non-responder yet, but not in remission either.
     assert readings["disease_free_survival", 0.5].total[0] == readings["in_remission", 0.5].total[0] == 1
+
+
+def test_death_at_the_moment_of_the_assessment_comes_first(read: Read) -> None:
+    readings = read({}, {"responds": False, "lupus_days": 182.625})
+    assert readings["death_without_relapse", 1.0].total[0] == 1
+    assert readings["no_response", 1.0].total[0] == 0
 
 
 def test_before_the_assessment_a_non_responder_is_disease_free_but_not_in_remission(read: Read) -> None:
@@ -185,6 +198,7 @@ def test_an_event_at_the_cut_is_seen(read: Read) -> None:
         {"enrolled": 100.0},
     )
     assert numbers(readings["death_by_cause_background", None])[2] == 1 / 2
+    assert numbers(readings["overall_survival", 2.0])[2] == 0  # the last one at risk dies
 
 
 def test_who_arrives_in_the_warm_up_is_not_counted_but_uses_rooms(
@@ -230,8 +244,8 @@ def test_a_censored_figure_does_not_move_the_estimate(scenario_of: MakeScenario,
     early, never = {"follow_up.data_cut_days": 2861}, {"follow_up.data_cut_days": "none"}
     readings = [read_endpoints(play(scenario_of(cut), range(30)), scenario_of(cut)) for cut in (early, never)]
     for key in keys(5.0):
-        if key[0].startswith(("death_by_cause", "mean_follow_up")):
-            continue  # by the end of follow-up, which the cut prolongs
+        if key[0].startswith(("death_by_cause", "early", "mean_follow_up")) or "data_cut" in key[0]:
+            continue  # by the cut, or by the end of follow-up, which the cut prolongs
         np.testing.assert_array_equal(readings[0][key].total, readings[1][key].total, err_msg=str(key))
     survival = readings[1]["overall_survival", 5.0]
     np.testing.assert_allclose(survival.trial, survival.total / survival.size, atol=1e-12)

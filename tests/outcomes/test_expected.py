@@ -334,6 +334,7 @@ def test_nobody_reinfused_leaves_no_figures_from_reinfusion() -> None:
 def test_never_transplanted() -> None:
     values = twin({"cohort.enters_at": "home", "active_disease.hazard_per_year": 0.2})
     assert values["overall_survival_enrolled", 5.0] == close(exp(-1))
+    assert values["disease_free_survival_enrolled", 5.0] == close(exp(-1))
     assert values["restricted_mean_survival_enrolled", None] == close(5 * (1 - exp(-1)))
     assert ("overall_survival", 5.0) not in values
 

@@ -280,7 +280,7 @@ def test_agrees_with_plain_monte_carlo(changes: Mapping[str, Any]) -> None:
     scenario = with_values(CHICAGO, changes)
     exact = expected(scenario) | expected_from_enrolment(scenario)
     simulated = estimates(Patients(scenario, n=400_000, seed=20060202))
-    assert exact.keys() == simulated.keys()
+    assert simulated.keys() <= exact.keys()
     for key, (mean, error) in simulated.items():
         # Where nobody was seen, a share up to 20 / n is as good.
         assert exact[key] == pytest.approx(mean, abs=4.5 * error + 5e-5), key

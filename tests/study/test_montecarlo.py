@@ -85,6 +85,7 @@ def test_the_result_hash_knows_what_was_simulated(scenario_of: MakeScenario, tmp
 def test_the_table_holds_every_endpoint_as_ratio_of_sums(scenario_of: MakeScenario, tmp_path: Path) -> None:
     scenario = scenario_of()
     tally = tally_of(scenario, range(270), tmp_path / "run")
+    np.testing.assert_array_equal(tally.rows.columns(["replication"])["replication"], np.arange(270) + 1)
     table = tally.endpoints()
     found = [
         (name, None if np.isnan(time) else time)
