@@ -70,6 +70,8 @@ class History:
     """Apheresis sessions held."""
     collected: Floats
     """CD34+ cells from a completed harvest, before selection, million/kg; not a number elsewhere."""
+    slot_days: Floats
+    """Days at the apheresis slot, for who lives through them."""
     turnaround_days: Floats
 
     @property
@@ -88,6 +90,11 @@ class History:
         onsets = (self.mobilisation_infection, self.aplasia_infection, self.late_infection)
         count: NDArray[np.int64] = np.sum([onset < NEVER for onset in onsets], axis=0)
         return count
+
+    def alone(self, replication: int) -> History:
+        """Return a copy of one replication, which keeps nothing of the others in memory."""
+        chosen = slice(replication, replication + 1)
+        return History(**{name: getattr(self, name)[:, chosen].copy() for name in columns_of(self)})
 
 
 PLACES = tuple(place.value for place in Place)
@@ -133,6 +140,7 @@ def complete(fates: Fates, course: dict[str, Floats]) -> History:
         late_infection=by_the_end(course["aplasia"] + fates.late_infection),
         sessions=np.where(completed, fates.sessions, np.minimum(held, fates.sessions)),
         collected=np.where(completed, fates.collected, np.nan),
+        slot_days=fates.slot_days,
         turnaround_days=fates.turnaround_days,
     )
 

@@ -55,10 +55,12 @@ def read_endpoints(history: History, scenario: Scenario) -> dict[Key, Reading]:
 def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict[str, tuple[Floats, Floats]]:
     """Return, for overall and disease-free survival, who is event-free at each time, and out of how many.
 
+    A cohort that is never transplanted has overall survival from enrolment alone.
+
     Parameters
     ----------
     times
-        Years from reinfusion, shape (times,).
+        Years from reinfusion, or from enrolment, shape (times,).
 
     Returns
     -------
@@ -66,13 +68,18 @@ def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict
         Endpoint name: totals, shape (times, replications), and sizes, shape (replications,).
     """
     view = _View(history, scenario)
-    size = _count(view.reinfused)
+    curves = {
+        "overall_survival": (view.reinfused, history.aplasia, history.death),
+        "disease_free_survival": (view.reinfused, history.aplasia, view.disease_free_end),
+    }
+    if scenario.cohort.enters_at == "home":
+        curves = {"overall_survival_enrolled": (view.enrolled, history.enrolled, history.death)}
     return {
-        name: (np.array([_count(view.reinfused & (end > view.after(t))) for t in times]), size)
-        for name, end in (
-            ("overall_survival", history.death),
-            ("disease_free_survival", view.disease_free_end),
+        name: (
+            np.array([_count(among & (end > start + time * DAYS_PER_YEAR)) for time in times]),
+            _count(among),
         )
+        for name, (among, start, end) in curves.items()
     }
 
 

@@ -17,3 +17,15 @@ class FewReplicationsWarning(FigureWarning):
 
 class UndefinedFigureWarning(FigureWarning):
     """A share of the virtual trials has nobody at risk where the figure is read."""
+
+
+class CautionWarning(FigureWarning):
+    """A scenario's own caution."""
+
+
+class UnpairedWarning(FigureWarning):
+    """Two scenarios have not the same patients, so that they are compared without pairing them."""
+
+
+class OverloadWarning(FigureWarning):
+    """More patients arrive than the clinic can treat, so that waits have no steady level."""

@@ -190,20 +190,20 @@ def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
         )
 
 
-def estimate(
+def measure(
     scenario: Scenario,
     replications: int = DEFAULT_REPLICATIONS,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
-) -> pd.DataFrame:
-    """Run a scenario in memory and return its endpoints.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run a scenario in memory and return its endpoints and its survival curves.
 
     Whether the figures can bear their weight is for `warn_of_weak_figures` to say.
 
     Returns
     -------
-    pandas.DataFrame
-        The columns of ``endpoints.csv``.
+    endpoints, curves : pandas.DataFrame
+        The columns of ``endpoints.csv`` and of ``curves.csv``.
 
     Raises
     ------
@@ -215,4 +215,14 @@ def estimate(
         tally = Tally(scenario, Path(folder))
         for chunk in replicate(scenario, range(budget.replications), budget.seed, progress):
             tally.add(chunk)
-        return tally.endpoints()
+        return tally.endpoints(), tally.curves()
+
+
+def estimate(
+    scenario: Scenario,
+    replications: int = DEFAULT_REPLICATIONS,
+    seed: int = DEFAULT_SEED,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Return the endpoints alone; see `measure`."""
+    return measure(scenario, replications, seed, progress)[0]

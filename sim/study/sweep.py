@@ -17,7 +17,8 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, parameters, with_values
 from sim.study.budget import Budget
-from sim.study.montecarlo import Progress, estimate, warn_of_weak_figures
+from sim.study.load import warn_of_scenarios
+from sim.study.montecarlo import Progress, measure, warn_of_weak_figures
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
@@ -139,9 +140,39 @@ def sweep(
     RequestError
         As `grid`.
     """
-    replications = budget.replications
     points = grid(scenario, axes)
-    tables = []
+    swept, _ = measure_points(points, budget, progress)
+    warn_of_weak_figures(swept, budget.replications)
+    warn_of_scenarios((changed for _, changed in points), budget.seed)
+    return swept
+
+
+def sweep_range(
+    scenario: Scenario, budget: Budget, progress: Progress | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Estimate the scenario at each value of its ranges; of several ranges, at every combination.
+
+    Returns
+    -------
+    points, curves : pandas.DataFrame
+        The keys of the ranges, then the columns of ``endpoints.csv`` and of ``curves.csv``.
+    """
+    axes = [Axis(shown.key, tuple(shown.values)) for shown in scenario.range]
+    return measure_points(grid(scenario, axes), budget, progress)
+
+
+def measure_points(
+    points: Sequence[tuple[dict[str, Any], Scenario]], budget: Budget, progress: Progress | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Estimate endpoints and survival curves at some points, all under the same luck.
+
+    Returns
+    -------
+    points, curves : pandas.DataFrame
+        The varied keys, then the columns of ``endpoints.csv`` and of ``curves.csv``.
+    """
+    replications = budget.replications
+    measured = []
     for number, (point, changed) in enumerate(points):
         done = number * replications
 
@@ -149,10 +180,10 @@ def sweep(
             if progress is not None:
                 progress(done + here, len(points) * replications)
 
-        table = estimate(changed, replications, budget.seed, advance)
-        for column, (key, value) in enumerate(point.items()):
-            table.insert(column, key, [value] * len(table))
-        tables.append(table)
-    swept = pd.concat(tables, ignore_index=True)
-    warn_of_weak_figures(swept, replications)
-    return swept
+        tables = measure(changed, replications, budget.seed, advance)
+        for table in tables:
+            for column, (key, value) in enumerate(point.items()):
+                table.insert(column, key, [value] * len(table))
+        measured.append(tables)
+    endpoints, curves = (pd.concat(tables, ignore_index=True) for tables in zip(*measured, strict=True))
+    return endpoints, curves

@@ -54,22 +54,34 @@ def test_shipped_scenario_loads_from_anywhere(
     assert load(str(loaded.path)).scenario_hash == loaded.scenario_hash
 
 
-@pytest.mark.parametrize("name", ["chicago2006", "chicago2006_reading_b"])
-def test_calibrated_scenario_solves_as_many_numbers_as_it_has_targets(name: str) -> None:
+SOLVED = {"chicago2006": 6, "chicago2006_reading_b": 6, "ebmt2004": 7}
+
+
+@pytest.mark.parametrize(("name", "unknowns"), SOLVED.items())
+def test_calibrated_scenario_solves_as_many_numbers_as_it_has_targets(name: str, unknowns: int) -> None:
     loaded = load(name)
     scenario = loaded.scenario
-    assert len(scenario.calibration.solve) == len(scenario.target) == 6
+    assert len(scenario.calibration.solve) == len(scenario.fitted_targets) == unknowns
     assert {row["key"] for row in show_rows(loaded) if row["status"] == "solved"} == set(
         scenario.calibration.solve
     )
 
 
-@pytest.mark.parametrize("name", ["chicago2006", "chicago2006_reading_b"])
+@pytest.mark.parametrize("name", SOLVED)
 def test_solved_numbers_meet_the_targets_exactly(name: str) -> None:
     scenario = load(name).scenario
     figures = expected(scenario)
-    for target in scenario.target:
+    for target in scenario.fitted_targets:
         assert figures[target.endpoint, target.time_years] == pytest.approx(target.value, abs=1e-9)
+
+
+def test_no_transplant_is_shown_at_both_hazards_of_the_trial() -> None:
+    """The band's ends are the active hazard and the identified product; a new calibration moves them too."""
+    trial = load("chicago2006").scenario
+    (band,) = load("no_transplant").scenario.range
+    active = trial.active_disease.hazard_per_year
+    assert band.key == "active_disease.hazard_per_year"
+    assert band.values == pytest.approx([trial.after_relapse.multiplier * active, active], rel=1e-12)
 
 
 def test_reading_b_differs_only_in_the_solved_numbers() -> None:
