@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sim.scenario.problems import RequestError
     from sim.scenario.schema import Scenario
     from sim.scenario.values import get_value, parameters, with_values
+    from sim.show.comparison import compare
     from sim.show.studies import run
     from sim.study.calibrate import solve_point as calibrate
     from sim.study.run import read_run
@@ -23,6 +24,7 @@ __all__ = [
     "RequestError",
     "Scenario",
     "calibrate",
+    "compare",
     "expected",
     "get_value",
     "load_scenario",
@@ -37,6 +39,7 @@ _PLACES = {
     "RequestError": "sim.scenario.problems:RequestError",
     "Scenario": "sim.scenario.schema:Scenario",
     "calibrate": "sim.study.calibrate:solve_point",
+    "compare": "sim.show.comparison:compare",
     "expected": "sim.outcomes.expected:expected",
     "get_value": "sim.scenario.values:get_value",
     "load_scenario": "sim.scenario.load:load",

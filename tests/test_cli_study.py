@@ -48,6 +48,8 @@ def test_run_writes_a_whole_folder_and_numbers_the_next(capsys: pytest.CaptureFi
         "figures/calibration.svg",
         "figures/survival.png",
         "figures/survival.svg",
+        "figures/swimmer.png",
+        "figures/swimmer.svg",
         "manifest.json",
         "patients.parquet",
         "replications.parquet",
@@ -134,6 +136,65 @@ def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str]) -> N
 def test_too_few_replications_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "chicago2006", *SMALL) == 0
     assert "FewReplicationsWarning" in capsys.readouterr().err
+
+
+def test_a_clinic_with_few_rooms_leaves_their_use() -> None:
+    rooms = ("--set", "clinic.isolation_rooms=1")
+    assert call("run", "chicago2006", *SMALL, *rooms, "--out", "mine") == 0
+    assert Path("mine/figures/rooms.svg").is_file()
+    occupancy = sim.read_run("mine").occupancy
+    assert occupancy is not None
+    assert list(occupancy.columns) == [
+        *("series", "time_days", "mean", "trial_lower", "trial_upper", "first_replication")
+    ]
+    assert occupancy[occupancy["series"] == "rooms_in_use"]["trial_upper"].max() == 1
+
+
+def test_an_overloaded_clinic_is_warned_of_in_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    overload = ("--replications", "2", "--set", "arrivals.years=0.2", "--set", "clinic.isolation_rooms=1")
+    assert call("run", "open_clinic", *overload) == 0
+    said = capsys.readouterr().err
+    assert said.count("OverloadWarning") == 1
+    assert "there is 1 room:" in said
+
+
+def test_a_scenario_with_a_range_is_shown_at_each_of_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+    key = "aplasia.infection.ward_relative_risk"
+    assert call("run", "no_isolation", *SMALL, "--out", "ran") == 0
+    printed = capsys.readouterr()
+    assert "The effect of isolation is disputed" in printed.err
+    assert printed.err.count("CautionWarning") == 1
+    assert "over the" in printed.out
+    assert call("sweep", "no_isolation", *SMALL, "--vary", f"{key}=0.72,1.0,1.67,2.0", "--out", "swept") == 0
+    assert capsys.readouterr().err.count("CautionWarning") == 1
+    assert Path("ran/range.csv").read_bytes() == Path("swept/points.csv").read_bytes()
+    points, run = sim.read_run("ran").points, sim.read_run("ran")
+    assert points is not None
+    own = points[points[key] == 1.67].drop(columns=key).reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, run.endpoints, check_exact=True)
+    assert "The effect of isolation is disputed" in Path("ran/figures/survival.svg").read_text()
+
+
+def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "no_transplant", *SMALL, "--out", "mine") == 0
+    printed = capsys.readouterr()
+    assert "rests on one death" in printed.err
+    (main,) = (line for line in printed.out.splitlines() if line.startswith("Overall survival, all enrolled"))
+    run = sim.read_run("mine")
+    points = run.points
+    assert points is not None
+    at_end = points[(points["endpoint"] == "overall_survival_enrolled") & (points["time_years"] == 5)]
+    low, high = sorted(at_end["estimate"])
+    assert low < high
+    assert f"between {100 * low:.0f}" in main
+    assert f"and {100 * high:.0f}" in main
+    assert set(run.curves["endpoint"]) == {"overall_survival_enrolled"}
+    assert sorted(path.name for path in Path("mine/figures").iterdir()) == [
+        *("range.png", "range.svg", "swimmer.png", "swimmer.svg")
+    ]
+    text = Path("mine/figures/range.svg").read_text()
+    assert "Between" in text
+    assert "rests on one death" in text.replace("\n", " ")
 
 
 def test_one_key_gives_a_curve_and_two_keys_maps() -> None:

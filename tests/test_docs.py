@@ -31,7 +31,7 @@ def test_every_command_of_the_readme_runs_in_its_order(
     assert len(commands) >= 10
     for program, *arguments in commands:
         assert program == "lupus-hsct"
-        smaller = ["--replications", "5"] if arguments[0] in ("run", "sweep") else []
+        smaller = ["--replications", "5"] if arguments[0] in ("run", "sweep", "compare") else []
         assert command_line([*arguments, *smaller]) == 0, capsys.readouterr().err
 
 

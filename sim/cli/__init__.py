@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from sim.cli.compare_command import compare_command
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import calibrate_command, run_command, sweep_command
 from sim.scenario.problems import RequestError
@@ -24,7 +25,7 @@ def cli() -> None:
     """
 
 
-for _command in (run_command, sweep_command, calibrate_command, scenario_group):
+for _command in (run_command, sweep_command, compare_command, calibrate_command, scenario_group):
     cli.add_command(_command)
 
 

@@ -58,7 +58,7 @@ def run_command(
     """
     from sim.scenario.load import load
     from sim.show.studies import run_study
-    from sim.show.table import published_table
+    from sim.show.table import published_table, range_table
 
     budget = Budget(replications, seed, _patient_replications(patients), events)
     loaded = load(scenario, overrides)
@@ -68,7 +68,9 @@ def run_command(
         print_frame("run", run.endpoints)
         return
     title = f"{loaded.scenario.title}: {replications:,} replications, seed {seed}"
-    print_table(published_table(run.endpoints, loaded.scenario, full=full), title)
+    print_table(published_table(run.endpoints, loaded.scenario, run.points, full=full), title)
+    if run.points is not None:
+        print_table(range_table(run.points, loaded.scenario), "\nOver the range:")
     _say_where(run.folder)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sim.clinic.history import History
 from sim.patient.fates import NEVER, last_arrival_day
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
+from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario, TrialArrivals
 
 Counts = NDArray[np.int32]
 
@@ -23,6 +23,12 @@ RANGED_REPLICATIONS = 1000
 """First replications whose counts are kept, day by day, for the range over replications."""
 
 _DAYS_READ = 241
+
+
+def is_limited(scenario: Scenario) -> bool:
+    """Tell whether anybody might queue."""
+    clinic = scenario.clinic
+    return clinic.apheresis_slots != "unlimited" or clinic.isolation_rooms != "unlimited"
 
 
 class Stays(NamedTuple):
@@ -33,10 +39,10 @@ class Stays(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A count over time: ``count[k]`` holds from ``day[k]`` until the next day."""
+    """A number over time: ``number[k]`` holds from ``day[k]`` until the next day."""
 
     day: Floats
-    count: Counts
+    number: Counts
 
 
 def stays(history: History) -> dict[str, Stays]:
@@ -88,6 +94,10 @@ class Occupancy:
     def __init__(self, scenario: Scenario) -> None:
         self.days: Floats = np.linspace(0.0, last_day(scenario), _DAYS_READ)
         self.replications = 0
+        arrivals = scenario.arrivals
+        self._open_from = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
+        self._open_until = last_arrival_day(scenario)
+        self._used: dict[str, float] = {}
         self.first: dict[str, Step] = {}
         """The first replication's own course, by series."""
         self._sums: dict[str, NDArray[np.int64]] = {}
@@ -100,9 +110,21 @@ class Occupancy:
         for name, stay in stays(history).items():
             table = counts(stay, self.days)
             self.first.setdefault(name, course(stay, 0))
-            self._sums[name] = self._sums.get(name, 0) + np.sum(table, axis=1, dtype=np.int64)
+            opened = np.maximum(np.where(stay.begin < NEVER, stay.begin, self._open_until), self._open_from)
+            used = float(np.sum(np.maximum(np.minimum(stay.end, self._open_until) - opened, 0.0)))
+            self._used[name] = self._used.get(name, 0.0) + used
+            total: NDArray[np.int64] = np.sum(table, axis=1, dtype=np.int64)
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
             if room:
                 self._kept.setdefault(name, []).append(table[:, :room].copy())
+
+    def average(self, name: str) -> float:
+        """Return a series' mean from the end of the warm-up to the last arrival; not a number if that is one.
+
+        For rooms in use it is the endpoint ``room_occupancy``.
+        """
+        days = self.replications * (self._open_until - self._open_from)
+        return self._used[name] / days if days > 0 else float("nan")
 
     def table(self) -> pd.DataFrame:
         """Return one row a series and day: mean, range over replications, and the first replication.

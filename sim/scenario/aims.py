@@ -71,7 +71,7 @@ def _range_problems(scenario: Scenario) -> Iterator[str]:
         limits = parameter.numbers
         if limits is None or parameter.choices or limits.whole:
             yield f"{what}: a range needs a parameter that is a number; it is a {parameter.type_text}"
-        elif not all(limits.lower <= value <= limits.upper for value in shown.values):
+        elif not all(value in limits for value in shown.values):
             yield f"{what}: values = {shown.values}: each must be {parameter.allowed}"
         elif sorted(set(shown.values)) != shown.values:
             yield f"{what}: values = {shown.values}: write them in rising order, each once"

@@ -113,7 +113,7 @@ def _number_hint(value: float, numbers: Range, choices: tuple[str, ...], unit: s
         return f"Write {int(value)}." if value == int(value) else ""
     if (numbers.lower, numbers.upper) == (0, 1) and 1 < value <= 100:
         return f"A percentage? {toml_text(value)}% is {value / 100:.6g}."
-    if value < 0 and unit.startswith("per ") and numbers.lower == 0:
+    if value < 0 and unit.startswith("per ") and numbers.lower == 0 and not numbers.lower_open:
         return "A hazard is never negative; 0 switches it off."
     if value > numbers.upper and choices:
         return f"Or write {quoted_choices(choices)}."
@@ -125,6 +125,8 @@ def _capacity_hint(value: float, unit: str, numbers: Range) -> str:
         return 'So many never fill: write "unlimited".'
     if value < 1:
         return f'Without {unit} nobody is treated; for {unit} that never fill write "unlimited".'
+    if value == math.floor(value):
+        return f"Write {math.floor(value)}."
     return f"{unit.capitalize()} come whole: {math.floor(value)} or {math.floor(value) + 1}."
 
 

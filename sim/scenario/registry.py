@@ -40,6 +40,10 @@ class Range:
     lower_open: bool
     whole: bool
 
+    def __contains__(self, value: float) -> bool:
+        """Say whether a number lies within the limits."""
+        return self.lower <= value <= self.upper and not (self.lower_open and value == self.lower)
+
     @property
     def text(self) -> str:
         """The range in words."""

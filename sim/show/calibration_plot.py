@@ -96,7 +96,8 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     panels = [panel for panel in (low, [aim for aim in shares if aim not in low]) if panel]
     height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
     width = 0.44 + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + 0.3 + _DIFFERENCES
-    page = sheet(_finding(aims), _lines(scenario), _notes(aims), width, height)
+    notes = [*_notes(aims), *filter(None, [scenario.caution])]
+    page = sheet(_finding(aims), _lines(scenario), notes, width, height)
     _headings(page, shares)
     reach = _reach(shares)
     bottom = height - _KEY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
-from sim.show import plots
 from sim.show.formats import rows
+from sim.show.run_figures import Named, headlines, run_figures, varied_figures
 from sim.show.style import save
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.calibrate import PointFit, solve_point
@@ -30,8 +30,6 @@ from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.montecarlo import Progress
 from sim.study.run import FORMAT, Run, read_run, write_run
 from sim.study.sweep import Axis, sweep
-
-_MORTALITY: Key = ("treatment_related_mortality", None)
 
 
 def run_study(
@@ -50,14 +48,16 @@ def run_study(
         The budget is impossible, or `out` may not be written.
     """
     with NewFolder(out, loaded.name, force=force) as folder:
-        endpoints, curves = write_run(loaded, budget, folder.path, progress)
-        figures = folder.path / "figures"
-        figures.mkdir()
-        if not endpoints[endpoints["endpoint"] == "overall_survival"]["estimate"].isna().all():
-            save(plots.survival_figure(curves, endpoints, loaded.scenario.title), figures, "survival")
-        if loaded.scenario.target:
-            save(plots.calibration_figure(endpoints, loaded.scenario), figures, "calibration")
+        written = write_run(loaded, budget, folder.path, progress)
+        _save(folder.path, run_figures(written, loaded.scenario))
     return read_run(folder.path)
+
+
+def _save(folder: Path, figures: Iterable[Named]) -> None:
+    path = folder / "figures"
+    path.mkdir()
+    for name, figure in figures:
+        save(figure, path, name)
 
 
 def run(
@@ -105,18 +105,19 @@ def sweep_study(
     RequestError
         The grid or the budget is impossible, or `out` may not be written.
     """
-    shown = list(endpoints) or _default_endpoints(loaded.scenario)
+    shown = list(endpoints) or headlines(loaded.scenario)
     with NewFolder(out, f"{loaded.name}-sweep", force=force) as folder:
         points = sweep(loaded.scenario, axes, budget, progress)
         points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")
         write_json(folder.path / MANIFEST, _sweep_manifest(loaded, axes, budget))
-        _draw_sweep(loaded.scenario, points, axes, shown, folder.path)
+        keys = [axis.key for axis in axes]
+        _save(folder.path, varied_figures(loaded.scenario, points, keys, shown, "sweep"))
     return Sweep(folder.path, points)
 
 
 def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints: Sequence[Key]) -> Table:
     """Return what the figures show as a table: one row a point, one column an endpoint."""
-    shown = list(endpoints) or _default_endpoints(scenario)
+    shown = list(endpoints) or headlines(scenario)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for axis in axes:
         table.add_column(axis.key, overflow="fold")
@@ -129,38 +130,8 @@ def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints:
     return table
 
 
-def _draw_sweep(
-    scenario: Scenario, points: pd.DataFrame, axes: Sequence[Axis], shown: Sequence[Key], path: Path
-) -> None:
-    """Draw what a page can show: a curve over one key, a map over two; the table holds the rest."""
-    figures = path / "figures"
-    figures.mkdir()
-    if len(axes) == 1:
-        key = axes[0].key
-        own = get_value(scenario, key)
-        figure = plots.sweep_curve_figure(points, key, _unit(key), shown, own=_plain(own))
-        save(figure, figures, "sweep")
-    elif len(axes) == 2:
-        keys = (axes[0].key, axes[1].key)
-        own_pair = (_plain(get_value(scenario, keys[0])), _plain(get_value(scenario, keys[1])))
-        for endpoint in shown:
-            figure = plots.sweep_map_figure(points, keys, endpoint, own=own_pair)
-            save(figure, figures, f"map_{column(endpoint).replace('@', '_')}")
-
-
-def _plain(value: Any) -> float | str | None:
-    """Return a value that an axis can mark; a distribution has no one place on it."""
-    return value if isinstance(value, (int, float, str)) else None
-
-
 def _unit(key: str) -> str:
     return parameters()[key].unit if key in parameters() else ""
-
-
-def _default_endpoints(scenario: Scenario) -> list[Key]:
-    if scenario.cohort.enters_at == "home":
-        return [("overall_survival_enrolled", scenario.follow_up.horizon_years)]
-    return [_MORTALITY, ("overall_survival", scenario.follow_up.horizon_years)]
 
 
 def _sweep_manifest(loaded: Loaded, axes: Sequence[Axis], budget: Budget) -> dict[str, Any]:

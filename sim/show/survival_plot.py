@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,9 @@ _CURVES = {
 
 
 @styled
-def survival_figure(curves: pd.DataFrame, endpoints: pd.DataFrame, title: str) -> Figure:
+def survival_figure(
+    curves: pd.DataFrame, endpoints: pd.DataFrame, title: str, notes: Sequence[str] = ()
+) -> Figure:
     """Draw overall and disease-free survival from reinfusion.
 
     Parameters
@@ -43,12 +46,15 @@ def survival_figure(curves: pd.DataFrame, endpoints: pd.DataFrame, title: str) -
         The columns of ``endpoints.csv``: the published points, and the range of one trial.
     title : str
         The scenario's title; the figure's own title states the finding.
+    notes : sequence of str
+        Further paragraphs at the bottom.
     """
     read = [row for row in rows(endpoints) if row.endpoint.name in _CURVES]
     drawn = curves[curves["endpoint"].isin(list(_CURVES)) & curves["estimate"].notna()]
     if drawn.empty:
         return empty_figure("No survival curves to show: nobody was reinfused", title)
-    page = sheet(_finding(read), _lines(read, title), _notes(read), width=7.8, height=4.15)
+    said = [*_notes(read), *notes]
+    page = sheet(_finding(read), _lines(read, title), said, width=7.8, height=4.15)
     axis = page.axes(0.8, 0.5, 4.95, 3.55)
     for name, (colour, _) in _CURVES.items():
         _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)

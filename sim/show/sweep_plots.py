@@ -53,7 +53,12 @@ def _select(points: pd.DataFrame, endpoint: Key) -> pd.DataFrame:
 
 @styled
 def sweep_curve_figure(
-    points: pd.DataFrame, key: str, unit: str, endpoints: Sequence[Key], own: Any = None
+    points: pd.DataFrame,
+    key: str,
+    unit: str,
+    endpoints: Sequence[Key],
+    own: Any = None,
+    notes: Sequence[str] = (),
 ) -> Figure:
     """Draw endpoints against one varied parameter, a panel each.
 
@@ -69,6 +74,8 @@ def sweep_curve_figure(
         Names and times of the endpoints to draw.
     own : optional
         The scenario's own value, marked where given.
+    notes : sequence of str
+        Paragraphs at the bottom.
     """
     axis = Axis.of(points, key)
     read = {endpoint: _read(points, axis, endpoint) for endpoint in endpoints}
@@ -80,7 +87,7 @@ def sweep_curve_figure(
     wide = _PANEL_WIDTH if across == 2 else 1.45 * _PANEL_WIDTH
     below = 0.52 + axis.depth(wide)
     cell, row = wide + 0.85, _PANEL_HEIGHT + 0.72 + below
-    page = sheet(_curve_title(axis, unit), _curve_lines(axis, drawn), [], 0.45 + across * cell, down * row)
+    page = sheet(_curve_title(axis, unit), _curve_lines(axis, drawn), notes, 0.45 + across * cell, down * row)
     for number, (endpoint, found) in enumerate(drawn.items()):
         left, up = number % across, down - 1 - number // across
         panel = page.axes(0.8 + left * cell, below + up * row, wide, _PANEL_HEIGHT)
@@ -219,6 +226,7 @@ def sweep_map_figure(
     keys: tuple[str, str],
     endpoint: Key,
     own: tuple[Any, Any] = (None, None),
+    notes: Sequence[str] = (),
 ) -> Figure:
     """Draw an endpoint over two varied parameters, as a map.
 
@@ -232,6 +240,8 @@ def sweep_map_figure(
         Name and time of the endpoint.
     own : tuple
         The scenario's own two values, marked where both have a place on the map.
+    notes : sequence of str
+        Further paragraphs at the bottom.
     """
     chosen = _select(points, endpoint)
     across, up = Axis.of(chosen, keys[0]), Axis.of(chosen, keys[1])
@@ -242,7 +252,7 @@ def sweep_map_figure(
     numbers = grid.size <= _MOST_NUMBERS or not (across.numeric and up.numeric)
     left, below = 0.6 + up.label_width, 0.55 + across.depth(4.7)
     lines = _map_lines(across, up, known[0], grid, own)
-    page = sheet(_map_title(known), lines, [_map_note(known)], left + 6.1, below + 4.05)
+    page = sheet(_map_title(known), lines, [_map_note(known), *notes], left + 6.1, below + 4.05)
     panel = page.axes(left, below, 4.7, 3.9)
     mesh = panel.pcolormesh(across.edges, up.edges, grid, cmap="cividis")
     panel.set_facecolor("#e3e3e6")

@@ -9,7 +9,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from sim.outcomes.occupancy import is_limited
+from sim.scenario.endpoints import Key
 from sim.scenario.schema import Scenario
+from sim.scenario.values import get_value
+from sim.show.axis import written
 from sim.show.formats import Row, format_range, format_share, rows
 
 _HEADLINES = (
@@ -18,6 +22,12 @@ _HEADLINES = (
     "overall_survival",
     "disease_free_survival",
 )
+_HOME_HEADLINES = (
+    "overall_survival_enrolled",
+    "restricted_mean_survival_enrolled",
+    "death_by_cause_lupus",
+)
+_QUEUE_HEADLINES = ("room_wait_days", "room_occupancy")
 _NOTES = (
     "Monte Carlo error: the 95% interval of the simulated figure; more replications narrow it.",
     "Range of one trial: what 95% of virtual trials of this size report at their data cut, with what has "
@@ -25,7 +35,9 @@ _NOTES = (
 )
 
 
-def published_table(endpoints: pd.DataFrame, scenario: Scenario, *, full: bool = False) -> Table:
+def published_table(
+    endpoints: pd.DataFrame, scenario: Scenario, points: pd.DataFrame | None = None, *, full: bool = False
+) -> Table:
     """Compare published with simulated figures.
 
     No cell is ever cut short: on a narrow terminal its words wrap.
@@ -36,6 +48,9 @@ def published_table(endpoints: pd.DataFrame, scenario: Scenario, *, full: bool =
         The columns of ``endpoints.csv``.
     scenario : Scenario
         How many patients stand behind a published count.
+    points : DataFrame, optional
+        The columns of ``range.csv``, where the scenario has a range: what each figure is between its values
+        stands beside the figure.
     full : bool
         Whether to go on with every endpoint after the targets. Without targets and without `full`, the
         main endpoints are shown at the horizon.
@@ -43,9 +58,10 @@ def published_table(endpoints: pd.DataFrame, scenario: Scenario, *, full: bool =
     read = rows(endpoints)
     aimed = [row for row in read if row.has_target]
     others = [row for row in read if not row.has_target]
-    shown = aimed + (others if full else [] if aimed else _headlines(read))
+    shown = aimed + (others if full else [] if aimed else _headlines(read, scenario))
+    bands = {} if points is None else _bands(points)
     table = Table(
-        caption=Text("\n".join(["", *_notes(shown)])),
+        caption=Text("\n".join(["", *_notes(shown), *_range_notes(scenario, bands)])),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -53,22 +69,88 @@ def published_table(endpoints: pd.DataFrame, scenario: Scenario, *, full: bool =
         padding=(0, 1, 0, 0),
     )
     table.add_column("", overflow="fold")
-    for heading in ("published", "simulated", "Monte Carlo\nerror", "range of\none trial"):
+    over = ("over the\nrange",) if bands else ()
+    for heading in ("published", "simulated", *over, "Monte Carlo\nerror", "range of\none trial"):
         table.add_column(heading, justify="right", overflow="fold")
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
     for row in shown:
         is_last_target = bool(aimed) and row is aimed[-1]
-        table.add_row(*_cells(row, counts.get(row.key)), end_section=is_last_target and row is not shown[-1])
+        target, simulated, *errors = _cells(row, counts.get(row.key))
+        band = (_bare(row, bands.get(row.key, "")),) if bands else ()
+        table.add_row(
+            _label(row),
+            target,
+            simulated,
+            *band,
+            *errors,
+            end_section=is_last_target and row is not shown[-1],
+        )
     return table
 
 
-def _headlines(read: list[Row]) -> list[Row]:
+def _headlines(read: list[Row], scenario: Scenario) -> list[Row]:
     """Return the main endpoints, each at its latest time."""
     last = {row.endpoint.name: row for row in read}
-    return [last[name] for name in _HEADLINES if name in last]
+    main = _HOME_HEADLINES if scenario.cohort.enters_at == "home" else _HEADLINES
+    names = (*main, *(_QUEUE_HEADLINES if is_limited(scenario) else ()))
+    return [last[name] for name in names if name in last]
 
 
-def _cells(row: Row, n: int | None) -> tuple[str, str, str, str, str]:
+def range_table(points: pd.DataFrame, scenario: Scenario) -> Table:
+    """Show the main endpoints at each value of the scenario's range, and between which figures they lie.
+
+    Parameters
+    ----------
+    points : DataFrame
+        The columns of ``range.csv``.
+    scenario : Scenario
+        Its range.
+    """
+    keys = [shown.key for shown in scenario.range]
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for key in keys:
+        table.add_column(key, overflow="fold")
+    heads = _headlines(rows(points), scenario)
+    for row in heads:
+        table.add_column(_label(row), justify="right", overflow="fold")
+    for point, of_point in points.groupby(keys, sort=False):
+        found = {row.key: row for row in rows(of_point)}
+        table.add_row(*map(written, point), *(_bare(row, found[row.key].simulated_text) for row in heads))
+    table.rows[-1].end_section = True
+    bands = _bands(points)
+    between = [bands.get(row.key, "") for row in heads]
+    table.add_row("over the whole range", *[""] * (len(keys) - 1), *between)
+    return table
+
+
+def _bands(points: pd.DataFrame) -> dict[Key, str]:
+    """Return between which figures each endpoint lies over a range, where there are any."""
+    by_key: dict[Key, list[Row]] = {}
+    for row in rows(points):
+        if not math.isnan(row.estimate):
+            by_key.setdefault(row.key, []).append(row)
+    bands = {}
+    for key, found in by_key.items():
+        low = min(found, key=lambda row: row.estimate).simulated_text
+        high = max(found, key=lambda row: row.estimate).simulated_text
+        bare = low.removesuffix(found[0].endpoint.unit).rstrip()
+        bands[key] = low if low == high else f"between {bare} and {high}"
+    return bands
+
+
+def _range_notes(scenario: Scenario, bands: dict[Key, str]) -> list[str]:
+    if not bands:
+        return []
+    parts = [
+        f"{shown.key} from {written(shown.values[0])} to {written(shown.values[-1])} ({shown.source})"
+        for shown in scenario.range
+    ]
+    own = ", ".join(f"{shown.key} = {written(get_value(scenario, shown.key))}" for shown in scenario.range)
+    return [f"Over the range: {'; '.join(parts)}: what to read. The other columns hold at {own}."]
+
+
+def _cells(row: Row, n: int | None) -> tuple[str, str, str, str]:
+    """Write target, estimate, Monte Carlo error and range of one trial."""
     target = _bare(row, row.target_text)
     if row.has_target and row.assumed:
         target += " assumed"
@@ -78,7 +160,6 @@ def _cells(row: Row, n: int | None) -> tuple[str, str, str, str, str]:
     if row.undefined > 0:
         trial = f"{trial}\n{format_share(row.undefined, 0.005)} undefined".strip()
     return (
-        _label(row),
         target,
         _bare(row, row.simulated_text),
         format_range(row.endpoint, row.mc_lower, row.mc_upper),

@@ -75,6 +75,12 @@ def replicate(
             progress(piece.stop - replications.start, len(replications))
 
 
+def first_replication(scenario: Scenario, seed: int) -> History:
+    """Return what happened in the first replication."""
+    (chunk,) = replicate(scenario, range(1), seed)
+    return chunk.history
+
+
 class Tally:
     """What is kept of a study: one row a replication on disk, and the sums behind the curves.
 

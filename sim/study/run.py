@@ -9,24 +9,31 @@ from typing import Any
 
 import pandas as pd
 
+from sim.clinic.history import History
+from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import Budget
 from sim.study.folder import MANIFEST, software, write_json
-from sim.study.montecarlo import Progress, Tally, replicate, warn_of_weak_figures
+from sim.study.load import warn_of_scenarios
+from sim.study.montecarlo import Progress, Tally, first_replication, replicate, warn_of_weak_figures
 from sim.study.records import event_rows, patient_rows
 from sim.study.spool import Spool, read_parquet
+from sim.study.sweep import measure_points, range_points
 
 FORMAT = 1
 """Version of the run folder's layout."""
+
+_OPTIONAL = ("occupancy", "range")
 
 
 @dataclass(frozen=True)
 class Run:
     """A run read back from its folder; tables have the columns of the files.
 
-    ``patients`` and ``events`` are None where the folder has none.
+    ``patients``, ``events``, ``occupancy`` and ``points`` (of ``range.csv``) are None where the folder has
+    none.
     """
 
     folder: Path
@@ -36,35 +43,79 @@ class Run:
     replications: pd.DataFrame
     patients: pd.DataFrame | None
     events: pd.DataFrame | None
+    occupancy: pd.DataFrame | None
+    points: pd.DataFrame | None
 
 
-def write_run(
-    loaded: Loaded, budget: Budget, folder: Path, progress: Progress | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Simulate a scenario and write its tables and manifest into a folder.
+@dataclass(frozen=True)
+class Written:
+    """What a run has found, for its figures; tables as in the files.
 
-    Returns
-    -------
-    endpoints, curves : pandas.DataFrame
-        As in ``endpoints.csv`` and ``curves.csv``.
+    ``occupancy`` is None where nothing is limited, ``points`` and ``point_curves`` where the scenario has no
+    range.
     """
+
+    endpoints: pd.DataFrame
+    curves: pd.DataFrame
+    first: History
+    """The first replication alone."""
+    firsts: list[History]
+    """The same at each value of the range."""
+    occupancy: Occupancy | None
+    points: pd.DataFrame | None
+    point_curves: pd.DataFrame | None
+
+
+def write_run(loaded: Loaded, budget: Budget, folder: Path, progress: Progress | None = None) -> Written:
+    """Simulate a scenario, also at each value of its ranges, and write tables and manifest into a folder."""
     scenario = loaded.scenario
+    own = budget.replications
+    over_range = range_points(scenario)
+    total = own * (1 + len(over_range))
     tally, patients, events = Tally(scenario, folder), Spool(folder, "patients"), Spool(folder, "events")
-    keep = budget.replications if budget.patient_replications is None else budget.patient_replications
-    for chunk in replicate(scenario, range(budget.replications), budget.seed, progress):
+    keep = own if budget.patient_replications is None else budget.patient_replications
+    occupancy = Occupancy(scenario) if is_limited(scenario) else None
+    firsts: list[History] = []
+    for chunk in replicate(scenario, range(own), budget.seed, _from(progress, 0, total)):
         tally.add(chunk)
+        if not firsts:
+            firsts.append(chunk.history.alone(0))
+        if occupancy is not None:
+            occupancy.add(chunk.history)
         if chunk.replications.start < keep:
             patients.add(patient_rows(chunk, scenario, keep))
             if budget.events:
                 events.add(event_rows(chunk, keep))
-    endpoints, curves = tally.endpoints(), tally.curves()
-    endpoints.to_csv(folder / "endpoints.csv", index=False, lineterminator="\n")
-    curves.to_csv(folder / "curves.csv", index=False, lineterminator="\n")
+    points, curves = None, None
+    if over_range:
+        points, curves = measure_points(over_range, budget, _from(progress, own, total))
+        firsts += [first_replication(changed, budget.seed) for _, changed in over_range]
+    written = Written(tally.endpoints(), tally.curves(), firsts[0], firsts[1:], occupancy, points, curves)
+    _write_tables(written, folder)
     for spool in (tally.rows, patients, events):
         spool.join()
     write_json(folder / MANIFEST, _manifest(loaded, budget, tally.result_hash))
-    warn_of_weak_figures(endpoints, budget.replications)
-    return endpoints, curves
+    warn_of_weak_figures(written.endpoints, own)
+    warn_of_scenarios([scenario], budget.seed)
+    return written
+
+
+def _from(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """Return the progress of a part that comes after some replications, of a total."""
+    return None if progress is None else lambda done, _part: progress(before + done, total)
+
+
+def _write_tables(written: Written, folder: Path) -> None:
+    tables = {
+        "endpoints": written.endpoints,
+        "curves": written.curves,
+        "occupancy": None if written.occupancy is None else written.occupancy.table(),
+        "range": written.points,
+        "range_curves": written.point_curves,
+    }
+    for name, table in tables.items():
+        if table is not None:
+            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
 def _manifest(loaded: Loaded, budget: Budget, result_hash: str) -> dict[str, Any]:
@@ -100,16 +151,21 @@ def read_run(folder: str | Path) -> Run:
         file = path / f"{name}.parquet"
         return read_parquet(file) if file.is_file() else None
 
+    def csv(name: str) -> pd.DataFrame:
+        texts = {"target_source": str, "note": str}
+        return pd.read_csv(path / f"{name}.csv", dtype=texts).fillna(dict.fromkeys(texts, ""))
+
     replications = table("replications")
-    texts = {"target_source": str, "note": str}
     try:
-        endpoints = pd.read_csv(path / "endpoints.csv", dtype=texts).fillna(dict.fromkeys(texts, ""))
-        curves = pd.read_csv(path / "curves.csv")
+        endpoints, curves = csv("endpoints"), csv("curves")
     except FileNotFoundError as error:
         raise RequestError(f"{path} is incomplete: {error.filename} is missing; run it again") from error
     if replications is None:
         raise RequestError(f"{path} is incomplete: replications.parquet is missing; run it again")
-    return Run(path, manifest, endpoints, curves, replications, table("patients"), table("events"))
+    occupancy, points = (csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL)
+    return Run(
+        path, manifest, endpoints, curves, replications, table("patients"), table("events"), occupancy, points
+    )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -147,18 +147,16 @@ def sweep(
     return swept
 
 
-def sweep_range(
-    scenario: Scenario, budget: Budget, progress: Progress | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Estimate the scenario at each value of its ranges; of several ranges, at every combination.
+def range_points(scenario: Scenario) -> list[tuple[dict[str, Any], Scenario]]:
+    """Return each value of the scenario's range with the scenario under it; of several, all combinations.
 
-    Returns
-    -------
-    points, curves : pandas.DataFrame
-        The keys of the ranges, then the columns of ``endpoints.csv`` and of ``curves.csv``.
+    Empty without a range.
     """
     axes = [Axis(shown.key, tuple(shown.values)) for shown in scenario.range]
-    return measure_points(grid(scenario, axes), budget, progress)
+    try:
+        return grid(scenario, axes) if axes else []
+    except RequestError as error:
+        raise RequestError(f"[[range]] {str(error).removeprefix('--vary ')}") from None
 
 
 def measure_points(

@@ -240,6 +240,21 @@ def test_curves_pass_through_the_endpoints(scenario_of: MakeScenario, play: Play
         assert np.all(totals[0] <= size)
 
 
+def test_who_is_never_transplanted_has_one_curve_from_enrolment(
+    scenario_of: MakeScenario, play: Play
+) -> None:
+    scenario = scenario_of({"cohort.enters_at": "home"})
+    history = play(scenario, range(10))
+    curves = survival_curves(history, scenario, np.array([0.0, 1.0, 5.0]))
+    assert list(curves) == ["overall_survival_enrolled"]
+    totals, size = curves["overall_survival_enrolled"]
+    readings = read_endpoints(history, scenario)
+    np.testing.assert_array_equal(size, np.full(10, 50.0))
+    np.testing.assert_array_equal(totals[0], size)
+    for row, years in ((1, 1.0), (2, 5.0)):
+        np.testing.assert_array_equal(totals[row], readings["overall_survival_enrolled", years].total)
+
+
 def test_a_censored_figure_does_not_move_the_estimate(scenario_of: MakeScenario, play: Play) -> None:
     early, never = {"follow_up.data_cut_days": 2861}, {"follow_up.data_cut_days": "none"}
     readings = [read_endpoints(play(scenario_of(cut), range(30)), scenario_of(cut)) for cut in (early, never)]

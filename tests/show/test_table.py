@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sim.scenario.schema import Scenario
 from sim.show.formats import Row
-from sim.show.table import published_table
+from sim.show.table import published_table, range_table
 
 Build = Callable[..., Scenario]
 
@@ -130,3 +130,57 @@ def test_an_estimate_in_one_cell_has_its_interval(endpoints: pd.DataFrame) -> No
     row[["estimate", "mc_lower", "mc_upper"]] = np.nan
     row["note"] = "nobody_at_risk"
     assert Row(row).estimate_text == "nobody at risk"
+
+
+KEY = "active_disease.hazard_per_year"
+
+
+def ranged(endpoints: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of endpoints at two values: at the second, survival is 10 points lower."""
+    lower = endpoints.copy()
+    numbers = ["estimate", "mc_lower", "mc_upper"]
+    lower.loc[lower["endpoint"] == "overall_survival", numbers] -= 0.1
+    return pd.concat([endpoints.assign(**{KEY: 0.1}), lower.assign(**{KEY: 0.2})], ignore_index=True)
+
+
+def with_range(scenario: Scenario) -> Scenario:
+    shown = [{"key": KEY, "values": [0.1, 0.2], "source": "B03"}]
+    return Scenario.model_validate({**scenario.model_dump(), "range": shown})
+
+
+def test_over_a_range_each_figure_has_its_band_beside_it(endpoints: pd.DataFrame, scenario: Build) -> None:
+    table = published_table(endpoints, with_range(scenario()), ranged(endpoints))
+    assert " ".join(str(table.columns[3].header).split()) == "over the range"
+    bands = {label: row[2] for label, row in cells(table).items()}
+    assert bands["Overall survival, 5 y"] == "between 74.3% and 84.3%"
+    assert bands["Disease-free survival, 5 y"] == "51.1%"
+    notes = " ".join(str(table.caption).split())
+    assert f"Over the range: {KEY} from 0.1 to 0.2 (B03)" in notes
+    assert f"The other columns hold at {KEY} = 0.15." in notes
+
+
+def test_the_range_has_a_row_for_each_value_and_one_for_all(endpoints: pd.DataFrame, scenario: Build) -> None:
+    shown = cells(range_table(ranged(endpoints), with_range(scenario())))
+    assert list(shown) == ["0.1", "0.2", "over the whole range"]
+    assert [row[2] for row in shown.values()] == ["84.3%", "74.3%", "between 74.3% and 84.3%"]
+
+
+def test_who_is_never_transplanted_is_read_from_enrolment(
+    endpoints: pd.DataFrame, scenario_of: Callable[..., Scenario]
+) -> None:
+    home = scenario_of({"cohort.enters_at": "home"})
+    shown = cells(published_table(endpoints.assign(target=np.nan), home))
+    assert list(shown) == [
+        "Overall survival, all enrolled, 5 y",
+        "Years lived to the horizon, from enrolment",
+        "Death from lupus",
+    ]
+
+
+def test_where_patients_may_queue_the_wait_is_shown(
+    endpoints: pd.DataFrame, scenario_of: Callable[..., Scenario]
+) -> None:
+    shown = cells(
+        published_table(endpoints.assign(target=np.nan), scenario_of({"clinic.apheresis_slots": 2}))
+    )
+    assert list(shown)[-2:] == ["Wait for a room (days)", "Rooms in use"]

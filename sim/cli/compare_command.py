@@ -1,0 +1,77 @@
+"""``lupus-hsct compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sim.cli.options import (
+    WholeNumber,
+    force_option,
+    json_option,
+    out_option,
+    replications_option,
+    seed_option,
+    set_option,
+)
+from sim.cli.output import print_frame, print_table
+from sim.cli.progress import figure_warnings, progress_bar
+from sim.study.budget import Budget
+
+
+@click.command("compare")
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO SCENARIO...")
+@set_option
+@replications_option
+@seed_option
+@click.option(
+    "--trial",
+    type=WholeNumber(1),
+    default=1,
+    show_default=True,
+    help="Virtual trial whose patients are named.",
+)
+@out_option
+@force_option
+@json_option
+def compare_command(
+    scenarios: tuple[str, ...],
+    overrides: tuple[str, ...],
+    replications: int,
+    seed: int,
+    trial: int,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Compare scenarios with the first one, the reference, patient by patient under the same luck.
+
+    Writes comparison.csv with the difference of every endpoint, deaths_averted.csv, changed_fates.csv,
+    named_patients.csv, range.csv where a scenario has a range, and figures. --set goes over all of them.
+    """
+    from sim.scenario.load import load
+    from sim.show.comparison import compare_study, differences_table, named_table, range_tables
+
+    budget = Budget(replications, seed)
+    loaded = [load(scenario, overrides) for scenario in scenarios]
+    with figure_warnings(), progress_bar(loaded[0].name) as progress:
+        done = compare_study(loaded, budget, trial, out, force=force, progress=progress)
+    if as_json:
+        print_frame("compare", done.comparison)
+        return
+    for name in done.names:
+        title = f"{name} compared with {done.reference}: {replications:,} replications, seed {seed}"
+        print_table(differences_table(done, name), title)
+        for title, table in range_tables(done, name):
+            click.echo()
+            print_table(table, title)
+        click.echo()
+        for sentence in done.sentences[name]:
+            click.echo(sentence)
+        named = named_table(done, name)
+        if named is not None:
+            click.echo()
+            print_table(named, f"Patients of trial {trial} whose fates differ")
+        click.echo()
+    click.echo(f"Written to {done.folder.as_posix()}")

@@ -1,0 +1,158 @@
+"""Patients' courses as lanes of a swimmer plot: spans and marks, in days since enrolment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.clinic.history import History
+from sim.clinic.states import ALIVE, Cause, Place
+
+QUEUEING, ACTIVE, REMISSION, RELAPSED = "queueing", "active", "remission", "relapsed"
+INFECTION, REINFUSION, RELAPSE = "infection", "reinfusion", "relapse"
+WITHDRAWN, DEATH = "withdrawn", "death"
+
+CAUSE_WORDS = {
+    Cause.INFECTION: "infection",
+    Cause.TOXICITY: "toxicity",
+    Cause.LUPUS: "lupus",
+    Cause.BACKGROUND: "other causes",
+}
+
+# Days since enrolment are differences of days since opening: the same wait, later, differs in the last bits.
+_SAME = 6
+
+
+class Span(NamedTuple):
+    """A stretch of a lane."""
+
+    kind: str
+    begin: float
+    end: float
+
+
+class Mark(NamedTuple):
+    """A moment of a lane."""
+
+    kind: str
+    day: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One patient's course up to the horizon or death; `patient` counts from 0."""
+
+    patient: int
+    places: tuple[Span, ...]
+    statuses: tuple[Span, ...]
+    marks: tuple[Mark, ...]
+    end: float
+    cause: Cause | None
+    cut: float
+    """The data cut; infinite without one."""
+
+    @property
+    def dead(self) -> bool:
+        """Whether the lane ends in death."""
+        return self.cause is not None
+
+    @property
+    def relapse(self) -> float:
+        """The day of relapse, infinite without one."""
+        return min((mark.day for mark in self.marks if mark.kind == RELAPSE), default=math.inf)
+
+    @property
+    def status(self) -> str:
+        """The disease status at the end."""
+        return self.statuses[-1].kind if self.statuses else ACTIVE
+
+    @property
+    def hospital_days(self) -> float:
+        """Days from enrolment until the patient is home; 0 for who never was on the pathway."""
+        return max((span.end for span in self.places if span.kind != Place.HOME), default=0.0)
+
+    def moments(self) -> set[tuple[str, float]]:
+        """Return everything that happens, each with its day, so that two courses can be compared."""
+        begun = [(span.kind, span.begin) for span in (*self.places, *self.statuses)]
+        ends = [] if self.cause is None else [(f"{DEATH} {self.cause.name}", self.end)]
+        happened = [*begun, *((mark.kind, mark.day) for mark in self.marks), *ends]
+        return {(kind, round(day, _SAME)) for kind, day in happened}
+
+
+def lane_of(
+    history: History, patient: int, replication: int, horizon_days: float, data_cut: float | None
+) -> Lane | None:
+    """Return a patient's lane; None for who never enrolled.
+
+    Parameters
+    ----------
+    patient, replication
+        Row and column of the history's arrays.
+    horizon_days
+        Days after enrolment at which every lane ends, if follow-up does not end before.
+    data_cut
+        Day from study opening.
+    """
+    if patient >= history.enrolled.shape[0]:
+        return None
+    values = {name: float(getattr(history, name)[patient, replication]) for name in _DATED}
+    enrolled = values["enrolled"]
+    if not math.isfinite(enrolled):
+        return None
+    since = {name: day - enrolled for name, day in values.items()}
+    end = min(since["death"], since["follow_up_end"], horizon_days)
+    code = int(history.cause[patient, replication])
+    died = code != ALIVE and since["death"] <= end
+    begun = [(place.value, since[place.value]) for place in Place]
+    begun.insert(1, (QUEUEING, since["ready_for_harvest"]))
+    begun = [(QUEUEING if kind == Place.WAITING else kind, day) for kind, day in begun]
+    disease = [(ACTIVE, 0.0)]
+    if bool(history.responds[patient, replication]):
+        disease += [(REMISSION, since["recovering_in_hospital"]), (RELAPSED, since["relapse"])]
+    single = {REINFUSION: "aplasia", RELAPSE: "relapse", WITHDRAWN: "withdrawn"}
+    marks = [Mark(kind, since[name]) for kind, name in single.items()]
+    marks += [Mark(INFECTION, since[f"{which}_infection"]) for which in ("mobilisation", "aplasia", "late")]
+    return Lane(
+        patient,
+        _spans(begun, end),
+        _spans(disease, end),
+        tuple(mark for mark in marks if mark.day <= end),
+        end,
+        Cause(code) if died else None,
+        math.inf if data_cut is None else data_cut - enrolled,
+    )
+
+
+_DATED = (
+    *(place.value for place in Place),
+    *("enrolled", "ready_for_harvest", "withdrawn", "relapse", "death", "follow_up_end"),
+    *("mobilisation_infection", "aplasia_infection", "late_infection"),
+)
+
+
+def _spans(begun: Sequence[tuple[str, float]], end: float) -> tuple[Span, ...]:
+    """Return what lasts from each beginning to the next, without what takes no time."""
+    happened = [(kind, day) for kind, day in begun if day < end]
+    ends = [*(day for _, day in happened[1:]), end]
+    return tuple(
+        Span(kind, day, until) for (kind, day), until in zip(happened, ends, strict=True) if until > day
+    )
+
+
+def diverge(first: Lane | None, second: Lane | None) -> float:
+    """Return the first day since enrolment on which two courses differ; infinite if on none."""
+    if first is None or second is None:
+        return 0.0
+    return min((day for _, day in first.moments() ^ second.moments()), default=math.inf)
+
+
+def detail_days(lanes: Sequence[Lane]) -> float:
+    """Return days that show nine in ten ways to discharge, as whole months; 0 without a pathway."""
+    stays = [lane.hospital_days for lane in lanes if lane.hospital_days > 0]
+    if not stays:
+        return 0.0
+    return float(np.clip(30 * math.ceil(np.quantile(stays, 0.9) / 30), 60, 180))

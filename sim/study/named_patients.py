@@ -1,0 +1,264 @@
+"""Named patients: whose fate two scenarios change under the same luck, one by one and on average.
+
+A patient of both is the same person with the same luck, so that a death in one history and none in the other
+is an effect of the scenario and of nothing else. Deaths are compared in days from enrolment, up to the end of
+follow-up that both histories share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sim.clinic.history import PLACES, History
+from sim.clinic.states import ALIVE, Cause
+from sim.patient.fates import NEVER, Booleans
+from sim.scenario.distributions import Floats
+from sim.scenario.schema import PoissonArrivals, Scenario
+from sim.study.estimates import Estimate, Moments, ratio_estimate
+from sim.study.montecarlo import replicate
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+# Days from enrolment are differences of absolute days, of which the last bits depend on the day of enrolment:
+# a tenth of a second is no other death.
+_SAME_DAY = 1e-6
+
+
+class Change(StrEnum):
+    """What the second of two scenarios does to a patient of the first."""
+
+    LIVES = "lives"
+    """Dies in the first and lives in the second."""
+    DIES = "dies"
+    """Lives in the first and dies in the second."""
+    MOVES = "death_moves"
+    """Dies in both, at another time or of another cause."""
+    ONLY_REFERENCE = "only_in_reference"
+    ONLY_SCENARIO = "only_in_scenario"
+
+
+FATES_CHANGED = (Change.LIVES, Change.DIES, Change.MOVES)
+"""The changes that a patient of both scenarios can undergo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Deaths in one of two histories; arrays have shape (patients, replications)."""
+
+    counted: Booleans
+    """Who enrolled, and not during the warm-up of an open clinic."""
+    days: Floats
+    """Enrolment to death, never for who survives."""
+    cause: NDArray[np.int8]
+    followed: Floats
+    """Enrolment to the end of follow-up."""
+    age: Floats
+    female: Booleans
+
+    @classmethod
+    def of(cls, history: History, scenario: Scenario, patients: int) -> Arm:
+        """Read a history, with absent patients added until there are as many as in the other one."""
+        arrivals = scenario.arrivals
+        open_from = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
+        present = history.present
+        start = np.where(present, history.enrolled, 0.0)
+
+        def padded(values: NDArray[Scalar]) -> NDArray[Scalar]:
+            return np.pad(values, ((0, patients - len(values)), (0, 0)))
+
+        return cls(
+            counted=padded(present & (history.enrolled >= open_from)),
+            days=padded(np.where(present, history.death - start, NEVER)),
+            cause=padded(history.cause),
+            followed=padded(np.where(present, history.follow_up_end - start, 0.0)),
+            age=padded(history.age),
+            female=padded(history.female),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Two histories of the same luck, patient by patient; arrays have shape (patients, replications)."""
+
+    reference: Arm
+    scenario: Arm
+    shared_days: Floats
+    """Enrolment to the end of the shorter follow-up."""
+    changes: dict[Change, Booleans]
+
+    @property
+    def both(self) -> Booleans:
+        """Who is counted in both."""
+        return self.reference.counted & self.scenario.counted
+
+
+def pair(first: tuple[History, Scenario], second: tuple[History, Scenario]) -> Pairing:
+    """Compare the deaths of two histories of the same replications.
+
+    Parameters
+    ----------
+    first, second
+        The reference and what is compared with it: histories and the scenarios behind them, of which the
+        patients can be paired.
+    """
+    patients = max(len(first[0].death), len(second[0].death))
+    one, other = Arm.of(*first, patients), Arm.of(*second, patients)
+    shared = np.minimum(one.followed, other.followed)
+    both = one.counted & other.counted
+    died, dies = one.days <= shared, other.days <= shared
+    apart = np.zeros(shared.shape)
+    np.subtract(one.days, other.days, out=apart, where=died & dies)
+    changes = {
+        Change.LIVES: both & died & ~dies,
+        Change.DIES: both & ~died & dies,
+        Change.MOVES: both & died & dies & ((np.abs(apart) > _SAME_DAY) | (one.cause != other.cause)),
+        Change.ONLY_REFERENCE: one.counted & ~other.counted,
+        Change.ONLY_SCENARIO: other.counted & ~one.counted,
+    }
+    return Pairing(one, other, shared, changes)
+
+
+class ChangeCounts:
+    """How many of the paired patients have another fate, over all replications.
+
+    Attributes
+    ----------
+    first_decided : int or None
+        The first replication, from 0, in which somebody lives or dies instead; None where nobody does.
+    """
+
+    def __init__(self) -> None:
+        self._sums = {change: Moments() for change in FATES_CHANGED}
+        self.first_decided: int | None = None
+
+    def add(self, pairing: Pairing, replications: range) -> None:
+        """Count some replications, which come after those counted before."""
+        decided = np.any(pairing.changes[Change.LIVES] | pairing.changes[Change.DIES], axis=0)
+        if self.first_decided is None and decided.any():
+            self.first_decided = replications[int(np.argmax(decided))]
+        size: Floats = np.sum(pairing.both, axis=0, dtype=np.float64)
+        for change, sums in self._sums.items():
+            total: Floats = np.sum(pairing.changes[change], axis=0, dtype=np.float64)
+            self._sums[change] = sums.plus(total, size)
+
+    def shares(self) -> dict[Change, Estimate]:
+        """Return the share of paired patients with each change, with Monte Carlo error."""
+        return {change: ratio_estimate(sums, share=True) for change, sums in self._sums.items()}
+
+
+@dataclass(frozen=True)
+class NamedPatients:
+    """The patients of one virtual trial whose fates differ.
+
+    Attributes
+    ----------
+    trial
+        Its number, from 1.
+    table
+        One row a patient: ``trial, patient, change, age_years, female``, then day (from enrolment) and cause
+        of death in the reference and in the scenario, missing for who lives, and ``shared_days``.
+    histories
+        Of the whole trial, in the reference and in the scenario, each patient as far as both were followed;
+        arrays of shape (patients, 1).
+    """
+
+    trial: int
+    table: pd.DataFrame
+    histories: tuple[History, History]
+
+    def of(self, change: Change) -> list[int]:
+        """Return the numbers of the patients with some change, from 1."""
+        chosen = self.table["change"] == change.value
+        return [int(number) for number in self.table.loc[chosen, "patient"]]
+
+
+def name_patients(reference: Scenario, scenario: Scenario, trial: int, seed: int) -> NamedPatients:
+    """Play one virtual trial under two scenarios and name the patients whose fates differ.
+
+    Parameters
+    ----------
+    trial
+        Number of the replication, from 1.
+    """
+    alone = range(trial - 1, trial)
+    histories = tuple(
+        chunk.history for each in (reference, scenario) for chunk in replicate(each, alone, seed)
+    )
+    first, second = histories
+    pairing = pair((first, reference), (second, scenario))
+    rows = [
+        _row(pairing, trial, number, change)
+        for number in range(len(pairing.shared_days))
+        for change, who in pairing.changes.items()
+        if who[number, 0]
+    ]
+    cut = (_cut(first, pairing.reference, pairing), _cut(second, pairing.scenario, pairing))
+    return NamedPatients(trial, pd.DataFrame(rows, columns=_COLUMNS), cut)
+
+
+def _cut(history: History, arm: Arm, pairing: Pairing) -> History:
+    """End a history where the follow-up that both share ends; who is in one only keeps it all."""
+    days = np.where(pairing.both, pairing.shared_days, arm.followed)[: len(history.death)]
+    end = np.minimum(history.follow_up_end, history.enrolled + days)
+    times = {name: getattr(history, name) for name in (*PLACES, *_EVENTS)}
+    cut = {name: np.where(time <= end, time, NEVER) for name, time in times.items()}
+    dead = cut["death"] < NEVER
+    return replace(history, **cut, cause=np.where(dead, history.cause, ALIVE), follow_up_end=end)
+
+
+_EVENTS = (
+    "ready_for_harvest",
+    "withdrawn",
+    "relapse",
+    "death",
+    "mobilisation_infection",
+    "aplasia_infection",
+    "late_infection",
+)
+_COLUMNS = [
+    "trial",
+    "patient",
+    "change",
+    "age_years",
+    "female",
+    "reference_death_days",
+    "reference_death_cause",
+    "death_days",
+    "death_cause",
+    "shared_days",
+]
+
+
+def _row(pairing: Pairing, trial: int, number: int, change: Change) -> dict[str, object]:
+    one, other = pairing.reference, pairing.scenario
+    who = one if change != Change.ONLY_SCENARIO else other
+    # Who is in one arm only has no follow-up to share: that arm's own counts.
+    shared = pairing.shared_days if change in FATES_CHANGED else who.followed
+    day, cause = _death(one, shared, number)
+    other_day, other_cause = _death(other, shared, number)
+    return {
+        "trial": trial,
+        "patient": number + 1,
+        "change": change.value,
+        "age_years": float(who.age[number, 0]),
+        "female": bool(who.female[number, 0]),
+        "reference_death_days": day,
+        "reference_death_cause": cause,
+        "death_days": other_day,
+        "death_cause": other_cause,
+        "shared_days": float(shared[number, 0]) if change in FATES_CHANGED else np.nan,
+    }
+
+
+def _death(arm: Arm, until: Floats, number: int) -> tuple[float, str]:
+    """Return day and cause of a death by some day; not a number and no text where there is none."""
+    day, cause = float(arm.days[number, 0]), int(arm.cause[number, 0])
+    if not arm.counted[number, 0] or day > until[number, 0] or cause == ALIVE:
+        return np.nan, ""
+    return day, Cause(cause).name.lower()
