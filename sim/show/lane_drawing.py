@@ -103,7 +103,7 @@ def lay_out(
         wide = 0.55 * room
         detail = page.axes(left, FOOT, wide, height)
         detail.set_xlim(0, days)
-        detail.xaxis.set_major_locator(MultipleLocator(30))
+        detail.xaxis.set_major_locator(MultipleLocator(30 if days > 90 else 10))
         detail.set_xlabel("Days since enrolment")
         left, room = left + wide + _BETWEEN, room - wide - _BETWEEN
     years = page.axes(left, FOOT, room, height)

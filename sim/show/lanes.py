@@ -155,4 +155,4 @@ def detail_days(lanes: Sequence[Lane]) -> float:
     stays = [lane.hospital_days for lane in lanes if lane.hospital_days > 0]
     if not stays:
         return 0.0
-    return float(np.clip(30 * math.ceil(np.quantile(stays, 0.9) / 30), 60, 180))
+    return float(np.clip(30 * math.ceil(np.quantile(stays, 0.9) / 30), 30, 180))

@@ -245,5 +245,6 @@ def test_detail_shows_nine_in_ten_ways_to_discharge(made: Made) -> None:
     slow = lane(made({"recovery_days": 170.0}))
     assert detail_days([*quick, slow]) == 60  # home on day 49
     assert detail_days([slow]) == 180
+    assert detail_days([lane(made({}, cohort__enters_at="immunoablation"))]) == 30  # home on day 17
     assert detail_days([lane(made({"recovery_days": 75.0}))]) == 120  # home on day 104
     assert detail_days([lane(made({}, cohort__enters_at="home"))]) == 0
