@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 .PHONY: run test lint clean requirements
 
 run: $(READY)
-	$(BIN)/lupus-hsct run chicago2006
+	$(BIN)/lupus-hsct run chicago2006 --engine simpy
 
 test: lint
 	$(BIN)/python -m pytest -q -n 2

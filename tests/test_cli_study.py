@@ -124,6 +124,43 @@ def test_another_seed_gives_another_result_and_the_same_seed_the_same() -> None:
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def test_both_engines_write_the_same_files(capsys: pytest.CaptureFixture[str]) -> None:
+    for engine in ("simpy", "arrays"):
+        assert call("run", "open_clinic", "--replications", "12", "--engine", engine, "--out", engine) == 0
+        assert f"simulated with {engine}, as asked" in capsys.readouterr().err
+    simpy, arrays = digests(Path("simpy")), digests(Path("arrays"))
+    assert simpy.pop("manifest.json") != arrays.pop("manifest.json")  # it names the engine
+    assert simpy == arrays
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ((), "simpy, for 200 patients, at most 20,000"),
+        (("--replications", "2001"), "arrays, for 20,010 patients, more than 20,000"),
+        (("--replications", "2001", "--events"), "simpy, because events are asked for"),
+    ],
+)
+def test_the_engine_is_chosen_by_size_and_said(
+    more: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("run", "chicago2006", *SMALL, *more, "--out", "mine") == 0
+    assert said in capsys.readouterr().err
+
+
+def test_several_scenarios_share_one_table_of_printed_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("chicago2006", "chicago2006_reading_b", "ebmt2004")
+    assert call("run", *names, "--replications", "20") == 0
+    printed = capsys.readouterr().out
+    assert "Every printed figure" in printed
+    for words in (*names, "solved", "assumed", "compared", "7 of 53", "J14"):
+        assert words in printed
+    assert sorted(path.name for path in Path("results").iterdir()) == [f"{name}-1" for name in names]
+    assert call("run", *names, "--replications", "20", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["scenario"] for row in rows} == set(names)
+
+
 def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "chicago2006", *SMALL, "--json", "--out", "mine") == 0
     printed = json.loads(capsys.readouterr().out)
@@ -243,6 +280,8 @@ def test_calibrate_solves_again_from_another_start(capsys: pytest.CaptureFixture
     [
         (("run",), ["SCENARIO", "--help"]),
         (("run", "chicago2007"), ["chicago2007", "chicago2006"]),
+        (("run", "chicago2006", "ebmt2004", "--out", "mine"), ["--out", "one SCENARIO"]),
+        (("run", "chicago2006", "--engine", "fast"), ["fast", "simpy", "arrays"]),
         (("run", "chicago2006", "--replications", "0"), ["--replications", "0", "whole number from 1"]),
         (("run", "chicago2006", "--replications", "1.5"), ["1.5", "whole number"]),
         (("run", "chicago2006", "--seed", "-1"), ["--seed", "-1", "18446744073709551615"]),

@@ -8,6 +8,7 @@ import click
 
 from sim.cli.options import (
     WholeNumber,
+    engine_option,
     force_option,
     json_option,
     out_option,
@@ -17,7 +18,7 @@ from sim.cli.options import (
 )
 from sim.cli.output import print_frame, print_table
 from sim.cli.progress import figure_warnings, progress_bar
-from sim.study.budget import Budget
+from sim.study.budget import Budget, Engine
 
 
 @click.command("compare")
@@ -25,6 +26,7 @@ from sim.study.budget import Budget
 @set_option
 @replications_option
 @seed_option
+@engine_option
 @click.option(
     "--trial",
     type=WholeNumber(1),
@@ -40,6 +42,7 @@ def compare_command(
     overrides: tuple[str, ...],
     replications: int,
     seed: int,
+    engine: Engine,
     trial: int,
     out: Path | None,
     force: bool,
@@ -53,7 +56,7 @@ def compare_command(
     from sim.scenario.load import load
     from sim.show.comparison import compare_study, differences_table, named_table, range_tables
 
-    budget = Budget(replications, seed)
+    budget = Budget(replications, seed, engine=engine)
     loaded = [load(scenario, overrides) for scenario in scenarios]
     with figure_warnings(), progress_bar(loaded[0].name) as progress:
         done = compare_study(loaded, budget, trial, out, force=force, progress=progress)

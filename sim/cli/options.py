@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from sim.patient.streams import MAX_SEED
-from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED
+from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, MOST_SIMPY_PATIENTS, Engine
 
 if TYPE_CHECKING:
     _IntegerType = click.ParamType[int]
@@ -46,6 +46,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: 
 force_option = click.option("--force", is_flag=True, help="Write over what is there.")
 seed_option = click.option(
     "--seed", type=WholeNumber(0, MAX_SEED), default=DEFAULT_SEED, show_default=True, help="Seed of all luck."
+)
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(get_args(Engine)),
+    default="auto",
+    show_default=True,
+    help=f"Simulator; both give the same results. auto: SimPy up to {MOST_SIMPY_PATIENTS:,} patients or for "
+    "events, arrays beyond.",
 )
 out_option = click.option(
     "--out",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,6 +80,17 @@ def print_frame(command: str, frame: pd.DataFrame) -> None:
         for row in frame.to_dict("records")
     ]
     print_rows(command, rows, as_json=True)
+
+
+def print_frames(command: str, frames: Mapping[str, pd.DataFrame]) -> None:
+    """Print one data frame as `print_frame`; several with the scenario's name as first column."""
+    import pandas as pd
+
+    if len(frames) > 1:
+        frames = {name: frame.assign(scenario=name) for name, frame in frames.items()}
+    joined = pd.concat(list(frames.values()), ignore_index=True)
+    first = ["scenario"] if len(frames) > 1 else []
+    print_frame(command, joined[[*first, *(name for name in joined.columns if name != "scenario")]])
 
 
 def print_table(table: Table, title: str) -> None:

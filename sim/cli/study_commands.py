@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from sim.cli.options import (
+    engine_option,
     force_option,
     json_option,
     out_option,
@@ -15,18 +16,19 @@ from sim.cli.options import (
     seed_option,
     set_option,
 )
-from sim.cli.output import print_frame, print_table
+from sim.cli.output import print_frame, print_frames, print_table
 from sim.cli.progress import figure_warnings, progress_bar
-from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
+from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget, Engine
 
 _ALL = "all"
 
 
 @click.command("run")
-@scenario_argument
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
 @set_option
 @replications_option
 @seed_option
+@engine_option
 @click.option(
     "--patients",
     metavar="all|N",
@@ -40,10 +42,11 @@ _ALL = "all"
 @force_option
 @json_option
 def run_command(
-    scenario: str,
+    scenarios: tuple[str, ...],
     overrides: tuple[str, ...],
     replications: int,
     seed: int,
+    engine: Engine,
     patients: str,
     events: bool,
     full: bool,
@@ -54,24 +57,41 @@ def run_command(
     """Simulate SCENARIO, patient by patient, and show it beside the published figures.
 
     Writes a run folder: endpoints.csv, curves.csv, replications.parquet, patients.parquet, figures and a
-    manifest with the source of every value.
+    manifest with the source of every value. Several scenarios get a folder each and one table of all the
+    figures that were printed.
     """
     from sim.scenario.load import load
     from sim.show.studies import run_study
-    from sim.show.table import published_table, range_table
+    from sim.show.table import published_table, range_table, targets_table
+    from sim.study.montecarlo import choose_simulator
 
-    budget = Budget(replications, seed, _patient_replications(patients), events)
-    loaded = load(scenario, overrides)
-    with figure_warnings(), progress_bar(loaded.name) as progress:
-        run = run_study(loaded, budget, out, force=force, progress=progress)
+    budget = Budget(replications, seed, _patient_replications(patients), events, engine)
+    all_loaded = [load(scenario, overrides) for scenario in scenarios]
+    if len(all_loaded) > 1 and (out is not None or full):
+        raise click.UsageError("--out and --all take one SCENARIO; several get a numbered folder each")
+    runs = []
+    with figure_warnings():
+        for loaded in all_loaded:
+            simulator, reason = choose_simulator(loaded.scenario, budget)
+            click.echo(f"{loaded.name}: simulated with {simulator}, {reason}", err=True)
+            with progress_bar(loaded.name) as progress:
+                runs.append(run_study(loaded, budget, out, force=force, progress=progress))
     if as_json:
-        print_frame("run", run.endpoints)
+        print_frames(
+            "run", {loaded.name: run.endpoints for loaded, run in zip(all_loaded, runs, strict=True)}
+        )
         return
-    title = f"{loaded.scenario.title}: {replications:,} replications, seed {seed}"
-    print_table(published_table(run.endpoints, loaded.scenario, run.points, full=full), title)
-    if run.points is not None:
-        print_table(range_table(run.points, loaded.scenario), "\nOver the range:")
-    _say_where(run.folder)
+    size = f"{replications:,} replications, seed {seed}"
+    if len(runs) > 1:
+        found = [(one.name, run.endpoints, one.scenario) for one, run in zip(all_loaded, runs, strict=True)]
+        print_table(targets_table(found), f"Every printed figure: {size}")
+    for loaded, run in zip(all_loaded, runs, strict=True):
+        if len(runs) == 1:
+            table = published_table(run.endpoints, loaded.scenario, run.points, full=full)
+            print_table(table, f"{loaded.scenario.title}: {size}")
+        if run.points is not None:
+            print_table(range_table(run.points, loaded.scenario), f"\n{loaded.name}, over the range:")
+        _say_where(run.folder)
 
 
 def _patient_replications(text: str) -> int | None:
@@ -102,6 +122,7 @@ def _patient_replications(text: str) -> int | None:
 @set_option
 @replications_option
 @seed_option
+@engine_option
 @out_option
 @force_option
 @json_option
@@ -112,6 +133,7 @@ def sweep_command(
     overrides: tuple[str, ...],
     replications: int,
     seed: int,
+    engine: Engine,
     out: Path | None,
     force: bool,
     as_json: bool,
@@ -129,7 +151,13 @@ def sweep_command(
     shown = [parse_endpoint(text, loaded.scenario) for text in endpoints]
     with figure_warnings(), progress_bar(loaded.name) as progress:
         done = sweep_study(
-            loaded, axes, Budget(replications, seed), shown, out, force=force, progress=progress
+            loaded,
+            axes,
+            Budget(replications, seed, engine=engine),
+            shown,
+            out,
+            force=force,
+            progress=progress,
         )
     if as_json:
         print_frame("sweep", done.points)

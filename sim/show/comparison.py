@@ -223,16 +223,18 @@ def _draw(
             "" if len(done.names) == 1 else f"_{name.replace(' ', '_').replace('(', '').replace(')', '')}"
         )
         finding = done.sentences[name][0].partition(";")[0].removesuffix(".")
-        cautions = dict.fromkeys(scenarios[each].caution for each in (done.reference, name))
+        said = dict.fromkeys(scenarios[each].caution for each in (done.reference, name))
+        cautions = [*filter(None, said)]
         both = (done.reference, name)
-        figure = differences_figure(done.comparison, done.ranges, both, finding, [*filter(None, cautions)])
+        figure = differences_figure(done.comparison, done.ranges, both, finding, cautions)
         save(figure, figures, f"differences{ending}")
         shown = _swimmers(named[name]) if name in named else []
         if shown:
             table = named[name].table
             until = float(table.loc[table["patient"].isin([n + 1 for n in shown]), "shared_days"].max())
             first, second = named[name].histories
-            save(paired_swimmer_figure(first, second, 0, both, shown, until), figures, f"swimmer{ending}")
+            figure = paired_swimmer_figure(first, second, 0, both, shown, until, notes=cautions)
+            save(figure, figures, f"swimmer{ending}")
 
 
 def _swimmers(named: NamedPatients) -> list[int]:
@@ -263,7 +265,7 @@ def _manifest(
         "trial": trial,
         "seed": budget.seed,
         "replications": budget.replications,
-        "engine": "simpy",
+        "engine": budget.engine,
         "software": software(),
         "scenarios": scenarios,
     }

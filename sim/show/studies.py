@@ -143,7 +143,7 @@ def _sweep_manifest(loaded: Loaded, axes: Sequence[Axis], budget: Budget) -> dic
         "vary": {axis.key: list(axis.points) for axis in axes},
         "seed": budget.seed,
         "replications": budget.replications,
-        "engine": "simpy",
+        "engine": budget.engine,
         "software": software(),
         "resolved": loaded.as_dict(),
         "parameters": show_rows(loaded),

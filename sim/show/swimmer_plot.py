@@ -159,7 +159,7 @@ def _finding(lanes: Sequence[Lane], horizon_days: float, which: str, over_range:
     """Say who dies, of what, and who relapses; over a range, between which numbers."""
     causes = Counter(lane.cause for lane in lanes if lane.cause is not None)
     dead = sum(causes.values())
-    years = f"{horizon_days / DAYS_PER_YEAR:g}\N{NO-BREAK SPACE}years"
+    years = f"{horizon_days / DAYS_PER_YEAR:.2g}\N{NO-BREAK SPACE}years"
     low, high = min((dead, *over_range)), max((dead, *over_range))
     if low < high:
         return f"Between {low} and {high} of the {which}{len(lanes)} patients die in {years}, over the range"
@@ -295,7 +295,7 @@ def _by_difference(pairs: Sequence[_Pair], names: tuple[str, str]) -> list[tuple
 def _difference(pairs: Sequence[_Pair], names: tuple[str, str], horizon_days: float) -> str:
     """Say who dies in one scenario and lives in the other."""
     ends = Counter(pair.dies() for pair in pairs)
-    years = f"in {horizon_days / DAYS_PER_YEAR:g}\N{NO-BREAK SPACE}years"
+    years = f"in {horizon_days / DAYS_PER_YEAR:.2g}\N{NO-BREAK SPACE}years"
     # The larger number first, whichever scenario it speaks for.
     more, less = sorted(((True, False), (False, True)), key=lambda key: -ends[key])
     dies, lives = names if more == (True, False) else names[::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 from rich import box
@@ -28,6 +29,11 @@ _HOME_HEADLINES = (
     "death_by_cause_lupus",
 )
 _QUEUE_HEADLINES = ("room_wait_days", "room_occupancy")
+_USES = (
+    "solved: calibration met it; assumed: solved for, but never published; compared: printed only.",
+    "Monte Carlo error: 95% interval of the simulated figure. Range of one trial: what 95% of virtual trials "
+    "of this size report.",
+)
 _NOTES = (
     "Monte Carlo error: the 95% interval of the simulated figure; more replications narrow it.",
     "Range of one trial: what 95% of virtual trials of this size report at their data cut, with what has "
@@ -85,6 +91,41 @@ def published_table(
             *errors,
             end_section=is_last_target and row is not shown[-1],
         )
+    return table
+
+
+def targets_table(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Table:
+    """Compare every printed figure of several scenarios in one table, and mark which ones were solved for.
+
+    Parameters
+    ----------
+    found
+        Name, the columns of ``endpoints.csv`` and the scenario, of each.
+    """
+    table = Table(
+        caption=Text("\n".join(["", *_USES])),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("scenario", overflow="fold")
+    table.add_column("", overflow="fold")
+    for heading in ("use", "published", "simulated", "Monte Carlo\nerror", "range of\none trial", "source"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for name, endpoints, scenario in found:
+        counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
+        aimed = [row for row in rows(endpoints) if row.has_target]
+        for row in aimed:
+            target, *figures = _cells(row, counts.get(row.key))
+            use = "compared" if not row.fitted else "assumed" if row.assumed else "solved"
+            source = "" if row.assumed else row.source
+            target = target.removesuffix(" *").removesuffix(" assumed")
+            table.add_row(
+                name if row is aimed[0] else "", _label(row), use, target, *figures, source,
+                end_section=row is aimed[-1],
+            )  # fmt: skip
     return table
 
 
@@ -156,6 +197,8 @@ def _cells(row: Row, n: int | None) -> tuple[str, str, str, str]:
         target += " assumed"
     elif row.has_target and row.endpoint.trial == "count" and n is not None:
         target += f" ({round(row.target * n)} of {n})"
+    if not row.fitted:
+        target += " *"
     trial = format_range(row.endpoint, row.trial_lower, row.trial_upper)
     if row.undefined > 0:
         trial = f"{trial}\n{format_share(row.undefined, 0.005)} undefined".strip()
@@ -180,6 +223,8 @@ def _bare(row: Row, text: str) -> str:
 
 def _notes(shown: list[Row]) -> list[str]:
     notes = list(_NOTES)
+    if any(row.has_target and not row.fitted for row in shown):
+        notes.append("*: printed and only compared: calibration did not solve for it.")
     if any(row.undefined > 0 for row in shown):
         notes.append("Undefined: nobody is at risk any more in such a trial; its range leaves these out.")
     if any(row.has_target and row.endpoint.trial == "kaplan_meier" and not row.assumed for row in shown):

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from sim.patient.streams import MAX_SEED
 from sim.scenario.problems import RequestError
+
+Simulator: TypeAlias = Literal["simpy", "arrays"]
+Engine: TypeAlias = Literal["auto", "simpy", "arrays"]
+MOST_SIMPY_PATIENTS = 20_000
+"""Patients up to which ``auto`` simulates with SimPy, in about a second."""
 
 DEFAULT_REPLICATIONS = 2000
 DEFAULT_SEED = 1
@@ -17,7 +23,8 @@ class Budget:
     """How much to simulate and what to keep of it.
 
     ``patient_replications`` is the number of first replications whose patients are kept, None for all;
-    ``events`` says whether their events are kept too.
+    ``events`` says whether their events are kept too; ``engine`` which simulator plays the fates: SimPy
+    and arrays give the same histories to the bit.
 
     Raises
     ------
@@ -29,6 +36,7 @@ class Budget:
     seed: int = DEFAULT_SEED
     patient_replications: int | None = DEFAULT_PATIENT_REPLICATIONS
     events: bool = False
+    engine: Engine = "auto"
 
     def __post_init__(self) -> None:
         if self.replications < 1:
@@ -38,3 +46,13 @@ class Budget:
             )
         if not 0 <= self.seed <= MAX_SEED:
             raise RequestError(f"--seed: {self.seed} given; allowed: a whole number from 0 to {MAX_SEED}")
+
+    def simulator(self, patients: int) -> tuple[Simulator, str]:
+        """Choose the simulator for a number of patients in all, and say why in a few words."""
+        if self.engine != "auto":
+            return self.engine, "as asked"
+        if self.events:
+            return "simpy", "because events are asked for"
+        if patients <= MOST_SIMPY_PATIENTS:
+            return "simpy", f"for {patients:,} patients, at most {MOST_SIMPY_PATIENTS:,}"
+        return "arrays", f"for {patients:,} patients, more than {MOST_SIMPY_PATIENTS:,}"

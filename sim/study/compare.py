@@ -27,7 +27,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
 from sim.study.estimates import Z95
-from sim.study.montecarlo import Progress, Tally, chunks, replicate
+from sim.study.montecarlo import Progress, Tally, choose_simulator, chunks, replicate
 from sim.study.named_patients import ChangeCounts, pair
 
 SURVIVAL = "overall_survival_enrolled"
@@ -291,7 +291,9 @@ def _play(
     for piece in shared_ranges(list(arms.scenarios.values()), everything):
         histories = {}
         for arm, scenario in arms.scenarios.items():
-            (chunk,) = replicate(scenario, piece, budget.seed)
+            (chunk,) = replicate(
+                scenario, piece, budget.seed, simulator=choose_simulator(scenario, budget)[0]
+            )
             tallies[arm].add(chunk)
             histories[arm] = chunk.history
             done += len(piece)

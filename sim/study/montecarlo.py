@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sim.clinic import arrays, pathway
 from sim.clinic.history import History
-from sim.clinic.pathway import simulate
 from sim.outcomes.endpoints import Reading, read_endpoints, survival_curves
 from sim.patient.fates import draw_fates, expected_patients
 from sim.patient.luck import BLOCK, Luck
@@ -26,7 +26,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, keys, label
 from sim.scenario.problems import FewReplicationsWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
-from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
+from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget, Engine, Simulator
 from sim.study.estimates import Moments, ratio_estimate, trial_range
 from sim.study.spool import Spool
 
@@ -63,11 +63,21 @@ def chunks(scenario: Scenario, replications: range) -> Iterator[range]:
         first = last
 
 
+def choose_simulator(scenario: Scenario, budget: Budget) -> tuple[Simulator, str]:
+    """Choose the simulator for a study of one scenario, and say why in a few words."""
+    return budget.simulator(expected_patients(scenario) * budget.replications)
+
+
 def replicate(
-    scenario: Scenario, replications: range, seed: int, progress: Progress | None = None
+    scenario: Scenario,
+    replications: range,
+    seed: int,
+    progress: Progress | None = None,
+    simulator: Simulator = "simpy",
 ) -> Iterator[Chunk]:
     """Simulate replications, a chunk at a time and in order."""
     luck = Luck(seed)
+    simulate = pathway.simulate if simulator == "simpy" else arrays.simulate
     for piece in chunks(scenario, replications):
         history = simulate(scenario, draw_fates(scenario, luck, piece))
         yield Chunk(piece, history, read_endpoints(history, scenario))
@@ -201,6 +211,7 @@ def measure(
     replications: int = DEFAULT_REPLICATIONS,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
+    engine: Engine = "auto",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run a scenario in memory and return its endpoints and its survival curves.
 
@@ -216,10 +227,11 @@ def measure(
     RequestError
         Fewer than one replication, or a seed out of range.
     """
-    budget = Budget(replications, seed)
+    budget = Budget(replications, seed, engine=engine)
+    simulator, _ = choose_simulator(scenario, budget)
     with TemporaryDirectory(prefix="lupus-hsct-") as folder:
         tally = Tally(scenario, Path(folder))
-        for chunk in replicate(scenario, range(budget.replications), budget.seed, progress):
+        for chunk in replicate(scenario, range(replications), seed, progress, simulator):
             tally.add(chunk)
         return tally.endpoints(), tally.curves()
 
@@ -229,6 +241,7 @@ def estimate(
     replications: int = DEFAULT_REPLICATIONS,
     seed: int = DEFAULT_SEED,
     progress: Progress | None = None,
+    engine: Engine = "auto",
 ) -> pd.DataFrame:
     """Return the endpoints alone; see `measure`."""
-    return measure(scenario, replications, seed, progress)[0]
+    return measure(scenario, replications, seed, progress, engine)[0]

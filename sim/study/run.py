@@ -17,7 +17,14 @@ from sim.scenario.problems import RequestError
 from sim.study.budget import Budget
 from sim.study.folder import MANIFEST, software, write_json
 from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import Progress, Tally, first_replication, replicate, warn_of_weak_figures
+from sim.study.montecarlo import (
+    Progress,
+    Tally,
+    choose_simulator,
+    first_replication,
+    replicate,
+    warn_of_weak_figures,
+)
 from sim.study.records import event_rows, patient_rows
 from sim.study.spool import Spool, read_parquet
 from sim.study.sweep import measure_points, range_points
@@ -76,7 +83,8 @@ def write_run(loaded: Loaded, budget: Budget, folder: Path, progress: Progress |
     keep = own if budget.patient_replications is None else budget.patient_replications
     occupancy = Occupancy(scenario) if is_limited(scenario) else None
     firsts: list[History] = []
-    for chunk in replicate(scenario, range(own), budget.seed, _from(progress, 0, total)):
+    simulator, _ = choose_simulator(scenario, budget)
+    for chunk in replicate(scenario, range(own), budget.seed, _from(progress, 0, total), simulator):
         tally.add(chunk)
         if not firsts:
             firsts.append(chunk.history.alone(0))
@@ -128,7 +136,7 @@ def _manifest(loaded: Loaded, budget: Budget, result_hash: str) -> dict[str, Any
         "seed": budget.seed,
         "replications": budget.replications,
         "patient_replications": budget.patient_replications,
-        "engine": "simpy",
+        "engine": choose_simulator(loaded.scenario, budget)[0],
         "result_hash": result_hash,
         "software": software(),
         "resolved": loaded.as_dict(),

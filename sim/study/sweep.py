@@ -178,7 +178,7 @@ def measure_points(
             if progress is not None:
                 progress(done + here, len(points) * replications)
 
-        tables = measure(changed, replications, budget.seed, advance)
+        tables = measure(changed, replications, budget.seed, advance, budget.engine)
         for table in tables:
             for column, (key, value) in enumerate(point.items()):
                 table.insert(column, key, [value] * len(table))

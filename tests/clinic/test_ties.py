@@ -241,14 +241,17 @@ def test_every_course_is_what_the_words_of_the_rule_give(
 
 
 @pytest.mark.parametrize("hazard", [0.0, 2.0])
-@pytest.mark.parametrize("rooms", [3, 4])
-def test_so_is_every_course_of_the_open_clinic(rooms: int, hazard: float) -> None:
-    """With drawn durations, where a sum in another order would show in the last bit."""
-    changes = [f"clinic.isolation_rooms={rooms}", f"active_disease.hazard_per_year={hazard}"]
-    scenario = load("open_clinic", changes).scenario
-    for fates in by_replication(draw_fates(scenario, Luck(1), range(2))):
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("open_clinic", "clinic.isolation_rooms=3"), ("chicago2006", "arrivals.window_days=2")],
+)
+def test_so_is_every_course_with_drawn_durations(name: str, change: str, hazard: float) -> None:
+    """A sum in another order would show in the last bit, most of all soon after opening."""
+    queues = ["clinic.isolation_rooms=2", "clinic.apheresis_slots=2"]
+    scenario = load(name, [*queues, change, f"active_disease.hazard_per_year={hazard}"]).scenario
+    protocol = Protocol.of(scenario)
+    for fates in by_replication(draw_fates(scenario, Luck(1), range(3))):
         who_come = [fate for fate in fates if fate.enrolled < NEVER]
-        protocol = Protocol.of(scenario)
         assert say(Clinic(protocol).treat(who_come)) == say(by_the_rule(protocol, who_come))
 
 

@@ -22,7 +22,7 @@ FAMILY_ERROR = 1e-4
 @pytest.fixture(scope="module")
 def tables() -> dict[tuple[str, int], pd.DataFrame]:
     return {
-        (name, seed): estimate(load(name).scenario, REPLICATIONS, seed)
+        (name, seed): estimate(load(name).scenario, REPLICATIONS, seed, engine="simpy")
         for name, seeds in zip(SCENARIOS, (SEEDS, SEEDS[:1], SEEDS[:1]), strict=True)
         for seed in seeds
     }
