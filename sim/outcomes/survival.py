@@ -45,11 +45,9 @@ def incidences(followed: Floats, cause: Floats, causes: int, times: Sequence[flo
     """
     patients, trials = followed.shape
     absent = np.isnan(followed)
-    key = np.where(absent, np.inf, followed)
-    order = np.argsort(cause < 0, axis=0, kind="stable")
-    order = np.take_along_axis(
-        order, np.argsort(np.take_along_axis(key, order, axis=0), axis=0, kind="stable"), axis=0
-    )
+    # One sort does: at equal times a censoring is moved behind the events, by the least there is.
+    key = np.where(absent, np.inf, np.where(cause < 0, np.nextafter(followed, np.inf), followed))
+    order = np.argsort(key, axis=0, kind="stable")
     key = np.take_along_axis(key, order, axis=0)
     cause = np.where(np.isinf(key), -1, np.take_along_axis(cause, order, axis=0))
 
