@@ -16,12 +16,13 @@ from statistics import median
 
 from plain_simpy import Trial
 
-from sim.clinic.pathway import simulate
+from sim.clinic import arrays, pathway
 from sim.patient.fates import draw_fates
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.load import load
 
 ROUNDS = 7
+_BLOCKS = 20
 COMMAND = Path(sys.executable).with_name("lupus-hsct")
 
 
@@ -32,8 +33,8 @@ def seconds(work: object) -> float:
     return time.perf_counter() - start
 
 
-def pathway() -> dict[str, object]:
-    """Race this pathway, fates included, against SimPy written by hand."""
+def race() -> dict[str, object]:
+    """Race both simulators, fates included, against SimPy written by hand."""
     scenario = load("chicago2006").scenario
     patients = scenario.cohort.patients
 
@@ -42,18 +43,30 @@ def pathway() -> dict[str, object]:
         for seed in range(BLOCK):
             counts += Trial(scenario, seed).run(patients)
 
-    def ours() -> None:
-        simulate(scenario, draw_fates(scenario, Luck(1), range(BLOCK)))
+    def with_simpy() -> None:
+        pathway.simulate(scenario, draw_fates(scenario, Luck(1), range(BLOCK)))
 
-    by_hand(), ours()  # warm up
-    pairs = [(seconds(by_hand), seconds(ours)) for _ in range(ROUNDS)]
-    ratios = [hand / our for hand, our in pairs]
+    def with_arrays() -> None:
+        for block in range(_BLOCKS):
+            arrays.simulate(
+                scenario, draw_fates(scenario, Luck(1), range(BLOCK * block, BLOCK * (block + 1)))
+            )
+
+    by_hand(), with_simpy(), with_arrays()  # warm up
+    rounds = [(seconds(by_hand), seconds(with_simpy), seconds(with_arrays) / _BLOCKS) for _ in range(ROUNDS)]
     people = BLOCK * patients
     return {
-        "patients a second, SimPy by hand": round(people / median(hand for hand, _ in pairs)),
-        "patients a second, this pathway": round(people / median(our for _, our in pairs)),
-        "ratio": f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})",
+        "patients a second, SimPy by hand": round(people / median(hand for hand, _, _ in rounds)),
+        "patients a second, this pathway in SimPy": round(people / median(simpy for _, simpy, _ in rounds)),
+        "patients a second, over arrays": round(people / median(array for _, _, array in rounds)),
+        "SimPy by hand / this pathway in SimPy": spread([hand / simpy for hand, simpy, _ in rounds]),
+        "SimPy by hand / arrays": spread([hand / array for hand, _, array in rounds]),
     }
+
+
+def spread(ratios: list[float]) -> str:
+    """Write median and range."""
+    return f"{median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
 
 
 def help_time() -> dict[str, object]:
@@ -89,7 +102,7 @@ def memory() -> dict[str, object]:
 
 def main() -> None:
     """Print everything as JSON."""
-    found = {**pathway(), **help_time(), **memory(), "python": platform.python_version()}
+    found = {**race(), **help_time(), **memory(), "python": platform.python_version()}
     print(json.dumps(found, indent=1))
 
 
