@@ -102,6 +102,17 @@ class _Tile:
             return np.full(self.shape, distribution.value)
         return distribution.quantile(self.uniform(stream, occurrence))
 
+    def value_of(
+        self, chosen: Booleans, stream: Stream, distribution: Distribution, occurrence: int = 0
+    ) -> Floats:
+        """Return draws of the chosen, 0 for the others: a quantile costs far more than its uniform."""
+        values = np.zeros(self.shape)
+        if distribution.dist == "fixed":
+            values[chosen] = distribution.value
+        elif chosen.any():
+            values[chosen] = distribution.quantile(self.uniform(stream, occurrence)[chosen])
+        return values
+
     def yes(self, stream: Stream, probability: float | Floats) -> Booleans:
         """Return whether the event happens: its uniform lies below the probability."""
         if isinstance(probability, float) and probability == 0.0:
@@ -271,8 +282,7 @@ def _harvest(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats, B
         return np.zeros(tile.shape), np.full(tile.shape, np.nan), days, nobody
     collected, sessions, short = np.zeros(tile.shape), np.zeros(tile.shape), ~nobody
     for session in range(harvest.max_sessions):
-        cells = tile.value(Stream.HARVEST_YIELD, harvest.yield_million_per_kg, session)
-        collected = np.where(short, collected + cells, collected)
+        collected += tile.value_of(short, Stream.HARVEST_YIELD, harvest.yield_million_per_kg, session)
         sessions = np.where(short, session + 1.0, sessions)
         short = short & (collected < harvest.target_million_per_kg)
         if not short.any():
@@ -286,10 +296,7 @@ def _recovery(scenario: Scenario, tile: _Tile, infected: Booleans) -> Floats:
     days = tile.value(Stream.RECOVERY_DURATION, scenario.recovery.duration_days)
     chance = np.where(infected, postponement.after_infection, postponement.probability)
     postponed = tile.yes(Stream.POSTPONEMENT, chance)
-    if not postponed.any():
-        return days
-    further = tile.value(Stream.POSTPONEMENT_DURATION, postponement.duration_days)
-    return np.where(postponed, days + further, days)
+    return days + tile.value_of(postponed, Stream.POSTPONEMENT_DURATION, postponement.duration_days)
 
 
 def _after_reinfusion(
@@ -308,9 +315,7 @@ def _after_reinfusion(
 
     ready = aplasia_days + tile.value(Stream.DISCHARGE_DELAY, scenario.aplasia.discharge_delay_days)
     infected = onset < NEVER
-    if not infected.any():
-        return onset, late_onset, death, ready
-    ill_days = tile.value(Stream.APLASIA_INFECTION_DURATION, infection.duration_days)
+    ill_days = tile.value_of(infected & ~fatal, Stream.APLASIA_INFECTION_DURATION, infection.duration_days)
     over = onset + np.where(fatal, infection.days_to_death, ill_days)
     return onset, late_onset, death, np.where(infected, np.maximum(ready, over), ready)
 
