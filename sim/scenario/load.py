@@ -143,6 +143,7 @@ def _target_names(targets: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(
         f"{target['endpoint']}@{target['time_years']:g}" if "time_years" in target else target["endpoint"]
         for target in targets
+        if target.get("fitted", True)
     )
 
 

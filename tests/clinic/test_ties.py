@@ -1,4 +1,4 @@
-"""What happens at equal times follows the stated rule, and nothing else: not the order of SimPy's events.
+"""What happens at equal times follows the stated rule: not the order of SimPy's events, nor that of arrays.
 
 The rule: death, then the end of a stay and release, then entry to a queue, then grant; then the lower
 patient number. A room freed at a moment serves a request of that moment; a death at the moment of a grant
@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.clinic.history import Course
+from sim.clinic import arrays
+from sim.clinic.history import Course, History, columns_of, history_of
 from sim.clinic.pathway import Clinic, Patient, Protocol, simulate
 from sim.clinic.states import ALIVE, Cause
-from sim.patient.fates import NEVER, Fate, by_replication, draw_fates
+from sim.patient.fates import NEVER, Fate, Fates, by_replication, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
 from sim.scenario.schema import Scenario
@@ -27,7 +28,7 @@ from sim.scenario.schema import Scenario
 MakeScenario = Callable[..., Scenario]
 MakeFate = Callable[..., "Fate[float, bool]"]
 Cohort = Sequence["Fate[float, bool]"]
-MakeClinic = Callable[..., tuple[Protocol, Cohort]]
+MakeClinic = Callable[..., tuple[Scenario, Cohort]]
 Overrides = dict[str, Any]
 HORIZON = 50.0
 
@@ -216,15 +217,20 @@ def tied(examples: int) -> Callable[[Any], Any]:
 
 @pytest.fixture(scope="session")
 def clinic_of(scenario_of: MakeScenario, still: Overrides, fate_of: MakeFate) -> MakeClinic:
-    """Make the constants of a clinic and its patients."""
+    """Make a scenario and its patients."""
 
-    def build(overrides: Overrides, patients: list[Overrides], delay: list[float]) -> tuple[Protocol, Cohort]:
+    def build(overrides: Overrides, patients: list[Overrides], delay: list[float]) -> tuple[Scenario, Cohort]:
         # A discharge never comes before engraftment.
         stays = [patient["aplasia_days"] + later for patient, later in zip(patients, delay, strict=False)]
         fates = [fate_of(**patient, stay_days=stay) for patient, stay in zip(patients, stays, strict=True)]
-        return Protocol.of(scenario_of(still, overrides)), fates
+        return scenario_of(still, overrides), fates
 
     return build
+
+
+def assert_same(one: History, other: History) -> None:
+    for name in columns_of(one):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
 def say(courses: Sequence[Course]) -> list[dict[str, float]]:
@@ -236,8 +242,12 @@ def say(courses: Sequence[Course]) -> list[dict[str, float]]:
 def test_every_course_is_what_the_words_of_the_rule_give(
     clinic_of: MakeClinic, overrides: Overrides, patients: list[Overrides], delay: list[float]
 ) -> None:
-    protocol, fates = clinic_of(overrides, patients, delay)
-    assert say(Clinic(protocol).treat(fates)) == say(by_the_rule(protocol, fates))
+    scenario, fates = clinic_of(overrides, patients, delay)
+    protocol = Protocol.of(scenario)
+    told = by_the_rule(protocol, fates)
+    assert say(Clinic(protocol).treat(fates)) == say(told)
+    columns: Fates = Fate._make(np.array([column]).T for column in zip(*fates, strict=True))
+    assert_same(arrays.simulate(scenario, columns), history_of(columns, [told]))
 
 
 @pytest.mark.parametrize("hazard", [0.0, 2.0])
@@ -250,9 +260,10 @@ def test_so_is_every_course_with_drawn_durations(name: str, change: str, hazard:
     queues = ["clinic.isolation_rooms=2", "clinic.apheresis_slots=2"]
     scenario = load(name, [*queues, change, f"active_disease.hazard_per_year={hazard}"]).scenario
     protocol = Protocol.of(scenario)
-    for fates in by_replication(draw_fates(scenario, Luck(1), range(3))):
-        who_come = [fate for fate in fates if fate.enrolled < NEVER]
-        assert say(Clinic(protocol).treat(who_come)) == say(by_the_rule(protocol, who_come))
+    fates = draw_fates(scenario, Luck(1), range(3))
+    told = [by_the_rule(protocol, patients) for patients in by_replication(fates)]
+    assert_same(simulate(scenario, fates), history_of(fates, told))
+    assert_same(arrays.simulate(scenario, fates), history_of(fates, told))
 
 
 # SimPy's internal order
@@ -281,7 +292,8 @@ def endless(draw: Callable[[], float]) -> Iterator[float]:
 def test_the_order_in_which_processes_start_changes_nothing(
     clinic_of: MakeClinic, overrides: Overrides, patients: list[Overrides], delay: list[float]
 ) -> None:
-    protocol, fates = clinic_of(overrides, patients, delay)
+    scenario, fates = clinic_of(overrides, patients, delay)
+    protocol = Protocol.of(scenario)
     usual, numbers = Clinic(protocol).treat(fates), list(range(len(fates)))
     for order in (numbers[::-1], np.random.default_rng(1).permutation(numbers).tolist()):
         assert say(treated(protocol, fates, order, None)) == say(usual)
@@ -292,7 +304,8 @@ def test_the_order_of_simultaneous_events_changes_nothing(
     clinic_of: MakeClinic, overrides: Overrides, patients: list[Overrides], delay: list[float]
 ) -> None:
     """SimPy takes events of one time and priority in order of their number; here, backwards and at random."""
-    protocol, fates = clinic_of(overrides, patients, delay)
+    scenario, fates = clinic_of(overrides, patients, delay)
+    protocol = Protocol.of(scenario)
     usual, numbers = Clinic(protocol).treat(fates), range(len(fates))
     for ids in (iter(range(10**6, 0, -1)), endless(np.random.default_rng(1).random)):
         assert say(treated(protocol, fates, numbers, ids)) == say(usual)
