@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -354,6 +355,29 @@ def test_a_run_that_fails_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("sim.show.studies.save", full)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 1
+    assert list(Path().iterdir()) == []
+
+
+def test_a_full_disk_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class FullDisk:
+        """A DuckDB that can't write."""
+
+        def __enter__(self) -> FullDisk:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def register(self, *_: object) -> None: ...
+
+        def execute(self, _: str) -> None:
+            raise duckdb.IOException("IO Error: No space left on device")
+
+    monkeypatch.setattr("sim.study.spool.connect", FullDisk)
+    monkeypatch.setattr("sim.study.spool._LITTLE_SPACE", 2**70)
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 1
+    assert capsys.readouterr().err.startswith("Error: No space left on device")
     assert list(Path().iterdir()) == []
 
 

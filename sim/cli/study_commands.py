@@ -72,10 +72,10 @@ def run_command(
     runs = []
     with figure_warnings():
         for loaded in all_loaded:
-            simulator, reason = choose_simulator(loaded.scenario, budget)
-            click.echo(f"{loaded.name}: simulated with {simulator}, {reason}", err=True)
             with progress_bar(loaded.name) as progress:
                 runs.append(run_study(loaded, budget, out, force=force, progress=progress))
+            simulator, reason = choose_simulator(loaded.scenario, budget)
+            click.echo(f"{loaded.name}: simulated with {simulator}, {reason}", err=True)
     if as_json:
         print_frames(
             "run", {loaded.name: run.endpoints for loaded, run in zip(all_loaded, runs, strict=True)}

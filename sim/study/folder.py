@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -61,7 +62,9 @@ class NewFolder:
         try:
             parent.mkdir(parents=True, exist_ok=True)
             self.path = Path(mkdtemp(prefix=f".{self._name}.partial-", dir=parent))
-        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
             raise RequestError(
                 f"--out: can't make a folder in {parent}: {error.strerror}; name a folder that can be made"
             ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pandas as pd
 from sim.scenario.distributions import Floats
 
 _ROWS = 4096
+_LITTLE_SPACE = 2**20  # bytes
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -36,7 +39,12 @@ def read_parquet(path: Path) -> pd.DataFrame:
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     target = str(path).replace("'", "''")
     options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS}"  # a group is held in memory whole
-    database.execute(f"COPY ({query}) TO '{target}' ({options})")
+    try:
+        database.execute(f"COPY ({query}) TO '{target}' ({options})")
+    except duckdb.IOException as error:
+        if shutil.disk_usage(path.parent).free < _LITTLE_SPACE:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path.parent)) from error
+        raise OSError(errno.EIO, f"can't write ({error})", str(path)) from error
 
 
 class Spool:
