@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.clinic.history import History
 from sim.clinic.states import TREATMENT_CAUSES, Cause
-from sim.outcomes.survival import Incidences, incidences
+from sim.outcomes.many_trials import Incidences, incidences
 from sim.patient.fates import NEVER, Booleans, last_arrival_day
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, keys, read_times

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.outcomes.survival import Incidences, incidences
+from sim.outcomes.many_trials import Incidences, incidences
 
 # Weeks in remission of 21 children on 6-mercaptopurine; True is a relapse, False a censoring.
 # Freireich EJ et al. Blood 1963;21:699-716, with the product-limit estimates that textbooks print.
