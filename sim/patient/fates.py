@@ -17,13 +17,16 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.patient.background import death_ages
 from sim.patient.luck import Luck
+from sim.patient.quantiles import Lanes, below, draw, uniforms, unit_exponential
 from sim.patient.streams import Stream
 from sim.scenario.distributions import Distribution, Floats
-from sim.scenario.life_table import background_hazards
 from sim.scenario.schema import DAYS_PER_YEAR, Relapse, Scenario, TrialArrivals
 
 Booleans: TypeAlias = NDArray[np.bool_]
+Positions: TypeAlias = NDArray[np.intp]
+"""Whom something concerns, as positions in a flattened tile."""
 NEVER = np.inf
 Number = TypeVar("Number")
 YesNo = TypeVar("YesNo")
@@ -86,49 +89,69 @@ Fates: TypeAlias = Fate[Floats, Booleans]
 
 
 class _Tile:
-    """The luck of consecutive patients in some replications of one block."""
+    """The luck of consecutive patients in some replications of one block.
+
+    Yes/no decisions and rare times are given as positions in the flattened tile, so that what follows from
+    them is worked out for those alone: a quantile costs many times its lane.
+    """
 
     def __init__(self, luck: Luck, patients: range, replications: range) -> None:
         self._luck, self._patients, self._replications = luck, patients, replications
         self.shape = (len(patients), len(replications))
 
-    def uniform(self, stream: Stream, occurrence: int = 0) -> Floats:
-        """Return this tile's uniforms of a stream."""
-        return self._luck.uniforms(stream, self._patients, self._replications, occurrence)
+    def lanes(self, stream: Stream, occurrence: int = 0) -> Lanes:
+        """Return this tile's lanes of a stream."""
+        return self._luck.lanes(stream, self._patients, self._replications, occurrence)
 
     def value(self, stream: Stream, distribution: Distribution, occurrence: int = 0) -> Floats:
         """Return draws from a distribution by its inverse; a fixed one needs no luck."""
         if distribution.dist == "fixed":
-            return np.full(self.shape, distribution.value)
-        return distribution.quantile(self.uniform(stream, occurrence))
+            return self.full(distribution.value)
+        return draw(distribution, self.lanes(stream, occurrence))
 
     def value_of(
-        self, chosen: Booleans, stream: Stream, distribution: Distribution, occurrence: int = 0
+        self, chosen: Positions, stream: Stream, distribution: Distribution, occurrence: int = 0
     ) -> Floats:
-        """Return draws of the chosen, 0 for the others: a quantile costs far more than its uniform."""
-        values = np.zeros(self.shape)
-        if distribution.dist == "fixed":
-            values[chosen] = distribution.value
-        elif chosen.any():
-            values[chosen] = distribution.quantile(self.uniform(stream, occurrence)[chosen])
-        return values
+        """Return draws of the chosen alone."""
+        if distribution.dist == "fixed" or not chosen.size:
+            return np.full(chosen.size, distribution.value if distribution.dist == "fixed" else 0.0)
+        return draw(distribution, self.lanes(stream, occurrence).reshape(-1)[chosen])
 
-    def yes(self, stream: Stream, probability: float | Floats) -> Booleans:
+    def yes(self, stream: Stream, probability: float) -> Booleans:
         """Return whether the event happens: its uniform lies below the probability."""
-        if isinstance(probability, float) and probability == 0.0:
+        if probability == 0.0:
             return np.zeros(self.shape, dtype=np.bool_)
-        return np.asarray(self.uniform(stream) < probability)
+        return below(self.lanes(stream), probability)
+
+    def yes_of(self, chosen: Positions, stream: Stream, probability: float) -> Booleans:
+        """Return whether the event happens to each of the chosen."""
+        if probability == 0.0 or not chosen.size:
+            return np.zeros(chosen.size, dtype=np.bool_)
+        return below(self.lanes(stream).reshape(-1)[chosen], probability)
 
     def budget(self, stream: Stream) -> Floats:
         """Return unit-exponential budgets."""
-        return -np.log1p(-self.uniform(stream))
+        return unit_exponential(self.lanes(stream))
 
     def spent(self, stream: Stream, hazard: float) -> Floats:
         """Return when a constant hazard has spent its budget, in the hazard's unit of time."""
         if hazard == 0:
-            return np.full(self.shape, NEVER)
+            return self.full(NEVER)
         with np.errstate(over="ignore"):  # a budget too large for the hazard is never spent
             return self.budget(stream) / hazard
+
+    def spent_within(self, stream: Stream, hazard: float, longest: float) -> tuple[Positions, Floats]:
+        """Return who spends the budget of a constant hazard in a time, or hardly later, and when."""
+        if hazard == 0:
+            return np.zeros(0, dtype=np.intp), np.zeros(0)
+        lanes = self.lanes(stream).reshape(-1)
+        # A little more than the chance, so that rounding leaves nobody out; the caller knows who is in time.
+        chosen = np.flatnonzero(below(lanes, float(-np.expm1(-hazard * longest)) * (1 + 1e-9) + 1e-9))
+        return chosen, unit_exponential(lanes[chosen]) / hazard
+
+    def full(self, value: float) -> Floats:
+        """Return the same value for everybody."""
+        return np.full(self.shape, value)
 
 
 def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
@@ -177,50 +200,47 @@ def _tiled(scenario: Scenario, luck: Luck, patients: int, replications: range) -
 
 
 def _poisson_cohort(scenario: Scenario, luck: Luck, replications: range) -> Fates:
-    """Draw patients until every replication's arrivals have passed the last day."""
+    """Find out how many come before the last day in the busiest replication, and draw those."""
     last = last_arrival_day(scenario)
     patients = expected_patients(scenario)
     while True:
-        fates = _tiled(scenario, luck, patients, replications)
-        days = np.cumsum(fates.enrolled, axis=0)  # the tiles hold gaps between neighbours
+        days = np.cumsum(_enrolment(scenario, _Tile(luck, range(patients), replications)), axis=0)
         if np.all(days[-1] > last):
             break
         patients *= 2
-    present = int(np.max(np.sum(days <= last, axis=0), initial=1))
-    kept: Fates = Fate._make(array[:present] for array in fates)
-    return kept._replace(enrolled=np.where(days <= last, days, NEVER)[:present])
+    came = days <= last
+    present = int(np.max(np.sum(came, axis=0), initial=1))
+    fates = _tiled(scenario, luck, present, replications)
+    return fates._replace(enrolled=np.where(came, days, NEVER)[:present])
 
 
 def _draw_tile(scenario: Scenario, tile: _Tile) -> Fates:
     age = tile.value(Stream.AGE, scenario.cohort.age_years)
     female = tile.yes(Stream.SEX, scenario.cohort.female)
-    mobilisation_days, infection, infection_death = _mobilisation(scenario, tile)
-    sessions, collected, slot_days, short = _harvest(scenario, tile)
-    marrow = scenario.harvest.marrow
+    mobilisation_days, infected, infection, infection_death = _mobilisation(scenario, tile)
+    sessions, collected, slot_days, marrow_days, harvest_fails = _harvest(scenario, tile)
     aplasia_days = tile.value(Stream.APLASIA_DURATION, scenario.aplasia.duration_days)
     aplasia_infection, late_infection, death, stay_days = _after_reinfusion(scenario, tile, aplasia_days)
     responds = ~tile.yes(Stream.RESPONSE, scenario.response.non_response)
+    relapse = _relapse(scenario.relapse, tile, aplasia_days)
     extra = scenario.background.extra_per_year
+    with_extra = extra.remission > 0 or extra.relapsed > 0
     return Fate(
         enrolled=_enrolment(scenario, tile),
         age=age,
         female=female,
         background_days=_background(scenario, tile, age, female),
         lupus_days=tile.spent(Stream.LUPUS, scenario.active_disease.hazard_per_year / DAYS_PER_YEAR),
-        extra_budget=(
-            tile.budget(Stream.BACKGROUND_EXTRA)
-            if extra.remission > 0 or extra.relapsed > 0
-            else np.full(tile.shape, NEVER)
-        ),
+        extra_budget=tile.budget(Stream.BACKGROUND_EXTRA) if with_extra else tile.full(NEVER),
         mobilisation_days=mobilisation_days,
         mobilisation_infection=infection,
         mobilisation_infection_death=infection_death,
         sessions=sessions,
         collected=collected,
         slot_days=slot_days,
-        marrow_days=np.where(short, marrow.days, 0.0),
-        harvest_fails=short & tile.yes(Stream.MARROW_FAILURE, marrow.failure),
-        recovery_days=_recovery(scenario, tile, infected=infection < NEVER),
+        marrow_days=marrow_days,
+        harvest_fails=harvest_fails,
+        recovery_days=_recovery(scenario, tile, infected),
         immunoablation_days=tile.value(Stream.IMMUNOABLATION_DURATION, scenario.immunoablation.duration_days),
         toxicity_days=tile.spent(Stream.TOXICITY, scenario.immunoablation.toxicity_per_day),
         aplasia_days=aplasia_days,
@@ -230,73 +250,77 @@ def _draw_tile(scenario: Scenario, tile: _Tile) -> Fates:
         stay_days=stay_days,
         turnaround_days=tile.value(Stream.ROOM_TURNAROUND, scenario.clinic.room_turnaround_days),
         responds=responds,
-        relapse_days=np.where(responds, _relapse(scenario.relapse, tile, aplasia_days), NEVER),
+        relapse_days=relapse if scenario.response.non_response == 0 else np.where(responds, relapse, NEVER),
     )
 
 
 def _enrolment(scenario: Scenario, tile: _Tile) -> Floats:
     """Return days of enrolment (trial) or gaps between neighbours (Poisson)."""
     arrivals = scenario.arrivals
-    u = tile.uniform(Stream.ARRIVAL)
     if isinstance(arrivals, TrialArrivals):
-        return arrivals.window_days * u ** (1.0 / arrivals.power)
-    return -np.log1p(-u) * (DAYS_PER_YEAR / arrivals.per_year)
+        return arrivals.window_days * uniforms(tile.lanes(Stream.ARRIVAL)) ** (1.0 / arrivals.power)
+    return tile.budget(Stream.ARRIVAL) * (DAYS_PER_YEAR / arrivals.per_year)
 
 
 def _background(scenario: Scenario, tile: _Tile, age: Floats, female: Booleans) -> Floats:
     """Return enrolment to background death: the hazard is constant between birthdays."""
-    hazards = background_hazards(scenario.background)
-    if not hazards.any():
-        return np.full(tile.shape, NEVER)
-    budget = tile.budget(Stream.BACKGROUND)
-    death_age = np.empty(tile.shape)
-    for row, sex in enumerate((~female, female)):
-        hazard = hazards[row]
-        at_birthday = np.concatenate(([0.0], np.cumsum(hazard[:-1])))
-        now = np.minimum(age[sex].astype(np.intp), hazard.size - 1)
-        spent = at_birthday[now] + hazard[now] * (age[sex] - now) + budget[sex]
-        year = np.searchsorted(at_birthday, spent, side="right") - 1
-        with np.errstate(divide="ignore", over="ignore"):
-            death_age[sex] = year + (spent - at_birthday[year]) / hazard[year]
+    ages = death_ages(scenario.background)
+    if ages is None:
+        return tile.full(NEVER)
+    death_age = ages.at(age, female, tile.budget(Stream.BACKGROUND))
     with np.errstate(over="ignore"):
         return np.maximum(death_age - age, 0.0) * DAYS_PER_YEAR
 
 
-def _mobilisation(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats]:
-    """Return duration, infection's onset and its death, from enrolment; the last days are at risk."""
+def _mobilisation(scenario: Scenario, tile: _Tile) -> tuple[Floats, Positions, Floats, Floats]:
+    """Return duration, who is infected, and onset and death from enrolment; the last days are at risk."""
     infection = scenario.mobilisation.infection
     days = tile.value(Stream.MOBILISATION_DURATION, scenario.mobilisation.duration_days)
-    opens = days - np.minimum(infection.window_days, days)
-    onset = opens + tile.spent(Stream.MOBILISATION_INFECTION, infection.hazard_per_day)
-    onset = np.where(onset < days, onset, NEVER)
-    fatal = tile.yes(Stream.MOBILISATION_INFECTION_FATAL, infection.case_fatality)
-    return days, onset, np.where(fatal, onset + infection.days_to_death, NEVER)
+    onset, death = tile.full(NEVER), tile.full(NEVER)
+    who, after = tile.spent_within(
+        Stream.MOBILISATION_INFECTION, infection.hazard_per_day, infection.window_days
+    )
+    lasts = days.reshape(-1)[who]
+    at = (lasts - np.minimum(infection.window_days, lasts)) + after
+    in_time = at < lasts
+    who, at = who[in_time], at[in_time]
+    fatal = tile.yes_of(who, Stream.MOBILISATION_INFECTION_FATAL, infection.case_fatality)
+    onset.reshape(-1)[who] = at
+    death.reshape(-1)[who[fatal]] = at[fatal] + infection.days_to_death
+    return days, who, onset, death
 
 
-def _harvest(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats, Booleans]:
-    """Return sessions, cells collected, days at the slot, and who fell short of the target."""
+def _harvest(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats, Floats, Booleans]:
+    """Return sessions, cells collected, days at the slot, days for marrow, and whose harvest fails."""
     harvest = scenario.harvest
-    nobody = np.zeros(tile.shape, dtype=np.bool_)
+    marrow_days, fails = tile.full(0.0), np.zeros(tile.shape, dtype=np.bool_)
     if harvest.duration_days != "by_sessions":
         days = tile.value(Stream.HARVEST_DURATION, harvest.duration_days)
-        return np.zeros(tile.shape), np.full(tile.shape, np.nan), days, nobody
-    collected, sessions, short = np.zeros(tile.shape), np.zeros(tile.shape), ~nobody
-    for session in range(harvest.max_sessions):
-        collected += tile.value_of(short, Stream.HARVEST_YIELD, harvest.yield_million_per_kg, session)
-        sessions = np.where(short, session + 1.0, sessions)
-        short = short & (collected < harvest.target_million_per_kg)
-        if not short.any():
+        return tile.full(0.0), tile.full(np.nan), days, marrow_days, fails
+    target, yields = harvest.target_million_per_kg, harvest.yield_million_per_kg
+    collected, sessions = tile.value(Stream.HARVEST_YIELD, yields), tile.full(1.0)
+    got, held = collected.reshape(-1), sessions.reshape(-1)
+    short = np.flatnonzero(got < target)
+    for session in range(1, harvest.max_sessions):
+        if not short.size:
             break
-    return sessions, collected, sessions, short
+        so_far = got[short] + tile.value_of(short, Stream.HARVEST_YIELD, yields, session)
+        got[short], held[short] = so_far, session + 1.0
+        short = short[so_far < target]
+    marrow_days.reshape(-1)[short] = harvest.marrow.days
+    fails.reshape(-1)[short] = tile.yes_of(short, Stream.MARROW_FAILURE, harvest.marrow.failure)
+    return sessions, collected, sessions, marrow_days, fails
 
 
-def _recovery(scenario: Scenario, tile: _Tile, infected: Booleans) -> Floats:
+def _recovery(scenario: Scenario, tile: _Tile, infected: Positions) -> Floats:
     """Return harvest to readiness; an infection in mobilisation sets its own chance of postponement."""
     postponement = scenario.recovery.postponement
     days = tile.value(Stream.RECOVERY_DURATION, scenario.recovery.duration_days)
-    chance = np.where(infected, postponement.after_infection, postponement.probability)
-    postponed = tile.yes(Stream.POSTPONEMENT, chance)
-    return days + tile.value_of(postponed, Stream.POSTPONEMENT_DURATION, postponement.duration_days)
+    postponed = tile.yes(Stream.POSTPONEMENT, postponement.probability).reshape(-1)
+    postponed[infected] = tile.yes_of(infected, Stream.POSTPONEMENT, postponement.after_infection)
+    who = np.flatnonzero(postponed)
+    days.reshape(-1)[who] += tile.value_of(who, Stream.POSTPONEMENT_DURATION, postponement.duration_days)
+    return days
 
 
 def _after_reinfusion(
@@ -304,20 +328,30 @@ def _after_reinfusion(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return onset in aplasia, late onset, first infection death and discharge, from reinfusion."""
     infection, late = scenario.aplasia.infection, scenario.late_infection
-    onset = tile.spent(Stream.APLASIA_INFECTION, infection.hazard_per_day * infection.ward_relative_risk)
-    onset = np.where(onset < aplasia_days, onset, NEVER)
-    fatal = tile.yes(Stream.APLASIA_INFECTION_FATAL, infection.case_fatality)
-    late_onset = aplasia_days + tile.spent(Stream.LATE_INFECTION, late.hazard_per_day)
-    late_onset = np.where(late_onset < late.until_day, late_onset, NEVER)
-    late_fatal = tile.yes(Stream.LATE_INFECTION_FATAL, infection.case_fatality)
-    death = np.where(fatal, onset, NEVER)
-    death = np.minimum(death, np.where(late_fatal, late_onset, NEVER)) + infection.days_to_death
+    aplasia, fatality = aplasia_days.reshape(-1), infection.case_fatality
+    onset, late_onset, death = (tile.full(NEVER) for _ in range(3))
+    stay = aplasia_days + tile.value(Stream.DISCHARGE_DELAY, scenario.aplasia.discharge_delay_days)
 
-    ready = aplasia_days + tile.value(Stream.DISCHARGE_DELAY, scenario.aplasia.discharge_delay_days)
-    infected = onset < NEVER
-    ill_days = tile.value_of(infected & ~fatal, Stream.APLASIA_INFECTION_DURATION, infection.duration_days)
-    over = onset + np.where(fatal, infection.days_to_death, ill_days)
-    return onset, late_onset, death, np.where(infected, np.maximum(ready, over), ready)
+    hazard = infection.hazard_per_day * infection.ward_relative_risk
+    who, at = tile.spent_within(Stream.APLASIA_INFECTION, hazard, float(aplasia.max(initial=0.0)))
+    in_time = at < aplasia[who]
+    who, at = who[in_time], at[in_time]
+    fatal = tile.yes_of(who, Stream.APLASIA_INFECTION_FATAL, fatality)
+    ill_days = np.full(who.size, infection.days_to_death)
+    ill_days[~fatal] = tile.value_of(who[~fatal], Stream.APLASIA_INFECTION_DURATION, infection.duration_days)
+    onset.reshape(-1)[who] = at
+    death.reshape(-1)[who[fatal]] = at[fatal] + infection.days_to_death
+    stay.reshape(-1)[who] = np.maximum(stay.reshape(-1)[who], at + ill_days)
+
+    who, after = tile.spent_within(Stream.LATE_INFECTION, late.hazard_per_day, late.until_day)
+    at = aplasia[who] + after
+    in_time = at < late.until_day
+    who, at = who[in_time], at[in_time]
+    fatal = tile.yes_of(who, Stream.LATE_INFECTION_FATAL, fatality)
+    late_onset.reshape(-1)[who] = at
+    late_death = at[fatal] + infection.days_to_death
+    death.reshape(-1)[who[fatal]] = np.minimum(death.reshape(-1)[who[fatal]], late_death)
+    return onset, late_onset, death, stay
 
 
 def _relapse(relapse: Relapse, tile: _Tile, aplasia_days: Floats) -> Floats:

@@ -25,6 +25,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.patient.quantiles import uniforms
 from sim.patient.streams import MAX_SEED, Stream
 from sim.scenario.distributions import Floats
 
@@ -94,8 +95,10 @@ class Luck:
             raw = (raw >> np.uint64(32)) | (raw << np.uint64(32))
         return raw.view(np.uint32).reshape(len(patients), BLOCK)
 
-    def uniforms(self, stream: Stream, patients: range, replications: range, occurrence: int = 0) -> Floats:
-        """Return uniforms, shape (len(patients), len(replications)).
+    def lanes(
+        self, stream: Stream, patients: range, replications: range, occurrence: int = 0
+    ) -> NDArray[np.uint32]:
+        """Return lanes, shape (len(patients), len(replications)).
 
         Parameters
         ----------
@@ -105,5 +108,9 @@ class Luck:
         block, first = divmod(replications.start, BLOCK)
         if first + len(replications) > BLOCK:
             raise ValueError("replications of one call must lie within one block of 256")
-        lanes = self.words(stream, patients, block, occurrence)[:, first : first + len(replications)]
-        return (lanes.astype(np.float64) + 0.5) * 2.0**-32
+        words = self.words(stream, patients, block, occurrence)
+        return np.ascontiguousarray(words[:, first : first + len(replications)])
+
+    def uniforms(self, stream: Stream, patients: range, replications: range, occurrence: int = 0) -> Floats:
+        """Return uniforms, addressed and shaped as `lanes`."""
+        return uniforms(self.lanes(stream, patients, replications, occurrence))

@@ -93,8 +93,12 @@ class Lognormal(_Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return ``exp(mu + sigma z(u))`` with z the standard normal quantile."""
+        return self.of_normal(special.ndtri(u))
+
+    def of_normal(self, z: Floats) -> Floats:
+        """Return ``exp(mu + sigma z)``: the value where a standard normal one would be `z`."""
         mu, sigma = self.log_mean_and_sigma
-        return np.asarray(np.exp(mu + sigma * special.ndtri(u)))
+        return np.asarray(np.exp(mu + sigma * z))
 
     def cdf(self, x: Floats) -> Floats:
         """Return the normal distribution function of the standardised logarithm."""

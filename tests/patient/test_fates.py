@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim.patient.fates import NEVER, Fate, Fates, by_replication, draw_fates, expected_patients
 from sim.patient.luck import Luck
+from sim.patient.quantiles import draw as by_inverse
 from sim.patient.streams import Stream
 from sim.scenario.life_table import background_hazards
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -171,9 +172,7 @@ def test_a_harvest_goes_on_until_the_target_or_the_last_session(scenario_of: Mak
     scenario = scenario_of()
     fates, harvest = draw(scenario), scenario.harvest
     yields = [
-        harvest.yield_million_per_kg.quantile(
-            Luck(1).uniforms(Stream.HARVEST_YIELD, range(50), range(256), k)
-        )
+        by_inverse(harvest.yield_million_per_kg, Luck(1).words(Stream.HARVEST_YIELD, range(50), 0, k))
         for k in range(harvest.max_sessions)
     ]
     collected = np.cumsum(yields, axis=0)
