@@ -91,6 +91,10 @@ class History:
         count: NDArray[np.int64] = np.sum([onset < NEVER for onset in onsets], axis=0)
         return count
 
+    def some(self, patients: slice) -> History:
+        """Return some patients of every replication, as views."""
+        return History(**{name: getattr(self, name)[patients] for name in columns_of(self)})
+
     def alone(self, replication: int) -> History:
         """Return a copy of one replication, which keeps nothing of the others in memory."""
         chosen = slice(replication, replication + 1)

@@ -1,20 +1,21 @@
 """The endpoints, read off histories: as counts on everybody's whole course, and as a trial would report them.
 
 Times are compared as absolute days, never as differences, so that a death exactly at a reading time falls
-on the same side everywhere.
+on the same side everywhere. Patients are read a fixed number at a time, which adds up in a fixed order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.clinic.history import History
 from sim.clinic.states import TREATMENT_CAUSES, Cause
-from sim.outcomes.many_trials import Incidences, incidences
+from sim.outcomes.counting import Some, count, total
+from sim.outcomes.many_trials import FollowUps, follow_ups, incidences
 from sim.patient.fates import NEVER, Booleans, last_arrival_day
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, keys, read_times
@@ -24,6 +25,18 @@ EARLY_DEATH_YEARS = 0.125
 EARLY_RELAPSE_YEARS = 0.5
 TREATMENT_DAYS = 100.0
 """Days after reinfusion up to which a death counts as treatment-related."""
+
+_PATIENTS_AT_ONCE = 128
+
+# The curves a trial estimates: the endpoints of each, survival first and then its causes of failure.
+_CURVES = {
+    "alive": ("overall_survival",),
+    "disease_free": (
+        "disease_free_survival", "relapse_incidence", "no_response", "death_without_relapse",
+    ),
+    "alive_enrolled": ("overall_survival_enrolled",),
+    "disease_free_enrolled": ("disease_free_survival_enrolled",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +60,67 @@ def read_endpoints(history: History, scenario: Scenario) -> dict[Key, Reading]:
     KeyError
         An endpoint was computed that the dictionary of endpoints does not name.
     """
-    view = _View(history, scenario)
-    readings = dict(_read_all(view))
-    return {key: readings[key] for key in keys(scenario.follow_up.horizon_years)}
+    sums = Sums()
+    for first in range(0, len(history.death), _PATIENTS_AT_ONCE):
+        sums.add(history.some(slice(first, first + _PATIENTS_AT_ONCE)), scenario)
+    return sums.readings(scenario)
+
+
+@dataclass(slots=True)
+class Sums:
+    """What is read off some patients after others; numbers have shape (replications,)."""
+
+    total: dict[Key, Floats] = field(default_factory=dict)
+    size: dict[str, Floats] = field(default_factory=dict)
+    """By denominator."""
+    reported: dict[Key, tuple[Floats, Floats]] = field(default_factory=dict)
+    """What a trial counts and out of how many, where that is not what everybody's whole course gives."""
+    followed: dict[str, list[FollowUps]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, history: History, scenario: Scenario) -> None:
+        """Read some patients, at most 255 of each replication."""
+        view = _View(history, scenario)
+        with np.errstate(invalid="ignore"):  # never less never, where the masks look away
+            for part in (_mortality, _from_reinfusion, _from_enrolment, _stay, _follow_up):
+                for name, time, number, trial in part(view, self):
+                    key = (name, time)
+                    self.total[key] = self.total[key] + number if key in self.total else number
+                    if trial is not None:
+                        before = self.reported.get(key)
+                        both = trial if before is None else (before[0] + trial[0], before[1] + trial[1])
+                        self.reported[key] = both
+
+    def out_of(self, denominator: str, number: Floats) -> None:
+        """Add to a denominator."""
+        self.size[denominator] = self.size[denominator] + number if denominator in self.size else number
+
+    def readings(self, scenario: Scenario) -> dict[Key, Reading]:
+        """Return every endpoint."""
+        opened, closed = _open_days(scenario)
+        replications = len(next(iter(self.total.values())))
+        sizes = {**self.size, "days": np.full(replications, closed - opened)}
+        trials = dict(self._trials(scenario))
+        readings = {}
+        for key in keys(scenario.follow_up.horizon_years):
+            endpoint = BY_NAME[key[0]]
+            number, size = self.total[key], sizes[endpoint.denominator]
+            if endpoint.trial == "none":
+                trial = np.full(size.shape, np.nan)
+            elif key in trials:
+                trial = trials[key]
+            else:
+                trial = _ratio(*self.reported.get(key, (number, size)))
+            readings[key] = Reading(number, size, trial)
+        return readings
+
+    def _trials(self, scenario: Scenario) -> Iterator[tuple[Key, Floats]]:
+        """Yield the estimates of censored follow-up."""
+        for curve, names in _CURVES.items():
+            times = _times(scenario, names[0])
+            keys_ = np.concatenate(self.followed[curve])
+            found = incidences(keys_, max(len(names) - 1, 1), [time * DAYS_PER_YEAR for time in times])
+            for name, values in zip(names, (found.survival, *found.by_cause), strict=False):
+                yield from (((name, time), value) for time, value in zip(times, values, strict=True))
 
 
 def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict[str, tuple[Floats, Floats]]:
@@ -60,7 +131,7 @@ def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict
     Parameters
     ----------
     times
-        Years from reinfusion, or from enrolment, shape (times,).
+        Years from reinfusion, or from enrolment, rising, shape (times,).
 
     Returns
     -------
@@ -74,160 +145,174 @@ def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict
     }
     if scenario.cohort.enters_at == "home":
         curves = {"overall_survival_enrolled": (view.enrolled, history.enrolled, history.death)}
-    return {
-        name: (
-            np.array([_count(among & (end > start + time * DAYS_PER_YEAR)) for time in times]),
-            _count(among),
-        )
-        for name, (among, start, end) in curves.items()
-    }
+    days = times * DAYS_PER_YEAR
+    found = {}
+    for name, (among, start, end) in curves.items():
+        size: Floats = np.sum(among, axis=0, dtype=np.float64)
+        found[name] = (size - _events_by(among, start, end, days), size)
+    return found
+
+
+def _events_by(among: Booleans, start: Floats, end: Floats, days: Floats) -> Floats:
+    """Count the ends by each of some rising days from the start, shape (days, replications)."""
+    ended = Some(among & (end <= start + days[-1]))
+    begun, over = ended.of(start), ended.of(end)
+    first = np.minimum(np.searchsorted(days, over - begun), days.size - 1)
+    first -= (first > 0) & (over <= begun + days[np.maximum(first - 1, 0)])  # differences round
+    first += over > begun + days[first]
+    return np.cumsum([ended.number(first == number) for number in range(days.size)], axis=0)
+
+
+def _open_days(scenario: Scenario) -> tuple[float, float]:
+    """Return the days from which and up to which the clinic counts as open."""
+    arrivals = scenario.arrivals
+    opened = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
+    return opened, last_arrival_day(scenario)
 
 
 class _View:
-    """A history with what several endpoints need; masks and times of shape (patients, replications)."""
+    """Some patients with what several endpoints need; masks and times of shape (patients, replications)."""
 
     def __init__(self, history: History, scenario: Scenario) -> None:
         self.history, self.scenario = history, scenario
-        arrivals = scenario.arrivals
-        self.open_from = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
-        self.open_until = last_arrival_day(scenario)
-        self.enrolled = history.present & (history.enrolled >= self.open_from)
+        self.open_from, self.open_until = _open_days(scenario)
+        self.enrolled = history.present
+        if self.open_from > 0:
+            self.enrolled = self.enrolled & (history.enrolled >= self.open_from)
         self.reinfused = self.enrolled & history.reinfused
         cut = scenario.follow_up.data_cut_days
-        self.cut: Floats = history.follow_up_end if cut == "none" else np.full_like(history.death, cut)
-        assessed = history.aplasia + scenario.response.assessed_at_days
-        unanswered = self.reinfused & ~history.responds & (history.death > assessed)
-        self.no_response = np.where(unanswered, assessed, NEVER)
-        # A non-responder never relapses, so one of the first two is infinite.
-        self.disease_free_end = np.minimum(
-            np.minimum(history.relapse, self.no_response), np.minimum(history.death, history.withdrawn)
-        )
+        self.cut: Floats = history.follow_up_end if cut == "none" else np.array(cut)
+        self.unanswered: Booleans | None = None
+        self.disease_free_end = np.minimum(history.relapse, np.minimum(history.death, history.withdrawn))
+        if not history.responds.all():
+            assessed = history.aplasia + scenario.response.assessed_at_days
+            self.unanswered = self.reinfused & ~history.responds & (history.death > assessed)
+            # A non-responder never relapses.
+            self.disease_free_end = np.where(
+                self.unanswered, np.minimum(assessed, self.disease_free_end), self.disease_free_end
+            )
 
-    def after(self, years: float) -> Floats:
-        """Return the day that lies some years after reinfusion."""
-        return self.history.aplasia + years * DAYS_PER_YEAR
+    def failed(self) -> list[Booleans]:
+        """Return, among the reinfused, who first relapses, has no response, or dies."""
+        history, end = self.history, self.disease_free_end
+        ended = self.reinfused & (end < NEVER)
+        relapsed = ended & (history.relapse == end)
+        nobody = np.zeros(ended.shape, dtype=np.bool_)
+        unanswered = nobody if self.unanswered is None else ended & self.unanswered & ~relapsed
+        return [relapsed, unanswered, ended & ~(relapsed | unanswered)]
 
-    def died_of(self, causes: tuple[Cause, ...]) -> Booleans:
-        """Return who died of one of the causes."""
-        return self.enrolled & np.isin(self.history.cause, causes)
-
-    def counted(self, who: Booleans, when: Floats, among: Booleans) -> Reading:
-        """Count an event among some patients; a trial counts those that its data cut has seen."""
-        size, seen = _count(among), _count(among & (self.history.enrolled <= self.cut))
-        return Reading(_count(who), size, _ratio(_count(who & (when <= self.cut)), seen))
-
-    def seen(self, who: Booleans, among: Booleans) -> Reading:
-        """Count what the data cut has seen, which is what a trial reports."""
-        total, size = _count(who), _count(among)
-        return Reading(total, size, _ratio(total, size))
-
-    def averaged(self, value: Floats, among: Booleans) -> Reading:
-        """Average a value that no trial reports."""
-        size = _count(among)
-        return Reading(_sum(value, among), size, np.full(size.shape, np.nan))
+    def follow(self, start: Floats, end: Floats, events: Sequence[Booleans], among: Booleans) -> FollowUps:
+        """Follow as trials do: who started before the data cut, until the event or the cut."""
+        by_cut = end <= self.cut
+        followed = np.minimum(end, self.cut) - start
+        return follow_ups(followed, [had & by_cut for had in events], among & (start < self.cut))
 
 
-def _read_all(view: _View) -> Iterator[tuple[Key, Reading]]:
-    yield from _mortality(view)
-    yield from _from_reinfusion(view)
-    yield from _from_enrolment(view)
-    yield from _stay(view)
-    yield from _follow_up(view)
+Row = tuple[str, float | None, Floats, tuple[Floats, Floats] | None]
+"""An endpoint, its time, a number, and what a trial counts if that is something else."""
 
 
-def _mortality(view: _View) -> Iterator[tuple[Key, Reading]]:
+def _mortality(view: _View, sums: Sums) -> Iterator[Row]:
     history = view.history
-    treatment = view.died_of(TREATMENT_CAUSES) & (history.death <= history.aplasia + TREATMENT_DAYS)
-    before = view.enrolled & (history.death < NEVER) & ~history.reinfused & ~(history.withdrawn < NEVER)
+    enrolled, seen = count(view.enrolled), count(view.enrolled & (history.enrolled <= view.cut))
+    sums.out_of("enrolled", enrolled)
+    dead = Some(view.enrolled & (history.death < NEVER))
+    death, aplasia, cause = dead.of(history.death), dead.of(history.aplasia), dead.of(history.cause)
+    by_cut = death <= dead.of(view.cut)
+    causes = [cause == which for which in Cause]
+    treatment = np.logical_or.reduce([causes[which] for which in TREATMENT_CAUSES])
+    treatment &= death <= aplasia + TREATMENT_DAYS
     for name, who in (
         ("treatment_related_mortality", treatment),
-        ("transplant_related_mortality", treatment & history.reinfused),
-        ("pre_transplant_mortality", before),
-        *((f"death_by_cause_{cause.name.lower()}", view.died_of((cause,))) for cause in Cause),
+        ("transplant_related_mortality", treatment & (aplasia < NEVER)),
+        ("pre_transplant_mortality", (aplasia == NEVER) & (dead.of(history.withdrawn) == NEVER)),
+        *((f"death_by_cause_{which.name.lower()}", causes[which]) for which in Cause),
     ):
-        yield (name, None), view.counted(who, history.death, view.enrolled)
-    dead = view.enrolled & (history.death <= view.cut)
-    soon = dead & (history.death <= history.enrolled + EARLY_DEATH_YEARS * DAYS_PER_YEAR)
-    yield ("deaths_by_data_cut", None), view.seen(dead, view.enrolled)
-    yield ("early_deaths", None), view.seen(soon, dead)
-    withdrawn = view.enrolled & (history.withdrawn < NEVER)
-    yield ("harvest_failure", None), view.counted(withdrawn, history.withdrawn, view.enrolled)
+        yield name, None, dead.number(who), (dead.number(who & by_cut), seen)
+    soon = by_cut & (death <= dead.of(history.enrolled) + EARLY_DEATH_YEARS * DAYS_PER_YEAR)
+    died = dead.number(by_cut)
+    sums.out_of("died", died)
+    yield "deaths_by_data_cut", None, died, None
+    yield "early_deaths", None, dead.number(soon), None
+    withdrawn = Some(view.enrolled & (history.withdrawn < NEVER))
+    known = withdrawn.number(withdrawn.of(history.withdrawn) <= withdrawn.of(view.cut))
+    yield "harvest_failure", None, withdrawn.number(), (known, seen)
 
 
-def _from_reinfusion(view: _View) -> Iterator[tuple[Key, Reading]]:
-    history, size = view.history, _count(view.reinfused)
-    times = _times(view.scenario, "overall_survival")
-    kinds = (history.relapse, view.no_response, history.death)
-    cause = _first(kinds, view.disease_free_end)
-    free = _as_trials(view, history.aplasia, view.disease_free_end, cause, len(kinds), view.reinfused, times)
-    death = _first((history.death,), history.death)
-    alive = _as_trials(view, history.aplasia, history.death, death, 1, view.reinfused, times)
-    for k, time in enumerate(times):
-        day = view.after(time)
-        event_free = view.reinfused & (view.disease_free_end > day)
-        well = event_free & history.responds & (history.recovering_in_hospital <= day)
-        had = view.reinfused & (view.disease_free_end <= day)
-        survivors = _count(view.reinfused & (history.death > day))
-        yield ("overall_survival", time), Reading(survivors, size, alive.survival[k])
-        yield ("disease_free_survival", time), Reading(_count(event_free), size, free.survival[k])
-        names = ("relapse_incidence", "no_response", "death_without_relapse")
-        for number, name in enumerate(names):
-            yield (name, time), Reading(_count(had & (cause == number)), size, free.by_cause[number][k])
+def _from_reinfusion(view: _View, sums: Sums) -> Iterator[Row]:
+    history, end, failed = view.history, view.disease_free_end, view.failed()
+    sums.out_of("reinfused", count(view.reinfused))
+    sums.followed["alive"].append(
+        view.follow(history.aplasia, history.death, [history.death < NEVER], view.reinfused)
+    )
+    sums.followed["disease_free"].append(view.follow(history.aplasia, end, failed, view.reinfused))
+    well = view.reinfused & history.responds
+    for time in _times(view.scenario, "overall_survival"):
+        day = history.aplasia + time * DAYS_PER_YEAR
+        event_free, ended = end > day, end <= day
+        yield "overall_survival", time, count(view.reinfused & (history.death > day)), None
+        yield "disease_free_survival", time, count(view.reinfused & event_free), None
+        for name, cause in zip(_CURVES["disease_free"][1:], failed, strict=True):
+            yield name, time, count(cause & ended), None
+        in_remission = well & event_free & (history.recovering_in_hospital <= day)
         evaluable = view.reinfused & (day <= view.cut)
-        reported = _ratio(_count(well & evaluable), _count(evaluable))
-        yield ("in_remission", time), Reading(_count(well), size, reported)
+        trial = count(in_remission & evaluable), count(evaluable)
+        yield "in_remission", time, count(in_remission), trial
     years = _years_lived(history.death, history.aplasia, view.scenario)
-    yield ("restricted_mean_survival", None), view.averaged(years, view.reinfused)
+    yield "restricted_mean_survival", None, total(years, view.reinfused), None
 
 
-def _from_enrolment(view: _View) -> Iterator[tuple[Key, Reading]]:
-    history, size = view.history, _count(view.enrolled)
-    for name, end in (
-        ("overall_survival_enrolled", history.death),
-        ("disease_free_survival_enrolled", view.disease_free_end),
-    ):
-        times = _times(view.scenario, name)
-        cause = _first((end,), end)
-        trials = _as_trials(view, history.enrolled, end, cause, 1, view.enrolled, times)
-        for k, time in enumerate(times):
-            free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
-            yield (name, time), Reading(_count(free), size, trials.survival[k])
-    years = _years_lived(history.death, history.enrolled, view.scenario)
-    yield ("restricted_mean_survival_enrolled", None), view.averaged(years, view.enrolled)
-
-
-def _stay(view: _View) -> Iterator[tuple[Key, Reading]]:
+def _from_enrolment(view: _View, sums: Sums) -> Iterator[Row]:
     history = view.history
-    granted = view.enrolled & (history.immunoablation < NEVER)
+    for name, curve, end in (
+        ("overall_survival_enrolled", "alive_enrolled", history.death),
+        ("disease_free_survival_enrolled", "disease_free_enrolled", view.disease_free_end),
+    ):
+        sums.followed[curve].append(view.follow(history.enrolled, end, [end < NEVER], view.enrolled))
+        for time in _times(view.scenario, name):
+            free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
+            yield name, time, count(free), None
+    years = _years_lived(history.death, history.enrolled, view.scenario)
+    yield "restricted_mean_survival_enrolled", None, total(years, view.enrolled), None
+
+
+def _stay(view: _View, sums: Sums) -> Iterator[Row]:
+    history = view.history
+    onsets = (history.mobilisation_infection, history.aplasia_infection, history.late_infection)
+    infections = [count(view.enrolled & (onset < NEVER)) for onset in onsets]
+    yield "infections_per_patient", None, infections[0] + infections[1] + infections[2], None
+    stayed = history.immunoablation < NEVER
+    granted = view.enrolled & stayed
+    sums.out_of("granted", count(granted))
     left = np.minimum(np.minimum(history.home, history.death), history.follow_up_end)
-    stay = _difference(left, history.immunoablation)
-    wait = _difference(history.immunoablation, history.waiting)
-    infections = history.infections.astype(np.float64)
-    yield ("infections_per_patient", None), view.averaged(infections, view.enrolled)
-    yield ("length_of_stay_days", None), view.averaged(stay, granted)
-    yield ("room_wait_days", None), view.averaged(wait, granted)
-    free_again = left + history.turnaround_days
-    used = np.minimum(free_again, view.open_until) - np.maximum(history.immunoablation, view.open_from)
-    open_days = np.full(stay.shape[1], view.open_until - view.open_from)
-    in_use = _sum(np.maximum(used, 0.0), history.immunoablation < NEVER)
-    yield ("room_occupancy", None), Reading(in_use, open_days, np.full(open_days.shape, np.nan))
+    yield "length_of_stay_days", None, total(left - history.immunoablation, granted), None
+    yield "room_wait_days", None, total(history.immunoablation - history.waiting, granted), None
+    free_again = np.minimum(left + history.turnaround_days, view.open_until)
+    used = np.maximum(free_again - np.maximum(history.immunoablation, view.open_from), 0.0)
+    yield "room_occupancy", None, total(used, stayed), None
     harvested = view.enrolled & np.isfinite(history.collected)
-    yield ("apheresis_sessions", None), view.averaged(history.sessions, harvested)
-    infused = history.collected * view.scenario.harvest.selection_recovery
-    yield ("cd34_infused", None), view.averaged(infused, harvested & view.reinfused)
+    infused = harvested & view.reinfused
+    sums.out_of("harvested", count(harvested))
+    sums.out_of("infused", count(infused))
+    yield "apheresis_sessions", None, total(history.sessions, harvested), None
+    selected = history.collected * view.scenario.harvest.selection_recovery
+    yield "cd34_infused", None, total(selected, infused), None
 
 
-def _follow_up(view: _View) -> Iterator[tuple[Key, Reading]]:
+def _follow_up(view: _View, sums: Sums) -> Iterator[Row]:
     history = view.history
     followed = view.reinfused & (history.aplasia < view.cut)
-    years = _difference(np.minimum(history.death, view.cut), history.aplasia) / DAYS_PER_YEAR
-    total, size = _sum(years, followed), _count(followed)
-    yield ("mean_follow_up", None), Reading(total, size, _ratio(total, size))
+    sums.out_of("followed", count(followed))
+    years = (np.minimum(history.death, view.cut) - history.aplasia) / DAYS_PER_YEAR
+    yield "mean_follow_up", None, total(years, followed), None
     answered = view.reinfused & history.responds & (history.recovering_in_hospital <= view.cut)
+    sums.out_of("responded", count(answered))
     relapsed = answered & (history.relapse <= view.cut)
-    early = relapsed & (history.relapse <= view.after(EARLY_RELAPSE_YEARS))
-    yield ("relapses_by_data_cut", None), view.seen(relapsed, answered)
-    yield ("early_relapses", None), view.seen(early, relapsed)
+    number = count(relapsed)
+    sums.out_of("relapsed", number)
+    yield "relapses_by_data_cut", None, number, None
+    early = history.relapse <= history.aplasia + EARLY_RELAPSE_YEARS * DAYS_PER_YEAR
+    yield "early_relapses", None, count(relapsed & early), None
 
 
 def _times(scenario: Scenario, name: str) -> list[float]:
@@ -235,49 +320,11 @@ def _times(scenario: Scenario, name: str) -> list[float]:
     return [time for time in times if time is not None]
 
 
-def _as_trials(
-    view: _View, start: Floats, end: Floats, cause: NDArray[np.int64], causes: int, among: Booleans,
-    times: list[float],
-) -> Incidences:  # fmt: skip
-    """Estimate as trials do: who started before the data cut is followed until the event or the cut."""
-    cut = view.cut
-    followed = np.where(among & (start < cut), _difference(np.minimum(end, cut), start), np.nan)
-    seen = np.where(end <= cut, cause, -1)
-    return incidences(followed, seen, causes, [time * DAYS_PER_YEAR for time in times])
-
-
-def _first(times: tuple[Floats, ...], earliest: Floats) -> NDArray[np.int64]:
-    """Return which of `times` is the earliest (the last of them if none is), -1 where that is never."""
-    which = np.full(earliest.shape, len(times) - 1)
-    for number in reversed(range(len(times) - 1)):
-        which[times[number] == earliest] = number
-    which[earliest == NEVER] = -1
-    return which
-
-
 def _years_lived(death: Floats, start: Floats, scenario: Scenario) -> Floats:
     horizon = scenario.follow_up.horizon_years * DAYS_PER_YEAR
-    return np.minimum(_difference(death, start), horizon) / DAYS_PER_YEAR
+    return np.minimum(death - start, horizon) / DAYS_PER_YEAR
 
 
-def _difference(later: Floats, earlier: Floats) -> Floats:
-    """Subtract days where the earlier one came; elsewhere 0, which the masks leave out."""
-    days: Floats = np.subtract(later, earlier, out=np.zeros_like(later), where=earlier < NEVER)
-    return days
-
-
-def _count(who: Booleans) -> Floats:
-    count: Floats = np.sum(who, axis=0, dtype=np.float64)
-    return count
-
-
-def _sum(value: Floats, among: Booleans) -> Floats:
-    # One after the other, in the order of the patients: NumPy's sum picks an order by the array's shape, and
-    # a replication computed alone must give the same bits as in a batch.
-    total: Floats = np.cumsum(np.where(among, value, 0.0), axis=0)[-1]
-    return total
-
-
-def _ratio(total: Floats, size: Floats) -> Floats:
-    ratio: Floats = np.divide(total, size, out=np.full(size.shape, np.nan), where=size > 0)
+def _ratio(number: Floats, size: Floats) -> Floats:
+    ratio: Floats = np.divide(number, size, out=np.full(size.shape, np.nan), where=size > 0)
     return ratio

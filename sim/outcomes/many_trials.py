@@ -1,13 +1,26 @@
-"""Kaplan-Meier and competing incidences of many trials at once, as a trial would report them."""
+"""Kaplan-Meier and competing incidences of many trials at once, as a trial would report them.
+
+A patient's follow-up is one whole number that sorts by time and, at equal times, events before censorings:
+the bits of the time with the last two replaced by what ended it. Two times that agree to one part in 10^15
+count as equal by that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
+
+FollowUps: TypeAlias = NDArray[np.int64]
+
+MOST_CAUSES = 3
+_CENSORED = np.int64(MOST_CAUSES)
+_ABSENT = np.int64(np.iinfo(np.int64).max)  # ends in the bits of a censoring
 
 # Day counts are sums of other day counts: a patient followed for exactly t is still at risk at t.
 _ROUNDING = 1e-9
@@ -23,53 +36,95 @@ class Incidences:
     """Cumulative incidence of each cause by each time; with the survival they add to 1."""
 
 
-def incidences(followed: Floats, cause: Floats, causes: int, times: Sequence[float]) -> Incidences:
-    """Estimate survival (Kaplan-Meier) and cumulative incidences (Aalen-Johansen) of many trials.
-
-    An estimate is undefined where nobody is at risk any more, unless everybody left has had the event.
-    At equal times events come before censorings; events of one cause at one time give the usual tied
-    estimate, because the factors telescope.
+def follow_ups(
+    followed: Floats, events: Sequence[NDArray[np.bool_]], present: NDArray[np.bool_]
+) -> FollowUps:
+    """Return the follow-up of each patient as one sortable number.
 
     Parameters
     ----------
     followed
-        Time to event or censoring, shape (patients, trials); not a number for who is not in the trial.
-    cause
-        Cause of the event, 0 to causes - 1, or -1 for a censoring; same shape.
+        Time to event or censoring, not negative, shape (patients, trials).
+    events
+        For each cause, at most three, who had it; of the others it was a censoring.
+    present
+        Who is in the trial.
+    """
+    keys: FollowUps = followed.view(np.int64) | _CENSORED
+    for cause, had in enumerate(events):
+        keys ^= np.multiply(had, _CENSORED ^ cause, dtype=np.int64)
+    keys[~present] = _ABSENT
+    return keys
+
+
+def incidences(keys: FollowUps, causes: int, times: Sequence[float]) -> Incidences:
+    """Estimate survival (Kaplan-Meier) and cumulative incidences (Aalen-Johansen) of many trials.
+
+    An estimate is undefined where nobody is at risk any more, unless everybody left has had the event.
+    At equal times events come before censorings; events at one time give the usual tied estimate, because the
+    factors telescope.
+
+    Parameters
+    ----------
+    keys
+        Follow-up of each patient, shape (patients, trials), from `follow_ups`.
     times
-        Times at which to read the estimates, in the unit of `followed`.
+        Times at which to read the estimates, in the unit of the follow-up.
 
     Notes
     -----
     Kaplan EL, Meier P. J Am Stat Assoc 1958;53:457-481. Aalen OO, Johansen S. Scand J Stat 1978;5:141-150.
     """
-    patients, trials = followed.shape
-    absent = np.isnan(followed)
-    # One sort does: at equal times a censoring is moved behind the events, by the least there is.
-    key = np.where(absent, np.inf, np.where(cause < 0, np.nextafter(followed, np.inf), followed))
-    order = np.argsort(key, axis=0, kind="stable")
-    key = np.take_along_axis(key, order, axis=0)
-    cause = np.where(np.isinf(key), -1, np.take_along_axis(cause, order, axis=0))
-
-    size = np.sum(~absent, axis=0)
-    at_risk = size - np.arange(patients)[:, None]
-    step = np.where(cause >= 0, 1.0 / np.maximum(at_risk, 1), 0.0)
-    survival = np.vstack([np.ones(trials), np.cumprod(1.0 - step, axis=0)])
+    trials = np.ascontiguousarray(keys.T)
+    trials.sort(axis=1)
+    size = np.count_nonzero(trials != _ABSENT, axis=1)
+    events = _Events(trials, size)
+    step = 1.0 / events.at_risk
+    after: Floats = np.cumprod(1.0 - step, axis=1)
+    before = np.column_stack([np.ones(len(size)), after[:, :-1]])
     rising = [
-        np.vstack([np.zeros(trials), np.cumsum(np.where(cause == k, survival[:-1] * step, 0.0), axis=0)])
-        for k in range(causes)
+        np.cumsum(np.where(events.cause == cause, before * step, 0.0), axis=1) for cause in range(causes)
     ]
+    last = np.where(size > 0, _time(trials[np.arange(len(size)), size - 1]), -np.inf)
+    read: list[list[Floats]] = [[] for _ in range(1 + causes)]
+    for time in times:
+        number = np.count_nonzero(events.time <= time, axis=1)
+        survival = _at(after, number, 1.0)
+        defined = (last >= time * (1 - _ROUNDING)) | ((survival == 0) & (size > 0))
+        for curve, values in zip(read, [survival, *(_at(each, number, 0.0) for each in rising)], strict=True):
+            curve.append(np.where(defined, values, np.nan))
+    survival, *by_cause = (np.array(curve).reshape(len(times), len(size)) for curve in read)
+    return Incidences(survival, tuple(by_cause))
 
-    columns = np.arange(trials)
-    passed = [np.sum(key <= time, axis=0) for time in times]
-    defined = [
-        (np.sum(key >= time * (1 - _ROUNDING), axis=0) > np.sum(absent, axis=0))
-        | ((survival[count, columns] == 0) & (size > 0))
-        for time, count in zip(times, passed, strict=True)
-    ]
 
-    def at_times(curve: Floats) -> Floats:
-        read = [curve[count, columns] for count in passed]
-        return np.where(defined, read, np.nan).reshape(len(times), trials)
+class _Events:
+    """The events of each trial in order, shape (trials, most events).
 
-    return Incidences(at_times(survival), tuple(at_times(curve) for curve in rising))
+    Beyond a trial's own events there are some at no time, with infinitely many at risk: they change nothing.
+    """
+
+    def __init__(self, trials: FollowUps, size: NDArray[np.int64]) -> None:
+        patients = trials.shape[1]
+        where = np.flatnonzero((trials & _CENSORED) != _CENSORED)
+        trial = where // max(patients, 1)
+        number = np.bincount(trial, minlength=len(size))
+        column = np.arange(where.size) - np.repeat(np.cumsum(number) - number, number)
+        shape = (len(size), int(number.max(initial=0)))
+        keys = trials.reshape(-1)[where]
+        self.time, self.at_risk = np.full(shape, np.inf), np.full(shape, np.inf)
+        self.cause = np.full(shape, _CENSORED)
+        self.time[trial, column] = _time(keys)
+        self.at_risk[trial, column] = size[trial] - (where - trial * patients)
+        self.cause[trial, column] = keys & _CENSORED
+
+
+def _time(keys: FollowUps) -> Floats:
+    """Return the time of a follow-up, less the bits that say how it ended."""
+    return (keys & ~_CENSORED).view(np.float64)
+
+
+def _at(curve: Floats, number: NDArray[np.int64], start: float) -> Floats:
+    """Return a curve's value in each trial after some of its events, a start value after none."""
+    if not curve.shape[1]:
+        return np.full(number.size, start)
+    return np.where(number > 0, curve[np.arange(number.size), number - 1], start)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from sim.outcomes.many_trials import Incidences, incidences
+from sim.outcomes import many_trials
+from sim.outcomes.many_trials import Incidences, follow_ups
 
 # Weeks in remission of 21 children on 6-mercaptopurine; True is a relapse, False a censoring.
 # Freireich EJ et al. Blood 1963;21:699-716, with the product-limit estimates that textbooks print.
@@ -24,6 +26,15 @@ PRINTED = {5: 1.0, 6: 0.857, 7: 0.807, 10: 0.753, 13: 0.690, 16: 0.627, 22: 0.53
 
 Patients = Sequence[tuple[int, int]]
 """Time and cause, -1 for a censoring."""
+
+
+def incidences(
+    followed: NDArray[np.float64], cause: NDArray[np.int64], causes: int, times: Sequence[float]
+) -> Incidences:
+    """Estimate from times, not a number for who is absent, and causes, -1 for a censoring."""
+    present = ~np.isnan(followed)
+    events = [present & (cause == number) for number in range(causes)]
+    return many_trials.incidences(follow_ups(followed, events, present), causes, times)
 
 
 def estimate(patients: Patients, times: Sequence[float], causes: int = 1) -> Incidences:
