@@ -80,21 +80,32 @@ def incidences(keys: FollowUps, causes: int, times: Sequence[float]) -> Incidenc
     size = np.count_nonzero(trials != _ABSENT, axis=1)
     events = _Events(trials, size)
     step = 1.0 / events.at_risk
-    after: Floats = np.cumprod(1.0 - step, axis=1)
-    before = np.column_stack([np.ones(len(size)), after[:, :-1]])
-    rising = [
-        np.cumsum(np.where(events.cause == cause, before * step, 0.0), axis=1) for cause in range(causes)
-    ]
-    last = np.where(size > 0, _time(trials[np.arange(len(size)), size - 1]), -np.inf)
-    read: list[list[Floats]] = [[] for _ in range(1 + causes)]
-    for time in times:
-        number = np.count_nonzero(events.time <= time, axis=1)
-        survival = _at(after, number, 1.0)
-        defined = (last >= time * (1 - _ROUNDING)) | ((survival == 0) & (size > 0))
-        for curve, values in zip(read, [survival, *(_at(each, number, 0.0) for each in rising)], strict=True):
-            curve.append(np.where(defined, values, np.nan))
-    survival, *by_cause = (np.array(curve).reshape(len(times), len(size)) for curve in read)
-    return Incidences(survival, tuple(by_cause))
+    survival: Floats = _from(1.0, step)
+    np.cumprod(1.0 - step, axis=1, out=survival[:, 1:])
+    curves = [survival]
+    if causes > 1:
+        fails = survival[:, :-1] * step
+        for cause in range(causes):
+            curves.append(_from(0.0, step))
+            np.cumsum(np.where(events.cause == cause, fails, 0.0), axis=1, out=curves[-1][:, 1:])
+    last = np.where(size > 0, _time(trials[np.arange(size.size), size - 1]), -np.inf)
+    read = np.empty((len(curves), len(times), size.size))
+    first = np.arange(size.size) * survival.shape[1]
+    for number, time in enumerate(times):
+        at = first + np.count_nonzero(events.time <= time, axis=1)
+        for values, curve in zip(read[:, number], curves, strict=True):
+            np.take(curve.reshape(-1), at, out=values)
+        defined = (last >= time * (1 - _ROUNDING)) | ((read[0, number] == 0) & (size > 0))
+        read[:, number, ~defined] = np.nan
+    by_cause = tuple(read[1:]) if causes > 1 else (1.0 - read[0],)
+    return Incidences(read[0], by_cause)
+
+
+def _from(start: float, step: Floats) -> Floats:
+    """Return room for a curve over the events of each trial, with its value before the first."""
+    curve = np.empty((step.shape[0], step.shape[1] + 1))
+    curve[:, 0] = start
+    return curve
 
 
 class _Events:
@@ -121,10 +132,3 @@ class _Events:
 def _time(keys: FollowUps) -> Floats:
     """Return the time of a follow-up, less the bits that say how it ended."""
     return (keys & ~_CENSORED).view(np.float64)
-
-
-def _at(curve: Floats, number: NDArray[np.int64], start: float) -> Floats:
-    """Return a curve's value in each trial after some of its events, a start value after none."""
-    if not curve.shape[1]:
-        return np.full(number.size, start)
-    return np.where(number > 0, curve[np.arange(number.size), number - 1], start)
