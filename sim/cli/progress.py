@@ -43,15 +43,15 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
 
 @contextmanager
 def figure_warnings() -> Iterator[None]:
-    """Print each typed warning about a figure once, on stderr; leave all others as they are."""
-    from sim.scenario.problems import FigureWarning
+    """Print each typed warning once, on stderr; leave all others as they are."""
+    from sim.scenario.problems import TypedWarning
 
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FigureWarning)
+        warnings.simplefilter("always", TypedWarning)
         yield
     said = set()
     for warning in caught:
-        if not issubclass(warning.category, FigureWarning):
+        if not issubclass(warning.category, TypedWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         elif str(warning.message) not in said:
             said.add(str(warning.message))

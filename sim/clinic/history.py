@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.clinic.states import Place
-from sim.patient.fates import NEVER, Booleans, Fates
+from sim.patient.fates import NEVER, TILE, Booleans, Fates
 from sim.scenario.distributions import Floats
 
 
@@ -91,14 +91,18 @@ class History:
         count: NDArray[np.int64] = np.sum([onset < NEVER for onset in onsets], axis=0)
         return count
 
-    def some(self, patients: slice) -> History:
-        """Return some patients of every replication, as views."""
-        return History(**{name: getattr(self, name)[patients] for name in columns_of(self)})
+    def tiles(self) -> Iterator[History]:
+        """Yield some patients of every replication after others, as views."""
+        for first in range(0, len(self.death), TILE):
+            yield self._part(slice(first, first + TILE), slice(None))
 
-    def alone(self, replication: int) -> History:
-        """Return a copy of one replication, which keeps nothing of the others in memory."""
-        chosen = slice(replication, replication + 1)
-        return History(**{name: getattr(self, name)[:, chosen].copy() for name in columns_of(self)})
+    def only(self, replications: slice) -> History:
+        """Return a copy of some replications, which keeps nothing of the others in memory."""
+        part = self._part(slice(None), replications)
+        return History(**{name: getattr(part, name).copy() for name in columns_of(part)})
+
+    def _part(self, patients: slice, replications: slice) -> History:
+        return History(**{name: getattr(self, name)[patients, replications] for name in columns_of(self)})
 
 
 PLACES = tuple(place.value for place in Place)
@@ -147,6 +151,14 @@ def complete(fates: Fates, course: dict[str, Floats]) -> History:
         slot_days=fates.slot_days,
         turnaround_days=fates.turnaround_days,
     )
+
+
+def joined(tiles: Sequence[History]) -> History:
+    """Join the histories of some patients after others into one."""
+    if len(tiles) == 1:
+        return tiles[0]
+    names = columns_of(tiles[0])
+    return History(**{name: np.concatenate([getattr(some, name) for some in tiles]) for name in names})
 
 
 def columns_of(history: History) -> tuple[str, ...]:

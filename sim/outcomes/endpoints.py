@@ -26,8 +26,6 @@ EARLY_RELAPSE_YEARS = 0.5
 TREATMENT_DAYS = 100.0
 """Days after reinfusion up to which a death counts as treatment-related."""
 
-_PATIENTS_AT_ONCE = 128
-
 # The curves a trial estimates: the endpoints of each, survival first and then its causes of failure.
 _CURVES = {
     "alive": ("overall_survival",),
@@ -61,8 +59,8 @@ def read_endpoints(history: History, scenario: Scenario) -> dict[Key, Reading]:
         An endpoint was computed that the dictionary of endpoints does not name.
     """
     sums = Sums()
-    for first in range(0, len(history.death), _PATIENTS_AT_ONCE):
-        sums.add(history.some(slice(first, first + _PATIENTS_AT_ONCE)), scenario)
+    for some in history.tiles():
+        sums.add(some, scenario)
     return sums.readings(scenario)
 
 
@@ -95,7 +93,7 @@ class Sums:
         self.size[denominator] = self.size[denominator] + number if denominator in self.size else number
 
     def readings(self, scenario: Scenario) -> dict[Key, Reading]:
-        """Return every endpoint."""
+        """Return every endpoint, at the end: what was read of follow-up is let go."""
         opened, closed = _open_days(scenario)
         replications = len(next(iter(self.total.values())))
         sizes = {**self.size, "days": np.full(replications, closed - opened)}
@@ -117,8 +115,8 @@ class Sums:
         """Yield the estimates of censored follow-up."""
         for curve, names in _CURVES.items():
             times = _times(scenario, names[0])
-            keys_ = np.concatenate(self.followed[curve])
-            found = incidences(keys_, max(len(names) - 1, 1), [time * DAYS_PER_YEAR for time in times])
+            days = [time * DAYS_PER_YEAR for time in times]
+            found = incidences(self.followed.pop(curve), max(len(names) - 1, 1), days)
             for name, values in zip(names, (found.survival, *found.by_cause), strict=False):
                 yield from (((name, time), value) for time, value in zip(times, values, strict=True))
 

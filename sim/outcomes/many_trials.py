@@ -57,7 +57,7 @@ def follow_ups(
     return keys
 
 
-def incidences(keys: FollowUps, causes: int, times: Sequence[float]) -> Incidences:
+def incidences(keys: Sequence[FollowUps], causes: int, times: Sequence[float]) -> Incidences:
     """Estimate survival (Kaplan-Meier) and cumulative incidences (Aalen-Johansen) of many trials.
 
     An estimate is undefined where nobody is at risk any more, unless everybody left has had the event.
@@ -67,7 +67,7 @@ def incidences(keys: FollowUps, causes: int, times: Sequence[float]) -> Incidenc
     Parameters
     ----------
     keys
-        Follow-up of each patient, shape (patients, trials), from `follow_ups`.
+        Follow-up of some patients after others, each of shape (patients, trials), from `follow_ups`.
     times
         Times at which to read the estimates, in the unit of the follow-up.
 
@@ -75,7 +75,7 @@ def incidences(keys: FollowUps, causes: int, times: Sequence[float]) -> Incidenc
     -----
     Kaplan EL, Meier P. J Am Stat Assoc 1958;53:457-481. Aalen OO, Johansen S. Scand J Stat 1978;5:141-150.
     """
-    trials = np.ascontiguousarray(keys.T)
+    trials = np.concatenate([some.T for some in keys], axis=1)
     trials.sort(axis=1)
     size = np.count_nonzero(trials != _ABSENT, axis=1)
     events = _Events(trials, size)

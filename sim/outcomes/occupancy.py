@@ -6,7 +6,8 @@ queue. As in the endpoints, stays count up to the end of a patient's follow-up.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,8 @@ from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario, TrialA
 
 Counts = NDArray[np.int32]
 
-RANGED_REPLICATIONS = 1000
-"""First replications whose counts are kept, day by day, for the range over replications."""
+READ_REPLICATIONS = 1000
+"""First replications that are read, day by day: more would say no more about a clinic's days."""
 
 _DAYS_READ = 241
 
@@ -89,7 +90,7 @@ def last_day(scenario: Scenario) -> float:
 
 
 class Occupancy:
-    """The counts of many replications, chunk by chunk, in memory that does not grow with them."""
+    """The counts of the first replications, in memory that does not grow with their number."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.days: Floats = np.linspace(0.0, last_day(scenario), _DAYS_READ)
@@ -97,51 +98,68 @@ class Occupancy:
         arrivals = scenario.arrivals
         self._open_from = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
         self._open_until = last_arrival_day(scenario)
-        self._used: dict[str, float] = {}
         self.first: dict[str, Step] = {}
         """The first replication's own course, by series."""
-        self._sums: dict[str, NDArray[np.int64]] = {}
-        self._kept: dict[str, list[Counts]] = {}
+        self._used: dict[str, list[Floats]] = {}
+        self._counts: dict[str, list[Counts]] = {}
 
     def add(self, history: History) -> None:
-        """Add some replications."""
-        room = max(RANGED_REPLICATIONS - self.replications, 0)
-        self.replications += history.death.shape[1]
-        for name, stay in stays(history).items():
-            table = counts(stay, self.days)
+        """Add some replications; those after the first `READ_REPLICATIONS` are left out."""
+        room = max(READ_REPLICATIONS - self.replications, 0)
+        if not room:
+            return
+        self.replications += min(history.death.shape[1], room)
+        for name, whole in stays(history).items():
+            stay = Stays(*(time[:, :room] for time in whole))
             self.first.setdefault(name, course(stay, 0))
             opened = np.maximum(np.where(stay.begin < NEVER, stay.begin, self._open_until), self._open_from)
-            used = float(np.sum(np.maximum(np.minimum(stay.end, self._open_until) - opened, 0.0)))
-            self._used[name] = self._used.get(name, 0.0) + used
-            total: NDArray[np.int64] = np.sum(table, axis=1, dtype=np.int64)
-            self._sums[name] = self._sums[name] + total if name in self._sums else total
-            if room:
-                self._kept.setdefault(name, []).append(table[:, :room].copy())
+            used = np.maximum(np.minimum(stay.end, self._open_until) - opened, 0.0)
+            self._used.setdefault(name, []).append(np.sum(used, axis=0))
+            self._counts.setdefault(name, []).append(counts(stay, self.days))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was added, as arrays by name, for `join`."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, step in self.first.items():
+            found[f"{name}.used"] = np.concatenate(self._used[name])
+            found[f"{name}.counts"] = np.concatenate(self._counts[name], axis=1)
+            found[f"{name}.first_day"], found[f"{name}.first_number"] = step
+        return found
+
+    def join(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Add what was added elsewhere: the replications that follow those added here."""
+        names = [name.removesuffix(".used") for name in arrays if name.endswith(".used")]
+        for name in names:
+            first = Step(arrays[f"{name}.first_day"], arrays[f"{name}.first_number"])
+            self.first.setdefault(name, first)
+            self._used.setdefault(name, []).append(arrays[f"{name}.used"])
+            self._counts.setdefault(name, []).append(arrays[f"{name}.counts"])
+        self.replications += arrays[f"{names[0]}.used"].size
 
     def average(self, name: str) -> float:
         """Return a series' mean from the end of the warm-up to the last arrival; not a number if that is one.
 
-        For rooms in use it is the endpoint ``room_occupancy``.
+        For rooms in use it is the endpoint ``room_occupancy``, over the replications read.
         """
         days = self.replications * (self._open_until - self._open_from)
-        return self._used[name] / days if days > 0 else float("nan")
+        return float(np.sum(np.concatenate(self._used[name]))) / days if days > 0 else float("nan")
 
     def table(self) -> pd.DataFrame:
         """Return one row a series and day: mean, range over replications, and the first replication.
 
-        The range is that of the 2.5% and 97.5% points over the first `RANGED_REPLICATIONS`.
+        The range is that of the 2.5% and 97.5% points.
         """
         parts = []
-        for name, total in self._sums.items():
-            ranged = np.concatenate(self._kept[name], axis=1)
-            lower, upper = np.quantile(ranged, (0.025, 0.975), axis=1, method="inverted_cdf")
+        for name in self.first:
+            table = np.concatenate(self._counts[name], axis=1)
+            lower, upper = np.quantile(table, (0.025, 0.975), axis=1, method="inverted_cdf")
             columns = {
                 "series": name,
                 "time_days": self.days,
-                "mean": total / self.replications,
+                "mean": np.sum(table, axis=1, dtype=np.int64) / self.replications,
                 "trial_lower": lower,
                 "trial_upper": upper,
-                "first_replication": ranged[:, 0],
+                "first_replication": table[:, 0],
             }
             parts.append(pd.DataFrame(columns))
         return pd.concat(parts, ignore_index=True)

@@ -31,8 +31,8 @@ NEVER = np.inf
 Number = TypeVar("Number")
 YesNo = TypeVar("YesNo")
 
-# Patients drawn at a time: the working arrays of a tile stay in the second-level cache.
-_TILE = 128
+TILE = 128
+"""Patients drawn at a time: the working arrays of a tile stay in the second-level cache."""
 
 
 class Fate(NamedTuple, Generic[Number, YesNo]):
@@ -167,9 +167,23 @@ def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
     Fates
         With Poisson arrivals, patients who would come after the last day enrol never.
     """
+    tiles = list(draw_tiles(scenario, luck, replications))
+    if len(tiles) == 1:
+        return tiles[0]
+    return Fate._make(np.concatenate(arrays) for arrays in zip(*tiles, strict=True))
+
+
+def draw_tiles(scenario: Scenario, luck: Luck, replications: range) -> Iterator[Fates]:
+    """Draw the fates of `draw_fates`, some patients after others, in arrays that stay in the cache."""
     if isinstance(scenario.arrivals, TrialArrivals):
-        return _tiled(scenario, luck, scenario.cohort.patients, replications)
-    return _poisson_cohort(scenario, luck, replications)
+        days, patients = None, scenario.cohort.patients
+    else:
+        days = _poisson_days(scenario, luck, replications)
+        patients = len(days)
+    for first in range(0, patients, TILE):
+        some = range(first, min(first + TILE, patients))
+        fates = _draw_tile(scenario, _Tile(luck, some, replications))
+        yield fates if days is None else fates._replace(enrolled=days[first : some.stop])
 
 
 def expected_patients(scenario: Scenario) -> int:
@@ -189,29 +203,18 @@ def last_arrival_day(scenario: Scenario) -> float:
     return arrivals.warm_up_days + arrivals.years * DAYS_PER_YEAR
 
 
-def _tiled(scenario: Scenario, luck: Luck, patients: int, replications: range) -> Fates:
-    tiles = [
-        _draw_tile(scenario, _Tile(luck, range(first, min(first + _TILE, patients)), replications))
-        for first in range(0, patients, _TILE)
-    ]
-    if len(tiles) == 1:
-        return tiles[0]
-    return Fate._make(np.concatenate(arrays) for arrays in zip(*tiles, strict=True))
-
-
-def _poisson_cohort(scenario: Scenario, luck: Luck, replications: range) -> Fates:
-    """Find out how many come before the last day in the busiest replication, and draw those."""
+def _poisson_days(scenario: Scenario, luck: Luck, replications: range) -> Floats:
+    """Return days of enrolment, never after the last day, for the patients of the busiest replication."""
     last = last_arrival_day(scenario)
     patients = expected_patients(scenario)
     while True:
-        days = np.cumsum(_enrolment(scenario, _Tile(luck, range(patients), replications)), axis=0)
+        days: Floats = np.cumsum(_enrolment(scenario, _Tile(luck, range(patients), replications)), axis=0)
         if np.all(days[-1] > last):
             break
         patients *= 2
     came = days <= last
     present = int(np.max(np.sum(came, axis=0), initial=1))
-    fates = _tiled(scenario, luck, present, replications)
-    return fates._replace(enrolled=np.where(came, days, NEVER)[:present])
+    return np.where(came, days, NEVER)[:present]
 
 
 def _draw_tile(scenario: Scenario, tile: _Tile) -> Fates:

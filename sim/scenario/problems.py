@@ -7,7 +7,11 @@ class RequestError(ValueError):
     """The request was wrong; the message says where, what was given, what is allowed and what to do."""
 
 
-class FigureWarning(UserWarning):
+class TypedWarning(UserWarning):
+    """Something to know about a result; the message says what to do."""
+
+
+class FigureWarning(TypedWarning):
     """A figure can't bear its weight; the message says which one, why, and the remedy."""
 
 
@@ -29,3 +33,11 @@ class UnpairedWarning(FigureWarning):
 
 class OverloadWarning(FigureWarning):
     """More patients arrive than the clinic can treat, so that waits have no steady level."""
+
+
+class PrecisionWarning(FigureWarning):
+    """The precision asked for was not reached before the cap on replications."""
+
+
+class DamagedChunkWarning(TypedWarning):
+    """A stored chunk was damaged, and has been simulated again."""

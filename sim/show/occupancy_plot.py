@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from sim.outcomes.occupancy import RANGED_REPLICATIONS, Occupancy, Step
+from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, Step
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 from sim.show.formats import format_share
 from sim.show.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, sheet, styled
@@ -131,8 +131,8 @@ def _finding(occupancy: Occupancy, capacities: dict[str, int | None]) -> str:
 
 def _notes(occupancy: Occupancy, opened: float) -> list[str]:
     total = occupancy.replications
-    ranged = min(total, RANGED_REPLICATIONS)
     clinics = f"{total:,} virtual clinics" if total > 1 else "one virtual clinic"
-    text = f"Mean over {clinics}, range over the first {ranged:,}" if ranged < total else f"Over {clinics}"
+    first = "the first " if total == READ_REPLICATIONS else ""
     since = "the end of the warm-up" if opened > 0 else "the opening"
-    return [f"{text}; 'one of them' is the first. The title averages from {since} to the last arrival."]
+    shown = f"Over {first}{clinics}; 'one of them' is the first."
+    return [f"{shown} The title averages from {since} to the last arrival."]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sim.patient.streams import MAX_SEED
+from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError
 
 Simulator: TypeAlias = Literal["simpy", "arrays"]
@@ -16,20 +18,65 @@ MOST_SIMPY_PATIENTS = 20_000
 DEFAULT_REPLICATIONS = 2000
 DEFAULT_SEED = 1
 DEFAULT_PATIENT_REPLICATIONS = 100
+DEFAULT_AT_MOST = 1_000_000
+
+_ROUND = 256
+_GROWTH = 8
+_MARGIN = 1.05
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """How much to simulate and what to keep of it.
+class Precision:
+    """Replicate until the 95% intervals of some endpoints are narrow enough.
 
-    ``patient_replications`` is the number of first replications whose patients are kept, None for all;
-    ``events`` says whether their events are kept too; ``engine`` which simulator plays the fates: SimPy
-    and arrays give the same histories to the bit.
+    ``half_width`` is in percentage points, of the endpoint itself or, where scenarios are compared, of the
+    paired difference; ``endpoints`` are shares, and at least one; ``at_most`` caps the replications.
 
     Raises
     ------
     RequestError
-        Fewer than one replication, or a seed out of range.
+        The half-width is not a positive number.
+    """
+
+    half_width: float
+    endpoints: tuple[Key, ...]
+    at_most: int = DEFAULT_AT_MOST
+
+    def __post_init__(self) -> None:
+        if not 0 < self.half_width < 100:
+            raise RequestError(
+                f"--precision: {self.half_width:g} given; allowed: a half-width between 0 and 100 percentage "
+                "points, as in --precision 0.1"
+            )
+
+    def next(self, replications: int, widest: float) -> int | None:
+        """Return how many replications to go on to; None if these are enough, or the cap is reached.
+
+        Parameters
+        ----------
+        widest
+            The widest half-width now, in percentage points; not a number if one is not known yet.
+        """
+        if widest <= self.half_width or replications >= self.at_most:
+            return None
+        ratio = _MARGIN * (widest / self.half_width) ** 2 if widest < math.inf else _GROWTH
+        wanted = replications * min(ratio, _GROWTH)
+        return min(max(math.ceil(wanted / _ROUND) * _ROUND, replications + _ROUND), self.at_most)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much to simulate, who does it, and what to keep of it.
+
+    ``patient_replications`` is the number of first replications whose patients are kept, None for all;
+    ``events`` says whether their events are kept too; ``engine`` which simulator plays the fates: SimPy
+    and arrays give the same histories to the bit. ``precision`` lets ``replications`` be the fewest.
+    ``workers`` are processes, None for as many as are worth it; ``cluster`` is a Dask scheduler's address.
+
+    Raises
+    ------
+    RequestError
+        Fewer than one replication, more than the cap, or a seed out of range.
     """
 
     replications: int = DEFAULT_REPLICATIONS
@@ -37,6 +84,9 @@ class Budget:
     patient_replications: int | None = DEFAULT_PATIENT_REPLICATIONS
     events: bool = False
     engine: Engine = "auto"
+    precision: Precision | None = None
+    workers: int | None = 1
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         if self.replications < 1:
@@ -46,11 +96,18 @@ class Budget:
             )
         if not 0 <= self.seed <= MAX_SEED:
             raise RequestError(f"--seed: {self.seed} given; allowed: a whole number from 0 to {MAX_SEED}")
+        if self.precision is not None and self.precision.at_most < self.replications:
+            raise RequestError(
+                f"--at-most: {self.precision.at_most} given, which is less than the {self.replications} "
+                "replications with which --precision begins; give more, or fewer --replications"
+            )
 
     def simulator(self, patients: int) -> tuple[Simulator, str]:
         """Choose the simulator for a number of patients in all, and say why in a few words."""
         if self.engine != "auto":
             return self.engine, "as asked"
+        if self.precision is not None:
+            return "arrays", "because it may take many patients to reach a precision"
         if self.events:
             return "simpy", "because events are asked for"
         if patients <= MOST_SIMPY_PATIENTS:

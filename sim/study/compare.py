@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from sim.scenario.describe import value_text
-from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, column, keys
+from sim.scenario.endpoints import Key
 from sim.scenario.load import scenario_hash
 from sim.scenario.problems import RequestError, UnpairedWarning
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
-from sim.study.estimates import Z95
-from sim.study.montecarlo import Progress, Tally, choose_simulator, chunks, replicate
-from sim.study.named_patients import ChangeCounts, pair
+from sim.study.estimates import Difference
+from sim.study.experiment import Experiment, Pair
+from sim.study.montecarlo import Progress, choose_simulator, simulate
+from sim.study.named_patients import ChangeCounts
+from sim.study.store import ChunkStore
+from sim.study.tally import ArmTally, PairTally
 
 SURVIVAL = "overall_survival_enrolled"
 """The endpoint from which deaths averted are counted: everybody enrolled, from enrolment."""
@@ -44,72 +42,6 @@ _TO_HORIZON = ("restricted_mean_survival",)
 _TO_CUT = ("death_by_cause_", "deaths_by_data_cut", "early_", "relapses_by_data_cut", "mean_follow_up")
 # A patient never transplanted dies "before reinfusion" whenever it is, and has no remission to lose.
 _OF_TRANSPLANTS = ("pre_transplant_mortality", "disease_free_survival_enrolled")
-_NUMBERS_AT_ONCE = 10_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """An endpoint of a scenario less that of the reference; not a number where undefined.
-
-    ``variance_reduction`` is the variance of the difference under independent luck over that under the same
-    luck; not a number where the difference has no error, or no pairs.
-    """
-
-    value: float
-    se: float
-    variance_reduction: float
-
-    @property
-    def lower(self) -> float:
-        """Lower limit of the 95% interval."""
-        return self.value - Z95 * self.se
-
-    @property
-    def upper(self) -> float:
-        """Upper limit of the 95% interval."""
-        return self.value + Z95 * self.se
-
-
-def difference(
-    reference: tuple[Floats, Floats], scenario: tuple[Floats, Floats], *, paired: bool = True
-) -> Difference:
-    """Estimate R_B - R_A, each a ratio of sums over the same replications.
-
-    Parameters
-    ----------
-    reference, scenario
-        Totals y and sizes x of A and of B, one entry a replication.
-    paired
-        Whether the standard error may use the pairs; else A and B are taken as independent.
-
-    Notes
-    -----
-    Each ratio is linearised, (y - R x) / mean(x) per replication, so that the error of the difference is that
-    of a mean of differences: Cochran WG. Sampling Techniques, 3rd ed, 1977, sections 6.3 and 2.11. Common
-    random numbers: Law AM. Simulation Modeling and Analysis, 5th ed, 2015, section 11.2.
-    """
-    (value_a, part_a), (value_b, part_b) = (_linearised(*arm) for arm in (reference, scenario))
-    value = value_b - value_a
-    if math.isnan(value):
-        return Difference(math.nan, math.nan, math.nan)
-    apart = _variance(part_a) + _variance(part_b)
-    if not paired:
-        return Difference(value, math.sqrt(apart), math.nan)
-    together = _variance(part_b - part_a)
-    return Difference(value, math.sqrt(together), apart / together if together > 0 else math.nan)
-
-
-def _linearised(total: Floats, size: Floats) -> tuple[float, Floats]:
-    """Return a ratio of sums, and what each replication adds to its error."""
-    if not np.sum(size) > 0:
-        return math.nan, np.full(size.shape, np.nan)
-    ratio = float(np.sum(total) / np.sum(size))
-    return ratio, (total - ratio * size) / np.mean(size)
-
-
-def _variance(parts: Floats) -> float:
-    """Return the variance of a mean; unknown from one replication."""
-    return float(np.var(parts, ddof=1)) / parts.size if parts.size > 1 else math.nan
 
 
 def obstacles(reference: Scenario, scenario: Scenario) -> list[str]:
@@ -201,6 +133,8 @@ class Compared:
         nobody does.
     result_hashes
         Of every replication's figures, by scenario.
+    replications
+        How many were simulated.
     """
 
     comparison: pd.DataFrame
@@ -209,21 +143,28 @@ class Compared:
     changed: pd.DataFrame
     first_decided: dict[str, int]
     result_hashes: dict[str, str]
+    replications: int = 0
 
 
 class _Arms:
     """The scenarios to simulate, each once; one that a range makes equal to itself is not simulated twice."""
 
     def __init__(self, settings_: Sequence[Setting]) -> None:
-        self.scenarios: dict[tuple[str, str], Scenario] = {}
-        self.of: list[tuple[tuple[str, str], tuple[str, str]]] = []
+        self._numbers: dict[tuple[str, str], int] = {}
+        self.scenarios: list[Scenario] = []
+        self.pairs: list[Pair] = []
         for setting in settings_:
             # The reference compared with itself is simulated twice all the same: that they agree is a result.
-            arms = (("", setting.reference), (setting.name, setting.scenario))
-            first, second = ((name, scenario_hash(scenario)) for name, scenario in arms)
-            self.scenarios.setdefault(first, setting.reference)
-            self.scenarios.setdefault(second, setting.scenario)
-            self.of.append((first, second))
+            first = self._number("", setting.reference)
+            second = self._number(setting.name, setting.scenario)
+            self.pairs.append(Pair(first, second, paired=setting.paired, fates=setting.paired))
+
+    def _number(self, name: str, scenario: Scenario) -> int:
+        arm = (name, scenario_hash(scenario))
+        if arm not in self._numbers:
+            self._numbers[arm] = len(self.scenarios)
+            self.scenarios.append(scenario)
+        return self._numbers[arm]
 
 
 def compare(
@@ -231,6 +172,7 @@ def compare(
     others: Mapping[str, Scenario],
     budget: Budget,
     progress: Progress | None = None,
+    store: ChunkStore | None = None,
 ) -> Compared:
     """Compare scenarios with a reference, each endpoint and each patient, under the same luck.
 
@@ -250,80 +192,28 @@ def compare(
         raise RequestError("compare: one scenario given; name the reference first and then others")
     wanted = settings(reference, others)
     arms = _Arms(wanted)
-    with TemporaryDirectory(prefix="lupus-hsct-") as folder:
-        tallies = {}
-        for number, (arm, scenario) in enumerate(arms.scenarios.items()):
-            place = Path(folder, str(number))
-            place.mkdir()
-            tallies[arm] = Tally(scenario, place)
-        counts = _play(wanted, arms, tallies, budget, progress)
-        tables = [
-            _against(tallies[one], tallies[other], setting)
-            for setting, (one, other) in zip(wanted, arms.of, strict=True)
-        ]
-        alone = tallies[arms.of[0][0]].endpoints()
+    simulator, _ = choose_simulator(arms.scenarios, budget)
+    experiment = Experiment(tuple(arms.scenarios), budget.seed, simulator, tuple(arms.pairs))
+    (tally,) = simulate([experiment], budget, progress=progress, store=store)
+    parts = [
+        (setting, _against(tally.arms[two.scenario], found, setting), found.changes)
+        for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True)
+    ]
     hashes = {
-        name: tallies[arm].result_hash
-        for setting, (one, other) in zip(wanted, arms.of, strict=True)
+        name: tally.arms[number].result_hash
+        for setting, two in zip(wanted, arms.pairs, strict=True)
         if not setting.key
-        for name, arm in ((reference[0], one), (setting.name, other))
+        for name, number in ((reference[0], two.reference), (setting.name, two.scenario))
     }
-    return _compared(reference[0], alone, list(zip(wanted, tables, counts, strict=True)), hashes)
+    alone = tally.arms[arms.pairs[0].reference].endpoints()
+    return replace(_compared(reference[0], alone, parts, hashes), replications=tally.replications)
 
 
-def shared_ranges(scenarios: Sequence[Scenario], replications: range) -> Iterator[range]:
-    """Cut replications wherever one of the scenarios would be cut: each piece is one chunk of every one."""
-    edges = {piece.start for scenario in scenarios for piece in chunks(scenario, replications)}
-    yield from (range(first, last) for first, last in pairwise(sorted({*edges, replications.stop})))
-
-
-def _play(
-    wanted: Sequence[Setting],
-    arms: _Arms,
-    tallies: Mapping[tuple[str, str], Tally],
-    budget: Budget,
-    progress: Progress | None,
-) -> list[ChangeCounts | None]:
-    """Simulate every arm piece by piece; return whose fates change in each comparison that has pairs."""
-    counts = [ChangeCounts() if setting.paired else None for setting in wanted]
-    everything = range(budget.replications)
-    done, total = 0, budget.replications * len(arms.scenarios)
-    for piece in shared_ranges(list(arms.scenarios.values()), everything):
-        histories = {}
-        for arm, scenario in arms.scenarios.items():
-            (chunk,) = replicate(
-                scenario, piece, budget.seed, simulator=choose_simulator(scenario, budget)[0]
-            )
-            tallies[arm].add(chunk)
-            histories[arm] = chunk.history
-            done += len(piece)
-            if progress is not None:
-                progress(done, total)
-        for setting, (one, other), count in zip(wanted, arms.of, counts, strict=True):
-            if count is not None:
-                sides = ((histories[one], setting.reference), (histories[other], setting.scenario))
-                count.add(pair(*sides), piece)
-    return counts
-
-
-def _against(reference: Tally, scenario: Tally, setting: Setting) -> pd.DataFrame:
+def _against(scenario: ArmTally, two: PairTally, setting: Setting) -> pd.DataFrame:
     """Return a scenario's table of endpoints with the differences from the reference."""
     table = scenario.endpoints()
-    common = set(keys(setting.reference.follow_up.horizon_years))
-    mine = keys(setting.scenario.follow_up.horizon_years)
-    at_once = max(1, _NUMBERS_AT_ONCE // (4 * scenario.rows.length))
-    rows = []
-    for first in range(0, len(mine), at_once):
-        batch = mine[first : first + at_once]
-        names = [name for key in batch if key in common for name in _pair_of(key)]
-        here, there = (arm.rows.columns(names) if names else {} for arm in (scenario, reference))
-        for key in batch:
-            y, x = _pair_of(key)
-            if key in common:
-                sides = ((there[y], there[x]), (here[y], here[x]))
-                rows.append(_difference_row(key, setting, *sides))
-            else:
-                rows.append({**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan), "why": "not_read_in_reference"})
+    unread = {**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan), "why": "not_read_in_reference"}
+    rows = [_difference_row(key, setting, two) if key in two.keys else unread for key in scenario.keys]
     found = pd.DataFrame(rows)
     table[list(DIFFERENCE_COLUMNS)] = found[list(DIFFERENCE_COLUMNS)]
     table["note"] = [_joined(*both) for both in zip(table["note"], found["why"], strict=True)]
@@ -335,20 +225,14 @@ def _joined(note: str, why: str) -> str:
     return note if note == NOBODY else "; ".join(filter(None, (note, why)))
 
 
-def _pair_of(key: Key) -> tuple[str, str]:
-    return column(key), f"n_{BY_NAME[key[0]].denominator}"
-
-
-def _difference_row(
-    key: Key, setting: Setting, reference: tuple[Floats, Floats], scenario: tuple[Floats, Floats]
-) -> dict[str, object]:
+def _difference_row(key: Key, setting: Setting, two: PairTally) -> dict[str, object]:
     """Return the difference of one endpoint, and why it is blank or has no error where that is so."""
-    found, why = difference(reference, scenario, paired=setting.paired), _incomparable(key[0], setting)
+    found, why = two.difference(key), _incomparable(key[0], setting)
     if math.isnan(found.value):
         why = f"{NOBODY}_in_reference"  # nobody at risk in the scenario is in the note already
     elif why:
         found = Difference(math.nan, math.nan, math.nan)
-    elif setting.paired and all(np.array_equal(*both) for both in zip(reference, scenario, strict=True)):
+    elif setting.paired and two.identical(key):
         why = IDENTICAL
     figures = (found.value, found.lower, found.upper, found.variance_reduction)
     return {**dict(zip(DIFFERENCE_COLUMNS, figures, strict=True)), "why": why}

@@ -1,42 +1,45 @@
-"""Monte Carlo: the same scenario under many replications of luck, chunk by chunk.
+"""Monte Carlo: experiments under many replications of luck, chunk by chunk, by whoever is there to do it.
 
-Chunks are fixed by the scenario alone, so nothing that is shown depends on how a study was cut up.
+Results come back in any order and are added up in the order of the replications, so nothing that is shown
+depends on how a study was cut up, on the number of workers, or on where a study was broken off and resumed.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History
-from sim.outcomes.endpoints import Reading, read_endpoints, survival_curves
+from sim.outcomes.endpoints import Reading, read_endpoints
 from sim.patient.fates import draw_fates, expected_patients
-from sim.patient.luck import BLOCK, Luck
-from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, column, keys, label
-from sim.scenario.problems import FewReplicationsWarning, UndefinedFigureWarning
+from sim.patient.luck import Luck
+from sim.scenario.endpoints import Key, label
+from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
-from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget, Engine, Simulator
-from sim.study.estimates import Moments, ratio_estimate, trial_range
-from sim.study.spool import Spool
+from sim.study.budget import (
+    DEFAULT_REPLICATIONS,
+    DEFAULT_SEED,
+    Budget,
+    Engine,
+    Precision,
+    Simulator,
+)
+from sim.study.chunks import Result
+from sim.study.estimates import Z95, ratio_estimate
+from sim.study.experiment import Experiment
+from sim.study.store import ChunkStore
+from sim.study.tally import Tally
+from sim.study.workers import Task, Workers, simulate_chunks, workers_for
 
 ENOUGH_REPLICATIONS = 200
 """Below this, the outer 2.5% of single trials are fewer than five of them."""
-
-# Patients in memory at once: small enough to stay flat, large enough that NumPy's calls cost nothing.
-_PATIENTS_AT_ONCE = 20_000
-_NUMBERS_AT_ONCE = 10_000_000
-_CURVE_POINTS = 61
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with replications done and replications in all."""
@@ -44,45 +47,28 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some consecutive replications: what happened, and the endpoints read off it."""
+    """Some consecutive replications in memory: what happened, and the endpoints read off it."""
 
     replications: range
     history: History
     readings: dict[Key, Reading]
 
 
-def chunks(scenario: Scenario, replications: range) -> Iterator[range]:
-    """Cut consecutive replications into pieces that lie within one block of luck and fit in memory."""
-    size = max(1, min(BLOCK, _PATIENTS_AT_ONCE // expected_patients(scenario)))
-    first = replications.start
-    while first < replications.stop:
-        # Cut at multiples of the size within the block, wherever the first replication lies.
-        within = first % BLOCK
-        last = min(first + size - within % size, first + BLOCK - within, replications.stop)
-        yield range(first, last)
-        first = last
-
-
-def choose_simulator(scenario: Scenario, budget: Budget) -> tuple[Simulator, str]:
-    """Choose the simulator for a study of one scenario, and say why in a few words."""
-    return budget.simulator(expected_patients(scenario) * budget.replications)
+def choose_simulator(scenarios: Sequence[Scenario], budget: Budget) -> tuple[Simulator, str]:
+    """Choose the simulator for a study of some scenarios, and say why in a few words."""
+    return budget.simulator(sum(map(expected_patients, scenarios)) * budget.replications)
 
 
 def replicate(
-    scenario: Scenario,
-    replications: range,
-    seed: int,
-    progress: Progress | None = None,
-    simulator: Simulator = "simpy",
+    scenario: Scenario, replications: range, seed: int, simulator: Simulator = "simpy"
 ) -> Iterator[Chunk]:
-    """Simulate replications, a chunk at a time and in order."""
+    """Simulate replications in memory, some at a time and in order, and yield whole histories."""
     luck = Luck(seed)
     simulate = pathway.simulate if simulator == "simpy" else arrays.simulate
-    for piece in chunks(scenario, replications):
+    experiment = Experiment((scenario,), seed, simulator)
+    for piece in experiment.pieces(scenario, replications, whole=True):
         history = simulate(scenario, draw_fates(scenario, luck, piece))
         yield Chunk(piece, history, read_endpoints(history, scenario))
-        if progress is not None:
-            progress(piece.stop - replications.start, len(replications))
 
 
 def first_replication(scenario: Scenario, seed: int) -> History:
@@ -91,97 +77,144 @@ def first_replication(scenario: Scenario, seed: int) -> History:
     return chunk.history
 
 
-class Tally:
-    """What is kept of a study: one row a replication on disk, and the sums behind the curves.
+def simulate(
+    experiments: Sequence[Experiment],
+    budget: Budget,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    store: ChunkStore | None = None,
+) -> Iterator[Tally]:
+    """Simulate experiments and yield the tally of each, in order.
 
     Parameters
     ----------
     folder
-        Where the rows are kept while they grow.
+        Where the rows of the first experiment's patients and events go, if any are kept.
+    store
+        Where chunks are kept until the study is whole; those that are there are not simulated again.
+
+    Raises
+    ------
+    RequestError
+        The cluster can't be used.
+    ChunkCrashError
+        Some chunks could not be simulated; all the others are in the store.
     """
+    run = _Run(budget, store, progress)
+    chunks = sum(len(each.chunks(range(budget.replications))) for each in experiments)
+    with workers_for(budget.workers, budget.cluster, chunks) as workers:
+        tallies = (Tally(each, folder if number == 0 else None) for number, each in enumerate(experiments))
+        if budget.precision is None:
+            yield from run.to_the_end(workers, tallies, len(experiments), list(experiments))
+        else:
+            for number, tally in enumerate(tallies):
+                run.until_precise(workers, tally, number, budget.precision)
+                yield tally
 
-    def __init__(self, scenario: Scenario, folder: Path) -> None:
-        self._scenario = scenario
-        self._keys = keys(scenario.follow_up.horizon_years)
-        self.rows = Spool(folder, "replications")
-        self._curve_years = np.linspace(0.0, scenario.follow_up.horizon_years, _CURVE_POINTS)
-        self._curves: dict[str, list[Moments]] = {}
-        self._digest = sha256()
 
-    @property
-    def result_hash(self) -> str:
-        """SHA-256 of every replication's figures, in order."""
-        return self._digest.hexdigest()
+class _Run:
+    """The simulation of some experiments: what was done, and where it is kept."""
 
-    def add(self, chunk: Chunk) -> None:
-        """Keep a chunk."""
-        columns: dict[str, NDArray[Any]] = {"replication": np.array(chunk.replications) + 1}
-        for key in self._keys:
-            columns[f"n_{BY_NAME[key[0]].denominator}"] = chunk.readings[key].size
-        for key in self._keys:
-            columns[column(key)] = chunk.readings[key].total
-            if BY_NAME[key[0]].trial != "none":
-                columns[f"trial_{column(key)}"] = chunk.readings[key].trial
-        self.rows.add(columns)
-        # Row by row, so that the digest does not depend on where chunks begin.
-        table = np.column_stack([values.astype("<f8") for values in columns.values()])
-        self._digest.update(np.where(np.isnan(table), np.nan, table).tobytes())
-        for name, (totals, size) in survival_curves(chunk.history, self._scenario, self._curve_years).items():
-            sums = self._curves.setdefault(name, [Moments()] * _CURVE_POINTS)
-            self._curves[name] = [m.plus(total, size) for m, total in zip(sums, totals, strict=True)]
+    def __init__(self, budget: Budget, store: ChunkStore | None, progress: Progress | None) -> None:
+        self._budget, self._store, self._progress = budget, store, progress
+        self._done = self._planned = 0
 
-    def endpoints(self) -> pd.DataFrame:
-        """Return the table of ``endpoints.csv``."""
-        targets = {(target.endpoint, target.time_years): target for target in self._scenario.target}
-        at_once = max(1, _NUMBERS_AT_ONCE // (3 * max(self.rows.length, 1)))
-        rows = []
-        for first in range(0, len(self._keys), at_once):
-            batch = self._keys[first : first + at_once]
-            columns = self.rows.columns(name for key in batch for name in _columns_of(key))
-            for key in batch:
-                row = _estimate(key, *(columns[name] for name in _columns_of(key)))
-                target = targets.get(key)
-                row["target"] = target.value if target else np.nan
-                row["target_source"] = target.source if target else ""
-                row["note"] = "not_fitted" if target and not target.fitted else ""
-                if row["estimate"] != row["estimate"]:
-                    row["note"] = "nobody_at_risk"
-                rows.append(row)
-        return pd.DataFrame(rows)
-
-    def curves(self) -> pd.DataFrame:
-        """Return the survival curves with their Monte Carlo intervals."""
-        rows = [
-            (name, float(time), estimate.value, estimate.lower, estimate.upper)
-            for name, sums in self._curves.items()
-            for time, estimate in zip(
-                self._curve_years, (ratio_estimate(m, share=True) for m in sums), strict=True
-            )
+    def to_the_end(
+        self, workers: Workers, tallies: Iterator[Tally], count: int, experiments: Sequence[Experiment]
+    ) -> Iterator[Tally]:
+        """Simulate a number of replications of every experiment."""
+        replications = range(self._budget.replications)
+        self._planned = sum(len(replications) * len(each.scenarios) for each in experiments)
+        tasks = [
+            (number, Task(each, chunk))
+            for number, each in enumerate(experiments)
+            for chunk in each.chunks(replications)
         ]
-        return pd.DataFrame(rows, columns=["endpoint", "time_years", "estimate", "mc_lower", "mc_upper"])
+        tally = next(tallies)
+        for (number, task), result in self._in_order(workers, tasks):
+            tally.add(result, task.chunk)
+            if task.chunk.stop == replications.stop:
+                yield tally
+                if number + 1 < count:
+                    tally = next(tallies)
+
+    def until_precise(self, workers: Workers, tally: Tally, number: int, precision: Precision) -> None:
+        """Simulate an experiment until its endpoints are known well enough."""
+        wanted: int | None = self._budget.replications
+        arms = len(tally.experiment.scenarios)
+        while wanted is not None:
+            self._planned += (wanted - tally.replications) * arms
+            chunks = tally.experiment.chunks(range(tally.replications, wanted))
+            tasks = [(number, Task(tally.experiment, chunk)) for chunk in chunks]
+            for (_, task), result in self._in_order(workers, tasks):
+                tally.add(result, task.chunk)
+            widest, key = widest_half_width(tally, precision.endpoints)
+            wanted = precision.next(tally.replications, widest)
+        if not widest <= precision.half_width:
+            of = "" if not tally.pairs else "the difference of "
+            warnings.warn(
+                f"{of}{label(key)}: after {tally.replications:,} replications the 95% interval is "
+                f"{widest:.3g} percentage points wide on either side, not {precision.half_width:g}: "
+                "the cap came first. Raise --at-most, or ask for less --precision",
+                PrecisionWarning,
+                stacklevel=2,
+            )
+
+    def _in_order(
+        self, workers: Workers, tasks: Sequence[tuple[int, Task]]
+    ) -> Iterator[tuple[tuple[int, Task], Result]]:
+        """Yield tasks with their results, in order, whenever the next one is there."""
+        stored = {place for place, each in enumerate(tasks) if self._stored(*each) is not None}
+        for place in sorted(stored):
+            self._advance(tasks[place][1])
+        missing = [place for place in range(len(tasks)) if place not in stored]
+        early: dict[int, Result | None] = dict.fromkeys(stored)
+        due = 0
+
+        def ready() -> Iterator[tuple[tuple[int, Task], Result]]:
+            nonlocal due
+            while due in early:
+                result = early.pop(due)
+                if result is None:
+                    result = self._stored(*tasks[due])
+                if result is None:
+                    raise OSError(f"a stored chunk has gone: replications {tasks[due][1].chunk}")
+                yield tasks[due], result
+                due += 1
+
+        yield from ready()
+        for number, result in simulate_chunks(workers, [tasks[place][1] for place in missing]):
+            place = missing[number]
+            if self._store is not None:
+                self._store.save(*tasks[place], result)
+            # What comes before its turn waits in the store, if there is one.
+            early[place] = result if self._store is None or place == due else None
+            self._advance(tasks[place][1])
+            yield from ready()
+
+    def _stored(self, number: int, task: Task) -> Result | None:
+        return None if self._store is None else self._store.load(number, task)
+
+    def _advance(self, task: Task) -> None:
+        self._done += len(task.chunk) * len(task.experiment.scenarios)
+        if self._progress is not None:
+            self._progress(self._done, self._planned)
 
 
-def _columns_of(key: Key) -> list[str]:
-    """Return a key's columns among the rows: total, size and, where one is reported, the trial's figure."""
-    endpoint, name = BY_NAME[key[0]], column(key)
-    return [name, f"n_{endpoint.denominator}", *([f"trial_{name}"] if endpoint.trial != "none" else [])]
+def widest_half_width(tally: Tally, endpoints: Sequence[Key]) -> tuple[float, Key]:
+    """Return the widest 95% half-width, in percentage points, and whose; infinite where it is not known.
 
-
-def _estimate(key: Key, total: Floats, size: Floats, trial: Floats | None = None) -> dict[str, object]:
-    endpoint = BY_NAME[key[0]]
-    estimate = ratio_estimate(Moments().plus(total, size), share=endpoint.kind == "share")
-    lower, upper, undefined = (np.nan, np.nan, np.nan) if trial is None else trial_range(trial)
-    return {
-        "endpoint": endpoint.name,
-        "time_years": np.nan if key[1] is None else key[1],
-        "estimate": estimate.value,
-        "mc_se": estimate.se,
-        "mc_lower": estimate.lower,
-        "mc_upper": estimate.upper,
-        "trial_lower": lower,
-        "trial_upper": upper,
-        "trial_undefined": undefined,
-    }
+    Of an experiment with pairs it is that of their differences.
+    """
+    found = []
+    for key in endpoints:
+        if tally.pairs:
+            widths = [100 * Z95 * two.difference(key).se for two in tally.pairs]
+        else:
+            estimates = [ratio_estimate(arm.moments(key), share=True) for arm in tally.arms]
+            widths = [50 * (estimate.upper - estimate.lower) for estimate in estimates]
+        found += [(width if width == width else np.inf, key) for width in widths]
+    return max(found, key=lambda each: each[0])
 
 
 def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
@@ -210,7 +243,6 @@ def measure(
     scenario: Scenario,
     replications: int = DEFAULT_REPLICATIONS,
     seed: int = DEFAULT_SEED,
-    progress: Progress | None = None,
     engine: Engine = "auto",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run a scenario in memory and return its endpoints and its survival curves.
@@ -228,20 +260,16 @@ def measure(
         Fewer than one replication, or a seed out of range.
     """
     budget = Budget(replications, seed, engine=engine)
-    simulator, _ = choose_simulator(scenario, budget)
-    with TemporaryDirectory(prefix="lupus-hsct-") as folder:
-        tally = Tally(scenario, Path(folder))
-        for chunk in replicate(scenario, range(replications), seed, progress, simulator):
-            tally.add(chunk)
-        return tally.endpoints(), tally.curves()
+    simulator, _ = choose_simulator([scenario], budget)
+    (tally,) = simulate([Experiment((scenario,), seed, simulator)], budget)
+    return tally.arms[0].endpoints(), tally.arms[0].curves()
 
 
 def estimate(
     scenario: Scenario,
     replications: int = DEFAULT_REPLICATIONS,
     seed: int = DEFAULT_SEED,
-    progress: Progress | None = None,
     engine: Engine = "auto",
 ) -> pd.DataFrame:
     """Return the endpoints alone; see `measure`."""
-    return measure(scenario, replications, seed, progress, engine)[0]
+    return measure(scenario, replications, seed, engine)[0]

@@ -7,9 +7,9 @@ follow-up that both histories share.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,8 @@ from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER, Booleans
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import PoissonArrivals, Scenario
-from sim.study.estimates import Estimate, Moments, ratio_estimate
+from sim.study.estimates import Estimate, Moments, moments, ratio_estimate
 from sim.study.montecarlo import replicate
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 # Days from enrolment are differences of absolute days, of which the last bits depend on the day of enrolment:
 # a tenth of a second is no other death.
@@ -62,24 +60,37 @@ class Arm:
     female: Booleans
 
     @classmethod
-    def of(cls, history: History, scenario: Scenario, patients: int) -> Arm:
-        """Read a history, with absent patients added until there are as many as in the other one."""
+    def of(cls, history: History, scenario: Scenario) -> Arm:
+        """Read a history."""
         arrivals = scenario.arrivals
         open_from = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
         present = history.present
         start = np.where(present, history.enrolled, 0.0)
-
-        def padded(values: NDArray[Scalar]) -> NDArray[Scalar]:
-            return np.pad(values, ((0, patients - len(values)), (0, 0)))
-
         return cls(
-            counted=padded(present & (history.enrolled >= open_from)),
-            days=padded(np.where(present, history.death - start, NEVER)),
-            cause=padded(history.cause),
-            followed=padded(np.where(present, history.follow_up_end - start, 0.0)),
-            age=padded(history.age),
-            female=padded(history.female),
+            counted=present & (history.enrolled >= open_from),
+            days=np.where(present, history.death - start, NEVER),
+            cause=history.cause,
+            followed=np.where(present, history.follow_up_end - start, 0.0),
+            age=history.age,
+            female=history.female,
         )
+
+    @classmethod
+    def joined(cls, arms: Sequence[Arm]) -> Arm:
+        """Join some patients after others."""
+        return cls(*(np.concatenate([getattr(arm, f.name) for arm in arms]) for f in fields(cls)))
+
+    @classmethod
+    def beside(cls, arms: Sequence[Arm]) -> Arm:
+        """Put replications beside others; the shorter are filled up with absent patients."""
+        most = max(len(arm.days) for arm in arms)
+        padded = [arm.padded(most) for arm in arms]
+        return cls(*(np.concatenate([getattr(arm, f.name) for arm in padded], axis=1) for f in fields(cls)))
+
+    def padded(self, patients: int) -> Arm:
+        """Add absent patients until there are as many as in another arm."""
+        more = ((0, patients - len(self.days)), (0, 0))
+        return Arm(*(np.pad(getattr(self, f.name), more) for f in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +109,10 @@ class Pairing:
         return self.reference.counted & self.scenario.counted
 
 
-def pair(first: tuple[History, Scenario], second: tuple[History, Scenario]) -> Pairing:
-    """Compare the deaths of two histories of the same replications.
-
-    Parameters
-    ----------
-    first, second
-        The reference and what is compared with it: histories and the scenarios behind them, of which the
-        patients can be paired.
-    """
-    patients = max(len(first[0].death), len(second[0].death))
-    one, other = Arm.of(*first, patients), Arm.of(*second, patients)
+def pair(reference: Arm, scenario: Arm) -> Pairing:
+    """Compare the deaths of two histories of the same replications, of which the patients can be paired."""
+    patients = max(len(reference.days), len(scenario.days))
+    one, other = reference.padded(patients), scenario.padded(patients)
     shared = np.minimum(one.followed, other.followed)
     both = one.counted & other.counted
     died, dies = one.days <= shared, other.days <= shared
@@ -134,7 +138,8 @@ class ChangeCounts:
     """
 
     def __init__(self) -> None:
-        self._sums = {change: Moments() for change in FATES_CHANGED}
+        # Sums of whole numbers, which are the same in any order.
+        self.sums = np.zeros((len(FATES_CHANGED), len(Moments._fields)))
         self.first_decided: int | None = None
 
     def add(self, pairing: Pairing, replications: range) -> None:
@@ -142,14 +147,22 @@ class ChangeCounts:
         decided = np.any(pairing.changes[Change.LIVES] | pairing.changes[Change.DIES], axis=0)
         if self.first_decided is None and decided.any():
             self.first_decided = replications[int(np.argmax(decided))]
-        size: Floats = np.sum(pairing.both, axis=0, dtype=np.float64)
-        for change, sums in self._sums.items():
-            total: Floats = np.sum(pairing.changes[change], axis=0, dtype=np.float64)
-            self._sums[change] = sums.plus(total, size)
+        size = np.sum(pairing.both, axis=0, dtype=np.float64)
+        totals = [np.sum(pairing.changes[change], axis=0, dtype=np.float64) for change in FATES_CHANGED]
+        self.sums += moments(np.array(totals), np.broadcast_to(size, (len(totals), size.size)))
+
+    def join(self, sums: Floats, first_decided: int | None) -> None:
+        """Add what was counted elsewhere: the replications that follow those counted here."""
+        self.sums += sums
+        if self.first_decided is None:
+            self.first_decided = first_decided
 
     def shares(self) -> dict[Change, Estimate]:
         """Return the share of paired patients with each change, with Monte Carlo error."""
-        return {change: ratio_estimate(sums, share=True) for change, sums in self._sums.items()}
+        return {
+            change: ratio_estimate(Moments.of(sums), share=True)
+            for change, sums in zip(FATES_CHANGED, self.sums, strict=True)
+        }
 
 
 @dataclass(frozen=True)
@@ -191,7 +204,7 @@ def name_patients(reference: Scenario, scenario: Scenario, trial: int, seed: int
         chunk.history for each in (reference, scenario) for chunk in replicate(each, alone, seed)
     )
     first, second = histories
-    pairing = pair((first, reference), (second, scenario))
+    pairing = pair(Arm.of(first, reference), Arm.of(second, scenario))
     rows = [
         _row(pairing, trial, number, change)
         for number in range(len(pairing.shared_days))

@@ -5,11 +5,9 @@ Patients and replications are numbered from 1 here, as people name them; never i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sim.clinic.history import History
@@ -17,7 +15,6 @@ from sim.clinic.states import ALIVE, Cause, Place
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
-from sim.study.montecarlo import Chunk
 
 _EVENTS = (
     ("enrolled", "enrolled", ""),
@@ -39,27 +36,31 @@ _EVENTS = (
 )
 """Event, array of the history that dates it, and the resource in use; in the order of the pathway."""
 
-Columns: TypeAlias = dict[str, Any]
-"""Arrays of one length, NumPy's or pandas', by column name."""
+Columns: TypeAlias = dict[str, NDArray[Any]]
+"""Arrays of one length by column name; text that is missing is empty."""
 
 
-def patient_rows(chunk: Chunk, scenario: Scenario, replications: int) -> Columns:
-    """Return the rows of ``patients.parquet`` for a chunk.
+def patient_rows(
+    history: History, numbers: NDArray[np.int64], scenario: Scenario, replications: int
+) -> Columns:
+    """Return the rows of ``patients.parquet`` for some replications.
 
     Parameters
     ----------
+    numbers
+        Numbers of the replications, from 1.
     replications
         Replications to keep, from the first of the study; rows of later ones are left out.
     """
-    history, who, rows = _kept(chunk, replications)
+    who, rows = _kept(history, numbers, replications)
     rows["age_years"] = history.age.T[who]
     rows["female"] = history.female.T[who]
     for place in Place:
         rows[f"{place.value}_time"] = _times(getattr(history, place.value), who)
     rows["relapse_time"] = _times(history.relapse, who)
     rows["death_time"] = _times(history.death, who)
-    causes = np.array([cause.name.lower() for cause in Cause] + [None], dtype=object)
-    rows["death_cause"] = _text(causes[history.cause.T[who]])  # ALIVE is -1: the last
+    causes = np.array([cause.name.lower() for cause in Cause] + [""])
+    rows["death_cause"] = causes[history.cause.T[who]]  # ALIVE is -1: the last
     rows["withdrawn"] = (history.withdrawn < NEVER).T[who]
     rows["infections"] = history.infections.T[who]
     rows["sessions"] = history.sessions.T[who].astype(np.int32)
@@ -71,9 +72,9 @@ def patient_rows(chunk: Chunk, scenario: Scenario, replications: int) -> Columns
     return rows
 
 
-def event_rows(chunk: Chunk, replications: int) -> Columns:
-    """Return the rows of ``events.parquet`` for a chunk, by replication, patient, time and pathway."""
-    history, who, rows = _kept(chunk, replications)
+def event_rows(history: History, numbers: NDArray[np.int64], replications: int) -> Columns:
+    """Return the rows of ``events.parquet`` for some replications, by patient, time and pathway."""
+    who, rows = _kept(history, numbers, replications)
     dead = history.death.T[who] < NEVER
     times = np.array([getattr(history, source).T[who] for _, source, _ in _EVENTS])
     times[-1][dead] = NEVER  # a patient leaves by one of the two exits
@@ -92,23 +93,18 @@ def event_rows(chunk: Chunk, replications: int) -> Columns:
         "replication": np.repeat(rows["replication"], happened.sum(axis=1)),
         "patient": np.repeat(rows["patient"], happened.sum(axis=1)),
         "time_days": times.T[happened],
-        "event": _text(names[happened]),
-        "resource": _text([resource or None for resource in resources[happened]]),
+        "event": names[happened].astype(np.str_),
+        "resource": resources[happened].astype(np.str_),
     }
 
 
-def _kept(chunk: Chunk, replications: int) -> tuple[History, NDArray[np.bool_], Columns]:
-    """Return the history, who is kept as (replications, patients), and the two columns that name them."""
-    history = chunk.history
-    numbers = np.array(chunk.replications) + 1
+def _kept(
+    history: History, numbers: NDArray[np.int64], replications: int
+) -> tuple[NDArray[np.bool_], Columns]:
+    """Return who is kept as (replications, patients), and the two columns that name them."""
     who = history.present.T & (numbers <= replications)[:, None]
     replication, patient = np.nonzero(who)
-    return history, who, {"replication": numbers[replication], "patient": patient + 1}
-
-
-def _text(words: Sequence[str | None] | NDArray[np.object_]) -> Any:
-    """Return a column that stays text even where all of it is missing."""
-    return pd.array(list(words), dtype="string")
+    return who, {"replication": numbers[replication], "patient": patient + 1}
 
 
 def _times(days: Floats, who: NDArray[np.bool_]) -> Floats:

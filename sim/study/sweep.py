@@ -16,9 +16,11 @@ from sim.scenario.inherit import set_value
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, parameters, with_values
-from sim.study.budget import Budget
+from sim.study.budget import Budget, Simulator
+from sim.study.experiment import Experiment, Pair
 from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import Progress, measure, warn_of_weak_figures
+from sim.study.montecarlo import Progress, choose_simulator, simulate, warn_of_weak_figures
+from sim.study.store import ChunkStore
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
@@ -123,12 +125,17 @@ def _whole(axis: Axis) -> Axis:
 
 
 def sweep(
-    scenario: Scenario, axes: Sequence[Axis], budget: Budget, progress: Progress | None = None
+    scenario: Scenario,
+    axes: Sequence[Axis],
+    budget: Budget,
+    progress: Progress | None = None,
+    store: ChunkStore | None = None,
 ) -> pd.DataFrame:
     """Estimate every endpoint at every point of the grid.
 
     The luck is the same at every point, so curves are smooth and differences between points have less
-    error than the intervals of the points themselves suggest.
+    error than the intervals of the points themselves suggest. With a precision, the differences from the first
+    point are in the table too, and their half-widths are what counts.
 
     Returns
     -------
@@ -141,7 +148,7 @@ def sweep(
         As `grid`.
     """
     points = grid(scenario, axes)
-    swept, _ = measure_points(points, budget, progress)
+    swept, _ = measure_points(points, budget, progress, store)
     warn_of_weak_figures(swept, budget.replications)
     warn_of_scenarios((changed for _, changed in points), budget.seed)
     return swept
@@ -160,7 +167,10 @@ def range_points(scenario: Scenario) -> list[tuple[dict[str, Any], Scenario]]:
 
 
 def measure_points(
-    points: Sequence[tuple[dict[str, Any], Scenario]], budget: Budget, progress: Progress | None = None
+    points: Sequence[tuple[dict[str, Any], Scenario]],
+    budget: Budget,
+    progress: Progress | None = None,
+    store: ChunkStore | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Estimate endpoints and survival curves at some points, all under the same luck.
 
@@ -169,19 +179,31 @@ def measure_points(
     points, curves : pandas.DataFrame
         The varied keys, then the columns of ``endpoints.csv`` and of ``curves.csv``.
     """
-    replications = budget.replications
+    simulator, _ = choose_simulator([points[0][1]], budget)
+    experiments = [_experiment(points[0][1], changed, budget, simulator) for _, changed in points]
     measured = []
-    for number, (point, changed) in enumerate(points):
-        done = number * replications
-
-        def advance(here: int, _all: int, done: int = done) -> None:
-            if progress is not None:
-                progress(done + here, len(points) * replications)
-
-        tables = measure(changed, replications, budget.seed, advance, budget.engine)
+    tallies = simulate(experiments, budget, progress=progress, store=store)
+    for (point, _), tally in zip(points, tallies, strict=True):
+        arm = tally.arms[-1]
+        endpoints = arm.endpoints()
+        if tally.pairs:
+            found = [tally.pairs[0].difference(key) for key in arm.keys]
+            endpoints["difference"] = [each.value for each in found]
+            endpoints["difference_lower"] = [each.lower for each in found]
+            endpoints["difference_upper"] = [each.upper for each in found]
+            endpoints["replications"] = tally.replications
+        tables = endpoints, arm.curves()
         for table in tables:
             for column, (key, value) in enumerate(point.items()):
                 table.insert(column, key, [value] * len(table))
         measured.append(tables)
     endpoints, curves = (pd.concat(tables, ignore_index=True) for tables in zip(*measured, strict=True))
     return endpoints, curves
+
+
+def _experiment(first: Scenario, changed: Scenario, budget: Budget, simulator: Simulator) -> Experiment:
+    """Return the experiment of one point; with a precision, beside the first point."""
+    if budget.precision is None:
+        return Experiment((changed,), budget.seed, simulator)
+    beside = Pair(0, 1, paired=True, fates=False)
+    return Experiment((first, changed), budget.seed, simulator, (beside,))

@@ -14,7 +14,7 @@ def test_a_replication_alone_is_its_column(
     scenario_of: Callable[..., Scenario], play: Callable[..., History]
 ) -> None:
     history = play(scenario_of({"cohort.patients": 7}), range(3))
-    alone = history.alone(2)
+    alone = history.only(slice(2, 3))
     for name in columns_of(history):
         column = getattr(history, name)[:, 2:]
         np.testing.assert_array_equal(getattr(alone, name), column)

@@ -34,7 +34,7 @@ def incidences(
     """Estimate from times, not a number for who is absent, and causes, -1 for a censoring."""
     present = ~np.isnan(followed)
     events = [present & (cause == number) for number in range(causes)]
-    return many_trials.incidences(follow_ups(followed, events, present), causes, times)
+    return many_trials.incidences([follow_ups(followed, events, present)], causes, times)
 
 
 def estimate(patients: Patients, times: Sequence[float], causes: int = 1) -> Incidences:

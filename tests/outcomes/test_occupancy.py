@@ -151,20 +151,31 @@ def test_the_table_has_mean_range_and_the_first_replication(crowded: Scenario, p
     np.testing.assert_array_equal(queue["trial_upper"], ordered[:, 48])
 
 
-def test_the_range_keeps_the_first_replications_only_and_the_mean_all(
+def test_the_first_replications_are_read_and_no_more(
     crowded: Scenario, play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.outcomes.occupancy.RANGED_REPLICATIONS", 4)
+    monkeypatch.setattr("sim.outcomes.occupancy.READ_REPLICATIONS", 4)
     few, many = Occupancy(crowded), Occupancy(crowded)
     few.add(play(crowded, range(4)))
     many.add(play(crowded, range(3)))
     many.add(play(crowded, range(3, 10)))
-    for column in ("trial_lower", "trial_upper"):
-        np.testing.assert_array_equal(few.table()[column], many.table()[column])
-    assert np.any(few.table()["mean"] != many.table()["mean"])
-    found = counts(stays(play(crowded, range(10)))["rooms_in_use"], many.days)
-    rooms = many.table()[many.table()["series"] == "rooms_in_use"]
-    np.testing.assert_allclose(rooms["mean"], found.mean(axis=1))
+    many.add(play(crowded, range(10, 12)))
+    assert many.replications == 4
+    assert few.table().equals(many.table())
+    assert few.average("rooms_in_use") == many.average("rooms_in_use")
+
+
+def test_what_was_added_elsewhere_can_be_joined(crowded: Scenario, play: Play) -> None:
+    whole, joined = Occupancy(crowded), Occupancy(crowded)
+    for piece in (range(5), range(5, 12)):
+        whole.add(play(crowded, piece))
+        elsewhere = Occupancy(crowded)
+        elsewhere.add(play(crowded, piece))
+        joined.join(elsewhere.arrays())
+    assert whole.table().equals(joined.table())
+    for name in SERIES:
+        np.testing.assert_array_equal(whole.first[name].day, joined.first[name].day)
+        assert whole.average(name) == joined.average(name)
 
 
 def test_a_room_freed_at_the_moment_of_the_next_grant_counts_once(

@@ -1,0 +1,49 @@
+"""Counting and adding up patients, replication by replication; arrays have shape (patients, replications)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.patient.fates import Booleans
+from sim.scenario.distributions import Floats
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def count(who: Booleans) -> Floats:
+    """Return how many there are in each replication, of at most 255 patients."""
+    number: Floats = np.add.reduce(who.view(np.uint8), axis=0, dtype=np.uint8).astype(np.float64)
+    return number
+
+
+def total(value: Floats, among: Booleans) -> Floats:
+    """Return the sum of a value over some patients in each replication, one after the other.
+
+    NumPy picks the order of a sum by the array's shape, and a replication computed alone must give the same
+    bits as in a batch: along the rows of several columns it goes in order, along a single column it does not.
+    """
+    summed: Floats = np.where(among, value, 0.0)
+    if summed.shape[1] == 1:
+        summed = np.cumsum(summed, axis=0)[-1:]
+    return np.asarray(np.add.reduce(summed, axis=0))
+
+
+class Some:
+    """A few patients of many, for what is worked out for those alone."""
+
+    def __init__(self, who: Booleans) -> None:
+        self._at = np.flatnonzero(who)
+        self._replications = who.shape[1]
+        self._column = self._at % max(self._replications, 1)
+
+    def of(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
+        """Return their values; one that holds for all is returned as it is."""
+        return values if values.ndim == 0 else values.reshape(-1)[self._at]
+
+    def number(self, who: NDArray[np.bool_] | None = None) -> Floats:
+        """Return how many of them there are in each replication; of them, for how many something holds."""
+        column: NDArray[Any] = self._column if who is None else self._column[who]
+        return np.bincount(column, minlength=self._replications).astype(np.float64)

@@ -1,0 +1,228 @@
+"""One chunk of an experiment: simulated wherever there is room, and the same to the bit everywhere.
+
+A chunk's result is a set of arrays by name, which can be sent, stored and checked without knowing what they
+are; `sim.study.tally` puts results together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.clinic import arrays, pathway
+from sim.clinic.history import History, joined
+from sim.outcomes.endpoints import Reading, Sums, survival_curves
+from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
+from sim.patient.fates import draw_fates, draw_tiles
+from sim.patient.luck import Luck
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import BY_NAME, Key, keys
+from sim.scenario.schema import Scenario
+from sim.study.budget import Simulator
+from sim.study.estimates import cross_moments, moments
+from sim.study.experiment import ROWS, Experiment, units
+from sim.study.named_patients import Arm, ChangeCounts, pair
+from sim.study.records import event_rows, patient_rows
+
+Result: TypeAlias = dict[str, NDArray[Any]]
+
+CURVE_POINTS = 61
+
+
+def curve_years(scenario: Scenario) -> Floats:
+    """Return the times at which survival curves are read."""
+    return np.linspace(0.0, scenario.follow_up.horizon_years, CURVE_POINTS)
+
+
+def curve_names(scenario: Scenario) -> tuple[str, ...]:
+    """Return the endpoints of which there are curves."""
+    at_home = scenario.cohort.enters_at == "home"
+    return ("overall_survival_enrolled",) if at_home else ("overall_survival", "disease_free_survival")
+
+
+def reported_keys(scenario: Scenario) -> list[Key]:
+    """Return the endpoints that a trial reports."""
+    return [key for key in keys(scenario.follow_up.horizon_years) if BY_NAME[key[0]].trial != "none"]
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed, instead of fetching the same pages anew for every array.
+
+    It does so up to twice the size of the largest block that it has ever freed: so one is allocated, never
+    touched, and freed.
+    """
+    del_me = np.empty(31 * 2**17)
+    del del_me
+
+
+def histories(
+    scenario: Scenario, luck: Luck, piece: range, simulator: Simulator, *, whole: bool
+) -> Iterator[History]:
+    """Yield the histories of some patients after others, at most 128 of each replication.
+
+    Parameters
+    ----------
+    whole
+        Whether everybody must be simulated at once, as where places are scarce.
+    """
+    if whole:
+        simulate = pathway.simulate if simulator == "simpy" else arrays.simulate
+        yield from simulate(scenario, draw_fates(scenario, luck, piece)).tiles()
+    else:
+        for fates in draw_tiles(scenario, luck, piece):
+            yield arrays.simulate(scenario, fates)
+
+
+def play(experiment: Experiment, chunk: range) -> Result:
+    """Simulate a chunk of replications under every scenario of an experiment."""
+    keep_freed_memory()
+    luck = Luck(experiment.seed)
+    named = {each for two in experiment.pairs if two.fates for each in (two.reference, two.scenario)}
+    parts = [
+        _Part(experiment, number, chunk, luck, with_arms=number in named)
+        for number in range(len(experiment.scenarios))
+    ]
+    result: Result = {}
+    for number, part in enumerate(parts):
+        result.update({f"{number}.{name}": values for name, values in part.result().items()})
+    for number, two in enumerate(experiment.pairs):
+        found = _compared(parts[two.reference], parts[two.scenario], chunk, fates=two.fates)
+        result.update({f"pair{number}.{name}": values for name, values in found.items()})
+    return result
+
+
+class _Part:
+    """One scenario's part of a chunk."""
+
+    def __init__(
+        self, experiment: Experiment, number: int, chunk: range, luck: Luck, *, with_arms: bool
+    ) -> None:
+        self.scenario, self._experiment, self._chunk = experiment.scenarios[number], experiment, chunk
+        self._keep = experiment.keep if number == 0 else None
+        self._curves = np.zeros((len(curve_names(self.scenario)), CURVE_POINTS, 6))
+        self._figures: list[tuple[Floats, Floats, Floats]] = []
+        self._records: list[Mapping[str, Any]] = []
+        self._events: list[Mapping[str, Any]] = []
+        self._occupancy = Occupancy(self.scenario)
+        self.arms: list[Arm] = []
+        whole = experiment.simulator == "simpy" or is_limited(self.scenario)
+        for piece in experiment.pieces(self.scenario, chunk, whole=whole):
+            self._add(
+                piece, histories(self.scenario, luck, piece, experiment.simulator, whole=whole), with_arms
+            )
+        self.total, self.size, self.trial = (
+            np.concatenate(each, axis=1) for each in zip(*self._figures, strict=True)
+        )
+
+    def _add(self, piece: range, tiles: Iterator[History], *, with_arms: bool) -> None:
+        """Read one piece, tile by tile."""
+        sums, arms, kept = Sums(), [], []
+        curves: dict[str, tuple[Floats, Floats]] = {}
+        years = curve_years(self.scenario)
+        first = self._first_kept(piece)
+        for history in tiles:
+            sums.add(history, self.scenario)
+            for name, (alive, size) in survival_curves(history, self.scenario, years).items():
+                before = curves.get(name)
+                curves[name] = (alive, size) if before is None else (before[0] + alive, before[1] + size)
+            if with_arms:
+                arms.append(Arm.of(history, self.scenario))
+            if first:
+                kept.append(history.only(slice(first)))
+        self._figures.append(_matrices(sums.readings(self.scenario), self.scenario))
+        for row, name in enumerate(curve_names(self.scenario)):
+            alive, size = curves[name]
+            self._curves[row] += moments(alive, np.broadcast_to(size, alive.shape))
+        if with_arms:
+            self.arms.append(Arm.joined(arms))
+        if first:
+            self._record(joined(kept), piece)
+
+    def _first_kept(self, piece: range) -> int:
+        """Return of how many of the first replications of a piece the histories are needed."""
+        if self._keep is None:
+            return 0
+        until = max(self._keep.patients, READ_REPLICATIONS if self._keep.occupancy else 0)
+        return min(max(until - piece.start, 0), len(piece))
+
+    def _record(self, history: History, piece: range) -> None:
+        """Keep patients, events and occupancy of some first replications."""
+        if self._keep is None:
+            return
+        numbers = np.array(piece[: history.death.shape[1]]) + 1
+        if numbers[0] <= self._keep.patients:
+            self._records.append(patient_rows(history, numbers, self.scenario, self._keep.patients))
+            if self._keep.events:
+                self._events.append(event_rows(history, numbers, self._keep.patients))
+        if self._keep.occupancy and numbers[0] <= READ_REPLICATIONS:
+            self._occupancy.add(history.only(slice(READ_REPLICATIONS - piece.start)))
+
+    def result(self) -> Result:
+        """Return sums by unit, curves, digests, and what is kept of the first replications."""
+        cut = [slice(u.start - self._chunk.start, u.stop - self._chunk.start) for u in self.units]
+        result: Result = {
+            "sums": np.array([moments(self.total[:, at], self.size[:, at]) for at in cut]),
+            "curves": self._curves,
+            "digests": np.array([self._digest(at) for at in cut]),
+        }
+        rows = min(max(ROWS - self._chunk.start, 0), len(self._chunk))
+        if rows:
+            result.update({name: getattr(self, name)[:, :rows] for name in ("total", "size", "trial")})
+        for table, parts in (("patients", self._records), ("events", self._events)):
+            for name in parts[0] if parts else ():
+                result[f"{table}.{name}"] = np.concatenate([part[name] for part in parts])
+        if self._occupancy.replications:
+            found = self._occupancy.arrays()
+            result.update({f"occupancy.{name}": values for name, values in found.items()})
+        return result
+
+    @property
+    def units(self) -> list[range]:
+        """The units of this chunk."""
+        return units(self.scenario, self._chunk)
+
+    def _digest(self, at: slice) -> NDArray[np.uint8]:
+        """Return the SHA-256 of a unit's figures."""
+        digest = sha256()
+        for figures in (self.total, self.size, self.trial):
+            digest.update(np.ascontiguousarray(figures[:, at], dtype="<f8").tobytes())
+        return np.frombuffer(digest.digest(), dtype=np.uint8)
+
+
+def _matrices(readings: Mapping[Key, Reading], scenario: Scenario) -> tuple[Floats, Floats, Floats]:
+    """Return totals, sizes and trials' figures, one row an endpoint."""
+    trial = np.array([readings[key].trial for key in reported_keys(scenario)])
+    return (
+        np.array([reading.total for reading in readings.values()]),
+        np.array([reading.size for reading in readings.values()]),
+        np.where(np.isnan(trial), np.nan, trial),  # one kind of not-a-number, for the digest
+    )
+
+
+def shared_keys(
+    reference: Scenario, scenario: Scenario
+) -> tuple[list[Key], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the endpoints that two scenarios both read, and where they stand in the rows of each."""
+    ours, theirs = (keys(each.follow_up.horizon_years) for each in (reference, scenario))
+    common = [key for key in theirs if key in ours]
+    return common, np.array([ours.index(k) for k in common]), np.array([theirs.index(k) for k in common])
+
+
+def _compared(reference: _Part, scenario: _Part, chunk: range, *, fates: bool) -> Result:
+    """Return what the difference of two scenarios needs besides their own sums."""
+    _, ours, theirs = shared_keys(reference.scenario, scenario.scenario)
+    sides = [(part.total[at], part.size[at]) for part, at in ((reference, ours), (scenario, theirs))]
+    cut = [slice(u.start - chunk.start, u.stop - chunk.start) for u in scenario.units]
+    sums = [cross_moments(*[(y[:, at], x[:, at]) for y, x in sides]) for at in cut]
+    same = [np.all(one == other, axis=1) for one, other in zip(*sides, strict=True)]
+    found: Result = {"cross": np.array(sums), "identical": same[0] & same[1]}
+    if fates:
+        counts = ChangeCounts()
+        counts.add(pair(Arm.beside(reference.arms), Arm.beside(scenario.arms)), chunk)
+        decided = -1 if counts.first_decided is None else counts.first_decided
+        found.update(changes=counts.sums, decided=np.array(decided))
+    return found

@@ -1,0 +1,249 @@
+"""Who simulates the chunks: this process, processes of this machine, or a cluster; the results are the same.
+
+A worker that dies takes its chunk with it. Whatever was under way then is tried again alone, so that a chunk
+which kills its worker is told from one that stood beside it; after three times it is given up and named.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from sim.study.chunks import Result, play
+from sim.study.experiment import Experiment
+
+MOST_TRIES = 3
+
+# Several threads of linear algebra in every process would only stand in each other's way.
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+# Below this many chunks for each, starting more processes costs more than it gains.
+_CHUNKS_A_PROCESS = 8
+
+
+class Task(NamedTuple):
+    """One chunk of an experiment."""
+
+    experiment: Experiment
+    chunk: range
+
+
+class ChunkCrashError(RuntimeError):
+    """Some chunks could not be simulated; everything else was."""
+
+    def __init__(self, crashed: Sequence[tuple[Task, str]]) -> None:
+        named = "; ".join(
+            f"replications {task.chunk.start + 1} to {task.chunk.stop}: {why}" for task, why in crashed
+        )
+        super().__init__(f"a chunk was tried {MOST_TRIES} times and failed each time: {named}")
+
+
+class Workers(Protocol):
+    """Somebody who simulates chunks."""
+
+    @property
+    def size(self) -> int:
+        """How many chunks to give at once."""
+
+    def submit(self, task: Task) -> Future[Result]:
+        """Take a chunk on."""
+
+    def renew(self) -> None:
+        """Begin again after a worker was lost, with everything that was under way given up."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class InProcess:
+    """Simulate in this process, one chunk after another."""
+
+    size = 1
+
+    def submit(self, task: Task) -> Future[Result]:
+        """Simulate a chunk at once."""
+        future: Future[Result] = Future()
+        try:
+            future.set_result(play(*task))
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told as the chunk's failure)
+            future.set_exception(error)
+        return future
+
+    def renew(self) -> None:
+        """Do nothing: this process is still there."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+
+class Processes:
+    """Processes of this machine; none of them outlives this one.
+
+    Parameters
+    ----------
+    count
+        How many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool: ProcessPoolExecutor | None = None
+
+    @property
+    def size(self) -> int:
+        """One more than there are processes, so that none waits for the next chunk."""
+        return self._count + 1
+
+    def submit(self, task: Task) -> Future[Result]:
+        """Hand a chunk to the next free process."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+            )
+        with _environment(_ONE_THREAD):  # processes are started when the first chunks come
+            return self._pool.submit(play, *task)
+
+    def renew(self) -> None:
+        """Start new processes."""
+        self._stop()
+
+    def _stop(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._pool is not None:
+            self._pool.shutdown()
+        self._stop()
+
+
+@contextmanager
+def _environment(changes: dict[str, str]) -> Iterator[None]:
+    """Set environment variables, which new processes inherit, for a moment."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _begin() -> None:
+    """Prepare a worker process: an interrupt is its parent's business, and it goes when its parent goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def workers_for(count: int | None, cluster: str | None, chunks: int) -> Workers:
+    """Return who simulates a number of chunks.
+
+    Parameters
+    ----------
+    count
+        Processes; None for as many as this machine has processors, and fewer for few chunks.
+    cluster
+        Address of a Dask scheduler, which goes first.
+    """
+    if cluster is not None:
+        from sim.study.cluster import Cluster
+
+        return Cluster(cluster)
+    if count is None:
+        count = min(os.cpu_count() or 1, chunks // _CHUNKS_A_PROCESS)
+    return Processes(count) if count > 1 else InProcess()
+
+
+def simulate_chunks(workers: Workers, tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+    """Yield the number and the result of each task, in the order in which they are done.
+
+    Raises
+    ------
+    ChunkCrashError
+        At the end, if some could not be done.
+    """
+    waiting = deque(range(len(tasks)))
+    suspects: deque[int] = deque()
+    running: dict[Future[Result], int] = {}
+    tries: Counter[int] = Counter()
+    crashed: list[tuple[Task, str]] = []
+
+    def again(number: int, why: str) -> None:
+        tries[number] += 1
+        if tries[number] < MOST_TRIES:
+            suspects.append(number)
+        else:
+            crashed.append((tasks[number], why))
+
+    while waiting or suspects or running:
+        # A suspect runs alone, the others as many at once as there is room for.
+        queue, room = (suspects, 1) if suspects else (waiting, workers.size)
+        while queue and len(running) < room and (queue is waiting or not running):
+            number = queue.popleft()
+            try:
+                running[workers.submit(tasks[number])] = number
+            except BrokenExecutor:  # a worker died while nobody looked; what it did tells so below
+                queue.appendleft(number)
+                if not running:
+                    workers.renew()
+                break
+        if not running:
+            continue
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            if future not in running:
+                continue
+            number = running.pop(future)
+            try:
+                result = future.result()
+            except BrokenExecutor:
+                lost = [number, *running.values()]
+                running.clear()
+                workers.renew()
+                for each in lost:
+                    again(each, "its worker died, perhaps for lack of memory")
+            except Exception as error:  # noqa: BLE001 (told to the user with the chunk's name)
+                again(number, f"{type(error).__name__}: {error}")
+            else:
+                yield number, result
+    if crashed:
+        raise ChunkCrashError(crashed)
