@@ -285,8 +285,10 @@ def test_calibrate_solves_again_from_another_start(capsys: pytest.CaptureFixture
         (("run", "chicago2006", "--engine", "fast"), ["fast", "simpy", "arrays"]),
         (("run", "chicago2006", "--replications", "0"), ["--replications", "0", "whole number from 1"]),
         (("run", "chicago2006", "--replications", "1.5"), ["1.5", "whole number"]),
+        (("run", "chicago2006", "--replications", "9" * 20), ["9999", "whole number from 1 to 1000000000"]),
         (("run", "chicago2006", "--seed", "-1"), ["--seed", "-1", "18446744073709551615"]),
         (("run", "chicago2006", "--patients", "few"), ["few", "all"]),
+        (("run", "chicago2006", "--patients", "9" * 5000), ["all", "whole number"]),
         (("run", "chicago2006", "--set", "clinic.rooms=4"), ["clinic.rooms", "isolation_rooms"]),
         (("run", "chicago2006", "--set", "cohort.female=1.5"), ["cohort.female", "1.5", "0 to 1"]),
         (("sweep", "chicago2006"), ["--vary", "low:high:points"]),
@@ -310,9 +312,14 @@ def test_calibrate_solves_again_from_another_start(capsys: pytest.CaptureFixture
             ["overall_survivl", "overall_survival"],
         ),
         (
+            ("sweep", "chicago2006", "--vary", "cohort.female=0.5,0.6", "--endpoint", "foo"),
+            ['--endpoint foo: unknown endpoint "foo"', "endpoints are treatment_related_mortality"],
+        ),
+        (
             ("sweep", "chicago2006", "--vary", "cohort.female=0.5,0.6", "--endpoint", "overall_survival@4.5"),
             ["overall_survival@4.5", "overall_survival@5"],
         ),
+        (("run", "chicago2006", "--out", "n" * 300), ["--out", "nnn", "folder that can be made"]),
         (("calibrate", "chicago2006", "--set", "clinic.isolation_rooms=2"), ["isolation_rooms", "unlimited"]),
     ],
 )

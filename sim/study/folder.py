@@ -129,8 +129,11 @@ def _take_next_number(work: Path, name: str) -> Path:
 
 def _check_free(target: Path, *, force: bool) -> None:
     """Refuse an --out that exists, unless it may be replaced."""
-    if not target.exists() and not target.is_symlink():
-        return
+    try:
+        if not target.exists() and not target.is_symlink():
+            return
+    except OSError as error:  # no name for a folder at all: too long, for one
+        raise RequestError(f"--out: {target}: {error.strerror}; name a folder that can be made") from error
     if not target.is_dir():
         raise RequestError(f"--out: {target} is a file; name a folder that does not exist yet")
     if not force:

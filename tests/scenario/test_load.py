@@ -307,13 +307,15 @@ def test_resolved_scenario_makes_itself_again() -> None:
 
 def distributions() -> st.SearchStrategy[dict[str, Any] | float]:
     positive = st.floats(1e-6, 1e6)
-    pairs = st.sampled_from(
-        [("gamma", "mean", "sd"), ("lognormal", "mean", "sd"), ("weibull", "shape", "scale")]
+    spread = st.floats(1e-6, 1000)
+    families = st.sampled_from(["gamma", "lognormal"])
+    two = st.builds(lambda f, m, s: {"dist": f, "mean": m, "sd": m * s}, families, positive, spread)
+    weibull = st.builds(
+        lambda a, b: {"dist": "weibull", "shape": a, "scale": b}, st.floats(0.01, 1000), positive
     )
-    two = st.builds(lambda p, a, b: {"dist": p[0], p[1]: a, p[2]: b}, pairs, positive, positive)
     log = st.builds(lambda m, s: {"dist": "lognormal", "median": m, "sigma": s}, positive, st.floats(0, 3))
     one = st.builds(lambda m: {"dist": "exponential", "mean": m}, positive)
-    return st.one_of(two, log, one, st.floats(0, 1e6))
+    return st.one_of(two, weibull, log, one, st.floats(0, 1e6))
 
 
 def values(key: str) -> st.SearchStrategy[Any]:
