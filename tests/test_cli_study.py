@@ -348,6 +348,27 @@ def test_an_existing_folder_is_refused_and_left_alone(capsys: pytest.CaptureFixt
     assert Path("file").read_text() == "keep"
 
 
+def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def meanwhile(*_: object, **__: object) -> None:
+        Path("mine").mkdir(exist_ok=True)
+        Path("mine/endpoints.csv").write_text("of the other run")
+
+    monkeypatch.setattr("sim.show.studies.save", meanwhile)
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 2
+    assert "another run has made mine in the meantime" in capsys.readouterr().err
+    assert [str(path) for path in Path().rglob("*")] == ["mine", "mine/endpoints.csv"]
+    assert Path("mine/endpoints.csv").read_text() == "of the other run"
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-"])
+def test_a_closed_stream_is_no_failure(closed: str) -> None:
+    command = f'"{sys.executable}" -m sim.cli scenario check chicago2006 {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_force_replaces_a_complete_run_folder() -> None:
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 0
     before = digests(Path("mine"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -31,6 +32,9 @@ for _command in (run_command, sweep_command, compare_command, calibrate_command,
 
 def main() -> None:
     """Run the command line and exit: 0 done, 2 the request was wrong, 1 something failed, 130 interrupted."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the program
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open to the end)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that can't show a letter gets its code instead
             stream.reconfigure(errors="backslashreplace")

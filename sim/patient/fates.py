@@ -253,7 +253,7 @@ def _background(scenario: Scenario, tile: _Tile, age: Floats, female: Booleans) 
     for row, sex in enumerate((~female, female)):
         hazard = hazards[row]
         at_birthday = np.concatenate(([0.0], np.cumsum(hazard[:-1])))
-        now = np.minimum(age[sex].astype(np.intp), hazard.size - 1)
+        now = np.minimum(age[sex], hazard.size - 1).astype(np.intp)  # an age may be beyond whole numbers
         spent = at_birthday[now] + hazard[now] * (age[sex] - now) + budget[sex]
         year = np.searchsorted(at_birthday, spent, side="right") - 1
         with np.errstate(divide="ignore", over="ignore"):

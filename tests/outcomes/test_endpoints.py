@@ -191,6 +191,28 @@ def test_the_trial_reports_what_its_data_cut_has_seen(read: Read) -> None:
     assert mean == pytest.approx(days / 4)
 
 
+def test_who_is_reinfused_at_the_cut_is_not_followed(read: Read) -> None:
+    readings = read(
+        {"arrivals.window_days": 600, "follow_up.data_cut_days": 600}, {"enrolled": 600.0}, {"enrolled": 0.0}
+    )
+    assert numbers(readings["mean_follow_up", None]) == (
+        pytest.approx(600 / YEAR),
+        1,
+        pytest.approx(600 / YEAR),
+    )
+
+
+def test_a_share_is_reported_of_those_enrolled_by_the_cut(read: Read) -> None:
+    readings = read(
+        {"arrivals.pattern": "poisson", "arrivals.per_year": 10, "arrivals.years": 3,
+         "follow_up.data_cut_days": 600},
+        {"enrolled": 100.0, "background_days": 200.0},
+        {"enrolled": 600.0},
+        {"enrolled": 700.0},  # comes after the cut: the report knows nothing of this patient
+    )  # fmt: skip
+    assert numbers(readings["death_by_cause_background", None]) == (1, 3, 1 / 2)
+
+
 def test_an_event_at_the_cut_is_seen(read: Read) -> None:
     readings = read(
         {"arrivals.window_days": 600, "follow_up.data_cut_days": 600},
