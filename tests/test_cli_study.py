@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -416,6 +417,19 @@ def test_an_interrupted_run_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sim.show.studies.save", interrupt)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 130
     assert list(Path().iterdir()) == []
+
+
+def test_a_terminated_run_leaves_no_folder(tmp_path: Path) -> None:
+    many = ("--replications", "1000000", "--engine", "simpy")
+    command = [sys.executable, "-m", "sim.cli", "run", "chicago2006", *many]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as started:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("results/.*partial*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert list(tmp_path.glob("results/.*partial*"))
+        started.terminate()
+        assert started.wait(60) == 143
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_run_folder_is_said_so(tmp_path: Path) -> None:

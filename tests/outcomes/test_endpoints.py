@@ -137,6 +137,22 @@ def test_before_the_assessment_a_non_responder_is_disease_free_but_not_in_remiss
     assert late["no_response", 1.0].total[0] == 1
 
 
+def test_remission_begins_at_engraftment(read: Read) -> None:
+    readings = read({}, {"aplasia_days": 200.0, "stay_days": 200.0}, {})
+    assert numbers(readings["in_remission", 0.5])[:2] == (1, 2)
+    assert numbers(readings["in_remission", 1.0])[:2] == (2, 2)
+
+
+def test_remission_is_reported_of_those_followed_so_far(read: Read) -> None:
+    readings = read(
+        {"arrivals.window_days": 1000, "follow_up.data_cut_days": 1000},
+        {"enrolled": 0.0},
+        {"enrolled": 100.0, "relapse_days": 100.0},
+        {"enrolled": 900.0},  # 100 days of follow-up are no half year
+    )
+    assert numbers(readings["in_remission", 0.5]) == (2, 3, 1 / 2)
+
+
 def test_years_lived_end_at_the_horizon(read: Read) -> None:
     readings = read({}, {"recovery_days": YEAR, "background_days": 3 * YEAR}, {}, {"background_days": YEAR})
     assert numbers(readings["restricted_mean_survival", None])[:2] == (2 + 5 + 1, 3)
