@@ -33,7 +33,7 @@ for _command in (run_command, sweep_command, compare_command, calibrate_command,
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 2 the request was wrong, 1 something failed, 130 interrupted, 143 ended."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong request, 130 interrupted, 143 ended."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started the program
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open to the end)

@@ -19,7 +19,7 @@ from sim.scenario.refusals import toml_text
 from sim.scenario.registry import lookup, parameters
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.shipped import shipped_names
-from sim.scenario.values import with_values
+from sim.scenario.values import get_value, with_values
 
 Write = Callable[..., str]
 
@@ -298,6 +298,30 @@ def test_hash_sees_values_and_nothing_else(write: Write) -> None:
     assert load(write(text)).scenario_hash == plain
     assert load("chicago2006", ["cohort.patients=51"]).scenario_hash != plain
     assert load("chicago2006", ["arrivals.pattern=poisson"]).scenario_hash != plain
+
+
+def test_hash_sees_every_parameter() -> None:
+    scenario = load("chicago2006").scenario
+    hashes = {scenario_hash(scenario)}
+    changed = 0
+    for key, parameter in parameters().items():
+        if key == "relapse.dist":  # a [relapse] that names dist starts anew
+            continue
+        if parameter.when is not None and parameter.when[1] != get_value(scenario, parameter.when[0]):
+            continue
+        here = get_value(scenario, key)
+        if parameter.distribution:
+            other: object = 7.25
+        elif isinstance(here, int):
+            other = here + 1
+        elif isinstance(here, float):
+            other = here * 0.99 or 0.01
+        else:
+            other = next(value for value in (*parameter.choices, 4) if value != here)
+        hashes.add(scenario_hash(with_values(scenario, {key: other})))
+        changed += 1
+    assert changed > 40
+    assert len(hashes) == changed + 1
 
 
 def test_resolved_scenario_makes_itself_again() -> None:
