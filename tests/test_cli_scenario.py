@@ -144,6 +144,8 @@ def test_new_refuses_to_write_over(tmp_path: Path, capsys: pytest.CaptureFixture
         (["inner.toml/"], "no file name"),
         (["mine", "--base", "chicgo2006"], "did you mean chicago2006"),
         (["mine", "--base", "gone.toml"], "there is no such file"),
+        ([""], "is no file name"),
+        ([".toml"], "is no file name"),
     ],
 )
 def test_new_refuses(

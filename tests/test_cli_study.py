@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -285,8 +286,10 @@ def test_calibrate_solves_again_from_another_start(capsys: pytest.CaptureFixture
         (("run", "chicago2006", "--engine", "fast"), ["fast", "simpy", "arrays"]),
         (("run", "chicago2006", "--replications", "0"), ["--replications", "0", "whole number from 1"]),
         (("run", "chicago2006", "--replications", "1.5"), ["1.5", "whole number"]),
+        (("run", "chicago2006", "--replications", "9" * 20), ["9999", "whole number from 1 to 1000000000"]),
         (("run", "chicago2006", "--seed", "-1"), ["--seed", "-1", "18446744073709551615"]),
         (("run", "chicago2006", "--patients", "few"), ["few", "all"]),
+        (("run", "chicago2006", "--patients", "9" * 5000), ["all", "whole number"]),
         (("run", "chicago2006", "--set", "clinic.rooms=4"), ["clinic.rooms", "isolation_rooms"]),
         (("run", "chicago2006", "--set", "cohort.female=1.5"), ["cohort.female", "1.5", "0 to 1"]),
         (("sweep", "chicago2006"), ["--vary", "low:high:points"]),
@@ -310,9 +313,14 @@ def test_calibrate_solves_again_from_another_start(capsys: pytest.CaptureFixture
             ["overall_survivl", "overall_survival"],
         ),
         (
+            ("sweep", "chicago2006", "--vary", "cohort.female=0.5,0.6", "--endpoint", "foo"),
+            ['--endpoint foo: unknown endpoint "foo"', "endpoints are treatment_related_mortality"],
+        ),
+        (
             ("sweep", "chicago2006", "--vary", "cohort.female=0.5,0.6", "--endpoint", "overall_survival@4.5"),
             ["overall_survival@4.5", "overall_survival@5"],
         ),
+        (("run", "chicago2006", "--out", "n" * 300), ["--out", "nnn", "folder that can be made"]),
         (("calibrate", "chicago2006", "--set", "clinic.isolation_rooms=2"), ["isolation_rooms", "unlimited"]),
     ],
 )
@@ -339,6 +347,27 @@ def test_an_existing_folder_is_refused_and_left_alone(capsys: pytest.CaptureFixt
     Path("file").write_text("keep")
     assert call("run", "chicago2006", *SMALL, "--out", "file", "--force") == 2
     assert Path("file").read_text() == "keep"
+
+
+def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def meanwhile(*_: object, **__: object) -> None:
+        Path("mine").mkdir(exist_ok=True)
+        Path("mine/endpoints.csv").write_text("of the other run")
+
+    monkeypatch.setattr("sim.show.studies.save", meanwhile)
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 2
+    assert "another run has made mine in the meantime" in capsys.readouterr().err
+    assert [str(path) for path in Path().rglob("*")] == ["mine", "mine/endpoints.csv"]
+    assert Path("mine/endpoints.csv").read_text() == "of the other run"
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-"])
+def test_a_closed_stream_is_no_failure(closed: str) -> None:
+    command = f'"{sys.executable}" -m sim.cli scenario check chicago2006 {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_force_replaces_a_complete_run_folder() -> None:
@@ -388,6 +417,19 @@ def test_an_interrupted_run_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sim.show.studies.save", interrupt)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 130
     assert list(Path().iterdir()) == []
+
+
+def test_a_terminated_run_leaves_no_folder(tmp_path: Path) -> None:
+    many = ("--replications", "1000000", "--engine", "simpy")
+    command = [sys.executable, "-m", "sim.cli", "run", "chicago2006", *many]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as started:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("results/.*partial*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert list(tmp_path.glob("results/.*partial*"))
+        started.terminate()
+        assert started.wait(60) == 143
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_run_folder_is_said_so(tmp_path: Path) -> None:

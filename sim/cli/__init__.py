@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -13,6 +15,7 @@ from sim.cli.study_commands import calibrate_command, run_command, sweep_command
 from sim.scenario.problems import RequestError
 
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,10 +33,14 @@ for _command in (run_command, sweep_command, compare_command, calibrate_command,
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 2 the request was wrong, 1 something failed, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong request, 130 interrupted, 143 ended."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the program
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open to the end)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that can't show a letter gets its code instead
             stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that working folders vanish
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()

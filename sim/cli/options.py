@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from sim.patient.streams import MAX_SEED
-from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, MOST_SIMPY_PATIENTS, Engine
+from sim.study.budget import (
+    DEFAULT_REPLICATIONS,
+    DEFAULT_SEED,
+    MOST_REPLICATIONS,
+    MOST_SIMPY_PATIENTS,
+    Engine,
+)
 
 if TYPE_CHECKING:
     _IntegerType = click.ParamType[int]
@@ -64,7 +70,7 @@ out_option = click.option(
 scenario_argument = click.argument("scenario")
 replications_option = click.option(
     "--replications",
-    type=WholeNumber(1),
+    type=WholeNumber(1, MOST_REPLICATIONS),
     default=DEFAULT_REPLICATIONS,
     show_default=True,
     help="Virtual trials to simulate.",

@@ -97,7 +97,7 @@ def run_command(
 def _patient_replications(text: str) -> int | None:
     if text == _ALL:
         return None
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal() and len(text) <= 20:
         return int(text)
     raise click.BadParameter(
         f"{text!r} given; allowed: all, or a whole number from 0", param_hint="--patients"

@@ -51,7 +51,7 @@ class DeathAges:
     def at(self, age: Floats, female: NDArray[np.bool_], budget: Floats) -> Floats:
         """Return the age at which a budget is spent, if spending begins at an age; arrays of one shape."""
         row = np.multiply(female, self._ages, dtype=np.intp)
-        now = np.minimum(age.astype(np.intp), self._ages - 1)
+        now = np.minimum(age, self._ages - 1).astype(np.intp)  # an age may be beyond whole numbers
         here = row + now
         spent = np.take(self._at_birthday, here) + np.take(self._hazard, here) * (age - now) + budget
         cell = _cell(spent) - self._first

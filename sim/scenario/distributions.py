@@ -18,6 +18,21 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _Positive = Annotated[float, Field(gt=0, le=1e9)]
 _NonNegative = Annotated[float, Field(ge=0, le=1e9)]
+_Sigma = Annotated[float, Field(ge=0, le=10)]
+_WeibullShape = Annotated[float, Field(ge=0.01, le=1000)]
+
+# Beyond these, quantiles leave the range of numbers.
+_WIDEST = {"lognormal": 1e6, "gamma": 1e3}
+_NARROWEST_GAMMA = 1e-9
+
+
+def _too_wide(family: str, mean: float, sd: float) -> ValueError | None:
+    """Return an error if the spread is beyond what can be drawn."""
+    if sd <= _WIDEST[family] * mean:
+        return None
+    return ValueError(
+        f"sd is more than {_WIDEST[family]:g} times the mean; a {family} so wide can't be drawn"
+    )
 
 
 class _Distribution(BaseModel):
@@ -61,7 +76,8 @@ class Exponential(_Distribution):
 
     def cdf(self, x: Floats) -> Floats:
         """Return ``1 - exp(-x / mean)``."""
-        return -np.expm1(-np.maximum(x, 0.0) / self.mean)
+        with np.errstate(over="ignore"):
+            return -np.expm1(-np.maximum(x, 0.0) / self.mean)
 
 
 class Lognormal(_Distribution):
@@ -71,7 +87,7 @@ class Lognormal(_Distribution):
     mean: _Positive | None = None
     sd: _NonNegative | None = None
     median: _Positive | None = None
-    sigma: _NonNegative | None = None
+    sigma: _Sigma | None = None
 
     @model_validator(mode="after")
     def _one_pair(self) -> Lognormal:
@@ -79,6 +95,12 @@ class Lognormal(_Distribution):
         if given not in ({"mean", "sd"}, {"median", "sigma"}):
             have = ", ".join(sorted(given)) or "neither"
             raise ValueError(f"a lognormal needs mean and sd, or median and sigma (given: {have})")
+        if (
+            self.mean is not None
+            and self.sd is not None
+            and (error := _too_wide(self.dist, self.mean, self.sd))
+        ):
+            raise error
         return self
 
     @property
@@ -116,6 +138,16 @@ class Gamma(_Distribution):
     mean: _Positive
     sd: _Positive
 
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> Gamma:
+        if error := _too_wide(self.dist, self.mean, self.sd):
+            raise error
+        if self.sd < _NARROWEST_GAMMA * self.mean:
+            raise ValueError(
+                f"sd is less than {_NARROWEST_GAMMA:g} times the mean; write the mean as a number"
+            )
+        return self
+
     @property
     def shape_and_scale(self) -> tuple[float, float]:
         """Shape and scale with this mean and sd."""
@@ -130,14 +162,15 @@ class Gamma(_Distribution):
     def cdf(self, x: Floats) -> Floats:
         """Return the regularised incomplete gamma function."""
         shape, scale = self.shape_and_scale
-        return np.asarray(special.gammainc(shape, np.maximum(x, 0.0) / scale))
+        with np.errstate(over="ignore"):
+            return np.asarray(special.gammainc(shape, np.maximum(x, 0.0) / scale))
 
 
 class Weibull(_Distribution):
     """Weibull with shape and scale."""
 
     dist: Literal["weibull"]
-    shape: _Positive
+    shape: _WeibullShape
     scale: _Positive
 
     def quantile(self, u: Floats) -> Floats:
@@ -146,7 +179,8 @@ class Weibull(_Distribution):
 
     def cdf(self, x: Floats) -> Floats:
         """Return ``1 - exp(-(x / scale) ** shape)``."""
-        return -np.expm1(-((np.maximum(x, 0.0) / self.scale) ** self.shape))
+        with np.errstate(over="ignore"):
+            return -np.expm1(-((np.maximum(x, 0.0) / self.scale) ** self.shape))
 
 
 def _number_is_fixed(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from sim.scenario.shipped import Located, locate
 from sim.scenario.structure import check_shape, take_sources
 
 SET = "--set"
+DEEPEST = 16
+"""Levels of tables and lists that a file may have; parameters need four."""
+
 ELSEWHERE = {"study": "lupus-hsct sweep", "cohort": "lupus-hsct validate"}
 
 
@@ -78,6 +81,7 @@ def _base(base: object, file: Located) -> Located:
 def _read(file: Located, named: str) -> Tree:
     """Read one file and check that it is a scenario; `named` says which file names it as its base."""
     tree = _parse(_text(file, named), file.where)
+    _check_depth(tree, file.where)
     if not tree:
         raise RequestError(f'{file.where}: the file is empty; a scenario starts with base = "chicago2006"')
     kind = tree.get("kind", "scenario")
@@ -129,6 +133,22 @@ def _parse(text: str, where: str) -> Tree:
         raise RequestError(f"{where}: not valid TOML: a number of thousands of digits") from None
 
 
+def _check_depth(tree: Tree, where: str) -> None:
+    """Refuse tables in tables without end, before anything walks down them."""
+    level: list[object] = [tree]
+    for _ in range(DEEPEST):
+        level = [item for value in level for item in _items(value)]
+    if level:
+        text = f"tables or lists lie more than {DEEPEST} deep in each other; no parameter lies that deep"
+        raise RequestError(f"{where}: {text} (lupus-hsct scenario schema lists them all)")
+
+
+def _items(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def set_layer(overrides: Sequence[str]) -> Layer:
     """Read ``key=value`` pairs as one layer; a value is TOML, else text.
 
@@ -149,6 +169,7 @@ def set_layer(overrides: Sequence[str]) -> Layer:
         flat.pop(key, None)  # the last one counts, and in its own place
         flat[key] = set_value(text)
     tree = expand(flat)
+    _check_depth(tree, SET)
     check_shape(tree, SET)
     return Layer(SET, SET, tree, {})
 

@@ -61,7 +61,7 @@ def write_new(name: str, base: str, *, force: bool = False) -> Path:
         If the base is not a valid scenario, the file exists or its folder does not.
     """
     path = Path(name if is_path(name) else f"{name}{SUFFIX}")
-    if not path.name.strip(".") or name.endswith("/"):
+    if not path.name.removesuffix(SUFFIX).strip(". ") or name.endswith("/"):
         raise RequestError(f'"{name}" is no file name; write a name or a path that ends in {SUFFIX}')
     read_layers(base)
     if path.is_dir():

@@ -35,7 +35,7 @@ from sim.study.estimates import clopper_pearson
 # Rows below this get a panel with its own, wider scale: 2% would be a dot beside 84%.
 _LOW = 0.15
 _ROW, _AXIS, _KEY, _GAP = 0.62, 0.4, 0.42, 0.08
-_NAMES, _PUBLISHED, _SIMULATED, _VALUES, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 1.55
+_NAMES, _PUBLISHED, _SIMULATED, _VALUES, _BETWEEN, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 0.5, 1.55
 _JOINED = "\N{NO-BREAK SPACE}"
 _RANGE = "#bccbdc"
 
@@ -49,7 +49,7 @@ class _Aim:
 
     @property
     def published_interval(self) -> tuple[float, float] | None:
-        """The exact interval, where the figure is a count of patients enrolled."""
+        """The exact interval, where the figure is a count of patients."""
         endpoint = self.row.endpoint
         if self.n is None or self.row.assumed or endpoint.trial != "count":
             return None
@@ -63,9 +63,13 @@ class _Aim:
         if self.n is None:
             return self.row.source
         if self.published_interval is not None:
-            return f"{round(self.row.target * self.n)} of {self.n} enrolled ({self.row.source})"
-        method = "Kaplan-Meier, " if self.row.endpoint.trial == "kaplan_meier" else ""
-        return f"{method}{self.n} patients ({self.row.source})"
+            # Other counts are of those who could be assessed: neither all enrolled nor all reinfused.
+            who = "enrolled" if self.row.endpoint.denominator == "enrolled" else "patients"
+            text = f"{round(self.row.target * self.n)} of {self.n} {who}"
+        else:
+            method = "Kaplan-Meier, " if self.row.endpoint.trial == "kaplan_meier" else ""
+            text = f"{method}{self.n} patients"
+        return f"{text}; {self.row.source}" if "(" in self.row.source else f"{text} ({self.row.source})"
 
     @property
     def extent(self) -> float:
@@ -95,7 +99,7 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     low = [aim for aim in shares if max(aim.row.target, aim.row.estimate) <= _LOW]
     panels = [panel for panel in (low, [aim for aim in shares if aim not in low]) if panel]
     height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
-    width = 0.44 + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + 0.3 + _DIFFERENCES
+    width = 0.44 + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
     page = sheet(_finding(aims), _lines(scenario), notes, width, height)
     _headings(page, shares)
@@ -116,7 +120,7 @@ def _headings(page: Sheet, shares: Sequence[_Aim]) -> None:
     words.set_xlim(0, page.width - 0.44)
     for x, text in ((_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")):
         words.text(x, 0, text, color=GREY, va="bottom")
-    x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + 0.3 + _DIFFERENCES / 2
+    x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
     words.text(x, 0, "difference, points", color=GREY, va="bottom", ha="center")
     marks: list[Artist] = [_mark("D", INK, "published")] if any(not aim.row.assumed for aim in shares) else []
     if any(aim.row.assumed for aim in shares):
@@ -147,7 +151,7 @@ def _draw_panel(page: Sheet, panel: Sequence[_Aim], bottom: float, reach: float,
     height = _ROW * len(panel)
     left = 0.22 + _NAMES + _PUBLISHED + _SIMULATED
     values = page.axes(left, bottom, _VALUES, height)
-    differences = page.axes(left + _VALUES + 0.3, bottom, _DIFFERENCES, height)
+    differences = page.axes(left + _VALUES + _BETWEEN, bottom, _DIFFERENCES, height)
     limit = min(1.0, 1.06 * max(aim.extent for aim in panel)) if low else 1.0
     values.set_xlim(0, limit)
     percent_axis(values, "x")
@@ -181,10 +185,11 @@ def _signed_points(difference: float, _: float) -> str:
 
 def _write_row(words: Axes, aim: _Aim, y: int) -> None:
     row = aim.row
-    words.text(0, y - 0.16, row.label, va="center", weight="bold", size=TEXT_SIZE)
     basis = wrap(aim.basis, NOTE_SIZE, _NAMES - 0.1)
     basis = [basis[0], f"{basis[1]} …"] if len(basis) > 2 else basis
-    words.text(0, y + 0.06, "\n".join(basis), va="top", color=GREY, size=NOTE_SIZE)
+    up = 0.1 if len(basis) > 1 else 0.0  # two lines would touch the rule below
+    words.text(0, y - 0.16 - up, row.label, va="center", weight="bold", size=TEXT_SIZE)
+    words.text(0, y + 0.06 - up, "\n".join(basis), va="top", color=GREY, size=NOTE_SIZE)
     words.text(_NAMES, y - 0.16, row.target_text, va="center", color=GREY if row.assumed else INK)
     x = _NAMES + _PUBLISHED
     if math.isnan(row.estimate):
@@ -242,7 +247,7 @@ def _reach(shares: Sequence[_Aim]) -> float:
 
 
 def _finding(aims: Sequence[_Aim]) -> str:
-    """Count the targets that are met, and name the share that lies farthest off."""
+    """Count the targets that are met, and name the share that lies farthest off, or else what is missed."""
     known = [aim.row for aim in aims if not math.isnan(aim.row.estimate)]
     if not known:
         return "No target can be compared: nobody is at risk"
@@ -261,6 +266,8 @@ def _finding(aims: Sequence[_Aim]) -> str:
         points = format_difference(worst.endpoint, worst.estimate - worst.target, worst.half_width)
         name = worst.label[0].lower() + worst.label[1:]
         text += f"; farthest{_JOINED}off: {name.replace(' y', f'{_JOINED}y')}, {points}{_JOINED}points"
+    elif missed and met:
+        text += f"; not met: {', '.join(row.label for row in missed)}"
     return text
 
 
@@ -291,9 +298,7 @@ def _notes(aims: Sequence[_Aim]) -> list[str]:
     notes = [f"{_mean_text(aim)}." for aim in aims if aim.row.endpoint.kind == "mean"]
     shares = [aim for aim in aims if aim.row.endpoint.kind == "share" and not aim.row.assumed]
     if any(aim.published_interval is not None for aim in shares):
-        notes.append(
-            "Published counts of patients enrolled carry their exact 95% interval (Clopper-Pearson)."
-        )
+        notes.append("Published counts of patients carry their exact 95% interval (Clopper-Pearson).")
     without = [aim.row.label for aim in shares if aim.published_interval is None]
     if without:
         notes.append(f"{'; '.join(without)}: interval not published.")

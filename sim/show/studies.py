@@ -16,7 +16,7 @@ from sim.scenario.describe import show_rows, value_text
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.load import Loaded, load
 from sim.scenario.problems import RequestError
-from sim.scenario.refusals import unknown
+from sim.scenario.refusals import cut_short, unknown
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
@@ -160,9 +160,8 @@ def parse_endpoint(text: str, scenario: Scenario) -> Key:
     """
     name, at, years = text.partition("@")
     if name not in BY_NAME:
-        raise RequestError(
-            f"--endpoint {text}: {unknown('endpoint', name, BY_NAME, 'see docs/endpoints.md')}"
-        )
+        what, otherwise = f'unknown endpoint "{cut_short(name)}"', f"endpoints are {', '.join(BY_NAME)}"
+        raise RequestError(f"--endpoint {cut_short(text)}: {unknown(what, name, BY_NAME, otherwise)}")
     times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
     try:
         time = float(years) if at else None

@@ -199,9 +199,10 @@ def _change(axis: Axis, series: list[Row]) -> str:
     if axis.numeric and low.mc_upper < high.mc_lower and (falls or series == sorted(series, key=_estimate)):
         start, end = series[0].simulated_text, series[-1].simulated_text
         return f"{'falls' if falls else 'rises'} from {start.removesuffix(unit)} to {end}"
-    text = f"{low.simulated_text.removesuffix(unit)} to {high.simulated_text}"
+    text = f"between {low.simulated_text.removesuffix(unit)} and {high.simulated_text}"
+    # Not "within Monte Carlo error": the points share their luck, so a small difference may well be one.
     alike = max(row.mc_lower for row in series) <= min(row.mc_upper for row in series)
-    return f"{text}, within Monte Carlo error" if alike else f"between {text}".replace(" to ", " and ")
+    return f"{text}; intervals overlap" if alike else text
 
 
 def _estimate(row: Row) -> float:
@@ -217,6 +218,10 @@ def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
     if without:
         lines.append(f"A trial does not report: {'; '.join(without)}.")
+    if len(axis.values) > 1:
+        lines.append(
+            "All points have the same luck: their differences have less error than the intervals show."
+        )
     return lines
 
 

@@ -16,6 +16,8 @@ MOST_SIMPY_PATIENTS = 20_000
 """Patients up to which ``auto`` simulates with SimPy, in about a second."""
 
 DEFAULT_REPLICATIONS = 2000
+MOST_REPLICATIONS = 10**9
+"""More would take years, and is a slip of the finger."""
 DEFAULT_SEED = 1
 DEFAULT_PATIENT_REPLICATIONS = 100
 DEFAULT_AT_MOST = 1_000_000
@@ -76,7 +78,7 @@ class Budget:
     Raises
     ------
     RequestError
-        Fewer than one replication, more than the cap, or a seed out of range.
+        Fewer than one replication or far too many, a cap below them, or a seed out of range.
     """
 
     replications: int = DEFAULT_REPLICATIONS
@@ -89,10 +91,10 @@ class Budget:
     cluster: str | None = None
 
     def __post_init__(self) -> None:
-        if self.replications < 1:
+        if not 1 <= self.replications <= MOST_REPLICATIONS:
             raise RequestError(
-                f"--replications: {self.replications} given; allowed: a whole number of at least 1 "
-                f"(the default is {DEFAULT_REPLICATIONS})"
+                f"--replications: {self.replications} given; allowed: a whole number from 1 to "
+                f"{MOST_REPLICATIONS} (the default is {DEFAULT_REPLICATIONS})"
             )
         if not 0 <= self.seed <= MAX_SEED:
             raise RequestError(f"--seed: {self.seed} given; allowed: a whole number from 0 to {MAX_SEED}")

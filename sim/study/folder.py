@@ -50,6 +50,7 @@ class NewFolder:
     def __init__(self, out: Path | None, name: str, *, force: bool = False) -> None:
         self._target = out
         self._name = name
+        self._force = force
         if self._target is not None:
             _check_free(self._target, force=force)
         self.path = self._target or RESULTS
@@ -102,7 +103,12 @@ class NewFolder:
         """Give the finished folder its name."""
         if self._target is None:
             return _take_next_number(work, self._name)
-        if self._target.exists():  # checked at the start: --force on a folder of ours, or an empty one
+        if self._target.exists() and not self._force:  # it was free at the start
+            raise RequestError(
+                f"--out: another run has made {self._target} in the meantime, and it is left alone; run "
+                "again with a folder of its own, or leave --out away to get a numbered one"
+            )
+        if self._target.exists():  # checked at the start: a folder of ours, which --force replaces
             aside = Path(mkdtemp(prefix=f".{self._name}.old-", dir=work.parent))
             self._target.rename(aside / "old")
             work.rename(self._target)
@@ -129,8 +135,11 @@ def _take_next_number(work: Path, name: str) -> Path:
 
 def _check_free(target: Path, *, force: bool) -> None:
     """Refuse an --out that exists, unless it may be replaced."""
-    if not target.exists() and not target.is_symlink():
-        return
+    try:
+        if not target.exists() and not target.is_symlink():
+            return
+    except OSError as error:  # no name for a folder at all: too long, for one
+        raise RequestError(f"--out: {target}: {error.strerror}; name a folder that can be made") from error
     if not target.is_dir():
         raise RequestError(f"--out: {target} is a file; name a folder that does not exist yet")
     if not force:

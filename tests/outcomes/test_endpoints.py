@@ -147,6 +147,22 @@ def test_before_the_assessment_a_non_responder_is_disease_free_but_not_in_remiss
     assert late["no_response", 1.0].total[0] == 1
 
 
+def test_remission_begins_at_engraftment(read: Read) -> None:
+    readings = read({}, {"aplasia_days": 200.0, "stay_days": 200.0}, {})
+    assert numbers(readings["in_remission", 0.5])[:2] == (1, 2)
+    assert numbers(readings["in_remission", 1.0])[:2] == (2, 2)
+
+
+def test_remission_is_reported_of_those_followed_so_far(read: Read) -> None:
+    readings = read(
+        {"arrivals.window_days": 1000, "follow_up.data_cut_days": 1000},
+        {"enrolled": 0.0},
+        {"enrolled": 100.0, "relapse_days": 100.0},
+        {"enrolled": 900.0},  # 100 days of follow-up are no half year
+    )
+    assert numbers(readings["in_remission", 0.5]) == (2, 3, 1 / 2)
+
+
 def test_years_lived_end_at_the_horizon(read: Read) -> None:
     readings = read({}, {"recovery_days": YEAR, "background_days": 3 * YEAR}, {}, {"background_days": YEAR})
     assert numbers(readings["restricted_mean_survival", None])[:2] == (2 + 5 + 1, 3)
@@ -199,6 +215,28 @@ def test_the_trial_reports_what_its_data_cut_has_seen(read: Read) -> None:
     days, followed, mean = numbers(readings["mean_follow_up", None])
     assert (days, followed) == (pytest.approx((200 + 500 + 400 + 1000) / YEAR), 4)
     assert mean == pytest.approx(days / 4)
+
+
+def test_who_is_reinfused_at_the_cut_is_not_followed(read: Read) -> None:
+    readings = read(
+        {"arrivals.window_days": 600, "follow_up.data_cut_days": 600}, {"enrolled": 600.0}, {"enrolled": 0.0}
+    )
+    assert numbers(readings["mean_follow_up", None]) == (
+        pytest.approx(600 / YEAR),
+        1,
+        pytest.approx(600 / YEAR),
+    )
+
+
+def test_a_share_is_reported_of_those_enrolled_by_the_cut(read: Read) -> None:
+    readings = read(
+        {"arrivals.pattern": "poisson", "arrivals.per_year": 10, "arrivals.years": 3,
+         "follow_up.data_cut_days": 600},
+        {"enrolled": 100.0, "background_days": 200.0},
+        {"enrolled": 600.0},
+        {"enrolled": 700.0},  # comes after the cut: the report knows nothing of this patient
+    )  # fmt: skip
+    assert numbers(readings["death_by_cause_background", None]) == (1, 3, 1 / 2)
 
 
 def test_an_event_at_the_cut_is_seen(read: Read) -> None:

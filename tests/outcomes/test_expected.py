@@ -101,6 +101,34 @@ def test_mobilisation_infection_over_the_last_days() -> None:
     assert values["pre_transplant_mortality", None] == close(1 - reinfused)
 
 
+def test_an_infection_in_mobilisation_has_its_own_chance_of_postponement() -> None:
+    values = twin(
+        {
+            "mobilisation": {
+                "duration_days": 4,
+                "infection": {"hazard_per_day": 0.1, "window_days": 4.0, "case_fatality": 0.0},
+            },
+            "recovery.postponement": {"probability": 0.1, "after_infection": 0.6, "duration_days": 100},
+            "active_disease.hazard_per_year": 1.0,
+        }
+    )
+    infected = -expm1(-0.4)
+    postponed = 0.6 * infected + 0.1 * (1 - infected)
+    reinfused = exp(-4 / DAYS_PER_YEAR) * (1 + postponed * expm1(-100 / DAYS_PER_YEAR))
+    assert values["pre_transplant_mortality", None] == close(1 - reinfused)
+
+
+def test_deaths_of_infection_after_day_100_are_not_of_the_treatment() -> None:
+    values = twin(
+        {
+            "aplasia": {"duration_days": 10, "infection": {"hazard_per_day": 0.0, "case_fatality": 0.2}},
+            "late_infection": {"hazard_per_day": 0.01, "until_day": 150.0},
+        }
+    )
+    assert values["transplant_related_mortality", None] == close(0.2 * -expm1(-0.01 * (100 - 7 - 10)))
+    assert values["overall_survival", 0.5] == close(1 - 0.2 * -expm1(-0.01 * (150 - 10)))
+
+
 def test_infections_after_reinfusion() -> None:
     values = twin(
         {

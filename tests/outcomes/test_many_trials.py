@@ -112,6 +112,11 @@ def test_a_rounding_of_day_counts_leaves_nobody_out() -> None:
     assert incidences(followed, np.array([[0], [-1]]), 1, [5.0]).survival[0, 0] == 0.5
 
 
+def test_an_hour_short_of_the_time_is_not_at_risk() -> None:
+    five_years = 5 * 365.25
+    assert np.isnan(estimate([(1, 0), (five_years - 1 / 24, -1)], [five_years]).survival[0, 0])
+
+
 def test_when_all_have_had_the_event_survival_is_zero_for_good() -> None:
     assert estimate([(1, 0), (4, 0)], [5, 100]).survival[:, 0].tolist() == [0, 0]
 

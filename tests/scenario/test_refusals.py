@@ -195,6 +195,26 @@ BAD_FILES = {
     ),
     "solve key a count": (BASE + '[calibration]\nsolve = ["cohort.patients"]', ["only numbers"]),
     "solve key twice": (BASE + '[calibration]\nsolve = ["cohort.female", "cohort.female"]', ["twice"]),
+    "wider than can be drawn": (
+        BASE + 'recovery.duration_days = { dist = "lognormal", mean = 1e-300, sd = 1 }',
+        ["recovery.duration_days", "sd is more than 1e+06 times the mean"],
+    ),
+    "gamma wider than can be drawn": (
+        BASE + 'recovery.duration_days = { dist = "gamma", mean = 1e-300, sd = 1 }',
+        ["recovery.duration_days", "sd is more than 1000 times the mean"],
+    ),
+    "gamma narrower than can be drawn": (
+        BASE + 'recovery.duration_days = { dist = "gamma", mean = 1, sd = 1e-300 }',
+        ["recovery.duration_days", "write the mean as a number"],
+    ),
+    "sigma beyond what can be drawn": (
+        BASE + 'recovery.duration_days = { dist = "lognormal", median = 1, sigma = 1e9 }',
+        ["recovery.duration_days.sigma = 1000000000.0", "a number from 0 to 10"],
+    ),
+    "Weibull shape near 0": (
+        BASE + 'recovery.duration_days = { dist = "weibull", shape = 1e-6, scale = 1 }',
+        ["recovery.duration_days.shape = 1e-06", "a number from 0.01 to 1000"],
+    ),
     "solve no list": (
         BASE + '[calibration]\nsolve = "cohort.female"',
         ['calibration.solve = "cohort.female"'],
@@ -237,6 +257,20 @@ def test_bad_file(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     message = refused(capsys, "scenario", "check", str(file))
     assert str(file) in message
     assert not [fragment for fragment in fragments if fragment not in message], message
+
+
+DEEP = ".a" * 3000
+
+
+@pytest.mark.parametrize(
+    "text", [f"[clinic{DEEP}]\nx = 1", f'[sources{DEEP}]\nx = "1"', f"relapse{DEEP} = 1"]
+)
+def test_tables_in_tables_without_end(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "deep.toml"
+    file.write_text(f'base = "chicago2006"\n{text}\n')
+    assert f"{file}: tables or lists lie more than 16 deep" in refused(capsys, "scenario", "check", str(file))
+    key = f"recovery.duration_days{DEEP}=1"
+    assert "--set: tables" in refused(capsys, "scenario", "check", "chicago2006", "--set", key)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from sim.scenario.schema import Scenario
 from sim.show.plots import calibration_figure
@@ -40,6 +42,45 @@ def test_counts_of_the_enrolled_have_exact_intervals_and_kaplan_meier_figures_no
     assert "Overall survival, 5 y; Disease-free survival, 5 y: interval not published." in text
     assert "1 of 50 enrolled (B08)" in text
     assert "Kaplan-Meier, 48 patients (B10)" in text
+
+
+def test_a_count_says_of_whom_it_is(scenario: Build, words: Words, endpoints: pd.DataFrame) -> None:
+    remission = {
+        "endpoint": "in_remission",
+        "time_years": 0.5,
+        "value": 0.66,
+        "n": 50,
+        "source": "J09 (33 of 50)",
+    }
+    death = {"endpoint": "deaths_by_data_cut", "value": 12 / 53, "n": 53, "source": "J12"}
+    table = endpoints.assign(target=np.nan, target_source="")
+    for target in (remission, death):
+        at = (table["endpoint"] == target["endpoint"]) & (
+            table["time_years"].isna() if "time_years" not in target else table["time_years"] == 0.5
+        )
+        table.loc[at, ["target", "target_source"]] = [target["value"], target["source"]]
+    text = words(calibration_figure(table, scenario(target=(remission, death))))
+    assert "33 of 50 patients; J09 (33 of 50)" in text  # 53 were reinfused: 50 could be assessed
+    assert "12 of 53 enrolled (J12)" in text
+
+
+def shown_numbers(axes: Axes) -> list[Bbox]:
+    """Return where the numbers of the horizontal scale are drawn."""
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    return [tick.label1.get_window_extent() for tick in ticks]
+
+
+def test_the_numbers_of_neighbouring_scales_keep_apart(endpoints: pd.DataFrame, scenario: Build) -> None:
+    figure = calibration_figure(endpoints, scenario())
+    FigureCanvasAgg(figure).draw()
+    scales = [shown_numbers(axes) for axes in figure.axes if axes.axison]
+    labels = [box for boxes in scales for box in boxes]
+    assert len(scales) == 4
+    assert len(labels) > 12
+    for number, one in enumerate(labels):
+        for other in labels[number + 1 :]:
+            assert not Bbox.intersection(one.padded(4), other)
 
 
 def test_low_shares_have_their_own_scale(endpoints: pd.DataFrame, scenario: Build) -> None:
@@ -84,6 +125,8 @@ def test_the_title_counts_the_targets_met(endpoints: pd.DataFrame, scenario: Bui
         "5 of 6 targets met within Monte Carlo error; farthest off: disease-free survival, 5 y, +1.1 points"
     )
     assert title(met) == "All 6 targets met within Monte Carlo error"
+    follow_up = met.assign(target=met["target"].mask(met["endpoint"] == "mean_follow_up", 3.0))
+    assert title(follow_up) == "5 of 6 targets met within Monte Carlo error; not met: Mean follow-up"
     assert title(met[met["endpoint"] == "treatment_related_mortality"]) == (
         "The target is met within Monte Carlo error"
     )

@@ -131,7 +131,10 @@ def test_one_equation_in_closed_form() -> None:
     fit = solve_point(
         aiming({("pre_transplant_mortality", None): 0.1}, ["active_disease.hazard_per_year"], still)
     )
-    assert exp(-fit.values["active_disease.hazard_per_year"] * 20 / 365.25) == pytest.approx(0.9, abs=1e-14)
+    spent = fit.values["active_disease.hazard_per_year"] * 20 / 365.25
+    assert exp(-spent) == pytest.approx(0.9, abs=1e-14)
+    # The derivative of 1 - exp(-spent) by the logarithm of the hazard.
+    assert fit.jacobian[0, 0] == pytest.approx(spent * exp(-spent), rel=1e-6)
 
 
 def test_values_inside_a_distribution_need_no_solving() -> None:
@@ -166,6 +169,12 @@ def test_refuses_what_is_no_system_of_equations(
 def test_says_which_target_is_out_of_reach_and_how_near_one_gets() -> None:
     with pytest.raises(RequestError, match=r"overall_survival@5 should be 0.9999, the nearest .* is 0\.\d+"):
         solve_point(aiming({("overall_survival", 5.0): 0.9999}, ["after_relapse.multiplier"]))
+
+
+def test_what_is_not_solved_to_the_last_digits_is_no_solution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.study.calibrate.TOLERANCE", 0.0)
+    with pytest.raises(RequestError, match="meet all targets"):
+        solve_point(aiming({("overall_survival", 5.0): 0.8}, ["after_relapse.multiplier"]))
 
 
 def test_refuses_a_queue() -> None:
