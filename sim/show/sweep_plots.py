@@ -201,7 +201,8 @@ def _change(axis: Axis, series: list[Row]) -> str:
         return f"{'falls' if falls else 'rises'} from {start.removesuffix(unit)} to {end}"
     text = f"{low.simulated_text.removesuffix(unit)} to {high.simulated_text}"
     alike = max(row.mc_lower for row in series) <= min(row.mc_upper for row in series)
-    return f"{text}, within Monte Carlo error" if alike else f"between {text}".replace(" to ", " and ")
+    # Which does not make them the same: points share their luck, and their differences have less error.
+    return f"{text}, intervals overlap" if alike else f"between {text}".replace(" to ", " and ")
 
 
 def _estimate(row: Row) -> float:
@@ -212,7 +213,8 @@ def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[
     lines = [
         _meaning(axis.key),
         "Dark: simulated, with 95% Monte Carlo intervals. "
-        "Light: the range of one trial, 95% of virtual trials.",
+        "Light: the range of one trial, 95% of virtual trials. "
+        "All points share their luck: differences between them have less error than the points.",
     ]
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
     if without:

@@ -78,7 +78,11 @@ def test_a_panel_says_what_its_endpoint_does(
     up_and_down = vary(endpoints, KEY, [1, 2, 3], [0.6, 0.8, 0.7])
     assert "between 60.0% and 80.0%" in words(sweep_curve_figure(up_and_down, KEY, "", [SURVIVAL]))
     noise = vary(endpoints, KEY, [1, 2, 3], [0.6, 0.603, 0.604])
-    assert "60.0% to 60.4%, within Monte Carlo error" in words(sweep_curve_figure(noise, KEY, "", [SURVIVAL]))
+    said = words(sweep_curve_figure(noise, KEY, "", [SURVIVAL]))
+    assert "60.0% to 60.4%, intervals overlap" in said
+    # Under shared luck that is no reason to call the points the same.
+    assert "within Monte Carlo error" not in said
+    assert "All points share their luck" in said
 
 
 def test_the_target_is_a_dashed_line_and_the_scenario_a_dotted_one(line: pd.DataFrame, words: Words) -> None:
