@@ -200,3 +200,12 @@ def test_a_wrong_request_is_one_message_and_leaves_nothing(
     for words in said:
         assert words in printed.err
     assert list(Path().iterdir()) == []
+
+
+def test_a_point_inside_a_range_is_never_shown_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("compare", "chicago2006", "no_transplant", *SMALL, "--out", "band") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    at = "active_disease.hazard_per_year = 0.151 in no_transplant"
+    assert f"All here holds with {at}: read it over the range, below." in said
+    assert f"With {at}, by 5 years no_transplant costs" in said
+    assert f"All else: with {at}." in Path("band/figures/differences.svg").read_text()

@@ -21,8 +21,10 @@ from sim.show.comparison_words import (
     Averted,
     averted_sentence,
     changed_sentence,
+    held_at,
     named_sentences,
     number_needed,
+    own_values,
     range_sentence,
 )
 from sim.show.differences_plot import differences_figure, pairs
@@ -36,9 +38,6 @@ from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, warn_of_weak_figures
 from sim.study.named_patients import FATES_CHANGED, Change, NamedPatients, name_patients
 from sim.study.run import FORMAT
-
-MOST_SWIMMERS = 25
-"""Patients that one paired swimmer plot can hold."""
 
 _MOST_ROWS = 40
 _NOTE = (
@@ -71,6 +70,8 @@ class Comparison:
         ``comparison.csv``, ``range.csv``, ``deaths_averted.csv``, ``changed_fates.csv``.
     named
         ``named_patients.csv``: the patients of one trial whose fates differ.
+    held
+        By scenario, the values of the ranges at which all tables but ``ranges`` hold; empty without a range.
     sentences
         What was found, in words, by scenario.
     """
@@ -83,6 +84,7 @@ class Comparison:
     averted: pd.DataFrame
     changed: pd.DataFrame
     named: pd.DataFrame
+    held: Mapping[str, str]
     sentences: Mapping[str, tuple[str, ...]]
 
 
@@ -124,7 +126,8 @@ def compare_study(
             for name, scenario in others.items()
             if not obstacles(reference[1], scenario)
         }
-        done = _comparison(found, named, names, folder.path)
+        held = {name: own_values({each: scenarios[each] for each in (names[0], name)}) for name in names[1:]}
+        done = _comparison(found, named, names, held, folder.path)
         _write(done, folder.path)
         write_json(folder.path / MANIFEST, _manifest(loaded, names, budget, trial, found))
         _draw(done, named, scenarios, folder.path)
@@ -161,7 +164,11 @@ def _names(loaded: Sequence[Loaded]) -> tuple[str, ...]:
 
 
 def _comparison(
-    found: Compared, named: Mapping[str, NamedPatients], names: tuple[str, ...], folder: Path
+    found: Compared,
+    named: Mapping[str, NamedPatients],
+    names: tuple[str, ...],
+    held: Mapping[str, str],
+    folder: Path,
 ) -> Comparison:
     """Add to the tables what they say in words."""
     averted = found.averted.copy()
@@ -173,7 +180,8 @@ def _comparison(
     for name in names[1:]:
         over = averted[(averted["scenario"] == name) & (averted["key"] != "")]
         said = [range_sentence(rows, names[0], name) for _, rows in over.groupby("key", sort=False)]
-        said.append(averted_sentence(_main_averted(averted, name), names[0], name))
+        as_it_is = averted_sentence(_main_averted(averted, name), names[0], name)
+        said.append(held_at(as_it_is, held[name]))
         if name in named:
             said += named_sentences(named[name], found.first_decided.get(name), names[0], name)
             own = found.changed[(found.changed["scenario"] == name) & (found.changed["key"] == "")]
@@ -188,6 +196,7 @@ def _comparison(
         averted,
         found.changed,
         listed,
+        held,
         sentences,
     )
 
@@ -226,21 +235,22 @@ def _draw(
         said = dict.fromkeys(scenarios[each].caution for each in (done.reference, name))
         cautions = [*filter(None, said)]
         both = (done.reference, name)
-        figure = differences_figure(done.comparison, done.ranges, both, finding, cautions)
+        figure = differences_figure(
+            done.comparison, done.ranges, both, finding, cautions, held=done.held[name]
+        )
         save(figure, figures, f"differences{ending}")
         shown = _swimmers(named[name]) if name in named else []
         if shown:
             table = named[name].table
-            until = float(table.loc[table["patient"].isin([n + 1 for n in shown]), "shared_days"].max())
+            until = float(table.loc[table["change"].isin([*FATES_CHANGED]), "shared_days"].max())
             first, second = named[name].histories
             figure = paired_swimmer_figure(first, second, 0, both, shown, until, notes=cautions)
             save(figure, figures, f"swimmer{ending}")
 
 
 def _swimmers(named: NamedPatients) -> list[int]:
-    """Return whose fate changes, by number from 0: first who lives or dies instead, as many as fit."""
-    by_change = [[number - 1 for number in named.of(change)] for change in FATES_CHANGED]
-    return sorted([number for numbers in by_change for number in numbers][:MOST_SWIMMERS])
+    """Return whose fate changes, by number from 0: first who lives or dies instead."""
+    return [number - 1 for change in FATES_CHANGED for number in named.of(change)]
 
 
 def _manifest(
@@ -302,7 +312,9 @@ def differences_table(done: Comparison, name: str) -> Table:
             f"{reduction:.3g}" if reduction == reduction else "",
         )
     paired = (done.changed["scenario"] == name).any()
-    notes = (_NOTE, _PAIRED_NOTE if paired else _UNPAIRED_NOTE)
+    notes = [_NOTE, _PAIRED_NOTE if paired else _UNPAIRED_NOTE]
+    if done.held[name]:
+        notes.append(f"All here holds with {done.held[name]}: read it over the range, below.")
     table.caption, table.caption_justify = Text("\n".join(["", *notes])), "left"
     return table
 

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from sim.scenario.registry import short
+from sim.scenario.schema import Scenario
+from sim.scenario.values import get_value
 from sim.show.axis import written
 from sim.show.formats import decimals, format_share
 from sim.study.named_patients import Change, NamedPatients
@@ -39,10 +41,15 @@ class Averted:
         """Whether the interval holds 0: more replications would tell."""
         return self.lower <= 0 <= self.upper
 
-    def number(self, value: float) -> str:
-        """Write deaths per 100 with the digits that the interval supports, and one that it half supports."""
+    @property
+    def digits(self) -> int:
+        """The decimals that the interval supports, and one that it half supports."""
         third = (self.upper - self.lower) / 6  # a third of the half width: 0.26 (0.16 to 0.36), and not 0.3
-        text = f"{value:.{decimals(third) if third > 0 else 2}f}"
+        return decimals(third) if third > 0 else 2
+
+    def number(self, value: float, digits: int | None = None) -> str:
+        """Write deaths per 100, with this figure's own decimals unless others are given."""
+        text = f"{value:.{self.digits if digits is None else digits}f}"
         return text.removeprefix("-") if float(text) == 0 else text
 
     @property
@@ -91,6 +98,20 @@ def _inverse(per_100: float) -> str:
     return f"{patients:.1f}" if patients < 10 else f"{patients:,.0f}"
 
 
+def own_values(scenarios: Mapping[str, Scenario]) -> str:
+    """Say at which values of their ranges scenarios stand as they are; empty where none has a range."""
+    return " and ".join(
+        f"{shown.key} = {written(get_value(scenario, shown.key))} in {name}"
+        for name, scenario in scenarios.items()
+        for shown in scenario.range
+    )
+
+
+def held_at(sentence: str, held: str) -> str:
+    """Put in front of a sentence the values of a range at which alone it holds."""
+    return f"With {held}, {sentence[:1].lower()}{sentence[1:]}" if held else sentence
+
+
 def averted_sentence(averted: Averted, reference: str, name: str) -> str:
     """Say how many deaths a scenario averts or costs compared with the reference."""
     if math.isnan(averted.value):
@@ -127,7 +148,8 @@ def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
     if not known:
         return ""
     low, high = known[0], known[-1]
-    least, most = low.number(abs(low.value)), high.number(abs(high.value))
+    digits = min(low.digits, high.digits)  # two ends of one range, written alike
+    least, most = low.number(abs(low.value), digits), high.number(abs(high.value), digits)
     if low.value >= 0:
         what = f"averts {least} to {most} deaths"
     elif high.value <= 0:

@@ -116,6 +116,7 @@ def differences_figure(
     names: tuple[str, str],
     finding: str,
     remarks: Sequence[str] = (),
+    held: str = "",
 ) -> Figure:
     """Draw the difference of each main share of patients, with its interval and over the ranges.
 
@@ -129,6 +130,8 @@ def differences_figure(
         The title.
     remarks
         Paragraphs below, such as cautions.
+    held
+        The values of the ranges at which all but the pale bars hold.
     """
     reference, name = names
     found = pairs(comparison, reference, name)
@@ -139,12 +142,12 @@ def differences_figure(
         return empty_figure("No share of patients can be compared", f"{name} and {reference}", *rest)
     width = 0.44 + _NAMES + 2 * _VALUE + _FOREST + _TEXT
     height = _HEAD + _ROW * len(shown) + _AXIS
-    page = sheet(finding, _lines(names, over), [*rest, *remarks], width, height)
+    page = sheet(finding, _lines(names, over, held), [*rest, *remarks], width, height)
     _draw(page, shown, names, over)
     return page.figure
 
 
-def _lines(names: tuple[str, str], over: pd.DataFrame) -> list[str]:
+def _lines(names: tuple[str, str], over: pd.DataFrame, held: str) -> list[str]:
     lines = [
         f"{names[1]} less {names[0]}, in percentage points. Lines: 95% Monte Carlo interval, which more "
         "replications would narrow; what is not known about the parameters is not in it."
@@ -153,7 +156,7 @@ def _lines(names: tuple[str, str], over: pd.DataFrame) -> list[str]:
         values = ", ".join(written(value) for value in table["value"].unique())
         where = "both" if varied == "both" else f"{varied}"
         lines.append(f"Pale bars: the difference where {key} of {where} is {values}.")
-    return lines
+    return [*lines, f"All else: with {held}."] if held else lines
 
 
 def _notes(rest: Sequence[Pair]) -> list[str]:

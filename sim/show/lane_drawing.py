@@ -70,6 +70,8 @@ _MARKS: dict[str, dict[str, Any]] = {
     WITHDRAWN: {"marker": "P", "mfc": "white", "mec": INK, "mew": 0.8},
     RELAPSE: {"marker": "v", "mfc": "white", "mec": INK, "mew": 0.8},
 }
+_SHARED = "\\\\\\\\\\\\\\"
+"""White stripes over what two courses have in common."""
 _DEATHS = {Cause.INFECTION: "X", Cause.TOXICITY: "s", Cause.LUPUS: "o", Cause.BACKGROUND: "D"}
 
 
@@ -124,8 +126,8 @@ def pitch_of(rows: float) -> float:
     return float(np.clip(7.4 / rows, 0.13, 0.21))
 
 
-def draw_lane(panels: Panels, lane: Lane, y: float, *, pale_until: float = 0.0) -> None:
-    """Draw a lane in both panels: pale up to a day, thin from the data cut."""
+def draw_lane(panels: Panels, lane: Lane, y: float, *, shared_until: float = 0.0) -> None:
+    """Draw a lane in both panels: striped up to a day, thin from the data cut."""
     for axis, unit in panels.all:
         limit = panels.days if unit == 1.0 else math.inf
         looks, spans = (_PLACES, lane.places) if unit == 1.0 else (_STATUSES, lane.statuses)
@@ -134,14 +136,15 @@ def draw_lane(panels: Panels, lane: Lane, y: float, *, pale_until: float = 0.0) 
             seen = max(min(end, lane.cut), span.begin)
             _bar(axis, look, y, look.height, (span.begin / unit, seen / unit))
             _bar(axis, look, y, min(look.height, _UNSEEN), (seen / unit, end / unit))
-        pale = min(pale_until, lane.end, limit)
-        if pale > 0:
-            axis.barh(y, pale / unit, 0.86, color="white", alpha=0.62, lw=0, zorder=3)
+        shared = min(shared_until, lane.end, limit)
+        if shared > 0:
+            # Not faded: pale aplasia would be the colour of recovery in hospital.
+            axis.barh(y, shared / unit, 0.86, color="none", edgecolor="white", hatch=_SHARED, lw=0, zorder=3)
         marks = [mark for mark in lane.marks if mark.day <= limit]
         for mark in marks:
             if unit > 1 and mark.kind != RELAPSE:
                 continue
-            alpha = 0.45 if mark.day < pale_until else 1.0
+            alpha = 0.45 if mark.day < shared_until else 1.0
             axis.plot(mark.day / unit, y, ms=panels.size, alpha=alpha, clip_on=False, zorder=5,
                       **_MARKS[mark.kind])  # fmt: skip
         if lane.cause is not None and lane.end <= limit:

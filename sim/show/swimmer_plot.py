@@ -39,6 +39,7 @@ from sim.show.lanes import (
 from sim.show.style import GREY, INK, NOTE_SIZE, empty_figure, sheet, styled, text_width
 
 MOST_LANES = 60
+MOST_PAIRS = 25
 _HEADING_SIZE = NOTE_SIZE + 0.5
 
 
@@ -195,7 +196,7 @@ def paired_swimmer_figure(
     horizon_days: float,
     notes: Sequence[str] = (),
 ) -> Figure:
-    """Draw the same patients in two scenarios, one above the other, pale up to where their courses part.
+    """Draw the same patients in two scenarios, one above the other, striped up to where their courses part.
 
     Parameters
     ----------
@@ -206,7 +207,8 @@ def paired_swimmer_figure(
     names : tuple[str, str]
         What the scenarios are called.
     patients : sequence of int
-        Rows of the arrays; a patient who exists in one scenario only has one lane.
+        Rows of the arrays; a patient who exists in one scenario only has one lane. The first `MOST_PAIRS` are
+        drawn; the title and the headings count all.
     horizon_days : float
         Days since enrolment up to which lanes go.
     notes : sequence of str
@@ -220,8 +222,14 @@ def paired_swimmer_figure(
         )
         for who in patients
     ]
-    groups = [(heading, group) for heading, group in _by_difference(pairs, names) if group]
-    lanes = [lane for pair in pairs for lane in pair.lanes if lane is not None]
+    drawn = sorted(pairs[:MOST_PAIRS], key=lambda pair: pair.patient)
+    counts = {heading: len(group) for heading, group in _by_difference(pairs, names)}
+    groups = [
+        (f"{heading}: {_shown(len(group), counts[heading])}", group)
+        for heading, group in _by_difference(drawn, names)
+        if group
+    ]
+    lanes = [lane for pair in drawn for lane in pair.lanes if lane is not None]
     if not lanes:
         return empty_figure(f"No patient differs between {names[0]} and {names[1]}")
     rows = sum(2.6 * len(group) + 1.4 for _, group in groups)
@@ -229,7 +237,7 @@ def paired_swimmer_figure(
     page = sheet(
         _difference(pairs, names, horizon_days),
         [f"Of each patient the course with {names[0]} above that with {names[1]}."],
-        ["Both have the same luck. Pale: the course is the same in both up to there.", *notes],
+        [*_paired_notes(pairs, drawn), *notes],
         WIDTH,
         keys.height + rows * pitch_of(rows) + FOOT,
     )
@@ -240,14 +248,26 @@ def paired_swimmer_figure(
     return page.figure
 
 
+def _paired_notes(pairs: Sequence[_Pair], drawn: Sequence[_Pair]) -> list[str]:
+    notes = ["Both have the same luck."]
+    if any(diverge(pair.first, pair.second) > 0 for pair in drawn):
+        notes[0] += " Striped: the course is the same in both up to there."
+    if len(drawn) < len(pairs):
+        notes.append(f"{len(drawn)} of the {len(pairs)} patients whose fates differ are shown.")
+    return notes
+
+
+def _shown(drawn: int, counted: int) -> str:
+    return f"{counted}" if drawn == counted else f"{counted}, of whom {drawn} shown"
+
+
 def _draw_pairs(
     panels: Panels, groups: Sequence[tuple[str, list[_Pair]]], names: tuple[str, str], beside: float
 ) -> None:
     """Draw the pairs one below the other, each group under its heading; numbers stand at `beside` points."""
     row = 0.0
     for heading, group in groups:
-        name = f"{heading}: {len(group)}"
-        write_beside(panels, name, row + 0.76, beside - 20, weight="bold", size=_HEADING_SIZE)
+        write_beside(panels, heading, row + 0.76, beside - 20, weight="bold", size=_HEADING_SIZE)
         row += 1.4
         for pair in group:
             number = {"ha": "right", "weight": "bold", "size": NOTE_SIZE}
@@ -295,7 +315,7 @@ def _by_difference(pairs: Sequence[_Pair], names: tuple[str, str]) -> list[tuple
 def _difference(pairs: Sequence[_Pair], names: tuple[str, str], horizon_days: float) -> str:
     """Say who dies in one scenario and lives in the other."""
     ends = Counter(pair.dies() for pair in pairs)
-    years = f"in {horizon_days / DAYS_PER_YEAR:.2g}\N{NO-BREAK SPACE}years"
+    years = f"in up to {horizon_days / DAYS_PER_YEAR:.2g}\N{NO-BREAK SPACE}years"
     # The larger number first, whichever scenario it speaks for.
     more, less = sorted(((True, False), (False, True)), key=lambda key: -ends[key])
     dies, lives = names if more == (True, False) else names[::-1]
@@ -326,7 +346,7 @@ def _draw_pair(panels: Panels, pair: _Pair, names: tuple[str, str], row: float) 
         style = {"weight": "bold", "color": INK} if dead else {"color": GREY}
         write_at(panels.years, "not enrolled" if lane is None else _outcome(lane), right, y, **style)
         if lane is not None:
-            draw_lane(panels, lane, y, pale_until=parted)
+            draw_lane(panels, lane, y, shared_until=parted)
 
 
 def _outcome(lane: Lane) -> str:

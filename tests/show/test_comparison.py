@@ -10,11 +10,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from sim.scenario.schema import Scenario
 from sim.show.comparison_words import (
     Averted,
     averted_sentence,
     changed_sentence,
+    held_at,
     number_needed,
+    own_values,
     range_sentence,
 )
 from sim.show.differences_plot import differences_figure, pairs
@@ -91,6 +94,28 @@ def test_a_range_is_told_from_end_to_end(values: tuple[float, float], text: str)
     assert "depending on relapse.shape (0.5 to 0.7)" in said
 
 
+def test_the_ends_of_a_range_have_the_same_decimals() -> None:
+    rows = pd.DataFrame(
+        {
+            "key": "relapse.shape",
+            "value": [0.5, 0.7],
+            "time_years": 5.0,
+            "averted_per_100": [-23.01, -34.9],
+            "averted_lower": [-23.29, -35.2],
+            "averted_upper": [-22.74, -34.6],
+        }
+    )
+    assert "costs 23.0 to 34.9 lives" in range_sentence(rows, "a", "b")
+
+
+def test_a_figure_inside_a_range_says_where_it_holds(scenario_of: Callable[..., Scenario]) -> None:
+    ranged = {"range": [{"key": "relapse.shape", "values": [0.5, 0.7], "source": "assumption"}]}
+    held = own_values({"a": scenario_of(), "b": scenario_of(ranged, {"relapse.shape": 0.65})})
+    assert held == "relapse.shape = 0.65 in b"
+    assert held_at("By 5 years as many die.", held) == f"With {held}, by 5 years as many die."
+    assert held_at("By 5 years as many die.", own_values({"a": scenario_of()})) == "By 5 years as many die."
+
+
 def test_changed_fates_are_told_of_100_patients() -> None:
     shares = {"lives": 0.02, "dies": 0.1, "death_moves": 0.0}
     rows = [
@@ -128,7 +153,12 @@ def test_differences_are_drawn_where_they_are(
     ranges = comparison[comparison["scenario"] == "b"].assign(varied="b", key="relapse.shape", value=0.5)
     wider = ranges.assign(value=0.7, difference=ranges["difference"] * 3)
     figure = differences_figure(
-        comparison, pd.concat([ranges, wider]), ("a", "b"), "The finding", ["Be careful."]
+        comparison,
+        pd.concat([ranges, wider]),
+        ("a", "b"),
+        "The finding",
+        ["Be careful."],
+        held="k = 0.6 in b",
     )
     forest = figure.axes[1]
     dots = [drawn for drawn in forest.lines if drawn.get_marker() == "o"]
@@ -138,7 +168,14 @@ def test_differences_are_drawn_where_they_are(
     bars = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in forest.patches)
     assert np.allclose(bars, [(-0.06, -0.02), (0.01, 0.03)])
     text = words(figure)
-    for part in ("The finding", "+1.0 (+0.6 to +1.4)", f"{MINUS}2.0", "Be careful.", "0.5, 0.7"):
+    for part in (
+        "The finding",
+        "+1.0 (+0.6 to +1.4)",
+        f"{MINUS}2.0",
+        "Be careful.",
+        "0.5, 0.7",
+        "All else: with k = 0.6 in b.",
+    ):
         assert part in text
     assert "Stay in the isolation room" in text
     assert "Not compared (nobody at risk):" in text

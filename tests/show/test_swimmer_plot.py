@@ -15,6 +15,7 @@ from sim.clinic.states import Cause
 from sim.scenario.schema import Scenario
 from sim.show.lanes import Lane, detail_days, diverge, lane_of
 from sim.show.plots import paired_swimmer_figure, swimmer_figure
+from sim.show.swimmer_plot import MOST_PAIRS
 
 MakeScenario: TypeAlias = Callable[..., Scenario]
 Play: TypeAlias = Callable[..., History]
@@ -208,7 +209,7 @@ def test_the_paired_title_says_who_lives_and_who_dies(
     figure = paired_swimmer_figure(first, second, 0, ("alpha", "beta"), [0, 1, 2, 3, 4], FIVE)
     assert finding(figure) == (
         "2 patients die with beta and live with alpha, 1 the other way round; "
-        "1 dies with both, but at another time or of another cause, in 5 years"
+        "1 dies with both, but at another time or of another cause, in up to 5 years"
     )
     text = words(figure)
     for said in (
@@ -227,11 +228,35 @@ def test_only_the_patients_asked_for_are_drawn(made: Made, words: Callable[[Figu
     assert text.count("alpha") == 1
 
 
-def test_a_pair_is_pale_up_to_where_it_parts(made: Made) -> None:
+def test_a_pair_is_striped_up_to_where_it_parts(made: Made, words: Callable[[Figure], str]) -> None:
     first, second = made({}), made({"aplasia_infection": 4.0})
     figure = paired_swimmer_figure(first, second, 0, ("alpha", "beta"), [0], FIVE)
-    veils = [patch for patch in figure.axes[0].patches if patch.get_alpha() is not None]
-    assert [veil.get_x() + veil.get_width() for veil in veils] == [41, 41]
+    striped = [patch for patch in figure.axes[0].patches if patch.get_hatch()]
+    assert [patch.get_x() + patch.get_width() for patch in striped] == [41, 41]
+    assert "Striped: the course is the same in both up to there." in words(figure)
+    apart = paired_swimmer_figure(first, made({}, cohort__enters_at="home"), 0, ("alpha", "beta"), [0], FIVE)
+    assert "Striped" not in words(apart)
+
+
+def test_what_two_courses_share_keeps_its_colour(made: Made) -> None:
+    """A faded aplasia would be the colour of recovery in hospital."""
+    figure = paired_swimmer_figure(
+        made({}), made({"aplasia_infection": 4.0}), 0, ("alpha", "beta"), [0], FIVE
+    )
+    for patch in figure.axes[0].patches:
+        assert patch.get_alpha() in (None, 1.0)
+        assert patch.get_hatch() is None or patch.get_facecolor()[3] == 0  # stripes cover nothing else
+
+
+def test_who_does_not_fit_is_counted_all_the_same(made: Made, words: Callable[[Figure], str]) -> None:
+    many = MOST_PAIRS + 3
+    first, second = made(*[{}] * many), made(*[{"lupus_days": 20.0}] * many)
+    figure = paired_swimmer_figure(first, second, 0, ("alpha", "beta"), range(many), FIVE)
+    assert finding(figure).startswith(f"{many} patients die with beta and live with alpha")
+    text = words(figure)
+    assert f"Lives with alpha, dies with beta: {many}, of whom {MOST_PAIRS} shown" in text
+    assert f"{MOST_PAIRS} of the {many} patients whose fates differ are shown." in text
+    assert text.splitlines().count("alpha") == MOST_PAIRS
 
 
 def test_nobody_to_pair_is_said_in_words(made: Made) -> None:

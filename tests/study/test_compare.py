@@ -66,6 +66,14 @@ def test_a_difference_by_hand() -> None:
     assert (found.lower, found.upper) == pytest.approx((1 / 6 - 1.959964 * 2 / 9, 1 / 6 + 1.959964 * 2 / 9))
 
 
+def test_the_same_deaths_among_more_patients_are_not_identical(scenario_of: MakeScenario) -> None:
+    more = scenario_of(RISKY, {"cohort.patients": 21})
+    one, other = (row(against(scenario_of(RISKY), more, 1).comparison, name, TRM) for name in "ab")
+    assert round(20 * one.estimate) == round(21 * other.estimate) >= 1
+    assert other.difference == pytest.approx(other.estimate - one.estimate) != 0
+    assert "identical" not in other.note
+
+
 def test_without_pairs_the_errors_add_up() -> None:
     size = np.array([2.0, 4.0])
     found = difference((np.array([1.0, 1.0]), size), (np.array([2.0, 1.0]), size), paired=False)
@@ -183,7 +191,14 @@ def test_deaths_are_averted_by_the_last_time_that_both_read(scenario_of: MakeSce
 def test_an_earlier_data_cut_leaves_years_to_the_horizon_comparable(scenario_of: MakeScenario) -> None:
     found = against(scenario_of(SMALL), scenario_of(SMALL, {"follow_up.data_cut_days": 2900.0}), 40)
     assert row(found.comparison, "b", ("restricted_mean_survival", None)).note == "identical"
-    assert row(found.comparison, "b", ("mean_follow_up", None)).note == "follow_up_differs"
+    for name in (
+        "mean_follow_up",
+        "early_deaths",
+        "early_relapses",
+        "deaths_by_data_cut",
+        "relapses_by_data_cut",
+    ):
+        assert row(found.comparison, "b", (name, None)).note == "follow_up_differs", name
 
 
 @pytest.mark.parametrize("at_home", ["a", "b"])

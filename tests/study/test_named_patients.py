@@ -112,6 +112,13 @@ def test_shares_are_of_the_patients_of_both(by_hand: Callable[..., Pairing]) -> 
     assert counts.first_decided == 7
 
 
+def test_a_life_lost_decides_as_a_life_saved_does(by_hand: Callable[..., Pairing]) -> None:
+    counts = ChangeCounts()
+    counts.add(by_hand([{}], [{"background_days": 9}]), range(3, 4))
+    counts.add(by_hand([{"background_days": 9}], [{}]), range(4, 5))
+    assert counts.first_decided == 3
+
+
 def test_names_are_those_of_the_trial_in_a_long_run(scenario_of: MakeScenario) -> None:
     one, other = scenario_of(SMALL), scenario_of(RISKY)
     sides = [next(iter(replicate(scenario, range(12), 3))).history for scenario in (one, other)]
@@ -167,6 +174,20 @@ def test_histories_end_where_the_shared_follow_up_ends(scenario_of: MakeScenario
     assert np.array_equal(first.cause == ALIVE, first.death == NEVER)
     assert np.array_equal(first.relapse, second.relapse)
     assert (np.where(first.home < NEVER, first.home, 0) <= first.follow_up_end).all()
+
+
+def test_a_death_after_the_shared_follow_up_is_in_no_row(scenario_of: MakeScenario) -> None:
+    """Who dies within two years only on the longer followed side, and later on, lives as far as both tell."""
+    common = {"follow_up.data_cut_days": "none", "cohort.enters_at": "home", "cohort.patients": 200}
+    deadly = scenario_of(common, {"active_disease.hazard_per_year": 1.0, "follow_up.horizon_years": 2.0})
+    milder = scenario_of(common, {"active_disease.hazard_per_year": 0.5})
+    table = name_patients(deadly, milder, 1, 1).table
+    full = next(iter(replicate(milder, range(1), 1))).history
+    saved = table[table["change"] == "lives"]
+    die_later = full.death[saved["patient"] - 1, 0] < NEVER
+    assert die_later.sum() > 20
+    assert saved["death_days"].isna().all()
+    assert (saved["death_cause"] == "").all()
 
 
 def test_more_rooms_save_by_name_who_died_in_the_queue(scenario_of: MakeScenario) -> None:
