@@ -213,8 +213,7 @@ def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[
     lines = [
         _meaning(axis.key),
         "Dark: simulated, with 95% Monte Carlo intervals. "
-        "Light: the range of one trial, 95% of virtual trials. "
-        "All points share their luck: differences between them have less error than the points.",
+        "Light: the range of one trial, 95% of virtual trials.",
     ]
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
     if without:

@@ -9,23 +9,31 @@ import platform
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from sim.scenario.problems import RequestError
+from sim.study.lock import LOCK, lock
+from sim.study.store import ChunkStore
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
+_REQUEST = "request.json"
+_CHUNKS = "chunks"
 RESULTS = Path("results")
 _LIBRARIES = ("duckdb", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "simpy")
 
 
 class NewFolder:
-    """A working folder that takes its final name when the ``with`` block ends well, and else vanishes.
+    """A working folder that takes its final name when the ``with`` block ends well.
+
+    When it ends badly the folder vanishes, unless chunks of the study are in it: then it stays, and the same
+    request can be resumed.
 
     Parameters
     ----------
@@ -33,13 +41,21 @@ class NewFolder:
         The folder that the user named; None for ``results/<name>-<number>`` with the next free number.
     name
         Used for the working folder and for the numbered one.
+    request
+        What decides about the results; a study can be resumed only by the same request. Without one it can't.
     force
         Whether `out` may replace a complete folder that this program has written.
+    resume
+        Whether to go on with an unfinished study of the same request, if there is one.
 
     Attributes
     ----------
     path : Path
         The working folder inside the block, the final one after it.
+    complete : bool
+        Whether `out` holds the finished study already, so that there is nothing to do.
+    resumed : int
+        How many chunks were there.
 
     Raises
     ------
@@ -47,22 +63,37 @@ class NewFolder:
         On construction: `out` exists and may not be replaced. On entry: it can't be made.
     """
 
-    def __init__(self, out: Path | None, name: str, *, force: bool = False) -> None:
-        self._target = out
-        self._name = name
-        self._force = force
-        if self._target is not None:
-            _check_free(self._target, force=force)
-        self.path = self._target or RESULTS
+    def __init__(
+        self,
+        out: Path | None,
+        name: str,
+        request: Mapping[str, Any] | None = None,
+        *,
+        force: bool = False,
+        resume: bool = False,
+    ) -> None:
+        self._target, self._name, self._request = out, name, request
+        self._force, self._resume = force, resume
+        self.complete = resume and out is not None and _is_complete(out, request)
+        if out is not None and not self.complete:
+            _check_free(out, force=force)
+        self.path = out or RESULTS
+        self.resumed = 0
         self._made: list[Path] = []
+        self._lock: TextIO | None = None
         self._started = time.monotonic()
+
+    def store(self, name: str) -> ChunkStore:
+        """Return where chunks of a part of the study are kept."""
+        return ChunkStore(self.path / _CHUNKS / name)
 
     def __enter__(self) -> Self:
         parent = self._target.absolute().parent if self._target else RESULTS
         self._made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            self.path = Path(mkdtemp(prefix=f".{self._name}.partial-", dir=parent))
+            found = self._unfinished(parent) if self._resume else None
+            self.path = found or Path(mkdtemp(prefix=self._prefix, dir=parent))
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise
@@ -70,21 +101,65 @@ class NewFolder:
                 f"--out: can't make a folder in {parent}: {error.strerror}; name a folder that can be made"
             ) from error
         self.path.chmod(0o755)
+        if self._request is not None and found is None:
+            self._lock = lock(self.path)
+            write_json(self.path / _REQUEST, self._asked)
         return self
+
+    @property
+    def _prefix(self) -> str:
+        return f".{self._name}.partial-"
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        return {**(self._request or {}), "out": None if self._target is None else self._target.name}
+
+    def _unfinished(self, parent: Path) -> Path | None:
+        """Take an unfinished study of the same request, and clear away all but its chunks."""
+        busy = False
+        for path in sorted(parent.glob(f"{self._prefix}*")):
+            if read_json(path / _REQUEST) != self._asked:
+                continue
+            self._lock = lock(path)
+            if self._lock is None:
+                busy = True
+                continue
+            for other in path.iterdir():
+                if other.name not in (_CHUNKS, _REQUEST, LOCK):
+                    shutil.rmtree(other) if other.is_dir() else other.unlink()
+            self.resumed = _chunks_in(path)
+            return path
+        if busy:
+            raise RequestError(
+                "--resume: another process is at work on this study; wait for it, or leave --resume away to "
+                "begin another one"
+            )
+        return None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        work = self.path
+        work, kept = self.path, 0
         try:
             if kind is None:
+                shutil.rmtree(work / _CHUNKS, ignore_errors=True)
+                for name in (_REQUEST, LOCK):
+                    (work / name).unlink(missing_ok=True)
                 self._write_timings()
                 self.path = self._named(work)
+            elif kind is not RequestError:
+                kept = _chunks_in(work)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
-            for folder in self._made:  # of a failed request nothing stays, not even an empty parent
-                with suppress(OSError):
-                    folder.rmdir()
+            if self._lock is not None:
+                self._lock.close()
+            if not kept:
+                shutil.rmtree(work, ignore_errors=True)
+                for folder in self._made:  # of a failed request nothing stays, not even an empty parent
+                    with suppress(OSError):
+                        folder.rmdir()
+        if kept and error is not None:
+            chunks = "1 chunk is" if kept == 1 else f"{kept} chunks are"
+            error.add_note(f"{chunks} kept: the same command with --resume goes on from there")
 
     def _write_timings(self) -> None:
         """Write what may differ between identical runs, and nothing else may."""
@@ -152,6 +227,44 @@ def _check_free(target: Path, *, force: bool) -> None:
             f"--out: {target} is no complete run folder (no {MANIFEST} and {TIMINGS} in it), so --force "
             f"does not replace it; name another folder, or remove this one yourself"
         )
+
+
+def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
+    """Tell whether a folder holds the finished study of a request; refuse one of another request."""
+    manifest = read_json(target / MANIFEST)
+    if manifest is None or not (target / TIMINGS).is_file():
+        return False
+    made_by = manifest.get("request")
+    if made_by == request:
+        return True
+    why = "; ".join(differences(request or {}, made_by)) if isinstance(made_by, dict) else "it can't be told"
+    raise RequestError(
+        f"--resume: {target} holds a finished study of another request ({why}); name another folder, or "
+        "replace it with --force instead of --resume"
+    )
+
+
+def _chunks_in(work: Path) -> int:
+    return len(list((work / _CHUNKS).glob("*/*.npz")))
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in what two requests differ, first this one's value and then the other's."""
+    for name in dict.fromkeys([*one, *other]):
+        here, there = one.get(name), other.get(name)
+        if isinstance(here, dict) and isinstance(there, dict):
+            yield from (f"{name} {text}" for text in differences(here, there))
+        elif here != there:
+            yield f"{name} is {json.dumps(here)} here and {json.dumps(there)} there"
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None if there is none."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def write_json(path: Path, value: Any) -> None:

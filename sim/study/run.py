@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,22 @@ from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
-from sim.study.budget import Budget
+from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
+from sim.study.experiment import ROWS, Experiment, Keep
 from sim.study.folder import MANIFEST, software, write_json
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import (
     Progress,
-    Tally,
     choose_simulator,
     first_replication,
-    replicate,
+    simulate,
     warn_of_weak_figures,
 )
-from sim.study.records import event_rows, patient_rows
-from sim.study.spool import Spool, read_parquet
+from sim.study.request import precision_text, request_for
+from sim.study.spool import read_parquet, write_parquet
+from sim.study.store import ChunkStore
 from sim.study.sweep import measure_points, range_points
+from sim.study.tally import Tally
 
 FORMAT = 1
 """Version of the run folder's layout."""
@@ -73,44 +76,64 @@ class Written:
     point_curves: pd.DataFrame | None
 
 
-def write_run(loaded: Loaded, budget: Budget, folder: Path, progress: Progress | None = None) -> Written:
-    """Simulate a scenario, also at each value of its ranges, and write tables and manifest into a folder."""
+def write_run(
+    loaded: Loaded,
+    budget: Budget,
+    folder: Path,
+    progress: Progress | None = None,
+    stores: Callable[[str], ChunkStore | None] = lambda _part: None,
+) -> Written:
+    """Simulate a scenario, also at each value of its ranges, and write tables and manifest into a folder.
+
+    Parameters
+    ----------
+    stores
+        Where chunks of a part of the study are kept until it is whole.
+    """
     scenario = loaded.scenario
-    own = budget.replications
     over_range = range_points(scenario)
-    total = own * (1 + len(over_range))
-    tally, patients, events = Tally(scenario, folder), Spool(folder, "patients"), Spool(folder, "events")
-    keep = own if budget.patient_replications is None else budget.patient_replications
-    occupancy = Occupancy(scenario) if is_limited(scenario) else None
-    firsts: list[History] = []
-    simulator, _ = choose_simulator(scenario, budget)
-    for chunk in replicate(scenario, range(own), budget.seed, _from(progress, 0, total), simulator):
-        tally.add(chunk)
-        if not firsts:
-            firsts.append(chunk.history.alone(0))
-        if occupancy is not None:
-            occupancy.add(chunk.history)
-        if chunk.replications.start < keep:
-            patients.add(patient_rows(chunk, scenario, keep))
-            if budget.events:
-                events.add(event_rows(chunk, keep))
+    simulator, _ = choose_simulator([scenario], budget)
+    patients = MOST_REPLICATIONS if budget.patient_replications is None else budget.patient_replications
+    keep = Keep(patients, budget.events, is_limited(scenario))
+    experiment = Experiment((scenario,), budget.seed, simulator, keep=keep)
+    parts = Parts(progress, budget.replications, len(over_range))
+    (tally,) = simulate([experiment], budget, folder, parts.first, stores("run"))
     points, curves = None, None
     if over_range:
-        points, curves = measure_points(over_range, budget, _from(progress, own, total))
-        firsts += [first_replication(changed, budget.seed) for _, changed in over_range]
-    written = Written(tally.endpoints(), tally.curves(), firsts[0], firsts[1:], occupancy, points, curves)
+        fixed = replace(budget, precision=None, replications=tally.replications)
+        points, curves = measure_points(over_range, fixed, parts.rest, stores("range"))
+    first, *firsts = (
+        first_replication(each, budget.seed) for each in (scenario, *(s for _, s in over_range))
+    )
+    (arm,) = tally.arms
+    written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, points, curves)
     _write_tables(written, folder)
-    for spool in (tally.rows, patients, events):
-        spool.join()
-    write_json(folder / MANIFEST, _manifest(loaded, budget, tally.result_hash))
-    warn_of_weak_figures(written.endpoints, own)
+    write_parquet(arm.rows(), folder / "replications.parquet")
+    tally.join_tables()
+    write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator))
+    warn_of_weak_figures(written.endpoints, tally.replications)
     warn_of_scenarios([scenario], budget.seed)
     return written
 
 
-def _from(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Return the progress of a part that comes after some replications, of a total."""
-    return None if progress is None else lambda done, _part: progress(before + done, total)
+class Parts:
+    """One progress for a study and then its ranges."""
+
+    def __init__(self, progress: Progress | None, replications: int, ranges: int) -> None:
+        self._progress, self._ranges, self._total = progress, ranges, replications
+
+    def first(self, done: int, total: int) -> None:
+        """Tell of the study itself, of which the number of replications may grow."""
+        self._total = total
+        self._tell(done)
+
+    def rest(self, done: int, _total: int) -> None:
+        """Tell of the ranges."""
+        self._tell(self._total + done)
+
+    def _tell(self, done: int) -> None:
+        if self._progress is not None:
+            self._progress(done, self._total * (1 + self._ranges))
 
 
 def _write_tables(written: Written, folder: Path) -> None:
@@ -126,7 +149,7 @@ def _write_tables(written: Written, folder: Path) -> None:
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
-def _manifest(loaded: Loaded, budget: Budget, result_hash: str) -> dict[str, Any]:
+def _manifest(loaded: Loaded, budget: Budget, tally: Tally, simulator: Simulator) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "command": "run",
@@ -134,11 +157,14 @@ def _manifest(loaded: Loaded, budget: Budget, result_hash: str) -> dict[str, Any
         "chain": list(loaded.chain),
         "scenario_hash": loaded.scenario_hash,
         "seed": budget.seed,
-        "replications": budget.replications,
+        "replications": tally.replications,
+        "precision": precision_text(budget),
+        "replication_rows": min(tally.replications, ROWS),
         "patient_replications": budget.patient_replications,
-        "engine": choose_simulator(loaded.scenario, budget)[0],
-        "result_hash": result_hash,
+        "engine": simulator,
+        "result_hash": tally.arms[0].result_hash,
         "software": software(),
+        "request": request_for("run", [loaded], budget),
         "resolved": loaded.as_dict(),
         "parameters": show_rows(loaded),
     }

@@ -6,6 +6,7 @@ damaged one is found and simulated again.
 
 from __future__ import annotations
 
+import errno
 import warnings
 from hashlib import sha256
 from io import BytesIO
@@ -48,7 +49,10 @@ class ChunkStore:
         buffer = BytesIO()
         np.savez(buffer, allow_pickle=False, **result)
         content = buffer.getvalue()
-        self._folder.mkdir(exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:
+            raise _gone(self._folder) from error
         aside = self._folder / f".{_name(experiment, task)}.partial"
         aside.write_bytes(content)
         aside.replace(self._folder / f"{_name(experiment, task)}-{_digest(content)}.npz")
@@ -76,3 +80,11 @@ def _name(experiment: int, task: Task) -> str:
 
 def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()[:_DIGITS]
+
+
+def _gone(folder: Path) -> OSError:
+    return OSError(
+        errno.ENOENT,
+        "the working folder was removed while the study ran, and its chunks with it",
+        str(folder),
+    )

@@ -134,8 +134,8 @@ def sweep(
     """Estimate every endpoint at every point of the grid.
 
     The luck is the same at every point, so curves are smooth and differences between points have less
-    error than the intervals of the points themselves suggest. With a precision, the differences from the first
-    point are in the table too, and their half-widths are what counts.
+    error than the intervals of the points themselves suggest. With a precision, the differences from the
+    first point are in the table too, and their half-widths are what counts.
 
     Returns
     -------

@@ -1,0 +1,46 @@
+"""What was asked for: studies of the same request have the same results, and one can go on with another's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+from sim.scenario.endpoints import column
+from sim.scenario.load import Loaded
+from sim.study.budget import Budget
+from sim.study.folder import software
+
+Request: TypeAlias = dict[str, Any]
+
+# Who does the work changes nothing.
+_WITHOUT = ("workers", "cluster")
+
+
+def request_for(command: str, loaded: Sequence[Loaded], budget: Budget, **more: Any) -> Request:
+    """Return a request in the form in which it is stored.
+
+    Parameters
+    ----------
+    more
+        Whatever else decides about the results.
+    """
+    asked = {
+        "command": command,
+        "scenarios": [each.name for each in loaded],
+        "scenario_hashes": [each.scenario_hash for each in loaded],
+        **{name: value for name, value in asdict(budget).items() if name not in _WITHOUT},
+        **more,
+        "software": software(),
+    }
+    stored: Request = json.loads(json.dumps(asked))
+    return stored
+
+
+def precision_text(budget: Budget) -> str | None:
+    """Return the precision asked for in words; None if a number of replications was."""
+    if budget.precision is None:
+        return None
+    endpoints = ", ".join(column(key) for key in budget.precision.endpoints)
+    return f"95% half-width of {budget.precision.half_width:g} percentage points: {endpoints}"
