@@ -349,6 +349,13 @@ def test_an_existing_folder_is_refused_and_left_alone(capsys: pytest.CaptureFixt
     assert Path("file").read_text() == "keep"
 
 
+def test_who_dies_at_the_moment_of_enrolment_is_drawn_too() -> None:
+    aged = ("--set", "cohort.age_years=1e9", "--set", "background.standardised_mortality_ratio=1e6")
+    assert call("run", "chicago2006", *SMALL, *aged, "--out", "mine") == 0
+    text = Path("mine/figures/swimmer.svg").read_text()
+    assert "10 of the 10 patients die" in text
+
+
 def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -137,7 +137,7 @@ _DATED = (
 def _spans(begun: Sequence[tuple[str, float]], end: float) -> tuple[Span, ...]:
     """Return what lasts from each beginning to the next, without what takes no time."""
     happened = [(kind, day) for kind, day in begun if day < end]
-    ends = [*(day for _, day in happened[1:]), end]
+    ends = [*(day for _, day in happened), end][1:]  # none for who dies on the day of enrolment, at once
     return tuple(
         Span(kind, day, until) for (kind, day), until in zip(happened, ends, strict=True) if until > day
     )
