@@ -1,11 +1,12 @@
 # make run    sets up and simulates the Chicago trial
 # make test   sets up and runs every check
+# make bench  adds the libraries to compare with, measures for ten minutes, and writes benchmarks/README.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint clean requirements
+.PHONY: run test lint bench clean requirements
 
 run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
@@ -17,6 +18,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
+	$(BIN)/python benchmarks/race.py
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "lupus-hsct needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 " + "$(MAKECMDGOALS)")'

@@ -1,0 +1,182 @@
+"""What was measured, and the tables that tell it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from agreement import Comparison, bound
+from contestants import BARE, ENDPOINTS, HISTORIES, INSTALL, SIMPY_BY_HAND
+from growth import SCENARIO, Measured
+
+Agreements = dict[str, dict[str, list[Comparison]]]
+Times = dict[str, list[float]]
+"""Nanoseconds a patient by contestant, one figure a round."""
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that was measured."""
+
+    machine: list[str]
+    rounds: int
+    missing: list[str]
+    agreement: Agreements = field(default_factory=dict)
+    """By scenario and yardstick."""
+    races: dict[str, Times] = field(default_factory=dict)
+    patients: dict[int, list[Measured]] = field(default_factory=dict)
+    replications: dict[int, list[Measured]] = field(default_factory=dict)
+    runs: dict[int, Measured] = field(default_factory=dict)
+    help_seconds: list[float] = field(default_factory=list)
+
+
+def page(results: Results) -> str:
+    """Return the page."""
+    parts = [
+        "# Benchmarks\n",
+        _wrapped(
+            "Written by `make bench`, which makes this page again. A figure is the median of "
+            f"{results.rounds} rounds unless stated, its range in brackets. Contestants run in turn, round "
+            "after round, and a ratio is taken within one round, because timings of shared machines drift. "
+            "Everything runs on one core."
+        ),
+        *results.machine,
+        "\n## The race\n",
+        _CONTESTANTS,
+    ]
+    if results.missing:
+        parts.append(f"Not installed, so left out: {', '.join(results.missing)} (`{INSTALL}`).\n")
+    for scenario, times in results.races.items():
+        parts += [f"`{scenario}`:\n", *race(times), ""]
+    parts += ["## The yardsticks simulate the same\n", *agreement(results.agreement)]
+    parts += ["## Growth\n", *_growth(results)]
+    return "\n".join(parts) + "\n"
+
+
+_CONTESTANTS = f"""\
+- **{SIMPY_BY_HAND}** (`plain_simpy.py`): the pathway as one would write it, one process a patient, which
+  draws its own numbers from Python's generator as it goes and counts a few figures. A station without a limit
+  is no resource, because nobody waits for it; in the variant it is one.
+- **Ciw**, **salabim**: the same by hand, as lean as these libraries allow.
+- **this pathway in SimPy**: `sim.clinic.pathway`, addressed fates and full histories included.
+- **arrays**: `sim.clinic.arrays`, fates included; with every endpoint read off the histories or without.
+- **{BARE}** (`bare_numbers.py`): the random numbers that the scenario consumes, drawn in whole tiles and
+  transformed in place by NumPy and SciPy, with no logic around them.
+"""
+
+
+def race(times: Times) -> list[str]:
+    """Return the table of one race."""
+    rows = [
+        (
+            name,
+            f"{1e9 / median(own):,.0f}",
+            spread(own),
+            spread(_ratios(times[SIMPY_BY_HAND], own)),
+            spread(_ratios(own, times[BARE])),
+        )
+        for name, own in times.items()
+    ]
+    head = (
+        "",
+        "patients a second",
+        "ns a patient",
+        "times as fast as SimPy by hand",
+        "times the bare numbers",
+    )
+    return table(head, rows)
+
+
+def agreement(found: Agreements) -> list[str]:
+    """Return the table of every yardstick's figures beside the project's."""
+    rows = [
+        (
+            f"`{scenario}`",
+            some[0].label,
+            f"{some[0].project:.4g}",
+            *(f"{one.yardstick:.4g} ({one.z:+.1f})" for one in some),
+        )
+        for scenario, by_yardstick in found.items()
+        for some in zip(*by_yardstick.values(), strict=True)
+    ]
+    yardsticks = list(next(iter(found.values())))
+    comparisons = len(rows) * len(yardsticks)
+    return [
+        *table(("scenario", "figure", "arrays", *yardsticks), rows),
+        "",
+        _wrapped(
+            "In brackets the difference from the arrays in standard errors. By chance alone one of "
+            f"{comparisons} exceeds {bound(comparisons):.1f} once in 10,000 times; where one does, the "
+            "benchmark stops."
+        ),
+    ]
+
+
+def _growth(results: Results) -> list[str]:
+    by_patients = [
+        (
+            f"{count:,}",
+            spread(_column(done, "histories")),
+            spread(_column(done, "endpoints")),
+            _most(done),
+        )
+        for count, done in results.patients.items()
+    ]
+    by_replications = [
+        (f"{count:,}", spread(_column(done, "seconds")), spread(_column(done, "nanoseconds")), _most(done))
+        for count, done in results.replications.items()
+        if done
+    ]
+    runs = [(f"{count:,}", f"{one['seconds']:.1f}", _most([one])) for count, one in results.runs.items()]
+    rounds = max((len(done) for done in results.patients.values()), default=0)
+    return [
+        _wrapped(
+            f"Each size in a process of its own, {rounds} rounds (the longest study one); peak memory is "
+            f"that of the whole process. `{SCENARIO}` over arrays, with more patients a replication:"
+        ),
+        *table(
+            ("patients a replication", f"{HISTORIES}: ns a patient", f"{ENDPOINTS}: ns a patient", "peak MB"),
+            by_patients,
+        ),
+        "\nStudies of 50 patients a replication, endpoints, intervals and curves included:\n",
+        *table(("replications", "seconds", "ns a patient", "peak MB"), by_replications),
+        "\nWhole runs, files and figures included:\n",
+        *table(("replications", "seconds", "peak MB"), runs),
+        f"\n`lupus-hsct --help` takes {spread(results.help_seconds)} seconds.",
+    ]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table, all but the first column to the right where they are numbers."""
+    body = list(rows)
+    numeric = [all(row[k][:1] in "0123456789+-" for row in body) for k in range(len(head))]
+    rule = ["---:" if right else "---" for right in numeric]
+    return [f"| {' | '.join(row)} |" for row in (head, rule, *body)]
+
+
+def spread(values: Sequence[float]) -> str:
+    """Write median and range, or the one value."""
+    middle, low, high = (_three_digits(value) for value in (median(values), min(values), max(values)))
+    return middle if len(values) == 1 else f"{middle} ({low} to {high})"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 110, break_on_hyphens=False) + "\n"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratios(over: Sequence[float], under: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(over, under, strict=True)]
+
+
+def _column(done: Sequence[Measured], name: str) -> list[float]:
+    return [one[name] for one in done]
+
+
+def _most(done: Sequence[Measured]) -> str:
+    return f"{max(_column(done, 'peak_mb')):,.0f}"
