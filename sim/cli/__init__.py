@@ -55,8 +55,8 @@ def run(arguments: list[str]) -> int:
     """Run one command and return the exit code; whatever goes wrong becomes one message on stderr."""
     try:
         return cli.main(args=arguments, prog_name="lupus-hsct", standalone_mode=False) or 0
-    except click.exceptions.Abort:
-        click.echo("Interrupted", err=True)
+    except click.exceptions.Abort as error:
+        _say("Interrupted", error.__cause__)
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -70,11 +70,21 @@ def run(arguments: list[str]) -> int:
         return 2
     except OSError as error:
         return _failed(error)
+    except RuntimeError as error:  # a chunk that can't be simulated
+        if not getattr(error, "crashed", None):
+            raise
+        _say(f"Error: {error}", error)
+        return 1
+
+
+def _say(text: str, error: BaseException | None) -> None:
+    """Say what happened, and what an error notes about what is kept."""
+    click.echo(". ".join([text, *getattr(error, "__notes__", [])]), err=True)
 
 
 def _failed(error: OSError) -> int:
     """Say in one line what the system refused; a reader that has gone away needs no message."""
     if not isinstance(error, BrokenPipeError):
         name = f": {error.filename}" if error.filename else ""
-        click.echo(f"Error: {error.strerror or error}{name}", err=True)
+        _say(f"Error: {error.strerror or error}{name}", error)
     return 1

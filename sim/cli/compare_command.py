@@ -7,26 +7,23 @@ from pathlib import Path
 import click
 
 from sim.cli.options import (
+    Effort,
     WholeNumber,
-    engine_option,
+    effort_options,
     force_option,
     json_option,
     out_option,
-    replications_option,
-    seed_option,
+    resume_option,
     set_option,
 )
 from sim.cli.output import print_frame, print_table
 from sim.cli.progress import figure_warnings, progress_bar
-from sim.study.budget import Budget, Engine
 
 
 @click.command("compare")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO SCENARIO...")
 @set_option
-@replications_option
-@seed_option
-@engine_option
+@effort_options
 @click.option(
     "--trial",
     type=WholeNumber(1),
@@ -36,16 +33,16 @@ from sim.study.budget import Budget, Engine
 )
 @out_option
 @force_option
+@resume_option
 @json_option
 def compare_command(
     scenarios: tuple[str, ...],
     overrides: tuple[str, ...],
-    replications: int,
-    seed: int,
-    engine: Engine,
+    effort: Effort,
     trial: int,
     out: Path | None,
     force: bool,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Compare scenarios with the first one, the reference, patient by patient under the same luck.
@@ -56,15 +53,17 @@ def compare_command(
     from sim.scenario.load import load
     from sim.show.comparison import compare_study, differences_table, named_table, range_tables
 
-    budget = Budget(replications, seed, engine=engine)
     loaded = [load(scenario, overrides) for scenario in scenarios]
+    budget = effort.budget(loaded[0].scenario)
     with figure_warnings(), progress_bar(loaded[0].name) as progress:
-        done = compare_study(loaded, budget, trial, out, force=force, progress=progress)
+        done = compare_study(loaded, budget, trial, out, force=force, resume=resume, progress=progress)
     if as_json:
         print_frame("compare", done.comparison)
         return
     for name in done.names:
-        title = f"{name} compared with {done.reference}: {replications:,} replications, seed {seed}"
+        title = (
+            f"{name} compared with {done.reference}: {done.replications:,} replications, seed {effort.seed}"
+        )
         print_table(differences_table(done, name), title)
         for title, table in range_tables(done, name):
             click.echo()

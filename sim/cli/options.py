@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -9,14 +12,20 @@ import click
 
 from sim.patient.streams import MAX_SEED
 from sim.study.budget import (
+    DEFAULT_AT_MOST,
+    DEFAULT_PATIENT_REPLICATIONS,
     DEFAULT_REPLICATIONS,
     DEFAULT_SEED,
     MOST_REPLICATIONS,
     MOST_SIMPY_PATIENTS,
+    Budget,
     Engine,
+    Precision,
 )
 
 if TYPE_CHECKING:
+    from sim.scenario.schema import Scenario
+
     _IntegerType = click.ParamType[int]
 else:  # older versions of click have no type arguments
     _IntegerType = click.ParamType
@@ -50,16 +59,11 @@ set_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: the command and its rows.")
 force_option = click.option("--force", is_flag=True, help="Write over what is there.")
+resume_option = click.option(
+    "--resume", is_flag=True, help="Go on with an unfinished study of the same request, if there is one."
+)
 seed_option = click.option(
     "--seed", type=WholeNumber(0, MAX_SEED), default=DEFAULT_SEED, show_default=True, help="Seed of all luck."
-)
-engine_option = click.option(
-    "--engine",
-    type=click.Choice(get_args(Engine)),
-    default="auto",
-    show_default=True,
-    help=f"Simulator; both give the same results. auto: SimPy up to {MOST_SIMPY_PATIENTS:,} patients or for "
-    "events, arrays beyond.",
 )
 out_option = click.option(
     "--out",
@@ -68,10 +72,100 @@ out_option = click.option(
     help="Folder to write; a new one under results/ by default.",
 )
 scenario_argument = click.argument("scenario")
-replications_option = click.option(
-    "--replications",
-    type=WholeNumber(1, MOST_REPLICATIONS),
-    default=DEFAULT_REPLICATIONS,
-    show_default=True,
-    help="Virtual trials to simulate.",
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much to simulate and who does it, as asked for on the command line."""
+
+    replications: int
+    seed: int
+    engine: Engine
+    precision: float | None
+    at_most: int
+    endpoints: tuple[str, ...]
+    workers: int | None
+    cluster: str | None
+
+    def budget(
+        self, scenario: Scenario, patients: int | None = DEFAULT_PATIENT_REPLICATIONS, *, events: bool = False
+    ) -> Budget:
+        """Return the budget for a scenario, whose endpoints are those whose precision is asked for."""
+        from sim.show.studies import precise_endpoints
+
+        precision = None
+        if self.precision is not None:
+            asked = precise_endpoints(self.endpoints, scenario)
+            precision = Precision(self.precision, asked, self.at_most)
+        return Budget(
+            self.replications,
+            self.seed,
+            patients,
+            events,
+            self.engine,
+            precision,
+            self.workers,
+            self.cluster,
+        )
+
+
+_EFFORT = (
+    click.option(
+        "--replications",
+        type=WholeNumber(1, MOST_REPLICATIONS),
+        default=DEFAULT_REPLICATIONS,
+        show_default=True,
+        help="Virtual trials to simulate; with --precision, the fewest.",
+    ),
+    seed_option,
+    click.option(
+        "--engine",
+        type=click.Choice(get_args(Engine)),
+        default="auto",
+        show_default=True,
+        help=f"Simulator; both give the same results. auto: SimPy up to {MOST_SIMPY_PATIENTS:,} patients or "
+        "for events, arrays beyond.",
+    ),
+    click.option(
+        "--precision",
+        type=float,
+        metavar="PP",
+        help="Replicate until 95% intervals reach no further than PP percentage points to either side: those "
+        "of the endpoints, or in compare and sweep of their paired differences.",
+    ),
+    click.option(
+        "--at-most",
+        type=WholeNumber(1, MOST_REPLICATIONS),
+        default=DEFAULT_AT_MOST,
+        show_default=True,
+        help="Virtual trials at which --precision gives up.",
+    ),
+    click.option(
+        "--endpoint",
+        "endpoints",
+        multiple=True,
+        metavar="NAME[@YEARS]",
+        help="Endpoint that --precision is about, or that a sweep's figure shows; repeat for more.",
+    ),
+    click.option(
+        "--workers",
+        type=WholeNumber(1, 1024),
+        metavar="N",
+        help="Processes; as many as there are processors by default, and fewer for little work.",
+    ),
+    click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
 )
+
+
+def effort_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options about how much to simulate and who does it, which the command gets as one `Effort`."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> Any:
+        effort = Effort(**{field.name: given.pop(field.name) for field in fields(Effort)})
+        return command(effort=effort, **given)
+
+    decorated: Callable[..., Any] = gathered
+    for option in reversed(_EFFORT):
+        decorated = option(decorated)
+    return decorated

@@ -7,18 +7,18 @@ from pathlib import Path
 import click
 
 from sim.cli.options import (
-    engine_option,
+    Effort,
+    effort_options,
     force_option,
     json_option,
     out_option,
-    replications_option,
+    resume_option,
     scenario_argument,
-    seed_option,
     set_option,
 )
 from sim.cli.output import print_frame, print_frames, print_table
 from sim.cli.progress import figure_warnings, progress_bar
-from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget, Engine
+from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS
 
 _ALL = "all"
 
@@ -26,9 +26,7 @@ _ALL = "all"
 @click.command("run")
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
 @set_option
-@replications_option
-@seed_option
-@engine_option
+@effort_options
 @click.option(
     "--patients",
     metavar="all|N",
@@ -40,18 +38,18 @@ _ALL = "all"
 @click.option("--all", "full", is_flag=True, help="Print every endpoint, not just those with a target.")
 @out_option
 @force_option
+@resume_option
 @json_option
 def run_command(
     scenarios: tuple[str, ...],
     overrides: tuple[str, ...],
-    replications: int,
-    seed: int,
-    engine: Engine,
+    effort: Effort,
     patients: str,
     events: bool,
     full: bool,
     out: Path | None,
     force: bool,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Simulate SCENARIO, patient by patient, and show it beside the published figures.
@@ -65,23 +63,27 @@ def run_command(
     from sim.show.table import published_table, range_table, targets_table
     from sim.study.montecarlo import choose_simulator
 
-    budget = Budget(replications, seed, _patient_replications(patients), events, engine)
+    kept = _patient_replications(patients)
     all_loaded = [load(scenario, overrides) for scenario in scenarios]
     if len(all_loaded) > 1 and (out is not None or full):
         raise click.UsageError("--out and --all take one SCENARIO; several get a numbered folder each")
+    budgets = [effort.budget(loaded.scenario, kept, events=events) for loaded in all_loaded]
     runs = []
     with figure_warnings():
-        for loaded in all_loaded:
+        for loaded, budget in zip(all_loaded, budgets, strict=True):
             with progress_bar(loaded.name) as progress:
-                runs.append(run_study(loaded, budget, out, force=force, progress=progress))
-            simulator, reason = choose_simulator(loaded.scenario, budget)
+                run = run_study(loaded, budget, out, force=force, resume=resume, progress=progress)
+            runs.append(run)
+            simulator, reason = choose_simulator([loaded.scenario], budget)
             click.echo(f"{loaded.name}: simulated with {simulator}, {reason}", err=True)
     if as_json:
         print_frames(
             "run", {loaded.name: run.endpoints for loaded, run in zip(all_loaded, runs, strict=True)}
         )
         return
-    size = f"{replications:,} replications, seed {seed}"
+    counts = sorted({run.manifest["replications"] for run in runs})
+    count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
+    size = f"{count} replications, seed {effort.seed}"
     if len(runs) > 1:
         found = [(one.name, run.endpoints, one.scenario) for one, run in zip(all_loaded, runs, strict=True)]
         print_table(targets_table(found), f"Every printed figure: {size}")
@@ -112,30 +114,20 @@ def _patient_replications(text: str) -> int | None:
     metavar="KEY=...",
     help="Key and values: key=low:high:points, key=log:low:high:points or key=a,b,c. Repeat for a grid.",
 )
-@click.option(
-    "--endpoint",
-    "endpoints",
-    multiple=True,
-    metavar="NAME[@YEARS]",
-    help="What the figure shows; repeat for more. The table holds every endpoint.",
-)
 @set_option
-@replications_option
-@seed_option
-@engine_option
+@effort_options
 @out_option
 @force_option
+@resume_option
 @json_option
 def sweep_command(
     scenario: str,
     vary: tuple[str, ...],
-    endpoints: tuple[str, ...],
     overrides: tuple[str, ...],
-    replications: int,
-    seed: int,
-    engine: Engine,
+    effort: Effort,
     out: Path | None,
     force: bool,
+    resume: bool,
     as_json: bool,
 ) -> None:
     """Simulate SCENARIO over a grid of values, every point under the same luck.
@@ -148,17 +140,10 @@ def sweep_command(
 
     loaded = load(scenario, overrides)
     axes = [parse_axis(text) for text in vary]
-    shown = [parse_endpoint(text, loaded.scenario) for text in endpoints]
+    shown = [parse_endpoint(text, loaded.scenario) for text in effort.endpoints]
+    budget = effort.budget(loaded.scenario)
     with figure_warnings(), progress_bar(loaded.name) as progress:
-        done = sweep_study(
-            loaded,
-            axes,
-            Budget(replications, seed, engine=engine),
-            shown,
-            out,
-            force=force,
-            progress=progress,
-        )
+        done = sweep_study(loaded, axes, budget, shown, out, force=force, resume=resume, progress=progress)
     if as_json:
         print_frame("sweep", done.points)
         return

@@ -37,6 +37,7 @@ from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, warn_of_weak_figures
 from sim.study.named_patients import FATES_CHANGED, Change, NamedPatients, name_patients
+from sim.study.request import precision_text, request_for
 from sim.study.run import FORMAT
 
 _MOST_ROWS = 40
@@ -64,6 +65,8 @@ class Comparison:
 
     Attributes
     ----------
+    replications
+        How many were simulated.
     reference, names
         The reference, and what is compared with it; a name given twice is numbered.
     comparison, ranges, averted, changed
@@ -77,6 +80,7 @@ class Comparison:
     """
 
     folder: Path
+    replications: int
     reference: str
     names: tuple[str, ...]
     comparison: pd.DataFrame
@@ -95,6 +99,7 @@ def compare_study(
     out: Path | None = None,
     *,
     force: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare scenarios into a folder with tables, manifest and figures.
@@ -119,8 +124,15 @@ def compare_study(
     names = _names(loaded)
     scenarios = {name: each.scenario for name, each in zip(names, loaded, strict=True)}
     reference, others = (names[0], scenarios[names[0]]), {name: scenarios[name] for name in names[1:]}
-    with NewFolder(out, f"{loaded[0].name}-compare", force=force) as folder:
-        found = compare_scenarios(reference, others, budget, progress)
+    request = request_for("compare", loaded, budget, trial=trial)
+    new = NewFolder(out, f"{loaded[0].name}-compare", request, force=force, resume=resume)
+    if new.complete:
+        raise RequestError(
+            f"--resume: {new.path} holds this comparison, finished; look into its files, or make it again "
+            "with --force instead of --resume"
+        )
+    with new as folder:
+        found = compare_scenarios(reference, others, budget, progress, folder.store("compare"))
         named = {
             name: name_patients(reference[1], scenario, trial, budget.seed)
             for name, scenario in others.items()
@@ -189,6 +201,7 @@ def _comparison(
         sentences[name] = tuple(filter(None, said))
     return Comparison(
         folder,
+        found.replications,
         names[0],
         names[1:],
         found.comparison,
@@ -226,7 +239,7 @@ def _draw(
 ) -> None:
     """Draw differences and swimmers; with several scenarios the files carry their names."""
     figures = folder / "figures"
-    figures.mkdir()
+    figures.mkdir(exist_ok=True)
     for name in done.names:
         ending = (
             "" if len(done.names) == 1 else f"_{name.replace(' ', '_').replace('(', '').replace(')', '')}"
@@ -274,7 +287,8 @@ def _manifest(
         "reference": names[0],
         "trial": trial,
         "seed": budget.seed,
-        "replications": budget.replications,
+        "replications": found.replications,
+        "precision": precision_text(budget),
         "engine": budget.engine,
         "software": software(),
         "scenarios": scenarios,

@@ -28,6 +28,7 @@ from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.calibrate import PointFit, solve_point
 from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.montecarlo import Progress
+from sim.study.request import precision_text, request_for
 from sim.study.run import FORMAT, Run, read_run, write_run
 from sim.study.sweep import Axis, sweep
 
@@ -38,24 +39,33 @@ def run_study(
     out: Path | None = None,
     *,
     force: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Run a scenario into a folder with tables, manifest and figures.
+
+    Parameters
+    ----------
+    resume
+        Go on with an unfinished run of the same request, if there is one; a finished one is read back.
 
     Raises
     ------
     RequestError
         The budget is impossible, or `out` may not be written.
     """
-    with NewFolder(out, loaded.name, force=force) as folder:
-        written = write_run(loaded, budget, folder.path, progress)
+    new = NewFolder(out, loaded.name, request_for("run", [loaded], budget), force=force, resume=resume)
+    if new.complete:
+        return read_run(new.path)
+    with new as folder:
+        written = write_run(loaded, budget, folder.path, progress, folder.store)
         _save(folder.path, run_figures(written, loaded.scenario))
     return read_run(folder.path)
 
 
 def _save(folder: Path, figures: Iterable[Named]) -> None:
     path = folder / "figures"
-    path.mkdir()
+    path.mkdir(exist_ok=True)
     for name, figure in figures:
         save(figure, path, name)
 
@@ -91,6 +101,7 @@ def sweep_study(
     out: Path | None = None,
     *,
     force: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Sweep:
     """Sweep a scenario into a folder: ``points.csv``, manifest, and a curve (one key) or maps (two keys).
@@ -106,10 +117,20 @@ def sweep_study(
         The grid or the budget is impossible, or `out` may not be written.
     """
     shown = list(endpoints) or headlines(loaded.scenario)
-    with NewFolder(out, f"{loaded.name}-sweep", force=force) as folder:
-        points = sweep(loaded.scenario, axes, budget, progress)
+    request = request_for(
+        "sweep",
+        [loaded],
+        budget,
+        vary={axis.key: list(axis.points) for axis in axes},
+        shown=[column(key) for key in shown],
+    )
+    new = NewFolder(out, f"{loaded.name}-sweep", request, force=force, resume=resume)
+    if new.complete:
+        return Sweep(new.path, pd.read_csv(new.path / "points.csv"))
+    with new as folder:
+        points = sweep(loaded.scenario, axes, budget, progress, folder.store("sweep"))
         points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")
-        write_json(folder.path / MANIFEST, _sweep_manifest(loaded, axes, budget))
+        write_json(folder.path / MANIFEST, {**_sweep_manifest(loaded, axes, budget), "request": request})
         keys = [axis.key for axis in axes]
         _save(folder.path, varied_figures(loaded.scenario, points, keys, shown, "sweep"))
     return Sweep(folder.path, points)
@@ -143,6 +164,7 @@ def _sweep_manifest(loaded: Loaded, axes: Sequence[Axis], budget: Budget) -> dic
         "vary": {axis.key: list(axis.points) for axis in axes},
         "seed": budget.seed,
         "replications": budget.replications,
+        "precision": precision_text(budget),
         "engine": budget.engine,
         "software": software(),
         "resolved": loaded.as_dict(),
@@ -171,6 +193,28 @@ def parse_endpoint(text: str, scenario: Scenario) -> Key:
         allowed = ", ".join(column((name, choice)) for choice in times)
         raise RequestError(f"--endpoint {text}: {BY_NAME[name].label} is read as {allowed}")
     return name, time
+
+
+def precise_endpoints(texts: Sequence[str], scenario: Scenario) -> tuple[Key, ...]:
+    """Read the endpoints whose precision is asked for; left out, the shares that the scenario aims at.
+
+    Raises
+    ------
+    RequestError
+        An endpoint is unknown, or no share, of which percentage points mean nothing.
+    """
+    asked = [parse_endpoint(text, scenario) for text in texts]
+    for key in asked:
+        if BY_NAME[key[0]].kind != "share":
+            raise RequestError(
+                f"--endpoint {column(key)}: --precision is in percentage points, and {label(key)} is no "
+                "share; name a share, as in --endpoint overall_survival@5"
+            )
+    aimed = [(target.endpoint, target.time_years) for target in scenario.fitted_targets]
+    shares = [key for key in [*aimed, *headlines(scenario)] if BY_NAME[key[0]].kind == "share"]
+    horizon = scenario.follow_up.horizon_years
+    readable = [key for key in shares if key[1] in read_times(BY_NAME[key[0]], horizon)]
+    return tuple(dict.fromkeys(asked or readable))
 
 
 @dataclass(frozen=True)

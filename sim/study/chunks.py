@@ -111,9 +111,8 @@ class _Part:
         self.arms: list[Arm] = []
         whole = experiment.simulator == "simpy" or is_limited(self.scenario)
         for piece in experiment.pieces(self.scenario, chunk, whole=whole):
-            self._add(
-                piece, histories(self.scenario, luck, piece, experiment.simulator, whole=whole), with_arms
-            )
+            tiles = histories(self.scenario, luck, piece, experiment.simulator, whole=whole)
+            self._add(piece, tiles, with_arms=with_arms)
         self.total, self.size, self.trial = (
             np.concatenate(each, axis=1) for each in zip(*self._figures, strict=True)
         )

@@ -44,6 +44,7 @@ class ChunkCrashError(RuntimeError):
         named = "; ".join(
             f"replications {task.chunk.start + 1} to {task.chunk.stop}: {why}" for task, why in crashed
         )
+        self.crashed = crashed
         super().__init__(f"a chunk was tried {MOST_TRIES} times and failed each time: {named}")
 
 
