@@ -36,7 +36,8 @@ from sim.study.compare import compare as compare_scenarios
 from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, warn_of_weak_figures
-from sim.study.named_patients import FATES_CHANGED, Change, NamedPatients, name_patients
+from sim.study.named_patients import NamedPatients, name_patients
+from sim.study.pairing import FATES_CHANGED, Change
 from sim.study.request import precision_text, request_for
 from sim.study.run import FORMAT
 

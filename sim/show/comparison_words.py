@@ -15,7 +15,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.axis import written
 from sim.show.formats import decimals, format_share
-from sim.study.named_patients import Change, NamedPatients
+from sim.study.named_patients import NamedPatients
+from sim.study.pairing import Change
 
 _MOST_NAMES = 25
 _INFINITY = "infinity"

@@ -25,7 +25,7 @@ from sim.scenario.schema import Scenario
 from sim.study.budget import Simulator
 from sim.study.estimates import cross_moments, moments
 from sim.study.experiment import ROWS, Experiment, units
-from sim.study.named_patients import Arm, ChangeCounts, pair
+from sim.study.pairing import Arm, ChangeCounts, pair
 from sim.study.records import event_rows, patient_rows
 
 Result: TypeAlias = dict[str, NDArray[Any]]

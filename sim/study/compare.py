@@ -24,7 +24,7 @@ from sim.study.budget import Budget
 from sim.study.estimates import Difference
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
-from sim.study.named_patients import ChangeCounts
+from sim.study.pairing import ChangeCounts
 from sim.study.store import ChunkStore
 from sim.study.tally import ArmTally, PairTally
 

@@ -18,7 +18,7 @@ from sim.scenario.schema import Scenario
 from sim.study.chunks import Result, curve_names, curve_years, reported_keys, shared_keys
 from sim.study.estimates import CrossMoments, Difference, Moments, difference, ratio_estimate, trial_range
 from sim.study.experiment import Experiment, Pair
-from sim.study.named_patients import ChangeCounts
+from sim.study.pairing import ChangeCounts
 from sim.study.spool import Spool
 
 

@@ -14,7 +14,8 @@ from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.schema import Scenario
 from sim.study.montecarlo import replicate
-from sim.study.named_patients import FATES_CHANGED, Change, ChangeCounts, Pairing, name_patients, pair
+from sim.study.named_patients import name_patients
+from sim.study.pairing import FATES_CHANGED, Change, ChangeCounts, Pairing, pair
 
 MakeScenario = Callable[..., Scenario]
 MakeFate = Callable[..., "Fate[float, bool]"]
