@@ -17,6 +17,7 @@ import pytest
 import sim
 from sim.cli import run as command_line
 from sim.study.spool import read_parquet
+from sim.study.store import ChunkStore
 
 SMALL = ("--replications", "20", "--set", "cohort.patients=10")
 
@@ -385,13 +386,33 @@ def test_force_replaces_a_complete_run_folder() -> None:
     assert [path.name for path in Path().iterdir()] == ["mine"]
 
 
-def test_a_run_that_fails_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_keeps_its_chunks_and_resumes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sim.show.studies.save", full)
-    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 1
-    assert list(Path().iterdir()) == []
+    request = ("run", "chicago2006", *SMALL, "--out", "mine")
+    assert call("run", "chicago2006", *SMALL, "--out", "whole") == 0
+    with monkeypatch.context() as broken:
+        broken.setattr("sim.show.studies.save", full)
+        assert call(*request) == 1
+    error = (
+        "Error: No space left on device. 1 chunk is kept: the same command with --resume goes on from there"
+    )
+    assert error in capsys.readouterr().err
+    (work,) = Path().glob(".*")
+    assert not Path("mine").exists()
+    monkeypatch.setattr("sim.study.workers.play", full)  # nothing is simulated again
+    assert call(*request, "--resume") == 0
+    assert not work.exists()
+    assert contents(Path("mine")) == contents(Path("whole"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a run, but for what says when, and for what was asked."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "timings.json"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_a_full_disk_is_one_message(
@@ -414,14 +435,23 @@ def test_a_full_disk_is_one_message(
     monkeypatch.setattr("sim.study.spool._LITTLE_SPACE", 2**70)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 1
     assert capsys.readouterr().err.startswith("Error: No space left on device")
+    assert not Path("mine").exists()
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ChunkStore, "save", full)
+    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 1
     assert list(Path().iterdir()) == []
 
 
-def test_an_interrupted_run_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_interrupted_before_its_first_chunk_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sim.show.studies.save", interrupt)
+    monkeypatch.setattr("sim.study.workers.play", interrupt)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 130
     assert list(Path().iterdir()) == []
 

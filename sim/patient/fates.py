@@ -319,8 +319,9 @@ def _recovery(scenario: Scenario, tile: _Tile, infected: Positions) -> Floats:
     """Return harvest to readiness; an infection in mobilisation sets its own chance of postponement."""
     postponement = scenario.recovery.postponement
     days = tile.value(Stream.RECOVERY_DURATION, scenario.recovery.duration_days)
-    postponed = tile.yes(Stream.POSTPONEMENT, postponement.probability).reshape(-1)
-    postponed[infected] = tile.yes_of(infected, Stream.POSTPONEMENT, postponement.after_infection)
+    lanes = tile.lanes(Stream.POSTPONEMENT).reshape(-1)
+    postponed = below(lanes, postponement.probability)
+    postponed[infected] = below(lanes[infected], postponement.after_infection)
     who = np.flatnonzero(postponed)
     days.reshape(-1)[who] += tile.value_of(who, Stream.POSTPONEMENT_DURATION, postponement.duration_days)
     return days

@@ -43,15 +43,15 @@ def test_no_number_is_read_for_two_purposes(
 ) -> None:
     """A yes/no and its how-long on one number would give lengths from a part of their law alone."""
     read: list[tuple[Stream, int, int]] = []
-    uniforms = Luck.uniforms
+    words = Luck.words
 
     def noted(
-        luck: Luck, stream: Stream, patients: range, replications: range, occurrence: int = 0
-    ) -> NDArray[np.float64]:
+        luck: Luck, stream: Stream, patients: range, block: int, occurrence: int = 0
+    ) -> NDArray[np.uint32]:
         read.append((stream, patients.start, occurrence))
-        return uniforms(luck, stream, patients, replications, occurrence)
+        return words(luck, stream, patients, block, occurrence)
 
-    monkeypatch.setattr(Luck, "uniforms", noted)
+    monkeypatch.setattr(Luck, "words", noted)
     drawn = {"dist": "exponential", "mean": 5}
     everything = {
         "response.non_response": 0.1,

@@ -95,10 +95,10 @@ def test_all_at_once_has_no_average(draw: Draw) -> None:
     assert finding(figure) == "All patients come at once, to 2 isolation rooms"
 
 
-def test_a_range_over_fewer_replications_than_the_mean_is_said_so(
+def test_it_says_that_only_the_first_replications_are_read(
     draw: Draw, words: Callable[[Figure], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("sim.outcomes.occupancy", "sim.show.occupancy_plot"):
-        monkeypatch.setattr(f"{module}.RANGED_REPLICATIONS", 2)
+        monkeypatch.setattr(f"{module}.READ_REPLICATIONS", 2)
     figure, _ = draw(CLINIC)
-    assert "Mean over 3 virtual clinics, range over the first 2" in words(figure)
+    assert "Over the first 2 virtual clinics" in words(figure)

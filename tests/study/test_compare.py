@@ -15,18 +15,18 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError, UnpairedWarning
 from sim.scenario.schema import Scenario
-from sim.study import montecarlo
+from sim.study import experiment
 from sim.study.budget import Budget
 from sim.study.compare import (
     Compared,
     compare,
-    difference,
     obstacles,
     settings,
-    shared_ranges,
     warn_of_unpaired,
 )
-from sim.study.montecarlo import chunks, estimate, replicate
+from sim.study.estimates import CrossMoments, Difference, Moments, cross_moments, moments
+from sim.study.estimates import difference as of_sums
+from sim.study.montecarlo import estimate, replicate
 
 MakeScenario = Callable[..., Scenario]
 
@@ -53,6 +53,16 @@ def against(reference: Scenario, scenario: Scenario, replications: int, seed: in
 def risky(scenario_of: MakeScenario) -> Compared:
     """Return the comparison of a ward with eight times the risk with isolation."""
     return against(scenario_of(SMALL), scenario_of(RISKY), 1500)
+
+
+def difference(
+    reference: tuple[Floats, Floats], scenario: tuple[Floats, Floats], *, paired: bool = True
+) -> Difference:
+    """Estimate a difference from totals and sizes, one entry a replication."""
+    sums = [Moments.of(moments(*arm)) for arm in (reference, scenario)]
+    same = all(np.array_equal(*both) for both in zip(reference, scenario, strict=True))
+    cross = CrossMoments.of(cross_moments(reference, scenario)) if paired else None
+    return of_sums(sums[0], sums[1], cross, identical=same)
 
 
 def test_a_difference_by_hand() -> None:
@@ -258,22 +268,15 @@ def test_the_same_people_are_paired(scenario_of: MakeScenario, changes: dict[str
     assert obstacles(scenario_of(), scenario_of(changes)) == []
 
 
-def test_pieces_are_one_chunk_of_every_scenario(scenario_of: MakeScenario) -> None:
-    scenarios = [scenario_of({"cohort.patients": n}) for n in (50, 130, 300)]
-    pieces = list(shared_ranges(scenarios, range(40, 700)))
-    assert [number for piece in pieces for number in piece] == list(range(40, 700))
-    for scenario in scenarios:
-        assert all(list(chunks(scenario, piece)) == [piece] for piece in pieces)
-
-
 def test_nothing_depends_on_how_a_comparison_was_cut_up(
     scenario_of: MakeScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = scenario_of(SMALL), scenario_of(RISKY, {"cohort.patients": 30})
     tables = []
-    for at_once in (20_000, 70, 1):
-        monkeypatch.setattr(montecarlo, "_PATIENTS_AT_ONCE", at_once)
-        tables.append(against(one, other, 12))
+    for at_once in (20_480, 70, 10**7):
+        monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": at_once, "arrays": at_once})
+        monkeypatch.setattr(experiment, "_WHOLE_PATIENTS", {"simpy": at_once, "arrays": at_once})
+        tables.append(against(one, other, 600))
     for again in tables[1:]:
         pd.testing.assert_frame_equal(again.comparison, tables[0].comparison, check_exact=True)
         pd.testing.assert_frame_equal(again.changed, tables[0].changed, check_exact=True)
@@ -329,7 +332,7 @@ def test_progress_counts_every_replication_of_every_arm(scenario_of: MakeScenari
     seen: list[tuple[int, int]] = []
     others = {"b": scenario_of(RISKY)}
     compare(("a", scenario_of(SMALL)), others, Budget(10), lambda *at: seen.append(at))
-    assert seen == [(10, 20), (20, 20)]
+    assert seen == [(20, 20)]
 
 
 def test_nothing_to_compare_with_is_refused(scenario_of: MakeScenario) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,78 +14,78 @@ from hypothesis import strategies as st
 from sim.scenario.endpoints import BY_NAME, keys
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
-from sim.study import montecarlo
-from sim.study.montecarlo import Tally, chunks, estimate, replicate
+from sim.study import experiment
+from sim.study.budget import Budget
+from sim.study.experiment import Experiment, units
+from sim.study.montecarlo import estimate, replicate, simulate
+from sim.study.tally import ArmTally
 
 MakeScenario = Callable[..., Scenario]
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
-@given(st.integers(0, 2000), st.integers(1, 1000), st.sampled_from([1, 50, 400, 7000, 30_000, 10_000_000]))
-def test_chunks_cover_every_replication_once_within_blocks(
-    scenario_of: MakeScenario, first: int, count: int, patients: int
+@given(
+    st.integers(0, 20).map(lambda n: 256 * n),
+    st.integers(1, 1000),
+    st.sampled_from([1, 50, 400, 7000, 30_000, 10_000_000]),
+    st.sampled_from(["simpy", "arrays"]),
+)
+def test_chunks_pieces_and_units_cover_every_replication_once(
+    scenario_of: MakeScenario, first: int, count: int, patients: int, simulator: Any
 ) -> None:
     wanted = range(first, first + count)
-    pieces = list(chunks(scenario_of({"cohort.patients": patients}), wanted))
-    assert [number for piece in pieces for number in piece] == list(wanted)
-    assert all(piece.start // 256 == (piece.stop - 1) // 256 for piece in pieces)
-    assert all(len(piece) == 1 or len(piece) * patients <= 20_000 for piece in pieces)
+    scenario = scenario_of({"cohort.patients": patients})
+    plan = Experiment((scenario,), 1, simulator)
+    chunks = plan.chunks(wanted)
+    assert [number for chunk in chunks for number in chunk] == list(wanted)
+    for whole, most in ((True, 131_072), (False, 6_553_600)):
+        pieces = [piece for chunk in chunks for piece in plan.pieces(scenario, chunk, whole=whole)]
+        assert [number for piece in pieces for number in piece] == list(wanted)
+        assert all(piece.start // 256 == (piece.stop - 1) // 256 for piece in pieces)
+        assert all(len(piece) == 1 or len(piece) * patients <= most for piece in pieces)
+    # A unit lies within one chunk, and chunks begin where they would in a longer run.
+    cut = [one for chunk in chunks for one in units(scenario, chunk)]
+    assert cut == units(scenario, wanted)
+    longer = {chunk.start for chunk in plan.chunks(range(first + 5000))}
+    assert {chunk.start for chunk in chunks[1:]} <= longer
 
 
-def test_chunks_begin_where_they_would_in_a_longer_run(scenario_of: MakeScenario) -> None:
-    scenario = scenario_of({"cohort.patients": 300})
-    whole = {piece.start for piece in chunks(scenario, range(1000))}
-    later = [piece.start for piece in chunks(scenario, range(130, 1000))]
-    assert set(later[1:]) <= whole
-
-
-def tally_of(scenario: Scenario, replications: range, folder: Path, seed: int = 1) -> Tally:
-    folder.mkdir()
-    tally = Tally(scenario, folder)
-    for chunk in replicate(scenario, replications, seed):
-        tally.add(chunk)
-    return tally
+def tally_of(scenario: Scenario, replications: int, seed: int = 1, simulator: Any = "simpy") -> ArmTally:
+    (tally,) = simulate([Experiment((scenario,), seed, simulator)], Budget(replications, seed))
+    return tally.arms[0]
 
 
 @pytest.mark.parametrize("arrivals", ["trial", "poisson"])
 def test_nothing_depends_on_how_a_study_was_cut_up(
-    scenario_of: MakeScenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arrivals: str
+    scenario_of: MakeScenario, monkeypatch: pytest.MonkeyPatch, arrivals: str
 ) -> None:
     scenario = scenario_of(
         {"arrivals.pattern": arrivals, "clinic.isolation_rooms": 3},
         {"arrivals.years": 0.8} if arrivals == "poisson" else {},
     )
-    tallies = []
-    for at_once in (20_000, 700, 1):
-        monkeypatch.setattr(montecarlo, "_PATIENTS_AT_ONCE", at_once)
-        tallies.append(tally_of(scenario, range(250, 265), tmp_path / str(at_once)))
+    tallies = [tally_of(scenario, 600, simulator=simulator) for simulator in ("simpy", "arrays")]
+    for whole, chunk in ((700, 1), (1, 10**7)):
+        monkeypatch.setattr(experiment, "_WHOLE_PATIENTS", {"simpy": whole, "arrays": whole})
+        monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": chunk, "arrays": chunk})
+        tallies.append(tally_of(scenario, 600, simulator="arrays"))
     assert len({tally.result_hash for tally in tallies}) == 1
     for tally in tallies[1:]:
         pd.testing.assert_frame_equal(tally.endpoints(), tallies[0].endpoints(), check_exact=True)
         pd.testing.assert_frame_equal(tally.curves(), tallies[0].curves(), check_exact=True)
 
 
-def test_the_result_hash_knows_what_was_simulated(scenario_of: MakeScenario, tmp_path: Path) -> None:
+def test_the_result_hash_knows_what_was_simulated(scenario_of: MakeScenario) -> None:
     plain, riskier = scenario_of(), scenario_of({"active_disease.hazard_per_year": 0.16})
-    runs = [
-        (plain, range(20), 1),
-        (plain, range(20), 1),
-        (plain, range(20), 2),
-        (plain, range(1, 21), 1),
-        (riskier, range(20), 1),
-    ]
-    first, again, *others = (
-        tally_of(scenario, replications, tmp_path / str(number), seed).result_hash
-        for number, (scenario, replications, seed) in enumerate(runs)
-    )
+    runs = [(plain, 20, 1), (plain, 20, 1), (plain, 20, 2), (plain, 19, 1), (riskier, 20, 1)]
+    first, again, *others = (tally_of(*run).result_hash for run in runs)
     assert first == again
     assert len({first, *others}) == 4
 
 
-def test_the_table_holds_every_endpoint_as_ratio_of_sums(scenario_of: MakeScenario, tmp_path: Path) -> None:
+def test_the_table_holds_every_endpoint_as_ratio_of_sums(scenario_of: MakeScenario) -> None:
     scenario = scenario_of()
-    tally = tally_of(scenario, range(270), tmp_path / "run")
-    np.testing.assert_array_equal(tally.rows.columns(["replication"])["replication"], np.arange(270) + 1)
+    tally = tally_of(scenario, 270)
+    np.testing.assert_array_equal(tally.rows()["replication"], np.arange(270) + 1)
     table = tally.endpoints()
     found = [
         (name, None if np.isnan(time) else time)
@@ -118,9 +118,9 @@ def test_an_endpoint_without_patients_is_blank_and_says_why(scenario_of: MakeSce
 
 
 def test_the_curves_start_at_everybody_and_pass_through_the_table(
-    scenario_of: MakeScenario, tmp_path: Path
+    scenario_of: MakeScenario,
 ) -> None:
-    tally = tally_of(scenario_of(), range(100), tmp_path / "run")
+    tally = tally_of(scenario_of(), 100)
     curves, table = tally.curves().set_index(["endpoint", "time_years"]), tally.endpoints()
     for name in ("overall_survival", "disease_free_survival"):
         assert curves.loc[(name, 0.0), "estimate"] == 1
@@ -130,11 +130,25 @@ def test_the_curves_start_at_everybody_and_pass_through_the_table(
 
 
 def test_progress_counts_up_to_the_end(scenario_of: MakeScenario, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(montecarlo, "_PATIENTS_AT_ONCE", 200)
+    monkeypatch.setattr(experiment, "_UNIT_PATIENTS", 200)
+    monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": 200})
     seen: list[tuple[int, int]] = []
-    for _ in replicate(scenario_of(), range(10), 1, lambda *at: seen.append(at)):
-        pass
+    plan = Experiment((scenario_of(),), 1, "simpy")
+    list(simulate([plan], Budget(10), progress=lambda *at: seen.append(at)))
     assert seen == [(4, 10), (8, 10), (10, 10)]
+
+
+def test_only_the_first_replications_keep_their_rows(
+    scenario_of: MakeScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_rows = tally_of(scenario_of(), 600)
+    monkeypatch.setattr("sim.study.chunks.ROWS", 300)
+    first_rows = tally_of(scenario_of(), 600)
+    pd.testing.assert_frame_equal(first_rows.rows(), all_rows.rows().head(300))
+    few, many = first_rows.endpoints(), all_rows.endpoints()
+    assert few["estimate"].equals(many["estimate"])
+    assert few["mc_se"].equals(many["mc_se"])
+    assert not few["trial_lower"].equals(many["trial_lower"])
 
 
 @pytest.mark.parametrize(("replications", "seed"), [(0, 1), (-5, 1), (10, -1), (10, 2**64)])

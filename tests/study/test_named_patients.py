@@ -15,7 +15,7 @@ from sim.patient.fates import NEVER, Fate
 from sim.scenario.schema import Scenario
 from sim.study.montecarlo import replicate
 from sim.study.named_patients import name_patients
-from sim.study.pairing import FATES_CHANGED, Change, ChangeCounts, Pairing, pair
+from sim.study.pairing import FATES_CHANGED, Arm, Change, ChangeCounts, Pairing, pair
 
 MakeScenario = Callable[..., Scenario]
 MakeFate = Callable[..., "Fate[float, bool]"]
@@ -45,7 +45,7 @@ def by_hand(
         for fates, change in zip((first, second), changes, strict=True):
             scenario = scenario_of(still, HOME, change)
             sides.append((treat(scenario, [fate_of(**each) for each in fates]), scenario))
-        return pair(*sides)
+        return pair(*(Arm.of(*side) for side in sides))
 
     return build
 
