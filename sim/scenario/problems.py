@@ -29,3 +29,11 @@ class UnpairedWarning(FigureWarning):
 
 class OverloadWarning(FigureWarning):
     """More patients arrive than the clinic can treat, so that waits have no steady level."""
+
+
+class FewAtRiskWarning(FigureWarning):
+    """A figure is read where few patients are still at risk."""
+
+
+class BeyondFollowUpWarning(FigureWarning):
+    """A figure is read later than the last patient was followed."""
