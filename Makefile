@@ -1,12 +1,13 @@
 # make run    sets up and simulates the Chicago trial
 # make test   sets up and runs every check
 # make bench  adds the libraries to compare with, measures for ten minutes, and writes benchmarks/README.md
+# make reference  makes the numbers of other software again; needs R with its package survival
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint bench clean requirements
+.PHONY: run test lint bench clean requirements reference
 
 run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
@@ -33,6 +34,10 @@ $(READY): requirements.txt pyproject.toml
 # Needs uv on the PATH; writes no index lines.
 requirements:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev --upgrade pyproject.toml -o requirements.txt
+
+reference: $(READY)
+	$(BIN)/python tests/reference/survival/make_data.py
+	cd tests/reference/survival && Rscript make.R
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

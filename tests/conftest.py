@@ -14,6 +14,9 @@ from sim.patient.fates import NEVER, Fate, Fates, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.schema import Scenario
 
+# Recorded by tests and printed after them, also where all pass and where other processes run them.
+PRINTED = "worst difference"
+
 MakeScenario: TypeAlias = Callable[..., Scenario]
 Play: TypeAlias = Callable[..., History]
 MakeFate: TypeAlias = Callable[..., "Fate[float, bool]"]
@@ -53,6 +56,23 @@ STILL: dict[str, Any] = {
     "relapse.shape": 1,
     "background.life_table": "none",
 }
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the worst differences between estimators and those of other programs."""
+    reports = [
+        *terminalreporter.getreports("passed"),
+        *terminalreporter.getreports("failed"),
+    ]
+    lines = sorted(
+        str(value)
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == PRINTED and report.when == "call"
+    )
+    if lines:
+        terminalreporter.section("worst differences")
+        terminalreporter.write("".join(f"{line}\n" for line in lines))
 
 
 def _tree(*layers: dict[str, Any]) -> dict[str, Any]:

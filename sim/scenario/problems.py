@@ -41,3 +41,11 @@ class PrecisionWarning(FigureWarning):
 
 class DamagedChunkWarning(TypedWarning):
     """A stored chunk was damaged, and has been simulated again."""
+
+
+class FewAtRiskWarning(FigureWarning):
+    """A figure is read where few patients are still at risk."""
+
+
+class BeyondFollowUpWarning(FigureWarning):
+    """A figure is read later than the last patient was followed."""

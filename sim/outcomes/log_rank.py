@@ -1,0 +1,99 @@
+"""The log-rank test of whether two or more groups have the same survival."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc
+
+from sim.outcomes.observations import checked_causes, checked_events, checked_labels, checked_times
+from sim.scenario.distributions import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class LogRank:
+    """Result of a log-rank test; statistic and p are not a number where the groups can't be compared."""
+
+    groups: NDArray[np.generic]
+    """Labels, sorted."""
+    observed: Floats
+    """Events in each group."""
+    expected: Floats
+    """Events in each group if all had the same hazard."""
+    statistic: float
+    degrees_of_freedom: int
+    p: float
+
+
+def log_rank(
+    time: ArrayLike, event: ArrayLike, group: ArrayLike, stratum: ArrayLike | None = None
+) -> LogRank:
+    """Test whether groups have the same hazard, within strata if given.
+
+    A group that nobody is at risk in at any event takes no part. Nothing can be compared where fewer than
+    two take part or the variance is singular.
+
+    Parameters
+    ----------
+    time
+        Time to event or censoring, one for each patient.
+    event
+        True or 1 for an event, false or 0 for a censoring.
+    group, stratum
+        Label of the group, and of the stratum, of each patient.
+
+    Raises
+    ------
+    ValueError
+        An array is empty, too long or too short, or holds a value that means nothing; there is one group.
+
+    Notes
+    -----
+    Mantel N. Cancer Chemother Rep 1966;50:163-170. Peto R, Peto J. J R Stat Soc A 1972;135:185-207. The
+    variance is the hypergeometric one, exact with ties, as in R's survdiff.
+    """
+    follow_up, _ = checked_times(time)
+    happened = checked_causes(checked_events(event), 1, len(follow_up)) == 0
+    groups, member = checked_labels(group, len(follow_up), "group")
+    if len(groups) < 2:
+        raise ValueError(f"group has one label, {groups[0]}: give two or more groups to compare.")
+    strata = np.zeros(len(follow_up)) if stratum is None else stratum
+    labels, layer = checked_labels(strata, len(follow_up), "stratum")
+    observed = np.bincount(member[happened], minlength=len(groups)).astype(float)
+    expected, variance = np.zeros(len(groups)), np.zeros((len(groups), len(groups)))
+    for number in range(len(labels)):
+        inside = layer == number
+        mean, spread = _under_equality(follow_up[inside], happened[inside], member[inside], len(groups))
+        expected += mean
+        variance += spread
+    takes_part = expected > 0
+    freedom = max(int(takes_part.sum()) - 1, 0)
+    excess = (observed - expected)[takes_part][1:]
+    statistic = _quadratic_form(excess, variance[np.ix_(takes_part, takes_part)][1:, 1:])
+    return LogRank(groups, observed, expected, statistic, freedom, float(chdtrc(freedom, statistic)))
+
+
+def _under_equality(
+    time: Floats, happened: NDArray[np.bool_], member: NDArray[np.intp], groups: int
+) -> tuple[Floats, Floats]:
+    """Return mean and covariance of the events in each group, given all events and who was at risk."""
+    times = np.unique(time[happened])
+    sorted_by_group = [np.sort(time[member == g]) for g in range(groups)]
+    at_risk = np.array([len(own) - np.searchsorted(own, times) for own in sorted_by_group], float)
+    total = at_risk.sum(axis=0)
+    events = np.bincount(np.searchsorted(times, time[happened]), minlength=len(times))
+    share = at_risk / total
+    # One patient at risk has no variance; the denominator is then 0 too.
+    spread = events * (total - events) / np.maximum(total - 1, 1)
+    covariance = -(share * spread) @ share.T
+    # Written so that it is exactly 0 where one group is alone.
+    np.fill_diagonal(covariance, (share * (1 - share)) @ spread)
+    return share @ events, covariance
+
+
+def _quadratic_form(excess: Floats, variance: Floats) -> float:
+    if len(excess) == 0 or np.linalg.matrix_rank(variance, hermitian=True) < len(excess):
+        return float(np.nan)
+    return float(excess @ np.linalg.solve(variance, excess))
