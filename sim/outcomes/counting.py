@@ -31,13 +31,20 @@ def total(value: Floats, among: Booleans) -> Floats:
     return np.asarray(np.add.reduce(summed, axis=0))
 
 
+def add_up(rows: Floats) -> Floats:
+    """Add to each row those before it, in place: row by row, which is faster than NumPy's way."""
+    for number in range(1, len(rows)):
+        np.add(rows[number - 1], rows[number], out=rows[number])
+    return rows
+
+
 class Some:
     """A few patients of many, for what is worked out for those alone."""
 
     def __init__(self, who: Booleans) -> None:
         self._at = np.flatnonzero(who)
         self._replications = who.shape[1]
-        self._column = self._at % max(self._replications, 1)
+        self._column = self._at - self._at // max(self._replications, 1) * self._replications
 
     def of(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return their values; one that holds for all is returned as it is."""
@@ -47,3 +54,9 @@ class Some:
         """Return how many of them there are in each replication; of them, for how many something holds."""
         column: NDArray[Any] = self._column if who is None else self._column[who]
         return np.bincount(column, minlength=self._replications).astype(np.float64)
+
+    def numbers(self, kind: NDArray[np.intp], kinds: int) -> Floats:
+        """Return how many of them there are of each kind, shape (kinds, replications)."""
+        cell = kind * self._replications + self._column
+        counted = np.bincount(cell, minlength=kinds * self._replications)
+        return counted.astype(np.float64).reshape(kinds, self._replications)

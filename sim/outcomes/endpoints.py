@@ -14,7 +14,7 @@ import numpy as np
 
 from sim.clinic.history import History
 from sim.clinic.states import TREATMENT_CAUSES, Cause
-from sim.outcomes.counting import Some, count, total
+from sim.outcomes.counting import Some, add_up, count, total
 from sim.outcomes.many_trials import FollowUps, follow_ups, incidences
 from sim.patient.fates import NEVER, Booleans, last_arrival_day
 from sim.scenario.distributions import Floats
@@ -155,10 +155,17 @@ def _events_by(among: Booleans, start: Floats, end: Floats, days: Floats) -> Flo
     """Count the ends by each of some rising days from the start, shape (days, replications)."""
     ended = Some(among & (end <= start + days[-1]))
     begun, over = ended.of(start), ended.of(end)
-    first = np.minimum(np.searchsorted(days, over - begun), days.size - 1)
-    first -= (first > 0) & (over <= begun + days[np.maximum(first - 1, 0)])  # differences round
-    first += over > begun + days[first]
-    return np.cumsum([ended.number(first == number) for number in range(days.size)], axis=0)
+    # The first day by which it has ended: guessed as if days were evenly spaced, and then looked for.
+    guess = (over - begun) * ((days.size - 1) / max(days[-1], 1e-9))
+    first = np.minimum(guess.astype(np.intp) + 1, days.size - 1)
+    while True:
+        late = (first > 0) & (over <= begun + np.take(days, np.maximum(first - 1, 0)))
+        early = over > begun + np.take(days, first)
+        if not (late.any() or early.any()):
+            break
+        first -= late
+        first += early
+    return add_up(ended.numbers(first, days.size))
 
 
 def _open_days(scenario: Scenario) -> tuple[float, float]:

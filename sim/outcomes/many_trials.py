@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.outcomes.counting import add_up
 from sim.scenario.distributions import Floats
 
 FollowUps: TypeAlias = NDArray[np.int64]
@@ -75,24 +76,22 @@ def incidences(keys: Sequence[FollowUps], causes: int, times: Sequence[float]) -
     -----
     Kaplan EL, Meier P. J Am Stat Assoc 1958;53:457-481. Aalen OO, Johansen S. Scand J Stat 1978;5:141-150.
     """
-    trials = np.concatenate([some.T for some in keys], axis=1)
-    trials.sort(axis=1)
-    size = np.count_nonzero(trials != _ABSENT, axis=1)
+    trials, size = _sorted(keys)
     events = _Events(trials, size)
-    step = 1.0 / events.at_risk
-    survival: Floats = _from(1.0, step)
-    np.cumprod(1.0 - step, axis=1, out=survival[:, 1:])
-    curves = [survival]
+    curves = [_running_product(events.step)]
     if causes > 1:
-        fails = survival[:, :-1] * step
+        fails = curves[0][:-1] * events.step
         for cause in range(causes):
-            curves.append(_from(0.0, step))
-            np.cumsum(np.where(events.cause == cause, fails, 0.0), axis=1, out=curves[-1][:, 1:])
+            rises = np.zeros_like(curves[0])
+            rises[1:] = np.where(events.cause == cause, fails, 0.0)
+            curves.append(add_up(rises))
     last = np.where(size > 0, _time(trials[np.arange(size.size), size - 1]), -np.inf)
     read = np.empty((len(curves), len(times), size.size))
-    first = np.arange(size.size) * survival.shape[1]
+    columns = np.arange(size.size)
     for number, time in enumerate(times):
-        at = first + np.count_nonzero(events.time <= time, axis=1)
+        at = np.add.reduce(events.time <= time, axis=0, dtype=np.intp)
+        at *= size.size
+        at += columns
         for values, curve in zip(read[:, number], curves, strict=True):
             np.take(curve.reshape(-1), at, out=values)
         defined = (last >= time * (1 - _ROUNDING)) | ((read[0, number] == 0) & (size > 0))
@@ -101,32 +100,50 @@ def incidences(keys: Sequence[FollowUps], causes: int, times: Sequence[float]) -
     return Incidences(read[0], by_cause)
 
 
-def _from(start: float, step: Floats) -> Floats:
-    """Return room for a curve over the events of each trial, with its value before the first."""
-    curve = np.empty((step.shape[0], step.shape[1] + 1))
-    curve[:, 0] = start
-    return curve
+def _sorted(keys: Sequence[FollowUps]) -> tuple[FollowUps, NDArray[np.intp]]:
+    """Return follow-ups in order, one row a trial, and how many patients are in each."""
+    trials = np.empty((keys[0].shape[1], sum(len(some) for some in keys)), dtype=np.int64)
+    size = np.zeros(len(trials), dtype=np.intp)
+    first = 0
+    for some in keys:
+        trials[:, first : first + len(some)] = some.T
+        size += np.add.reduce(some != _ABSENT, axis=0, dtype=np.intp)
+        first += len(some)
+    trials.sort(axis=1)
+    return trials, size
+
+
+def _running_product(step: Floats) -> Floats:
+    """Return survival before and after each event of each trial, one row more than there are events."""
+    survival: Floats = np.ones((step.shape[0] + 1, step.shape[1]))
+    stays = 1.0 - step
+    for event, survives in enumerate(stays):  # row by row, which is faster than NumPy's own along columns
+        np.multiply(survival[event], survives, out=survival[event + 1])
+    return survival
 
 
 class _Events:
-    """The events of each trial in order, shape (trials, most events).
+    """The events of each trial in order, shape (most events, trials).
 
-    Beyond a trial's own events there are some at no time, with infinitely many at risk: they change nothing.
+    Beyond a trial's own events there are some at no time, of which nobody of those at risk has one.
     """
 
-    def __init__(self, trials: FollowUps, size: NDArray[np.int64]) -> None:
+    def __init__(self, trials: FollowUps, size: NDArray[np.intp]) -> None:
         patients = trials.shape[1]
-        where = np.flatnonzero((trials & _CENSORED) != _CENSORED)
-        trial = where // max(patients, 1)
-        number = np.bincount(trial, minlength=len(size))
-        column = np.arange(where.size) - np.repeat(np.cumsum(number) - number, number)
-        shape = (len(size), int(number.max(initial=0)))
-        keys = trials.reshape(-1)[where]
-        self.time, self.at_risk = np.full(shape, np.inf), np.full(shape, np.inf)
+        had = (trials & _CENSORED) != _CENSORED
+        number = np.add.reduce(had, axis=1, dtype=np.intp)
+        where = np.flatnonzero(had)
+        trial = np.repeat(np.arange(size.size), number)
+        # Position among the events: row by row, as they are found.
+        row = np.arange(where.size) - np.repeat(np.cumsum(number) - number, number)
+        keys = np.take(trials.reshape(-1), where)
+        place = row * size.size + trial
+        shape = (int(number.max(initial=0)), size.size)
+        self.time, self.step = np.full(shape, np.inf), np.zeros(shape)
         self.cause = np.full(shape, _CENSORED)
-        self.time[trial, column] = _time(keys)
-        self.at_risk[trial, column] = size[trial] - (where - trial * patients)
-        self.cause[trial, column] = keys & _CENSORED
+        self.time.reshape(-1)[place] = _time(keys)
+        self.step.reshape(-1)[place] = 1.0 / (np.repeat(size, number) - (where - trial * patients))
+        self.cause.reshape(-1)[place] = keys & _CENSORED
 
 
 def _time(keys: FollowUps) -> Floats:

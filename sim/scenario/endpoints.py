@@ -269,6 +269,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
+DENOMINATORS = tuple(dict.fromkeys(endpoint.denominator for endpoint in ENDPOINTS))
+"""What endpoints are out of, each once."""
+
 
 def read_times(endpoint: Endpoint, horizon_years: float) -> tuple[float | None, ...]:
     """Return the times in years at which an endpoint is read: those up to the horizon, and the horizon."""

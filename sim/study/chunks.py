@@ -20,7 +20,7 @@ from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
 from sim.patient.fates import draw_fates, draw_tiles
 from sim.patient.luck import Luck
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, keys
+from sim.scenario.endpoints import BY_NAME, DENOMINATORS, Key, keys
 from sim.scenario.schema import Scenario
 from sim.study.budget import Simulator
 from sim.study.estimates import cross_moments, moments
@@ -103,6 +103,7 @@ class _Part:
     ) -> None:
         self.scenario, self._experiment, self._chunk = experiment.scenarios[number], experiment, chunk
         self._keep = experiment.keep if number == 0 else None
+        self.out_of = size_rows(self.scenario)
         self._curves = np.zeros((len(curve_names(self.scenario)), CURVE_POINTS, 6))
         self._figures: list[tuple[Floats, Floats, Floats]] = []
         self._records: list[Mapping[str, Any]] = []
@@ -164,7 +165,7 @@ class _Part:
         """Return sums by unit, curves, digests, and what is kept of the first replications."""
         cut = [slice(u.start - self._chunk.start, u.stop - self._chunk.start) for u in self.units]
         result: Result = {
-            "sums": np.array([moments(self.total[:, at], self.size[:, at]) for at in cut]),
+            "sums": np.array([moments(self.total[:, at], self.size[:, at], self.out_of) for at in cut]),
             "curves": self._curves,
             "digests": np.array([self._digest(at) for at in cut]),
         }
@@ -193,13 +194,20 @@ class _Part:
 
 
 def _matrices(readings: Mapping[Key, Reading], scenario: Scenario) -> tuple[Floats, Floats, Floats]:
-    """Return totals, sizes and trials' figures, one row an endpoint."""
+    """Return totals and trials' figures, one row an endpoint, and sizes, one row a denominator."""
     trial = np.array([readings[key].trial for key in reported_keys(scenario)])
+    sizes = {BY_NAME[name].denominator: reading.size for (name, _), reading in readings.items()}
     return (
         np.array([reading.total for reading in readings.values()]),
-        np.array([reading.size for reading in readings.values()]),
+        np.array([sizes[name] for name in DENOMINATORS]),
         np.where(np.isnan(trial), np.nan, trial),  # one kind of not-a-number, for the digest
     )
+
+
+def size_rows(scenario: Scenario) -> NDArray[np.intp]:
+    """Return, for each endpoint, the row of the sizes that it is out of."""
+    read = keys(scenario.follow_up.horizon_years)
+    return np.array([DENOMINATORS.index(BY_NAME[name].denominator) for name, _ in read])
 
 
 def shared_keys(
@@ -214,7 +222,9 @@ def shared_keys(
 def _compared(reference: _Part, scenario: _Part, chunk: range, *, fates: bool) -> Result:
     """Return what the difference of two scenarios needs besides their own sums."""
     _, ours, theirs = shared_keys(reference.scenario, scenario.scenario)
-    sides = [(part.total[at], part.size[at]) for part, at in ((reference, ours), (scenario, theirs))]
+    sides = [
+        (part.total[at], part.size[part.out_of[at]]) for part, at in ((reference, ours), (scenario, theirs))
+    ]
     cut = [slice(u.start - chunk.start, u.stop - chunk.start) for u in scenario.units]
     sums = [cross_moments(*[(y[:, at], x[:, at]) for y, x in sides]) for at in cut]
     same = [np.all(one == other, axis=1) for one, other in zip(*sides, strict=True)]

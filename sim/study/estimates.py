@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from sim.scenario.distributions import Floats
@@ -41,21 +42,26 @@ class Moments(NamedTuple):
         return Moments.of(np.array(self) + moments(total, size))
 
 
-def moments(total: Floats, size: Floats) -> Floats:
+def moments(total: Floats, size: Floats, which: NDArray[np.intp] | None = None) -> Floats:
     """Return the sums of `Moments` of several endpoints at once.
 
     Parameters
     ----------
     total, size
         Shape (..., replications).
+    which
+        The row of `size` that belongs to each row of `total`, where several share one.
 
     Returns
     -------
     array, shape (..., 6)
     """
     n = np.full(total.shape[:-1], float(total.shape[-1]))
-    sums = (np.sum(each, axis=-1) for each in (total, size, total * total, total * size, size * size))
-    return np.stack([n, *sums], axis=-1)
+    x, xx = np.sum(size, axis=-1), np.sum(size * size, axis=-1)
+    if which is not None:
+        x, xx, size = x[which], xx[which], size[which]
+    y, yy, xy = (np.sum(each, axis=-1) for each in (total, total * total, total * size))
+    return np.stack([n, y, x, yy, xy, xx], axis=-1)
 
 
 class CrossMoments(NamedTuple):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, column, keys
+from sim.scenario.endpoints import BY_NAME, DENOMINATORS, Key, column, keys
 from sim.scenario.schema import Scenario
 from sim.study.chunks import Result, curve_names, curve_years, reported_keys, shared_keys
 from sim.study.estimates import CrossMoments, Difference, Moments, difference, ratio_estimate, trial_range
@@ -130,8 +130,7 @@ class ArmTally:
         """Return the table of ``replications.parquet``: one row a replication, of the first ones."""
         total, size, trial = (np.concatenate(parts, axis=1) for parts in self._rows.values())
         columns: dict[str, NDArray[Any]] = {"replication": np.arange(total.shape[1]) + 1}
-        for row, key in enumerate(self.keys):
-            columns[f"n_{BY_NAME[key[0]].denominator}"] = size[row]
+        columns.update({f"n_{name}": size[row] for row, name in enumerate(DENOMINATORS)})
         reported = {key: row for row, key in enumerate(reported_keys(self.scenario))}
         for row, key in enumerate(self.keys):
             columns[column(key)] = total[row]
