@@ -132,8 +132,11 @@ def complete(fates: Fates, course: dict[str, Floats]) -> History:
     # Stays go on after the end of follow-up, and keep rooms from others; the record does not.
     times = {name: by_the_end(course[name]) for name in (*PLACES, "ready_for_harvest", "withdrawn")}
     completed = (times["recovering"] < NEVER) | (times["withdrawn"] < NEVER)
-    begun = times["harvesting"] < NEVER
-    held = np.floor(np.subtract(last, times["harvesting"], out=np.zeros(last.shape), where=begun))
+    sessions = np.where(completed, fates.sessions, 0.0)
+    broken_off = np.flatnonzero((times["harvesting"] < NEVER) & ~completed)
+    begun = times["harvesting"].reshape(-1)[broken_off]
+    held = np.floor(last.reshape(-1)[broken_off] - begun)
+    sessions.reshape(-1)[broken_off] = np.minimum(held, fates.sessions.reshape(-1)[broken_off])
     return History(
         **times,
         **{name: course[name] for name in ("relapse", "death", "follow_up_end")},
@@ -146,7 +149,7 @@ def complete(fates: Fates, course: dict[str, Floats]) -> History:
         mobilisation_infection=by_the_end(course["mobilising"] + fates.mobilisation_infection),
         aplasia_infection=by_the_end(course["aplasia"] + fates.aplasia_infection),
         late_infection=by_the_end(course["aplasia"] + fates.late_infection),
-        sessions=np.where(completed, fates.sessions, np.minimum(held, fates.sessions)),
+        sessions=sessions,
         collected=np.where(completed, fates.collected, np.nan),
         slot_days=fates.slot_days,
         turnaround_days=fates.turnaround_days,
