@@ -66,8 +66,13 @@ def read_endpoints(history: History, scenario: Scenario) -> dict[Key, Reading]:
 
 @dataclass(slots=True)
 class Sums:
-    """What is read off some patients after others; numbers have shape (replications,)."""
+    """What is read off some patients after others; numbers have shape (replications,).
 
+    Without ``trials`` nothing is read that each replication would report as a trial, which costs as much as
+    all the rest.
+    """
+
+    trials: bool = True
     total: dict[Key, Floats] = field(default_factory=dict)
     size: dict[str, Floats] = field(default_factory=dict)
     """By denominator."""
@@ -83,7 +88,7 @@ class Sums:
                 for name, time, number, trial in part(view, self):
                     key = (name, time)
                     self.total[key] = self.total[key] + number if key in self.total else number
-                    if trial is not None:
+                    if trial is not None and self.trials:
                         before = self.reported.get(key)
                         both = trial if before is None else (before[0] + trial[0], before[1] + trial[1])
                         self.reported[key] = both
@@ -97,12 +102,12 @@ class Sums:
         opened, closed = _open_days(scenario)
         replications = len(next(iter(self.total.values())))
         sizes = {**self.size, "days": np.full(replications, closed - opened)}
-        trials = dict(self._trials(scenario))
+        trials = dict(self._trials(scenario)) if self.trials else {}
         readings = {}
         for key in keys(scenario.follow_up.horizon_years):
             endpoint = BY_NAME[key[0]]
             number, size = self.total[key], sizes[endpoint.denominator]
-            if endpoint.trial == "none":
+            if endpoint.trial == "none" or not self.trials:
                 trial = np.full(size.shape, np.nan)
             elif key in trials:
                 trial = trials[key]
@@ -206,11 +211,22 @@ class _View:
         unanswered = nobody if self.unanswered is None else ended & self.unanswered & ~relapsed
         return [relapsed, unanswered, ended & ~(relapsed | unanswered)]
 
-    def follow(self, start: Floats, end: Floats, events: Sequence[Booleans], among: Booleans) -> FollowUps:
+    def follow(
+        self,
+        sums: Sums,
+        curve: str,
+        times: tuple[Floats, Floats],
+        events: Sequence[Booleans],
+        among: Booleans,
+    ) -> None:
         """Follow as trials do: who started before the data cut, until the event or the cut."""
+        if not sums.trials:
+            return
+        start, end = times
         by_cut = end <= self.cut
         followed = np.minimum(end, self.cut) - start
-        return follow_ups(followed, [had & by_cut for had in events], among & (start < self.cut))
+        found = follow_ups(followed, [had & by_cut for had in events], among & (start < self.cut))
+        sums.followed[curve].append(found)
 
 
 Row = tuple[str, float | None, Floats, tuple[Floats, Floats] | None]
@@ -247,10 +263,9 @@ def _mortality(view: _View, sums: Sums) -> Iterator[Row]:
 def _from_reinfusion(view: _View, sums: Sums) -> Iterator[Row]:
     history, end, failed = view.history, view.disease_free_end, view.failed()
     sums.out_of("reinfused", count(view.reinfused))
-    sums.followed["alive"].append(
-        view.follow(history.aplasia, history.death, [history.death < NEVER], view.reinfused)
-    )
-    sums.followed["disease_free"].append(view.follow(history.aplasia, end, failed, view.reinfused))
+    dies = (history.aplasia, history.death)
+    view.follow(sums, "alive", dies, [history.death < NEVER], view.reinfused)
+    view.follow(sums, "disease_free", (history.aplasia, end), failed, view.reinfused)
     well = view.reinfused & history.responds
     for time in _times(view.scenario, "overall_survival"):
         day = history.aplasia + time * DAYS_PER_YEAR
@@ -260,8 +275,10 @@ def _from_reinfusion(view: _View, sums: Sums) -> Iterator[Row]:
         for name, cause in zip(_CURVES["disease_free"][1:], failed, strict=True):
             yield name, time, count(cause & ended), None
         in_remission = well & event_free & (history.recovering_in_hospital <= day)
-        evaluable = view.reinfused & (day <= view.cut)
-        trial = count(in_remission & evaluable), count(evaluable)
+        trial = None
+        if sums.trials:
+            evaluable = view.reinfused & (day <= view.cut)
+            trial = count(in_remission & evaluable), count(evaluable)
         yield "in_remission", time, count(in_remission), trial
     years = _years_lived(history.death, history.aplasia, view.scenario)
     yield "restricted_mean_survival", None, total(years, view.reinfused), None
@@ -273,7 +290,7 @@ def _from_enrolment(view: _View, sums: Sums) -> Iterator[Row]:
         ("overall_survival_enrolled", "alive_enrolled", history.death),
         ("disease_free_survival_enrolled", "disease_free_enrolled", view.disease_free_end),
     ):
-        sums.followed[curve].append(view.follow(history.enrolled, end, [end < NEVER], view.enrolled))
+        view.follow(sums, curve, (history.enrolled, end), [end < NEVER], view.enrolled)
         for time in _times(view.scenario, name):
             free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
             yield name, time, count(free), None

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.patient.background import death_ages
-from sim.patient.luck import Luck
+from sim.patient.luck import BLOCK, Luck
 from sim.patient.quantiles import Lanes, below, draw, uniforms, unit_exponential
 from sim.patient.streams import Stream
 from sim.scenario.distributions import Distribution, Floats
@@ -32,7 +32,7 @@ Number = TypeVar("Number")
 YesNo = TypeVar("YesNo")
 
 TILE = 128
-"""Patients drawn at a time: the working arrays of a tile stay in the second-level cache."""
+"""Patients drawn at a time in a block of replications: working arrays that stay in the second-level cache."""
 
 
 class Fate(NamedTuple, Generic[Number, YesNo]):
@@ -160,7 +160,7 @@ def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
     Parameters
     ----------
     replications
-        Consecutive, and all within one block of 256.
+        Consecutive.
 
     Returns
     -------
@@ -180,8 +180,9 @@ def draw_tiles(scenario: Scenario, luck: Luck, replications: range) -> Iterator[
     else:
         days = _poisson_days(scenario, luck, replications)
         patients = len(days)
-    for first in range(0, patients, TILE):
-        some = range(first, min(first + TILE, patients))
+    at_once = max(TILE * BLOCK // max(len(replications), BLOCK), 1)
+    for first in range(0, patients, at_once):
+        some = range(first, min(first + at_once, patients))
         fates = _draw_tile(scenario, _Tile(luck, some, replications))
         yield fates if days is None else fates._replace(enrolled=days[first : some.stop])
 

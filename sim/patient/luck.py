@@ -103,13 +103,13 @@ class Luck:
         Parameters
         ----------
         replications
-            Consecutive, and all within one block of 256.
+            Consecutive; blocks of 256 that are used in part cost as much as whole ones.
         """
-        block, first = divmod(replications.start, BLOCK)
-        if first + len(replications) > BLOCK:
-            raise ValueError("replications of one call must lie within one block of 256")
-        words = self.words(stream, patients, block, occurrence)
-        return np.ascontiguousarray(words[:, first : first + len(replications)])
+        parts = []
+        for block in range(replications.start // BLOCK, -(-replications.stop // BLOCK)):
+            first, last = max(replications.start - block * BLOCK, 0), replications.stop - block * BLOCK
+            parts.append(self.words(stream, patients, block, occurrence)[:, first : min(last, BLOCK)])
+        return np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def uniforms(self, stream: Stream, patients: range, replications: range, occurrence: int = 0) -> Floats:
         """Return uniforms, addressed and shaped as `lanes`."""

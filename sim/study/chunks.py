@@ -18,7 +18,7 @@ from sim.clinic.history import History, joined
 from sim.outcomes.endpoints import Reading, Sums, survival_curves
 from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
 from sim.patient.fates import draw_fates, draw_tiles
-from sim.patient.luck import Luck
+from sim.patient.luck import BLOCK, Luck
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, DENOMINATORS, Key, keys
 from sim.scenario.schema import Scenario
@@ -61,20 +61,25 @@ def keep_freed_memory() -> None:
 
 def histories(
     scenario: Scenario, luck: Luck, piece: range, simulator: Simulator, *, whole: bool
-) -> Iterator[History]:
-    """Yield the histories of some patients after others, at most 128 of each replication.
+) -> Iterator[tuple[range, Iterator[History]]]:
+    """Yield parts of a piece within one block of luck each, with the histories of some patients after others.
+
+    There are at most 128 patients at a time.
 
     Parameters
     ----------
     whole
         Whether everybody must be simulated at once, as where places are scarce.
     """
-    if whole:
-        simulate = pathway.simulate if simulator == "simpy" else arrays.simulate
-        yield from simulate(scenario, draw_fates(scenario, luck, piece)).tiles()
-    else:
-        for fates in draw_tiles(scenario, luck, piece):
-            yield arrays.simulate(scenario, fates)
+    if not whole:
+        yield piece, (arrays.simulate(scenario, fates) for fates in draw_tiles(scenario, luck, piece))
+        return
+    simulate = pathway.simulate if simulator == "simpy" else arrays.simulate
+    history = simulate(scenario, draw_fates(scenario, luck, piece))
+    for first in range(0, len(piece), BLOCK):
+        part = slice(first, min(first + BLOCK, len(piece)))
+        alone = history if len(piece) <= BLOCK else history.only(part)
+        yield piece[part], alone.tiles()
 
 
 def play(experiment: Experiment, chunk: range) -> Result:
@@ -112,15 +117,15 @@ class _Part:
         self.arms: list[Arm] = []
         whole = experiment.simulator == "simpy" or is_limited(self.scenario)
         for piece in experiment.pieces(self.scenario, chunk, whole=whole):
-            tiles = histories(self.scenario, luck, piece, experiment.simulator, whole=whole)
-            self._add(piece, tiles, with_arms=with_arms)
+            for part, tiles in histories(self.scenario, luck, piece, experiment.simulator, whole=whole):
+                self._add(part, tiles, with_arms=with_arms)
         self.total, self.size, self.trial = (
             np.concatenate(each, axis=1) for each in zip(*self._figures, strict=True)
         )
 
     def _add(self, piece: range, tiles: Iterator[History], *, with_arms: bool) -> None:
         """Read one piece, tile by tile."""
-        sums, arms, kept = Sums(), [], []
+        sums, arms, kept = Sums(trials=piece.start < ROWS), [], []
         curves: dict[str, tuple[Floats, Floats]] = {}
         years = curve_years(self.scenario)
         first = self._first_kept(piece)

@@ -22,7 +22,8 @@ _UNIT_PATIENTS = 20_480
 # Patients of a chunk, by simulator: about a second's work.
 CHUNK_PATIENTS = {"simpy": 20_480, "arrays": 1_310_720}
 # Patients in memory at once: where a whole history is needed, and where it passes tile by tile.
-_WHOLE_PATIENTS = {"simpy": 20_480, "arrays": 131_072}
+_WHOLE_PATIENTS = {"simpy": 20_480, "arrays": 524_288}
+_WHOLE_BLOCKS = 4
 _TILED_PATIENTS = 6_553_600
 # Patients of a chunk at most whose deaths are kept until they are paired.
 _PAIRED_PATIENTS = 2_621_440
@@ -71,7 +72,7 @@ class Experiment:
         return list(_cut(replications, max(size, *(unit(scenario) for scenario in self.scenarios))))
 
     def pieces(self, scenario: Scenario, chunk: range, *, whole: bool) -> Iterator[range]:
-        """Cut a chunk into what is simulated at once: within a block of luck, and what fits in memory.
+        """Cut a chunk into what is simulated at once: blocks of luck, or a part of one, that fit in memory.
 
         Parameters
         ----------
@@ -79,7 +80,9 @@ class Experiment:
             Whether the history of everybody is needed at once.
         """
         most = _WHOLE_PATIENTS[self.simulator] if whole else _TILED_PATIENTS
-        return _cut(chunk, min(BLOCK, _power_of_two(most // expected_patients(scenario))))
+        # A queue is served in all replications at once: the more there are, the less each costs.
+        blocks = _WHOLE_BLOCKS if whole and self.simulator == "arrays" else 1
+        return _cut(chunk, min(blocks * BLOCK, _power_of_two(most // expected_patients(scenario))))
 
 
 def unit(scenario: Scenario) -> int:
