@@ -88,8 +88,7 @@ def _transplant(protocol: Protocol, fates: Fates, latent: Latent, course: Column
     request = _where(_earliest(latent) > course["waiting"], course["waiting"])
     served = Served.at_once(request)
     if not math.isinf(protocol.rooms):
-        decides = (*(getattr(fates, name) for name in _ROOM_FATES), *latent)
-        served = serve(request, protocol.rooms, _RoomStay(decides, protocol))
+        served = serve(request, protocol.rooms, _RoomStay(protocol, fates, latent))
     course["immunoablation"], course["room"] = served.start, served.number
     stay = Stay(protocol, served.start, RoomFate(*(getattr(fates, name) for name in _ROOM_FATES)), latent)
     engrafted = stay.reinfused & (stay.death > stay.engraftment)
@@ -175,14 +174,22 @@ class _SlotStay:
 class _RoomStay:
     """A stay in an isolation room, turnaround included."""
 
-    def __init__(self, columns: Sequence[NDArray[Any]], protocol: Protocol) -> None:
-        self.columns, self._protocol = columns, protocol
+    def __init__(self, protocol: Protocol, fates: Fates, latent: Latent) -> None:
+        self._protocol = protocol
+        # Nobody who waits has a fatal infection or toxicity yet, and few scenarios have extra hazards.
+        self._never = np.full(fates.enrolled.shape[1], NEVER)
+        extra = protocol.extra_remission > 0 or protocol.extra_relapsed > 0
+        self._names = tuple(name for name in _ROOM_FATES if extra or name != "extra_budget")
+        own = [getattr(fates, name) for name in self._names]
+        self.columns = [*own, latent[Cause.LUPUS], latent[Cause.BACKGROUND]]
 
     def free_again(self, start: Floats, row: Sequence[NDArray[Any]]) -> tuple[Floats, Floats]:
         """Return the death that would come before a grant, and when the place is free."""
-        fates, latent = RoomFate(*row[: len(_ROOM_FATES)]), list(row[len(_ROOM_FATES) :])
+        *own, lupus, background = row
+        fates = RoomFate(**{"extra_budget": self._never, **dict(zip(self._names, own, strict=True))})
+        latent = [self._never, self._never, lupus, background]
         stay = Stay(self._protocol, start, fates, latent)
-        return _earliest(latent), np.minimum(stay.discharge, stay.death) + fates.turnaround_days
+        return np.minimum(lupus, background), np.minimum(stay.discharge, stay.death) + fates.turnaround_days
 
 
 def _end(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> None:

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
 
+# Up to this many, looking at one place after another is faster than at all at once.
+_FEW_PLACES = 16
+
 
 class Served(NamedTuple):
     """When each patient got a place, never for who got none, and its number: 0 where it has none."""
@@ -52,24 +55,44 @@ def serve(request: Floats, capacity: float, stay: Occupation) -> Served:
     queue = int(np.max(np.sum(request < NEVER, axis=0), initial=0))
     # Positions in the flattened arrays, one row a place in the queue.
     who = np.ascontiguousarray(order.T[:queue]) * replications + np.arange(replications)
-    asked = request.reshape(-1)[who]
-    columns = [array.reshape(-1)[who] for array in stay.columns]
-    free = np.full((int(capacity), replications), -NEVER)
-    starts, numbers = np.full((queue, replications), NEVER), np.zeros((queue, replications))
-    first_place = np.arange(replications)
+    asked = np.take(request.reshape(-1), who)
+    columns = [np.take(array.reshape(-1), who) for array in stay.columns]
+    places = _Places(int(capacity), replications)
+    begun, number = np.empty(who.shape), np.empty(who.shape)
+    served = np.empty(who.shape, dtype=np.bool_)
     for turn in range(queue):
-        begun = np.maximum(asked[turn], free.min(axis=0))
-        death, again = stay.free_again(begun, [column[turn] for column in columns])
-        served = (death > begun) & (asked[turn] < NEVER)
-        lowest = np.argmax(free <= begun, axis=0)
-        at = lowest * replications + first_place
-        places = free.reshape(-1)
-        places[at] = np.where(served, again, places[at])
-        starts[turn] = np.where(served, begun, NEVER)
-        numbers[turn] = np.where(served, lowest + 1.0, 0.0)
-    start, number = np.full(request.shape, NEVER), np.zeros(request.shape)
-    start.reshape(-1)[who], number.reshape(-1)[who] = starts, numbers
-    return Served(start, number)
+        np.maximum(asked[turn], places.free.min(axis=0), out=begun[turn])
+        death, again = stay.free_again(begun[turn], [column[turn] for column in columns])
+        np.greater(death, begun[turn], out=served[turn])
+        served[turn] &= asked[turn] < NEVER
+        number[turn] = places.take(begun[turn], again, served[turn])
+    start, place = np.full(request.shape, NEVER), np.zeros(request.shape)
+    start.reshape(-1)[who] = np.where(served, begun, NEVER)
+    place.reshape(-1)[who] = np.where(served, number, 0.0)
+    return Served(start, place)
+
+
+class _Places:
+    """When each place of each replication is next free, shape (places, replications)."""
+
+    def __init__(self, capacity: int, replications: int) -> None:
+        self.free = np.full((capacity, replications), -NEVER)
+        self._columns = np.arange(replications)
+
+    def take(self, begun: Floats, again: Floats, served: NDArray[np.bool_]) -> NDArray[Any]:
+        """Give the lowest free place to those who are served, and return its number, from 1."""
+        if len(self.free) > _FEW_PLACES:
+            lowest = np.argmax(self.free <= begun, axis=0)
+            self.free[lowest, self._columns] = np.where(served, again, self.free[lowest, self._columns])
+            return np.add(lowest, 1)
+        number = np.ones(begun.shape, dtype=np.uint8)
+        looking = served
+        for place in self.free:
+            found = looking & (place <= begun)
+            np.copyto(place, again, where=found)
+            looking = looking & ~found
+            number += looking
+        return number
 
 
 def _order(request: Floats) -> NDArray[np.intp]:

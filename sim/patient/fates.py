@@ -138,7 +138,9 @@ class _Tile:
         if hazard == 0:
             return self.full(NEVER)
         with np.errstate(over="ignore"):  # a budget too large for the hazard is never spent
-            return self.budget(stream) / hazard
+            days = self.budget(stream)
+            days /= hazard
+            return days
 
     def spent_within(self, stream: Stream, hazard: float, longest: float) -> tuple[Positions, Floats]:
         """Return who spends the budget of a constant hazard in a time, or hardly later, and when."""

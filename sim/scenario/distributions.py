@@ -120,7 +120,9 @@ class Lognormal(_Distribution):
     def of_normal(self, z: Floats) -> Floats:
         """Return ``exp(mu + sigma z)``: the value where a standard normal one would be `z`."""
         mu, sigma = self.log_mean_and_sigma
-        return np.asarray(np.exp(mu + sigma * z))
+        value = np.asarray(sigma * z)
+        value += mu
+        return np.exp(value, out=value)
 
     def cdf(self, x: Floats) -> Floats:
         """Return the normal distribution function of the standardised logarithm."""
