@@ -21,7 +21,7 @@ from sim.patient.fates import NEVER, Booleans, Fates
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 
-Columns: TypeAlias = dict[str, Floats]
+Columns: TypeAlias = dict[str, NDArray[Any]]
 Latent: TypeAlias = list[Floats]
 """When each cause would kill, in the order of `Cause`."""
 
@@ -30,8 +30,8 @@ def simulate(scenario: Scenario, fates: Fates) -> History:
     """Treat everybody in every replication and return what happened: `pathway.simulate`, to the bit."""
     protocol = Protocol.of(scenario)
     shape = fates.enrolled.shape
-    course: Columns = {"room": np.zeros(shape)}
-    latent = [np.full(shape, NEVER) for _ in Cause]
+    course: Columns = {}
+    latent = [np.broadcast_to(NEVER, shape) for _ in Cause]
     latent[Cause.LUPUS] = fates.enrolled + fates.lupus_days
     latent[Cause.BACKGROUND] = fates.enrolled + fates.background_days
     with np.errstate(invalid="ignore"):  # never less never, where the masks look away
@@ -76,7 +76,7 @@ def _mobilisation(protocol: Protocol, fates: Fates, latent: Latent, course: Colu
 def _no_mobilisation(protocol: Protocol, fates: Fates, course: Columns) -> None:
     """Fill in for who enters at the queue for a room, or stays at home."""
     for name in ("mobilising", "ready_for_harvest", "harvesting", "recovering", "withdrawn"):
-        course[name] = np.full(fates.enrolled.shape, NEVER)
+        course[name] = np.broadcast_to(NEVER, fates.enrolled.shape)
     nowhere = np.full(fates.enrolled.shape, NEVER)
     at_home = protocol.enters_at == "home"
     course["home"] = fates.enrolled.copy() if at_home else nowhere
@@ -200,11 +200,12 @@ def _end(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> N
     dead = (death <= end) & (death < NEVER)
     who = np.flatnonzero(dead)
     day = death.reshape(-1)[who]
-    which = np.full(who.shape, float(ALIVE))
+    which = np.full(who.shape, ALIVE, dtype=np.int8)
     for cause in reversed(Cause):  # at equal times the first one listed
         which[latent[cause].reshape(-1)[who] == day] = cause
-    course["cause"] = np.full(death.shape, float(ALIVE))
-    course["cause"].reshape(-1)[who] = which
+    causes = np.full(death.shape, ALIVE, dtype=np.int8)
+    causes.reshape(-1)[who] = which
+    course["cause"] = causes
     course["follow_up_end"] = end
     course["relapse"] = _where((course["relapse"] <= end) & (course["relapse"] < death), course["relapse"])
     course["death"] = _where(dead, death)

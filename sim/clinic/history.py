@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,7 @@ def history_of(fates: Fates, courses: Sequence[Sequence[Course]]) -> History:
     return complete(fates, columns)
 
 
-def complete(fates: Fates, course: dict[str, Floats]) -> History:
+def complete(fates: Fates, course: Mapping[str, NDArray[Any]]) -> History:
     """Add to the courses (name: array) what follows from them and the fates."""
     last = np.minimum(course["death"], course["follow_up_end"])
 
@@ -140,8 +140,8 @@ def complete(fates: Fates, course: dict[str, Floats]) -> History:
     return History(
         **times,
         **{name: course[name] for name in ("relapse", "death", "follow_up_end")},
-        cause=course["cause"].astype(np.int8),
-        room=np.where(times["immunoablation"] < NEVER, course["room"], 0).astype(np.int32),
+        cause=course["cause"].astype(np.int8, copy=False),
+        room=(course["room"] * (times["immunoablation"] < NEVER)).astype(np.int32),
         enrolled=fates.enrolled,
         age=fates.age,
         female=fates.female,

@@ -28,7 +28,7 @@ class Served(NamedTuple):
     @classmethod
     def at_once(cls, request: Floats) -> Served:
         """Serve everybody at once, as where places are unlimited."""
-        return cls(request, np.zeros(request.shape))
+        return cls(request, np.broadcast_to(0.0, request.shape))
 
 
 class Occupation(Protocol):
@@ -84,8 +84,9 @@ class _Places:
         if len(self.free) > _FEW_PLACES:
             lowest = np.argmax(self.free <= begun, axis=0)
             self.free[lowest, self._columns] = np.where(served, again, self.free[lowest, self._columns])
-            return np.add(lowest, 1)
-        number = np.ones(begun.shape, dtype=np.uint8)
+            number: NDArray[Any] = lowest + 1
+            return number
+        number = np.ones(begun.shape, dtype=np.intp)
         looking = served
         for place in self.free:
             found = looking & (place <= begun)

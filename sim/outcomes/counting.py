@@ -48,7 +48,7 @@ class Some:
 
     def of(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return their values; one that holds for all is returned as it is."""
-        return values if values.ndim == 0 else values.reshape(-1)[self._at]
+        return values if values.ndim == 0 else values.reshape(-1).take(self._at)
 
     def number(self, who: NDArray[np.bool_] | None = None) -> Floats:
         """Return how many of them there are in each replication; of them, for how many something holds."""

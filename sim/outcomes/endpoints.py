@@ -103,12 +103,13 @@ class Sums:
         replications = len(next(iter(self.total.values())))
         sizes = {**self.size, "days": np.full(replications, closed - opened)}
         trials = dict(self._trials(scenario)) if self.trials else {}
+        unread = np.full(replications, np.nan)
         readings = {}
         for key in keys(scenario.follow_up.horizon_years):
             endpoint = BY_NAME[key[0]]
             number, size = self.total[key], sizes[endpoint.denominator]
             if endpoint.trial == "none" or not self.trials:
-                trial = np.full(size.shape, np.nan)
+                trial = unread
             elif key in trials:
                 trial = trials[key]
             else:

@@ -53,15 +53,15 @@ class DeathAges:
         row = np.multiply(female, self._ages, dtype=np.intp)
         now = np.minimum(age, self._ages - 1).astype(np.intp)  # an age may be beyond whole numbers
         here = row + now
-        spent = np.take(self._at_birthday, here) + np.take(self._hazard, here) * (age - now) + budget
+        spent = self._at_birthday.take(here) + self._hazard.take(here) * (age - now) + budget
         cell = _cell(spent) - self._first
         np.clip(cell, 0, self._cells - 1, out=cell)
         cell += np.multiply(female, self._cells, dtype=np.intp)
-        year = np.take(self._begins, cell)
+        year = self._begins.take(cell)
         for _ in range(self._steps):
-            year += spent >= np.take(self._next_birthday, year)
+            year += spent >= self._next_birthday.take(year)
         with np.errstate(divide="ignore", over="ignore"):
-            further: Floats = (spent - np.take(self._at_birthday, year)) / np.take(self._hazard, year)
+            further: Floats = (spent - self._at_birthday.take(year)) / self._hazard.take(year)
         year -= row
         further += year
         return further

@@ -106,7 +106,7 @@ class _Tile:
     def value(self, stream: Stream, distribution: Distribution, occurrence: int = 0) -> Floats:
         """Return draws from a distribution by its inverse; a fixed one needs no luck."""
         if distribution.dist == "fixed":
-            return self.full(distribution.value)
+            return self.constant(distribution.value)
         return draw(distribution, self.lanes(stream, occurrence))
 
     def value_of(
@@ -136,7 +136,7 @@ class _Tile:
     def spent(self, stream: Stream, hazard: float) -> Floats:
         """Return when a constant hazard has spent its budget, in the hazard's unit of time."""
         if hazard == 0:
-            return self.full(NEVER)
+            return self.constant(NEVER)
         with np.errstate(over="ignore"):  # a budget too large for the hazard is never spent
             days = self.budget(stream)
             days /= hazard
@@ -152,8 +152,12 @@ class _Tile:
         return chosen, unit_exponential(lanes[chosen]) / hazard
 
     def full(self, value: float) -> Floats:
-        """Return the same value for everybody."""
+        """Return the same value for everybody, to begin with."""
         return np.full(self.shape, value)
+
+    def constant(self, value: float) -> Floats:
+        """Return the same value for everybody, for good: it takes no room and can't be written."""
+        return np.broadcast_to(value, self.shape)
 
 
 def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
@@ -237,7 +241,7 @@ def _draw_tile(scenario: Scenario, tile: _Tile) -> Fates:
         female=female,
         background_days=_background(scenario, tile, age, female),
         lupus_days=tile.spent(Stream.LUPUS, scenario.active_disease.hazard_per_year / DAYS_PER_YEAR),
-        extra_budget=tile.budget(Stream.BACKGROUND_EXTRA) if with_extra else tile.full(NEVER),
+        extra_budget=tile.budget(Stream.BACKGROUND_EXTRA) if with_extra else tile.constant(NEVER),
         mobilisation_days=mobilisation_days,
         mobilisation_infection=infection,
         mobilisation_infection_death=infection_death,
@@ -272,7 +276,7 @@ def _background(scenario: Scenario, tile: _Tile, age: Floats, female: Booleans) 
     """Return enrolment to background death: the hazard is constant between birthdays."""
     ages = death_ages(scenario.background)
     if ages is None:
-        return tile.full(NEVER)
+        return tile.constant(NEVER)
     death_age = ages.at(age, female, tile.budget(Stream.BACKGROUND))
     with np.errstate(over="ignore"):
         return np.maximum(death_age - age, 0.0) * DAYS_PER_YEAR
@@ -302,9 +306,9 @@ def _harvest(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats, F
     marrow_days, fails = tile.full(0.0), np.zeros(tile.shape, dtype=np.bool_)
     if harvest.duration_days != "by_sessions":
         days = tile.value(Stream.HARVEST_DURATION, harvest.duration_days)
-        return tile.full(0.0), tile.full(np.nan), days, marrow_days, fails
+        return tile.constant(0.0), tile.constant(np.nan), days, marrow_days, fails
     target, yields = harvest.target_million_per_kg, harvest.yield_million_per_kg
-    collected, sessions = tile.value(Stream.HARVEST_YIELD, yields), tile.full(1.0)
+    collected, sessions = tile.value(Stream.HARVEST_YIELD, yields).copy(), tile.full(1.0)
     got, held = collected.reshape(-1), sessions.reshape(-1)
     short = np.flatnonzero(got < target)
     for session in range(1, harvest.max_sessions):
@@ -321,7 +325,7 @@ def _harvest(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats, F
 def _recovery(scenario: Scenario, tile: _Tile, infected: Positions) -> Floats:
     """Return harvest to readiness; an infection in mobilisation sets its own chance of postponement."""
     postponement = scenario.recovery.postponement
-    days = tile.value(Stream.RECOVERY_DURATION, scenario.recovery.duration_days)
+    days = tile.value(Stream.RECOVERY_DURATION, scenario.recovery.duration_days).copy()
     lanes = tile.lanes(Stream.POSTPONEMENT).reshape(-1)
     postponed = below(lanes, postponement.probability)
     postponed[infected] = below(lanes[infected], postponement.after_infection)

@@ -69,8 +69,8 @@ class Interpolated:
     def __call__(self, lanes: Lanes) -> Floats:
         """Return the quantiles of lanes, in their shape."""
         cell = (lanes >> np.uint32(32 - _CELL_BITS)).astype(np.intp)
-        value: Floats = np.multiply(lanes, np.take(self._slope, cell))
-        value += np.take(self._start, cell)
+        value: Floats = np.multiply(lanes, self._slope.take(cell))
+        value += self._start.take(cell)
         # Unsigned: lanes below the first cell wrap around and count as far above the last.
         outer = np.flatnonzero(lanes - np.uint32(_OUTER) >= np.uint32(2**32 - 2 * _OUTER))
         value.reshape(-1)[outer] = self._quantile(uniforms(lanes.reshape(-1)[outer]))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History, joined
-from sim.outcomes.endpoints import Reading, Sums, survival_curves
+from sim.outcomes.endpoints import Sums, survival_curves
 from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
 from sim.patient.fates import draw_fates, draw_tiles
 from sim.patient.luck import BLOCK, Luck
@@ -110,7 +110,7 @@ class _Part:
         self._keep = experiment.keep if number == 0 else None
         self.out_of = size_rows(self.scenario)
         self._curves = np.zeros((len(curve_names(self.scenario)), CURVE_POINTS, 6))
-        self._figures: list[tuple[Floats, Floats, Floats]] = []
+        self._figures: list[tuple[Floats, Floats, Floats | None]] = []
         self._records: list[Mapping[str, Any]] = []
         self._events: list[Mapping[str, Any]] = []
         self._occupancy = Occupancy(self.scenario)
@@ -119,9 +119,12 @@ class _Part:
         for piece in experiment.pieces(self.scenario, chunk, whole=whole):
             for part, tiles in histories(self.scenario, luck, piece, experiment.simulator, whole=whole):
                 self._add(part, tiles, with_arms=with_arms)
-        self.total, self.size, self.trial = (
-            np.concatenate(each, axis=1) for each in zip(*self._figures, strict=True)
+        self.total, self.size = (
+            np.concatenate([part[which] for part in self._figures], axis=1) for which in (0, 1)
         )
+        trials = [part[2] for part in self._figures if part[2] is not None]
+        self.trial = np.concatenate(trials, axis=1) if trials else np.zeros((0, 0))
+        self._rows = min(max(ROWS - chunk.start, 0), len(chunk))
 
     def _add(self, piece: range, tiles: Iterator[History], *, with_arms: bool) -> None:
         """Read one piece, tile by tile."""
@@ -138,7 +141,7 @@ class _Part:
                 arms.append(Arm.of(history, self.scenario))
             if first:
                 kept.append(history.only(slice(first)))
-        self._figures.append(_matrices(sums.readings(self.scenario), self.scenario))
+        self._figures.append(_matrices(sums, self.scenario))
         for row, name in enumerate(curve_names(self.scenario)):
             alive, size = curves[name]
             self._curves[row] += moments(alive, np.broadcast_to(size, alive.shape))
@@ -169,14 +172,15 @@ class _Part:
     def result(self) -> Result:
         """Return sums by unit, curves, digests, and what is kept of the first replications."""
         cut = [slice(u.start - self._chunk.start, u.stop - self._chunk.start) for u in self.units]
+        sums = np.array([moments(self.total[:, at], self.size[:, at], self.out_of) for at in cut])
         result: Result = {
-            "sums": np.array([moments(self.total[:, at], self.size[:, at], self.out_of) for at in cut]),
+            "sums": sums,
             "curves": self._curves,
-            "digests": np.array([self._digest(at) for at in cut]),
+            "digests": np.array([self._digest(*each) for each in zip(cut, sums, strict=True)]),
         }
-        rows = min(max(ROWS - self._chunk.start, 0), len(self._chunk))
-        if rows:
-            result.update({name: getattr(self, name)[:, :rows] for name in ("total", "size", "trial")})
+        if self._rows:
+            figures = {"total": self.total, "size": self.size, "trial": self.trial}
+            result.update({name: values[:, : self._rows] for name, values in figures.items()})
         for table, parts in (("patients", self._records), ("events", self._events)):
             for name in parts[0] if parts else ():
                 result[f"{table}.{name}"] = np.concatenate([part[name] for part in parts])
@@ -190,23 +194,26 @@ class _Part:
         """The units of this chunk."""
         return units(self.scenario, self._chunk)
 
-    def _digest(self, at: slice) -> NDArray[np.uint8]:
-        """Return the SHA-256 of a unit's figures."""
-        digest = sha256()
-        for figures in (self.total, self.size, self.trial):
-            digest.update(np.ascontiguousarray(figures[:, at], dtype="<f8").tobytes())
+    def _digest(self, at: slice, sums: Floats) -> NDArray[np.uint8]:
+        """Return the SHA-256 of a unit's sums and, of the first replications, of every figure."""
+        digest = sha256(sums.astype("<f8").tobytes())
+        kept = slice(at.start, min(at.stop, self._rows))
+        if kept.start < kept.stop:
+            for figures in (self.total, self.size, self.trial):
+                digest.update(np.ascontiguousarray(figures[:, kept], dtype="<f8").tobytes())
         return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
-def _matrices(readings: Mapping[Key, Reading], scenario: Scenario) -> tuple[Floats, Floats, Floats]:
+def _matrices(sums: Sums, scenario: Scenario) -> tuple[Floats, Floats, Floats | None]:
     """Return totals and trials' figures, one row an endpoint, and sizes, one row a denominator."""
-    trial = np.array([readings[key].trial for key in reported_keys(scenario)])
+    readings = sums.readings(scenario)
     sizes = {BY_NAME[name].denominator: reading.size for (name, _), reading in readings.items()}
-    return (
-        np.array([reading.total for reading in readings.values()]),
-        np.array([sizes[name] for name in DENOMINATORS]),
-        np.where(np.isnan(trial), np.nan, trial),  # one kind of not-a-number, for the digest
-    )
+    trial = None
+    if sums.trials:
+        trial = np.array([readings[key].trial for key in reported_keys(scenario)])
+        trial[np.isnan(trial)] = np.nan  # one kind of not-a-number, for the digest
+    total = np.array([reading.total for reading in readings.values()])
+    return total, np.array([sizes[name] for name in DENOMINATORS]), trial
 
 
 def size_rows(scenario: Scenario) -> NDArray[np.intp]:

@@ -57,11 +57,16 @@ def moments(total: Floats, size: Floats, which: NDArray[np.intp] | None = None) 
     array, shape (..., 6)
     """
     n = np.full(total.shape[:-1], float(total.shape[-1]))
-    x, xx = np.sum(size, axis=-1), np.sum(size * size, axis=-1)
+    x, xx = np.sum(size, axis=-1), _products(size, size)
     if which is not None:
         x, xx, size = x[which], xx[which], size[which]
-    y, yy, xy = (np.sum(each, axis=-1) for each in (total, total * total, total * size))
+    y, yy, xy = np.sum(total, axis=-1), _products(total, total), _products(total, size)
     return np.stack([n, y, x, yy, xy, xx], axis=-1)
+
+
+def _products(one: Floats, other: Floats) -> Floats:
+    """Return sums of products over replications."""
+    return np.asarray(np.einsum("...r,...r->...", one, other))
 
 
 class CrossMoments(NamedTuple):
@@ -86,8 +91,7 @@ def cross_moments(reference: tuple[Floats, Floats], scenario: tuple[Floats, Floa
     reference, scenario
         Totals and sizes, shape (..., replications).
     """
-    products = [one * other for one in reference for other in scenario]
-    return np.stack([np.sum(each, axis=-1) for each in products], axis=-1)
+    return np.stack([_products(one, other) for one in reference for other in scenario], axis=-1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,11 @@ def test_seeds_out_of_range_are_refused(seed: int) -> None:
         Luck(seed)
 
 
-def test_one_call_stays_within_a_block() -> None:
-    with pytest.raises(ValueError, match="within one block"):
-        Luck(1).uniforms(Stream.AGE, range(2), range(255, 257))
+def test_a_call_over_several_blocks_is_the_blocks_beside_each_other() -> None:
+    luck = Luck(1)
+    parts = [
+        luck.uniforms(Stream.AGE, range(3), part)
+        for part in (range(250, 256), range(256, 512), range(512, 520))
+    ]
+    found = luck.uniforms(Stream.AGE, range(3), range(250, 520))
+    np.testing.assert_array_equal(found, np.concatenate(parts, axis=1))
