@@ -10,24 +10,28 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from bare_numbers import Bare
-from plain_simpy import Trial, TrialWithResources
+from plain_simpy import LeanTrial, Trial
 from yardstick import Numbers
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History
 from sim.outcomes.endpoints import read_endpoints
+from sim.outcomes.occupancy import is_limited
 from sim.patient.fates import draw_fates
 from sim.patient.luck import BLOCK, Luck
-from sim.scenario.schema import Scenario
-from sim.study.montecarlo import chunks
+from sim.scenario.endpoints import keys
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
+from sim.study.chunks import keep_freed_memory, play
+from sim.study.experiment import ROWS, Experiment
 
 Work: TypeAlias = Callable[[int], int]
 
 SIMPY_BY_HAND = "SimPy by hand"
-WITH_RESOURCES = "SimPy by hand, unlimited stations as resources"
+LEAN = "SimPy by hand, lean"
 PATHWAY = "this pathway in SimPy"
 HISTORIES = "arrays, histories"
 ENDPOINTS = "arrays, histories and every endpoint"
+STUDY = "arrays, a whole study"
 BARE = "bare numbers"
 LIBRARIES = {"Ciw": "with_ciw", "salabim": "with_salabim"}
 """Simulation libraries that only the benchmarks need, and the modules that use them."""
@@ -57,15 +61,13 @@ def libraries() -> dict[str, Any]:
 def contestants(scenario: Scenario) -> list[Contestant]:
     """Return who races on a scenario, the yardstick first."""
     numbers = Numbers(scenario)
-    by_hand = {SIMPY_BY_HAND: Trial}
-    if numbers.slots is None or numbers.rooms is None:
-        by_hand[WITH_RESOURCES] = TrialWithResources
-    trials = {**by_hand, **libraries()}
+    trials = {SIMPY_BY_HAND: Trial, LEAN: LeanTrial, **libraries()}
     return [
         *(Contestant(name, _trials(trial, numbers)) for name, trial in trials.items()),
         Contestant(PATHWAY, _pieces(scenario, lambda fates: pathway.simulate(scenario, fates))),
         Contestant(HISTORIES, histories(scenario)),
         Contestant(ENDPOINTS, histories_and_endpoints(scenario)),
+        Contestant(STUDY, study(scenario)),
         Contestant(BARE, Bare(scenario).tiles),
     ]
 
@@ -86,10 +88,33 @@ def histories_and_endpoints(scenario: Scenario) -> Work:
     return _pieces(scenario, simulate)
 
 
+def study(scenario: Scenario) -> Work:
+    """Return the work of a study beyond its first replications: sums, curves and hashes included."""
+    experiment = Experiment((scenario,), 1, "arrays")
+    first = -(-ROWS // BLOCK) * BLOCK
+
+    def work(units: int) -> int:
+        chunk = range(first, first + 4 * BLOCK * units)
+        result = play(experiment, chunk)
+        row = [name for name, _ in keys(scenario.follow_up.horizon_years)].index("overall_survival_enrolled")
+        return round(float(result["0.sums"][:, row, 2].sum() * _arrivals_per_enrolled(scenario)))
+
+    return work
+
+
+def _arrivals_per_enrolled(scenario: Scenario) -> float:
+    """Return how many arrive for each who does after the warm-up."""
+    arrivals = scenario.arrivals
+    if isinstance(arrivals, TrialArrivals):
+        return 1.0
+    return 1 + arrivals.warm_up_days / (arrivals.years * DAYS_PER_YEAR)
+
+
 def _pieces(scenario: Scenario, simulate: Callable[[Any], History]) -> Work:
     """Return work of which a unit is one piece of a study, in the size that studies take."""
 
     def work(units: int) -> int:
+        keep_freed_memory()
         luck, patients = Luck(1), 0
         for piece in itertools.islice(_study(scenario), units):
             history = simulate(draw_fates(scenario, luck, piece))
@@ -100,8 +125,10 @@ def _pieces(scenario: Scenario, simulate: Callable[[Any], History]) -> Work:
 
 
 def _study(scenario: Scenario) -> Iterator[range]:
-    for block in itertools.count():
-        yield from chunks(scenario, range(BLOCK * block, BLOCK * (block + 1)))
+    experiment = Experiment((scenario,), 1, "arrays")
+    for chunk in itertools.count():
+        replications = range(4 * BLOCK * chunk, 4 * BLOCK * (chunk + 1))
+        yield from experiment.pieces(scenario, replications, whole=is_limited(scenario))
 
 
 def _trials(trial: Any, numbers: Numbers) -> Work:

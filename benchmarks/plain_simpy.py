@@ -1,7 +1,9 @@
 """The pathway as one would write it by hand in SimPy: one process a patient, numbers drawn as it goes.
 
-The yardstick for speed. A station without a limit is no resource, because nobody ever waits for it; a variant
-makes it one all the same, as one would who wants to try limits.
+`Trial` is the yardstick for speed: every station is a resource, as one writes it who wants to try limits, and
+numbers come from the standard library as it offers them. `LeanTrial` is what is left when everything is
+taken away that this scenario does not need: resources that never fill, functions of the standard library that
+have a faster equal, the walk through the life table.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias
 
 import simpy
-from yardstick import NEVER, Draws, Figures, Numbers, Patient, Stay, Tally
+from yardstick import DAYS_PER_YEAR, NEVER, Draws, Figures, Numbers, Patient, Stay, Tally
 
 Process: TypeAlias = Generator[simpy.Event, Any, None]
 
@@ -18,19 +20,22 @@ Process: TypeAlias = Generator[simpy.Event, Any, None]
 ENOUGH = 10**9
 """Places of a station that never fills."""
 
+_OLDEST = 150
 
-class Trial:
+
+class LeanTrial:
     """One replication: a clock, the scarce stations, and the counts."""
 
     unlimited: int | None = None
     """Places of a station without a limit; with None there is no such station."""
+    draws_from: type[Draws] = Draws
 
     def __init__(self, numbers: Numbers, seed: int) -> None:
         self.env = simpy.Environment()
         slots, rooms = numbers.slots or self.unlimited, numbers.rooms or self.unlimited
         self.slots = simpy.Resource(self.env, slots) if slots else None
         self.rooms = simpy.Resource(self.env, rooms) if rooms else None
-        self.numbers, self.draws, self.tally = numbers, Draws(numbers, seed), Tally(numbers)
+        self.numbers, self.draws, self.tally = numbers, self.draws_from(numbers, seed), Tally(numbers)
 
     def run(self) -> Figures:
         """Treat everybody and return the counts."""
@@ -124,7 +129,27 @@ class Trial:
         yield env.timeout(stay.leaves - env.now)
 
 
-class TrialWithResources(Trial):
-    """The variant in which stations without a limit are resources too."""
+class PlainDraws(Draws):
+    """Draws as the standard library offers them, and background mortality birthday by birthday."""
+
+    def lognormal(self, mu_and_sigma: tuple[float, float]) -> float:
+        """Draw from a lognormal."""
+        return self.random.lognormvariate(*mu_and_sigma)
+
+    def background_days(self, age: float, hazards: list[float]) -> float:
+        """Draw how long background mortality lets live, year after year."""
+        left, now = self.random.expovariate(1.0), age
+        while True:
+            year = min(int(now), len(hazards) - 1)
+            days = (int(now) + 1 - now) * DAYS_PER_YEAR
+            if left < hazards[year] * days or now > _OLDEST:
+                return (now - age) * DAYS_PER_YEAR + left / hazards[year]
+            left -= hazards[year] * days
+            now = int(now) + 1
+
+
+class Trial(LeanTrial):
+    """The yardstick: every station is a resource, and numbers are drawn the plain way."""
 
     unlimited = ENOUGH
+    draws_from = PlainDraws

@@ -159,14 +159,20 @@ class Draws:
         n, draw = self.numbers, self.random
         age = self.lognormal(n.age)
         sex = draw.random() < n.female
-        hazards, spent = n.hazards[sex], n.spent[sex]
+        other = self.background_days(age, n.hazards[sex])
+        return Patient(enrolled >= n.warm_up, enrolled + draw.expovariate(n.lupus), enrolled + other)
+
+    def background_days(self, age: float, hazards: list[float]) -> float:
+        """Draw how long background mortality lets live: where a budget is spent along the life table."""
+        spent = self.numbers.spent[hazards is self.numbers.hazards[1]]
         birthday = min(int(age), len(hazards) - 1)
         budget = (
-            spent[birthday] + hazards[birthday] * DAYS_PER_YEAR * (age - birthday) + draw.expovariate(1.0)
+            spent[birthday]
+            + hazards[birthday] * DAYS_PER_YEAR * (age - birthday)
+            + self.random.expovariate(1.0)
         )
         year = bisect_right(spent, budget) - 1
-        other = (year - age) * DAYS_PER_YEAR + (budget - spent[year]) / hazards[year]
-        return Patient(enrolled >= n.warm_up, enrolled + draw.expovariate(n.lupus), enrolled + other)
+        return (year - age) * DAYS_PER_YEAR + (budget - spent[year]) / hazards[year]
 
     def mobilisation(self) -> tuple[float, bool, float]:
         """Draw the duration, whether there is an infection, and how long it lets live."""

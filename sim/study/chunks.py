@@ -6,6 +6,7 @@ are; `sim.study.tally` puts results together.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -32,6 +33,10 @@ Result: TypeAlias = dict[str, NDArray[Any]]
 
 CURVE_POINTS = 61
 
+# Names and meanings of malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES, _LARGEST_KEPT_BYTES = 2**29, 2**25
+
 
 def curve_years(scenario: Scenario) -> Floats:
     """Return the times at which survival curves are read."""
@@ -50,13 +55,16 @@ def reported_keys(scenario: Scenario) -> list[Key]:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, instead of fetching the same pages anew for every array.
+    """Let the C library keep what is freed, instead of asking the system for the same pages again and again.
 
-    It does so up to twice the size of the largest block that it has ever freed: so one is allocated, never
-    touched, and freed.
+    It is GNU's alone that gives memory back so eagerly; others are left as they are.
     """
-    del_me = np.empty(31 * 2**17)
-    del del_me
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
 
 
 def histories(
