@@ -61,8 +61,8 @@ class Precision:
         """
         if widest <= self.half_width or replications >= self.at_most:
             return None
-        ratio = _MARGIN * (widest / self.half_width) ** 2 if widest < math.inf else _GROWTH
-        wanted = replications * min(ratio, _GROWTH)
+        times = min(widest / self.half_width, _GROWTH)  # before it is squared, which a huge number can't be
+        wanted = replications * min(_MARGIN * times**2, _GROWTH)
         return min(max(math.ceil(wanted / _ROUND) * _ROUND, replications + _ROUND), self.at_most)
 
 
