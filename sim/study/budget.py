@@ -51,6 +51,10 @@ class Precision:
                 "points, as in --precision 0.1"
             )
 
+    def first(self, fewest: int) -> int:
+        """Return with how many replications to begin: whole blocks, so that the next ones go on from there."""
+        return min(math.ceil(fewest / _ROUND) * _ROUND, self.at_most)
+
     def next(self, replications: int, widest: float) -> int | None:
         """Return how many replications to go on to; None if these are enough, or the cap is reached.
 

@@ -141,7 +141,7 @@ class _Run:
 
     def until_precise(self, workers: Workers, tally: Tally, number: int, precision: Precision) -> None:
         """Simulate an experiment until its endpoints are known well enough."""
-        wanted: int | None = self._budget.replications
+        wanted: int | None = precision.first(self._budget.replications)
         arms = len(tally.experiment.scenarios)
         while wanted is not None:
             self._planned += (wanted - tally.replications) * arms
