@@ -17,7 +17,19 @@ from sim.cli import cli, run
 from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 
-HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "pydantic", "simpy", "duckdb", "rich", "dask", "jinja2"}
+HEAVY = {
+    "numpy",
+    "pandas",
+    "scipy",
+    "matplotlib",
+    "pydantic",
+    "simpy",
+    "duckdb",
+    "rich",
+    "dask",
+    "distributed",
+    "jinja2",
+}
 SCRIPT = Path(sys.executable).with_name("lupus-hsct")
 
 

@@ -66,8 +66,15 @@ def run(arguments: list[str]) -> int:
         click.echo(f"Error: {error.format_message()} (all options: {command} --help)", err=True)
         return error.exit_code
     except RequestError as error:
-        click.echo(f"Error: {error}", err=True)
+        _say(f"Error: {error}", error)
         return 2
+    except SystemExit as error:  # SIGTERM
+        if error.code == TERMINATED:
+            _say("Ended", error)
+        raise
+    except MemoryError as error:
+        _say("Error: there is not enough memory; close other programs, or give fewer --workers", error)
+        return 1
     except OSError as error:
         return _failed(error)
     except RuntimeError as error:  # a chunk that can't be simulated

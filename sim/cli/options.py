@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from sim.patient.streams import MAX_SEED
+from sim.scenario.problems import RequestError
 from sim.study.budget import (
     DEFAULT_AT_MOST,
     DEFAULT_PATIENT_REPLICATIONS,
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
     _IntegerType = click.ParamType[int]
+    _NumberType = click.ParamType[float]
 else:  # older versions of click have no type arguments
-    _IntegerType = click.ParamType
+    _IntegerType = _NumberType = click.ParamType
 
 
 class WholeNumber(_IntegerType):
@@ -48,6 +50,19 @@ class WholeNumber(_IntegerType):
             limit = "" if self._highest is None else f" to {self._highest}"
             self.fail(f"{text} given; allowed: a whole number from {self._lowest}{limit}", param, ctx)
         return number
+
+
+class Number(_NumberType):
+    """A number; a refusal says so in plain words."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number as it was typed."""
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value} given; allowed: a number, as in --precision 0.1", param, ctx)
 
 
 set_option = click.option(
@@ -82,21 +97,43 @@ class Effort:
     seed: int
     engine: Engine
     precision: float | None
-    at_most: int
+    at_most: int | None
     endpoints: tuple[str, ...]
     workers: int | None
     cluster: str | None
 
     def budget(
-        self, scenario: Scenario, patients: int | None = DEFAULT_PATIENT_REPLICATIONS, *, events: bool = False
+        self,
+        scenario: Scenario,
+        patients: int | None = DEFAULT_PATIENT_REPLICATIONS,
+        *,
+        events: bool = False,
+        shown: bool = False,
     ) -> Budget:
-        """Return the budget for a scenario, whose endpoints are those whose precision is asked for."""
+        """Return the budget for a scenario, whose endpoints are those whose precision is asked for.
+
+        Parameters
+        ----------
+        shown
+            Whether endpoints are for a figure too.
+
+        Raises
+        ------
+        RequestError
+            Options that contradict each other, or ask for nothing.
+        """
         from sim.show.studies import precise_endpoints
 
+        if self.workers is not None and self.cluster is not None:
+            raise RequestError("--workers and --cluster: give one of them; a cluster has its own workers")
         precision = None
         if self.precision is not None:
             asked = precise_endpoints(self.endpoints, scenario)
-            precision = Precision(self.precision, asked, self.at_most)
+            precision = Precision(self.precision, asked, self.at_most or DEFAULT_AT_MOST)
+        elif self.at_most is not None:
+            raise RequestError("--at-most: it caps --precision, which is missing; give both, or neither")
+        elif self.endpoints and not shown:
+            raise RequestError("--endpoint: it says what --precision is about; give both, or neither")
         return Budget(
             self.replications,
             self.seed,
@@ -128,7 +165,7 @@ _EFFORT = (
     ),
     click.option(
         "--precision",
-        type=float,
+        type=Number(),
         metavar="PP",
         help="Replicate until 95% intervals reach no further than PP percentage points to either side: those "
         "of the endpoints, or in compare and sweep of their paired differences.",
@@ -136,9 +173,8 @@ _EFFORT = (
     click.option(
         "--at-most",
         type=WholeNumber(1, MOST_REPLICATIONS),
-        default=DEFAULT_AT_MOST,
-        show_default=True,
-        help="Virtual trials at which --precision gives up.",
+        metavar="N",
+        help=f"Virtual trials at which --precision gives up.  [default: {DEFAULT_AT_MOST}]",
     ),
     click.option(
         "--endpoint",
@@ -151,7 +187,7 @@ _EFFORT = (
         "--workers",
         type=WholeNumber(1, 1024),
         metavar="N",
-        help="Processes; as many as there are processors by default, and fewer for little work.",
+        help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
     ),
     click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
 )

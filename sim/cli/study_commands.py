@@ -141,7 +141,7 @@ def sweep_command(
     loaded = load(scenario, overrides)
     axes = [parse_axis(text) for text in vary]
     shown = [parse_endpoint(text, loaded.scenario) for text in effort.endpoints]
-    budget = effort.budget(loaded.scenario)
+    budget = effort.budget(loaded.scenario, shown=True)
     with figure_warnings(), progress_bar(loaded.name) as progress:
         done = sweep_study(loaded, axes, budget, shown, out, force=force, resume=resume, progress=progress)
     if as_json:

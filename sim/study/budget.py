@@ -51,6 +51,10 @@ class Precision:
                 "points, as in --precision 0.1"
             )
 
+    def first(self, fewest: int) -> int:
+        """Return with how many replications to begin: whole blocks, so that the next ones go on from there."""
+        return min(math.ceil(fewest / _ROUND) * _ROUND, self.at_most)
+
     def next(self, replications: int, widest: float) -> int | None:
         """Return how many replications to go on to; None if these are enough, or the cap is reached.
 
@@ -61,8 +65,8 @@ class Precision:
         """
         if widest <= self.half_width or replications >= self.at_most:
             return None
-        ratio = _MARGIN * (widest / self.half_width) ** 2 if widest < math.inf else _GROWTH
-        wanted = replications * min(ratio, _GROWTH)
+        times = min(widest / self.half_width, _GROWTH)  # before it is squared, which a huge number can't be
+        wanted = replications * min(_MARGIN * times**2, _GROWTH)
         return min(max(math.ceil(wanted / _ROUND) * _ROUND, replications + _ROUND), self.at_most)
 
 

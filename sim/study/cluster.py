@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 from concurrent.futures import Future
+from functools import cache
+from hashlib import sha256
 from importlib import metadata
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sim.scenario.problems import RequestError
 from sim.study.chunks import Result, play
-from sim.study.workers import MOST_TRIES, Task
+from sim.study.workers import Task
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _PACKAGE = "lupus-hsct"
 _SECONDS = 10
-# What must be the same everywhere, or the figures might differ in their last digits.
+# How long a cluster may be without any worker before it is given up.
+_PATIENCE = 60.0
+# What must be the same everywhere, or the figures might differ.
 _SAME = (_PACKAGE, "numpy", "scipy", "simpy")
+_SOURCE = Path(__file__).parents[1]
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Return the versions on which figures depend; asked of every worker too."""
-    return {package: metadata.version(package) for package in _SAME}
+    """Return what figures depend on: versions, and the files of this package; asked of every worker too."""
+    digest = sha256()
+    for path in sorted(_SOURCE.rglob("*.py")):
+        digest.update(path.relative_to(_SOURCE).as_posix().encode() + path.read_bytes())
+    return {**{package: metadata.version(package) for package in _SAME}, "source": digest.hexdigest()[:12]}
+
+
+def play_alike(here: dict[str, str], task: Task) -> Result:
+    """Simulate a chunk on a worker, which may have joined the cluster after it was checked.
+
+    Raises
+    ------
+    RequestError
+        This worker has other versions.
+    """
+    _refuse_others("a worker that joined later", versions(), here)
+    return play(*task)
+
+
+def _refuse_others(worker: str, there: dict[str, str], here: dict[str, str]) -> None:
+    """Refuse a worker that would give other figures."""
+    other = [name for name in here if there.get(name) != here[name]]
+    if other:
+        theirs, ours = (
+            ", ".join(f"{name} {found.get(name, 'missing')}" for name in other) for found in (there, here)
+        )
+        raise RequestError(
+            f"--cluster: {worker} has {theirs} and here is {ours}; install the same versions everywhere"
+        )
 
 
 class Cluster:
@@ -44,6 +81,7 @@ class Cluster:
         self._address = address
         self._client: Client | None = None
         self._executor: Any = None
+        self._seen = time.monotonic()
         self.size = 1
 
     def __enter__(self) -> Self:
@@ -53,19 +91,22 @@ class Cluster:
             raise RequestError(
                 f'--cluster: Dask is not installed; pip install "{_PACKAGE}[cluster]", or leave it away'
             ) from error
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one message
         try:
+            # Asked before there is a client: one that finds nobody takes long to give up, and tells more.
+            asyncio.run(asyncio.wait_for(_greet(self._address), _SECONDS))
             self._client = Client(self._address, timeout=_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever comes from an address that is none, or of something else
             raise RequestError(
-                f"--cluster: {self._address} can't be reached ({error}); give the address of a running Dask "
-                "scheduler, as in tcp://host:8786, or leave --cluster away"
+                f"--cluster: {self._address or 'an empty address'} can't be reached ({_reason(error)}); give "
+                "the address of a running Dask scheduler, as in tcp://host:8786, or leave --cluster away"
             ) from error
         try:
             self._check()
         except BaseException:
             self._client.close()
             raise
-        self._executor = self._client.get_executor(pure=False, retries=MOST_TRIES - 1)
+        self._executor = self._client.get_executor(pure=False)
         return self
 
     def _check(self) -> None:
@@ -80,22 +121,33 @@ class Cluster:
             found = self._client.run(versions)
         except Exception as error:  # whatever a worker says when it can't import this package
             raise RequestError(
-                f"--cluster: a worker of {self._address} can't run {_PACKAGE} ({error}); install the same "
-                "version everywhere"
+                f"--cluster: a worker of {self._address} can't run {_PACKAGE} ({_reason(error)}); install "
+                "the same version everywhere"
             ) from error
-        here = versions()
         for worker, there in found.items():
-            other = [f"{name} {there[name]}" for name in _SAME if there[name] != here[name]]
-            if other:
-                ours = ", ".join(f"{name} {here[name]}" for name in _SAME if there[name] != here[name])
-                raise RequestError(
-                    f"--cluster: the worker {worker} has {', '.join(other)} and here is {ours}; install the "
-                    "same versions everywhere"
-                )
+            _refuse_others(f"the worker {worker}", there, versions())
+
+    def look_after(self) -> None:
+        """Give a cluster up that has lost all its workers, or whose scheduler is gone.
+
+        Raises
+        ------
+        ConnectionError
+            For a minute there was nobody to simulate anything.
+        """
+        assert self._client is not None  # noqa: S101 (entered)
+        try:
+            there = bool(asyncio.run(asyncio.wait_for(_greet(self._address), _SECONDS))["workers"])
+        except Exception:  # noqa: BLE001 (a scheduler that does not answer, for whatever reason)
+            there = False
+        if there:
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > _PATIENCE:
+            raise ConnectionError(f"--cluster: {self._address} has lost its scheduler or all of its workers")
 
     def submit(self, task: Task) -> Future[Result]:
         """Hand a chunk to the cluster, which tries it again if a worker is lost."""
-        future: Future[Result] = self._executor.submit(play, *task)
+        future: Future[Result] = self._executor.submit(play_alike, versions(), task)
         return future
 
     def renew(self) -> None:
@@ -108,3 +160,16 @@ class Cluster:
             self._executor.shutdown(wait=False)
         if self._client is not None:
             self._client.close()
+
+
+async def _greet(address: str) -> dict[str, Any]:
+    """Ask a scheduler who it is, and who its workers are."""
+    from distributed import rpc
+
+    async with rpc(address) as scheduler:
+        identity: dict[str, Any] = await scheduler.identity()
+        return identity
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or "no answer"

@@ -100,11 +100,20 @@ class NewFolder:
             raise RequestError(
                 f"--out: can't make a folder in {parent}: {error.strerror}; name a folder that can be made"
             ) from error
-        self.path.chmod(0o755)
-        if self._request is not None and found is None:
-            self._lock = lock(self.path)
-            write_json(self.path / _REQUEST, self._asked)
+        if found is None:
+            try:
+                self._begin()
+            except OSError as error:  # the disk is full
+                self.__exit__(type(error), error, error.__traceback__)
+                raise
         return self
+
+    def _begin(self) -> None:
+        """Lock a new working folder, and only then say whose it is."""
+        self.path.chmod(0o755)
+        if self._request is not None:
+            self._lock = lock(self.path, new=True)
+            write_json(self.path / _REQUEST, self._asked)
 
     @property
     def _prefix(self) -> str:
@@ -117,13 +126,20 @@ class NewFolder:
     def _unfinished(self, parent: Path) -> Path | None:
         """Take an unfinished study of the same request, and clear away all but its chunks."""
         busy = False
-        for path in sorted(parent.glob(f"{self._prefix}*")):
+        for path in sorted(path for path in parent.iterdir() if path.name.startswith(self._prefix)):
             if read_json(path / _REQUEST) != self._asked:
                 continue
-            self._lock = lock(path)
-            if self._lock is None:
+            try:
+                held = lock(path, new=False)
+            except FileNotFoundError:  # finished, and named, in this moment
+                continue
+            if held is None:
                 busy = True
                 continue
+            if read_json(path / _REQUEST) != self._asked:  # the same, a moment later
+                held.close()
+                continue
+            self._lock = held
             for other in path.iterdir():
                 if other.name not in (_CHUNKS, _REQUEST, LOCK):
                     shutil.rmtree(other) if other.is_dir() else other.unlink()
@@ -139,16 +155,16 @@ class NewFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        work, kept = self.path, 0
+        work, kept, gone = self.path, 0, not self.path.exists()
         try:
             if kind is None:
-                shutil.rmtree(work / _CHUNKS, ignore_errors=True)
-                for name in (_REQUEST, LOCK):
-                    (work / name).unlink(missing_ok=True)
                 self._write_timings()
-                self.path = self._named(work)
-            elif kind is not RequestError:
+                self._finish()
+            else:
                 kept = _chunks_in(work)
+        except OSError as failure:
+            error, kept = failure, _chunks_in(work)
+            raise
         finally:
             if self._lock is not None:
                 self._lock.close()
@@ -157,6 +173,20 @@ class NewFolder:
                 for folder in self._made:  # of a failed request nothing stays, not even an empty parent
                     with suppress(OSError):
                         folder.rmdir()
+            if gone and isinstance(error, OSError):
+                raise _gone(work) from error
+            self._say_kept(error, kept)
+
+    def _finish(self) -> None:
+        """Remove what only a study at work needs, and give the folder its name."""
+        work = self.path
+        shutil.rmtree(work / _CHUNKS, ignore_errors=True)
+        for name in (_REQUEST, LOCK):
+            (work / name).unlink(missing_ok=True)
+        self.path = self._named(work)
+
+    def _say_kept(self, error: BaseException | None, kept: int) -> None:
+        """Note on an error what is kept."""
         if kept and error is not None:
             chunks = "1 chunk is" if kept == 1 else f"{kept} chunks are"
             error.add_note(f"{chunks} kept: the same command with --resume goes on from there")
@@ -241,6 +271,14 @@ def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
     raise RequestError(
         f"--resume: {target} holds a finished study of another request ({why}); name another folder, or "
         "replace it with --force instead of --resume"
+    )
+
+
+def _gone(work: Path) -> OSError:
+    return OSError(
+        errno.ENOENT,
+        "the working folder was removed while the study ran, and what was done with it; run it again",
+        str(work),
     )
 
 

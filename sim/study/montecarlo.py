@@ -101,7 +101,8 @@ def simulate(
         Some chunks could not be simulated; all the others are in the store.
     """
     run = _Run(budget, store, progress)
-    chunks = sum(len(each.chunks(range(budget.replications))) for each in experiments)
+    most = budget.replications if budget.precision is None else budget.precision.at_most
+    chunks = sum(len(each.chunks(range(most))) for each in experiments)
     with workers_for(budget.workers, budget.cluster, chunks) as workers:
         tallies = (Tally(each, folder if number == 0 else None) for number, each in enumerate(experiments))
         if budget.precision is None:
@@ -140,7 +141,7 @@ class _Run:
 
     def until_precise(self, workers: Workers, tally: Tally, number: int, precision: Precision) -> None:
         """Simulate an experiment until its endpoints are known well enough."""
-        wanted: int | None = self._budget.replications
+        wanted: int | None = precision.first(self._budget.replications)
         arms = len(tally.experiment.scenarios)
         while wanted is not None:
             self._planned += (wanted - tally.replications) * arms
@@ -178,7 +179,11 @@ class _Run:
                 if result is None:
                     result = self._stored(*tasks[due])
                 if result is None:
-                    raise OSError(f"a stored chunk has gone: replications {tasks[due][1].chunk}")
+                    chunk = tasks[due][1].chunk
+                    raise OSError(
+                        f"the chunk of replications {chunk.start + 1} to {chunk.stop} was removed or damaged "
+                        "while the study ran"
+                    )
                 yield tasks[due], result
                 due += 1
 

@@ -6,8 +6,8 @@ damaged one is found and simulated again.
 
 from __future__ import annotations
 
-import errno
 import warnings
+from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -27,7 +27,7 @@ class ChunkStore:
     Parameters
     ----------
     folder
-        It need not exist.
+        It need not exist, nor the one that it is in.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,18 +44,21 @@ class ChunkStore:
         Raises
         ------
         OSError
-            The disk is full, or the folder is gone.
+            The disk is full, or the study's folder is gone.
         """
         buffer = BytesIO()
         np.savez(buffer, allow_pickle=False, **result)
         content = buffer.getvalue()
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except FileNotFoundError as error:
-            raise _gone(self._folder) from error
         aside = self._folder / f".{_name(experiment, task)}.partial"
-        aside.write_bytes(content)
-        aside.replace(self._folder / f"{_name(experiment, task)}-{_digest(content)}.npz")
+        try:
+            for folder in (self._folder.parent, self._folder):  # but none above, if that was removed
+                folder.mkdir(exist_ok=True)
+            aside.write_bytes(content)
+            aside.replace(self._folder / f"{_name(experiment, task)}-{_digest(content)}.npz")
+        except OSError:
+            with suppress(OSError):  # a disk that is full needs its space
+                aside.unlink()
+            raise
 
     def load(self, experiment: int, task: Task) -> Result | None:
         """Return the result of a chunk; None if it is not there or damaged, and then it is taken away."""
@@ -80,11 +83,3 @@ def _name(experiment: int, task: Task) -> str:
 
 def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()[:_DIGITS]
-
-
-def _gone(folder: Path) -> OSError:
-    return OSError(
-        errno.ENOENT,
-        "the working folder was removed while the study ran, and its chunks with it",
-        str(folder),
-    )

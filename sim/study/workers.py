@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -28,6 +29,12 @@ _ONE_THREAD = dict.fromkeys(
 )
 # Below this many chunks for each, starting more processes costs more than it gains.
 _CHUNKS_A_PROCESS = 8
+# More processes than this for each processor only cost memory.
+_PROCESSES_A_PROCESSOR = 8
+# After so many chunks that failed, it is not about single chunks.
+_MOST_CRASHED = 10
+# Seconds without a result after which workers are looked after.
+_LOOK_AFTER = 5.0
 
 
 class Task(NamedTuple):
@@ -58,6 +65,9 @@ class Workers(Protocol):
     def submit(self, task: Task) -> Future[Result]:
         """Take a chunk on."""
 
+    def look_after(self) -> None:
+        """Do what is to be done when nothing has come back for a while."""
+
     def renew(self) -> None:
         """Begin again after a worker was lost, with everything that was under way given up."""
 
@@ -81,6 +91,9 @@ class InProcess:
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told as the chunk's failure)
             future.set_exception(error)
         return future
+
+    def look_after(self) -> None:
+        """Do nothing: this process is still there."""
 
     def renew(self) -> None:
         """Do nothing: this process is still there."""
@@ -118,8 +131,12 @@ class Processes:
             self._pool = ProcessPoolExecutor(
                 self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
             )
-        with _environment(_ONE_THREAD):  # processes are started when the first chunks come
+        # Processes are started when the first chunks come.
+        with _environment(_ONE_THREAD), _without_interrupts():
             return self._pool.submit(play, *task)
+
+    def look_after(self) -> None:
+        """Do nothing: the system tells of a process that has died."""
 
     def renew(self) -> None:
         """Start new processes."""
@@ -162,6 +179,20 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment; processes started in it never hear of one, not even while they start."""
+    if not hasattr(signal, "pthread_sigmask"):  # a system without signal masks
+        yield
+        return
+    resource_tracker.ensure_running()  # or it is started with them, and takes the mask away
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
     """Prepare a worker process: an interrupt is its parent's business, and it goes when its parent goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -181,7 +212,10 @@ def workers_for(count: int | None, cluster: str | None, chunks: int) -> Workers:
     Parameters
     ----------
     count
-        Processes; None for as many as this machine has processors, and fewer for few chunks.
+        Processes, no more than chunks, and at most 8 a processor; None for as many as this machine has
+        processors, and fewer for few chunks.
+    chunks
+        How many there may be.
     cluster
         Address of a Dask scheduler, which goes first.
     """
@@ -189,8 +223,10 @@ def workers_for(count: int | None, cluster: str | None, chunks: int) -> Workers:
         from sim.study.cluster import Cluster
 
         return Cluster(cluster)
+    processors = os.cpu_count() or 1
     if count is None:
-        count = min(os.cpu_count() or 1, chunks // _CHUNKS_A_PROCESS)
+        count = min(processors, chunks // _CHUNKS_A_PROCESS)
+    count = min(count, chunks, _PROCESSES_A_PROCESSOR * processors)
     return Processes(count) if count > 1 else InProcess()
 
 
@@ -200,7 +236,7 @@ def simulate_chunks(workers: Workers, tasks: Sequence[Task]) -> Iterator[tuple[i
     Raises
     ------
     ChunkCrashError
-        At the end, if some could not be done.
+        At the end, if some could not be done; before, if so many could not that none will.
     """
     waiting = deque(range(len(tasks)))
     suspects: deque[int] = deque()
@@ -229,7 +265,9 @@ def simulate_chunks(workers: Workers, tasks: Sequence[Task]) -> Iterator[tuple[i
                 break
         if not running:
             continue
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        done, _ = wait(running, _LOOK_AFTER, return_when=FIRST_COMPLETED)
+        if not done:
+            workers.look_after()
         for future in done:
             if future not in running:
                 continue
@@ -237,14 +275,22 @@ def simulate_chunks(workers: Workers, tasks: Sequence[Task]) -> Iterator[tuple[i
             try:
                 result = future.result()
             except BrokenExecutor:
-                lost = [number, *running.values()]
+                back = {each: which for each, which in running.items() if _is_back(each)}
+                lost = [number, *(which for each, which in running.items() if each not in back)]
                 running.clear()
+                running.update(back)
                 workers.renew()
-                for each in lost:
-                    again(each, "its worker died, perhaps for lack of memory")
+                for which in lost:
+                    again(which, "its worker died, perhaps for lack of memory")
             except Exception as error:  # noqa: BLE001 (told to the user with the chunk's name)
                 again(number, f"{type(error).__name__}: {error}")
             else:
                 yield number, result
+        if len(crashed) >= _MOST_CRASHED:
+            break
     if crashed:
         raise ChunkCrashError(crashed)
+
+
+def _is_back(future: Future[Result]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
