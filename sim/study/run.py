@@ -32,7 +32,7 @@ from sim.study.store import ChunkStore
 from sim.study.sweep import measure_points, range_points
 from sim.study.tally import Tally
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder's layout."""
 
 _OPTIONAL = ("occupancy", "range")
