@@ -28,7 +28,10 @@ ENTRANCES: Mapping[str, Place] = MappingProxyType(
 MOVES: Mapping[Place, tuple[Place, ...]] = MappingProxyType(
     {
         Place.MOBILISING: (Place.HARVESTING,),
-        Place.HARVESTING: (Place.RECOVERING, Place.HOME),  # home: the harvest failed, the patient is withdrawn
+        Place.HARVESTING: (
+            Place.RECOVERING,
+            Place.HOME,
+        ),  # home: the harvest failed, the patient is withdrawn
         Place.RECOVERING: (Place.WAITING,),
         Place.WAITING: (Place.IMMUNOABLATION,),
         Place.IMMUNOABLATION: (Place.APLASIA,),  # reinfusion is this moment

@@ -22,7 +22,8 @@ MOST_CAUSES = 3
 _CENSORED = np.int64(MOST_CAUSES)
 _ABSENT = np.int64(np.iinfo(np.int64).max)  # ends in the bits of a censoring
 
-# Day counts are sums of other day counts: a patient followed for exactly t is still at risk at t.
+# Day counts are sums of other day counts: a patient followed for exactly t is still at risk at t, and an event
+# at exactly t has happened by t, whatever the last bits say.
 _ROUNDING = 1e-9
 
 
@@ -92,7 +93,7 @@ def incidences(keys: Sequence[FollowUps], causes: int, times: Sequence[float]) -
     read = np.empty((len(curves), len(times), size.size))
     first = np.arange(size.size) * survival.shape[1]
     for number, time in enumerate(times):
-        at = first + np.count_nonzero(events.time <= time, axis=1)
+        at = first + np.count_nonzero(events.time <= time * (1 + _ROUNDING), axis=1)
         for values, curve in zip(read[:, number], curves, strict=True):
             np.take(curve.reshape(-1), at, out=values)
         defined = (last >= time * (1 - _ROUNDING)) | ((read[0, number] == 0) & (size > 0))

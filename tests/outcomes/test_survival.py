@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from sim.outcomes.competing_risks import CumulativeIncidences, aalen_johansen
 from sim.outcomes.log_rank import log_rank
-from sim.outcomes.many_trials import incidences
+from sim.outcomes.many_trials import follow_ups, incidences
 from sim.outcomes.observations import count
 from sim.outcomes.survival import KaplanMeier, kaplan_meier
 from sim.scenario.problems import BeyondFollowUpWarning, FewAtRiskWarning, FigureWarning
@@ -43,7 +43,9 @@ def incidences_of(patients: Patients, causes: int = 3) -> CumulativeIncidences:
 @given(trials, st.lists(st.sampled_from([0, 0.5, 1, 2, 3.5, 6, 7, 11]), min_size=1, unique=True))
 def test_one_trial_is_what_many_trials_say(patients: Patients, times: list[float]) -> None:
     followed = np.array([[time] for time, _ in patients])
-    many = incidences(followed, np.array([[cause] for _, cause in patients]), 3, times)
+    causes = np.array([[cause] for _, cause in patients])
+    keys = follow_ups(followed, [causes == number for number in range(3)], causes >= -1)
+    many = incidences([keys], 3, times)
     np.testing.assert_allclose(survival_of(patients).read(times).estimate, many.survival[:, 0], atol=1e-13)
     for cause, curve in enumerate(many.by_cause):
         read = incidences_of(patients).read(cause, times)
