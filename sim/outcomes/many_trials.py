@@ -22,8 +22,8 @@ MOST_CAUSES = 3
 _CENSORED = np.int64(MOST_CAUSES)
 _ABSENT = np.int64(np.iinfo(np.int64).max)  # ends in the bits of a censoring
 
-# Day counts are sums of other day counts: a patient followed for exactly t is still at risk at t, and an event
-# at exactly t has happened by t, whatever the last bits say.
+# Day counts are sums of other day counts: a patient followed for exactly t is still at risk at t, and an
+# event at exactly t has happened by t, whatever the last bits say.
 _ROUNDING = 1e-9
 
 

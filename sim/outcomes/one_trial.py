@@ -88,7 +88,7 @@ class Patients:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What a trial knows of who started before its data cut; arrays are as long as there are such patients."""
+    """What a trial knows of who started before its data cut; arrays have one value for each of them."""
 
     who: Booleans
     """Of all patients, those followed."""

@@ -1,4 +1,4 @@
-"""SVG files made fit for one HTML page: nothing that runs or fetches, no style attributes, names of their own.
+"""SVG files made fit for one HTML page: nothing that runs or fetches, no style attributes, ids of its own.
 
 A strict Content-Security-Policy allows no style attributes. Each one becomes a class, and the page declares
 all classes in its one style sheet, whose hash the policy names.

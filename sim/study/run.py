@@ -223,7 +223,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     if manifest["format"] != FORMAT:
         raise RequestError(
-            f"{folder} is a run folder in format {manifest['format']}, and this version reads format {FORMAT}; "
-            "run the scenario again"
+            f"{folder} is a run folder in format {manifest['format']}, and this version reads format "
+            f"{FORMAT}; run the scenario again"
         )
     return manifest

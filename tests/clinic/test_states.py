@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_patients_move_as_the_registry_says_and_every_move_happens(
     moves, entered = set(), set()
     for course in courses(simulate(scenario, draw_fates(scenario, Luck(1), range(40)))):
         entered.add(course[0])
-        moves |= set(zip(course, course[1:], strict=False))
+        moves |= set(pairwise(course))
     assert entered == {ENTRANCES[enters_at]}
     reached, front = set(), [ENTRANCES[enters_at]]
     while front:
@@ -53,5 +54,5 @@ def test_patients_move_as_the_registry_says_and_every_move_happens(
 def test_every_place_has_its_moves_and_resources_are_held_in_neighbouring_places() -> None:
     assert list(MOVES) == list(Place)
     for places in RESOURCES.values():
-        for here, there in zip(places, places[1:], strict=False):
+        for here, there in pairwise(places):
             assert there in MOVES[here]
