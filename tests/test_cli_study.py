@@ -56,6 +56,7 @@ def test_run_writes_a_whole_folder_and_numbers_the_next(capsys: pytest.CaptureFi
         "manifest.json",
         "patients.parquet",
         "replications.parquet",
+        "report.html",
     ]
     assert digests(Path("results/chicago2006-1")) == digests(Path("results/chicago2006-2"))
     assert sorted(path.name for path in Path("results").iterdir()) == ["chicago2006-1", "chicago2006-2"]
