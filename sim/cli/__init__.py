@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from sim.cli.compare_command import compare_command
+from sim.cli.report_command import report_command
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import calibrate_command, run_command, sweep_command
 from sim.scenario.problems import RequestError
@@ -28,7 +29,14 @@ def cli() -> None:
     """
 
 
-for _command in (run_command, sweep_command, compare_command, calibrate_command, scenario_group):
+for _command in (
+    run_command,
+    sweep_command,
+    compare_command,
+    calibrate_command,
+    report_command,
+    scenario_group,
+):
     cli.add_command(_command)
 
 

@@ -23,7 +23,8 @@ MOST_CAUSES = 3
 _CENSORED = np.int64(MOST_CAUSES)
 _ABSENT = np.int64(np.iinfo(np.int64).max)  # ends in the bits of a censoring
 
-# Day counts are sums of other day counts: a patient followed for exactly t is still at risk at t.
+# Day counts are sums of other day counts: a patient followed for exactly t is still at risk at t, and an
+# event at exactly t has happened by t, whatever the last bits say.
 _ROUNDING = 1e-9
 
 
@@ -89,7 +90,7 @@ def incidences(keys: Sequence[FollowUps], causes: int, times: Sequence[float]) -
     read = np.empty((len(curves), len(times), size.size))
     columns = np.arange(size.size)
     for number, time in enumerate(times):
-        at = np.add.reduce(events.time <= time, axis=0, dtype=np.intp)
+        at = np.add.reduce(events.time <= time * (1 + _ROUNDING), axis=0, dtype=np.intp)
         at *= size.size
         at += columns
         for values, curve in zip(read[:, number], curves, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
 from sim.show.formats import rows
+from sim.show.report import FILE, make_report, render
 from sim.show.run_figures import Named, headlines, run_figures, varied_figures
 from sim.show.style import save
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
@@ -60,7 +61,9 @@ def run_study(
     with new as folder:
         written = write_run(loaded, budget, folder.path, progress, folder.store)
         _save(folder.path, run_figures(written, loaded.scenario))
-    return read_run(folder.path)
+        found = read_run(folder.path)
+        (folder.path / FILE).write_bytes(render(make_report(found)).encode())
+    return replace(found, folder=folder.path)
 
 
 def _save(folder: Path, figures: Iterable[Named]) -> None:

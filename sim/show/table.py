@@ -81,10 +81,10 @@ def published_table(
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
     for row in shown:
         is_last_target = bool(aimed) and row is aimed[-1]
-        target, simulated, *errors = _cells(row, counts.get(row.key))
+        target, simulated, *errors = cells(row, counts.get(row.key))
         band = (_bare(row, bands.get(row.key, "")),) if bands else ()
         table.add_row(
-            _label(row),
+            row_label(row),
             target,
             simulated,
             *band,
@@ -118,12 +118,12 @@ def targets_table(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Table:
         counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
         aimed = [row for row in rows(endpoints) if row.has_target]
         for row in aimed:
-            target, *figures = _cells(row, counts.get(row.key))
+            target, *figures = cells(row, counts.get(row.key))
             use = "compared" if not row.fitted else "assumed" if row.assumed else "solved"
             source = "" if row.assumed else row.source
             target = target.removesuffix(" *").removesuffix(" assumed")
             table.add_row(
-                name if row is aimed[0] else "", _label(row), use, target, *figures, source,
+                name if row is aimed[0] else "", row_label(row), use, target, *figures, source,
                 end_section=row is aimed[-1],
             )  # fmt: skip
     return table
@@ -153,7 +153,7 @@ def range_table(points: pd.DataFrame, scenario: Scenario) -> Table:
         table.add_column(key, overflow="fold")
     heads = _headlines(rows(points), scenario)
     for row in heads:
-        table.add_column(_label(row), justify="right", overflow="fold")
+        table.add_column(row_label(row), justify="right", overflow="fold")
     for point, of_point in points.groupby(keys, sort=False):
         found = {row.key: row for row in rows(of_point)}
         table.add_row(*map(written, point), *(_bare(row, found[row.key].simulated_text) for row in heads))
@@ -190,7 +190,7 @@ def _range_notes(scenario: Scenario, bands: dict[Key, str]) -> list[str]:
     return [f"Over the range: {'; '.join(parts)}: what to read. The other columns hold at {own}."]
 
 
-def _cells(row: Row, n: int | None) -> tuple[str, str, str, str]:
+def cells(row: Row, n: int | None) -> tuple[str, str, str, str]:
     """Write target, estimate, Monte Carlo error and range of one trial."""
     target = _bare(row, row.target_text)
     if row.has_target and row.assumed:
@@ -210,7 +210,7 @@ def _cells(row: Row, n: int | None) -> tuple[str, str, str, str]:
     )
 
 
-def _label(row: Row) -> str:
+def row_label(row: Row) -> str:
     """Name an endpoint, with its unit unless the name says it or it is per cent."""
     named = row.endpoint.unit.lower() in row.label.lower()
     return row.label if named else f"{row.label} ({row.endpoint.unit})"

@@ -26,7 +26,7 @@ TIMINGS = "timings.json"
 _REQUEST = "request.json"
 _CHUNKS = "chunks"
 RESULTS = Path("results")
-_LIBRARIES = ("duckdb", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "simpy")
+_LIBRARIES = ("duckdb", "jinja2", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "simpy")
 
 
 class NewFolder:

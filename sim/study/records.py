@@ -61,6 +61,8 @@ def patient_rows(
     rows["death_time"] = _times(history.death, who)
     causes = np.array([cause.name.lower() for cause in Cause] + [""])
     rows["death_cause"] = causes[history.cause.T[who]]  # ALIVE is -1: the last
+    # A patient never reinfused has nothing to respond to.
+    rows["responds"] = (history.responds & history.reinfused).T[who]
     rows["withdrawn"] = (history.withdrawn < NEVER).T[who]
     rows["infections"] = history.infections.T[who]
     rows["sessions"] = history.sessions.T[who].astype(np.int32)

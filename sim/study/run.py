@@ -32,7 +32,7 @@ from sim.study.store import ChunkStore
 from sim.study.sweep import measure_points, range_points
 from sim.study.tally import Tally
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder's layout."""
 
 _OPTIONAL = ("occupancy", "range")
@@ -212,6 +212,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ) from error
     except (ValueError, OSError) as error:
         raise RequestError(f"{folder}: {MANIFEST} can't be read ({error}); run the scenario again") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("command") != "run":
-        raise RequestError(f"{folder}: {MANIFEST} is not of a run in format {FORMAT}; run the scenario again")
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise RequestError(
+            f"{folder}: {MANIFEST} is not of a run, its format is missing; run the scenario again"
+        )
+    command = manifest.get("command", "run")
+    if command != "run":
+        raise RequestError(
+            f"{folder} holds a {command}, not a run; name a folder that `lupus-hsct run` wrote"
+        )
+    if manifest["format"] != FORMAT:
+        raise RequestError(
+            f"{folder} is a run folder in format {manifest['format']}, and this version reads format "
+            f"{FORMAT}; run the scenario again"
+        )
     return manifest

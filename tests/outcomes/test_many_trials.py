@@ -112,6 +112,14 @@ def test_a_rounding_of_day_counts_leaves_nobody_out() -> None:
     assert incidences(followed, np.array([[0], [-1]]), 1, [5.0]).survival[0, 0] == 0.5
 
 
+def test_an_event_at_exactly_the_time_has_happened_whatever_the_rounding() -> None:
+    time = 182.625
+    late = (1021.9 + time) - 1021.9
+    assert late > time
+    together = incidences(np.array([[late], [400.0]]), np.array([[0], [-1]]), 1, [time])
+    assert together.survival[0, 0] == 0.5
+
+
 def test_an_hour_short_of_the_time_is_not_at_risk() -> None:
     five_years = 5 * 365.25
     assert np.isnan(estimate([(1, 0), (five_years - 1 / 24, -1)], [five_years]).survival[0, 0])

@@ -43,9 +43,9 @@ def incidences_of(patients: Patients, causes: int = 3) -> CumulativeIncidences:
 @given(trials, st.lists(st.sampled_from([0, 0.5, 1, 2, 3.5, 6, 7, 11]), min_size=1, unique=True))
 def test_one_trial_is_what_many_trials_say(patients: Patients, times: list[float]) -> None:
     followed = np.array([[float(time)] for time, _ in patients])
-    cause = np.array([[cause] for _, cause in patients])
-    events = [cause == which for which in range(3)]
-    many = incidences([follow_ups(followed, events, np.ones(followed.shape, dtype=bool))], 3, times)
+    causes = np.array([[cause] for _, cause in patients])
+    keys = follow_ups(followed, [causes == number for number in range(3)], causes >= -1)
+    many = incidences([keys], 3, times)
     np.testing.assert_allclose(survival_of(patients).read(times).estimate, many.survival[:, 0], atol=1e-13)
     for cause, curve in enumerate(many.by_cause):
         read = incidences_of(patients).read(cause, times)

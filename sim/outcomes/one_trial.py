@@ -1,0 +1,212 @@
+"""One virtual trial as its paper would report it: read at the data cut, off the rows of its patients.
+
+The rows are those of ``patients.parquet``: days from study opening, missing for never.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sim.clinic.states import ENTRANCES, TREATMENT_CAUSES
+from sim.outcomes.competing_risks import CumulativeIncidences, aalen_johansen
+from sim.outcomes.endpoints import TREATMENT_DAYS
+from sim.outcomes.survival import KaplanMeier, Median, Reading, kaplan_meier
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import BY_NAME, read_times
+from sim.scenario.problems import TypedWarning
+from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
+
+FAILURES = ("relapse_incidence", "no_response", "death_without_relapse")
+"""What ends disease-free survival, by the number of the cause."""
+
+Booleans: TypeAlias = NDArray[np.bool_]
+
+
+class Patients:
+    """The counted patients of some virtual trials: who enrolled during a warm-up is left out.
+
+    Parameters
+    ----------
+    rows
+        Rows of ``patients.parquet``.
+    scenario
+        Whose patients they are.
+    """
+
+    def __init__(self, rows: pd.DataFrame, scenario: Scenario) -> None:
+        entered = f"{ENTRANCES[scenario.cohort.enters_at].value}_time"
+        arrivals = scenario.arrivals
+        opened = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
+        self.rows = rows[rows[entered] >= opened].reset_index(drop=True)
+        self.scenario = scenario
+        self.enrolled = self.time(entered)
+        self.reinfusion = self.time("aplasia_time")
+        self.death = self.time("death_time")
+        self.relapse = self.time("relapse_time")
+        cut = scenario.follow_up.data_cut_days
+        self.cut: Floats = (
+            self.time("follow_up_end") if cut == "none" else np.full(len(self.rows), float(cut))
+        )
+        responds = self.rows["responds"].to_numpy(dtype=np.bool_)
+        assessed = self.reinfusion + scenario.response.assessed_at_days
+        self.no_response = np.where(
+            np.isfinite(self.reinfusion) & ~responds & (self.death > assessed), assessed, np.inf
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def time(self, column: str) -> Floats:
+        """Return a column of days, infinite for never."""
+        days = self.rows[column].to_numpy(dtype=np.float64)
+        return np.where(np.isnan(days), np.inf, days)
+
+    @property
+    def disease_free_end(self) -> Floats:
+        """The day of the first relapse, established non-response or death."""
+        return np.minimum(np.minimum(self.relapse, self.death), self.no_response)
+
+    @property
+    def failure(self) -> NDArray[np.int_]:
+        """What ends disease-free survival, as a place in `FAILURES`."""
+        end = self.disease_free_end
+        return np.where(end == self.relapse, 0, np.where(end == self.no_response, 1, 2))
+
+    def died_of(self, causes: Sequence[str]) -> Booleans:
+        """Return who dies of any of some causes."""
+        died: Booleans = self.rows["death_cause"].isin(list(causes)).to_numpy()
+        return died
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What a trial knows of who started before its data cut; arrays have one value for each of them."""
+
+    who: Booleans
+    """Of all patients, those followed."""
+    years: Floats
+    """From the start to the event or the data cut."""
+    cause: NDArray[np.int_]
+    """What ended the time; -1 for a censoring."""
+
+
+def follow(patients: Patients, start: Floats, end: Floats, cause: NDArray[np.int_]) -> FollowUp:
+    """Follow patients from a start to an end, or to the data cut if that comes first."""
+    who = start < patients.cut
+    years = (np.minimum(end, patients.cut)[who] - start[who]) / DAYS_PER_YEAR
+    return FollowUp(who, years, np.where(end <= patients.cut, cause, -1)[who])
+
+
+def survival_follow_up(patients: Patients, start: Floats) -> FollowUp:
+    """Follow patients until death."""
+    return follow(patients, start, patients.death, np.zeros(len(patients), dtype=np.int_))
+
+
+def disease_free_follow_up(patients: Patients) -> FollowUp:
+    """Follow the reinfused until relapse, established non-response or death."""
+    return follow(patients, patients.reinfusion, patients.disease_free_end, patients.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One survival curve of a trial, and what is read off it."""
+
+    name: str
+    """The endpoint."""
+    estimate: KaplanMeier
+    readings: Reading
+    median: Median
+    last_years: float
+    """The longest follow-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """What one trial reports at its data cut."""
+
+    enrolled: int
+    reinfused: int
+    """Reinfused before the data cut."""
+    treatment_deaths: int
+    early_deaths: int
+    """Deaths before reinfusion, not after withdrawal."""
+    deaths: int
+    curves: tuple[Curve, ...]
+    incidences: CumulativeIncidences | None
+    incidence_readings: Mapping[str, Reading]
+    notes: tuple[tuple[str, str], ...]
+    """The warnings of the estimators: type and text."""
+
+
+def report_trial(patients: Patients) -> TrialReport:
+    """Report one trial: survival with log-log intervals, competing incidences, counts of deaths.
+
+    A cohort that is never transplanted reports survival from enrolment alone.
+    """
+    scenario = patients.scenario
+    notes: dict[tuple[str, str], None] = {}
+    curves: list[Curve] = []
+    incidences, readings = None, dict[str, Reading]()
+    if scenario.cohort.enters_at == "home":
+        followed = {"overall_survival_enrolled": survival_follow_up(patients, patients.enrolled)}
+    else:
+        followed = {
+            "overall_survival": survival_follow_up(patients, patients.reinfusion),
+            "disease_free_survival": disease_free_follow_up(patients),
+        }
+    for name, found in followed.items():
+        if found.years.size:
+            with _noting(notes, BY_NAME[name].label):
+                curves.append(_curve(name, found, scenario))
+    disease_free = followed.get("disease_free_survival")
+    if disease_free is not None and disease_free.years.size:
+        incidences = aalen_johansen(disease_free.years, disease_free.cause, len(FAILURES))
+        with _noting({}, ""):  # the same patients at risk as for disease-free survival, noted there
+            for cause, name in enumerate(FAILURES):
+                readings[name] = incidences.read(cause, _times(name, scenario))
+    return TrialReport(*_counts(patients), tuple(curves), incidences, readings, tuple(notes))
+
+
+def _curve(name: str, followed: FollowUp, scenario: Scenario) -> Curve:
+    estimate = kaplan_meier(followed.years, followed.cause >= 0)
+    readings = estimate.read(_times(name, scenario))
+    return Curve(name, estimate, readings, estimate.median(), float(followed.years.max()))
+
+
+def _times(name: str, scenario: Scenario) -> list[float]:
+    times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
+    return [time for time in times if time is not None]
+
+
+@contextmanager
+def _noting(notes: dict[tuple[str, str], None], about: str) -> Iterator[None]:
+    """Note each typed warning once, with what it is about."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TypedWarning)
+        yield
+    for warning in caught:
+        notes[warning.category.__name__, f"{about}: {warning.message}"] = None
+
+
+def _counts(patients: Patients) -> tuple[int, int, int, int, int]:
+    """Count the enrolled, the reinfused, and deaths due to treatment, before reinfusion, and all."""
+    by_cut = patients.death <= patients.cut
+    reinfused = patients.reinfusion < np.inf
+    treatment = patients.died_of([cause.name.lower() for cause in TREATMENT_CAUSES])
+    in_time = ~reinfused | (patients.death <= patients.reinfusion + TREATMENT_DAYS)
+    withdrawn = patients.rows["withdrawn"].to_numpy(dtype=np.bool_)
+    return (
+        int(np.sum(patients.enrolled <= patients.cut)),
+        int(np.sum(patients.reinfusion < patients.cut)),
+        int(np.sum(by_cut & treatment & in_time)),
+        int(np.sum(by_cut & ~reinfused & ~withdrawn)),
+        int(np.sum(by_cut)),
+    )

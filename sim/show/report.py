@@ -1,0 +1,200 @@
+"""``report.html``: one page that holds all of a run, made from the files of its folder alone.
+
+Nothing on it runs, and nothing is fetched: figures stand in it as SVG, the one style sheet is named by its
+hash in the Content-Security-Policy, and the only addresses are links to DOIs, which only the reader follows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
+from pydantic import ValidationError
+
+from sim.outcomes.one_trial import Patients, TrialReport, report_trial
+from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario
+from sim.show import report_tables as tables
+from sim.show.checklist import REFERENCE, Facts, checklist, evidence_in_use
+from sim.show.figure_words import in_order, words_of
+from sim.show.inline_svg import Inlined, Styles, inline
+from sim.study.run import Run, read_run
+from sim.study.verification import Check, verify
+
+FILE = "report.html"
+MOST_PATIENTS = 5000
+"""Above so many patients a replication is no trial that a paper would report."""
+
+_DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
+_TEMPLATES = jinja2.PackageLoader("sim.show", "templates")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of the page."""
+
+    name: str
+    heading: str
+    description: str
+    data: tuple[str, ...]
+    picture: Inlined
+
+    @property
+    def markup(self) -> Markup:
+        """The SVG, in which everything is escaped already."""
+        return Markup(self.picture.markup)  # noqa: S704 (written by inline_svg, element by element)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page says."""
+
+    run: Run
+    scenario: Scenario
+    figures: list[Figure]
+    styles: Styles
+    checks: list[Check]
+    trial: TrialReport | None
+
+    @property
+    def lead(self) -> Figure | None:
+        """The figure with the finding: over a range where the scenario has one, else of survival."""
+        names = ("range", *(f.name for f in self.figures if f.name.startswith("range_")), "rooms", "survival")
+        by_name = {figure.name: figure for figure in self.figures}
+        found = next((by_name[name] for name in names if name in by_name), None)
+        return found or (self.figures[0] if self.figures else None)
+
+    @property
+    def finding(self) -> str:
+        """The finding in one sentence: what the lead figure says."""
+        return "" if self.lead is None else f"{self.lead.picture.title.rstrip('.')}."
+
+
+def report_study(folder: Path, *, force: bool = False) -> tuple[Path, Report]:
+    """Write the report of a run folder, and return where it is and what it says.
+
+    Raises
+    ------
+    RequestError
+        It is no complete run folder of this format, or another report is there and `force` is not given.
+    """
+    report = make_report(read_run(folder))
+    page, path = render(report), folder / FILE
+    if path.exists() and not force and path.read_bytes() != page.encode():
+        raise RequestError(f"{path} is there and differs; replace it with --force")
+    path.write_bytes(page.encode())
+    return path, report
+
+
+def make_report(run: Run) -> Report:
+    """Gather all that the page of a run says; refusals as in `report_study`."""
+    folder = run.folder
+    try:
+        scenario = Scenario.model_validate(run.manifest["resolved"])
+        styles = Styles()
+        figures = list(_figures(folder, styles))
+        seed, patients = int(run.manifest["seed"]), run.patients
+        checks = verify(scenario, seed, run.endpoints, run.replications, patients)
+        trial = _first_trial(patients, scenario)
+    except (KeyError, ValidationError) as error:
+        raise RequestError(
+            f"{folder} is no run folder of this version: {_first_line(error)}; run the scenario again"
+        ) from error
+    if not figures:
+        raise RequestError(f"{folder} is incomplete: figures/ holds no figure of a run; run it again")
+    return Report(run, scenario, figures, styles, checks, trial)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).splitlines()[0]
+    return f"{text} is missing" if isinstance(error, KeyError) else text
+
+
+def _first_trial(patients: pd.DataFrame | None, scenario: Scenario) -> TrialReport | None:
+    if patients is None:
+        return None
+    first = patients[patients["replication"] == 1]
+    return report_trial(Patients(first, scenario)) if 0 < len(first) <= MOST_PATIENTS else None
+
+
+def _figures(folder: Path, styles: Styles) -> Iterator[Figure]:
+    found = {path.stem: path for path in sorted((folder / "figures").glob("*.svg"))}
+    for name in in_order(list(found)):
+        words = words_of(name)
+        data = tuple(each for each in words.data if (folder / each).is_file())
+        picture = inline(found[name], name, words.description, styles)
+        yield Figure(name, words.heading, words.description, data, picture)
+
+
+def render(report: Report) -> str:
+    """Return the page; the same report gives the same bytes."""
+    environment = jinja2.Environment(
+        loader=_TEMPLATES,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["with_dois"] = with_dois
+    sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
+    facts = Facts(report.scenario, report.run.manifest)
+    # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
+    style = Markup(f"\n{sheet}")  # noqa: S704
+    return environment.get_template("report.html").render(
+        style=style,
+        style_hash=_hash(str(style)),
+        report=report,
+        scenario=report.scenario,
+        manifest=report.run.manifest,
+        targets=tables.targets(report.run.endpoints, report.scenario),
+        endpoints=tables.endpoints(report.run.endpoints),
+        trial=None if report.trial is None else tables.trial(report.trial),
+        parameters=tables.parameters(report.run.manifest),
+        evidence=tables.evidence(evidence_in_use(facts.rows, report.scenario)),
+        checks=tables.checks(report.checks),
+        checklist=checklist(facts),
+        checklist_reference=REFERENCE,
+        files=tables.files(report.run.folder),
+    )
+
+
+def _hash(style: str) -> str:
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+
+def with_dois(text: str) -> Markup:
+    """Return a text with its DOIs as links; everything in it is escaped."""
+    parts = _DOI.split(text)
+    pieces = [
+        Markup('<a href="https://doi.org/{0}" rel="noreferrer">doi:{0}</a>').format(part)
+        if number % 2
+        else escape(part)
+        for number, part in enumerate(parts)
+    ]
+    return Markup("").join(pieces)
+
+
+def summary(path: Path, report: Report) -> list[dict[str, Any]]:
+    """Return what the page holds as one row."""
+    items = checklist(Facts(report.scenario, report.run.manifest))
+    return [
+        {
+            "report": path.as_posix(),
+            "bytes": path.stat().st_size,
+            "finding": report.finding,
+            "figures": [figure.name for figure in report.figures],
+            "checks": len(report.checks),
+            "checks_failed": sum(not check.passed for check in report.checks),
+            "checklist_items": len(items),
+            "checklist_unanswered": [item.number for item in items if item.status != "answered"],
+        }
+    ]

@@ -1,0 +1,201 @@
+"""The tables of the report: rows of text, as the templates print them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sim.outcomes.one_trial import TrialReport
+from sim.outcomes.survival import Reading
+from sim.scenario.describe import value_text
+from sim.scenario.endpoints import BY_NAME
+from sim.scenario.evidence import all_evidence
+from sim.scenario.schema import Scenario
+from sim.show.checklist import sets_it
+from sim.show.formats import format_share, rows
+from sim.show.table import cells, row_label
+from sim.study.folder import TIMINGS
+from sim.study.verification import Check
+
+Cells = tuple[str, ...]
+
+_FILES = {
+    "endpoints.csv": "every endpoint: estimate, both kinds of uncertainty, target",
+    "curves.csv": "survival curves with their Monte Carlo error",
+    "range.csv": "every endpoint at each value of the range",
+    "range_curves.csv": "survival curves at each value of the range",
+    "occupancy.csv": "rooms and slots in use, and both queues, day by day",
+    "replications.parquet": "one row a virtual trial",
+    "patients.parquet": "one row a patient of the first virtual trials",
+    "events.parquet": "one row an event of these patients",
+    "manifest.json": "every value with its source, seed, versions, and a hash of the results",
+    TIMINGS: "all that may differ between identical runs",
+}
+
+
+def targets(endpoints: pd.DataFrame, scenario: Scenario) -> list[Cells]:
+    """Return published and simulated figures: label, use, published, simulated, both errors, source."""
+    counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
+    found = []
+    for row in rows(endpoints):
+        if not row.has_target:
+            continue
+        published, *figures = cells(row, counts.get(row.key))
+        use = "compared only" if not row.fitted else "assumed" if row.assumed else "solved for"
+        published = published.removesuffix(" *").removesuffix(" assumed")
+        found.append(
+            (row_label(row), use, published, *(each.replace("\n", "; ") for each in figures), row.source)
+        )
+    return found
+
+
+def endpoints(table: pd.DataFrame) -> list[Cells]:
+    """Return every endpoint: label, simulated, both errors, definition."""
+    found = []
+    for row in rows(table):
+        _, *figures = cells(row, None)
+        definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
+        found.append((row_label(row), *(each.replace("\n", "; ") for each in figures), definition))
+    return found
+
+
+def parameters(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every parameter, and whether the scenario itself sets it."""
+    return [
+        {
+            **row,
+            "value": value_text(row["value"]),
+            "own": sets_it(row),
+            "from": _origin(str(row["inherited_from"])),
+        }
+        for row in manifest["parameters"]
+    ]
+
+
+def _origin(inherited_from: str) -> str:
+    return "set here" if inherited_from == "" else inherited_from
+
+
+def evidence(names: Sequence[str]) -> list[Cells]:
+    """Return published figures: id, quantity, population, value, n, status, reference."""
+    found: list[Cells] = []
+    for name in names:
+        row = all_evidence()[name]
+        limits = f" ({row.lower} to {row.upper})" if row.lower and row.upper else ""
+        value = f"{row.value}{limits} {row.unit}".strip()
+        at = f"{row.population}{f', {row.time}' if row.time else ''}"
+        found.append((row.id, row.quantity, at, value, row.n, row.status, row.reference))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One comparison as text."""
+
+    kind: str
+    what: str
+    expected: str
+    got: str
+    difference: str
+    error: str
+    passed: bool
+
+
+def checks(found: Sequence[Check]) -> list[CheckRow]:
+    """Return the comparisons as text; the difference has the digits of its error."""
+    return [
+        CheckRow(
+            check.kind,
+            check.what,
+            f"{check.expected:.5g}",
+            f"{check.got:.5g}",
+            _difference(check),
+            f"{check.mc_se:.2g}" if check.mc_se > 0 else "none",
+            check.passed,
+        )
+        for check in found
+    ]
+
+
+def _difference(check: Check) -> str:
+    if abs(check.difference) < 1e-12:
+        return "0"
+    text = f"{check.difference:+.2g}".replace("-", "\N{MINUS SIGN}", 1)
+    return f"{text} ({abs(check.z):.1f} SE)" if check.mc_se > 0 else text
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTable:
+    """One trial's figures as text."""
+
+    counts: list[Cells]
+    times: Cells
+    curves: list[tuple[str, list[tuple[str, Cells]]]]
+    """For each curve its rows: what, and the figure at each time."""
+    medians: list[Cells]
+    notes: tuple[tuple[str, str], ...]
+
+
+def trial(report: TrialReport) -> TrialTable:
+    """Return what one trial reports as text."""
+    counts: list[Cells] = [("Patients enrolled", str(report.enrolled))]
+    if report.reinfused or "enrolled" not in (report.curves[0].name if report.curves else ""):
+        counts += [
+            ("Patients reinfused", str(report.reinfused)),
+            ("Deaths due to treatment", _of(report.treatment_deaths, report.enrolled)),
+            ("Deaths before reinfusion", _of(report.early_deaths, report.enrolled)),
+        ]
+    counts.append(("Deaths by the data cut", _of(report.deaths, report.enrolled)))
+    curves: list[tuple[str, list[tuple[str, Cells]]]] = []
+    medians: list[Cells] = []
+    for curve in report.curves:
+        label = BY_NAME[curve.name].label
+        curves.append((label, _readings(curve.readings, at_risk=True)))
+        median = curve.median
+        medians.append(
+            (label, _years(median.estimate), _between(median.lower, median.upper), f"{curve.last_years:.1f}")
+        )
+    curves += [
+        (BY_NAME[name].label, _readings(reading, at_risk=False))
+        for name, reading in report.incidence_readings.items()
+    ]
+    times = tuple(f"{time:g}" for time in report.curves[0].readings.times) if report.curves else ()
+    return TrialTable(counts, times, curves, medians, report.notes)
+
+
+def _readings(reading: Reading, *, at_risk: bool) -> list[tuple[str, Cells]]:
+    estimates = tuple(
+        "undefined" if math.isnan(value) else format_share(value, 0.005) for value in reading.estimate
+    )
+    intervals = tuple(
+        "" if np.isnan([low, high]).any() else f"{100 * low:.0f} to {100 * high:.0f}%"
+        for low, high in zip(reading.lower, reading.upper, strict=True)
+    )
+    found = [("estimate", estimates), ("95% interval", intervals)]
+    if at_risk:
+        found.append(("at risk", tuple(f"{number:.0f}" for number in reading.at_risk)))
+    return found
+
+
+def _of(number: int, size: int) -> str:
+    return f"{number} of {size}"
+
+
+def _years(value: float) -> str:
+    return "not reached" if math.isnan(value) else f"{value:.1f} years"
+
+
+def _between(lower: float, upper: float) -> str:
+    low, high = ("not reached" if math.isnan(limit) else f"{limit:.1f}" for limit in (lower, upper))
+    return f"{low} to {high}"
+
+
+def files(folder: Path) -> list[Cells]:
+    """Return the files of the run folder and what they hold."""
+    return [(name, what) for name, what in _FILES.items() if name == TIMINGS or (folder / name).is_file()]

@@ -1,0 +1,202 @@
+"""A run held against what is known without it: closed forms, the exact twin, and certain extremes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from sim.outcomes.expected import expected, expected_from_enrolment
+from sim.outcomes.occupancy import is_limited
+from sim.outcomes.one_trial import FAILURES, Patients
+from sim.scenario.endpoints import Key, label
+from sim.scenario.schema import PoissonArrivals, Scenario
+from sim.scenario.values import with_values
+from sim.study.montecarlo import estimate
+
+Kind: TypeAlias = Literal["closed form", "exact twin", "extreme"]
+
+CLOSE = 4.0
+"""Standard errors that one of a hundred true comparisons exceeds once in 160 reports."""
+
+_ROUNDING = 1e-9
+_NEVER_DAYS = 1e6
+_EXTREME_REPLICATIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison; ``mc_se`` is 0 where nothing is left to chance."""
+
+    kind: Kind
+    what: str
+    expected: float
+    got: float
+    mc_se: float
+
+    @property
+    def difference(self) -> float:
+        """What was got, less what was expected."""
+        return self.got - self.expected
+
+    @property
+    def z(self) -> float:
+        """The difference in standard errors; not a number where there is none."""
+        return self.difference / self.mc_se if self.mc_se > 0 else math.nan
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is rounding, or within `CLOSE` standard errors."""
+        return abs(self.difference) < _ROUNDING or abs(self.difference) <= CLOSE * self.mc_se
+
+
+def verify(
+    scenario: Scenario,
+    seed: int,
+    endpoints: pd.DataFrame,
+    replications: pd.DataFrame,
+    patients: pd.DataFrame | None,
+) -> list[Check]:
+    """Check a run's figures.
+
+    Parameters
+    ----------
+    scenario, seed
+        Those of the run.
+    endpoints, replications, patients
+        Its tables; closed forms about patients are left out without patients.
+
+    Notes
+    -----
+    A share that never came up in the run, or always, has no standard error of its own; its error is then that
+    of the expected share among as many patients.
+    """
+    found = list(_closed_forms(scenario, endpoints, replications, patients))
+    found += _twin(scenario, endpoints)
+    found += _extremes(scenario, seed)
+    return found
+
+
+def _twin(scenario: Scenario, endpoints: pd.DataFrame) -> Iterator[Check]:
+    """Yield every endpoint that the exact twin knows; none where a queue may bind."""
+    if is_limited(scenario):
+        return
+    values: dict[Key, float] = {**expected(scenario), **expected_from_enrolment(scenario)}
+    for row in endpoints.itertuples():
+        key = (str(row.endpoint), None if math.isnan(row.time_years) else float(row.time_years))
+        if key in values and not math.isnan(row.estimate):
+            error = row.mc_se
+            if not error > 0:  # nobody, or everybody: Wilson's interval knows how many there were
+                error = (row.mc_upper - row.mc_lower) / (2 * 1.96)
+            yield Check("exact twin", label(key), values[key], float(row.estimate), float(error))
+
+
+def _closed_forms(
+    scenario: Scenario, endpoints: pd.DataFrame, replications: pd.DataFrame, patients: pd.DataFrame | None
+) -> Iterator[Check]:
+    rows = {(row.endpoint, row.time_years): row.estimate for row in endpoints.itertuples()}
+    times = sorted({time for name, time in rows if name == "disease_free_survival"})
+    for time in times[-1:]:
+        parts = [rows[name, time] for name in ("disease_free_survival", *FAILURES)]
+        if not np.isnan(parts).any():
+            what = f"Disease-free, relapsed, without response and dead without relapse together, {time:g} y"
+            yield Check("closed form", what, 1.0, float(np.sum(parts)), 0.0)
+    arrivals = scenario.arrivals
+    if isinstance(arrivals, PoissonArrivals):
+        mean = arrivals.per_year * arrivals.years
+        what = "Patients who come after the warm-up, per replication: rate x time"
+        counts = replications["n_enrolled"]
+        yield Check("closed form", what, mean, float(counts.mean()), math.sqrt(mean / len(counts)))
+    if patients is not None and len(patients):
+        yield from _about_patients(Patients(patients, scenario))
+
+
+def _about_patients(patients: Patients) -> Iterator[Check]:
+    """Yield shares of independent patients, whose errors are binomial."""
+    scenario, size = patients.scenario, len(patients)
+    if size == 0:
+        return
+
+    def share(what: str, chance: float, got: Any) -> Check:
+        error = math.sqrt(chance * (1 - chance) / size)
+        return Check("closed form", what, chance, float(np.mean(got)), error)
+
+    yield share("Share of women", scenario.cohort.female, patients.rows["female"])
+    ages, middle = scenario.cohort.age_years, np.array([0.5])
+    median = ages.quantile(middle)
+    chance = float(ages.cdf(median)[0])
+    # A share of a continuous law: the median itself is drawn by nobody.
+    yield share(
+        f"Share not older than the median age, {median[0]:.3g} years",
+        chance,
+        patients.rows["age_years"].to_numpy() <= median[0] + _ROUNDING,
+    )
+    arrivals = scenario.arrivals
+    if not isinstance(arrivals, PoissonArrivals) and arrivals.window_days > 0:
+        half = arrivals.window_days / 2
+        what = f"Share enrolled in the first half of the window, {half:.4g} days: 0.5^power"
+        yield share(what, 0.5**arrivals.power, patients.enrolled <= half)
+
+
+def _extremes(scenario: Scenario, seed: int) -> Iterator[Check]:
+    """Yield small runs of the scenario with one thing pushed so far that the answer is certain."""
+    scenario = _small(scenario)
+    horizon = scenario.follow_up.horizon_years
+    first = min(0.5, horizon)
+    safe = {
+        "active_disease.hazard_per_year": 0.0,
+        "mobilisation.infection.case_fatality": 0.0,
+        "aplasia.infection.case_fatality": 0.0,
+        "immunoablation.toxicity_per_day": 0.0,
+        "background.life_table": "none",
+        "background.extra_per_year.remission": 0.0,
+        "background.extra_per_year.relapsed": 0.0,
+    }
+    deadly = {"active_disease.hazard_per_year": 1e9}
+    cases: list[tuple[str, dict[str, Any], Key, float]] = [
+        ("No hazard of death", safe, ("overall_survival_enrolled", horizon), 1.0),
+        ("Lupus kills at once", deadly, ("overall_survival_enrolled", first), 0.0),
+    ]
+    if scenario.cohort.enters_at != "home":
+        infected = {
+            **safe,
+            "aplasia.infection.hazard_per_day": 1e6,
+            "aplasia.infection.case_fatality": 1.0,
+            "aplasia.infection.days_to_death": 0.0,
+        }
+        late = {"relapse.start_day": _NEVER_DAYS}
+        cases += [
+            ("Every transplant ends in a fatal infection", infected, ("overall_survival", first), 0.0),
+            ("No relapse before the horizon", late, ("relapse_incidence", horizon), 0.0),
+        ]
+        if not is_limited(scenario):
+            cases.append(("Rooms without limit", {}, ("room_wait_days", None), 0.0))
+    if scenario.cohort.enters_at == "mobilisation":
+        failing = {**safe, "harvest.target_million_per_kg": 1e6, "harvest.marrow.failure": 1.0}
+        cases.append(("Every harvest fails", failing, ("harvest_failure", None), 1.0))
+    tables: dict[str, pd.DataFrame] = {}
+    for what, changes, key, certain in cases:
+        name = repr(sorted(changes.items()))
+        if name not in tables:
+            tables[name] = estimate(
+                with_values(scenario, changes), _EXTREME_REPLICATIONS, seed, engine="simpy"
+            )
+        yield Check("extreme", f"{what}: {label(key)}", certain, _read(tables[name], key), 0.0)
+
+
+def _small(scenario: Scenario) -> Scenario:
+    """Return the scenario with few patients, which is all that a certain answer needs."""
+    if isinstance(scenario.arrivals, PoissonArrivals):
+        years = min(scenario.arrivals.years, 50 / scenario.arrivals.per_year)
+        return with_values(scenario, {"arrivals.years": years, "arrivals.warm_up_days": 0.0})
+    return with_values(scenario, {"cohort.patients": min(scenario.cohort.patients, 50)})
+
+
+def _read(endpoints: pd.DataFrame, key: Key) -> float:
+    name, time = key
+    at = endpoints["time_years"].isna() if time is None else endpoints["time_years"] == time
+    return float(endpoints.loc[(endpoints["endpoint"] == name) & at, "estimate"].iloc[0])

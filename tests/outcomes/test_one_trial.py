@@ -1,0 +1,70 @@
+"""One trial read off its patients' rows, against what the study computed from whole histories."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.outcomes.one_trial import FAILURES, Patients, report_trial
+from sim.scenario.load import load
+from sim.study.budget import Budget
+from sim.study.run import Run, read_run, write_run
+
+REPLICATIONS = 60
+SCENARIOS = ("chicago2006", "ebmt2004", "open_clinic", "no_transplant")
+
+
+def run_of(name: str, folder: Path, *changes: str) -> tuple[Run, Any]:
+    loaded = load(name, list(changes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_run(loaded, Budget(REPLICATIONS, 1), folder)
+    return read_run(folder), loaded.scenario
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_trial_reports_what_the_study_says_it_does(name: str, tmp_path: Path) -> None:
+    changes = ("arrivals.years=0.5",) if name == "open_clinic" else ()
+    run, scenario = run_of(name, tmp_path, *changes)
+    assert run.patients is not None
+    compared = 0
+    for number, rows in run.patients.groupby("replication"):
+        report = report_trial(Patients(rows, scenario))
+        said = run.replications.iloc[int(number) - 1]
+        assert report.enrolled == said["n_enrolled"]
+        for count, endpoint in (
+            (report.treatment_deaths, "treatment_related_mortality"),
+            (report.early_deaths, "pre_transplant_mortality"),
+        ):
+            if scenario.cohort.enters_at != "home":
+                assert count / report.enrolled == pytest.approx(said[f"trial_{endpoint}"], abs=1e-12)
+        readings = {curve.name: curve.readings for curve in report.curves} | dict(report.incidence_readings)
+        for endpoint, reading in readings.items():
+            for time, estimate in zip(reading.times, reading.estimate, strict=True):
+                expected = said[f"trial_{endpoint}@{time:g}"]
+                np.testing.assert_allclose(estimate, expected, rtol=0, atol=1e-12)
+                compared += 1
+    each = 6 * (1 if name == "no_transplant" else 2 + len(FAILURES))
+    assert compared == REPLICATIONS * each
+
+
+def test_few_at_risk_and_the_end_of_follow_up_are_noted(tmp_path: Path) -> None:
+    run, scenario = run_of("chicago2006", tmp_path, "follow_up.data_cut_days=2900")
+    assert run.patients is not None
+    report = report_trial(Patients(run.patients[run.patients["replication"] == 1], scenario))
+    said = {category for category, _ in report.notes}
+    assert said == {"FewAtRiskWarning", "BeyondFollowUpWarning"} or said == {"FewAtRiskWarning"}
+    assert all(text.startswith(("Overall survival: ", "Disease-free survival: ")) for _, text in report.notes)
+
+
+def test_a_trial_cut_before_anybody_is_reinfused_reports_no_curve(tmp_path: Path) -> None:
+    changes = ("arrivals.window_days=0", "follow_up.data_cut_days=5")
+    run, scenario = run_of("chicago2006", tmp_path, *changes)
+    assert run.patients is not None
+    report = report_trial(Patients(run.patients[run.patients["replication"] == 1], scenario))
+    assert (report.reinfused, report.curves, report.incidences) == (0, (), None)
+    assert report.enrolled == scenario.cohort.patients

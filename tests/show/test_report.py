@@ -1,0 +1,340 @@
+"""The report: one page that shows all, fetches nothing, runs nothing, and is the same every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from base64 import b64encode
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.cli import run as command_line
+from sim.scenario.endpoints import ENDPOINTS
+from sim.show.checklist import Facts, checklist
+from sim.show.inline_svg import Styles, inline
+from sim.show.report import report_study, with_dois
+
+TITLE = 'Wards <script>alert("1")</script> & <b>beds</b>'
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, all text, and whether elements are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+        self.texts.setdefault(self.open[-1] if self.open else "", []).append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a scenario with a hostile title."""
+    path = tmp_path_factory.mktemp("report")
+    scenario = path / "mine.toml"
+    scenario.write_text(
+        f"kind = 'scenario'\nbase = 'chicago2006'\ntitle = '{TITLE}'\ncaution = '<img src=x onerror=y>'\n"
+        "[clinic]\nisolation_rooms = 3\n[sources]\n'clinic.isolation_rooms' = '<i>assumption</i>'\n",
+        "utf-8",
+    )
+    request = ("run", str(scenario), "--replications", "30", "--out", str(path / "run"))
+    assert command_line(list(request)) == 0
+    return path / "run"
+
+
+@pytest.fixture(scope="module")
+def text(folder: Path) -> str:
+    return (folder / "report.html").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_what_is_written_by_others_shows_as_text(page: Page) -> None:
+    assert TITLE in page.text
+    assert "".join(page.texts["title"]) == TITLE
+    assert "<img src=x onerror=y>" in page.text
+    assert "<i>assumption</i>" in page.text
+    for tag in ("script", "b", "img", "i", "iframe", "object", "embed", "form", "base"):
+        assert page.all(tag) == [], tag
+
+
+def test_nothing_is_fetched_and_nothing_runs(page: Page, text: str) -> None:
+    allowed = {"a", "use", "link"}
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            assert name not in ("src", "srcset", "data", "action", "style"), (tag, name)
+            if name in ("href", "xlink:href"):
+                assert tag in allowed
+                start = "https://doi.org/10." if tag == "a" and value and value[0] != "#" else "#"
+                assert str(value).startswith("data:," if tag == "link" else start), value
+    assert len([a for a in page.all("a") if str(a["href"]).startswith("https://doi.org/")]) >= 5
+    assert all(found.startswith("(#") for found in re.findall(r"url(\(.)", text.replace("'", "")))
+    assert "@import" not in text
+
+
+def test_the_policy_forbids_everything_but_the_one_style_sheet(page: Page, text: str) -> None:
+    (policy,) = (
+        meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+    )
+    (style,) = re.findall(r"<style>(.*?)</style>", text, flags=re.DOTALL)
+    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    assert "<" not in style
+    assert text.index("Content-Security-Policy") < text.index("<style>")
+
+
+def test_it_can_be_read_without_eyes_and_without_a_mouse(page: Page) -> None:
+    (html,) = page.all("html")
+    assert html["lang"] == "en"
+    plots = [svg for svg in page.all("svg") if svg.get("class") == "plot"]
+    assert len(plots) >= 4
+    for svg in plots:
+        assert svg["role"] == "img"
+        assert len(str(svg["aria-label"])) > 60
+    assert len(page.all("figcaption")) == len(page.all("figure")) == len(plots)
+    frames = [div for div in page.all("div") if div.get("class") in ("frame", "table")]
+    assert all(div["tabindex"] == "0" and div["role"] == "group" and div["aria-label"] for div in frames)
+    assert len(page.all("caption")) == len(page.all("table")) >= 6
+    assert all(head.get("scope") in ("col", "row", "rowgroup") for head in page.all("th"))
+    assert len(page.all("details")) == len(page.all("summary")) >= 4
+    assert next(a for a in page.all("a") if a.get("class") == "skip")["href"] == "#content"
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_ids_are_unique_and_links_inside_lead_somewhere(page: Page) -> None:
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.elements:
+        for name in ("href", "aria-labelledby"):
+            value = attributes.get(name)
+            if value and (name == "aria-labelledby" or value.startswith("#")):
+                assert value.removeprefix("#") in ids, value
+        clip = attributes.get("clip-path")
+        assert clip is None or clip.removeprefix("url(#").removesuffix(")") in ids
+
+
+def test_all_is_there(page: Page, folder: Path) -> None:
+    assert page.text.count("Missing:") >= 3
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    for row in manifest["parameters"]:
+        assert row["key"] in page.text
+    for endpoint in ENDPOINTS:
+        assert endpoint.label in page.text
+        assert endpoint.definition in page.text
+    for words in (
+        "Monte Carlo error",
+        "Range of one trial",
+        "exact twin",
+        "extreme",
+        manifest["result_hash"],
+    ):
+        assert words in page.text
+
+
+def test_two_reports_are_the_same_bytes(folder: Path, text: str, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(folder, copy)
+    (copy / "report.html").unlink()
+    assert command_line(["report", str(copy)]) == 0
+    assert (copy / "report.html").read_text("utf-8") == text
+
+
+def test_a_report_that_differs_is_replaced_only_by_force(
+    folder: Path, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    assert command_line(["report", str(copy)]) == 0  # the same: nothing to replace
+    (copy / "report.html").write_text("mine", "utf-8")
+    assert command_line(["report", str(copy)]) == 2
+    assert "is there and differs; replace it with --force" in capsys.readouterr().err
+    assert (copy / "report.html").read_text("utf-8") == "mine"
+    assert command_line(["report", str(copy), "--force", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["checks_failed"] == 0
+    assert row["bytes"] == len(text.encode())
+    assert (copy / "report.html").read_text("utf-8") == text
+
+
+def damaged(folder: Path, what: str) -> None:
+    """Make of a run folder one that can't be reported."""
+    manifest = folder / "manifest.json"
+    told = json.loads(manifest.read_text("utf-8"))
+    if what == "no run folder":
+        manifest.unlink()
+    elif what == "another format":
+        manifest.write_text(json.dumps({**told, "format": 1}), "utf-8")
+    elif what in ("sweep", "compare"):
+        manifest.write_text(json.dumps({**told, "command": what}), "utf-8")
+    elif what == "no text":
+        manifest.write_text("{", "utf-8")
+    elif what == "another scenario":
+        told["resolved"]["cohort"]["patients"] = "many"
+        manifest.write_text(json.dumps(told), "utf-8")
+    elif what == "no pictures":
+        shutil.rmtree(folder / "figures")
+    elif what == "no picture":
+        (folder / "figures" / "survival.svg").write_text("<svg", "utf-8")
+    else:
+        (folder / what).unlink()
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("no run folder", "is no run folder: it has no manifest.json"),
+        ("another format", "is a run folder in format 1, and this version reads format"),
+        ("sweep", "holds a sweep, not a run"),
+        ("compare", "holds a compare, not a run"),
+        ("no text", "manifest.json can't be read"),
+        ("another scenario", "is no run folder of this version"),
+        ("no pictures", "is incomplete: figures/ holds no figure of a run"),
+        ("no picture", "survival.svg is no SVG"),
+        ("endpoints.csv", "is incomplete"),
+        ("replications.parquet", "is incomplete: replications.parquet is missing"),
+    ],
+)
+def test_what_can_not_be_reported_is_one_clear_message(
+    what: str, said: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    (copy / "report.html").unlink()
+    damaged(copy, what)
+    assert command_line(["report", str(copy)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert not (copy / "report.html").exists()
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line(["report", str(tmp_path / "none")]) == 2
+    assert "is no run folder" in capsys.readouterr().err
+
+
+def test_without_patients_the_rest_is_reported(tmp_path: Path) -> None:
+    request = ("run", "chicago2006", "--replications", "5", "--patients", "0", "--out", str(tmp_path / "run"))
+    assert command_line(list(request)) == 0
+    page = Page((tmp_path / "run" / "report.html").read_text("utf-8"))
+    assert "What virtual trial 1 would have printed" not in page.text
+    assert "Published and simulated" in page.text
+
+
+@pytest.mark.parametrize("name", ["open_clinic", "no_isolation", "no_transplant", "ebmt2004"])
+def test_every_shipped_scenario_has_a_report_that_opens_with_its_finding(name: str, tmp_path: Path) -> None:
+    smaller = ["--set", "arrivals.years=0.3"] if name == "open_clinic" else []
+    request = ["run", name, "--replications", "10", *smaller, "--out", str(tmp_path / "run")]
+    assert command_line(request) == 0
+    _, report = report_study(tmp_path / "run")
+    assert report.lead is not None
+    expected = {"open_clinic": "rooms", "ebmt2004": "survival"}.get(name, "range")
+    assert report.lead.name == expected
+    page = Page((tmp_path / "run" / "report.html").read_text("utf-8"))
+    assert report.finding in page.text
+    assert all(check.passed for check in report.checks if check.kind == "extreme")
+
+
+def svg(inner: str) -> bytes:
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f'<svg {spaces} viewBox="0 0 9 9">{inner}</svg>'.encode()
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<script>alert(1)</script>",
+        "<foreignObject><p>x</p></foreignObject>",
+        '<image xlink:href="http://example.org/x.png"/>',
+        '<style>@import "x"</style>',
+        '<g onclick="x()"/>',
+        '<use xlink:href="other.svg#x"/>',
+        '<path style="fill: url(http://example.org/x)"/>',
+        '<path style="fill: red} body {display: none"/>',
+        '<path fill="url(http://example.org/x)"/>',
+        '<rect clip-path="url(x.svg#y)"/>',
+    ],
+)
+def test_what_runs_or_fetches_is_left_out_of_a_figure(inner: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.svg"
+    path.write_bytes(svg(inner))
+    styles = Styles()
+    markup = inline(path, "x", "A picture", styles).markup
+    for word in ("script", "foreignObject", "image", "@import", "onclick", "other", "http", "body", "x.svg"):
+        assert word not in markup + styles.sheet
+
+
+def test_equal_styles_share_a_class_and_ids_are_the_figures_own(tmp_path: Path) -> None:
+    path = tmp_path / "x.svg"
+    path.write_bytes(
+        svg('<defs><path id="p"/></defs><g style="fill: red"><use xlink:href="#p" style="fill: red"/></g>')
+    )
+    styles = Styles()
+    one, two = (inline(path, name, "", styles).markup for name in ("one", "two"))
+    assert styles.sheet == ".s0{fill: red}"
+    assert 'id="one-p"' in one
+    assert 'href="#two-p"' in two
+
+
+def test_dois_become_links_and_all_else_is_escaped() -> None:
+    linked = with_dois(
+        "<b> JAMA 2006;295:527. doi:10.1001/jama.295.5.527, more doi:10.1016/S0140-6736(00)02627-1"
+    )
+    assert linked.startswith("&lt;b&gt; JAMA")
+    assert '<a href="https://doi.org/10.1001/jama.295.5.527" rel="noreferrer">' in linked
+    assert "10.1016/S0140-6736(00)02627-1</a>" in linked
+
+
+def test_nothing_is_made_up_for_the_checklist(folder: Path) -> None:
+    """An item without an answer stays without one: here a scenario without purpose, of chosen size."""
+    _, report = report_study(folder, force=True)
+    facts = Facts(report.scenario.model_copy(update={"purpose": "", "caution": ""}), report.run.manifest)
+    items = {item.number: item for item in checklist(facts)}
+    assert list(items) == [
+        *("1.1", "1.2", "1.3", "2.1", "2.2", "2.3", "2.4", "2.5.1", "2.5.2", "2.5.3", "2.5.4", "2.5.5"),
+        *("3.1", "3.2", "3.3", "3.4", "4.1", "4.2", "4.3", "5.1", "5.2", "5.3", "5.4", "6.1"),
+    ]
+    assert items["1.1"].status == "unanswered"
+    assert items["3.3"].status == items["4.3"].status == items["6.1"].status == "in part"
+    assert items["2.5.4"].status == "answered"
+    told: dict[str, Any] = {**report.run.manifest, "precision": "95% half-width of 1 percentage points"}
+    items = {item.number: item for item in checklist(Facts(report.scenario, told))}
+    assert items["4.3"].status == "answered"
