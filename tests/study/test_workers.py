@@ -197,10 +197,9 @@ def tasks_of(scenario: Scenario, count: int) -> list[Task]:
 def test_who_stood_beside_a_crash_is_not_blamed_and_what_came_back_is_kept(scenario: Scenario) -> None:
     died = BrokenProcessPool()
     pool = Scripted(3, {0: [died] * 3, 1: [died]})  # 1 was lost with 0; 2 came back just before
-    found = []
+    found: list[int] = []
     with pytest.raises(ChunkCrashError) as caught:
-        for number, _ in simulate_chunks(pool, tasks_of(scenario, 3)):
-            found.append(number)
+        found.extend(number for number, _ in simulate_chunks(pool, tasks_of(scenario, 3)))
     assert [task.chunk.start for task, _ in caught.value.crashed] == [0]
     attempts = [start for round_ in pool.attempts for start in round_]
     assert attempts.count(0) == 3
@@ -221,7 +220,7 @@ def test_when_every_chunk_fails_there_is_an_end_and_a_short_message(scenario: Sc
 
 def test_who_brings_nothing_back_is_looked_after(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone(InProcess):
-        def submit(self, task: Task) -> Future[Result]:
+        def submit(self, _task: Task) -> Future[Result]:
             return Future()
 
         def look_after(self) -> None:
