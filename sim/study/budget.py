@@ -52,7 +52,7 @@ class Precision:
             )
 
     def first(self, fewest: int) -> int:
-        """Return with how many replications to begin: whole blocks, so that the next ones go on from there."""
+        """Return with how many replications to begin: whole blocks, from which the next ones go on."""
         return min(math.ceil(fewest / _ROUND) * _ROUND, self.at_most)
 
     def next(self, replications: int, widest: float) -> int | None:

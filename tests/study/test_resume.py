@@ -299,8 +299,8 @@ def test_a_folder_removed_when_all_is_done_is_the_same_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def remove(*_: object) -> None:
-        (work,) = Path().glob(".*")
-        shutil.rmtree(work)
+        for work in Path().glob(".*"):
+            shutil.rmtree(work)
 
     monkeypatch.setattr("sim.show.studies.save", remove)
     assert call(*STUDY[:-1], "20", "--out", "mine") == 1
