@@ -13,9 +13,11 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import sim
 from sim.cli import run as command_line
+from sim.show.style import save
 from sim.study.spool import read_parquet
 from sim.study.store import ChunkStore
 
@@ -362,9 +364,10 @@ def test_who_dies_at_the_moment_of_enrolment_is_drawn_too() -> None:
 def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def meanwhile(*_: object, **__: object) -> None:
+    def meanwhile(figure: Figure, folder: Path, name: str) -> None:
         Path("mine").mkdir(exist_ok=True)
         Path("mine/endpoints.csv").write_text("of the other run")
+        save(figure, folder, name)
 
     monkeypatch.setattr("sim.show.studies.save", meanwhile)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 2
@@ -405,7 +408,7 @@ def test_a_run_that_fails_keeps_its_chunks_and_resumes(
     assert error in capsys.readouterr().err
     (work,) = Path().glob(".*")
     assert not Path("mine").exists()
-    monkeypatch.setattr("sim.study.workers.play", full)  # nothing is simulated again
+    monkeypatch.setattr(ChunkStore, "save", full)  # nothing is simulated again
     assert call(*request, "--resume") == 0
     assert not work.exists()
     assert contents(Path("mine")) == contents(Path("whole"))

@@ -132,7 +132,7 @@ class Processes:
                 self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
             )
         # Processes are started when the first chunks come.
-        with _environment(_ONE_THREAD), _without_interrupts():
+        with _environment(_ONE_THREAD), _undisturbed(), _deaf():
             return self._pool.submit(play, *task)
 
     def look_after(self) -> None:
@@ -180,8 +180,27 @@ def _environment(changes: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment; processes started in it never hear of one, not even while they start."""
+def _undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back for a moment: a process that is half started would complain of it."""
+    if threading.current_thread() is not threading.main_thread():  # which hears of no signals
+        yield
+        return
+    came: list[int] = []
+    held = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    for one in held:
+        signal.signal(one, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for one, handler in held.items():
+            signal.signal(one, signal.SIG_DFL if handler is None else handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that are started in a moment never hear of Ctrl-C, not even before they can ignore it."""
     if not hasattr(signal, "pthread_sigmask"):  # a system without signal masks
         yield
         return
@@ -269,16 +288,13 @@ def simulate_chunks(workers: Workers, tasks: Sequence[Task]) -> Iterator[tuple[i
         if not done:
             workers.look_after()
         for future in done:
-            if future not in running:
+            if future not in running:  # lost with another one
                 continue
             number = running.pop(future)
             try:
                 result = future.result()
             except BrokenExecutor:
-                back = {each: which for each, which in running.items() if _is_back(each)}
-                lost = [number, *(which for each, which in running.items() if each not in back)]
-                running.clear()
-                running.update(back)
+                lost = [number, *_take_lost(running)]
                 workers.renew()
                 for which in lost:
                     again(which, "its worker died, perhaps for lack of memory")
@@ -290,6 +306,12 @@ def simulate_chunks(workers: Workers, tasks: Sequence[Task]) -> Iterator[tuple[i
             break
     if crashed:
         raise ChunkCrashError(crashed)
+
+
+def _take_lost(running: dict[Future[Result], int]) -> list[int]:
+    """Take away, and return, what was lost with a worker: all that is not back."""
+    lost = [future for future in running if not _is_back(future)]
+    return [running.pop(future) for future in lost]
 
 
 def _is_back(future: Future[Result]) -> bool:

@@ -197,7 +197,7 @@ def tasks_of(scenario: Scenario, count: int) -> list[Task]:
 def test_who_stood_beside_a_crash_is_not_blamed_and_what_came_back_is_kept(scenario: Scenario) -> None:
     died = BrokenProcessPool()
     pool = Scripted(3, {0: [died] * 3, 1: [died]})  # 1 was lost with 0; 2 came back just before
-    found = []
+    found: list[int] = []
     with pytest.raises(ChunkCrashError) as caught:
         found.extend(number for number, _ in simulate_chunks(pool, tasks_of(scenario, 3)))
     assert [task.chunk.start for task, _ in caught.value.crashed] == [0]
