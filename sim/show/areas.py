@@ -49,7 +49,7 @@ def draw_areas(axis: Axes, times: Floats, layers: Sequence[Layer], *, named: boo
             {"hatch": layer.look.hatch, "edgecolor": INK} if layer.look.hatch else {"edgecolor": "none"}
         )
         axis.fill_between(times, below, above, facecolor=layer.look.colour, lw=0.0, **hatched)
-        axis.plot(times, above, color="white", lw=0.9)
+        axis.plot(times, above, color="white", lw=0.6)
         below = above
     if named:
         _name(axis, shown)

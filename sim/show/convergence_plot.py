@@ -85,7 +85,7 @@ def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[s
     """
     groups = list(data.groupby(["endpoint", "time_years"], sort=False, dropna=False))
     rows = math.ceil(len(groups) / 2)
-    height = rows * (_TALL + _GAP) + _FOOT - 0.15
+    height = rows * (_TALL + _GAP) + _FOOT - 0.3
     said = [
         "Blue: estimate from the replications so far, with the normal 95% band of its Monte Carlo error. "
         "Orange "
@@ -125,7 +125,7 @@ def _draw(axis: Axes, key: Key, curve: pd.DataFrame, target: float | None) -> No
         low, high = min(values), max(values)
         room = 0.12 * (high - low) or 0.01
         axis.set_ylim(max(low - room, 0.0) if low > 0 else -0.02 * (high + room), min(high + room, 1.0))
-    axis.yaxis.set_major_locator(MaxNLocator(4))
+    axis.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axis.tick_params(labelsize=TICK_SIZE - 0.5)
     axis.grid(axis="y")
     percent_axis(axis, "y")
@@ -141,4 +141,4 @@ def _finding(data: pd.DataFrame) -> str:
         return f"{after} the error of a figure can't be told"
     low, high = (f"{width:.2g}" for width in (widths.min(), widths.max()))
     span = f"{high}" if low == high or len(widths) == 1 else f"{low} to {high}"
-    return f"{after} the figures are known to within {span} percentage points"
+    return f"{after} the Monte Carlo error of the figures is down to {span} percentage points"

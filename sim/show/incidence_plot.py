@@ -71,7 +71,7 @@ def incidence_figure(patients: Patients, endpoints: pd.DataFrame, notes: Sequenc
     if failed is None and not any(np.max(share) > 0 for share in dead.values()):
         return empty_figure("No incidences to show: nobody is reinfused and nobody dies", scenario.title)
     at_end = {row.endpoint.name: row for row in rows(endpoints) if row.time == years[-1]}
-    height = _FOOT + _LOW + 0.2 + (0 if failed is None else _TALL + _GAP)
+    height = _FOOT + _LOW + 0.42 + (0 if failed is None else _TALL + _GAP)
     trials = len(np.unique(patients.rows["replication"]))
     said = [_note(patients, trials), *notes]
     page = sheet(_finding(failed, dead, at_end, years[-1]), [scenario.title], said, _WIDTH, height)
@@ -117,7 +117,7 @@ def _told(row: Row | None, share: Floats) -> str:
 def _finding(failed: Shares | None, dead: Shares, at_end: dict[str, Row], horizon: float) -> str:
     worst = max(dead, key=lambda name: float(dead[name][-1]))
     cause = CAUSE_WORDS[Cause[worst.upper()]]
-    killer = f"{cause} kills most" if cause == "lupus" else f"most deaths are of {cause}"
+    killer = f"most deaths are of {cause}"
     if not any(share[-1] > 0 for share in dead.values()):
         killer = "nobody dies"
     if failed is None:

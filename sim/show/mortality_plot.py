@@ -18,7 +18,7 @@ from sim.show.style import BLUE, INK, NOTE_SIZE, ORANGE, empty_figure, percent_a
 
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 7.8, 0.72, 0.2, 0.75
 _TALL, _FOOT = 2.3, 0.55
-_SHOWN = 0.0005
+_SHOWN = 0.002
 COUNTED = {"treatment_related_mortality": BLUE, "pre_transplant_mortality": ORANGE}
 
 
@@ -61,10 +61,11 @@ def mortality_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[str
     page = sheet(_finding(data, observed, scenario), [scenario.title], said, _WIDTH, _TALL + _FOOT + 0.3)
     room = (_WIDTH - _LEFT - _RIGHT - _BETWEEN * (len(shown) - 1)) / len(shown)
     room = min(room, 4.6)
+    top = 1.3 * float(data.loc[data["endpoint"].isin(shown), "share"].max())
     for number, name in enumerate(shown):
         axis = page.axes(_LEFT + number * (room + _BETWEEN), _FOOT, room, _TALL)
         shares = data.loc[data["endpoint"] == name, "share"].to_numpy(dtype=np.float64)
-        _draw(axis, name, shares, observed[name])
+        _draw(axis, name, shares, observed[name], top, _what(scenario))
     return page.figure
 
 
@@ -78,21 +79,22 @@ def _observed(scenario: Scenario, name: str) -> tuple[int, Target] | None:
     return None
 
 
-def _draw(axis: Axes, name: str, shares: Floats, observed: tuple[int, Target] | None) -> None:
+def _draw(
+    axis: Axes, name: str, shares: Floats, observed: tuple[int, Target] | None, top: float, what: str
+) -> None:
     seen = np.flatnonzero(shares >= _SHOWN)
     last = max(int(seen.max(initial=0)), 0 if observed is None else observed[0], 3) + 1
     bars = shares[: last + 1]
     axis.bar(np.arange(len(bars)), bars, 0.82, color=COUNTED[name])
-    top = 1.3 * float(bars.max(initial=0.01))
     axis.set_xlim(-0.6, last + 0.6)
     axis.set_ylim(0, top)
     axis.xaxis.set_major_locator(MaxNLocator(12, integer=True))
-    axis.yaxis.set_major_locator(MaxNLocator(5))
+    axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.grid(axis="y")
     percent_axis(axis, "y")
     axis.set_title(BY_NAME[name].label, loc="left", fontsize=NOTE_SIZE + 1, weight="bold", pad=5)
-    axis.set_xlabel("Deaths in a trial")
-    axis.set_ylabel("Virtual trials")
+    axis.set_xlabel("Deaths in one of them")
+    axis.set_ylabel(f"Virtual {what}s")
     if observed is not None:
         count, target = observed
         at = float(bars[count]) if count < len(bars) else 0.0
@@ -108,10 +110,11 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
     shares = data.loc[data["endpoint"] == name, "share"].to_numpy(dtype=np.float64)
     size = scenario.cohort.patients
     what = "treatment-related deaths"
-    none = format_share(float(shares[0]) if shares.size else 0.0, 0.005)
     if found is None:
-        of = f" of {size}" if isinstance(scenario.arrivals, TrialArrivals) else ""
-        return f"{none} of virtual trials{of} see no treatment-related death"
+        low, middle, high = (int(np.searchsorted(np.cumsum(shares), p)) for p in (0.025, 0.5, 0.975))
+        of = f"trial of {size}" if _what(scenario) == "trial" else "clinic"
+        what = what.removesuffix("s") if middle == 1 else what
+        return f"The median virtual {of} sees {middle} {what}, and 95% see {low} to {high}"
     count = found[0]
     as_published = format_share(float(shares[count]) if count < shares.size else 0.0, 0.005)
     more = format_share(float(shares[count + 1 :].sum()), 0.005)
@@ -124,7 +127,12 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
 
 
 def _note(scenario: Scenario, trials: int, observed: dict[str, tuple[int, Target] | None]) -> str:
-    text = f"What each of {trials:,} virtual trials counts by its data cut. Bars below 0.05% are left out."
+    text = f"What each of {trials:,} virtual {_what(scenario)}s counts by its data cut. Bars below 0.2% are left out."
     if all(found is None for found in observed.values()) and any(target.n for target in scenario.target):
         text += " Published counts are not marked: they are of another number of patients."
     return text
+
+
+def _what(scenario: Scenario) -> str:
+    """Say what a replication is."""
+    return "trial" if isinstance(scenario.arrivals, TrialArrivals) else "clinic"

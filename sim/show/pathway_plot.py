@@ -36,6 +36,8 @@ class Stay:
 
     reached: float
     mean_days: float
+    entered_on_day: float
+    """Mean day of entry since enrolment."""
 
 
 def pathway_stays(patients: Patients) -> dict[Place, Stay]:
@@ -46,12 +48,13 @@ def pathway_stays(patients: Patients) -> dict[Place, Stay]:
         there = np.isfinite(entered)
         days = (np.minimum(left, end) - np.where(there, entered, 0.0))[there]
         mean = float(days.mean()) if days.size else math.nan
-        found[place] = Stay(float(there.mean()), mean)
+        came = float(entered[there].mean()) if days.size else math.nan
+        found[place] = Stay(float(there.mean()), mean, came)
     return found
 
 
 def pathway_data(found: Mapping[Place, Stay]) -> pd.DataFrame:
-    """Return what the diagram tells: ``place, next, resource, reached, mean_days``."""
+    """Return what the diagram tells: ``place, next, resource, reached, mean_days, entered_on_day``."""
     rows = [
         {
             "place": place.value,
@@ -59,6 +62,7 @@ def pathway_data(found: Mapping[Place, Stay]) -> pd.DataFrame:
             "resource": " ".join(name for name, places in RESOURCES.items() if place in places),
             "reached": stay.reached,
             "mean_days": stay.mean_days,
+            "entered_on_day": stay.entered_on_day,
         }
         for place, stay in found.items()
     ]
@@ -84,7 +88,7 @@ def pathway_figure(
     shown = _reachable(start)
     spots = {place: divmod(number, _PER_ROW) for number, place in enumerate(shown)}
     rows = 1 + max(row for row, _ in spots.values())
-    height = rows * _ROW + 0.55
+    height = rows * _ROW + 0.3
     said = [
         "Death and the end of follow-up can come in every place. Shading: the place holds a resource.",
         *notes,
@@ -160,7 +164,7 @@ def _arrow(axis: Axes, here: Place, there: Place, centres: Mapping[Place, tuple[
     if y == v:
         axis.annotate("", (u - _BOX / 2, v), (x + _BOX / 2, y), arrowprops=_ARROW, zorder=2)
     else:
-        turn = (y + v) / 2
+        turn, x = (y + v) / 2 - 0.12, x - 0.3
         axis.plot([x, x, u], [y - _TALL / 2, turn, turn], color=INK, lw=1.1, zorder=2)
         axis.annotate("", (u, v + _TALL / 2), (u, turn), arrowprops=_ARROW, zorder=2)
     if reinfusion:
@@ -171,7 +175,7 @@ def _arrow(axis: Axes, here: Place, there: Place, centres: Mapping[Place, tuple[
 def _around(axis: Axes, here: tuple[float, float], there: tuple[float, float]) -> None:
     """Draw the way of those withdrawn: between the rows to the last place."""
     (x, y), (u, v) = here, there
-    turn = (y + v) / 2 + 0.17
+    turn, u = (y + v) / 2 + 0.12, u + 0.3
     axis.plot([x, x, u], [y - _TALL / 2, turn, turn], color=ORANGE, lw=1.1, ls=(0, (4, 2)), zorder=1)
     axis.annotate("", (u, v + _TALL / 2), (u, turn), arrowprops={**_ARROW, "color": ORANGE}, zorder=2)
     axis.text(x + 0.08, turn + 0.03, "withdrawn: the harvest failed", size=NOTE_SIZE - 0.5, va="bottom")
@@ -190,10 +194,15 @@ def _frames(axis: Axes, scenario: Scenario, centres: Mapping[Place, tuple[float,
             "without limit" if capacity == "unlimited" else f"{capacity} of them, first come, first served"
         )
         left, right = min(x for x, _ in here) - _BOX / 2, max(x for x, _ in here) + _BOX / 2
-        top = max(y for _, y in here) + _TALL / 2 + 0.1
-        axis.plot([left, left, right, right], [top, top + 0.07, top + 0.07, top], color=BLUE, lw=1.1)
-        axis.text((left + right) / 2, top + 0.1, f"{name}: {count}", ha="center", va="bottom",
-                  size=NOTE_SIZE - 0.5, color=BLUE)  # fmt: skip
+        first_row = here[0][1] == max(y for _, y in centres.values())
+        # Between the rows run arrows: there a frame stands below its places.
+        up = 1 if first_row else -1
+        edge = here[0][1] + up * (_TALL / 2 + 0.1)
+        axis.plot(
+            [left, left, right, right], [edge, edge + up * 0.07, edge + up * 0.07, edge], color=BLUE, lw=1.1
+        )
+        axis.text((left + right) / 2, edge + up * 0.11, f"{name}: {count}", ha="center", size=NOTE_SIZE - 0.5,
+                  va="bottom" if first_row else "top", color=BLUE)  # fmt: skip
 
 
 def _ends(axis: Axes, start: Place, centres: Mapping[Place, tuple[float, float]]) -> None:
@@ -215,6 +224,9 @@ def _finding(shown: Sequence[Place], found: Mapping[Place, Stay] | None) -> str:
     if found is None:
         return f"The pathway has {len(shown)} places"
     reached = format_share(found[Place.APLASIA].reached, 0.005)
-    before = shown[: shown.index(Place.APLASIA)]
-    days = sum(found[place].mean_days for place in before if not math.isnan(found[place].mean_days))
-    return f"{reached} of the enrolled reach reinfusion, after about {days:.0f} days"
+    if math.isnan(found[Place.APLASIA].entered_on_day):
+        return "Nobody reaches reinfusion"
+    return (
+        f"{reached} of the enrolled reach reinfusion, "
+        f"{found[Place.APLASIA].entered_on_day:.0f} days after enrolment on average"
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from sim.show.style import INK, NOTE_SIZE
+from sim.show.style import INK, NOTE_SIZE, text_width
 
 RISK_ROW = 0.19
 """Inches that a row takes; there is one more for the heading."""
@@ -42,13 +42,15 @@ def draw_at_risk(
         return -(_ABOVE + RISK_ROW * row) / height
 
     left = axis.get_yaxis_transform()
+    first = max(text_width(values[0], NOTE_SIZE) for _, values in numbers)
+    beside = (-(36 * first + 5), 0.0)  # left of the first numbers, which are centred on the axis
     axis.annotate(
-        heading, (0, down(0)), (-8, 0), xycoords=left, textcoords="offset points", ha="right", va="center",
+        heading, (0, down(0)), beside, xycoords=left, textcoords="offset points", ha="right", va="center",
         size=NOTE_SIZE, weight="bold", color=INK, annotation_clip=False,
     )  # fmt: skip
     for row, ((name, values), colour) in enumerate(zip(numbers, colours, strict=False), start=1):
         axis.annotate(
-            name, (0, down(row)), (-8, 0), xycoords=left, textcoords="offset points", ha="right",
+            name, (0, down(row)), beside, xycoords=left, textcoords="offset points", ha="right",
             va="center", size=NOTE_SIZE, color=colour, annotation_clip=False,
         )  # fmt: skip
         for time, value in zip(times, values, strict=True):

@@ -64,7 +64,7 @@ def survival_figure(
     rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(_CURVES))
     page = sheet(_finding(read), _lines(read, title), said, width=7.8, height=4.15 + rows_below)
     axis = page.axes(
-        0.8 if at_risk is None else 1.2, 0.5 + rows_below, 4.95 if at_risk is None else 4.55, 3.55
+        0.8 if at_risk is None else 1.5, 0.5 + rows_below, 4.95 if at_risk is None else 4.25, 3.55
     )
     for name, (colour, _) in _CURVES.items():
         _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)

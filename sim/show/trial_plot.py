@@ -74,9 +74,8 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
         return empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
     horizon = scenario.follow_up.horizon_years
     rows = RISK_ROW * (len(report.curves) + 1)
-    page = sheet(
-        _finding(report.curves), [scenario.title], [_note(report), *notes], _WIDTH, _TALL + _FOOT + rows
-    )
+    height = _TALL + _FOOT + rows + 0.12
+    page = sheet(_finding(report.curves), [scenario.title], [_note(report), *notes], _WIDTH, height)
     axis = page.axes(_LEFT, _FOOT + rows, _WIDTH - _LEFT - _RIGHT, _TALL)
     axis.set_xlim(0, horizon)
     axis.set_ylim(0, 1)
