@@ -19,6 +19,18 @@ from sim.cli import run as command_line
 from sim.study.spool import read_parquet
 from sim.study.store import ChunkStore
 
+FIGURES = sorted(
+    [
+        *(f"figures/{name}.{kind}" for name in ("calibration", "swimmer") for kind in ("png", "svg")),
+        *(
+            f"figures/{name}.{kind}"
+            for name in (
+                *("convergence", "incidence", "mortality", "pathway", "places", "survival", "trial"),
+            )
+            for kind in ("csv", "png", "svg")
+        ),
+    ]
+)
 SMALL = ("--replications", "20", "--set", "cohort.patients=10")
 
 
@@ -47,12 +59,7 @@ def test_run_writes_a_whole_folder_and_numbers_the_next(capsys: pytest.CaptureFi
         "curves.csv",
         "endpoints.csv",
         "events.parquet",
-        "figures/calibration.png",
-        "figures/calibration.svg",
-        "figures/survival.png",
-        "figures/survival.svg",
-        "figures/swimmer.png",
-        "figures/swimmer.svg",
+        *FIGURES,
         "manifest.json",
         "patients.parquet",
         "replications.parquet",
@@ -232,7 +239,8 @@ def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(capsys: pytest.
     assert f"and {100 * high:.0f}" in main
     assert set(run.curves["endpoint"]) == {"overall_survival_enrolled"}
     assert sorted(path.name for path in Path("mine/figures").iterdir()) == [
-        *("range.png", "range.svg", "swimmer.png", "swimmer.svg")
+        *("pathway.csv", "pathway.png", "pathway.svg"),
+        *("range.png", "range.svg", "swimmer.png", "swimmer.svg"),
     ]
     text = Path("mine/figures/range.svg").read_text()
     assert "Between" in text

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, column, label
+from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.schema import Scenario
 from sim.show.style import BLUE, NOTE_SIZE, ORANGE, TICK_SIZE, percent_axis, sheet, styled
 from sim.study.estimates import Z95
@@ -29,9 +29,16 @@ MOST_PANELS = 4
 def shown_keys(scenario: Scenario, otherwise: Sequence[Key]) -> list[Key]:
     """Return the shares that the figure shows: those solved for, else some others."""
     aimed = [(target.endpoint, target.time_years) for target in scenario.fitted_targets if target.n]
-    shares = [key for key in aimed if BY_NAME[key[0]].kind == "share"]
-    others = [key for key in otherwise if BY_NAME[key[0]].kind == "share"]
-    return (shares or others)[:MOST_PANELS]
+    horizon = scenario.follow_up.horizon_years
+    readable = [
+        [
+            key
+            for key in keys
+            if BY_NAME[key[0]].kind == "share" and key[1] in read_times(BY_NAME[key[0]], horizon)
+        ]
+        for keys in (aimed, otherwise)
+    ]
+    return (readable[0] or readable[1])[:MOST_PANELS]
 
 
 def convergence_data(replications: pd.DataFrame, keys: Sequence[Key]) -> pd.DataFrame:
@@ -86,15 +93,15 @@ def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[s
     groups = list(data.groupby(["endpoint", "time_years"], sort=False, dropna=False))
     rows = math.ceil(len(groups) / 2)
     height = rows * (_TALL + _GAP) + _FOOT - 0.3
+    targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
+    dashes = "Orange dashes: the target. " if targets else ""
     said = [
         "Blue: estimate from the replications so far, with the normal 95% band of its Monte Carlo error. "
-        "Orange "
-        "dashes: the target. More replications narrow the band; they do not narrow the range of one trial.",
+        f"{dashes}More replications narrow the band; they do not narrow the range of one trial.",
         *notes,
     ]
     page = sheet(_finding(data), [scenario.title], said, _WIDTH, height)
     room = (_WIDTH - _LEFT - _RIGHT - _BETWEEN) / 2
-    targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
     for number, ((name, time), curve) in enumerate(groups):
         key: Key = (str(name), None if math.isnan(time) else float(time))
         bottom = _FOOT + (rows - 1 - number // 2) * (_TALL + _GAP)
@@ -125,7 +132,7 @@ def _draw(axis: Axes, key: Key, curve: pd.DataFrame, target: float | None) -> No
         low, high = min(values), max(values)
         room = 0.12 * (high - low) or 0.01
         axis.set_ylim(max(low - room, 0.0) if low > 0 else -0.02 * (high + room), min(high + room, 1.0))
-    axis.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axis.tick_params(labelsize=TICK_SIZE - 0.5)
     axis.grid(axis="y")
     percent_axis(axis, "y")

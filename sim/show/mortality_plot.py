@@ -127,7 +127,8 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
 
 
 def _note(scenario: Scenario, trials: int, observed: dict[str, tuple[int, Target] | None]) -> str:
-    text = f"What each of {trials:,} virtual {_what(scenario)}s counts by its data cut. Bars below 0.2% are left out."
+    text = f"What each of {trials:,} virtual {_what(scenario)}s counts by its data cut."
+    text += " Bars below 0.2% are left out."
     if all(found is None for found in observed.values()) and any(target.n for target in scenario.target):
         text += " Published counts are not marked: they are of another number of patients."
     return text
