@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -16,6 +17,7 @@ import pytest
 
 import sim
 from sim.cli import run as command_line
+from sim.show.style import save
 from sim.study.spool import read_parquet
 from sim.study.store import ChunkStore
 
@@ -370,7 +372,8 @@ def test_who_dies_at_the_moment_of_enrolment_is_drawn_too() -> None:
 def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def meanwhile(*_: object, **__: object) -> None:
+    def meanwhile(*arguments: Any) -> None:
+        save(*arguments)
         Path("mine").mkdir(exist_ok=True)
         Path("mine/endpoints.csv").write_text("of the other run")
 
