@@ -9,11 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 import sim
 from sim.cli import run as command_line
@@ -21,6 +21,18 @@ from sim.show.style import save
 from sim.study.spool import read_parquet
 from sim.study.store import ChunkStore
 
+FIGURES = sorted(
+    [
+        *(f"figures/{name}.{kind}" for name in ("calibration", "swimmer") for kind in ("png", "svg")),
+        *(
+            f"figures/{name}.{kind}"
+            for name in (
+                *("convergence", "incidence", "mortality", "pathway", "places", "survival", "trial"),
+            )
+            for kind in ("csv", "png", "svg")
+        ),
+    ]
+)
 SMALL = ("--replications", "20", "--set", "cohort.patients=10")
 
 
@@ -49,12 +61,7 @@ def test_run_writes_a_whole_folder_and_numbers_the_next(capsys: pytest.CaptureFi
         "curves.csv",
         "endpoints.csv",
         "events.parquet",
-        "figures/calibration.png",
-        "figures/calibration.svg",
-        "figures/survival.png",
-        "figures/survival.svg",
-        "figures/swimmer.png",
-        "figures/swimmer.svg",
+        *FIGURES,
         "manifest.json",
         "patients.parquet",
         "replications.parquet",
@@ -234,7 +241,8 @@ def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(capsys: pytest.
     assert f"and {100 * high:.0f}" in main
     assert set(run.curves["endpoint"]) == {"overall_survival_enrolled"}
     assert sorted(path.name for path in Path("mine/figures").iterdir()) == [
-        *("range.png", "range.svg", "swimmer.png", "swimmer.svg")
+        *("pathway.csv", "pathway.png", "pathway.svg"),
+        *("range.png", "range.svg", "swimmer.png", "swimmer.svg"),
     ]
     text = Path("mine/figures/range.svg").read_text()
     assert "Between" in text
@@ -364,10 +372,10 @@ def test_who_dies_at_the_moment_of_enrolment_is_drawn_too() -> None:
 def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def meanwhile(figure: Figure, folder: Path, name: str) -> None:
+    def meanwhile(*arguments: Any) -> None:
+        save(*arguments)
         Path("mine").mkdir(exist_ok=True)
         Path("mine/endpoints.csv").write_text("of the other run")
-        save(figure, folder, name)
 
     monkeypatch.setattr("sim.show.studies.save", meanwhile)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 2

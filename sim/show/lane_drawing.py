@@ -40,7 +40,7 @@ _UNSEEN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """How a stretch is drawn: neighbours differ in lightness, hatch or height, so that grey suffices."""
 
     label: str
@@ -49,20 +49,20 @@ class _Look:
     hatch: str = ""
 
 
-_PLACES = {
-    Place.MOBILISING.value: _Look("mobilisation", "#86b6dd", 0.74),
-    Place.HARVESTING.value: _Look("harvest", "#12436d", 0.74),
-    Place.RECOVERING.value: _Look("recovery at home", "#c3d3e0", 0.3),
-    QUEUEING: _Look("queueing", "white", 0.74, "//////"),
-    Place.IMMUNOABLATION.value: _Look("immunoablation", "#4a1259", 0.74),
-    Place.APLASIA.value: _Look("aplasia", "#b073b8", 0.74),
-    Place.RECOVERING_IN_HOSPITAL.value: _Look("recovery in hospital", "#e3c9e6", 0.74),
-    Place.HOME.value: _Look("home", "#9a9da1", 0.1),
+PLACES = {
+    Place.MOBILISING.value: Look("mobilisation", "#86b6dd", 0.74),
+    Place.HARVESTING.value: Look("harvest", "#12436d", 0.74),
+    Place.RECOVERING.value: Look("recovery at home", "#c3d3e0", 0.3),
+    QUEUEING: Look("queueing", "white", 0.74, "//////"),
+    Place.IMMUNOABLATION.value: Look("immunoablation", "#4a1259", 0.74),
+    Place.APLASIA.value: Look("aplasia", "#b073b8", 0.74),
+    Place.RECOVERING_IN_HOSPITAL.value: Look("recovery in hospital", "#e3c9e6", 0.74),
+    Place.HOME.value: Look("home", "#9a9da1", 0.1),
 }
-_STATUSES = {
-    ACTIVE: _Look("active", ORANGE, 0.74),
-    REMISSION: _Look("remission", "#c9dcec", 0.74),
-    RELAPSED: _Look("relapsed", "#2c6da4", 0.74),
+STATUSES = {
+    ACTIVE: Look("active", ORANGE, 0.74),
+    REMISSION: Look("remission", "#c9dcec", 0.74),
+    RELAPSED: Look("relapsed", "#2c6da4", 0.74),
 }
 _MARKS: dict[str, dict[str, Any]] = {
     INFECTION: {"marker": "^", "mfc": "#ffd23f", "mec": INK, "mew": 0.6},
@@ -130,7 +130,7 @@ def draw_lane(panels: Panels, lane: Lane, y: float, *, shared_until: float = 0.0
     """Draw a lane in both panels: striped up to a day, thin from the data cut."""
     for axis, unit in panels.all:
         limit = panels.days if unit == 1.0 else math.inf
-        looks, spans = (_PLACES, lane.places) if unit == 1.0 else (_STATUSES, lane.statuses)
+        looks, spans = (PLACES, lane.places) if unit == 1.0 else (STATUSES, lane.statuses)
         for span in spans:
             look, end = looks[span.kind], min(span.end, limit)
             seen = max(min(end, lane.cut), span.begin)
@@ -152,7 +152,7 @@ def draw_lane(panels: Panels, lane: Lane, y: float, *, shared_until: float = 0.0
                       mec="white", mew=0.5, clip_on=False, zorder=6)  # fmt: skip
 
 
-def _bar(axis: Axes, look: _Look, y: float, height: float, ends: tuple[float, float]) -> None:
+def _bar(axis: Axes, look: Look, y: float, height: float, ends: tuple[float, float]) -> None:
     edge: dict[str, Any] = {"edgecolor": INK, "lw": 0.4, "hatch": look.hatch} if look.hatch else {"lw": 0}
     begin, end = ends
     if end > begin:
@@ -197,8 +197,8 @@ class Keys:
         places = {span.kind for lane in lanes for span in lane.places}
         statuses = {span.kind for lane in lanes for span in lane.statuses}
         marks = {mark.kind for lane in lanes for mark in lane.marks}
-        treatment: list[Artist] = [_patch(look) for kind, look in _PLACES.items() if kind in places]
-        disease: list[Artist] = [_patch(look) for kind, look in _STATUSES.items() if kind in statuses]
+        treatment: list[Artist] = [_patch(look) for kind, look in PLACES.items() if kind in places]
+        disease: list[Artist] = [_patch(look) for kind, look in STATUSES.items() if kind in statuses]
         for kind, look in _MARKS.items():
             if kind in marks:
                 (disease if kind == RELAPSE else treatment).append(_point(kind, **look))
@@ -243,7 +243,7 @@ class Keys:
         )
 
 
-def _patch(look: _Look) -> Patch:
+def _patch(look: Look) -> Patch:
     edge = INK if look.hatch else "none"
     return Patch(facecolor=look.colour, edgecolor=edge, lw=0.4, hatch=look.hatch, label=look.label)
 

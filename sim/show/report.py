@@ -19,20 +19,18 @@ import pandas as pd
 from markupsafe import Markup, escape
 from pydantic import ValidationError
 
-from sim.outcomes.one_trial import Patients, TrialReport, report_trial
+from sim.outcomes.one_trial import TrialReport, report_trial
 from sim.scenario.problems import RequestError
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show import report_tables as tables
 from sim.show.checklist import REFERENCE, Facts, checklist, evidence_in_use
 from sim.show.figure_words import in_order, words_of
 from sim.show.inline_svg import Inlined, Styles, inline
+from sim.show.trial_data import one_trial
 from sim.study.run import Run, read_run
 from sim.study.verification import Check, verify
 
 FILE = "report.html"
-MOST_PATIENTS = 5000
-"""Above so many patients a replication is no trial that a paper would report."""
-
 _DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
 _TEMPLATES = jinja2.PackageLoader("sim.show", "templates")
 
@@ -119,10 +117,11 @@ def _first_line(error: Exception) -> str:
 
 
 def _first_trial(patients: pd.DataFrame | None, scenario: Scenario) -> TrialReport | None:
-    if patients is None:
+    """Report the first trial, where there is one: an open clinic is none, and who stay at home are none."""
+    if scenario.cohort.enters_at == "home" or not isinstance(scenario.arrivals, TrialArrivals):
         return None
-    first = patients[patients["replication"] == 1]
-    return report_trial(Patients(first, scenario)) if 0 < len(first) <= MOST_PATIENTS else None
+    first = one_trial(patients, scenario)
+    return None if first is None else report_trial(first)
 
 
 def _figures(folder: Path, styles: Styles) -> Iterator[Figure]:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from sim.outcomes.one_trial import TrialReport
 from sim.outcomes.survival import Reading
-from sim.scenario.describe import value_text
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.evidence import all_evidence
 from sim.scenario.schema import Scenario
@@ -70,12 +69,22 @@ def parameters(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "value": value_text(row["value"]),
+            "value": _value(row["value"]),
             "own": sets_it(row),
             "from": _origin(str(row["inherited_from"])),
         }
         for row in manifest["parameters"]
     ]
+
+
+def _value(value: Any) -> str:
+    """Write a value for reading; the manifest has all its digits."""
+    if isinstance(value, Mapping):
+        if value.get("dist") == "fixed":
+            return _value(value["value"])
+        members = ", ".join(f"{name} {_value(item)}" for name, item in value.items() if name != "dist")
+        return f"{value['dist']}, {members}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _origin(inherited_from: str) -> str:

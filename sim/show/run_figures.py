@@ -3,38 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sim.outcomes.one_trial import Patients, report_trial
 from sim.scenario.endpoints import Key, column
 from sim.scenario.registry import parameters
-from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
+from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario, TrialArrivals
 from sim.scenario.values import get_value
 from sim.show import plots
-from sim.study.run import Written
+from sim.show.convergence_plot import convergence_data, shown_keys
+from sim.show.incidence_plot import incidence_data
+from sim.show.mortality_plot import mortality_data
+from sim.show.pathway_plot import pathway_data, pathway_stays
+from sim.show.places_plot import places_data
+from sim.show.risk_rows import label_times
+from sim.show.trial_data import at_risk, first_trials, one_trial
+from sim.show.trial_plot import trial_data
+from sim.study.run import Run, Written
 
 Named = tuple[str, Figure]
 """A figure and the name of its files."""
 
 
-def run_figures(written: Written, scenario: Scenario) -> Iterator[Named]:
-    """Yield the figures of a run; a scenario's caution stands under each."""
+class RunFigure(NamedTuple):
+    """A figure of a run, the name of its files, and its data where no other file of the folder holds them."""
+
+    name: str
+    figure: Figure
+    data: pd.DataFrame | None = None
+
+
+def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunFigure]:
+    """Yield the figures of a run; a scenario's caution stands under each.
+
+    Parameters
+    ----------
+    written
+        What the run has found, in memory.
+    run
+        The same as read back from its folder.
+    """
     endpoints, notes = written.endpoints, cautions(scenario)
+    patients = first_trials(run.patients, scenario)
     if not endpoints[endpoints["endpoint"] == "overall_survival"]["estimate"].isna().all():
-        yield "survival", plots.survival_figure(written.curves, endpoints, scenario.title, notes)
+        risk = None if patients is None else at_risk(patients, label_times(scenario.follow_up.horizon_years))
+        figure = plots.survival_figure(written.curves, endpoints, scenario.title, notes, risk)
+        yield RunFigure("survival", figure, risk)
     if scenario.target:
-        yield "calibration", plots.calibration_figure(endpoints, scenario)
-    yield "swimmer", _swimmer(written, scenario)
+        yield RunFigure("calibration", plots.calibration_figure(endpoints, scenario))
+    yield RunFigure("swimmer", _swimmer(written, scenario))
     if written.occupancy is not None:
-        yield "rooms", plots.occupancy_figure(written.occupancy, scenario, notes)
+        yield RunFigure("rooms", plots.occupancy_figure(written.occupancy, scenario, notes))
     if written.points is not None and written.point_curves is not None:
         keys = [shown.key for shown in scenario.range]
         if scenario.cohort.enters_at == "home":
-            yield "range", plots.survival_band_figure(written.point_curves, keys, scenario.title, notes)
+            figure = plots.survival_band_figure(written.point_curves, keys, scenario.title, notes)
+            yield RunFigure("range", figure)
         else:
-            yield from varied_figures(scenario, written.points, keys, headlines(scenario), "range")
+            for name, figure in varied_figures(scenario, written.points, keys, headlines(scenario), "range"):
+                yield RunFigure(name, figure)
+    yield from _counted_figures(run, patients, scenario)
+
+
+def _counted_figures(run: Run, patients: Patients | None, scenario: Scenario) -> Iterator[RunFigure]:
+    """Yield the figures that count replications and patients.
+
+    Survival of a cohort that is never transplanted is shown over its range alone, never as one curve.
+    """
+    notes, home = cautions(scenario), scenario.cohort.enters_at == "home"
+    if not home:
+        deaths = mortality_data(run.replications)
+        yield RunFigure("mortality", plots.mortality_figure(deaths, scenario, notes), deaths)
+        settled = convergence_data(run.replications, shown_keys(scenario, headlines(scenario)))
+        yield RunFigure("convergence", plots.convergence_figure(settled, scenario, notes), settled)
+    stays = None if patients is None else pathway_stays(patients)
+    told = None if stays is None else pathway_data(stays)
+    yield RunFigure("pathway", plots.pathway_figure(scenario, stays), told)
+    if patients is None or home:
+        return
+    failed = incidence_data(patients)
+    yield RunFigure("incidence", plots.incidence_figure(patients, run.endpoints, notes), failed)
+    yield RunFigure("places", plots.places_figure(patients, notes), places_data(patients))
+    first = one_trial(run.patients, scenario)
+    if first is not None and isinstance(scenario.arrivals, TrialArrivals):
+        report = report_trial(first)
+        data = trial_data(report) if report.curves else None
+        yield RunFigure("trial", plots.trial_figure(report, scenario, notes), data)
 
 
 def varied_figures(

@@ -60,8 +60,11 @@ def run_study(
         return read_run(new.path)
     with new as folder:
         written = write_run(loaded, budget, folder.path, progress, folder.store)
-        _save(folder.path, run_figures(written, loaded.scenario))
         found = read_run(folder.path)
+        for name, figure, data in run_figures(written, found, loaded.scenario):
+            _save(folder.path, [(name, figure)])
+            if data is not None:
+                data.to_csv(folder.path / "figures" / f"{name}.csv", index=False, lineterminator="\n")
         (folder.path / FILE).write_bytes(render(make_report(found)).encode())
     return replace(found, folder=folder.path)
 

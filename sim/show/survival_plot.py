@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
 from sim.show.formats import Row, format_difference, rows, undefined_note
+from sim.show.risk_rows import RISK_ROW, draw_at_risk
 from sim.show.style import (
     BLUE,
     INK,
@@ -34,7 +35,11 @@ _CURVES = {
 
 @styled
 def survival_figure(
-    curves: pd.DataFrame, endpoints: pd.DataFrame, title: str, notes: Sequence[str] = ()
+    curves: pd.DataFrame,
+    endpoints: pd.DataFrame,
+    title: str,
+    notes: Sequence[str] = (),
+    at_risk: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw overall and disease-free survival from reinfusion.
 
@@ -48,14 +53,19 @@ def survival_figure(
         The scenario's title; the figure's own title states the finding.
     notes : sequence of str
         Further paragraphs at the bottom.
+    at_risk : DataFrame, optional
+        Numbers at risk in a trial, from `sim.show.trial_data.at_risk`; they stand under the axis.
     """
     read = [row for row in rows(endpoints) if row.endpoint.name in _CURVES]
     drawn = curves[curves["endpoint"].isin(list(_CURVES)) & curves["estimate"].notna()]
     if drawn.empty:
         return empty_figure("No survival curves to show: nobody was reinfused", title)
-    said = [*_notes(read), *notes]
-    page = sheet(_finding(read), _lines(read, title), said, width=7.8, height=4.15)
-    axis = page.axes(0.8, 0.5, 4.95, 3.55)
+    said = [*_notes(read), *_risk_notes(at_risk), *notes]
+    rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(_CURVES))
+    page = sheet(_finding(read), _lines(read, title), said, width=7.8, height=4.15 + rows_below)
+    axis = page.axes(
+        0.8 if at_risk is None else 1.5, 0.5 + rows_below, 4.95 if at_risk is None else 4.25, 3.55
+    )
     for name, (colour, _) in _CURVES.items():
         _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)
     for name, (colour, _) in _CURVES.items():
@@ -79,7 +89,30 @@ def survival_figure(
             )
     _dress(axis, float(drawn["time_years"].max()))
     _label_curves(axis, drawn, read)
+    if at_risk is not None:
+        _write_at_risk(axis, at_risk)
     return page.figure
+
+
+def _write_at_risk(axis: Axes, at_risk: pd.DataFrame) -> None:
+    times = sorted(set(at_risk["time_years"]))
+    numbers = []
+    for name, (_, word) in _CURVES.items():
+        of_curve = at_risk[at_risk["endpoint"] == name].sort_values("time_years")
+        texts = [f"{row.median} ({row.lower}-{row.upper})" for row in of_curve.itertuples()]
+        numbers.append((word.capitalize(), texts))
+    draw_at_risk(axis, times, "At risk", numbers, [colour for colour, _ in _CURVES.values()])
+
+
+def _risk_notes(at_risk: pd.DataFrame | None) -> list[str]:
+    if at_risk is None:
+        return []
+    trials = int(at_risk["trials"].iloc[0])
+    return [
+        f"At risk: patients that a trial still follows then, event-free: median over {trials:,} virtual "
+        "trials "
+        "(95% of them)."
+    ]
 
 
 def _draw_trial_range(axis: Axes, read: list[Row], colour: str) -> None:

@@ -1,0 +1,139 @@
+"""In how many single trials so many patients die, beside the published counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import BY_NAME
+from sim.scenario.schema import Scenario, Target, TrialArrivals
+from sim.show.formats import format_share
+from sim.show.style import BLUE, INK, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
+
+_WIDTH, _LEFT, _RIGHT, _BETWEEN = 7.8, 0.72, 0.2, 0.75
+_TALL, _FOOT = 2.3, 0.55
+_SHOWN = 0.002
+COUNTED = {"treatment_related_mortality": BLUE, "pre_transplant_mortality": ORANGE}
+
+
+def mortality_data(replications: pd.DataFrame) -> pd.DataFrame:
+    """Return what the figure draws: ``endpoint, deaths, trials, share``; what trials report at their cut."""
+    tables = []
+    for name in COUNTED:
+        reported = replications[f"trial_{name}"] * replications["n_enrolled"]
+        counts = np.rint(reported[reported.notna()].to_numpy()).astype(np.int64)
+        if counts.size:
+            trials = np.bincount(counts)
+            columns = {"deaths": np.arange(trials.size), "trials": trials, "share": trials / counts.size}
+            tables.append(pd.DataFrame({"endpoint": name, **columns}))
+    if not tables:
+        return pd.DataFrame({"endpoint": [], "deaths": [], "trials": [], "share": []})
+    return pd.concat(tables, ignore_index=True)
+
+
+@styled
+def mortality_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
+    """Draw how deaths are spread over single trials.
+
+    Parameters
+    ----------
+    data : DataFrame
+        From `mortality_data`.
+    scenario : Scenario
+        Its targets with a number of patients are marked, where its trials are of that size.
+    notes : sequence of str
+        Further paragraphs at the bottom.
+    """
+    shown = [name for name in COUNTED if name in set(data["endpoint"])]
+    if scenario.cohort.enters_at != "mobilisation":
+        shown = [name for name in shown if name == "treatment_related_mortality"]
+    if not shown:
+        return empty_figure("No deaths to count: no trial reports any", scenario.title)
+    trials = int(data.loc[data["endpoint"] == shown[0], "trials"].sum())
+    observed = {name: _observed(scenario, name) for name in shown}
+    said = [_note(scenario, trials, observed), *notes]
+    page = sheet(_finding(data, observed, scenario), [scenario.title], said, _WIDTH, _TALL + _FOOT + 0.3)
+    room = (_WIDTH - _LEFT - _RIGHT - _BETWEEN * (len(shown) - 1)) / len(shown)
+    room = min(room, 4.6)
+    top = 1.3 * float(data.loc[data["endpoint"].isin(shown), "share"].max())
+    for number, name in enumerate(shown):
+        axis = page.axes(_LEFT + number * (room + _BETWEEN), _FOOT, room, _TALL)
+        shares = data.loc[data["endpoint"] == name, "share"].to_numpy(dtype=np.float64)
+        _draw(axis, name, shares, observed[name], top, _what(scenario))
+    return page.figure
+
+
+def _observed(scenario: Scenario, name: str) -> tuple[int, Target] | None:
+    """Return the published count of an endpoint, where the scenario's trials have as many patients."""
+    if not isinstance(scenario.arrivals, TrialArrivals):
+        return None
+    for target in scenario.target:
+        if target.endpoint == name and target.n == scenario.cohort.patients:
+            return round(target.value * target.n), target
+    return None
+
+
+def _draw(
+    axis: Axes, name: str, shares: Floats, observed: tuple[int, Target] | None, top: float, what: str
+) -> None:
+    seen = np.flatnonzero(shares >= _SHOWN)
+    last = max(int(seen.max(initial=0)), 0 if observed is None else observed[0], 3) + 1
+    bars = shares[: last + 1]
+    axis.bar(np.arange(len(bars)), bars, 0.82, color=COUNTED[name])
+    axis.set_xlim(-0.6, last + 0.6)
+    axis.set_ylim(0, top)
+    axis.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.grid(axis="y")
+    percent_axis(axis, "y")
+    axis.set_title(BY_NAME[name].label, loc="left", fontsize=NOTE_SIZE + 1, weight="bold", pad=5)
+    axis.set_xlabel("Deaths in one of them")
+    axis.set_ylabel(f"Virtual {what}s")
+    if observed is not None:
+        count, target = observed
+        at = float(bars[count]) if count < len(bars) else 0.0
+        axis.plot(count, at + 0.04 * top, marker="v", ms=8, mfc="white", mec=INK, mew=1.3, zorder=5)
+        text = f"published:\n{count} of {target.n} ({target.source.split()[0]})"
+        axis.annotate(text, (count, at + 0.06 * top), (9, 2), textcoords="offset points", va="bottom",
+                      size=NOTE_SIZE, zorder=6,
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85})  # fmt: skip
+
+
+def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None], scenario: Scenario) -> str:
+    name, found = next(iter(observed.items()))
+    shares = data.loc[data["endpoint"] == name, "share"].to_numpy(dtype=np.float64)
+    size = scenario.cohort.patients
+    what = "treatment-related deaths"
+    if found is None:
+        low, middle, high = (int(np.searchsorted(np.cumsum(shares), p)) for p in (0.025, 0.5, 0.975))
+        of = f"trial of {size}" if _what(scenario) == "trial" else "clinic"
+        what = what.removesuffix("s") if middle == 1 else what
+        return f"The median virtual {of} sees {middle} {what}, and 95% see {low} to {high}"
+    count = found[0]
+    as_published = format_share(float(shares[count]) if count < shares.size else 0.0, 0.005)
+    more = format_share(float(shares[count + 1 :].sum()), 0.005)
+    fewer = format_share(float(shares[:count].sum()), 0.005)
+    what = what.removesuffix("s") if count == 1 else what
+    return (
+        f"{as_published} of virtual trials of {size} see {count} {what}, as published; "
+        f"{fewer} see fewer and {more} see more"
+    )
+
+
+def _note(scenario: Scenario, trials: int, observed: dict[str, tuple[int, Target] | None]) -> str:
+    text = f"What each of {trials:,} virtual {_what(scenario)}s counts by its data cut."
+    text += " Bars below 0.2% are left out."
+    if all(found is None for found in observed.values()) and any(target.n for target in scenario.target):
+        text += " Published counts are not marked: they are of another number of patients."
+    return text
+
+
+def _what(scenario: Scenario) -> str:
+    """Say what a replication is."""
+    return "trial" if isinstance(scenario.arrivals, TrialArrivals) else "clinic"

@@ -1,0 +1,252 @@
+"""The figures that count replications and patients: what they draw is what the run's tables say."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from sim.clinic.states import Place
+from sim.outcomes.one_trial import Patients, report_trial
+from sim.outcomes.survival import kaplan_meier
+from sim.scenario.load import load
+from sim.scenario.schema import Scenario
+from sim.show import plots
+from sim.show.convergence_plot import convergence_data, shown_keys
+from sim.show.incidence_plot import incidence_data
+from sim.show.mortality_plot import mortality_data
+from sim.show.pathway_plot import pathway_data, pathway_stays
+from sim.show.places_plot import places_data
+from sim.show.run_figures import headlines, run_figures
+from sim.show.trial_data import first_trials, one_trial
+from sim.show.trial_plot import trial_data
+from sim.study.budget import Budget
+from sim.study.run import Run, Written, read_run, write_run
+
+REPLICATIONS = 100
+Told = tuple[Scenario, Run, Written]
+Words = Callable[[Figure], str]
+
+
+def run_of(name: str, folder: Path, *changes: str, replications: int = REPLICATIONS) -> Told:
+    loaded = load(name, list(changes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        written = write_run(loaded, Budget(replications, 1), folder)
+    return loaded.scenario, read_run(folder), written
+
+
+@pytest.fixture(scope="module")
+def chicago(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    return run_of("chicago2006", tmp_path_factory.mktemp("chicago"))
+
+
+def finding(figure: Figure) -> str:
+    return " ".join(figure.get_suptitle().split())
+
+
+def estimates(run: Run, name: str) -> pd.Series:
+    rows = run.endpoints[run.endpoints["endpoint"] == name].iloc[-1]
+    return pd.Series(rows)
+
+
+CASES = {
+    "chicago2006": (),
+    "ebmt2004": (),
+    "open_clinic": ("arrivals.years=0.4",),
+    "no_isolation": (),
+    "no_transplant": (),
+    "nobody_is_reinfused": ("active_disease.hazard_per_year=1e6",),
+    "cut_at_once": ("arrivals.window_days=0", "follow_up.data_cut_days=3"),
+    "one_patient": ("cohort.patients=1",),
+    "short": ("follow_up.horizon_years=0.2",),
+    "long": ("follow_up.horizon_years=40",),
+    "long_title": (),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_figure_fits_on_its_page_and_says_something(
+    case: str, tmp_path: Path, fits: Callable[[Figure], bool], words: Words
+) -> None:
+    name = case if "0" in case or case.startswith(("open", "no_")) else "chicago2006"
+    changes = CASES[case]
+    if case == "long_title":
+        path = tmp_path / "mine.toml"
+        path.write_text(
+            f"kind = 'scenario'\nbase = 'chicago2006'\ntitle = '{'A $long$ <title> ' * 12}'\n", "utf-8"
+        )
+        name = str(path)
+    (tmp_path / "run").mkdir()
+    scenario, run, written = run_of(name, tmp_path / "run", *changes, replications=4)
+    figures = list(run_figures(written, run, scenario))
+    names = [figure.name for figure in figures]
+    assert len(set(names)) == len(names)
+    assert {"swimmer", "pathway"} <= set(names)
+    for found in figures:
+        assert finding(found.figure), found.name
+        assert fits(found.figure), found.name
+        assert scenario.title.split()[0] in words(found.figure), found.name
+
+
+def test_the_running_estimate_ends_where_the_endpoints_are(chicago: Told) -> None:
+    scenario, run, _ = chicago
+    keys = shown_keys(scenario, headlines(scenario))
+    assert keys == [
+        ("treatment_related_mortality", None),
+        ("pre_transplant_mortality", None),
+        ("overall_survival", 5.0),
+        ("disease_free_survival", 5.0),
+    ]
+    data = convergence_data(run.replications, keys)
+    for name, curve in data.groupby("endpoint"):
+        last, row = curve.iloc[-1], estimates(run, str(name))
+        assert last["replications"] == REPLICATIONS
+        assert last["estimate"] == pytest.approx(row["estimate"], rel=1e-12)
+        assert (last["mc_upper"] - last["mc_lower"]) / 2 == pytest.approx(1.959964 * row["mc_se"], rel=1e-6)
+        early = run.replications.iloc[: int(curve["replications"].iloc[3])]
+        key = next(key for key in keys if key[0] == name)
+        column = str(name) if key[1] is None else f"{name}@{key[1]:g}"
+        of = "n_reinfused" if key[1] else "n_enrolled"
+        assert curve["estimate"].iloc[3] == pytest.approx(early[column].sum() / early[of].sum(), rel=1e-12)
+    figure = plots.convergence_figure(data, scenario)
+    assert finding(figure).startswith(
+        "After 100 virtual trials the Monte Carlo error of the figures is down to"
+    )
+
+
+def test_deaths_of_single_trials_are_counted_and_the_published_count_is_marked(
+    chicago: Told, words: Words
+) -> None:
+    scenario, run, _ = chicago
+    data = mortality_data(run.replications)
+    for name, rows in data.groupby("endpoint"):
+        assert rows["trials"].sum() == REPLICATIONS
+        assert rows["share"].sum() == pytest.approx(1.0)
+        total = float((rows["deaths"] * rows["trials"]).sum())
+        reported = run.replications[f"trial_{name}"] * run.replications["n_enrolled"]
+        assert total == pytest.approx(reported.sum())
+    figure = plots.mortality_figure(data, scenario)
+    said = words(figure)
+    assert "published: 1 of 50 (B08)" in said
+    assert "published: 2 of 50 (B03)" in said
+    ones = data[(data["endpoint"] == "treatment_related_mortality") & (data["deaths"] == 1)]
+    assert finding(figure).startswith(f"{100 * ones['share'].iloc[0]:.1f}% of virtual trials of 50 see 1 ")
+
+
+def test_a_published_count_of_other_patients_is_not_marked(tmp_path: Path, words: Words) -> None:
+    scenario, run, _ = run_of("chicago2006", tmp_path, "cohort.patients=10")
+    figure = plots.mortality_figure(mortality_data(run.replications), scenario)
+    assert "published:" not in words(figure)
+    assert "Published counts are not marked" in words(figure)
+    assert finding(figure).startswith(
+        "The median virtual trial of 10 sees 0 treatment-related deaths, and 95% see 0"
+    )
+
+
+def test_incidences_end_where_the_endpoints_are(chicago: Told, words: Words) -> None:
+    scenario, run, _ = chicago
+    patients = first_trials(run.patients, scenario)
+    assert patients is not None
+    data = incidence_data(patients)
+    last = data[data["time_years"] == 5.0].set_index("what")["share"]
+    for name in ("relapse_incidence", "no_response", "death_without_relapse", "disease_free_survival"):
+        assert last[name] == pytest.approx(estimates(run, name)["estimate"], abs=1e-12)
+    dead = sum(last[cause] for cause in ("infection", "toxicity", "lupus", "background"))
+    assert dead == pytest.approx(1 - estimates(run, "overall_survival_enrolled")["estimate"], abs=1e-12)
+    figure = plots.incidence_figure(patients, run.endpoints)
+    assert "Relapse" in words(figure)
+    assert "most deaths are of lupus" in finding(figure)
+
+
+def test_shares_of_places_add_up_and_end_at_home(chicago: Told) -> None:
+    scenario, run, _ = chicago
+    patients = first_trials(run.patients, scenario)
+    assert patients is not None
+    data = places_data(patients)
+    sums = data.groupby(["of", "time_days"])["share"].sum()
+    assert sums.to_numpy() == pytest.approx(1.0)
+    first = data[(data["of"] == "place") & (data["time_days"] == 0)].set_index("what")["share"]
+    assert first["mobilising"] == 1.0
+    end = data[(data["of"] == "disease") & (data["time_days"] == data["time_days"].max())].set_index("what")
+    waits = (patients.reinfusion - patients.enrolled)[np.isfinite(patients.reinfusion)]
+    said = finding(plots.places_figure(patients))
+    assert f"by day {np.median(waits):.0f};" in said
+    assert f"{100 * end.loc['remission', 'share']:.1f}% are in remission" in said
+
+
+def test_the_first_trial_is_drawn_as_the_estimator_gives_it(chicago: Told, words: Words) -> None:
+    scenario, run, _ = chicago
+    first = one_trial(run.patients, scenario)
+    assert first is not None
+    report = report_trial(first)
+    data = trial_data(report)
+    rows = data[data["endpoint"] == "overall_survival"]
+    cut = scenario.follow_up.data_cut_days
+    assert isinstance(cut, float)
+    started = np.isfinite(first.reinfusion) & (first.reinfusion < cut)
+    years = (np.minimum(first.death, cut)[started] - first.reinfusion[started]) / 365.25
+    expected = kaplan_meier(years, (first.death <= cut)[started])
+    assert rows["survival"].to_numpy() == pytest.approx(expected.survival)
+    assert rows["at_risk"].iloc[0] == started.sum()
+    said = run.replications.iloc[0]["trial_overall_survival@5"]
+    figure = plots.trial_figure(report, scenario)
+    assert f"{100 * said:.1f}% alive" in finding(figure)
+    assert "At risk" in words(figure)
+    assert str(int(started.sum())) in words(figure).split()
+
+
+def test_the_diagram_names_every_place_that_is_reached(chicago: Told, words: Words) -> None:
+    scenario, run, _ = chicago
+    patients = first_trials(run.patients, scenario)
+    assert patients is not None
+    stays = pathway_stays(patients)
+    said = words(plots.pathway_figure(scenario, stays)).lower()
+    for place in Place:
+        assert place.value.replace("_", " ") in said
+    for word in (
+        "apheresis slot: without limit",
+        "isolation room: without limit",
+        "withdrawn",
+        "death",
+        "reinfu",
+    ):
+        assert word in said
+    data = pathway_data(stays).set_index("place")
+    assert data.loc["aplasia", "reached"] == np.isfinite(patients.reinfusion).mean()
+    assert data.loc["immunoablation", "mean_days"] == pytest.approx(5.0, abs=0.1)
+    assert data.loc["mobilising", "reached"] == 1.0
+
+
+def test_the_diagram_of_a_registry_begins_at_the_queue(words: Words) -> None:
+    scenario = load("ebmt2004", ["clinic.isolation_rooms=2"]).scenario
+    said = words(plots.pathway_figure(scenario, None))
+    assert "Mobilising" not in said
+    assert "apheresis" not in said
+    assert "isolation room: 2 of them, first come, first served" in said
+    home = load("no_transplant").scenario
+    assert finding(plots.pathway_figure(home, None)) == "No pathway: patients are at home from enrolment"
+
+
+def test_numbers_at_risk_stand_under_survival(chicago: Told, words: Words) -> None:
+    scenario, run, written = chicago
+    survival = next(found for found in run_figures(written, run, scenario) if found.name == "survival")
+    assert survival.data is not None
+    said = words(survival.figure)
+    for row in survival.data.itertuples():
+        assert f"{row.median} ({row.lower}-{row.upper})" in said
+    sizes = [int((Patients(rows, scenario).reinfusion < 3105).sum()) for _, rows in _trials(run.patients)]
+    begun = survival.data[
+        (survival.data["endpoint"] == "overall_survival") & (survival.data["time_years"] == 0)
+    ]
+    assert begun["median"].iloc[0] == np.quantile(sizes, 0.5, method="inverted_cdf")
+
+
+def _trials(rows: pd.DataFrame | None) -> Iterator[tuple[int, pd.DataFrame]]:
+    assert rows is not None
+    yield from ((int(str(number)), trial) for number, trial in rows.groupby("replication"))
