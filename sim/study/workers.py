@@ -294,10 +294,7 @@ def simulate_chunks(workers: Workers, tasks: Sequence[Task]) -> Iterator[tuple[i
             try:
                 result = future.result()
             except BrokenExecutor:
-                back = {each: which for each, which in running.items() if _is_back(each)}
-                lost = [number, *(which for each, which in running.items() if each not in back)]
-                running.clear()
-                running.update(back)
+                lost = [number, *(running.pop(each) for each in list(running) if not _is_back(each))]
                 workers.renew()
                 for which in lost:
                     again(which, "its worker died, perhaps for lack of memory")
