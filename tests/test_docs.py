@@ -26,8 +26,8 @@ def test_every_command_of_the_readme_runs_in_its_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = blocks("console")
-    commands = [shlex.split(line.removeprefix("$ ")) for line in block.splitlines()]
+    lines = "".join(blocks("console")).splitlines()
+    commands = [shlex.split(line.removeprefix("$ ")) for line in lines]
     assert len(commands) >= 10
     for program, *arguments in commands:
         assert program == "lupus-hsct"

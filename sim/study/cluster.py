@@ -118,7 +118,7 @@ class Cluster:
                 f"--cluster: {self._address} has no workers; start some: dask worker {self._address}"
             )
         try:
-            found = self._client.run(versions)
+            found = self._ask()
         except Exception as error:  # whatever a worker says when it can't import this package
             raise RequestError(
                 f"--cluster: a worker of {self._address} can't run {_PACKAGE} ({_reason(error)}); install "
@@ -126,6 +126,12 @@ class Cluster:
             ) from error
         for worker, there in found.items():
             _refuse_others(f"the worker {worker}", there, versions())
+
+    def _ask(self) -> dict[str, dict[str, str]]:
+        """Return the versions of every worker."""
+        assert self._client is not None  # noqa: S101 (entered)
+        found: dict[str, dict[str, str]] = self._client.run(versions)
+        return found
 
     def look_after(self) -> None:
         """Give a cluster up that has lost all its workers, or whose scheduler is gone.

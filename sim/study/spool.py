@@ -42,9 +42,12 @@ def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     try:
         database.execute(f"COPY ({query}) TO '{target}' ({options})")
     except duckdb.IOException as error:
-        if shutil.disk_usage(path.parent).free < _LITTLE_SPACE:
+        full = "No space left" in str(error)  # it may have freed what it wrote
+        if full or shutil.disk_usage(path.parent).free < _LITTLE_SPACE:
             raise OSError(errno.ENOSPC, "No space left on device", str(path.parent)) from error
         raise OSError(errno.EIO, f"can't write ({error})", str(path)) from error
+    except duckdb.OutOfMemoryException as error:
+        raise MemoryError(f"no memory to write {path}") from error
 
 
 class Spool:

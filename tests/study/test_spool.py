@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,3 +85,34 @@ def test_numbers_and_text_survive_the_file(tmp_path: Path) -> None:
 def test_not_a_number_becomes_null(tmp_path: Path) -> None:
     write_parquet(pd.DataFrame({"x": [1.0, np.nan]}), tmp_path / "frame.parquet")
     assert read_parquet(tmp_path / "frame.parquet")["x"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "said"),
+    [
+        (
+            duckdb.IOException("Async: No space left on device"),
+            OSError,
+            "^.Errno 28. No space left on device",
+        ),
+        (duckdb.IOException("Permission denied"), OSError, "can't write .Permission denied"),
+        (duckdb.OutOfMemoryException("Allocation failure"), MemoryError, "no memory to write"),
+    ],
+)
+def test_what_the_database_can_not_do_is_said_in_terms_of_the_system(
+    failure: Exception, error: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing:
+        def __enter__(self) -> Failing:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def register(self, *_: object) -> None: ...
+
+        def execute(self, _: str) -> None:
+            raise failure
+
+    monkeypatch.setattr("sim.study.spool.connect", Failing)
+    with pytest.raises(error, match=said):
+        write_parquet(pd.DataFrame({"a": [1]}), tmp_path / "a.parquet")
