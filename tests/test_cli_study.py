@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 import sim
 from sim.cli import run as command_line
+from sim.show.run_figures import run_figures
 from sim.show.style import save
 from sim.study.spool import read_parquet
 from sim.study.store import ChunkStore
@@ -41,6 +43,20 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture
+def all_figures() -> None:
+    """Let a run draw all its figures."""
+
+
+@pytest.fixture(autouse=True)
+def _few_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw one figure of a run where a test is not about them: nine take seconds."""
+    if "all_figures" not in request.fixturenames:
+        monkeypatch.setattr(
+            "sim.show.studies.run_figures", lambda *run: itertools.islice(run_figures(*run), 1)
+        )
+
+
 def call(*arguments: str) -> int:
     return command_line(list(arguments))
 
@@ -53,7 +69,9 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def test_run_writes_a_whole_folder_and_numbers_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_writes_a_whole_folder_and_numbers_the_next(
+    capsys: pytest.CaptureFixture[str], all_figures: None
+) -> None:
     for number in (1, 2):
         assert call("run", "chicago2006", *SMALL, "--events") == 0
         assert f"Written to results/chicago2006-{number}" in capsys.readouterr().out
@@ -189,7 +207,7 @@ def test_too_few_replications_are_warned_of(capsys: pytest.CaptureFixture[str]) 
     assert "FewReplicationsWarning" in capsys.readouterr().err
 
 
-def test_a_clinic_with_few_rooms_leaves_their_use() -> None:
+def test_a_clinic_with_few_rooms_leaves_their_use(all_figures: None) -> None:
     rooms = ("--set", "clinic.isolation_rooms=1")
     assert call("run", "chicago2006", *SMALL, *rooms, "--out", "mine") == 0
     assert Path("mine/figures/rooms.svg").is_file()
@@ -209,7 +227,9 @@ def test_an_overloaded_clinic_is_warned_of_in_numbers(capsys: pytest.CaptureFixt
     assert "there is 1 room:" in said
 
 
-def test_a_scenario_with_a_range_is_shown_at_each_of_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scenario_with_a_range_is_shown_at_each_of_its_values(
+    capsys: pytest.CaptureFixture[str], all_figures: None
+) -> None:
     key = "aplasia.infection.ward_relative_risk"
     assert call("run", "no_isolation", *SMALL, "--out", "ran") == 0
     printed = capsys.readouterr()
@@ -226,7 +246,9 @@ def test_a_scenario_with_a_range_is_shown_at_each_of_its_values(capsys: pytest.C
     assert "The effect of isolation is disputed" in Path("ran/figures/survival.svg").read_text()
 
 
-def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(
+    capsys: pytest.CaptureFixture[str], all_figures: None
+) -> None:
     assert call("run", "no_transplant", *SMALL, "--out", "mine") == 0
     printed = capsys.readouterr()
     assert "rests on one death" in printed.err
@@ -362,7 +384,7 @@ def test_an_existing_folder_is_refused_and_left_alone(capsys: pytest.CaptureFixt
     assert Path("file").read_text() == "keep"
 
 
-def test_who_dies_at_the_moment_of_enrolment_is_drawn_too() -> None:
+def test_who_dies_at_the_moment_of_enrolment_is_drawn_too(all_figures: None) -> None:
     aged = ("--set", "cohort.age_years=1e9", "--set", "background.standardised_mortality_ratio=1e6")
     assert call("run", "chicago2006", *SMALL, *aged, "--out", "mine") == 0
     text = Path("mine/figures/swimmer.svg").read_text()
