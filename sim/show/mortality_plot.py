@@ -93,7 +93,7 @@ def _draw(
     axis.grid(axis="y")
     percent_axis(axis, "y")
     axis.set_title(BY_NAME[name].label, loc="left", fontsize=NOTE_SIZE + 1, weight="bold", pad=5)
-    axis.set_xlabel("Deaths in one of them")
+    axis.set_xlabel(f"Deaths in a virtual {what}")
     axis.set_ylabel(f"Virtual {what}s")
     if observed is not None:
         count, target = observed

@@ -270,6 +270,13 @@ def test_every_shipped_scenario_has_a_report_that_opens_with_its_finding(name: s
     assert report.lead.name == expected
     page = Page((tmp_path / "run" / "report.html").read_text("utf-8"))
     assert report.finding in page.text
+    if name == "no_isolation":
+        assert re.match(
+            r"Over the range, treatment-related mortality: between [\d.]+%? and [\d.]+%; Overall",
+            report.finding,
+        )
+    figures = [figure["id"] for figure in page.all("figure")]
+    assert sorted(figures) == sorted(f"figure-{figure.name}" for figure in report.figures)
     assert all(check.passed for check in report.checks if check.kind == "extreme")
 
 
