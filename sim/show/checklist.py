@@ -15,11 +15,10 @@ from typing import Any, Literal, TypeAlias
 from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Cause, Place
 from sim.outcomes.occupancy import READ_REPLICATIONS, is_limited
 from sim.patient.streams import Stream
-from sim.scenario.describe import value_text
 from sim.scenario.endpoints import ENDPOINTS
 from sim.scenario.evidence import all_evidence, ids_in
 from sim.scenario.schema import PoissonArrivals, Scenario
-from sim.scenario.values import get_value
+from sim.show.formats import format_parameter
 
 REFERENCE = "Monks T et al. J Simulation 2019;13:55-67. doi:10.1080/17477778.2018.1442155"
 
@@ -30,6 +29,8 @@ LEFT_OUT = (
     "antiphospholipid and cardiac deaths are part of toxicity; viral and mould infections are part of late "
     "infection. Not to be read beyond 10 years."
 )
+
+_HAZARD = "\N{MINUS SIGN}ln(1\N{NO-BREAK SPACE}\N{MINUS SIGN}\N{NO-BREAK SPACE}q)"
 
 Status: TypeAlias = Literal["answered", "in part", "unanswered"]
 
@@ -185,9 +186,8 @@ def _algorithms(facts: Facts) -> Parts:
     )
     yield Said(
         f"Relapse: {relapse.dist}, shape {relapse.shape:g}, from day {relapse.start_day:g} after reinfusion. "
-        "Background mortality: -ln(1 - q) of the life table at the attained age, times the standardised "
-        "mortality "
-        "ratio."
+        f"Background mortality: {_HAZARD} of the life table at the attained age, times the standardised "
+        "mortality ratio."
     )
 
 
@@ -203,7 +203,9 @@ def _activities(facts: Facts) -> Parts:
     for place, there in MOVES.items():
         onwards = f"then {' or '.join(map(_words, there))}" if there else "the last place"
         values = "; ".join(
-            f"{row['key']} = {value_text(row['value'])}" for row in facts.rows if _is_duration(row, place)
+            f"{row['key']}: {format_parameter(row['value'])}"
+            for row in facts.rows
+            if _is_duration(row, place)
         )
         yield Said(f"{_words(place).capitalize()}: {onwards}{f'. {values}' if values else ''}.")
 
@@ -227,9 +229,8 @@ def _resources(facts: Facts) -> Parts:
         yield Said(
             f"{resource.capitalize()}s: {capacities[resource]}; held in {', '.join(map(_words, places))}."
         )
-    yield Said(
-        f"After a stay a room is prepared: {value_text(_plain(facts, 'clinic.room_turnaround_days'))} days."
-    )
+    turnaround = next(row for row in facts.rows if row["key"] == "clinic.room_turnaround_days")
+    yield Said(f"After a stay a room is prepared; days: {format_parameter(turnaround['value'])}.")
 
 
 def _queues(_facts: Facts) -> Parts:
@@ -380,11 +381,6 @@ def _code(facts: Facts) -> Parts:
 
 def _words(place: Place) -> str:
     return place.value.replace("_", " ")
-
-
-def _plain(facts: Facts, key: str) -> Any:
-    found = get_value(facts.scenario, key)
-    return found.model_dump(exclude_none=True) if hasattr(found, "model_dump") else found
 
 
 def _evidence(facts: Facts) -> list[str]:
