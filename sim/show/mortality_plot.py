@@ -121,8 +121,8 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
     fewer = format_share(float(shares[:count].sum()), 0.005)
     what = what.removesuffix("s") if count == 1 else what
     return (
-        f"{as_published} of virtual trials of {size} see {count} {what}, as published; "
-        f"{fewer} see fewer and {more} see more"
+        f"{as_published} of virtual trials of {size} see {count} {what}, as published; {fewer} see fewer "
+        f"and {more} see more"
     )
 
 

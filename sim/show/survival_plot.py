@@ -123,8 +123,8 @@ def _risk_notes(at_risk: pd.DataFrame | None, *, ranges: bool) -> list[str]:
     trials = int(at_risk["trials"].iloc[0])
     spread_text = " (95% of them)" if ranges else ""
     return [
-        "At risk: patients that a trial still follows then, event-free: median over "
-        f"{trials:,} virtual trials{spread_text}."
+        f"At risk: patients that a trial still follows then, event-free: median over {trials:,} virtual "
+        f"trials{spread_text}."
     ]
 
 

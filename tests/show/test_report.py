@@ -63,8 +63,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
     scenario = path / "mine.toml"
     scenario.write_text(
-        f"kind = 'scenario'\nbase = 'chicago2006'\ntitle = '{TITLE}'\ncaution = '<img src=x onerror=y>'\n"
-        "[clinic]\nisolation_rooms = 3\n[sources]\n'clinic.isolation_rooms' = '<i>assumption</i>'\n",
+        f"kind = 'scenario'\nbase = 'chicago2006'\ntitle = '{TITLE}'\ncaution = '<img src=x "
+        "onerror=y>'\n[clinic]\nisolation_rooms = 3\n[sources]\n'clinic.isolation_rooms' = "
+        "'<i>assumption</i>'\n",
         "utf-8",
     )
     request = ("run", str(scenario), "--replications", "30", "--out", str(path / "run"))
