@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "'<i>assumption</i>'\n",
         "utf-8",
     )
-    request = ("run", str(scenario), "--replications", "30", "--out", str(path / "run"))
+    request = ("run", str(scenario), "--replications", "100", "--out", str(path / "run"))
     assert command_line(list(request)) == 0
     return path / "run"
 

@@ -81,3 +81,37 @@ def test_a_queue_leaves_no_twin_but_closed_forms_and_extremes(tmp_path: Path) ->
     assert failed(found) == set()
     (arrivals,) = (check for check in found if check.what.startswith("Patients who come"))
     assert arrivals.expected == 40.0
+
+
+@pytest.mark.parametrize("replications", [1, 3])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "cohort.patients=1",
+        "active_disease.hazard_per_year=1e6",
+        "harvest.marrow.failure=1",
+        "aplasia.duration_days=0",
+        "harvest.duration_days=0",
+    ],
+)
+def test_too_little_to_judge_by_gives_no_alarm(change: str, replications: int, tmp_path: Path) -> None:
+    loaded = load("chicago2006", [change, "harvest.target_million_per_kg=20"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_run(loaded, Budget(replications, 1), tmp_path)
+    found = checks(loaded.scenario, read_run(tmp_path))
+    assert failed(found) == set()
+    assert "exact twin" not in {check.kind for check in found}
+    assert "extreme" in {check.kind for check in found}
+
+
+def test_a_rare_event_that_came_up_once_does_not_shrink_its_own_error(made: tuple[Scenario, Run]) -> None:
+    scenario, run = made
+    patients = 300 * 50
+    once = run.endpoints.copy()
+    at = once["endpoint"] == "death_by_cause_toxicity"
+    share = 1 / patients
+    once.loc[at, ["estimate", "mc_se"]] = share, (share * (1 - share) / patients) ** 0.5
+    (check,) = (c for c in checks(scenario, run, once) if c.what == "Death from toxicity")
+    expected = (check.expected * (1 - check.expected) / patients) ** 0.5
+    assert check.mc_se == pytest.approx(expected, rel=1e-6)
