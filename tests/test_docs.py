@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import sim
 from sim.cli import run as command_line
+from sim.outcomes.one_trial import Patients, report_trial
 from sim.scenario.load import load
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +62,81 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
         assert (ROOT / link).is_file(), link
 
 
+RESULTS = (ROOT / "docs" / "results.md").read_text("utf-8")
+
+
+def examples(language: str) -> dict[str, str]:
+    """Return the examples of docs/results.md in a language by their headings."""
+    found = {}
+    for section in RESULTS.split("\n## ")[1:]:
+        for block in re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL):
+            found[section.splitlines()[0]] = block
+    return found
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run what the examples read, smaller, and return the folder in which they run."""
+    folder = tmp_path_factory.mktemp("examples")
+    (command,) = re.findall(r"\$ lupus-hsct (.*)", RESULTS)
+    done = subprocess.run(
+        [sys.executable, "-m", "sim.cli", *shlex.split(command), "--replications", "40"],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    assert done.returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(("which", "said"), [("pandas", "of trials,"), ("DuckDB", "lupus"), ("vidigi", "")])
+def test_the_examples_for_results_run_and_are_about_ten_lines(which: str, said: str, mine: Path) -> None:
+    code = examples("python")[which]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 14
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=mine, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
+
+
+def test_the_log_for_vidigi_has_its_schema(mine: Path) -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", examples("python")["vidigi"]], cwd=mine, check=True)
+    log = pd.read_csv(mine / "results" / "vidigi.csv")
+    assert list(log.columns) == ["entity_id", "pathway", "event_type", "event", "time", "resource_id"]
+    assert set(log["event_type"]) == {"arrival_departure", "queue", "resource_use", "resource_use_end"}
+    ends = log[log["event_type"] == "arrival_departure"]
+    assert sorted(ends["event"].unique()) == ["arrival", "depart"]
+    assert (ends["entity_id"].value_counts() == 2).all()
+    used = log[log["event_type"] == "resource_use"]
+    assert used["resource_id"].isin([1, 2, 3]).all()
+    assert log[log["event_type"] == "queue"]["resource_id"].isna().all()
+    assert log.groupby("entity_id")["time"].is_monotonic_increasing.all()
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="needs R")
+def test_r_gets_what_the_report_says(mine: Path) -> None:
+    """R itself reads the rows; as CSV, for nanoparquet is rarely there."""
+    if subprocess.run(["Rscript", "-e", "library(survival)"], capture_output=True, check=False).returncode:
+        pytest.skip("needs R's package survival")
+    run = sim.read_run(mine / "results" / "mine")
+    assert run.patients is not None
+    run.patients.to_csv(mine / "patients.csv", index=False)
+    code = examples("r")["R"].replace("library(nanoparquet)\n", "")
+    reader = 'read_parquet <- function(path) read.csv("patients.csv")\n'
+    done = subprocess.run(
+        ["Rscript", "-e", reader + code], cwd=mine, capture_output=True, text=True, check=True
+    )
+    said = re.findall(r"^ *5 .*", done.stdout, flags=re.MULTILINE)[0].split()
+    report = report_trial(
+        Patients(run.patients[run.patients["replication"] == 1], load("chicago2006").scenario)
+    )
+    readings = report.curves[0].readings
+    expected = (readings.at_risk[-1], readings.estimate[-1], readings.lower[-1], readings.upper[-1])
+    got = [float(said[place]) for place in (1, 3, 5, 6)]
+    assert got == pytest.approx(expected, abs=6e-4)
+
+
 def test_the_reference_is_up_to_date() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == made, "run python docs/make_reference.py"
@@ -82,3 +161,5 @@ def test_the_wheel_carries_the_scenarios(tmp_path: Path) -> None:
     assert str(tmp_path) in done.stdout.splitlines()[0]
     for scenario in (ROOT / "scenarios").glob("*.toml"):
         assert scenario.stem in done.stdout
+    templates = Path(str(wheel)[:-4]) / "sim" / "show" / "templates"
+    assert {path.name for path in templates.iterdir()} == {"report.html", "report.css", "parts.html"}

@@ -15,21 +15,21 @@ from typing import Any, Literal, TypeAlias
 from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Cause, Place
 from sim.outcomes.occupancy import READ_REPLICATIONS, is_limited
 from sim.patient.streams import Stream
-from sim.scenario.describe import value_text
 from sim.scenario.endpoints import ENDPOINTS
 from sim.scenario.evidence import all_evidence, ids_in
 from sim.scenario.schema import PoissonArrivals, Scenario
-from sim.scenario.values import get_value
+from sim.show.formats import format_parameter
 
 REFERENCE = "Monks T et al. J Simulation 2019;13:55-67. doi:10.1080/17477778.2018.1442155"
 
 LEFT_OUT = (
     "Left out of the model: graft failure (the conditioning spares the marrow), response to the mobilising "
-    "drug, "
-    "second remission after relapse, gonadal failure, second cancer, secondary autoimmune disease. Bleeding, "
-    "antiphospholipid and cardiac deaths are part of toxicity; viral and mould infections are part of late "
-    "infection. Not to be read beyond 10 years."
+    "drug, second remission after relapse, gonadal failure, second cancer, secondary autoimmune disease. "
+    "Bleeding, antiphospholipid and cardiac deaths are part of toxicity; viral and mould infections are "
+    "part of late infection. Not to be read beyond 10 years."
 )
+
+_HAZARD = "\N{MINUS SIGN}ln(1\N{NO-BREAK SPACE}\N{MINUS SIGN}\N{NO-BREAK SPACE}q)"
 
 Status: TypeAlias = Literal["answered", "in part", "unanswered"]
 
@@ -118,12 +118,9 @@ def _outputs(facts: Facts) -> Parts:
     yield Said(f"{len(ENDPOINTS)} endpoints, each with its definition and denominator.", "endpoints")
     yield Said(
         "Estimates are ratios of sums over replications, from histories without censoring. Their Monte "
-        "Carlo error "
-        "is that of a ratio estimator over replications; shares get Wilson's interval at the effective "
-        "number that "
-        "it implies. The range of one trial is the 2.5% to 97.5% range of what single virtual trials "
-        "report at "
-        "their data cut."
+        "Carlo error is that of a ratio estimator over replications; shares get Wilson's interval at the "
+        "effective number that it implies. The range of one trial is the 2.5% to 97.5% range of what "
+        "single virtual trials report at their data cut."
     )
     limited = is_limited(facts.scenario)
     if limited:
@@ -157,10 +154,9 @@ def _logic(_facts: Facts) -> Parts:
     yield Said(f"Moves between places: {moves}. Death and the end of follow-up can come in any place.")
     causes = ", ".join(cause.name.lower() for cause in Cause)
     yield Said(
-        f"Causes of death, in the order that counts at equal times: {causes}. Each is a latent time, and the "
-        "earliest wins. Disease is active, then in remission from engraftment in responders, then "
-        "relapsed; a "
-        "hazard is spent from one budget for life, at the rate of the present status."
+        f"Causes of death, in the order that counts at equal times: {causes}. Each is a latent time, and "
+        "the earliest wins. Disease is active, then in remission from engraftment in responders, then "
+        "relapsed; a hazard is spent from one budget for life, at the rate of the present status."
     )
 
 
@@ -177,25 +173,22 @@ def _algorithms(facts: Facts) -> Parts:
     relapse = facts.scenario.relapse
     yield Said(
         "Queues are first come, first served. Harvest goes on, one session a day, until the target before "
-        "selection "
-        "or the most sessions; short of the target marrow is harvested. A patient with an infection in "
-        "mobilisation is postponed. Discharge comes at the later of engraftment with its delay and the end "
-        "of an "
-        "infection."
+        "selection or the most sessions; short of the target marrow is harvested. A patient with an "
+        "infection in mobilisation is postponed. Discharge comes at the later of engraftment with its "
+        "delay and the end of an infection."
     )
     yield Said(
-        f"Relapse: {relapse.dist}, shape {relapse.shape:g}, from day {relapse.start_day:g} after reinfusion. "
-        "Background mortality: -ln(1 - q) of the life table at the attained age, times the standardised "
-        "mortality "
-        "ratio."
+        f"Relapse: {relapse.dist}, shape {relapse.shape:g}, from day {relapse.start_day:g} after "
+        f"reinfusion. Background mortality: {_HAZARD} of the life table at the attained age, times the "
+        "standardised mortality ratio."
     )
 
 
 def _entities(_facts: Facts) -> Parts:
     yield Said(
         "Patients. Each has an age, a sex, a place, a disease status and a fate, everything that is drawn "
-        "for it in "
-        f"advance, from {len(Stream)} named streams: {', '.join(stream.value for stream in Stream)}."
+        f"for it in advance, from {len(Stream)} named streams: "
+        f"{', '.join(stream.value for stream in Stream)}."
     )
 
 
@@ -203,7 +196,9 @@ def _activities(facts: Facts) -> Parts:
     for place, there in MOVES.items():
         onwards = f"then {' or '.join(map(_words, there))}" if there else "the last place"
         values = "; ".join(
-            f"{row['key']} = {value_text(row['value'])}" for row in facts.rows if _is_duration(row, place)
+            f"{row['key']}: {format_parameter(row['value'])}"
+            for row in facts.rows
+            if _is_duration(row, place)
         )
         yield Said(f"{_words(place).capitalize()}: {onwards}{f'. {values}' if values else ''}.")
 
@@ -227,18 +222,15 @@ def _resources(facts: Facts) -> Parts:
         yield Said(
             f"{resource.capitalize()}s: {capacities[resource]}; held in {', '.join(map(_words, places))}."
         )
-    yield Said(
-        f"After a stay a room is prepared: {value_text(_plain(facts, 'clinic.room_turnaround_days'))} days."
-    )
+    turnaround = next(row for row in facts.rows if row["key"] == "clinic.room_turnaround_days")
+    yield Said(f"After a stay a room is prepared; days: {format_parameter(turnaround['value'])}.")
 
 
 def _queues(_facts: Facts) -> Parts:
     yield Said(
         "One queue for apheresis slots and one for isolation rooms, both first come, first served, without "
-        "limit. "
-        "Whoever dies leaves the queue; nobody balks or jumps it. At equal times: death, then the end of a "
-        "stay and "
-        "release, then entry to a queue, then grant, in order of the patients' numbers."
+        "limit. Whoever dies leaves the queue; nobody balks or jumps it. At equal times: death, then the "
+        "end of a stay and release, then entry to a queue, then grant, in order of the patients' numbers."
     )
 
 
@@ -335,10 +327,9 @@ def _software(facts: Facts) -> Parts:
 def _sampling(_facts: Facts) -> Parts:
     yield Said(
         "Philox, a counter-based generator of NumPy, in streams addressed by name: each number is a pure "
-        "function of "
-        "seed, stream, patient, replication and occurrence. Scenarios under one seed share all luck "
-        "(common random "
-        "numbers), patient by patient. Durations come by the inverse distribution function."
+        "function of seed, stream, patient, replication and occurrence. Scenarios under one seed share all "
+        "luck (common random numbers), patient by patient. Durations come by the inverse distribution "
+        "function."
     )
 
 
@@ -358,8 +349,7 @@ def _execution(facts: Facts) -> Parts:
 def _system(_facts: Facts) -> Parts:
     yield Said(
         "Run time, processors and machine are in timings.json of the run folder, and not on this page, so "
-        "that "
-        "identical runs give identical pages."
+        "that identical runs give identical pages."
     )
     yield Missing("Memory and model of the processor are not recorded.")
 
@@ -380,11 +370,6 @@ def _code(facts: Facts) -> Parts:
 
 def _words(place: Place) -> str:
     return place.value.replace("_", " ")
-
-
-def _plain(facts: Facts, key: str) -> Any:
-    found = get_value(facts.scenario, key)
-    return found.model_dump(exclude_none=True) if hasattr(found, "model_dump") else found
 
 
 def _evidence(facts: Facts) -> list[str]:

@@ -6,7 +6,7 @@ No figure gets more digits than its uncertainty supports, and no share loses its
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -83,6 +83,18 @@ def format_difference(endpoint: Endpoint, value: float, half_width: float) -> st
     if text.startswith("-"):
         return text.replace("-", "\N{MINUS SIGN}")
     return text if float(text) == 0 else f"+{text}"
+
+
+def format_parameter(value: Any) -> str:
+    """Write a parameter's value for reading, a distribution in words; the manifest has all digits."""
+    if isinstance(value, Mapping):
+        if value.get("dist") == "fixed":
+            return format_parameter(value["value"])
+        members = ", ".join(
+            f"{name} {format_parameter(item)}" for name, item in value.items() if name != "dist"
+        )
+        return f"{value['dist']}, {members}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:

@@ -139,6 +139,5 @@ def _note(patients: Patients, trials: int) -> str:
     )
     return (
         f"Areas: the whole courses of the {size}, nobody censored. The shares named beside the upper panel "
-        "are "
-        "those of all trials."
+        "are those of all trials."
     )

@@ -93,7 +93,7 @@ def _draw(
     axis.grid(axis="y")
     percent_axis(axis, "y")
     axis.set_title(BY_NAME[name].label, loc="left", fontsize=NOTE_SIZE + 1, weight="bold", pad=5)
-    axis.set_xlabel("Deaths in one of them")
+    axis.set_xlabel(f"Deaths in a virtual {what}")
     axis.set_ylabel(f"Virtual {what}s")
     if observed is not None:
         count, target = observed
@@ -121,8 +121,8 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
     fewer = format_share(float(shares[:count].sum()), 0.005)
     what = what.removesuffix("s") if count == 1 else what
     return (
-        f"{as_published} of virtual trials of {size} see {count} {what}, as published; "
-        f"{fewer} see fewer and {more} see more"
+        f"{as_published} of virtual trials of {size} see {count} {what}, as published; {fewer} see fewer "
+        f"and {more} see more"
     )
 
 

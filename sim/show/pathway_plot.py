@@ -227,6 +227,6 @@ def _finding(shown: Sequence[Place], found: Mapping[Place, Stay] | None) -> str:
     if math.isnan(found[Place.APLASIA].entered_on_day):
         return "Nobody reaches reinfusion"
     return (
-        f"{reached} of the enrolled reach reinfusion, "
-        f"{found[Place.APLASIA].entered_on_day:.0f} days after enrolment on average"
+        f"{reached} of the enrolled reach reinfusion, {found[Place.APLASIA].entered_on_day:.0f} days after "
+        "enrolment on average"
     )

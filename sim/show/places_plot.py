@@ -19,12 +19,12 @@ from sim.show.areas import Layer, draw_areas
 from sim.show.formats import format_share
 from sim.show.lane_drawing import PLACES, STATUSES, Look
 from sim.show.lanes import ACTIVE, QUEUEING, RELAPSED, REMISSION
-from sim.show.style import NOTE_SIZE, percent_axis, sheet, styled
+from sim.show.style import INK, NOTE_SIZE, percent_axis, sheet, styled
 from sim.show.trial_data import DEAD, Shares, places, statuses, stays, table_of, times_to
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.8, 1.95
 _TALL, _FOOT, _GAP = 2.5, 0.5, 0.75
-_DEAD = Look("Dead", "#3f4247", 1.0)
+_DEAD = Look("Dead", INK, 1.0)
 _HOME = Look("Home", "#dfe1e4", 1.0)
 
 

@@ -20,12 +20,15 @@ from markupsafe import Markup, escape
 from pydantic import ValidationError
 
 from sim.outcomes.one_trial import TrialReport, report_trial
+from sim.scenario.endpoints import label
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show import report_tables as tables
 from sim.show.checklist import REFERENCE, Facts, checklist, evidence_in_use
 from sim.show.figure_words import in_order, words_of
 from sim.show.inline_svg import Inlined, Styles, inline
+from sim.show.run_figures import headlines
+from sim.show.table import range_bands
 from sim.show.trial_data import one_trial
 from sim.study.run import Run, read_run
 from sim.study.verification import Check, verify
@@ -72,8 +75,21 @@ class Report:
 
     @property
     def finding(self) -> str:
-        """The finding in one sentence: what the lead figure says."""
-        return "" if self.lead is None else f"{self.lead.picture.title.rstrip('.')}."
+        """The finding in one sentence: what the lead figure says, and over a range between which figures."""
+        if self.lead is None:
+            return ""
+        points = self.run.points
+        if points is not None and self.scenario.cohort.enters_at != "home":
+            found = range_bands(points)
+            said = [f"{label(key)}: {found[key]}" for key in headlines(self.scenario) if key in found]
+            if said:
+                return f"Over the range, {lower_first('; '.join(said))}."
+        return f"{self.lead.picture.title.rstrip('.')}."
+
+
+def lower_first(text: str) -> str:
+    """Return a text that goes on within a sentence."""
+    return text[:1].lower() + text[1:]
 
 
 def report_study(folder: Path, *, force: bool = False) -> tuple[Path, Report]:

@@ -17,7 +17,7 @@ from sim.scenario.endpoints import BY_NAME
 from sim.scenario.evidence import all_evidence
 from sim.scenario.schema import Scenario
 from sim.show.checklist import sets_it
-from sim.show.formats import format_share, rows
+from sim.show.formats import format_parameter, format_share, rows
 from sim.show.table import cells, row_label
 from sim.study.folder import TIMINGS
 from sim.study.verification import Check
@@ -69,22 +69,12 @@ def parameters(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "value": _value(row["value"]),
+            "value": format_parameter(row["value"]),
             "own": sets_it(row),
             "from": _origin(str(row["inherited_from"])),
         }
         for row in manifest["parameters"]
     ]
-
-
-def _value(value: Any) -> str:
-    """Write a value for reading; the manifest has all its digits."""
-    if isinstance(value, Mapping):
-        if value.get("dist") == "fixed":
-            return _value(value["value"])
-        members = ", ".join(f"{name} {_value(item)}" for name, item in value.items() if name != "dist")
-        return f"{value['dist']}, {members}"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _origin(inherited_from: str) -> str:

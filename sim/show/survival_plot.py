@@ -17,6 +17,7 @@ from sim.show.risk_rows import RISK_ROW, draw_at_risk
 from sim.show.style import (
     BLUE,
     INK,
+    NOTE_SIZE,
     ORANGE,
     TEXT_SIZE,
     empty_figure,
@@ -24,6 +25,7 @@ from sim.show.style import (
     sheet,
     spread,
     styled,
+    text_width,
 )
 
 _JOINED = "\N{NO-BREAK SPACE}"
@@ -60,12 +62,12 @@ def survival_figure(
     drawn = curves[curves["endpoint"].isin(list(_CURVES)) & curves["estimate"].notna()]
     if drawn.empty:
         return empty_figure("No survival curves to show: nobody was reinfused", title)
-    said = [*_notes(read), *_risk_notes(at_risk), *notes]
+    left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
+    ranges = at_risk is not None and _ranges_fit(at_risk, across)
+    said = [*_notes(read), *_risk_notes(at_risk, ranges=ranges), *notes]
     rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(_CURVES))
     page = sheet(_finding(read), _lines(read, title), said, width=7.8, height=4.15 + rows_below)
-    axis = page.axes(
-        0.8 if at_risk is None else 1.5, 0.5 + rows_below, 4.95 if at_risk is None else 4.25, 3.55
-    )
+    axis = page.axes(left, 0.5 + rows_below, across, 3.55)
     for name, (colour, _) in _CURVES.items():
         _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)
     for name, (colour, _) in _CURVES.items():
@@ -90,28 +92,39 @@ def survival_figure(
     _dress(axis, float(drawn["time_years"].max()))
     _label_curves(axis, drawn, read)
     if at_risk is not None:
-        _write_at_risk(axis, at_risk)
+        _write_at_risk(axis, at_risk, ranges=ranges)
     return page.figure
 
 
-def _write_at_risk(axis: Axes, at_risk: pd.DataFrame) -> None:
+def _write_at_risk(axis: Axes, at_risk: pd.DataFrame, *, ranges: bool) -> None:
     times = sorted(set(at_risk["time_years"]))
     numbers = []
     for name, (_, word) in _CURVES.items():
         of_curve = at_risk[at_risk["endpoint"] == name].sort_values("time_years")
-        texts = [f"{row.median} ({row.lower}-{row.upper})" for row in of_curve.itertuples()]
+        texts = [_risk_text(row, ranges=ranges) for row in of_curve.itertuples()]
         numbers.append((word.capitalize(), texts))
     draw_at_risk(axis, times, "At risk", numbers, [colour for colour, _ in _CURVES.values()])
 
 
-def _risk_notes(at_risk: pd.DataFrame | None) -> list[str]:
+def _risk_text(row: Any, *, ranges: bool) -> str:
+    return f"{row.median} ({row.lower}-{row.upper})" if ranges else f"{row.median}"
+
+
+def _ranges_fit(at_risk: pd.DataFrame, width: float) -> bool:
+    """Tell whether ranges beside the medians leave a gap between the columns."""
+    times = len(set(at_risk["time_years"]))
+    widest = max(text_width(_risk_text(row, ranges=True), NOTE_SIZE) for row in at_risk.itertuples())
+    return widest < 0.97 * width / max(times - 1, 1)
+
+
+def _risk_notes(at_risk: pd.DataFrame | None, *, ranges: bool) -> list[str]:
     if at_risk is None:
         return []
     trials = int(at_risk["trials"].iloc[0])
+    spread_text = " (95% of them)" if ranges else ""
     return [
         f"At risk: patients that a trial still follows then, event-free: median over {trials:,} virtual "
-        "trials "
-        "(95% of them)."
+        f"trials{spread_text}."
     ]
 
 

@@ -65,7 +65,7 @@ def published_table(
     aimed = [row for row in read if row.has_target]
     others = [row for row in read if not row.has_target]
     shown = aimed + (others if full else [] if aimed else _headlines(read, scenario))
-    bands = {} if points is None else _bands(points)
+    bands = {} if points is None else range_bands(points)
     table = Table(
         caption=Text("\n".join(["", *_notes(shown), *_range_notes(scenario, bands)])),
         caption_justify="left",
@@ -158,13 +158,13 @@ def range_table(points: pd.DataFrame, scenario: Scenario) -> Table:
         found = {row.key: row for row in rows(of_point)}
         table.add_row(*map(written, point), *(_bare(row, found[row.key].simulated_text) for row in heads))
     table.rows[-1].end_section = True
-    bands = _bands(points)
+    bands = range_bands(points)
     between = [bands.get(row.key, "") for row in heads]
     table.add_row("over the whole range", *[""] * (len(keys) - 1), *between)
     return table
 
 
-def _bands(points: pd.DataFrame) -> dict[Key, str]:
+def range_bands(points: pd.DataFrame) -> dict[Key, str]:
     """Return between which figures each endpoint lies over a range, where there are any."""
     by_key: dict[Key, list[Row]] = {}
     for row in rows(points):

@@ -170,8 +170,7 @@ def _finding(curves: Sequence[Curve]) -> str:
 
 def _note(report: TrialReport) -> str:
     return (
-        f"{report.reinfused or report.enrolled} patients, read at the data cut. Bands: pointwise log-log 95% "
-        "intervals of this one trial, no Monte Carlo error. Ticks: patients censored. A curve ends with "
-        "the last "
-        "patient followed."
+        f"{report.reinfused or report.enrolled} patients, read at the data cut. Bands: pointwise log-log "
+        "95% intervals of this one trial, no Monte Carlo error. Ticks: patients censored. A curve ends "
+        "with the last patient followed."
     )

@@ -63,11 +63,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
     scenario = path / "mine.toml"
     scenario.write_text(
-        f"kind = 'scenario'\nbase = 'chicago2006'\ntitle = '{TITLE}'\ncaution = '<img src=x onerror=y>'\n"
-        "[clinic]\nisolation_rooms = 3\n[sources]\n'clinic.isolation_rooms' = '<i>assumption</i>'\n",
+        f"kind = 'scenario'\nbase = 'chicago2006'\ntitle = '{TITLE}'\ncaution = '<img src=x "
+        "onerror=y>'\n[clinic]\nisolation_rooms = 3\n[sources]\n'clinic.isolation_rooms' = "
+        "'<i>assumption</i>'\n",
         "utf-8",
     )
-    request = ("run", str(scenario), "--replications", "30", "--out", str(path / "run"))
+    request = ("run", str(scenario), "--replications", "100", "--out", str(path / "run"))
     assert command_line(list(request)) == 0
     return path / "run"
 
@@ -270,6 +271,13 @@ def test_every_shipped_scenario_has_a_report_that_opens_with_its_finding(name: s
     assert report.lead.name == expected
     page = Page((tmp_path / "run" / "report.html").read_text("utf-8"))
     assert report.finding in page.text
+    if name == "no_isolation":
+        assert re.match(
+            r"Over the range, treatment-related mortality: between [\d.]+%? and [\d.]+%; Overall",
+            report.finding,
+        )
+    figures = [figure["id"] for figure in page.all("figure")]
+    assert sorted(figures) == sorted(f"figure-{figure.name}" for figure in report.figures)
     assert all(check.passed for check in report.checks if check.kind == "extreme")
 
 

@@ -134,3 +134,27 @@ def test_no_word_is_clipped_and_labels_keep_apart(
     assert len(boxes) == 4
     for number, box in enumerate(boxes):
         assert not any(box.shrunk(0.9, 0.9).overlaps(other) for other in boxes[:number])
+
+
+def test_numbers_at_risk_lose_their_ranges_where_these_would_touch(
+    curves: pd.DataFrame, endpoints: pd.DataFrame, words: Callable[[Figure], str]
+) -> None:
+    names = ("overall_survival", "disease_free_survival")
+    for size, shown in ((20, True), (20_000, False)):
+        table = pd.DataFrame(
+            [
+                {
+                    "endpoint": name,
+                    "time_years": float(year),
+                    "median": size,
+                    "lower": size,
+                    "upper": size,
+                    "trials": 9,
+                }
+                for name in names
+                for year in range(6)
+            ]
+        )
+        said = words(survival_figure(curves, endpoints, "", at_risk=table))
+        assert (f"{size} ({size}-{size})" in said) is shown
+        assert ("9 virtual trials (95% of them)" in said) is shown

@@ -1,0 +1,117 @@
+"""Verification agrees with what is right, and finds what is wrong."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sim.scenario.load import load
+from sim.scenario.schema import Scenario
+from sim.scenario.values import with_values
+from sim.study.budget import Budget
+from sim.study.run import Run, read_run, write_run
+from sim.study.verification import CLOSE, Check, verify
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Run]:
+    loaded, folder = load("chicago2006"), tmp_path_factory.mktemp("run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_run(loaded, Budget(300, 1), folder)
+    return loaded.scenario, read_run(folder)
+
+
+def checks(scenario: Scenario, run: Run, endpoints: pd.DataFrame | None = None) -> list[Check]:
+    table = run.endpoints if endpoints is None else endpoints
+    return verify(scenario, 1, table, run.replications, run.patients)
+
+
+def failed(found: list[Check]) -> set[str]:
+    return {check.what for check in found if not check.passed}
+
+
+def test_a_right_run_agrees_with_all_that_is_known(made: tuple[Scenario, Run]) -> None:
+    found = checks(*made)
+    assert failed(found) == set()
+    kinds = [check.kind for check in found]
+    assert kinds.count("closed form") == 4
+    assert kinds.count("extreme") == 6
+    assert kinds.count("exact twin") == 58
+    worst = max(abs(check.z) for check in found if check.mc_se > 0)
+    assert 1 < worst < CLOSE
+
+
+def test_a_figure_that_is_off_by_more_than_its_error_is_found(made: tuple[Scenario, Run]) -> None:
+    scenario, run = made
+    wrong = run.endpoints.copy()
+    at = (wrong["endpoint"] == "overall_survival") & (wrong["time_years"] == 3.0)
+    wrong.loc[at, "estimate"] += 8 * wrong.loc[at, "mc_se"]
+    assert failed(checks(scenario, run, wrong)) == {"Overall survival, 3 y"}
+
+
+def test_incidences_that_do_not_add_up_are_found(made: tuple[Scenario, Run]) -> None:
+    scenario, run = made
+    wrong = run.endpoints.copy()
+    at = (wrong["endpoint"] == "no_response") & (wrong["time_years"] == 5.0)
+    wrong.loc[at, "estimate"] = 1e-6
+    assert {what for what in failed(checks(scenario, run, wrong)) if "together" in what}
+
+
+def test_a_run_of_another_scenario_is_found(made: tuple[Scenario, Run]) -> None:
+    scenario, run = made
+    other = with_values(scenario, {"relapse.scale_years": 20.0, "cohort.female": 0.7, "arrivals.power": 1.0})
+    found = failed(checks(other, run))
+    assert {"Relapse, 5 y", "Share of women", "Disease-free survival, 5 y"} <= found
+    assert any(what.startswith("Share enrolled in the first half") for what in found)
+    assert "Treatment-related mortality" not in found
+
+
+def test_a_queue_leaves_no_twin_but_closed_forms_and_extremes(tmp_path: Path) -> None:
+    loaded = load("open_clinic", ["arrivals.years=0.5"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_run(loaded, Budget(60, 1), tmp_path)
+    run = read_run(tmp_path)
+    found = checks(loaded.scenario, run)
+    assert {check.kind for check in found} == {"closed form", "extreme"}
+    assert failed(found) == set()
+    (arrivals,) = (check for check in found if check.what.startswith("Patients who come"))
+    assert arrivals.expected == 40.0
+
+
+@pytest.mark.parametrize("replications", [1, 3])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "cohort.patients=1",
+        "active_disease.hazard_per_year=1e6",
+        "harvest.marrow.failure=1",
+        "aplasia.duration_days=0",
+        "harvest.duration_days=0",
+    ],
+)
+def test_too_little_to_judge_by_gives_no_alarm(change: str, replications: int, tmp_path: Path) -> None:
+    loaded = load("chicago2006", [change, "harvest.target_million_per_kg=20"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_run(loaded, Budget(replications, 1), tmp_path)
+    found = checks(loaded.scenario, read_run(tmp_path))
+    assert failed(found) == set()
+    assert "exact twin" not in {check.kind for check in found}
+    assert "extreme" in {check.kind for check in found}
+
+
+def test_a_rare_event_that_came_up_once_does_not_shrink_its_own_error(made: tuple[Scenario, Run]) -> None:
+    scenario, run = made
+    patients = 300 * 50
+    once = run.endpoints.copy()
+    at = once["endpoint"] == "death_by_cause_toxicity"
+    share = 1 / patients
+    once.loc[at, ["estimate", "mc_se"]] = share, (share * (1 - share) / patients) ** 0.5
+    (check,) = (c for c in checks(scenario, run, once) if c.what == "Death from toxicity")
+    expected = (check.expected * (1 - check.expected) / patients) ** 0.5
+    assert check.mc_se == pytest.approx(expected, rel=1e-6)
