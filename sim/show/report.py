@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from pydantic import ValidationError
 
 from sim.outcomes.one_trial import TrialReport, report_trial
-from sim.scenario.endpoints import label
+from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show import report_tables as tables
@@ -81,15 +81,17 @@ class Report:
         points = self.run.points
         if points is not None and self.scenario.cohort.enters_at != "home":
             found = range_bands(points)
-            said = [f"{label(key)}: {found[key]}" for key in headlines(self.scenario) if key in found]
+            said = [f"{_spoken(key)} is {found[key]}" for key in headlines(self.scenario) if key in found]
             if said:
-                return f"Over the range, {lower_first('; '.join(said))}."
+                return f"Over the range, {', and '.join(said)}."
         return f"{self.lead.picture.title.rstrip('.')}."
 
 
-def lower_first(text: str) -> str:
-    """Return a text that goes on within a sentence."""
-    return text[:1].lower() + text[1:]
+def _spoken(key: Key) -> str:
+    """Name an endpoint within a sentence."""
+    name, time = key
+    text = BY_NAME[name].label.lower()
+    return text if time is None else f"{text} at {time:g} years"
 
 
 def report_study(folder: Path, *, force: bool = False) -> tuple[Path, Report]:

@@ -272,10 +272,13 @@ def test_every_shipped_scenario_has_a_report_that_opens_with_its_finding(name: s
     page = Page((tmp_path / "run" / "report.html").read_text("utf-8"))
     assert report.finding in page.text
     if name == "no_isolation":
-        assert re.match(
-            r"Over the range, treatment-related mortality: between [\d.]+%? and [\d.]+%; Overall",
-            report.finding,
+        share = r"(between [\d.]+%? and )?[\d.]+%"
+        mortality, survival = (
+            f"treatment-related mortality is {share}",
+            f"overall survival at 5 years is {share}",
         )
+        said = rf"Over the range, {mortality}, and {survival}\."
+        assert re.fullmatch(said, report.finding)
     figures = [figure["id"] for figure in page.all("figure")]
     assert sorted(figures) == sorted(f"figure-{figure.name}" for figure in report.figures)
     assert all(check.passed for check in report.checks if check.kind == "extreme")
