@@ -118,7 +118,10 @@ class Mobilisation(Table):
     """Cyclophosphamide and growth factor until the stem cells are in the blood."""
 
     duration_days: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=11, sd=1.5), "chemotherapy to first apheresis", "days", "P09"
+        Lognormal(dist="lognormal", mean=11, sd=1.5),
+        "chemotherapy to first apheresis",
+        "days",
+        "P09; sd: assumption",
     )
     infection: MobilisationInfection
 
@@ -210,7 +213,10 @@ class Aplasia(Table):
     """From reinfusion to engraftment."""
 
     duration_days: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=9, sd=1.1), "reinfusion to engraftment", "days", "B31 P07"
+        Lognormal(dist="lognormal", mean=9, sd=1.1),
+        "reinfusion to engraftment",
+        "days",
+        "B31 P07; sd: assumption",
     )
     discharge_delay_days: Distribution = _parameter(
         Lognormal(dist="lognormal", mean=3, sd=1), "engraftment to discharge", "days", "assumption"

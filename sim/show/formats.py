@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
+from sim.scenario.evidence import all_evidence, ids_in
 
 _MOST_DECIMALS = 4
 _VERDICT = 3 / 1.96
@@ -164,6 +165,12 @@ class Row:
     def assumed(self) -> bool:
         """Whether the target is an assumption and was never published."""
         return self.source.strip().lower().startswith("assumption")
+
+    @property
+    def unverified(self) -> bool:
+        """Whether the target is said to have been published, by somebody else than its authors."""
+        known = all_evidence()
+        return any(known[name].status == "unverified" for name in ids_in(self.source) if name in known)
 
     @property
     def fitted(self) -> bool:

@@ -197,6 +197,8 @@ def cells(row: Row, n: int | None) -> tuple[str, str, str, str]:
         target += " assumed"
     elif row.has_target and row.endpoint.trial == "count" and n is not None:
         target += f" ({round(row.target * n)} of {n})"
+    if row.has_target and row.unverified:
+        target += " unverified"
     if not row.fitted:
         target += " *"
     trial = format_range(row.endpoint, row.trial_lower, row.trial_upper)
@@ -225,6 +227,8 @@ def _notes(shown: list[Row]) -> list[str]:
     notes = list(_NOTES)
     if any(row.has_target and not row.fitted for row in shown):
         notes.append("*: printed and only compared: calibration did not solve for it.")
+    if any(row.has_target and row.unverified for row in shown):
+        notes.append("Unverified: told by another source than the paper, which could not be read in full.")
     if any(row.undefined > 0 for row in shown):
         notes.append("Undefined: nobody is at risk any more in such a trial; its range leaves these out.")
     if any(row.has_target and row.endpoint.trial == "kaplan_meier" and not row.assumed for row in shown):

@@ -239,7 +239,7 @@ def test_status_and_source(write: Write) -> None:
     found = status("aplasia.infection.case_fatality")
     assert found[:2] == ("assumption", "mine: no source given")
     assert found[2].startswith("overrides chicago2006: 0.0")
-    assert status("mobilisation.duration_days") == ("evidence", "P09", "default")
+    assert status("mobilisation.duration_days") == ("evidence", "P09; sd: assumption", "default")
     assert status("cohort.age_years")[0] == "assumption"
     solved = status("relapse.scale_years")
     assert solved[0] == "solved"
