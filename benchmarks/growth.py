@@ -20,7 +20,8 @@ from contestants import Work, histories, histories_and_endpoints
 
 from sim.scenario.load import Loaded, load
 from sim.study.budget import Budget
-from sim.study.montecarlo import measure
+from sim.study.experiment import Experiment
+from sim.study.montecarlo import simulate
 from sim.study.run import write_run
 
 SCENARIO = "chicago2006"
@@ -45,10 +46,16 @@ def time_patients(patients: int) -> Measured:
 
 
 def time_replications(replications: int) -> Measured:
-    """Time a study in memory of so many replications: seconds, and nanoseconds a patient."""
+    """Time a study of so many replications, on one core and on two: seconds, and nanoseconds a patient."""
     scenario = load(SCENARIO).scenario
-    seconds = _seconds(lambda: measure(scenario, replications, engine="arrays"))
-    return {"seconds": seconds, "nanoseconds": seconds * 1e9 / (replications * scenario.cohort.patients)}
+    patients = replications * scenario.cohort.patients
+    experiment = Experiment((scenario,), 1, "arrays")
+
+    def study(workers: int) -> float:
+        return _seconds(lambda: list(simulate([experiment], Budget(replications, workers=workers))))
+
+    one, two = study(1), study(2)
+    return {"seconds": one, "nanoseconds": one * 1e9 / patients, "seconds_two": two}
 
 
 def time_run(replications: int) -> Measured:
