@@ -13,14 +13,15 @@ from bare_numbers import Bare
 from plain_simpy import LeanTrial, Trial
 from yardstick import Numbers
 
-from sim.clinic import arrays, pathway
+from sim.clinic import pathway
 from sim.clinic.history import History
-from sim.outcomes.endpoints import read_endpoints
+from sim.outcomes.endpoints import Sums
 from sim.outcomes.occupancy import is_limited
 from sim.patient.fates import draw_fates
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import keys
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
+from sim.study.chunks import histories as simulated
 from sim.study.chunks import keep_freed_memory, play
 from sim.study.experiment import ROWS, Experiment
 
@@ -74,18 +75,13 @@ def contestants(scenario: Scenario) -> list[Contestant]:
 
 def histories(scenario: Scenario) -> Work:
     """Return the array simulator's work, fates included."""
-    return _pieces(scenario, lambda fates: arrays.simulate(scenario, fates))
+    return _tiles(scenario, endpoints=False)
 
 
 def histories_and_endpoints(scenario: Scenario) -> Work:
     """Return the array simulator's work, fates and endpoints included."""
 
-    def simulate(fates: Any) -> History:
-        history = arrays.simulate(scenario, fates)
-        read_endpoints(history, scenario)
-        return history
-
-    return _pieces(scenario, simulate)
+    return _tiles(scenario, endpoints=True)
 
 
 def study(scenario: Scenario) -> Work:
@@ -108,6 +104,26 @@ def _arrivals_per_enrolled(scenario: Scenario) -> float:
     if isinstance(arrivals, TrialArrivals):
         return 1.0
     return 1 + arrivals.warm_up_days / (arrivals.years * DAYS_PER_YEAR)
+
+
+def _tiles(scenario: Scenario, *, endpoints: bool) -> Work:
+    """Return work of which a unit is one piece of a study, as studies go through it."""
+    whole = is_limited(scenario)
+
+    def work(units: int) -> int:
+        keep_freed_memory()
+        luck, patients = Luck(1), 0
+        for piece in itertools.islice(_study(scenario), units):
+            sums = Sums()
+            for history in simulated(scenario, luck, piece, "arrays", whole=whole):
+                patients += int(np.count_nonzero(history.present))
+                if endpoints:
+                    sums.add(history, scenario)
+            if endpoints:
+                sums.readings(scenario)
+        return patients
+
+    return work
 
 
 def _pieces(scenario: Scenario, simulate: Callable[[Any], History]) -> Work:

@@ -7,17 +7,18 @@ products and comparisons, in the same written order.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.clinic.history import History, complete
+from sim.clinic.history import History, complete, joined
 from sim.clinic.pathway import Protocol
 from sim.clinic.queues import Served, serve
 from sim.clinic.states import ALIVE, Cause
-from sim.patient.fates import NEVER, Booleans, Fates
+from sim.patient.fates import NEVER, TILE, Booleans, Fate, Fates
+from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 
@@ -28,6 +29,14 @@ Latent: TypeAlias = list[Floats]
 
 def simulate(scenario: Scenario, fates: Fates) -> History:
     """Treat everybody in every replication and return what happened: `pathway.simulate`, to the bit."""
+    return joined(list(simulate_tiles(scenario, fates)))
+
+
+def simulate_tiles(scenario: Scenario, fates: Fates) -> Iterator[History]:
+    """Treat everybody, and yield what happened to some patients after others.
+
+    What follows a grant concerns each patient alone, and is worked out in arrays that stay in the cache.
+    """
     protocol = Protocol.of(scenario)
     shape = fates.enrolled.shape
     course: Columns = {}
@@ -39,9 +48,19 @@ def simulate(scenario: Scenario, fates: Fates) -> History:
             _mobilisation(protocol, fates, latent, course)
         else:
             _no_mobilisation(protocol, fates, course)
-        _transplant(protocol, fates, latent, course)
-        _end(protocol, fates, latent, course)
-        return complete(fates, course)
+        served = _rooms(protocol, fates, latent, course)
+    course["immunoablation"], course["room"] = served.start, served.number
+    at_once = max(TILE * BLOCK // max(shape[1], BLOCK), 1)
+    for first in range(0, shape[0], at_once):
+        some = slice(first, first + at_once)
+        own: Fates = Fate._make(array[some] for array in fates)
+        part = {name: array[some] for name, array in course.items()}
+        threats = [array[some] for array in latent]
+        with np.errstate(invalid="ignore"):
+            _transplant(protocol, own, threats, part)
+            _end(protocol, own, threats, part)
+            history = complete(own, part)
+        yield history
 
 
 def _mobilisation(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> None:
@@ -83,14 +102,18 @@ def _no_mobilisation(protocol: Protocol, fates: Fates, course: Columns) -> None:
     course["waiting"] = nowhere if at_home else fates.enrolled
 
 
+def _rooms(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> Served:
+    """Return who gets an isolation room, when, and which."""
+    request = _where(_earliest(latent) > course["waiting"], course["waiting"])
+    if math.isinf(protocol.rooms):
+        return Served.at_once(request)
+    return serve(request, protocol.rooms, _RoomStay(protocol, fates, latent))
+
+
 def _transplant(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> None:
     """Fill in the stay in the isolation room, and what it changes about the deaths to come."""
-    request = _where(_earliest(latent) > course["waiting"], course["waiting"])
-    served = Served.at_once(request)
-    if not math.isinf(protocol.rooms):
-        served = serve(request, protocol.rooms, _RoomStay(protocol, fates, latent))
-    course["immunoablation"], course["room"] = served.start, served.number
-    stay = Stay(protocol, served.start, RoomFate(*(getattr(fates, name) for name in _ROOM_FATES)), latent)
+    own = RoomFate(*(getattr(fates, name) for name in _ROOM_FATES))
+    stay = Stay(protocol, course["immunoablation"], own, latent)
     engrafted = stay.reinfused & (stay.death > stay.engraftment)
     course["aplasia"] = _where(stay.reinfused, stay.reinfusion)
     course["recovering_in_hospital"] = _where(engrafted, stay.engraftment)

@@ -19,13 +19,17 @@ def count(who: Booleans) -> Floats:
     return number
 
 
-def total(value: Floats, among: Booleans) -> Floats:
+def total(value: Floats, among: Booleans, before: Floats | None = None) -> Floats:
     """Return the sum of a value over some patients in each replication, one after the other.
+
+    ``before`` is the sum over the patients before these.
 
     NumPy picks the order of a sum by the array's shape, and a replication computed alone must give the same
     bits as in a batch: along the rows of several columns it goes in order, along a single column it does not.
     """
     summed: Floats = np.where(among, value, 0.0)
+    if before is not None:
+        summed[0] += before
     if summed.shape[1] == 1:
         summed = np.cumsum(summed, axis=0)[-1:]
     return np.asarray(np.add.reduce(summed, axis=0))

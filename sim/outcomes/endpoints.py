@@ -1,7 +1,8 @@
 """The endpoints, read off histories: as counts on everybody's whole course, and as a trial would report them.
 
 Times are compared as absolute days, never as differences, so that a death exactly at a reading time falls
-on the same side everywhere. Patients are read a fixed number at a time, which adds up in a fixed order.
+on the same side everywhere. Sums run from patient to patient, so that nothing depends on how many are read at
+a time.
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ class Sums:
                         before = self.reported.get(key)
                         both = trial if before is None else (before[0] + trial[0], before[1] + trial[1])
                         self.reported[key] = both
+
+    def add_up(self, name: str, value: Floats, among: Booleans) -> None:
+        """Add a value of some patients, one after the other."""
+        key = (name, None)
+        self.total[key] = total(value, among, self.total.get(key))
 
     def out_of(self, denominator: str, number: Floats) -> None:
         """Add to a denominator."""
@@ -282,7 +288,7 @@ def _from_reinfusion(view: _View, sums: Sums) -> Iterator[Row]:
             trial = count(in_remission & evaluable), count(evaluable)
         yield "in_remission", time, count(in_remission), trial
     years = _years_lived(history.death, history.aplasia, view.scenario)
-    yield "restricted_mean_survival", None, total(years, view.reinfused), None
+    sums.add_up("restricted_mean_survival", years, view.reinfused)
 
 
 def _from_enrolment(view: _View, sums: Sums) -> Iterator[Row]:
@@ -296,7 +302,7 @@ def _from_enrolment(view: _View, sums: Sums) -> Iterator[Row]:
             free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
             yield name, time, count(free), None
     years = _years_lived(history.death, history.enrolled, view.scenario)
-    yield "restricted_mean_survival_enrolled", None, total(years, view.enrolled), None
+    sums.add_up("restricted_mean_survival_enrolled", years, view.enrolled)
 
 
 def _stay(view: _View, sums: Sums) -> Iterator[Row]:
@@ -308,18 +314,18 @@ def _stay(view: _View, sums: Sums) -> Iterator[Row]:
     granted = view.enrolled & stayed
     sums.out_of("granted", count(granted))
     left = np.minimum(np.minimum(history.home, history.death), history.follow_up_end)
-    yield "length_of_stay_days", None, total(left - history.immunoablation, granted), None
-    yield "room_wait_days", None, total(history.immunoablation - history.waiting, granted), None
+    sums.add_up("length_of_stay_days", left - history.immunoablation, granted)
+    sums.add_up("room_wait_days", history.immunoablation - history.waiting, granted)
     free_again = np.minimum(left + history.turnaround_days, view.open_until)
     used = np.maximum(free_again - np.maximum(history.immunoablation, view.open_from), 0.0)
-    yield "room_occupancy", None, total(used, stayed), None
+    sums.add_up("room_occupancy", used, stayed)
     harvested = view.enrolled & np.isfinite(history.collected)
     infused = harvested & view.reinfused
     sums.out_of("harvested", count(harvested))
     sums.out_of("infused", count(infused))
-    yield "apheresis_sessions", None, total(history.sessions, harvested), None
+    sums.add_up("apheresis_sessions", history.sessions, harvested)
     selected = history.collected * view.scenario.harvest.selection_recovery
-    yield "cd34_infused", None, total(selected, infused), None
+    sums.add_up("cd34_infused", selected, infused)
 
 
 def _follow_up(view: _View, sums: Sums) -> Iterator[Row]:
@@ -327,7 +333,7 @@ def _follow_up(view: _View, sums: Sums) -> Iterator[Row]:
     followed = view.reinfused & (history.aplasia < view.cut)
     sums.out_of("followed", count(followed))
     years = (np.minimum(history.death, view.cut) - history.aplasia) / DAYS_PER_YEAR
-    yield "mean_follow_up", None, total(years, followed), None
+    sums.add_up("mean_follow_up", years, followed)
     answered = view.reinfused & history.responds & (history.recovering_in_hospital <= view.cut)
     sums.out_of("responded", count(answered))
     relapsed = answered & (history.relapse <= view.cut)

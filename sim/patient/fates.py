@@ -11,8 +11,8 @@ simulator starts from the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,7 +176,14 @@ def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
     tiles = list(draw_tiles(scenario, luck, replications))
     if len(tiles) == 1:
         return tiles[0]
-    return Fate._make(np.concatenate(arrays) for arrays in zip(*tiles, strict=True))
+    return Fate._make(_joined(arrays) for arrays in zip(*tiles, strict=True))
+
+
+def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join the arrays of tiles; a value that holds for everybody stays one."""
+    if any(array.strides != (0, 0) for array in arrays):
+        return np.concatenate(arrays)
+    return np.broadcast_to(arrays[0][0, 0], (sum(len(array) for array in arrays), arrays[0].shape[1]))
 
 
 def draw_tiles(scenario: Scenario, luck: Luck, replications: range) -> Iterator[Fates]:

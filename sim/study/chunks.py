@@ -19,7 +19,7 @@ from sim.clinic.history import History, joined
 from sim.outcomes.endpoints import Sums, survival_curves
 from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
 from sim.patient.fates import draw_fates, draw_tiles
-from sim.patient.luck import BLOCK, Luck
+from sim.patient.luck import Luck
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, DENOMINATORS, Key, keys
 from sim.scenario.schema import Scenario
@@ -69,25 +69,21 @@ def keep_freed_memory() -> None:
 
 def histories(
     scenario: Scenario, luck: Luck, piece: range, simulator: Simulator, *, whole: bool
-) -> Iterator[tuple[range, Iterator[History]]]:
-    """Yield parts of a piece within one block of luck each, with the histories of some patients after others.
-
-    There are at most 128 patients at a time.
+) -> Iterator[History]:
+    """Yield the histories of some patients after others, at most 128 of each replication.
 
     Parameters
     ----------
     whole
         Whether everybody must be simulated at once, as where places are scarce.
     """
-    if not whole:
-        yield piece, (arrays.simulate(scenario, fates) for fates in draw_tiles(scenario, luck, piece))
-        return
-    simulate = pathway.simulate if simulator == "simpy" else arrays.simulate
-    history = simulate(scenario, draw_fates(scenario, luck, piece))
-    for first in range(0, len(piece), BLOCK):
-        part = slice(first, min(first + BLOCK, len(piece)))
-        alone = history if len(piece) <= BLOCK else history.only(part)
-        yield piece[part], alone.tiles()
+    if simulator == "simpy":
+        yield from pathway.simulate(scenario, draw_fates(scenario, luck, piece)).tiles()
+    elif whole:
+        yield from arrays.simulate_tiles(scenario, draw_fates(scenario, luck, piece))
+    else:
+        for fates in draw_tiles(scenario, luck, piece):
+            yield arrays.simulate(scenario, fates)
 
 
 def play(experiment: Experiment, chunk: range) -> Result:
@@ -125,8 +121,8 @@ class _Part:
         self.arms: list[Arm] = []
         whole = experiment.simulator == "simpy" or is_limited(self.scenario)
         for piece in experiment.pieces(self.scenario, chunk, whole=whole):
-            for part, tiles in histories(self.scenario, luck, piece, experiment.simulator, whole=whole):
-                self._add(part, tiles, with_arms=with_arms)
+            tiles = histories(self.scenario, luck, piece, experiment.simulator, whole=whole)
+            self._add(piece, tiles, with_arms=with_arms)
         self.total, self.size = (
             np.concatenate([part[which] for part in self._figures], axis=1) for which in (0, 1)
         )
