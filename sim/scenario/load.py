@@ -18,7 +18,7 @@ from sim.scenario.registry import lookup
 from sim.scenario.schema import LISTED, Scenario
 
 DEFAULT = "default"
-ABOUT_KEYS = ("kind", "title", "purpose", "caution", *LISTED, "calibration.solve")
+ABOUT_KEYS = ("kind", "title", "purpose", "caution", *LISTED, "calibration.solve", "calibration.tolerance")
 
 
 @dataclass(frozen=True)
