@@ -16,6 +16,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.tables import Table
 
 _Positive = Annotated[float, Field(gt=0, le=1e9)]
+_SHARES = (1e-300, 1 - 2**-53)  # the ends have infinite quantiles
 FAMILIES = {"lognormal": ("median", "sigma"), "beta": ("a", "b"), "uniform": ("low", "high")}
 """The families of priors and what each needs; a beta may have a scale too."""
 
@@ -48,7 +49,7 @@ class Prior(Table):
 
     def of_normal(self, z: Floats, most: float = np.inf) -> Floats:
         """Return the values at standard normal scores, of the part of the prior up to a limit."""
-        share = special.ndtr(z) * self._share_below(most)
+        share = np.clip(special.ndtr(z) * self.share_below(most), *_SHARES)
         if self.dist == "lognormal":
             return np.asarray(self._number("median") * np.exp(self._number("sigma") * special.ndtri(share)))
         if self.dist == "beta":
@@ -59,9 +60,10 @@ class Prior(Table):
 
     def to_normal(self, values: Floats, most: float = np.inf) -> Floats:
         """Return the standard normal scores of values: the inverse of `of_normal`."""
-        return np.asarray(special.ndtri(np.clip(self._cdf(values) / self._share_below(most), 0.0, 1.0)))
+        return np.asarray(special.ndtri(np.clip(self._cdf(values) / self.share_below(most), 0.0, 1.0)))
 
-    def _share_below(self, most: float) -> float:
+    def share_below(self, most: float) -> float:
+        """Return the share of the prior's mass up to a limit."""
         return float(self._cdf(np.array([most]))[0]) if np.isfinite(most) else 1.0
 
     def _cdf(self, x: Floats) -> Floats:
