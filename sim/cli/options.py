@@ -14,6 +14,8 @@ from sim.patient.streams import MAX_SEED
 from sim.scenario.problems import RequestError
 from sim.study.budget import (
     DEFAULT_AT_MOST,
+    DEFAULT_DRAW_REPLICATIONS,
+    DEFAULT_DRAWS,
     DEFAULT_PATIENT_REPLICATIONS,
     DEFAULT_REPLICATIONS,
     DEFAULT_SEED,
@@ -26,6 +28,7 @@ from sim.study.budget import (
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
+    from sim.study.draws import Draws
 
     _IntegerType = click.ParamType[int]
     _NumberType = click.ParamType[float]
@@ -93,7 +96,7 @@ scenario_argument = click.argument("scenario")
 class Effort:
     """How much to simulate and who does it, as asked for on the command line."""
 
-    replications: int
+    replications: int | None
     seed: int
     engine: Engine
     precision: float | None
@@ -101,6 +104,30 @@ class Effort:
     endpoints: tuple[str, ...]
     workers: int | None
     cluster: str | None
+    posterior: Path | None
+    draws: int | None
+
+    @property
+    def each(self) -> int:
+        """Replications, of each draw if there are draws."""
+        default = DEFAULT_REPLICATIONS if self.posterior is None else DEFAULT_DRAW_REPLICATIONS
+        return default if self.replications is None else self.replications
+
+    def drawn(self) -> Draws | None:
+        """Return the draws of the posterior; None without one.
+
+        Raises
+        ------
+        RequestError
+            The file is no posterior, or draws of none are asked for.
+        """
+        if self.posterior is None:
+            if self.draws is not None:
+                raise RequestError("--draws: they are draws of --posterior, which is missing; give both")
+            return None
+        from sim.study.draws import draws_from
+
+        return draws_from(self.posterior, self.draws or DEFAULT_DRAWS, self.seed)
 
     def budget(
         self,
@@ -135,7 +162,7 @@ class Effort:
         elif self.endpoints and not shown:
             raise RequestError("--endpoint: it says what --precision is about; give both, or neither")
         return Budget(
-            self.replications,
+            self.each,
             self.seed,
             patients,
             events,
@@ -143,6 +170,7 @@ class Effort:
             precision,
             self.workers,
             self.cluster,
+            self.drawn(),
         )
 
 
@@ -150,9 +178,8 @@ _EFFORT = (
     click.option(
         "--replications",
         type=WholeNumber(1, MOST_REPLICATIONS),
-        default=DEFAULT_REPLICATIONS,
-        show_default=True,
-        help="Virtual trials to simulate; with --precision, the fewest.",
+        help="Virtual trials to simulate; with --precision, the fewest; with --posterior, of each draw.  "
+        f"[default: {DEFAULT_REPLICATIONS}, or {DEFAULT_DRAW_REPLICATIONS} of each draw]",
     ),
     seed_option,
     click.option(
@@ -190,6 +217,18 @@ _EFFORT = (
         help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
     ),
     click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
+    click.option(
+        "--posterior",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="posterior.csv of a calibration: simulate under draws of it, and show what it leaves open.",
+    ),
+    click.option(
+        "--draws",
+        type=WholeNumber(2, 10_000),
+        metavar="N",
+        help=f"Draws of the posterior.  [default: {DEFAULT_DRAWS}]",
+    ),
 )
 
 

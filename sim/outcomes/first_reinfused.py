@@ -39,7 +39,7 @@ class Reinfused:
     @property
     def defined(self) -> Booleans:
         """Whether every estimate is."""
-        return np.logical_and.reduce([estimate == estimate for estimate in self.estimates.values()])
+        return np.asarray(np.logical_and.reduce([each == each for each in self.estimates.values()]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,3 +53,7 @@ class BeyondFollowUpWarning(FigureWarning):
 
 class EffectiveSizeWarning(FigureWarning):
     """A posterior rests on too few effective draws."""
+
+
+class HeldValueWarning(FigureWarning):
+    """A parameter of a posterior keeps a scenario's own value."""

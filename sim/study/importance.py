@@ -16,7 +16,7 @@ from scipy.stats import qmc
 from sim.scenario.distributions import Floats
 
 Evaluate: TypeAlias = Callable[[Floats], Floats]
-"""Gives the logarithm of the likelihood of some points, shape (points, dimensions); minus infinity for none."""
+"""Gives the log-likelihood of some points, shape (points, dimensions); minus infinity for none."""
 
 FEW_DIMENSIONS = 4
 """Up to so many the prior's own points will do, and nothing is adapted."""
@@ -62,7 +62,7 @@ class StudentProposal:
 
     @classmethod
     def fitted(cls, z: Floats, weights: Floats) -> StudentProposal:
-        """Fit mean and covariance of weighted points, the covariance drawn to the prior's where they are few."""
+        """Fit mean and covariance of weighted points, drawn to the prior's covariance where they are few."""
         mean = weights @ z
         centred = z - mean
         seen = (weights[:, None] * centred).T @ centred
@@ -70,20 +70,20 @@ class StudentProposal:
         return cls(mean, _WIDER * (trust * seen + (1 - trust) * np.eye(z.shape[1])))
 
     def draw(self, count: int, seed: int) -> Floats:
-        """Return scrambled Sobol points: two further coordinates choose the tail and the share of the prior."""
+        """Return scrambled Sobol points; two more coordinates choose the tail and the share of the prior."""
         d = self.mean.size
         u = _sobol(d + 2, count, seed)
         normal = special.ndtri(u[:, :d])
         chi = stats.chi2.ppf(u[:, d], _FREEDOM)[:, None]
         spread = np.linalg.cholesky(self.covariance).T
         student = self.mean + normal @ spread * np.sqrt(_FREEDOM / chi)
-        return np.where(u[:, d + 1 :] < _FROM_PRIOR, normal, student)
+        return np.asarray(np.where(u[:, d + 1 :] < _FROM_PRIOR, normal, student))
 
     def log_density(self, z: Floats) -> Floats:
         """Return the logarithm of the density of the mixture."""
         student = stats.multivariate_t(self.mean, self.covariance, _FREEDOM).logpdf(z)
         prior = PriorProposal(z.shape[1]).log_density(z)
-        return np.logaddexp(np.log(_FROM_PRIOR) + prior, np.log1p(-_FROM_PRIOR) + student)
+        return np.asarray(np.logaddexp(np.log(_FROM_PRIOR) + prior, np.log1p(-_FROM_PRIOR) + student))
 
 
 def _sobol(dimensions: int, count: int, seed: int) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ from sim.clinic import arrays, pathway
 from sim.clinic.history import History
 from sim.outcomes.endpoints import Reading, read_endpoints
 from sim.patient.fates import draw_fates, expected_patients
-from sim.patient.luck import Luck
+from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
 from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
@@ -31,6 +31,8 @@ from sim.study.budget import (
     Precision,
     Simulator,
 )
+from sim.study.drawn_tally import AnyTally, DrawnTally
+from sim.study.draws import Draws
 from sim.study.estimates import Z95, ratio_estimate
 from sim.study.experiment import Experiment
 from sim.study.in_order import in_order
@@ -83,8 +85,10 @@ def simulate(
     folder: Path | None = None,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
-) -> Iterator[Tally]:
+) -> Iterator[AnyTally]:
     """Simulate experiments and yield the tally of each, in order.
+
+    With draws of a posterior, every experiment is simulated under each of them.
 
     Parameters
     ----------
@@ -100,6 +104,11 @@ def simulate(
     ChunkCrashError
         Some chunks could not be simulated; all the others are in the store.
     """
+    if budget.draws is not None:
+        yield from _over_draws(
+            budget.draws, experiments, replace(budget, draws=None), folder, progress, store
+        )
+        return
     run = _Run(budget, store, progress)
     most = budget.replications if budget.precision is None else budget.precision.at_most
     chunks = sum(len(each.chunks(range(most))) for each in experiments)
@@ -111,6 +120,36 @@ def simulate(
             for number, tally in enumerate(tallies):
                 run.until_precise(workers, tally, number, budget.precision)
                 yield tally
+
+
+def _over_draws(
+    draws: Draws,
+    experiments: Sequence[Experiment],
+    budget: Budget,
+    folder: Path | None,
+    progress: Progress | None,
+    store: ChunkStore | None,
+) -> Iterator[DrawnTally]:
+    """Simulate each experiment under every draw, each draw under luck of its own."""
+    apart = -(-budget.replications // BLOCK) * BLOCK
+    drawn = [_under(draws, experiment, apart) for experiment in experiments]
+    tallies = simulate([one for some in drawn for one in some], budget, folder, progress, store)
+    for experiment, some in zip(experiments, drawn, strict=True):
+        yield DrawnTally(experiment, [_plain(next(tallies)) for _ in some])
+
+
+def _plain(tally: AnyTally) -> Tally:
+    if isinstance(tally, DrawnTally):  # there are no draws of draws
+        raise TypeError("drawn twice")
+    return tally
+
+
+def _under(draws: Draws, experiment: Experiment, apart: int) -> list[Experiment]:
+    scenarios = zip(*(draws.over(scenario) for scenario in experiment.scenarios), strict=True)
+    return [
+        replace(experiment, scenarios=some, luck_from=experiment.luck_from + number * apart)
+        for number, some in enumerate(scenarios)
+    ]
 
 
 class _Run:

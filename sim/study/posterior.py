@@ -1,9 +1,10 @@
 """What a trial's figures leave open: the joint posterior of a scenario's free parameters.
 
-The likelihood of a parameter point is the probability that a trial reports the figures: a multinomial for what
-became of the enrolled by reinfusion, from the exact twin, times the chance of the survival estimates and of the
-treatment deaths among the reinfused, from virtual trials with the trial's own accrual and data cut. Estimates
-that are undefined are never printed, so the likelihood is that of a trial whose estimates are defined.
+The likelihood of a parameter point is the probability that a trial reports the figures: a multinomial for
+what became of the enrolled by reinfusion, from the exact twin, times the chance of the survival estimates and
+of the treatment deaths among the reinfused, from virtual trials with the trial's own accrual and data cut.
+Estimates that are undefined are never printed, so the likelihood is that of a trial whose estimates are
+defined.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ class Free:
         free = cls(tuple(prior for prior in scenario.prior if prior.key not in fixed))
         if not free.priors:
             raise RequestError(
-                "[[prior]]: there is none, so there is nothing to be uncertain about; state one for each free "
-                'parameter, as in [[prior]] key = "relapse.scale_years", dist = "lognormal", median = 9.0, '
-                'sigma = 0.6, source = "assumption"'
+                "[[prior]]: there is none, so there is nothing to be uncertain about; state one for each "
+                'free parameter, as in [[prior]] key = "relapse.scale_years", dist = "lognormal", '
+                'median = 9.0, sigma = 0.6, source = "assumption"'
             )
         for prior, most in zip(free.priors, free._limits, strict=True):
             if prior.share_below(most) <= 0:
@@ -115,7 +116,7 @@ class Posterior:
         return np.asarray(self.values[rng.permutation(chosen)])
 
     def summary(self) -> pd.DataFrame:
-        """Return mean, SD, median and 95% limits of each parameter, with the Monte Carlo error of the mean."""
+        """Return mean, SD, median and 95% limits of each parameter, with Monte Carlo errors."""
         return pd.DataFrame(
             [
                 {"key": key, **weighted_summary(self.values[:, column], self.weights)}
@@ -130,7 +131,9 @@ def weighted_summary(values: Floats, weights: Floats) -> dict[str, float]:
     variance = float(weights @ (values - mean) ** 2)
     mean_se = float(np.sqrt((weights**2) @ (values - mean) ** 2))
     sd = float(np.sqrt(variance))
-    sd_se = float(np.sqrt((weights**2) @ ((values - mean) ** 2 - variance) ** 2)) / (2 * sd) if sd > 0 else 0.0
+    sd_se = (
+        float(np.sqrt((weights**2) @ ((values - mean) ** 2 - variance) ** 2)) / (2 * sd) if sd > 0 else 0.0
+    )
     low, median, high = weighted_quantiles(values, weights, (0.025, 0.5, 0.975))
     return {
         "mean": mean, "mc_se": mean_se, "sd": sd, "sd_mc_se": sd_se,
@@ -263,8 +266,8 @@ def find_posterior(
     if size < min(ENOUGH, wanted_size):
         warnings.warn(
             f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
-            f"{found.largest_weight:.1%}: its limits are rough. Allow more points (--points), or look whether "
-            "a prior and the targets contradict each other",
+            f"{found.largest_weight:.1%}: its limits are rough. Allow more points (--points), or look "
+            "whether a prior and the targets contradict each other",
             EffectiveSizeWarning,
             stacklevel=2,
         )
@@ -275,15 +278,15 @@ def find_posterior(
 
 def no_mass(free: Free, published: Published, evaluate: Evaluation) -> RequestError:
     """Say which target the priors can't give, and which prior moves it most."""
-    survival, z = evaluate.all("survival"), np.concatenate([found["survival"] for found in evaluate.found])
-    del z
+    survival = evaluate.all("survival")
     lines = []
     for column, (key, value) in enumerate(published.estimates):
         low, high = np.quantile(survival[:, column], (0.005, 0.995))
         lines.append(f"{key[0]} at {key[1]:g} years is {value:g}, under the priors {low:.2f} to {high:.2f}")
     return RequestError(
-        f"[[prior]]: none of {evaluate.points:,} points of the priors gives a trial that reports what this one "
-        f"did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the target"
+        f"[[prior]]: none of {evaluate.points:,} points of the priors gives a trial that reports what this "
+        f"one did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
+        "target"
     )
 
 

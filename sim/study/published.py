@@ -9,7 +9,7 @@ from scipy import special
 
 from sim.outcomes.expected import Before
 from sim.outcomes.first_reinfused import CURVES
-from sim.scenario.endpoints import BY_NAME, Key, column
+from sim.scenario.endpoints import Key, column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 
@@ -87,7 +87,9 @@ class Published:
             if target.endpoint in CURVES
         )  # fmt: skip
         if not estimates:
-            raise RequestError(f"[[target]] {' or '.join(CURVES)} with n: needed for a posterior, and missing")
+            raise RequestError(
+                f"[[target]] {' or '.join(CURVES)} with n: needed for a posterior, and missing"
+            )
         enrolled = scenario.cohort.patients
         after = counted["transplant_related_mortality"]
         before = counted["treatment_related_mortality"] - after
@@ -115,8 +117,10 @@ class Published:
 def _count(target: Target) -> int:
     if target.observed is not None:
         return target.observed
-    number = target.value * (target.n or 0)
-    if abs(number - round(number)) > 0.005 * (target.n or 0) + 1e-9 or BY_NAME[target.endpoint].kind != "share":
+    n = target.n or 0
+    number = target.value * n
+    # Published shares are rounded, to whole per cent as a rule.
+    if abs(number - round(number)) > 0.005 * n + 1e-9:
         raise RequestError(
             f"[[target]] {column((target.endpoint, target.time_years))}: value = {target.value:g} of "
             f"n = {target.n} is {number:g} patients, not a whole number; write observed = {round(number)}"

@@ -1,4 +1,4 @@
-"""Virtual trials at many parameter values: how often do they report what a trial reported?"""
+"""Virtual trials at many parameter values: how often they report what a trial reported."""
 
 from __future__ import annotations
 
