@@ -65,6 +65,17 @@ class Number(_NumberType):
             self.fail(f"{value} given; allowed: a number, as in --precision 0.1", param, ctx)
 
 
+def _replications(meaning: str) -> Callable[..., Any]:
+    return click.option(
+        "--replications",
+        type=WholeNumber(1, MOST_REPLICATIONS),
+        default=DEFAULT_REPLICATIONS,
+        show_default=True,
+        help=meaning,
+    )
+
+
+replications_option = _replications("Virtual trials to simulate.")
 set_option = click.option(
     "--set",
     "overrides",
@@ -79,6 +90,15 @@ resume_option = click.option(
 )
 seed_option = click.option(
     "--seed", type=WholeNumber(0, MAX_SEED), default=DEFAULT_SEED, show_default=True, help="Seed of all luck."
+)
+workers_option = click.option(
+    "--workers",
+    type=WholeNumber(1, 1024),
+    metavar="N",
+    help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
+)
+cluster_option = click.option(
+    "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."
 )
 out_option = click.option(
     "--out",
@@ -147,13 +167,7 @@ class Effort:
 
 
 _EFFORT = (
-    click.option(
-        "--replications",
-        type=WholeNumber(1, MOST_REPLICATIONS),
-        default=DEFAULT_REPLICATIONS,
-        show_default=True,
-        help="Virtual trials to simulate; with --precision, the fewest.",
-    ),
+    _replications("Virtual trials to simulate; with --precision, the fewest."),
     seed_option,
     click.option(
         "--engine",
@@ -183,13 +197,8 @@ _EFFORT = (
         metavar="NAME[@YEARS]",
         help="Endpoint that --precision is about, or that a sweep's figure shows; repeat for more.",
     ),
-    click.option(
-        "--workers",
-        type=WholeNumber(1, 1024),
-        metavar="N",
-        help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
-    ),
-    click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
+    workers_option,
+    cluster_option,
 )
 
 

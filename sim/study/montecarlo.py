@@ -222,15 +222,20 @@ def widest_half_width(tally: Tally, endpoints: Sequence[Key]) -> tuple[float, Ke
     return max(found, key=lambda each: each[0])
 
 
-def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
-    """Warn of figures that can't bear their weight, with the remedy."""
+def warn_of_few_replications(replications: int) -> None:
+    """Warn of too few replications for ranges of single trials."""
     if replications < ENOUGH_REPLICATIONS:
         warnings.warn(
             f"{replications} replications are too few for the intervals shown; "
             f"run at least {ENOUGH_REPLICATIONS} (--replications {DEFAULT_REPLICATIONS} is the default)",
             FewReplicationsWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
+
+
+def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
+    """Warn of figures that can't bear their weight, with the remedy."""
+    warn_of_few_replications(replications)
     aimed = endpoints[endpoints["target"].notna() & (endpoints["trial_undefined"] > 0)]
     worst = aimed.sort_values("trial_undefined", ascending=False).drop_duplicates(["endpoint", "time_years"])
     for row in worst.sort_index().itertuples():
