@@ -20,9 +20,10 @@ from sim.scenario.merging import set_keys
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import bad_member, bad_value, cut_short, refuse, sentence, toml_text, unknown
 from sim.scenario.registry import lookup, short
-from sim.scenario.schema import DAYS_PER_YEAR, Scenario, Table, TrialArrivals
+from sim.scenario.schema import DAYS_PER_YEAR, LISTED, Scenario, TrialArrivals
 from sim.scenario.shipped import shipped_names
 from sim.scenario.structure import listed_problems
+from sim.scenario.tables import Table
 
 Reading: TypeAlias = Literal["kaplan_meier", "incidence", "count", "mean"]
 Role: TypeAlias = Literal["fitted", "overlaps", "held_out"]
@@ -35,6 +36,8 @@ _ROUNDING = 1e-9
 _NOT_HERE = {
     "target": "write each figure as [[observed]]: a cohort is predicted, never fitted",
     "range": "a cohort is predicted by one scenario; name another base, or validate with --set",
+    "prior": "a cohort is predicted, never fitted; state it in its base",
+    "alternative": "a cohort is predicted, never fitted; state it in its base",
     "calibration": "a cohort is predicted, never fitted; calibrate its base",
 }
 _FOLLOW_UP = "arrivals.power"  # solved like others, but from follow-up and not from outcomes
@@ -157,7 +160,7 @@ def load_cohort(reference: str, overrides: Sequence[str] = ()) -> Cohort:
     located, layers = read_layers(reference, "cohort", OWN_KEYS)
     *bases, own = layers
     tables = _tables(own)
-    about = {"purpose": "", "target": [], "range": [], "calibration": {"solve": []}}
+    about = {"purpose": "", **{name: [] for name in LISTED}, "calibration": {"solve": []}}
     tree = {**about, **own.tree, "kind": "scenario"}
     loaded = load_layers(located, [*bases, Layer(own.name, own.where, tree, own.sources)], overrides)
     problems = [*_cohort_problems(loaded.scenario)]

@@ -19,7 +19,7 @@ from sim.scenario.schema import LISTED, Scenario
 from sim.scenario.shipped import Located
 
 DEFAULT = "default"
-ABOUT_KEYS = ("kind", "title", "purpose", "caution", *LISTED, "calibration.solve")
+ABOUT_KEYS = ("kind", "title", "purpose", "caution", *LISTED, "calibration.solve", "calibration.tolerance")
 
 
 @dataclass(frozen=True)

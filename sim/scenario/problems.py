@@ -49,3 +49,7 @@ class FewAtRiskWarning(FigureWarning):
 
 class BeyondFollowUpWarning(FigureWarning):
     """A figure is read later than the last patient was followed."""
+
+
+class EffectiveSizeWarning(FigureWarning):
+    """A posterior rests on too few effective draws."""

@@ -8,7 +8,7 @@ from typing import Any
 from sim.scenario.merging import Tree, set_keys
 from sim.scenario.refusals import bad_value, cut_short, refuse, sentence, toml_text, unknown, unknown_key
 from sim.scenario.registry import FAMILY_MEMBERS, parameters, tables
-from sim.scenario.schema import LISTED
+from sim.scenario.schema import LISTED, Calibration
 
 ABOUT = ("kind", "base", "title", "purpose", "caution", "sources", *LISTED, "calibration")
 MEMBERS = frozenset(name for members in FAMILY_MEMBERS.values() for name in members) | {"dist"}
@@ -118,9 +118,10 @@ def _aim_problems(tree: Mapping[str, Any]) -> Iterator[str]:
         yield f"calibration = {cut_short(toml_text(calibration))}: write a table: [calibration], with solve"
         return
     for name, value in calibration.items():
-        if name != "solve":
+        known = tuple(Calibration.model_fields)
+        if name not in known:
             what = f"calibration.{cut_short(name)} = {cut_short(toml_text(value))}: unknown key"
-            yield unknown(what, name, ("solve",), "[calibration] has solve")
+            yield unknown(what, name, known, f"[calibration] has {' and '.join(known)}")
 
 
 def take_sources(tree: Tree, where: str) -> dict[str, str]:

@@ -31,12 +31,12 @@ from sim.study.budget import (
     Precision,
     Simulator,
 )
-from sim.study.chunks import Result
 from sim.study.estimates import Z95, ratio_estimate
 from sim.study.experiment import Experiment
+from sim.study.in_order import in_order
 from sim.study.store import ChunkStore
 from sim.study.tally import Tally
-from sim.study.workers import Task, Workers, simulate_chunks, workers_for
+from sim.study.workers import ChunkTask, Workers, workers_for
 
 ENOUGH_REPLICATIONS = 200
 """Below this, the outer 2.5% of single trials are fewer than five of them."""
@@ -127,12 +127,12 @@ class _Run:
         replications = range(self._budget.replications)
         self._planned = sum(len(replications) * len(each.scenarios) for each in experiments)
         tasks = [
-            (number, Task(each, chunk))
+            (number, ChunkTask(each, chunk))
             for number, each in enumerate(experiments)
             for chunk in each.chunks(replications)
         ]
         tally = next(tallies)
-        for (number, task), result in self._in_order(workers, tasks):
+        for (number, task), result in in_order(workers, tasks, self._store, self._advance):
             tally.add(result, task.chunk)
             if task.chunk.stop == replications.stop:
                 yield tally
@@ -146,8 +146,8 @@ class _Run:
         while wanted is not None:
             self._planned += (wanted - tally.replications) * arms
             chunks = tally.experiment.chunks(range(tally.replications, wanted))
-            tasks = [(number, Task(tally.experiment, chunk)) for chunk in chunks]
-            for (_, task), result in self._in_order(workers, tasks):
+            tasks = [(number, ChunkTask(tally.experiment, chunk)) for chunk in chunks]
+            for (_, task), result in in_order(workers, tasks, self._store, self._advance):
                 tally.add(result, task.chunk)
             widest, key = widest_half_width(tally, precision.endpoints)
             wanted = precision.next(tally.replications, widest)
@@ -161,46 +161,7 @@ class _Run:
                 stacklevel=2,
             )
 
-    def _in_order(
-        self, workers: Workers, tasks: Sequence[tuple[int, Task]]
-    ) -> Iterator[tuple[tuple[int, Task], Result]]:
-        """Yield tasks with their results, in order, whenever the next one is there."""
-        stored = {place for place, each in enumerate(tasks) if self._stored(*each) is not None}
-        for place in sorted(stored):
-            self._advance(tasks[place][1])
-        missing = [place for place in range(len(tasks)) if place not in stored]
-        early: dict[int, Result | None] = dict.fromkeys(stored)
-        due = 0
-
-        def ready() -> Iterator[tuple[tuple[int, Task], Result]]:
-            nonlocal due
-            while due in early:
-                result = early.pop(due)
-                if result is None:
-                    result = self._stored(*tasks[due])
-                if result is None:
-                    chunk = tasks[due][1].chunk
-                    raise OSError(
-                        f"the chunk of replications {chunk.start + 1} to {chunk.stop} was removed or damaged "
-                        "while the study ran"
-                    )
-                yield tasks[due], result
-                due += 1
-
-        yield from ready()
-        for number, result in simulate_chunks(workers, [tasks[place][1] for place in missing]):
-            place = missing[number]
-            if self._store is not None:
-                self._store.save(*tasks[place], result)
-            # What comes before its turn waits in the store, if there is one.
-            early[place] = result if self._store is None or place == due else None
-            self._advance(tasks[place][1])
-            yield from ready()
-
-    def _stored(self, number: int, task: Task) -> Result | None:
-        return None if self._store is None else self._store.load(number, task)
-
-    def _advance(self, task: Task) -> None:
+    def _advance(self, task: ChunkTask) -> None:
         self._done += len(task.chunk) * len(task.experiment.scenarios)
         if self._progress is not None:
             self._progress(self._done, self._planned)
