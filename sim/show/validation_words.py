@@ -140,7 +140,7 @@ def misses(read: Sequence[Line]) -> list[str]:
 def finding(predicted: Tally) -> str:
     """Say in one sentence how many predictions hold."""
     if not predicted.figures:
-        return "Nothing is predicted here: the model was fitted to every figure"
+        return "Nothing is predicted here: every figure was fitted, or nobody is at risk"
     if predicted.figures == 1:
         verb = "lies in its" if predicted.covered else "lies outside its"
         return f"The one figure that was not fitted {verb} 95% predictive interval"

@@ -104,7 +104,7 @@ def test_the_tally_in_words() -> None:
     assert "virtual" not in second
     nothing = Tally(0, 0, (0, 0), 0.0, (0.0, 0.0))
     assert tally_sentences(nothing, nothing) == [
-        "Nothing is predicted here: the model was fitted to every figure."
+        "Nothing is predicted here: every figure was fitted, or nobody is at risk."
     ]
     assert tally_sentences(tally, nothing)[1].startswith("Each of these figures shares something")
     assert finding(Tally(1, 0, (0, 1), 1.0, (1.0, 1.0))).endswith("lies outside its 95% predictive interval")
