@@ -39,7 +39,7 @@ COLUMNS = (
 """Columns of ``validation.csv``."""
 
 NOBODY = "nobody_at_risk"
-MUCH_UNDEFINED = 0.1
+MUCH_UNDEFINED = 0.2
 """Share of virtual cohorts without a figure from which its prediction is warned of."""
 
 _ROUNDING = 1e-9
