@@ -136,6 +136,8 @@ def _over_draws(
     tallies = simulate([one for some in drawn for one in some], budget, folder, progress, store)
     for experiment, some in zip(experiments, drawn, strict=True):
         yield DrawnTally(experiment, [_plain(next(tallies)) for _ in some])
+    for _ in tallies:  # none is left, and the workers go home
+        pass
 
 
 def _plain(tally: AnyTally) -> Tally:
@@ -222,15 +224,20 @@ def widest_half_width(tally: Tally, endpoints: Sequence[Key]) -> tuple[float, Ke
     return max(found, key=lambda each: each[0])
 
 
-def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
-    """Warn of figures that can't bear their weight, with the remedy."""
+def warn_of_few_replications(replications: int) -> None:
+    """Warn of too few replications for ranges of single trials."""
     if replications < ENOUGH_REPLICATIONS:
         warnings.warn(
             f"{replications} replications are too few for the intervals shown; "
             f"run at least {ENOUGH_REPLICATIONS} (--replications {DEFAULT_REPLICATIONS} is the default)",
             FewReplicationsWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
+
+
+def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
+    """Warn of figures that can't bear their weight, with the remedy."""
+    warn_of_few_replications(replications)
     aimed = endpoints[endpoints["target"].notna() & (endpoints["trial_undefined"] > 0)]
     worst = aimed.sort_values("trial_undefined", ascending=False).drop_duplicates(["endpoint", "time_years"])
     for row in worst.sort_index().itertuples():
