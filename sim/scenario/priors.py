@@ -50,6 +50,11 @@ class Prior(Table):
     def of_normal(self, z: Floats, most: float = np.inf) -> Floats:
         """Return the values at standard normal scores, of the part of the prior up to a limit."""
         share = np.clip(special.ndtr(z) * self.share_below(most), *_SHARES)
+        return np.asarray(
+            np.minimum(self._quantile(share), most)
+        )  # far out, a quantile of a share goes astray
+
+    def _quantile(self, share: Floats) -> Floats:
         if self.dist == "lognormal":
             return np.asarray(self._number("median") * np.exp(self._number("sigma") * special.ndtri(share)))
         if self.dist == "beta":

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sim.outcomes.expected import expected_before_reinfusion
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.scenario.priors import Prior
@@ -23,15 +24,18 @@ from sim.scenario.problems import EffectiveSizeWarning, RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.study.chunks import Result
-from sim.study.importance import FIRST_POINTS, Proposal, Sample, effective_size, sample
+from sim.study.importance import FIRST_POINTS, NoLikelihoodError, Proposal, Sample, effective_size, sample
 from sim.study.in_order import in_order
 from sim.study.published import Published
 from sim.study.store import ChunkStore
-from sim.study.virtual_trials import POINTS, EstimatesTask, Points
+from sim.study.virtual_trials import POINTS, EstimatesTask, Points, at_point
 from sim.study.workers import Workers
 
 ENOUGH = 400.0
 """Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
+
+_FAR = 8.0
+"""Standard normal scores in which a prior ends, near enough."""
 
 Tell = Callable[[int, int], None]
 
@@ -49,7 +53,8 @@ class Free:
         Raises
         ------
         RequestError
-            There are none, or one has no prior mass within its parameter's limits.
+            There are none, one has no prior mass within its parameter's limits, or one reaches values that
+            the scenario can't have.
         """
         free = cls(tuple(prior for prior in scenario.prior if prior.key not in fixed))
         if not free.priors:
@@ -64,7 +69,20 @@ class Free:
                     f"[[prior]] {prior.key}: {prior.text} has no mass within the parameter's limits, "
                     f"{parameters()[prior.key].allowed}"
                 )
+        free._refuse_impossible(scenario)
         return free
+
+    def _refuse_impossible(self, scenario: Scenario) -> None:
+        """Try the ends of every prior, so that no task meets a value that the scenario refuses."""
+        for z in (-_FAR, _FAR):
+            for key, value in zip(self.keys, self.values(np.full((1, len(self.keys)), z))[0], strict=True):
+                try:
+                    at_point(scenario, (key,), np.array([value]))
+                except RequestError as error:
+                    raise RequestError(
+                        f"[[prior]] {key}: reaches {value:.6g}, which this scenario can't have; choose "
+                        f"another prior, or change the scenario: {error}"
+                    ) from None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -218,7 +236,9 @@ class Evaluation:
 
 def log_likelihood(found: Result) -> Floats:
     """Return the log-likelihood of one trial at each point, from the results of `EstimatesTask`."""
-    alike, enough, defined = found["alike"][:, 0], found["enough"][:, 0], found["defined"]
+    alike, enough = found["alike"][:, 0], found["enough"][:, 0]
+    # Some may be alike though none of the trials with its own number of enrolled is defined.
+    defined = np.maximum(found["defined"], 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.log(alike / enough) - np.log(defined / BLOCK)
     return np.asarray(np.where(alike > 0, found["log_counts"][:, 0] + chance, -np.inf))
@@ -252,15 +272,16 @@ def find_posterior(
     Raises
     ------
     RequestError
-        The targets are no trial's, or no point of the prior can give them.
+        The targets are no trial's, a queue may bind, or no point of the prior can give the targets.
     """
     free, published = Free.of(scenario, fixed), Published.of(scenario)
+    expected_before_reinfusion(scenario)  # refuses a queue before anything is simulated
     evaluate = Evaluation(scenario, free, published, seed, workers, store, tell, most_points)
     try:
         found = sample(
             evaluate, len(free.keys), seed, wanted_size=wanted_size, most_points=most_points, start=start
         )
-    except ValueError:
+    except NoLikelihoodError:
         raise no_mass(free, published, evaluate) from None
     size = found.effective_size
     if size < min(ENOUGH, wanted_size):
@@ -283,6 +304,12 @@ def no_mass(free: Free, published: Published, evaluate: Evaluation) -> RequestEr
     for column, (key, value) in enumerate(published.estimates):
         low, high = np.quantile(survival[:, column], (0.005, 0.995))
         lines.append(f"{key[0]} at {key[1]:g} years is {value:g}, under the priors {low:.2f} to {high:.2f}")
+    defined = float(evaluate.all("defined").mean()) / BLOCK
+    if defined < 0.5:
+        lines.append(
+            f"and only {defined:.1%} of virtual trials follow anybody for so long: look at "
+            "follow_up.data_cut_days and arrivals too"
+        )
     return RequestError(
         f"[[prior]]: none of {evaluate.points:,} points of the priors gives a trial that reports what this "
         f"one did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
