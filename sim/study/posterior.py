@@ -34,6 +34,7 @@ from sim.study.workers import Workers
 ENOUGH = 400.0
 """Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
 
+_NO_MASS = 1e-12
 _FAR = 8.0
 """Standard normal scores in which a prior ends, near enough."""
 
@@ -64,7 +65,7 @@ class Free:
                 'median = 9.0, sigma = 0.6, source = "assumption"'
             )
         for prior, most in zip(free.priors, free._limits, strict=True):
-            if prior.share_below(most) <= 0:
+            if prior.share_below(most) < _NO_MASS:
                 raise RequestError(
                     f"[[prior]] {prior.key}: {prior.text} has no mass within the parameter's limits, "
                     f"{parameters()[prior.key].allowed}"
