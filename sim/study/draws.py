@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from sim.scenario.distributions import Floats
 from sim.scenario.problems import HeldValueWarning, RequestError
 from sim.scenario.refusals import unknown_key
 from sim.scenario.registry import parameters
@@ -103,35 +104,50 @@ def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:
     where = f"--posterior {path.as_posix()}"
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file))
+            header, *rows = list(csv.reader(file)) or [[]]
     except FileNotFoundError:
         raise RequestError(
             f"{where}: there is no such file; name the posterior.csv in a folder that "
             "`lupus-hsct calibrate` wrote"
         ) from None
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RequestError(f"{where}: can't be read as CSV: {error}") from None
     keys = tuple(header[1:])
-    if not header or header[0] != WEIGHT or not keys:
+    if not keys or header[0] != WEIGHT:
         raise RequestError(f"{where}: is no posterior: its first column must be {WEIGHT}, then parameters")
-    for key in keys:
-        if key not in parameters():
-            raise RequestError(f"{where}: {unknown_key(key)}")
+    if len(rows) < 2 or any(len(row) != len(header) for row in rows):
+        raise RequestError(
+            f"{where}: needs {len(header)} numbers a row, the calibrated values and then draws"
+        )
     try:
         table = np.array([[float(text) for text in row] for row in rows])
     except ValueError as error:
         raise RequestError(f"{where}: every value must be a number: {error}") from None
-    if table.ndim != 2 or len(table) < 2 or table.shape[1] != len(header):
-        raise RequestError(
-            f"{where}: needs {len(header)} numbers a row, the calibrated values and then draws"
-        )
     weights = table[1:, 0]
     if not np.isfinite(table).all() or weights.min() < 0 or weights.sum() <= 0 or table[0, 0] != 0:
         raise RequestError(
             f"{where}: weights must not be negative, one at least above 0, and that of the first row, the "
             "calibrated values, 0; no value may be NaN or infinite"
         )
+    for problem in _column_problems(keys, table[:, 1:]):
+        raise RequestError(f"{where}: {problem}")
     return Posterior(keys, table[1:, 1:], weights / weights.sum()), tuple(table[0, 1:].tolist())
+
+
+def _column_problems(keys: Sequence[str], table: Floats) -> Iterator[str]:
+    """Yield what is wrong with the parameters of a posterior and with their values."""
+    for key, column in zip(keys, table.T, strict=True):
+        parameter = parameters().get(key)
+        if parameter is None:
+            yield unknown_key(key)
+        elif parameter.numbers is None or not parameter.is_number:
+            yield f"{key}: draws are of parameters that are numbers; it is a {parameter.type_text}"
+        elif keys.count(key) > 1:
+            yield f"{key}: has another column; keep one"
+        else:
+            outside = [value for value in column.tolist() if value not in parameter.numbers]
+            if outside:
+                yield f"{key} = {outside[0]:g}: must be {parameter.allowed}"
 
 
 def draws_from(path: Path, count: int, seed: int) -> Draws:
