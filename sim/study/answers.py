@@ -55,7 +55,8 @@ def answers(scenario: Scenario, search: Search) -> list[Answer]:
     found.append(Answer("active_hazard", "Lupus death when active", "per year", "hazard", active))
     found.append(Answer("relapsed_hazard", "Lupus death after relapse", "per year", "hazard", relapsed))
     years = scenario.follow_up.horizon_years
-    at_home = with_values(scenario, {"cohort.enters_at": "home", ACTIVE: 0.0})
+    unlimited = dict.fromkeys(("clinic.apheresis_slots", "clinic.isolation_rooms"), "unlimited")
+    at_home = with_values(scenario, {"cohort.enters_at": "home", ACTIVE: 0.0, **unlimited})
     alive = expected(at_home)["overall_survival_enrolled", years]  # but for lupus, which multiplies
     for name, words, hazard in (
         ("no_transplant", "when active", active),

@@ -11,7 +11,7 @@ from sim.patient.luck import BLOCK
 from sim.scenario.schema import Scenario
 from sim.study.importance import PriorProposal, Sample
 from sim.study.in_order import in_order
-from sim.study.posterior import Free, Search, Tell
+from sim.study.posterior import Free, Search, Tell, no_mass
 from sim.study.published import Published
 from sim.study.store import ChunkStore
 from sim.study.virtual_trials import POINTS, Points, WholeTrialsTask
@@ -45,7 +45,7 @@ def simulate_posterior(
 
     Raises
     ------
-    ValueError
+    RequestError
         None was kept.
     """
     free, published = Free.of(scenario), Published.of(scenario)
@@ -71,7 +71,7 @@ def simulate_posterior(
     alike, defined = found["alike"], np.maximum(found["defined"], 1)
     kept = int(alike.sum())
     if not kept:
-        raise ValueError("no trial was kept")
+        raise no_mass(free, published, found["survival"], count)
     weights = alike / defined
     mean = float(weights.mean())
     error = float(weights.std()) / mean / np.sqrt(count)

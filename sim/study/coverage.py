@@ -2,9 +2,9 @@
 
 Parameters are drawn from the priors and a virtual trial under each; its posterior must then contain the
 parameters that made it as often as it says, and their ranks in it are uniform. Trials that could not have
-printed their estimates are drawn again, as the likelihood is that of a trial that could. Beside it stands, as a
-negative control, the likelihood that takes survival estimates for shares of all reinfused patients: it claims
-more than censored data tell, and must be seen to fail.
+printed their estimates are drawn again, as the likelihood is that of a trial that could. Beside it stands,
+as a negative control, the likelihood that takes survival estimates for shares of all reinfused patients: it
+claims more than censored data tell, and must be seen to fail.
 """
 
 from __future__ import annotations
