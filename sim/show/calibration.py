@@ -26,6 +26,7 @@ from sim.study.identification import directions
 from sim.study.profiles import profiles
 from sim.study.request import request_of
 from sim.study.run import FORMAT
+from sim.study.spool import write_parquet
 
 POSTERIOR = "posterior.csv"
 SOLVED = "solved.toml"
@@ -71,6 +72,7 @@ def calibrate_study(
             posterior = found.told.main.posterior
             point = [float(get_value(found.scenario, key)) for key in posterior.keys]
             write_posterior(posterior, point, folder.path / POSTERIOR)
+            write_parquet(found.told.repeats, folder.path / "repeats.parquet")
         write_json(folder.path / MANIFEST, {**_manifest(loaded, plan, found), "request": request})
     return Calibration(folder.path, found, tables)
 
@@ -91,7 +93,6 @@ def _told(told: Told) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "estimates", estimate_table(told)
     yield "predictions", told.predictions
     yield "curves", told.curves
-    yield "repeats", told.repeats
     yield "at_point", told.at_point
     yield "directions", directions(told.main)
     if told.main.sample.history:
