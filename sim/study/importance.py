@@ -21,6 +21,7 @@ Evaluate: TypeAlias = Callable[[Floats], Floats]
 FEW_DIMENSIONS = 4
 """Up to so many the prior's own points will do, and nothing is adapted."""
 
+FEWEST_POINTS = 256
 FIRST_POINTS = 1024
 STAGE_POINTS = 1024
 _FREEDOM = 6.0  # of the t distribution that points are drawn from: its tails must lie outside the posterior's
@@ -87,8 +88,9 @@ class StudentProposal:
 
 
 def _sobol(dimensions: int, count: int, seed: int) -> Floats:
-    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random(count)
-    return np.clip(points, 1e-12, 1 - 1e-12)
+    whole = int(np.ceil(np.log2(count)))  # the points are balanced in powers of two
+    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(whole)
+    return np.clip(points[:count], 1e-12, 1 - 1e-12)
 
 
 @dataclass(frozen=True, slots=True)
