@@ -19,6 +19,7 @@ from sim.scenario.endpoints import ENDPOINTS
 from sim.scenario.evidence import all_evidence, ids_in
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.show.formats import format_parameter
+from sim.show.scenario_words import replication
 
 REFERENCE = "Monks T et al. J Simulation 2019;13:55-67. doi:10.1080/17477778.2018.1442155"
 
@@ -115,12 +116,13 @@ def _purpose(facts: Facts) -> Parts:
 
 
 def _outputs(facts: Facts) -> Parts:
+    words = replication(facts.scenario)
     yield Said(f"{len(ENDPOINTS)} endpoints, each with its definition and denominator.", "endpoints")
     yield Said(
         "Estimates are ratios of sums over replications, from histories without censoring. Their Monte "
         "Carlo error is that of a ratio estimator over replications; shares get Wilson's interval at the "
-        "effective number that it implies. The range of one trial is the 2.5% to 97.5% range of what "
-        "single virtual trials report at their data cut."
+        f"effective number that it implies. The range of one {words.what} is the 2.5% to 97.5% range of "
+        f"what single {words.virtual} report {words.when.replace('its', 'their')}."
     )
     limited = is_limited(facts.scenario)
     if limited:

@@ -20,6 +20,7 @@ from sim.show.mortality_plot import mortality_data
 from sim.show.pathway_plot import pathway_data, pathway_stays
 from sim.show.places_plot import places_data
 from sim.show.risk_rows import label_times
+from sim.show.scenario_words import replication
 from sim.show.trial_data import at_risk, first_trials, one_trial
 from sim.show.trial_plot import trial_data
 from sim.study.run import Run, Written
@@ -50,7 +51,8 @@ def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunF
     patients = first_trials(run.patients, scenario)
     if not endpoints[endpoints["endpoint"] == "overall_survival"]["estimate"].isna().all():
         risk = None if patients is None else at_risk(patients, label_times(scenario.follow_up.horizon_years))
-        figure = plots.survival_figure(written.curves, endpoints, scenario.title, notes, risk)
+        words = replication(scenario)
+        figure = plots.survival_figure(written.curves, endpoints, scenario.title, notes, risk, words)
         yield RunFigure("survival", figure, risk)
     if scenario.target:
         yield RunFigure("calibration", plots.calibration_figure(endpoints, scenario))
