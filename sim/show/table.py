@@ -73,8 +73,10 @@ def published_table(
     )
     table.add_column("", overflow="fold")
     over = ("over the\nrange",) if bands else ()
+    drawn = any(row.drawn for row in shown)
+    posterior = ("posterior\n95%",) if drawn else ()
     one = f"range of\none {replication(scenario).what}"
-    for heading in ("published", "simulated", *over, "Monte Carlo\nerror", one):
+    for heading in ("published", "simulated", *over, *posterior, "Monte Carlo\nerror", one):
         table.add_column(heading, justify="right", overflow="fold")
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
     for row in shown:
@@ -86,6 +88,7 @@ def published_table(
             target,
             simulated,
             *band,
+            *((row.posterior_text,) if drawn else ()),
             *errors,
             end_section=is_last_target and row is not shown[-1],
         )
@@ -224,6 +227,12 @@ def _bare(row: Row, text: str) -> str:
 def _notes(shown: list[Row], scenario: Scenario) -> list[str]:
     words = replication(scenario)
     notes = [_MONTE_CARLO, f"Range of one {words.what}: {one_range(words)}"]
+    if any(row.drawn for row in shown):
+        notes.append(
+            "Simulated: the mean over draws of the posterior. Posterior 95%: what the calibrated trial "
+            f"leaves open about the parameters; only more evidence narrows it. The range of one {words.what} "
+            "holds it too."
+        )
     if any(row.has_target and not row.fitted for row in shown):
         notes.append("*: printed and only compared: calibration did not solve for it.")
     if any(row.has_target and row.unverified for row in shown):
