@@ -16,7 +16,7 @@ from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Cause, Place
 from sim.outcomes.occupancy import READ_REPLICATIONS, is_limited
 from sim.patient.streams import Stream
 from sim.scenario.endpoints import ENDPOINTS
-from sim.scenario.evidence import all_evidence, ids_in
+from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.show.formats import format_parameter
 from sim.show.scenario_words import replication
@@ -279,7 +279,7 @@ def _assumptions(facts: Facts) -> Parts:
     if assumed:
         yield Said(f"{len(assumed)} of {len(facts.rows)} values are assumptions: {names}.", "scenario")
     for target in facts.scenario.target:
-        if target.source.lower().startswith("assumption"):
+        if is_assumed(target.source):
             yield Said(f"Assumed target: {target.endpoint} = {target.value:g} ({target.source}).")
     yield Said(LEFT_OUT)
 

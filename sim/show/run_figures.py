@@ -67,10 +67,12 @@ def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunF
         else:
             for name, figure in varied_figures(scenario, written.points, keys, headlines(scenario), "range"):
                 yield RunFigure(name, figure)
-    yield from _counted_figures(run, patients, scenario)
+    yield from _counted_figures(written, run, patients, scenario)
 
 
-def _counted_figures(run: Run, patients: Patients | None, scenario: Scenario) -> Iterator[RunFigure]:
+def _counted_figures(
+    written: Written, run: Run, patients: Patients | None, scenario: Scenario
+) -> Iterator[RunFigure]:
     """Yield the figures that count replications and patients.
 
     Survival of a cohort that is never transplanted is shown over its range alone, never as one curve.
@@ -84,11 +86,13 @@ def _counted_figures(run: Run, patients: Patients | None, scenario: Scenario) ->
     stays = None if patients is None else pathway_stays(patients)
     told = None if stays is None else pathway_data(stays)
     yield RunFigure("pathway", plots.pathway_figure(scenario, stays), told)
-    if patients is None or home:
+    shares = written.courses
+    if shares is not None:
+        figure = plots.incidence_figure(shares, run.endpoints, scenario, notes)
+        yield RunFigure("incidence", figure, incidence_data(shares))
+        yield RunFigure("places", plots.places_figure(shares, scenario, notes), places_data(shares))
+    if home:
         return
-    failed = incidence_data(patients)
-    yield RunFigure("incidence", plots.incidence_figure(patients, run.endpoints, notes), failed)
-    yield RunFigure("places", plots.places_figure(patients, notes), places_data(patients))
     first = one_trial(run.patients, scenario)
     if first is not None and isinstance(scenario.arrivals, TrialArrivals):
         report = report_trial(first)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sim.outcomes.courses import Courses
 from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import (
@@ -57,6 +58,7 @@ class Tally:
         self.occupancy: Occupancy | None = None
         if experiment.keep.occupancy and is_limited(experiment.scenarios[0]):
             self.occupancy = Occupancy(experiment.scenarios[0])
+        self._courses = Courses(experiment.scenarios[0]) if experiment.keep.courses else None
         self._spools = (
             {} if folder is None else {name: Spool(folder, name) for name in ("patients", "events")}
         )
@@ -82,6 +84,14 @@ class Tally:
         occupied = _under(first, "occupancy")
         if self.occupancy is not None and occupied:
             self.occupancy.join(occupied)
+        courses = _under(first, "courses")
+        if self._courses is not None and courses:
+            self._courses.join(courses)
+
+    @property
+    def courses(self) -> list[Courses]:
+        """The counted courses of the first scenario's patients, if any were kept."""
+        return [] if self._courses is None else [self._courses]
 
     def join_tables(self) -> None:
         """Make one file of each table of rows."""
