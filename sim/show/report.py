@@ -31,8 +31,9 @@ from sim.show.run_figures import headlines
 from sim.show.scenario_words import one_range, replication
 from sim.show.table import range_bands
 from sim.show.trial_data import one_trial
+from sim.study.checks import Check
 from sim.study.run import Run, read_run
-from sim.study.verification import Check, verify
+from sim.study.verification import verify
 
 FILE = "report.html"
 _DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
@@ -121,7 +122,8 @@ def make_report(run: Run) -> Report:
         seed, patients = int(run.manifest["seed"]), run.patients
         # What is known without simulation holds under one set of values, not on average over many.
         drawn = run.manifest["draws"] is not None
-        checks = [] if drawn else verify(scenario, seed, run.endpoints, run.replications, patients)
+        tables_of_run = (run.endpoints, run.replications, patients, run.littles_law)
+        checks = [] if drawn else verify(scenario, seed, *tables_of_run)
         trial = _first_trial(patients, scenario)
     except (KeyError, ValidationError) as error:
         raise RequestError(

@@ -19,8 +19,8 @@ from sim.scenario.schema import Scenario
 from sim.show.checklist import sets_it
 from sim.show.formats import Row, format_parameter, format_share, rows
 from sim.show.table import cells, main_rows, row_label
+from sim.study.checks import Check
 from sim.study.folder import TIMINGS
-from sim.study.verification import Check
 
 Cells = tuple[str, ...]
 
@@ -30,6 +30,7 @@ _FILES = {
     "range.csv": "every endpoint at each value of the range",
     "range_curves.csv": "survival curves at each value of the range",
     "occupancy.csv": "rooms and slots in use, and both queues, day by day",
+    "littles_law.csv": "mean numbers in use and in queues, against rate times mean time",
     "replications.parquet": "one row a virtual trial",
     "patients.parquet": "one row a patient of the first virtual trials",
     "events.parquet": "one row an event of these patients",

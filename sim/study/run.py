@@ -36,15 +36,15 @@ from sim.study.sweep import measure_points, range_points
 FORMAT = 3
 """Version of the run folder's layout."""
 
-_OPTIONAL = ("occupancy", "range")
+_OPTIONAL = ("occupancy", "range", "littles_law")
 
 
 @dataclass(frozen=True)
 class Run:
     """A run read back from its folder; tables have the columns of the files.
 
-    ``patients``, ``events``, ``occupancy`` and ``points`` (of ``range.csv``) are None where the folder has
-    none.
+    ``patients``, ``events``, ``occupancy``, ``points`` (of ``range.csv``) and ``littles_law`` are None where
+    the folder has none.
     """
 
     folder: Path
@@ -56,6 +56,7 @@ class Run:
     events: pd.DataFrame | None
     occupancy: pd.DataFrame | None
     points: pd.DataFrame | None
+    littles_law: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def _write_tables(written: Written, folder: Path) -> None:
         "endpoints": written.endpoints,
         "curves": written.curves,
         "occupancy": None if written.occupancy is None else written.occupancy.table(),
+        "littles_law": None if written.occupancy is None else written.occupancy.littles_law(),
         "range": written.points,
         "range_curves": written.point_curves,
     }
@@ -203,9 +205,20 @@ def read_run(folder: str | Path) -> Run:
         raise RequestError(f"{path} is incomplete: {error.filename} is missing; run it again") from error
     if replications is None:
         raise RequestError(f"{path} is incomplete: replications.parquet is missing; run it again")
-    occupancy, points = (csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL)
+    occupancy, points, littles_law = (
+        csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL
+    )
     return Run(
-        path, manifest, endpoints, curves, replications, table("patients"), table("events"), occupancy, points
+        path,
+        manifest,
+        endpoints,
+        curves,
+        replications,
+        table("patients"),
+        table("events"),
+        occupancy,
+        points,
+        littles_law,
     )
 
 
