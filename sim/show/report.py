@@ -169,7 +169,7 @@ def render(report: Report) -> str:
     environment.filters["with_dois"] = with_dois
     environment.filters["one_range"] = one_range
     sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
-    facts = Facts(report.scenario, report.run.manifest)
+    facts, censored = Facts(report.scenario, report.run.manifest), report.run.censored
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
     style = Markup(f"\n{sheet}")  # noqa: S704
     return environment.get_template("report.html").render(
@@ -182,6 +182,8 @@ def render(report: Report) -> str:
         words=replication(report.scenario),
         headlines=tables.headlines(report.run.endpoints, report.scenario),
         endpoints=tables.endpoints(report.run.endpoints),
+        censored=() if censored is None else tables.censored(censored),
+        censored_finding="" if censored is None else tables.censored_finding(censored),
         trial=None if report.trial is None else tables.trial(report.trial),
         parameters=tables.parameters(report.run.manifest),
         evidence=tables.evidence(evidence_in_use(facts.rows, report.scenario)),

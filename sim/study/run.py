@@ -16,6 +16,7 @@ from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
+from sim.study.censoring import censored_readings
 from sim.study.drawn_tally import AnyTally
 from sim.study.experiment import ROWS, Experiment, Keep
 from sim.study.folder import MANIFEST, software, write_json
@@ -36,15 +37,15 @@ from sim.study.sweep import measure_points, range_points
 FORMAT = 3
 """Version of the run folder's layout."""
 
-_OPTIONAL = ("occupancy", "range", "littles_law")
+_OPTIONAL = ("occupancy", "range", "littles_law", "censored_readings")
 
 
 @dataclass(frozen=True)
 class Run:
     """A run read back from its folder; tables have the columns of the files.
 
-    ``patients``, ``events``, ``occupancy``, ``points`` (of ``range.csv``) and ``littles_law`` are None where
-    the folder has none.
+    ``patients``, ``events``, ``occupancy``, ``points`` (of ``range.csv``), ``littles_law`` and ``censored``
+    (of ``censored_readings.csv``) are None where the folder has none.
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class Run:
     occupancy: pd.DataFrame | None
     points: pd.DataFrame | None
     littles_law: pd.DataFrame | None
+    censored: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,10 @@ def write_run(
     courses = shares(tally.courses, scenario) if tally.courses else None
     written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, courses, points, curves)
     _write_tables(written, folder)
-    write_parquet(arm.rows(), folder / "replications.parquet")
+    rows = arm.rows()
+    write_parquet(rows, folder / "replications.parquet")
+    if budget.draws is None and (censored := censored_readings(scenario, rows)) is not None:
+        _write_csv(censored, folder, "censored_readings")
     tally.join_tables()
     write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator))
     if budget.draws is not None:
@@ -153,7 +158,11 @@ def _write_tables(written: Written, folder: Path) -> None:
     }
     for name, table in tables.items():
         if table is not None:
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            _write_csv(table, folder, name)
+
+
+def _write_csv(table: pd.DataFrame, folder: Path, name: str) -> None:
+    table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
 def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator) -> dict[str, Any]:
@@ -205,7 +214,7 @@ def read_run(folder: str | Path) -> Run:
         raise RequestError(f"{path} is incomplete: {error.filename} is missing; run it again") from error
     if replications is None:
         raise RequestError(f"{path} is incomplete: replications.parquet is missing; run it again")
-    occupancy, points, littles_law = (
+    occupancy, points, littles_law, censored = (
         csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL
     )
     return Run(
@@ -219,6 +228,7 @@ def read_run(folder: str | Path) -> Run:
         occupancy,
         points,
         littles_law,
+        censored,
     )
 
 
