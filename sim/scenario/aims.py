@@ -123,7 +123,9 @@ def _alternative_problems(scenario: Scenario) -> Iterator[str]:
             if key not in keys:
                 yield unknown(
                     f'{what}: fixed has "{key}", which has no prior',
-                    key, keys, f"priors are for {', '.join(keys)}",
+                    key, keys,
+                    f"priors are for {', '.join(keys)}; a file with priors of its own needs alternatives of "
+                    "its own too, or alternative = []",
                 )  # fmt: skip
 
 

@@ -29,6 +29,10 @@ _WIDER = 1.2  # than the spread seen so far
 _FROM_PRIOR = 0.1  # of every stage, so that no place is forgotten
 
 
+class NoLikelihoodError(ValueError):
+    """No point has any likelihood."""
+
+
 class Proposal(Protocol):
     """A distribution that points are drawn from."""
 
@@ -176,8 +180,8 @@ def sample(
 
     Raises
     ------
-    ValueError
-        No point has any likelihood.
+    NoLikelihoodError
+        No point of the whole budget has any likelihood.
 
     Notes
     -----
@@ -196,6 +200,8 @@ def sample(
         proposals.append((proposal, count))
         points.append(z)
         likelihoods.append(evaluate(z))
+        if count < left and all(np.isneginf(some).all() for some in likelihoods):
+            continue
         found = _weighed(np.concatenate(points), np.concatenate(likelihoods), proposals)
         history.append(found.stage)
         if found.effective_size >= wanted_size or left <= count:
@@ -215,7 +221,7 @@ def _weighed(z: Floats, log_likelihood: Floats, proposals: Sequence[tuple[Propos
     log_weights = log_likelihood + PriorProposal(z.shape[1]).log_density(z) - mixture
     largest = float(log_weights.max())
     if not np.isfinite(largest):
-        raise ValueError("no point has any likelihood")
+        raise NoLikelihoodError(f"none of {len(z)} points has any likelihood")
     weights = np.exp(log_weights - largest)
     mean = float(weights.mean())
     spread = float(weights.std()) / mean / np.sqrt(weights.size)

@@ -1,7 +1,7 @@
 """Profile likelihoods: how well the figures can be met at each value of a parameter, others at their best.
 
 The simulated part of the likelihood is noisy, so a smooth surface is fitted to it. The share of virtual
-trials that are alike hangs on the parameters almost only through the survival that they estimate: its logarithm
+trials that are alike hangs on the parameters almost only through the survival that they estimate: its log
 is a cubic polynomial of the logits of survival, and linear in the normal scores for what is left (Poisson
 regression). The logits, and the logarithm of the multinomial part, are polynomials of the scores.
 """
