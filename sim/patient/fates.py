@@ -118,7 +118,7 @@ class _Tile:
         """Return draws of the chosen alone."""
         if distribution.dist == "fixed" or not chosen.size:
             return np.full(chosen.size, distribution.value if distribution.dist == "fixed" else 0.0)
-        return draw(distribution, self.lanes(stream, occurrence).reshape(-1)[chosen])
+        return draw(distribution, self.lanes(stream, occurrence).take(chosen))
 
     def yes(self, stream: Stream, probability: float) -> Booleans:
         """Return whether the event happens: its uniform lies below the probability."""
@@ -130,7 +130,7 @@ class _Tile:
         """Return whether the event happens to each of the chosen."""
         if probability == 0.0 or not chosen.size:
             return np.zeros(chosen.size, dtype=np.bool_)
-        return below(self.lanes(stream).reshape(-1)[chosen], probability)
+        return below(self.lanes(stream).take(chosen), probability)
 
     def budget(self, stream: Stream) -> Floats:
         """Return unit-exponential budgets."""
@@ -149,10 +149,11 @@ class _Tile:
         """Return who spends the budget of a constant hazard in a time, or hardly later, and when."""
         if hazard == 0:
             return np.zeros(0, dtype=np.intp), np.zeros(0)
-        lanes = self.lanes(stream).reshape(-1)
+        lanes = self.lanes(stream)
         # A little more than the chance, so that rounding leaves nobody out; the caller knows who is in time.
         chosen = np.flatnonzero(below(lanes, float(-np.expm1(-hazard * longest)) * (1 + 1e-9) + 1e-9))
-        return chosen, unit_exponential(lanes[chosen]) / hazard
+        with np.errstate(over="ignore"):  # as in `spent`
+            return chosen, unit_exponential(lanes.take(chosen)) / hazard
 
     def full(self, value: float) -> Floats:
         """Return the same value for everybody, to begin with."""
@@ -305,8 +306,8 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
     sessions, collected, slot_days, marrow_days, harvest_fails = _harvest(scenario, tile)
     aplasia_days = tile.value(Stream.APLASIA_DURATION, scenario.aplasia.duration_days)
     aplasia_infection, late_infection, death, stay_days = _after_reinfusion(scenario, tile, aplasia_days)
-    responds = ~tile.yes(Stream.RESPONSE, scenario.response.non_response)
-    relapse = _relapse(scenario.relapse, tile, aplasia_days)
+    responds, relapse_days = _response(scenario, tile, aplasia_days)
+    immunoablation_days = tile.value(Stream.IMMUNOABLATION_DURATION, scenario.immunoablation.duration_days)
     extra = scenario.background.extra_per_year
     with_extra = extra.remission > 0 or extra.relapsed > 0
     return Fate(
@@ -325,8 +326,8 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
         marrow_days=marrow_days,
         harvest_fails=harvest_fails,
         recovery_days=_recovery(scenario, tile, infected),
-        immunoablation_days=tile.value(Stream.IMMUNOABLATION_DURATION, scenario.immunoablation.duration_days),
-        toxicity_days=tile.spent(Stream.TOXICITY, scenario.immunoablation.toxicity_per_day),
+        immunoablation_days=immunoablation_days,
+        toxicity_days=_toxicity(scenario, tile, immunoablation_days + aplasia_days),
         aplasia_days=aplasia_days,
         aplasia_infection=aplasia_infection,
         late_infection=late_infection,
@@ -334,7 +335,7 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
         stay_days=stay_days,
         turnaround_days=tile.value(Stream.ROOM_TURNAROUND, scenario.clinic.room_turnaround_days),
         responds=responds,
-        relapse_days=relapse if scenario.response.non_response == 0 else np.where(responds, relapse, NEVER),
+        relapse_days=relapse_days,
     )
 
 
@@ -356,10 +357,10 @@ def _mobilisation(scenario: Scenario, tile: _Tile) -> tuple[Floats, Positions, F
     who, after = tile.spent_within(
         Stream.MOBILISATION_INFECTION, infection.hazard_per_day, infection.window_days
     )
-    lasts = days.reshape(-1)[who]
+    lasts = days.take(who)
     at = (lasts - np.minimum(infection.window_days, lasts)) + after
     in_time = at < lasts
-    who, at = who[in_time], at[in_time]
+    who, at = who.compress(in_time), at.compress(in_time)
     fatal = tile.yes_of(who, Stream.MOBILISATION_INFECTION_FATAL, infection.case_fatality)
     onset.reshape(-1)[who] = at
     death.reshape(-1)[who[fatal]] = at[fatal] + infection.days_to_death
@@ -380,9 +381,9 @@ def _harvest(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats, F
     for session in range(1, harvest.max_sessions):
         if not short.size:
             break
-        so_far = got[short] + tile.value_of(short, Stream.HARVEST_YIELD, yields, session)
+        so_far = got.take(short) + tile.value_of(short, Stream.HARVEST_YIELD, yields, session)
         got[short], held[short] = so_far, session + 1.0
-        short = short[so_far < target]
+        short = short.compress(so_far < target)
     marrow_days.reshape(-1)[short] = harvest.marrow.days
     fails.reshape(-1)[short] = tile.yes_of(short, Stream.MARROW_FAILURE, harvest.marrow.failure)
     return sessions, collected, sessions, marrow_days, fails
@@ -405,30 +406,49 @@ def _after_reinfusion(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return onset in aplasia, late onset, first infection death and discharge, from reinfusion."""
     infection, late = scenario.aplasia.infection, scenario.late_infection
-    aplasia, fatality = aplasia_days.reshape(-1), infection.case_fatality
+    fatality = infection.case_fatality
     onset, late_onset, death = (tile.full(NEVER) for _ in range(3))
     stay = aplasia_days + tile.value(Stream.DISCHARGE_DELAY, scenario.aplasia.discharge_delay_days)
 
     hazard = infection.hazard_per_day * infection.ward_relative_risk
-    who, at = tile.spent_within(Stream.APLASIA_INFECTION, hazard, float(aplasia.max(initial=0.0)))
-    in_time = at < aplasia[who]
-    who, at = who[in_time], at[in_time]
+    who, at = tile.spent_within(Stream.APLASIA_INFECTION, hazard, float(aplasia_days.max(initial=0.0)))
+    in_time = at < aplasia_days.take(who)
+    who, at = who.compress(in_time), at.compress(in_time)
     fatal = tile.yes_of(who, Stream.APLASIA_INFECTION_FATAL, fatality)
     ill_days = np.full(who.size, infection.days_to_death)
     ill_days[~fatal] = tile.value_of(who[~fatal], Stream.APLASIA_INFECTION_DURATION, infection.duration_days)
     onset.reshape(-1)[who] = at
     death.reshape(-1)[who[fatal]] = at[fatal] + infection.days_to_death
-    stay.reshape(-1)[who] = np.maximum(stay.reshape(-1)[who], at + ill_days)
+    stay.reshape(-1)[who] = np.maximum(stay.take(who), at + ill_days)
 
     who, after = tile.spent_within(Stream.LATE_INFECTION, late.hazard_per_day, late.until_day)
-    at = aplasia[who] + after
+    at = aplasia_days.take(who) + after
     in_time = at < late.until_day
-    who, at = who[in_time], at[in_time]
+    who, at = who.compress(in_time), at.compress(in_time)
     fatal = tile.yes_of(who, Stream.LATE_INFECTION_FATAL, fatality)
     late_onset.reshape(-1)[who] = at
     late_death = at[fatal] + infection.days_to_death
     death.reshape(-1)[who[fatal]] = np.minimum(death.reshape(-1)[who[fatal]], late_death)
     return onset, late_onset, death, stay
+
+
+def _toxicity(scenario: Scenario, tile: _Tile, engraftment: Floats) -> Floats:
+    """Return the start of immunoablation to death from toxicity, for whom it may come before engraftment."""
+    hazard, toxicity = scenario.immunoablation.toxicity_per_day, tile.full(NEVER)
+    who, at = tile.spent_within(Stream.TOXICITY, hazard, float(engraftment.max(initial=0.0)) + 1.0)
+    # A day more than enough, so that rounding of the clinic's days decides as if it were there for everybody.
+    in_time = at <= engraftment.take(who) + 1.0
+    toxicity.reshape(-1)[who.compress(in_time)] = at.compress(in_time)
+    return toxicity
+
+
+def _response(scenario: Scenario, tile: _Tile, aplasia_days: Floats) -> tuple[Booleans, Floats]:
+    """Return who responds, and reinfusion to relapse."""
+    relapse, non_response = _relapse(scenario.relapse, tile, aplasia_days), scenario.response.non_response
+    if non_response == 0:
+        return np.broadcast_to(np.True_, tile.shape), relapse
+    responds = ~tile.yes(Stream.RESPONSE, non_response)
+    return responds, np.where(responds, relapse, NEVER)
 
 
 def _relapse(relapse: Relapse, tile: _Tile, aplasia_days: Floats) -> Floats:
@@ -437,8 +457,10 @@ def _relapse(relapse: Relapse, tile: _Tile, aplasia_days: Floats) -> Floats:
     if relapse.dist == "log_logistic":  # H(x) = log(1 + (x / scale)^shape)
         budget = np.expm1(budget)
     with np.errstate(over="ignore"):
-        latent = relapse.start_day + DAYS_PER_YEAR * relapse.scale_years * budget ** (1.0 / relapse.shape)
-    return np.maximum(latent, aplasia_days)
+        latent = budget ** (1.0 / relapse.shape)
+        latent *= DAYS_PER_YEAR * relapse.scale_years
+    latent += relapse.start_day
+    return np.maximum(latent, aplasia_days, out=latent)
 
 
 def by_replication(fates: Fates) -> Iterator[list[Fate[float, bool]]]:
