@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sim.scenario.values import get_value, parameters, with_values
     from sim.show.comparison import compare
     from sim.show.studies import run
+    from sim.show.validation import validate
     from sim.study.calibrate import solve_point as calibrate
     from sim.study.run import read_run
     from sim.study.sweep import sweep
@@ -32,6 +33,7 @@ __all__ = [
     "read_run",
     "run",
     "sweep",
+    "validate",
     "with_values",
 ]
 
@@ -47,6 +49,7 @@ _PLACES = {
     "read_run": "sim.study.run:read_run",
     "run": "sim.show.studies:run",
     "sweep": "sim.study.sweep:sweep",
+    "validate": "sim.show.validation:validate",
     "with_values": "sim.scenario.values:with_values",
 }
 

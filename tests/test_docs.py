@@ -16,7 +16,11 @@ import pytest
 import sim
 from sim.cli import run as command_line
 from sim.outcomes.one_trial import Patients, report_trial
+from sim.scenario.cohort import Observed, load_cohorts
 from sim.scenario.load import load
+from sim.scenario.shipped import shipped_names
+from sim.study.budget import Budget
+from sim.study.validate import validate
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -35,7 +39,7 @@ def test_every_command_of_the_readme_runs_in_its_order(
     assert len(commands) >= 10
     for program, *arguments in commands:
         assert program == "lupus-hsct"
-        smaller = ["--replications", "5"] if arguments[0] in ("run", "sweep", "compare") else []
+        smaller = ["--replications", "5"] if arguments[0] in ("run", "sweep", "compare", "validate") else []
         assert command_line([*arguments, *smaller]) == 0, capsys.readouterr().err
 
 
@@ -137,6 +141,37 @@ def test_r_gets_what_the_report_says(mine: Path) -> None:
     assert got == pytest.approx(expected, abs=6e-4)
 
 
+COHORTS = (ROOT / "docs" / "cohorts.md").read_text("utf-8")
+
+
+def test_a_user_adds_a_cohort_by_the_file_of_the_documents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = re.findall(r"```toml\n(.*?)```", COHORTS, flags=re.DOTALL)
+    Path("my_centre.toml").write_text(text, "utf-8")
+    (block,) = re.findall(r"```console\n(.*?)```", COHORTS, flags=re.DOTALL)
+    commands = [shlex.split(line.removeprefix("$ lupus-hsct ")) for line in block.splitlines()]
+    assert len(commands) == 3
+    for arguments in commands:
+        assert command_line([*arguments, "--replications", "50"]) == 0, capsys.readouterr().err
+    mine = pd.read_csv("results/my-centre/validation.csv")
+    assert mine["observed"].tolist() == [0.9, 1 / 31]
+    assert mine["role"].tolist() == ["held_out", "held_out"]
+
+
+def test_the_documents_name_every_cohort_and_what_is_found() -> None:
+    for name in shipped_names("cohort"):
+        assert f"`{name}`" in COHORTS
+    for key in Observed.model_fields:
+        assert f"`{key}`" in COHORTS
+    found = validate(load_cohorts(()), Budget(2000, 1, 0, engine="arrays")).predicted
+    low, high = found.binomial
+    claim = f"{found.covered} of the {found.figures} figures that were not fitted are covered"
+    assert f"{claim} ({found.expected:.3g} would be, {low} to {high} by the binomial law)" in COHORTS
+    assert claim in " ".join(README.split())
+
+
 def test_the_reference_is_up_to_date() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == made, "run python docs/make_reference.py"
@@ -159,7 +194,7 @@ def test_the_wheel_carries_the_scenarios(tmp_path: Path) -> None:
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert str(tmp_path) in done.stdout.splitlines()[0]
-    for scenario in (ROOT / "scenarios").glob("*.toml"):
+    for scenario in (ROOT / "scenarios").rglob("*.toml"):
         assert scenario.stem in done.stdout
     templates = Path(str(wheel)[:-4]) / "sim" / "show" / "templates"
     assert {path.name for path in templates.iterdir()} == {"report.html", "report.css", "parts.html"}

@@ -13,6 +13,7 @@ from sim.cli.compare_command import compare_command
 from sim.cli.report_command import report_command
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import calibrate_command, run_command, sweep_command
+from sim.cli.validate_command import validate_command
 from sim.scenario.problems import RequestError
 
 INTERRUPTED = 130
@@ -34,6 +35,7 @@ for _command in (
     sweep_command,
     compare_command,
     calibrate_command,
+    validate_command,
     report_command,
     scenario_group,
 ):

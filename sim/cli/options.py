@@ -14,6 +14,8 @@ from sim.patient.streams import MAX_SEED
 from sim.scenario.problems import RequestError
 from sim.study.budget import (
     DEFAULT_AT_MOST,
+    DEFAULT_DRAW_REPLICATIONS,
+    DEFAULT_DRAWS,
     DEFAULT_PATIENT_REPLICATIONS,
     DEFAULT_REPLICATIONS,
     DEFAULT_SEED,
@@ -26,6 +28,7 @@ from sim.study.budget import (
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
+    from sim.study.draws import Draws
 
     _IntegerType = click.ParamType[int]
     _NumberType = click.ParamType[float]
@@ -65,6 +68,12 @@ class Number(_NumberType):
             self.fail(f"{value} given; allowed: a number, as in --precision 0.1", param, ctx)
 
 
+replications_option = click.option(
+    "--replications",
+    type=WholeNumber(1, MOST_REPLICATIONS),
+    help="Virtual trials to simulate; with --precision, the fewest; with --posterior, of each draw.  "
+    f"[default: {DEFAULT_REPLICATIONS}, or {DEFAULT_DRAW_REPLICATIONS} of each draw]",
+)
 set_option = click.option(
     "--set",
     "overrides",
@@ -80,6 +89,27 @@ resume_option = click.option(
 seed_option = click.option(
     "--seed", type=WholeNumber(0, MAX_SEED), default=DEFAULT_SEED, show_default=True, help="Seed of all luck."
 )
+workers_option = click.option(
+    "--workers",
+    type=WholeNumber(1, 1024),
+    metavar="N",
+    help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
+)
+cluster_option = click.option(
+    "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."
+)
+posterior_option = click.option(
+    "--posterior",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="posterior.csv of a calibration: simulate under draws of it, and show what it leaves open.",
+)
+draws_option = click.option(
+    "--draws",
+    type=WholeNumber(2, 10_000),
+    metavar="N",
+    help=f"Draws of the posterior.  [default: {DEFAULT_DRAWS}]",
+)
 out_option = click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -93,7 +123,7 @@ scenario_argument = click.argument("scenario")
 class Effort:
     """How much to simulate and who does it, as asked for on the command line."""
 
-    replications: int
+    replications: int | None
     seed: int
     engine: Engine
     precision: float | None
@@ -101,6 +131,8 @@ class Effort:
     endpoints: tuple[str, ...]
     workers: int | None
     cluster: str | None
+    posterior: Path | None
+    draws: int | None
 
     def budget(
         self,
@@ -135,7 +167,7 @@ class Effort:
         elif self.endpoints and not shown:
             raise RequestError("--endpoint: it says what --precision is about; give both, or neither")
         return Budget(
-            self.replications,
+            replications_of(self.replications, self.posterior),
             self.seed,
             patients,
             events,
@@ -143,17 +175,35 @@ class Effort:
             precision,
             self.workers,
             self.cluster,
+            drawn(self.posterior, self.draws, self.seed),
         )
 
 
+def replications_of(asked: int | None, posterior: Path | None) -> int:
+    """Return the replications, of each draw if there are draws: those asked for, or the usual number."""
+    usual = DEFAULT_REPLICATIONS if posterior is None else DEFAULT_DRAW_REPLICATIONS
+    return usual if asked is None else asked
+
+
+def drawn(posterior: Path | None, draws: int | None, seed: int) -> Draws | None:
+    """Return draws of a posterior; None without one.
+
+    Raises
+    ------
+    RequestError
+        The file is no posterior, or draws of none are asked for.
+    """
+    if posterior is None:
+        if draws is not None:
+            raise RequestError("--draws: they are draws of --posterior, which is missing; give both")
+        return None
+    from sim.study.draws import draws_from
+
+    return draws_from(posterior, draws or DEFAULT_DRAWS, seed)
+
+
 _EFFORT = (
-    click.option(
-        "--replications",
-        type=WholeNumber(1, MOST_REPLICATIONS),
-        default=DEFAULT_REPLICATIONS,
-        show_default=True,
-        help="Virtual trials to simulate; with --precision, the fewest.",
-    ),
+    replications_option,
     seed_option,
     click.option(
         "--engine",
@@ -183,13 +233,10 @@ _EFFORT = (
         metavar="NAME[@YEARS]",
         help="Endpoint that --precision is about, or that a sweep's figure shows; repeat for more.",
     ),
-    click.option(
-        "--workers",
-        type=WholeNumber(1, 1024),
-        metavar="N",
-        help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
-    ),
-    click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
+    workers_option,
+    cluster_option,
+    posterior_option,
+    draws_option,
 )
 
 

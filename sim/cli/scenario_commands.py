@@ -18,10 +18,13 @@ def scenario_group() -> None:
 @scenario_group.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List the shipped scenarios."""
+    """List the shipped scenarios, and the cohorts to validate them on."""
+    from sim.scenario.cohort import cohort_rows
     from sim.scenario.describe import list_rows
 
     print_rows("scenario list", list_rows(), as_json=as_json)
+    if not as_json:
+        print_rows("", cohort_rows(), as_json=False, title="\nCohorts, for lupus-hsct validate:")
 
 
 @scenario_group.command("show")

@@ -94,7 +94,11 @@ class History:
     def tiles(self) -> Iterator[History]:
         """Yield some patients of every replication after others, as views."""
         for first in range(0, len(self.death), TILE):
-            yield self._part(slice(first, first + TILE), slice(None))
+            yield self.patients(slice(first, first + TILE))
+
+    def patients(self, which: slice) -> History:
+        """Return some patients of every replication, as views."""
+        return self._part(which, slice(None))
 
     def only(self, replications: slice) -> History:
         """Return a copy of some replications, which keeps nothing of the others in memory."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.clinic.history import History
 from sim.clinic.states import TREATMENT_CAUSES, Cause
@@ -83,7 +85,7 @@ class Sums:
 
     def add(self, history: History, scenario: Scenario) -> None:
         """Read some patients, at most 255 of each replication."""
-        view = _View(history, scenario)
+        view = View(history, scenario)
         with np.errstate(invalid="ignore"):  # never less never, where the masks look away
             for part in (_mortality, _from_reinfusion, _from_enrolment, _stay, _follow_up):
                 for name, time, number, trial in part(view, self):
@@ -148,7 +150,7 @@ def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict
     dict
         Endpoint name: totals, shape (times, replications), and sizes, shape (replications,).
     """
-    view = _View(history, scenario)
+    view = View(history, scenario)
     curves = {
         "overall_survival": (view.reinfused, history.aplasia, history.death),
         "disease_free_survival": (view.reinfused, history.aplasia, view.disease_free_end),
@@ -180,6 +182,12 @@ def _events_by(among: Booleans, start: Floats, end: Floats, days: Floats) -> Flo
     return add_up(ended.numbers(first, days.size))
 
 
+def of_treatment(cause: NDArray[Any], death: Floats, reinfused: Floats) -> Booleans:
+    """Tell which deaths are treatment-related: of infection or toxicity, to day 100 after reinfusion."""
+    treatment: Booleans = np.logical_or.reduce([cause == which for which in TREATMENT_CAUSES])
+    return treatment & (death <= reinfused + TREATMENT_DAYS)
+
+
 def _open_days(scenario: Scenario) -> tuple[float, float]:
     """Return the days from which and up to which the clinic counts as open."""
     arrivals = scenario.arrivals
@@ -187,7 +195,7 @@ def _open_days(scenario: Scenario) -> tuple[float, float]:
     return opened, last_arrival_day(scenario)
 
 
-class _View:
+class View:
     """Some patients with what several endpoints need; masks and times of shape (patients, replications)."""
 
     def __init__(self, history: History, scenario: Scenario) -> None:
@@ -240,7 +248,7 @@ Row = tuple[str, float | None, Floats, tuple[Floats, Floats] | None]
 """An endpoint, its time, a number, and what a trial counts if that is something else."""
 
 
-def _mortality(view: _View, sums: Sums) -> Iterator[Row]:
+def _mortality(view: View, sums: Sums) -> Iterator[Row]:
     history = view.history
     enrolled, seen = count(view.enrolled), count(view.enrolled & (history.enrolled <= view.cut))
     sums.out_of("enrolled", enrolled)
@@ -248,8 +256,7 @@ def _mortality(view: _View, sums: Sums) -> Iterator[Row]:
     death, aplasia, cause = dead.of(history.death), dead.of(history.aplasia), dead.of(history.cause)
     by_cut = death <= dead.of(view.cut)
     causes = [cause == which for which in Cause]
-    treatment = np.logical_or.reduce([causes[which] for which in TREATMENT_CAUSES])
-    treatment &= death <= aplasia + TREATMENT_DAYS
+    treatment = of_treatment(cause, death, aplasia)
     for name, who in (
         ("treatment_related_mortality", treatment),
         ("transplant_related_mortality", treatment & (aplasia < NEVER)),
@@ -267,7 +274,7 @@ def _mortality(view: _View, sums: Sums) -> Iterator[Row]:
     yield "harvest_failure", None, withdrawn.number(), (known, seen)
 
 
-def _from_reinfusion(view: _View, sums: Sums) -> Iterator[Row]:
+def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
     history, end, failed = view.history, view.disease_free_end, view.failed()
     sums.out_of("reinfused", count(view.reinfused))
     dies = (history.aplasia, history.death)
@@ -291,7 +298,7 @@ def _from_reinfusion(view: _View, sums: Sums) -> Iterator[Row]:
     sums.add_up("restricted_mean_survival", years, view.reinfused)
 
 
-def _from_enrolment(view: _View, sums: Sums) -> Iterator[Row]:
+def _from_enrolment(view: View, sums: Sums) -> Iterator[Row]:
     history = view.history
     for name, curve, end in (
         ("overall_survival_enrolled", "alive_enrolled", history.death),
@@ -305,7 +312,7 @@ def _from_enrolment(view: _View, sums: Sums) -> Iterator[Row]:
     sums.add_up("restricted_mean_survival_enrolled", years, view.enrolled)
 
 
-def _stay(view: _View, sums: Sums) -> Iterator[Row]:
+def _stay(view: View, sums: Sums) -> Iterator[Row]:
     history = view.history
     onsets = (history.mobilisation_infection, history.aplasia_infection, history.late_infection)
     infections = [count(view.enrolled & (onset < NEVER)) for onset in onsets]
@@ -328,7 +335,7 @@ def _stay(view: _View, sums: Sums) -> Iterator[Row]:
     sums.add_up("cd34_infused", selected, infused)
 
 
-def _follow_up(view: _View, sums: Sums) -> Iterator[Row]:
+def _follow_up(view: View, sums: Sums) -> Iterator[Row]:
     history = view.history
     followed = view.reinfused & (history.aplasia < view.cut)
     sums.out_of("followed", count(followed))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,23 @@ def expected(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
         before.treatment_deaths + values["transplant_related_mortality", None]
     )
     return values
+
+
+class Before(NamedTuple):
+    """Where the enrolled are at reinfusion, as shares; they add to 1."""
+
+    treatment_deaths: float
+    other_deaths: float
+    withdrawn: float
+    reinfused: float
+
+
+def expected_before_reinfusion(scenario: Scenario) -> Before:
+    """Return what becomes of the enrolled by reinfusion; refusals are those of `expected`."""
+    _refuse_queues(scenario)
+    before = _BeforeReinfusion(scenario, 1)
+    others = 1 - before.treatment_deaths - before.withdrawn - before.reinfused
+    return Before(before.treatment_deaths, others, before.withdrawn, before.reinfused)
 
 
 def expected_from_enrolment(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:

@@ -21,6 +21,8 @@ def check_aims(scenario: Scenario, where_of: WhereOf) -> None:
     problems = [sentence(where_of("target"), text) for text in _target_problems(scenario)]
     problems += [sentence(where_of("range"), text) for text in _range_problems(scenario)]
     problems += [sentence(where_of("calibration.solve"), text) for text in _solve_problems(scenario)]
+    problems += [sentence(where_of("prior"), text) for text in _prior_problems(scenario)]
+    problems += [sentence(where_of("alternative"), text) for text in _alternative_problems(scenario)]
     if problems:
         raise refuse(problems)
 
@@ -41,6 +43,11 @@ def _target_problems(scenario: Scenario) -> Iterator[str]:
         yield from (f"{what}: {text}" for text in _time_problems(target, scenario.follow_up.horizon_years))
         if BY_NAME[target.endpoint].kind == "share" and target.value > 1:
             yield f"{what}: value = {target.value:g}: {target.endpoint} is a share, a number from 0 to 1"
+        if target.observed is not None and (target.n is None or target.observed > target.n):
+            yield (
+                f"{what}: observed = {target.observed}: is counted in n patients; "
+                + ("state n too" if target.n is None else f"it can't be more than n = {target.n}")
+            )
         if (target.endpoint, target.time_years) in seen:
             yield f"{what}: {target.endpoint}: there is another target for the same figure; keep one"
         seen.add((target.endpoint, target.time_years))
@@ -90,6 +97,34 @@ def _solve_problems(scenario: Scenario) -> Iterator[str]:
             yield f"{what}: only numbers can be solved for; {key} is a {parameter.type_text}"
         elif solve.count(key) > 1:
             yield f"{what} twice"
+
+
+def _prior_problems(scenario: Scenario) -> Iterator[str]:
+    keys = [prior.key for prior in scenario.prior]
+    for number, prior in enumerate(scenario.prior, start=1):
+        what = f"[[prior]] number {number}: {prior.key}"
+        parameter = parameters().get(prior.key)
+        if parameter is None:
+            yield f"{what}: {unknown_key(prior.key)}"
+        elif parameter.numbers is None or parameter.choices or parameter.numbers.whole:
+            yield f"{what}: a prior needs a parameter that is a number; it is a {parameter.type_text}"
+        elif keys.count(prior.key) > 1:
+            yield f"{what}: has another prior; keep one"
+
+
+def _alternative_problems(scenario: Scenario) -> Iterator[str]:
+    keys = [prior.key for prior in scenario.prior]
+    names = [alternative.name for alternative in scenario.alternative]
+    for number, alternative in enumerate(scenario.alternative, start=1):
+        what = f"[[alternative]] number {number}: {alternative.name}"
+        if names.count(alternative.name) > 1:
+            yield f"{what}: there is another of this name; names must differ"
+        for key in alternative.fixed:
+            if key not in keys:
+                yield unknown(
+                    f'{what}: fixed has "{key}", which has no prior',
+                    key, keys, f"priors are for {', '.join(keys)}",
+                )  # fmt: skip
 
 
 def unread_targets(scenario: Scenario) -> Iterator[str]:

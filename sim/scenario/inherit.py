@@ -5,34 +5,45 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim.scenario.merging import Tree, expand
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import bad_value, cut_short, sentence, toml_text
-from sim.scenario.shipped import Located, locate
+from sim.scenario.shipped import COMMANDS, Kind, Located, locate
 from sim.scenario.structure import check_shape, take_sources
 
 SET = "--set"
 DEEPEST = 16
 """Levels of tables and lists that a file may have; parameters need four."""
 
-ELSEWHERE = {"study": "lupus-hsct sweep", "cohort": "lupus-hsct validate"}
-
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one file, or ``--set``, states: values and their sources."""
+    """What one file, or ``--set``, states: values and their sources.
+
+    ``own`` is what only a cohort has.
+    """
 
     name: str
     where: str
     tree: Tree
     sources: dict[str, str]
+    own: Tree = field(default_factory=dict)
 
 
-def read_layers(reference: str) -> tuple[Located, list[Layer]]:
+def read_layers(
+    reference: str, kind: Kind = "scenario", own_keys: Sequence[str] = ()
+) -> tuple[Located, list[Layer]]:
     """Read a scenario file and all its bases.
+
+    Parameters
+    ----------
+    kind
+        What the file must be; its bases are scenarios.
+    own_keys
+        What such a file has besides what a scenario has.
 
     Returns
     -------
@@ -42,22 +53,24 @@ def read_layers(reference: str) -> tuple[Located, list[Layer]]:
     Raises
     ------
     RequestError
-        If a file can't be read, is no scenario or has unknown keys, or the bases go in a circle.
+        If a file can't be read, is of another kind or has unknown keys, or the bases go in a circle.
     """
-    start = file = locate(reference)
+    start = file = locate(reference, kind=kind)
     named = ""
     layers: list[Layer] = []
     chain = [file]
     while True:
-        tree = _read(file, named)
+        tree = _read(file, named, kind)
         base = tree.pop("base", None)
+        own = {name: tree.pop(name) for name in own_keys if name in tree}
         sources = take_sources(tree, file.where)
-        check_shape(tree, file.where)
-        layers.insert(0, Layer(file.name, file.where, tree, sources))
+        check_shape(tree, file.where, own_keys)
+        layers.insert(0, Layer(file.name, file.where, tree, sources, own))
         if base is None:
             return start, layers
         named = f"{file.where}: base = {toml_text(base)}"
         file = _base(base, file)
+        kind, own_keys = "scenario", ()
         chain.append(file)
         if any(_same(file.path, before.path) for before in chain[:-1]):
             circle = " → ".join(link.where for link in chain)
@@ -78,18 +91,20 @@ def _base(base: object, file: Located) -> Located:
         raise RequestError(f"{file.where}: base = {toml_text(base)}: {error}") from None
 
 
-def _read(file: Located, named: str) -> Tree:
-    """Read one file and check that it is a scenario; `named` says which file names it as its base."""
+def _read(file: Located, named: str, wanted: Kind) -> Tree:
+    """Read one file and check that it is what is wanted; `named` says which file names it as its base."""
     tree = _parse(_text(file, named), file.where)
     _check_depth(tree, file.where)
     if not tree:
-        raise RequestError(f'{file.where}: the file is empty; a scenario starts with base = "chicago2006"')
+        raise RequestError(f'{file.where}: the file is empty; a {wanted} starts with base = "chicago2006"')
     kind = tree.get("kind", "scenario")
-    if kind != "scenario":
+    if kind != wanted and "kind" not in tree:
+        raise RequestError(f'{file.where}: kind is missing: a {wanted} says kind = "{wanted}"')
+    if kind != wanted:
         remedy = ""
-        if isinstance(kind, str) and kind in ELSEWHERE:
-            remedy = f"A {kind} is for {ELSEWHERE[kind]}: {ELSEWHERE[kind]} {file.where}"
-        raise RequestError(bad_value(file.where, "kind", kind, '"scenario" here', remedy))
+        if isinstance(kind, str) and kind in COMMANDS:
+            remedy = f"A {kind} is for {COMMANDS[kind]}: {COMMANDS[kind]} {file.where}"
+        raise RequestError(bad_value(file.where, "kind", kind, f'"{wanted}" here', remedy))
     return tree
 
 

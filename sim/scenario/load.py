@@ -16,9 +16,10 @@ from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, us
 from sim.scenario.refusals import validate
 from sim.scenario.registry import lookup
 from sim.scenario.schema import LISTED, Scenario
+from sim.scenario.shipped import Located
 
 DEFAULT = "default"
-ABOUT_KEYS = ("kind", "title", "purpose", "caution", *LISTED, "calibration.solve")
+ABOUT_KEYS = ("kind", "title", "purpose", "caution", *LISTED, "calibration.solve", "calibration.tolerance")
 
 
 @dataclass(frozen=True)
@@ -162,9 +163,13 @@ def load(reference: str, overrides: Sequence[str] = ()) -> Loaded:
     RequestError
         If anything is wrong; the message names file, key, value, what is allowed and what to do.
     """
-    located, layers = read_layers(reference)
+    return load_layers(*read_layers(reference), overrides)
+
+
+def load_layers(located: Located, layers: list[Layer], overrides: Sequence[str] = ()) -> Loaded:
+    """Make the scenario of a file's layers, as `read_layers` gives them; see `load`."""
     if overrides:
-        layers.append(set_layer(overrides))
+        layers = [*layers, set_layer(overrides)]
     labels = _labels(layers)
     merger = _Merger(leaf=located.where)
     for layer, label in zip(layers, labels, strict=True):

@@ -49,3 +49,11 @@ class FewAtRiskWarning(FigureWarning):
 
 class BeyondFollowUpWarning(FigureWarning):
     """A figure is read later than the last patient was followed."""
+
+
+class EffectiveSizeWarning(FigureWarning):
+    """A posterior rests on too few effective draws."""
+
+
+class HeldValueWarning(FigureWarning):
+    """A parameter of a posterior keeps a scenario's own value."""

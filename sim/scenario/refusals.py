@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sim.scenario.problems import RequestError
 from sim.scenario.registry import (
@@ -215,22 +215,33 @@ def _parameter_at(location: tuple[Any, ...]) -> Parameter | None:
     return None
 
 
-def _of_listed(location: tuple[Any, ...], tree: Mapping[str, Any], where_of: WhereOf) -> str:
+_ALLOWED: dict[Any, str] = {
+    bool: "true or false",
+    str: "text in quotes",
+    str | None: "text in quotes",
+    list[str]: "a list of keys in quotes",
+    dict[str, Any]: 'a table of values: { "key" = value }',
+}
+
+
+def bad_member(location: tuple[Any, ...], tree: Mapping[str, Any], where: str, table: type[BaseModel]) -> str:
+    """Say what is wrong with one value in a list of tables, at a place that pydantic names."""
     kind, name = str(location[0]), str(location[2])
-    where, number = where_of(kind), int(location[1]) + 1
+    number = int(location[1]) + 1
     item = tree[kind][location[1]]
-    field = LISTED[kind].model_fields[name]
-    numbers, _, _ = describe_type(field.annotation, field.metadata)
+    field = table.model_fields[name]
+    numbers, choices, _ = describe_type(field.annotation, field.metadata)
     what = f"[[{kind}]] number {number}: {name}"
     if name not in item:
         return sentence(where, f"{what} is missing: {field.description}")
-    if numbers:
-        allowed = numbers.text
-    elif field.annotation is bool:
-        allowed = "true or false"
-    else:
-        allowed = "text in quotes" if field.annotation is str else "a list of at least two numbers"
-    return bad_value(where, what, item[name], allowed, hint(item[name], numbers, ()))
+    allowed = (
+        numbers.text
+        if numbers
+        else quoted_choices(choices)
+        if choices
+        else _ALLOWED.get(field.annotation, "a list of at least two numbers")
+    )
+    return bad_value(where, what, item[name], allowed, hint(item[name], numbers, choices))
 
 
 def _of_error(error: Any, tree: Mapping[str, Any], where_of: WhereOf) -> list[str]:
@@ -239,7 +250,15 @@ def _of_error(error: Any, tree: Mapping[str, Any], where_of: WhereOf) -> list[st
     if not location:
         return [sentence(where_of(""), str(error["ctx"]["error"]))]
     if location[0] in LISTED and len(location) > 2:
-        return [_of_listed(location, tree, where_of)]
+        kind = str(location[0])
+        return [bad_member(location, tree, where_of(kind), LISTED[kind])]
+    if location[0] in LISTED:  # a table whose numbers do not go together
+        what = f"[[{location[0]}]] number {int(location[1]) + 1}"
+        return [sentence(where_of(str(location[0])), f"{what}: {error['ctx']['error']}")]
+    if location == ("calibration", "tolerance"):
+        where, value = where_of("calibration.tolerance"), lookup(tree, "calibration.tolerance")
+        allowed = "a number above 0 and below 0.5: 0.02 is 2 percentage points"
+        return [bad_value(where, "calibration.tolerance", value, allowed)]
     if location[0] == "calibration":
         where, value = where_of("calibration.solve"), lookup(tree, "calibration.solve")
         return [bad_value(where, "calibration.solve", value, 'a list of keys: ["relapse.scale_years", ...]')]

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal, Weibull
-from sim.scenario.schema import Scenario, Table
+from sim.scenario.schema import LISTED, Scenario
+from sim.scenario.tables import Table
 
 FAMILIES: dict[str, type[BaseModel]] = {
     "fixed": Fixed,
@@ -216,7 +217,7 @@ def _walk(model: type[Table], prefix: str, when: tuple[str, str] | None) -> Iter
 @cache
 def parameters() -> Mapping[str, Parameter]:
     """Return every parameter by its dotted key, in the order of the schema."""
-    skipped = {"target", "range", "calibration"}
+    skipped = {*LISTED, "calibration"}
     found: dict[str, Parameter] = {}
     for parameter in _walk(Scenario, "", None):
         if parameter.key.partition(".")[0] in skipped:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from sim.scenario.distributions import Distribution, Fixed, Lognormal
+from sim.scenario.priors import Alternative, Prior
+from sim.scenario.tables import Table
 
 DAYS_PER_YEAR = 365.25
 MAX_ROOMS = 10_000
@@ -31,12 +33,6 @@ def _parameter(default: Any, meaning: str, unit: str, source: str) -> Any:
 def _solved(meaning: str, unit: str) -> Any:
     """Declare a parameter without a default, because only calibration can give it."""
     return Field(description=meaning, json_schema_extra={"unit": unit, "source": "no default: calibrated"})
-
-
-class Table(BaseModel):
-    """One table of a scenario file: strict types, no unknown keys, no NaN or infinity."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Cohort(Table):
@@ -293,6 +289,9 @@ class Target(Table):
     n: Annotated[int, Field(ge=1)] | None = Field(
         None, description="patients behind a published count; left out for an assumed figure"
     )
+    observed: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="what was counted in n patients, where the value solved for is not that share"
+    )
     fitted: bool = Field(True, description="whether calibration solves for it; false: only compared with")
     source: str = Field(description="evidence ids, or assumption")
 
@@ -305,7 +304,12 @@ class ShownRange(Table):
     source: str = Field(description="evidence ids, or assumption")
 
 
-LISTED: dict[str, type[Table]] = {"target": Target, "range": ShownRange}
+LISTED: dict[str, type[Table]] = {
+    "target": Target,
+    "range": ShownRange,
+    "prior": Prior,
+    "alternative": Alternative,
+}
 """Tables of which a file may have several, by the name in double brackets."""
 
 
@@ -313,6 +317,9 @@ class Calibration(Table):
     """What `lupus-hsct calibrate` solves for."""
 
     solve: list[str] = Field(default_factory=list, description="parameters solved from the targets")
+    tolerance: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.02, description="how near a virtual trial must come to a survival estimate to count as this trial"
+    )
 
 
 class Scenario(Table):
@@ -342,6 +349,8 @@ class Scenario(Table):
     background: Background = Background()
     target: list[Target] = Field(default_factory=list)
     range: list[ShownRange] = Field(default_factory=list)
+    prior: list[Prior] = Field(default_factory=list)
+    alternative: list[Alternative] = Field(default_factory=list)
     calibration: Calibration = Calibration()
 
     @property

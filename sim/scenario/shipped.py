@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from sim.scenario.problems import RequestError
 from sim.scenario.registry import nearest
 
 SUFFIX = ".toml"
 
+Kind: TypeAlias = Literal["scenario", "cohort"]
+COMMANDS = {"scenario": "lupus-hsct run", "study": "lupus-hsct sweep", "cohort": "lupus-hsct validate"}
+"""What to do with each kind of file."""
+
+_FOLDERS: dict[Kind, str] = {"scenario": "", "cohort": "cohorts"}
+
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A scenario file: its name, how messages call it, and where it is."""
+    """A scenario or cohort file: its name, how messages call it, and where it is."""
 
     name: str
     where: str
@@ -27,9 +34,10 @@ def scenarios_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "scenarios"
 
 
-def shipped_names() -> tuple[str, ...]:
-    """Return the names of the shipped scenarios, sorted."""
-    return tuple(sorted(path.stem for path in scenarios_folder().glob(f"*{SUFFIX}")))
+def shipped_names(kind: Kind = "scenario") -> tuple[str, ...]:
+    """Return the names of the shipped scenarios, or cohorts, sorted."""
+    folder = scenarios_folder() / _FOLDERS[kind]
+    return tuple(sorted(path.stem for path in folder.glob(f"*{SUFFIX}")))
 
 
 def is_path(reference: str) -> bool:
@@ -37,7 +45,7 @@ def is_path(reference: str) -> bool:
     return "/" in reference or os.sep in reference or reference.endswith(SUFFIX)
 
 
-def locate(reference: str, beside: Path | None = None) -> Located:
+def locate(reference: str, beside: Path | None = None, kind: Kind = "scenario") -> Located:
     """Find the file that a reference means.
 
     Parameters
@@ -46,20 +54,27 @@ def locate(reference: str, beside: Path | None = None) -> Located:
         A path if it has a slash or ends in .toml, else the name of a shipped scenario.
     beside : Path, optional
         Folder from which relative paths start; the current one by default.
+    kind : {"scenario", "cohort"}
+        Which of the shipped ones a name is of.
 
     Raises
     ------
     RequestError
-        If there is no such shipped scenario. Whether a path exists is found out on reading it.
+        If none of that name is shipped. Whether a path exists is found out on reading it.
     """
     if is_path(reference):
         path = Path(os.path.normpath((beside or Path()) / reference))
         return Located(path.stem, str(path), path)
-    if reference in shipped_names():
-        return Located(reference, f"{reference}{SUFFIX}", scenarios_folder() / f"{reference}{SUFFIX}")
-    near = nearest(reference, shipped_names())
+    if reference in shipped_names(kind):
+        path = scenarios_folder() / _FOLDERS[kind] / f"{reference}{SUFFIX}"
+        return Located(reference, f"{reference}{SUFFIX}", path)
+    for other in _FOLDERS:
+        if other != kind and reference in shipped_names(other):
+            command = COMMANDS[other]
+            raise RequestError(f"{reference} is a {other}, which is for {command}: {command} {reference}")
+    near = nearest(reference, shipped_names(kind))
     meant = f"; did you mean {near}?" if near else ";"
     for candidate in (reference, f"{reference}{SUFFIX}"):
         if ((beside or Path()) / candidate).is_file():
             meant = f"; for the file here write ./{candidate};"
-    raise RequestError(f'unknown scenario "{reference}"{meant} shipped are {", ".join(shipped_names())}')
+    raise RequestError(f'unknown {kind} "{reference}"{meant} shipped are {", ".join(shipped_names(kind))}')

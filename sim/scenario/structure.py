@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sim.scenario.merging import Tree, set_keys
 from sim.scenario.refusals import bad_value, cut_short, refuse, sentence, toml_text, unknown, unknown_key
 from sim.scenario.registry import FAMILY_MEMBERS, parameters, tables
-from sim.scenario.schema import LISTED
+from sim.scenario.schema import LISTED, Calibration
 
 ABOUT = ("kind", "base", "title", "purpose", "caution", "sources", *LISTED, "calibration")
 MEMBERS = frozenset(name for members in FAMILY_MEMBERS.values() for name in members) | {"dist"}
 
 
-def check_shape(tree: Mapping[str, Any], where: str) -> None:
+def check_shape(tree: Mapping[str, Any], where: str, others: Sequence[str] = ()) -> None:
     """Refuse unknown keys and tables, and values where tables belong; the values themselves come later.
+
+    Parameters
+    ----------
+    others
+        What the file may have besides, which is looked at elsewhere.
 
     Raises
     ------
     RequestError
         Naming each key, and the nearest valid one.
     """
-    problems = [*_parameter_problems(tree, ""), *_aim_problems(tree)]
+    problems = [*_parameter_problems(tree, "", others), *_aim_problems(tree)]
     if problems:
         raise refuse(sentence(where, problem) for problem in problems)
 
 
-def _parameter_problems(tree: Mapping[str, Any], prefix: str) -> Iterator[str]:
+def _parameter_problems(tree: Mapping[str, Any], prefix: str, others: Sequence[str] = ()) -> Iterator[str]:
     for name, value in tree.items():
         key = f"{prefix}{name}"
         if not prefix and name in ABOUT:
@@ -45,11 +50,11 @@ def _parameter_problems(tree: Mapping[str, Any], prefix: str) -> Iterator[str]:
             else:
                 yield f"{key}{given}: is a table; write [{key}], with {', '.join(_inside(key))}"
         elif isinstance(value, Mapping):
-            yield _unknown_table(key)
+            yield _unknown_table(key, others)
         elif prefix:
             yield unknown_key(key, given)
         else:
-            yield _unknown_top(key, given)
+            yield _unknown_top(key, given, others)
 
 
 def _inside(table: str) -> list[str]:
@@ -59,19 +64,19 @@ def _inside(table: str) -> list[str]:
     return list(dict.fromkeys(key.split(".")[depth] for key in parameters() if key.startswith(start)))
 
 
-def _unknown_table(key: str) -> str:
+def _unknown_table(key: str, others: Sequence[str]) -> str:
     parent = key.rpartition(".")[0]
-    near = [*tables(), *ABOUT] if not parent else [*tables(), *parameters()]
+    near = [*tables(), *ABOUT, *others] if not parent else [*tables(), *parameters()]
     otherwise = (
         f"[{parent}] has {', '.join(_inside(parent))}" if parent else f"there are {', '.join(_inside(''))}"
     )
     return unknown(f"[{cut_short(key)}]: unknown table", key, near, otherwise)
 
 
-def _unknown_top(key: str, given: str) -> str:
-    otherwise = f"outside the tables there are {', '.join(ABOUT[:5])}"
+def _unknown_top(key: str, given: str, others: Sequence[str]) -> str:
+    otherwise = f"outside the tables there are {', '.join([*ABOUT[:5], *others])}"
     return unknown(
-        f"{cut_short(key)}{given}: unknown key", key, [*ABOUT, *tables(), *parameters()], otherwise
+        f"{cut_short(key)}{given}: unknown key", key, [*ABOUT, *others, *tables(), *parameters()], otherwise
     )
 
 
@@ -89,14 +94,13 @@ def _member_problems(key: str, value: Any) -> Iterator[str]:
             yield unknown(what, name, sorted(MEMBERS), otherwise)
 
 
-def _listed_problems(kind: str, items: Any) -> Iterator[str]:
-    """Yield what is wrong with the shape of a list of tables."""
+def listed_problems(kind: str, items: Any, known: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with the shape of a list of tables; `known` are the keys that one may have."""
     if isinstance(items, Mapping):
         yield f"[{kind}]: there may be several; write each in double brackets: [[{kind}]]"
     elif not isinstance(items, list) or any(not isinstance(item, Mapping) for item in items):
         yield f"{kind} = {cut_short(toml_text(items))}: write each {kind} as a table: [[{kind}]]"
     else:
-        known = LISTED[kind].model_fields
         for number, item in enumerate(items, start=1):
             for name in item:
                 if name not in known:
@@ -108,15 +112,16 @@ def _listed_problems(kind: str, items: Any) -> Iterator[str]:
 def _aim_problems(tree: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with the shape of the targets, the ranges and the calibration."""
     for kind in LISTED:
-        yield from _listed_problems(kind, tree.get(kind, []))
+        yield from listed_problems(kind, tree.get(kind, []), LISTED[kind].model_fields)
     calibration = tree.get("calibration", {})
     if not isinstance(calibration, Mapping):
         yield f"calibration = {cut_short(toml_text(calibration))}: write a table: [calibration], with solve"
         return
     for name, value in calibration.items():
-        if name != "solve":
+        known = tuple(Calibration.model_fields)
+        if name not in known:
             what = f"calibration.{cut_short(name)} = {cut_short(toml_text(value))}: unknown key"
-            yield unknown(what, name, ("solve",), "[calibration] has solve")
+            yield unknown(what, name, known, f"[calibration] has {' and '.join(known)}")
 
 
 def take_sources(tree: Tree, where: str) -> dict[str, str]:

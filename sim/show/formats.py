@@ -136,6 +136,9 @@ class Row:
         self.estimate = float(fields.estimate)
         self.mc_lower, self.mc_upper = float(fields.mc_lower), float(fields.mc_upper)
         self.trial_lower, self.trial_upper = float(fields.trial_lower), float(fields.trial_upper)
+        # Only figures over draws of a posterior have its limits.
+        self.posterior_lower = float(getattr(fields, "posterior_lower", math.nan))
+        self.posterior_upper = float(getattr(fields, "posterior_upper", math.nan))
         self.undefined = float(fields.trial_undefined)
         self.target = float(fields.target)
         self.source = fields.target_source if isinstance(fields.target_source, str) else ""
@@ -204,6 +207,16 @@ class Row:
         """The estimate with its Monte Carlo interval."""
         interval = format_range(self.endpoint, self.mc_lower, self.mc_upper)
         return f"{self.simulated_text} ({interval})" if interval else self.simulated_text
+
+    @property
+    def posterior_text(self) -> str:
+        """The posterior's 95% interval; empty without one."""
+        return format_range(self.endpoint, self.posterior_lower, self.posterior_upper)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the figure is a mean over draws of a posterior."""
+        return not math.isnan(self.posterior_lower)
 
     @property
     def target_text(self) -> str:

@@ -14,6 +14,7 @@ from sim.show.survival_plot import survival_figure
 from sim.show.sweep_plots import sweep_curve_figure, sweep_map_figure
 from sim.show.swimmer_plot import paired_swimmer_figure, swimmer_figure
 from sim.show.trial_plot import trial_figure
+from sim.show.validation_plot import validation_figure
 
 __all__ = [
     "calibration_figure",
@@ -30,4 +31,5 @@ __all__ = [
     "sweep_map_figure",
     "swimmer_figure",
     "trial_figure",
+    "validation_figure",
 ]

@@ -76,7 +76,9 @@ def published_table(
     )
     table.add_column("", overflow="fold")
     over = ("over the\nrange",) if bands else ()
-    for heading in ("published", "simulated", *over, "Monte Carlo\nerror", "range of\none trial"):
+    drawn = any(row.drawn for row in shown)
+    posterior = ("posterior\n95%",) if drawn else ()
+    for heading in ("published", "simulated", *over, *posterior, "Monte Carlo\nerror", "range of\none trial"):
         table.add_column(heading, justify="right", overflow="fold")
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
     for row in shown:
@@ -88,6 +90,7 @@ def published_table(
             target,
             simulated,
             *band,
+            *((row.posterior_text,) if drawn else ()),
             *errors,
             end_section=is_last_target and row is not shown[-1],
         )
@@ -225,6 +228,12 @@ def _bare(row: Row, text: str) -> str:
 
 def _notes(shown: list[Row]) -> list[str]:
     notes = list(_NOTES)
+    if any(row.drawn for row in shown):
+        notes.append(
+            "Simulated: the mean over draws of the posterior. Posterior 95%: what the calibrated trial "
+            "leaves open about the parameters; only more evidence narrows it. The range of one trial holds "
+            "it too."
+        )
     if any(row.has_target and not row.fitted for row in shown):
         notes.append("*: printed and only compared: calibration did not solve for it.")
     if any(row.has_target and row.unverified for row in shown):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sim.patient.streams import MAX_SEED
 from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError
+
+if TYPE_CHECKING:
+    from sim.study.draws import Draws
 
 Simulator: TypeAlias = Literal["simpy", "arrays"]
 Engine: TypeAlias = Literal["auto", "simpy", "arrays"]
@@ -21,6 +24,8 @@ MOST_REPLICATIONS = 10**9
 DEFAULT_SEED = 1
 DEFAULT_PATIENT_REPLICATIONS = 100
 DEFAULT_AT_MOST = 1_000_000
+DEFAULT_DRAWS = 200
+DEFAULT_DRAW_REPLICATIONS = 256
 
 _ROUND = 256
 _GROWTH = 8
@@ -78,6 +83,7 @@ class Budget:
     ``events`` says whether their events are kept too; ``engine`` which simulator plays the fates: SimPy
     and arrays give the same histories to the bit. ``precision`` lets ``replications`` be the fewest.
     ``workers`` are processes, None for as many as are worth it; ``cluster`` is a Dask scheduler's address.
+    With ``draws`` of a posterior there are as many replications of each.
 
     Raises
     ------
@@ -93,8 +99,14 @@ class Budget:
     precision: Precision | None = None
     workers: int | None = 1
     cluster: str | None = None
+    draws: Draws | None = None
 
     def __post_init__(self) -> None:
+        if self.draws is not None and self.precision is not None:
+            raise RequestError(
+                "--precision: with --posterior it is the draws that decide how precise a figure can be; give "
+                "--draws and --replications instead"
+            )
         if not 1 <= self.replications <= MOST_REPLICATIONS:
             raise RequestError(
                 f"--replications: {self.replications} given; allowed: a whole number from 1 to "
@@ -112,6 +124,8 @@ class Budget:
         """Choose the simulator for a number of patients in all, and say why in a few words."""
         if self.engine != "auto":
             return self.engine, "as asked"
+        if self.draws is not None:
+            return "arrays", "because every draw of the posterior has its own replications"
         if self.precision is not None:
             return "arrays", "because it may take many patients to reach a precision"
         if self.events:

@@ -121,7 +121,8 @@ class _Part:
         self.arms: list[Arm] = []
         whole = experiment.simulator == "simpy" or is_limited(self.scenario)
         for piece in experiment.pieces(self.scenario, chunk, whole=whole):
-            tiles = histories(self.scenario, luck, piece, experiment.simulator, whole=whole)
+            lucky = range(piece.start + experiment.luck_from, piece.stop + experiment.luck_from)
+            tiles = histories(self.scenario, luck, lucky, experiment.simulator, whole=whole)
             self._add(piece, tiles, with_arms=with_arms)
         self.total, self.size = (
             np.concatenate([part[which] for part in self._figures], axis=1) for which in (0, 1)

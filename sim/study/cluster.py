@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sim.scenario.problems import RequestError
-from sim.study.chunks import Result, play
-from sim.study.workers import Task
+from sim.study.chunks import Result
+from sim.study.workers import Task, do
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -47,7 +47,7 @@ def play_alike(here: dict[str, str], task: Task) -> Result:
         This worker has other versions.
     """
     _refuse_others("a worker that joined later", versions(), here)
-    return play(*task)
+    return do(task)
 
 
 def _refuse_others(worker: str, there: dict[str, str], here: dict[str, str]) -> None:

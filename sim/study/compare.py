@@ -21,12 +21,12 @@ from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
+from sim.study.drawn_tally import AnyArm, AnyPair, AnyTally, DrawnChanges
 from sim.study.estimates import Difference
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
 from sim.study.pairing import ChangeCounts
 from sim.study.store import ChunkStore
-from sim.study.tally import ArmTally, PairTally
 
 SURVIVAL = "overall_survival_enrolled"
 """The endpoint from which deaths averted are counted: everybody enrolled, from enrolment."""
@@ -194,10 +194,13 @@ def compare(
     arms = _Arms(wanted)
     simulator, _ = choose_simulator(arms.scenarios, budget)
     experiment = Experiment(tuple(arms.scenarios), budget.seed, simulator, tuple(arms.pairs))
+    tally: AnyTally
     (tally,) = simulate([experiment], budget, progress=progress, store=store)
+    measured: Sequence[AnyArm] = tally.arms
+    differences: Sequence[AnyPair] = tally.pairs
     parts = [
-        (setting, _against(tally.arms[two.scenario], found, setting), found.changes)
-        for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True)
+        (setting, _against(measured[two.scenario], found, setting), found.changes)
+        for setting, two, found in zip(wanted, arms.pairs, differences, strict=True)
     ]
     hashes = {
         name: tally.arms[number].result_hash
@@ -209,7 +212,7 @@ def compare(
     return replace(_compared(reference[0], alone, parts, hashes), replications=tally.replications)
 
 
-def _against(scenario: ArmTally, two: PairTally, setting: Setting) -> pd.DataFrame:
+def _against(scenario: AnyArm, two: AnyPair, setting: Setting) -> pd.DataFrame:
     """Return a scenario's table of endpoints with the differences from the reference."""
     table = scenario.endpoints()
     unread = {**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan), "why": "not_read_in_reference"}
@@ -225,7 +228,7 @@ def _joined(note: str, why: str) -> str:
     return note if note == NOBODY else "; ".join(filter(None, (note, why)))
 
 
-def _difference_row(key: Key, setting: Setting, two: PairTally) -> dict[str, object]:
+def _difference_row(key: Key, setting: Setting, two: AnyPair) -> dict[str, object]:
     """Return the difference of one endpoint, and why it is blank or has no error where that is so."""
     found, why = two.difference(key), _incomparable(key[0], setting)
     if math.isnan(found.value):
@@ -256,7 +259,7 @@ def _incomparable(endpoint: str, setting: Setting) -> str:
 def _compared(
     reference: str,
     alone: pd.DataFrame,
-    parts: Sequence[tuple[Setting, pd.DataFrame, ChangeCounts | None]],
+    parts: Sequence[tuple[Setting, pd.DataFrame, ChangeCounts | DrawnChanges | None]],
     hashes: dict[str, str],
 ) -> Compared:
     """Put the tables of all comparisons together."""

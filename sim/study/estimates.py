@@ -172,16 +172,17 @@ class Difference:
     value: float
     se: float
     variance_reduction: float
+    limits: tuple[float, float] | None = None
 
     @property
     def lower(self) -> float:
         """Lower limit of the 95% interval."""
-        return self.value - Z95 * self.se
+        return self.value - Z95 * self.se if self.limits is None else self.limits[0]
 
     @property
     def upper(self) -> float:
         """Upper limit of the 95% interval."""
-        return self.value + Z95 * self.se
+        return self.value + Z95 * self.se if self.limits is None else self.limits[1]
 
 
 def difference(

@@ -54,13 +54,18 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Scenarios to be simulated under the same luck."""
+    """Scenarios to be simulated under the same luck.
+
+    Its replications have the luck of as many replications from ``luck_from`` on, a multiple of `BLOCK`: so
+    experiments of one study can have luck of their own.
+    """
 
     scenarios: tuple[Scenario, ...]
     seed: int
     simulator: Simulator
     pairs: tuple[Pair, ...] = ()
     keep: Keep = Keep()
+    luck_from: int = 0
 
     def chunks(self, replications: range) -> list[range]:
         """Cut replications into chunks of work; one that starts where a chunk would start gives the same."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ from sim.clinic import arrays, pathway
 from sim.clinic.history import History
 from sim.outcomes.endpoints import Reading, read_endpoints
 from sim.patient.fates import draw_fates, expected_patients
-from sim.patient.luck import Luck
+from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
 from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
@@ -31,12 +31,14 @@ from sim.study.budget import (
     Precision,
     Simulator,
 )
-from sim.study.chunks import Result
+from sim.study.drawn_tally import AnyTally, DrawnTally
+from sim.study.draws import Draws
 from sim.study.estimates import Z95, ratio_estimate
 from sim.study.experiment import Experiment
+from sim.study.in_order import in_order
 from sim.study.store import ChunkStore
 from sim.study.tally import Tally
-from sim.study.workers import Task, Workers, simulate_chunks, workers_for
+from sim.study.workers import ChunkTask, Workers, workers_for
 
 ENOUGH_REPLICATIONS = 200
 """Below this, the outer 2.5% of single trials are fewer than five of them."""
@@ -83,8 +85,10 @@ def simulate(
     folder: Path | None = None,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
-) -> Iterator[Tally]:
+) -> Iterator[AnyTally]:
     """Simulate experiments and yield the tally of each, in order.
+
+    With draws of a posterior, every experiment is simulated under each of them.
 
     Parameters
     ----------
@@ -100,6 +104,11 @@ def simulate(
     ChunkCrashError
         Some chunks could not be simulated; all the others are in the store.
     """
+    if budget.draws is not None:
+        yield from _over_draws(
+            budget.draws, experiments, replace(budget, draws=None), folder, progress, store
+        )
+        return
     run = _Run(budget, store, progress)
     most = budget.replications if budget.precision is None else budget.precision.at_most
     chunks = sum(len(each.chunks(range(most))) for each in experiments)
@@ -111,6 +120,38 @@ def simulate(
             for number, tally in enumerate(tallies):
                 run.until_precise(workers, tally, number, budget.precision)
                 yield tally
+
+
+def _over_draws(
+    draws: Draws,
+    experiments: Sequence[Experiment],
+    budget: Budget,
+    folder: Path | None,
+    progress: Progress | None,
+    store: ChunkStore | None,
+) -> Iterator[DrawnTally]:
+    """Simulate each experiment under every draw, each draw under luck of its own."""
+    apart = -(-budget.replications // BLOCK) * BLOCK
+    drawn = [_under(draws, experiment, apart) for experiment in experiments]
+    tallies = simulate([one for some in drawn for one in some], budget, folder, progress, store)
+    for experiment, some in zip(experiments, drawn, strict=True):
+        yield DrawnTally(experiment, [_plain(next(tallies)) for _ in some])
+    for _ in tallies:  # none is left, and the workers go home
+        pass
+
+
+def _plain(tally: AnyTally) -> Tally:
+    if isinstance(tally, DrawnTally):  # there are no draws of draws
+        raise TypeError("drawn twice")
+    return tally
+
+
+def _under(draws: Draws, experiment: Experiment, apart: int) -> list[Experiment]:
+    scenarios = zip(*(draws.over(scenario) for scenario in experiment.scenarios), strict=True)
+    return [
+        replace(experiment, scenarios=some, luck_from=experiment.luck_from + number * apart)
+        for number, some in enumerate(scenarios)
+    ]
 
 
 class _Run:
@@ -127,12 +168,12 @@ class _Run:
         replications = range(self._budget.replications)
         self._planned = sum(len(replications) * len(each.scenarios) for each in experiments)
         tasks = [
-            (number, Task(each, chunk))
+            (number, ChunkTask(each, chunk))
             for number, each in enumerate(experiments)
             for chunk in each.chunks(replications)
         ]
         tally = next(tallies)
-        for (number, task), result in self._in_order(workers, tasks):
+        for (number, task), result in in_order(workers, tasks, self._store, self._advance):
             tally.add(result, task.chunk)
             if task.chunk.stop == replications.stop:
                 yield tally
@@ -146,8 +187,8 @@ class _Run:
         while wanted is not None:
             self._planned += (wanted - tally.replications) * arms
             chunks = tally.experiment.chunks(range(tally.replications, wanted))
-            tasks = [(number, Task(tally.experiment, chunk)) for chunk in chunks]
-            for (_, task), result in self._in_order(workers, tasks):
+            tasks = [(number, ChunkTask(tally.experiment, chunk)) for chunk in chunks]
+            for (_, task), result in in_order(workers, tasks, self._store, self._advance):
                 tally.add(result, task.chunk)
             widest, key = widest_half_width(tally, precision.endpoints)
             wanted = precision.next(tally.replications, widest)
@@ -161,46 +202,7 @@ class _Run:
                 stacklevel=2,
             )
 
-    def _in_order(
-        self, workers: Workers, tasks: Sequence[tuple[int, Task]]
-    ) -> Iterator[tuple[tuple[int, Task], Result]]:
-        """Yield tasks with their results, in order, whenever the next one is there."""
-        stored = {place for place, each in enumerate(tasks) if self._stored(*each) is not None}
-        for place in sorted(stored):
-            self._advance(tasks[place][1])
-        missing = [place for place in range(len(tasks)) if place not in stored]
-        early: dict[int, Result | None] = dict.fromkeys(stored)
-        due = 0
-
-        def ready() -> Iterator[tuple[tuple[int, Task], Result]]:
-            nonlocal due
-            while due in early:
-                result = early.pop(due)
-                if result is None:
-                    result = self._stored(*tasks[due])
-                if result is None:
-                    chunk = tasks[due][1].chunk
-                    raise OSError(
-                        f"the chunk of replications {chunk.start + 1} to {chunk.stop} was removed or damaged "
-                        "while the study ran"
-                    )
-                yield tasks[due], result
-                due += 1
-
-        yield from ready()
-        for number, result in simulate_chunks(workers, [tasks[place][1] for place in missing]):
-            place = missing[number]
-            if self._store is not None:
-                self._store.save(*tasks[place], result)
-            # What comes before its turn waits in the store, if there is one.
-            early[place] = result if self._store is None or place == due else None
-            self._advance(tasks[place][1])
-            yield from ready()
-
-    def _stored(self, number: int, task: Task) -> Result | None:
-        return None if self._store is None else self._store.load(number, task)
-
-    def _advance(self, task: Task) -> None:
+    def _advance(self, task: ChunkTask) -> None:
         self._done += len(task.chunk) * len(task.experiment.scenarios)
         if self._progress is not None:
             self._progress(self._done, self._planned)
@@ -222,15 +224,20 @@ def widest_half_width(tally: Tally, endpoints: Sequence[Key]) -> tuple[float, Ke
     return max(found, key=lambda each: each[0])
 
 
-def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
-    """Warn of figures that can't bear their weight, with the remedy."""
+def warn_of_few_replications(replications: int) -> None:
+    """Warn of too few replications for ranges of single trials."""
     if replications < ENOUGH_REPLICATIONS:
         warnings.warn(
             f"{replications} replications are too few for the intervals shown; "
             f"run at least {ENOUGH_REPLICATIONS} (--replications {DEFAULT_REPLICATIONS} is the default)",
             FewReplicationsWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
+
+
+def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
+    """Warn of figures that can't bear their weight, with the remedy."""
+    warn_of_few_replications(replications)
     aimed = endpoints[endpoints["target"].notna() & (endpoints["trial_undefined"] > 0)]
     worst = aimed.sort_values("trial_undefined", ascending=False).drop_duplicates(["endpoint", "time_years"])
     for row in worst.sort_index().itertuples():

@@ -16,6 +16,7 @@ from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
+from sim.study.drawn_tally import AnyTally
 from sim.study.experiment import ROWS, Experiment, Keep
 from sim.study.folder import MANIFEST, software, write_json
 from sim.study.load import warn_of_scenarios
@@ -30,9 +31,8 @@ from sim.study.request import precision_text, request_for
 from sim.study.spool import read_parquet, write_parquet
 from sim.study.store import ChunkStore
 from sim.study.sweep import measure_points, range_points
-from sim.study.tally import Tally
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run folder's layout."""
 
 _OPTIONAL = ("occupancy", "range")
@@ -100,7 +100,9 @@ def write_run(
     (tally,) = simulate([experiment], budget, folder, parts.first, stores("run"))
     points, curves = None, None
     if over_range:
-        fixed = replace(budget, precision=None, replications=tally.replications)
+        fixed = budget
+        if budget.precision is not None:
+            fixed = replace(budget, precision=None, replications=tally.replications)
         points, curves = measure_points(over_range, fixed, parts.rest, stores("range"))
     first, *firsts = (
         first_replication(each, budget.seed) for each in (scenario, *(s for _, s in over_range))
@@ -111,6 +113,8 @@ def write_run(
     write_parquet(arm.rows(), folder / "replications.parquet")
     tally.join_tables()
     write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator))
+    if budget.draws is not None:
+        budget.draws.warn_of_held(scenario, [shown.key for shown in scenario.range])
     warn_of_weak_figures(written.endpoints, tally.replications)
     warn_of_scenarios([scenario], budget.seed)
     return written
@@ -149,7 +153,7 @@ def _write_tables(written: Written, folder: Path) -> None:
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
-def _manifest(loaded: Loaded, budget: Budget, tally: Tally, simulator: Simulator) -> dict[str, Any]:
+def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "command": "run",
@@ -159,6 +163,8 @@ def _manifest(loaded: Loaded, budget: Budget, tally: Tally, simulator: Simulator
         "seed": budget.seed,
         "replications": tally.replications,
         "precision": precision_text(budget),
+        "draws": None if budget.draws is None else len(budget.draws.values),
+        "free": [] if budget.draws is None else list(budget.draws.replaced(loaded.scenario)),
         "replication_rows": min(tally.replications, ROWS),
         "patient_replications": budget.patient_replications,
         "engine": simulator,

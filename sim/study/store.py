@@ -69,8 +69,8 @@ class ChunkStore:
                     return dict(arrays)
             path.unlink()
             warnings.warn(
-                f"{path.name} is damaged: replications {task.chunk.start + 1} to {task.chunk.stop} are "
-                "simulated again. Nothing is wrong with the result; look after the disk",
+                f"{path.name} is damaged: {task.words} are simulated again."
+                " Nothing is wrong with the result; look after the disk",
                 DamagedChunkWarning,
                 stacklevel=2,
             )
@@ -78,7 +78,7 @@ class ChunkStore:
 
 
 def _name(experiment: int, task: Task) -> str:
-    return f"{experiment:05d}-{task.chunk.start:012d}-{task.chunk.stop:012d}"
+    return f"{experiment:05d}-{task.name}"
 
 
 def _digest(content: bytes) -> str:

@@ -138,11 +138,15 @@ class ArmTally:
                 columns[f"trial_{column(key)}"] = trial[reported[key]]
         return pd.DataFrame(columns)
 
+    def trials(self) -> dict[Key, Floats]:
+        """Return what each of the first replications reports as a trial."""
+        trials = np.concatenate(self._rows["trial"], axis=1)
+        return dict(zip(reported_keys(self.scenario), trials, strict=True))
+
     def endpoints(self) -> pd.DataFrame:
         """Return the table of ``endpoints.csv``."""
         targets = {(target.endpoint, target.time_years): target for target in self.scenario.target}
-        trials = np.concatenate(self._rows["trial"], axis=1)
-        reported = dict(zip(reported_keys(self.scenario), trials, strict=True))
+        reported = self.trials()
         rows = []
         for number, key in enumerate(self.keys):
             row = _estimate(key, Moments.of(self._sums[number]), reported.get(key))

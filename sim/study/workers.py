@@ -37,20 +37,52 @@ _MOST_CRASHED = 10
 _LOOK_AFTER = 5.0
 
 
-class Task(NamedTuple):
+class Task(Protocol):
+    """A piece of work whose result is a set of arrays, the same whoever does it."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from the other tasks of its part of the study, as part of a file's name."""
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+
+    def play(self) -> Result:
+        """Do it."""
+
+
+class ChunkTask(NamedTuple):
     """One chunk of an experiment."""
 
     experiment: Experiment
     chunk: range
+
+    @property
+    def name(self) -> str:
+        """First and last replication."""
+        return f"{self.chunk.start:012d}-{self.chunk.stop:012d}"
+
+    @property
+    def words(self) -> str:
+        """The same for people, who count from 1."""
+        return f"replications {self.chunk.start + 1} to {self.chunk.stop}"
+
+    def play(self) -> Result:
+        """Simulate the chunk."""
+        return play(self.experiment, self.chunk)
+
+
+def do(task: Task) -> Result:
+    """Do a task, in whatever process this is."""
+    return task.play()
 
 
 class ChunkCrashError(RuntimeError):
     """Some chunks could not be simulated; everything else was."""
 
     def __init__(self, crashed: Sequence[tuple[Task, str]]) -> None:
-        named = "; ".join(
-            f"replications {task.chunk.start + 1} to {task.chunk.stop}: {why}" for task, why in crashed
-        )
+        named = "; ".join(f"{task.words}: {why}" for task, why in crashed)
         self.crashed = crashed
         super().__init__(f"a chunk was tried {MOST_TRIES} times and failed each time: {named}")
 
@@ -87,7 +119,7 @@ class InProcess:
         """Simulate a chunk at once."""
         future: Future[Result] = Future()
         try:
-            future.set_result(play(*task))
+            future.set_result(do(task))
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told as the chunk's failure)
             future.set_exception(error)
         return future
@@ -133,7 +165,7 @@ class Processes:
             )
         # Processes are started when the first chunks come.
         with _environment(_ONE_THREAD), _undisturbed(), _deaf():
-            return self._pool.submit(play, *task)
+            return self._pool.submit(do, task)
 
     def look_after(self) -> None:
         """Do nothing: the system tells of a process that has died."""

@@ -25,6 +25,13 @@ def test_ids_in_shipped_scenarios_are_shipped(name: str) -> None:
     assert all(target.source for target in scenario.target)
 
 
+@pytest.mark.parametrize("name", shipped_names("cohort"))
+def test_ids_in_shipped_cohorts_are_shipped(name: str) -> None:
+    text = (scenarios_folder() / "cohorts" / f"{name}.toml").read_text("utf-8")
+    assert ids_in(text)
+    assert set(ids_in(text)) <= set(all_evidence())
+
+
 def test_every_row_has_a_reference_and_no_address() -> None:
     for row in all_evidence().values():
         assert row.quantity

@@ -9,7 +9,7 @@ from sim.scenario.load import load
 from sim.scenario.merging import defaults, used_parameters
 from sim.scenario.problems import RequestError
 from sim.scenario.registry import lookup
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LISTED, Scenario
 from sim.scenario.values import get_value, parameters, with_values
 
 
@@ -32,7 +32,7 @@ def test_registry_holds_every_value_of_a_scenario(chicago: Scenario) -> None:
                 found.add(key)
         return found
 
-    about = {"kind", "title", "purpose", "caution", "target", "range", "sources", "calibration"}
+    about = {"kind", "title", "purpose", "caution", "sources", "calibration", *LISTED}
     assert leaves({name: value for name, value in tree.items() if name not in about}, "") == used
 
 

@@ -24,7 +24,7 @@ from sim.study.cluster import Cluster, play_alike, versions
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 from sim.study.store import ChunkStore
-from sim.study.workers import ChunkCrashError, Task
+from sim.study.workers import ChunkCrashError, ChunkTask
 
 pytest.importorskip("distributed")
 
@@ -168,7 +168,7 @@ def test_a_worker_that_can_not_run_the_package_is_refused(
 
 
 def test_a_worker_that_joins_later_is_checked_at_its_chunk(scenario_of: MakeScenario) -> None:
-    task = Task(Experiment((scenario_of(),), 1, "arrays"), range(1))
+    task = ChunkTask(Experiment((scenario_of(),), 1, "arrays"), range(1))
     assert "0.sums" in play_alike(versions(), task)
     with pytest.raises(RequestError, match=r"a worker that joined later has simpy .* here is simpy 9\.9"):
         play_alike({**versions(), "simpy": "9.9"}, task)

@@ -15,18 +15,18 @@ from sim.study.chunks import Result, play
 from sim.study.experiment import Experiment
 from sim.study.lock import LOCK, lock
 from sim.study.store import ChunkStore
-from sim.study.workers import Task
+from sim.study.workers import ChunkTask
 
 MakeScenario = Callable[..., Scenario]
 
 
 @pytest.fixture
-def task(scenario_of: MakeScenario) -> Task:
-    return Task(Experiment((scenario_of({"cohort.patients": 5}),), 1, "arrays"), range(3))
+def task(scenario_of: MakeScenario) -> ChunkTask:
+    return ChunkTask(Experiment((scenario_of({"cohort.patients": 5}),), 1, "arrays"), range(3))
 
 
 @pytest.fixture
-def result(task: Task) -> Result:
+def result(task: ChunkTask) -> Result:
     return play(*task)
 
 
@@ -40,7 +40,7 @@ def only_file(folder: Path) -> Path:
     return path
 
 
-def test_what_is_loaded_is_what_was_saved(task: Task, result: Result, store: ChunkStore) -> None:
+def test_what_is_loaded_is_what_was_saved(task: ChunkTask, result: Result, store: ChunkStore) -> None:
     assert store.load(0, task) is None
     store.save(0, task, result)
     loaded = store.load(0, task)
@@ -53,7 +53,7 @@ def test_what_is_loaded_is_what_was_saved(task: Task, result: Result, store: Chu
 
 
 def test_other_chunks_and_other_experiments_are_not_there(
-    task: Task, result: Result, store: ChunkStore
+    task: ChunkTask, result: Result, store: ChunkStore
 ) -> None:
     store.save(1, task, result)
     assert store.load(0, task) is None
@@ -70,7 +70,7 @@ def flip(content: bytes) -> bytes:
     "damage", [flip, lambda content: content[:-1], lambda _: b""], ids=["flipped", "cut", "empty"]
 )
 def test_a_damaged_chunk_is_found_and_taken_away(
-    task: Task, result: Result, store: ChunkStore, tmp_path: Path, damage: Callable[[bytes], bytes]
+    task: ChunkTask, result: Result, store: ChunkStore, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     store.save(0, task, result)
     path = only_file(tmp_path)
@@ -82,7 +82,7 @@ def test_a_damaged_chunk_is_found_and_taken_away(
 
 
 def test_a_full_disk_leaves_no_half_chunk(
-    task: Task, result: Result, store: ChunkStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: ChunkTask, result: Result, store: ChunkStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def half(path: Path, content: bytes) -> int:
         with path.open("wb") as file:
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_no_half_chunk(
     assert store.load(0, task) is not None
 
 
-def test_a_folder_that_was_removed_is_not_made_again(task: Task, result: Result, tmp_path: Path) -> None:
+def test_a_folder_that_was_removed_is_not_made_again(task: ChunkTask, result: Result, tmp_path: Path) -> None:
     store = ChunkStore(tmp_path / "gone" / "chunks" / "run")
     with pytest.raises(FileNotFoundError):
         store.save(0, task, result)

@@ -16,14 +16,14 @@ import pytest
 from failing import Failing
 
 from sim.scenario.schema import Scenario
-from sim.study import experiment, montecarlo, workers
+from sim.study import experiment, in_order, montecarlo, workers
 from sim.study.budget import Budget
 from sim.study.chunks import Result, play
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import simulate
 from sim.study.store import ChunkStore
 from sim.study.tally import Tally
-from sim.study.workers import ChunkCrashError, InProcess, Processes, Task, simulate_chunks, workers_for
+from sim.study.workers import ChunkCrashError, ChunkTask, InProcess, Processes, simulate_chunks, workers_for
 
 MakeScenario = Callable[..., Scenario]
 REPLICATIONS = 1200
@@ -80,9 +80,9 @@ class Backwards(InProcess):
     size = 100
 
     def __init__(self) -> None:
-        self.taken: list[tuple[Future[Result], Task]] = []
+        self.taken: list[tuple[Future[Result], ChunkTask]] = []
 
-    def submit(self, task: Task) -> Future[Result]:
+    def submit(self, task: ChunkTask) -> Future[Result]:
         future: Future[Result] = Future()
         self.taken.append((future, task))
         if task.chunk.stop == REPLICATIONS:
@@ -118,7 +118,7 @@ def test_a_chunk_whose_worker_dies_once_is_simulated_again(scenario: Scenario, m
 
 def test_workers_killed_from_outside_change_nothing(scenario: Scenario) -> None:
     plan = Experiment((scenario,), 1, "simpy")
-    tasks = [Task(plan, chunk) for chunk in plan.chunks(range(REPLICATIONS))]
+    tasks = [ChunkTask(plan, chunk) for chunk in plan.chunks(range(REPLICATIONS))]
     found: dict[int, Result] = {}
     with Processes(2) as pool:
         for number, result in simulate_chunks(pool, tasks):
@@ -168,7 +168,7 @@ class Scripted(InProcess):
         self.attempts: list[list[int]] = [[]]
         self._pending: list[tuple[Future[Result], int]] = []
 
-    def submit(self, task: Task) -> Future[Result]:
+    def submit(self, task: ChunkTask) -> Future[Result]:
         future: Future[Result] = Future()
         self.attempts[-1].append(task.chunk.start)
         self._pending.append((future, task.chunk.start))
@@ -189,9 +189,9 @@ class Scripted(InProcess):
         self.attempts.append([])
 
 
-def tasks_of(scenario: Scenario, count: int) -> list[Task]:
+def tasks_of(scenario: Scenario, count: int) -> list[ChunkTask]:
     plan = Experiment((scenario,), 1, "arrays")
-    return [Task(plan, range(number, number + 1)) for number in range(count)]
+    return [ChunkTask(plan, range(number, number + 1)) for number in range(count)]
 
 
 def test_who_stood_beside_a_crash_is_not_blamed_and_what_came_back_is_kept(scenario: Scenario) -> None:
@@ -220,7 +220,7 @@ def test_when_every_chunk_fails_there_is_an_end_and_a_short_message(scenario: Sc
 
 def test_who_brings_nothing_back_is_looked_after(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     class Gone(InProcess):
-        def submit(self, _task: Task) -> Future[Result]:
+        def submit(self, _task: ChunkTask) -> Future[Result]:
             return Future()
 
         def look_after(self) -> None:
@@ -233,7 +233,7 @@ def test_who_brings_nothing_back_is_looked_after(scenario: Scenario, monkeypatch
 
 def test_no_process_is_left_behind(scenario: Scenario) -> None:
     plan = Experiment((scenario,), 1, "arrays")
-    tasks = [Task(plan, chunk) for chunk in plan.chunks(range(REPLICATIONS))]
+    tasks = [ChunkTask(plan, chunk) for chunk in plan.chunks(range(REPLICATIONS))]
     pids: list[int] = []
 
     def work(fail: bool) -> None:
@@ -252,11 +252,6 @@ def test_no_process_is_left_behind(scenario: Scenario) -> None:
     assert not any(map(is_there, pids))
 
 
-def _threads_and_interrupts() -> tuple[str, bool]:
-    blocked = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    return os.environ["OMP_NUM_THREADS"], blocked
-
-
 def test_processes_have_one_thread_and_hear_no_interrupt(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +260,9 @@ def test_processes_have_one_thread_and_hear_no_interrupt(
     with Processes(1) as pool:
         pool.submit(tasks_of(scenario, 1)[0]).result()
         assert pool._pool is not None
-        assert pool._pool.submit(_threads_and_interrupts).result() == ("1", True)
+        assert pool._pool.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
+        blocked = pool._pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
+        assert signal.SIGINT in blocked
     assert "OMP_NUM_THREADS" not in os.environ
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
 
@@ -312,7 +309,7 @@ def test_results_that_come_early_wait_in_the_store_and_not_in_memory(
     most = [0]
     plan = Experiment((scenario,), 1, "arrays")
 
-    def backwards(_: object, tasks: Sequence[Task]) -> Any:
+    def backwards(_: object, tasks: Sequence[ChunkTask]) -> Any:
         for number in reversed(range(len(tasks))):
             result = Counted(play(*tasks[number]))
             most[0] = max(most[0], alive[0])
@@ -320,7 +317,7 @@ def test_results_that_come_early_wait_in_the_store_and_not_in_memory(
             del result
 
     expected = tally_of(plan)
-    monkeypatch.setattr(montecarlo, "simulate_chunks", backwards)
+    monkeypatch.setattr(in_order, "simulate_chunks", backwards)
     assert_same(tally_of(plan, store=ChunkStore(tmp_path / "chunks" / "run")), expected)
     assert most[0] <= 2
     most[0] = 0

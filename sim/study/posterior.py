@@ -1,0 +1,293 @@
+"""What a trial's figures leave open: the joint posterior of a scenario's free parameters.
+
+The likelihood of a parameter point is the probability that a trial reports the figures: a multinomial for
+what became of the enrolled by reinfusion, from the exact twin, times the chance of the survival estimates and
+of the treatment deaths among the reinfused, from virtual trials with the trial's own accrual and data cut.
+Estimates that are undefined are never printed, so the likelihood is that of a trial whose estimates are
+defined.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sim.patient.luck import BLOCK
+from sim.scenario.distributions import Floats
+from sim.scenario.priors import Prior
+from sim.scenario.problems import EffectiveSizeWarning, RequestError
+from sim.scenario.registry import parameters
+from sim.scenario.schema import Scenario
+from sim.study.chunks import Result
+from sim.study.importance import FIRST_POINTS, Proposal, Sample, effective_size, sample
+from sim.study.in_order import in_order
+from sim.study.published import Published
+from sim.study.store import ChunkStore
+from sim.study.virtual_trials import POINTS, EstimatesTask, Points
+from sim.study.workers import Workers
+
+ENOUGH = 400.0
+"""Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Free:
+    """A scenario's free parameters: those that have a prior."""
+
+    priors: tuple[Prior, ...]
+
+    @classmethod
+    def of(cls, scenario: Scenario, fixed: Sequence[str] = ()) -> Free:
+        """Return the free parameters, without some that are fixed.
+
+        Raises
+        ------
+        RequestError
+            There are none, or one has no prior mass within its parameter's limits.
+        """
+        free = cls(tuple(prior for prior in scenario.prior if prior.key not in fixed))
+        if not free.priors:
+            raise RequestError(
+                "[[prior]]: there is none, so there is nothing to be uncertain about; state one for each "
+                'free parameter, as in [[prior]] key = "relapse.scale_years", dist = "lognormal", '
+                'median = 9.0, sigma = 0.6, source = "assumption"'
+            )
+        for prior, most in zip(free.priors, free._limits, strict=True):
+            if prior.share_below(most) <= 0:
+                raise RequestError(
+                    f"[[prior]] {prior.key}: {prior.text} has no mass within the parameter's limits, "
+                    f"{parameters()[prior.key].allowed}"
+                )
+        return free
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Their keys."""
+        return tuple(prior.key for prior in self.priors)
+
+    @property
+    def _limits(self) -> tuple[float, ...]:
+        limits = (parameters()[key].numbers for key in self.keys)
+        return tuple(np.inf if limit is None else limit.upper for limit in limits)
+
+    def values(self, z: Floats) -> Floats:
+        """Return the parameters' values at standard normal scores, shape (points, keys)."""
+        pairs = zip(self.priors, self._limits, strict=True)
+        return np.column_stack([prior.of_normal(z[:, i], most) for i, (prior, most) in enumerate(pairs)])
+
+    def scores(self, values: Floats) -> Floats:
+        """Return the standard normal scores of values: the inverse of `values`."""
+        pairs = zip(self.priors, self._limits, strict=True)
+        return np.column_stack([prior.to_normal(values[:, i], most) for i, (prior, most) in enumerate(pairs)])
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Weighted joint draws of a scenario's free parameters.
+
+    Attributes
+    ----------
+    keys
+        The free parameters.
+    values, weights
+        Shapes (draws, keys) and (draws,); weights add to 1.
+    """
+
+    keys: tuple[str, ...]
+    values: Floats
+    weights: Floats
+
+    @property
+    def effective_size(self) -> float:
+        """Independent draws that would tell as much."""
+        return effective_size(self.weights)
+
+    def resampled(self, count: int, seed: int) -> Floats:
+        """Return equally weighted draws by systematic resampling, in random order, shape (count, keys)."""
+        rng = np.random.default_rng((seed, count))
+        at = (np.arange(count) + rng.random()) / count
+        chosen = np.searchsorted(np.cumsum(self.weights), at).clip(max=self.weights.size - 1)
+        return np.asarray(self.values[rng.permutation(chosen)])
+
+    def summary(self) -> pd.DataFrame:
+        """Return mean, SD, median and 95% limits of each parameter, with Monte Carlo errors."""
+        return pd.DataFrame(
+            [
+                {"key": key, **weighted_summary(self.values[:, column], self.weights)}
+                for column, key in enumerate(self.keys)
+            ]
+        )
+
+
+def weighted_summary(values: Floats, weights: Floats) -> dict[str, float]:
+    """Return mean, its Monte Carlo error, SD with its error, median and 95% limits of weighted values."""
+    mean = float(weights @ values)
+    variance = float(weights @ (values - mean) ** 2)
+    mean_se = float(np.sqrt((weights**2) @ (values - mean) ** 2))
+    sd = float(np.sqrt(variance))
+    sd_se = (
+        float(np.sqrt((weights**2) @ ((values - mean) ** 2 - variance) ** 2)) / (2 * sd) if sd > 0 else 0.0
+    )
+    low, median, high = weighted_quantiles(values, weights, (0.025, 0.5, 0.975))
+    return {
+        "mean": mean, "mc_se": mean_se, "sd": sd, "sd_mc_se": sd_se,
+        "lower": low, "median": median, "upper": high,
+    }  # fmt: skip
+
+
+def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float]) -> tuple[float, ...]:
+    """Return the values below which some shares of the weight lie."""
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return tuple(np.interp(shares, cumulated / weights.sum(), values[order]).tolist())
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a posterior was found."""
+
+    free: Free
+    published: Published
+    sample: Sample
+    trials: int
+    """Virtual trials simulated."""
+    survival: Floats
+    """Share event-free at each estimate's time, in the whole course, shape (points, estimates)."""
+    log_counts: Floats
+    """Of each point, shape (points,)."""
+    alike: Floats
+    """Share of a point's trials that report the same, given the counts; shape (points,)."""
+
+    @property
+    def posterior(self) -> Posterior:
+        """The draws that have any weight."""
+        kept = self.sample.weights > 0
+        weights = self.sample.weights[kept]
+        return Posterior(self.free.keys, self.free.values(self.sample.z[kept]), weights)
+
+
+class Evaluation:
+    """The log-likelihood of points, by simulation; every point has luck of its own."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        free: Free,
+        published: Published,
+        seed: int,
+        workers: Workers,
+        store: ChunkStore | None = None,
+        tell: Tell | None = None,
+        most_points: int = 0,
+    ) -> None:
+        self._scenario, self._free, self._published, self._seed = scenario, free, published, seed
+        self._workers, self._store, self._tell, self._most = workers, store, tell, most_points
+        self.found: list[Result] = []
+        self.points = 0
+
+    def __call__(self, z: Floats) -> Floats:
+        """Return the log-likelihood, shape (points,); minus infinity where no virtual trial is alike."""
+        values = self._free.values(z)
+        tasks = [
+            (0, EstimatesTask(self._points(values[at : at + POINTS], at), (self._published,)))
+            for at in range(0, len(values), POINTS)
+        ]
+        parts = [result for _, result in in_order(self._workers, tasks, self._store, self._advance)]
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        self.points += len(values)
+        self.found.append(found)
+        return log_likelihood(found)
+
+    def _points(self, values: Floats, at: int) -> Points:
+        return Points(self._scenario, self._free.keys, values, self._seed, self.points + at)
+
+    def _advance(self, task: EstimatesTask) -> None:
+        if self._tell is not None:
+            self._tell(task.points.first + len(task.points.values), self._most)
+
+    def all(self, name: str) -> Floats:
+        """Return what was found of all points so far."""
+        return np.concatenate([found[name] for found in self.found])
+
+
+def log_likelihood(found: Result) -> Floats:
+    """Return the log-likelihood of one trial at each point, from the results of `EstimatesTask`."""
+    alike, enough, defined = found["alike"][:, 0], found["enough"][:, 0], found["defined"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.log(alike / enough) - np.log(defined / BLOCK)
+    return np.asarray(np.where(alike > 0, found["log_counts"][:, 0] + chance, -np.inf))
+
+
+def find_posterior(
+    scenario: Scenario,
+    seed: int,
+    workers: Workers,
+    *,
+    wanted_size: float,
+    most_points: int,
+    fixed: Sequence[str] = (),
+    start: Proposal | None = None,
+    store: ChunkStore | None = None,
+    tell: Tell | None = None,
+) -> Search:
+    """Find the joint posterior of a scenario's free parameters.
+
+    Parameters
+    ----------
+    scenario
+        A trial without a queue, with targets and priors.
+    wanted_size, most_points
+        The effective sample size at which to stop, and the most points to look at.
+    fixed
+        Parameters that stay as they are though they have a prior.
+    start
+        Where to look first; at the prior if left out.
+
+    Raises
+    ------
+    RequestError
+        The targets are no trial's, or no point of the prior can give them.
+    """
+    free, published = Free.of(scenario, fixed), Published.of(scenario)
+    evaluate = Evaluation(scenario, free, published, seed, workers, store, tell, most_points)
+    try:
+        found = sample(
+            evaluate, len(free.keys), seed, wanted_size=wanted_size, most_points=most_points, start=start
+        )
+    except ValueError:
+        raise no_mass(free, published, evaluate) from None
+    size = found.effective_size
+    if size < min(ENOUGH, wanted_size):
+        warnings.warn(
+            f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
+            f"{found.largest_weight:.1%}: its limits are rough. Allow more points (--points), or look "
+            "whether a prior and the targets contradict each other",
+            EffectiveSizeWarning,
+            stacklevel=2,
+        )
+    survival, counts = evaluate.all("survival"), evaluate.all("log_counts")[:, 0]
+    share = evaluate.all("alike")[:, 0] / np.maximum(evaluate.all("enough")[:, 0], 1)
+    return Search(free, published, found, evaluate.points * BLOCK, survival, counts, share)
+
+
+def no_mass(free: Free, published: Published, evaluate: Evaluation) -> RequestError:
+    """Say which target the priors can't give, and which prior moves it most."""
+    survival = evaluate.all("survival")
+    lines = []
+    for column, (key, value) in enumerate(published.estimates):
+        low, high = np.quantile(survival[:, column], (0.005, 0.995))
+        lines.append(f"{key[0]} at {key[1]:g} years is {value:g}, under the priors {low:.2f} to {high:.2f}")
+    return RequestError(
+        f"[[prior]]: none of {evaluate.points:,} points of the priors gives a trial that reports what this "
+        f"one did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
+        "target"
+    )
+
+
+__all__ = ["FIRST_POINTS", "Free", "Posterior", "Search", "find_posterior"]

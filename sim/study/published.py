@@ -1,0 +1,128 @@
+"""What a trial printed, in the form in which a posterior is conditioned on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from sim.outcomes.expected import Before
+from sim.outcomes.first_reinfused import CURVES
+from sim.scenario.endpoints import Key, column
+from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario, Target, TrialArrivals
+
+_COUNTED = ("treatment_related_mortality", "transplant_related_mortality", "pre_transplant_mortality")
+
+
+@dataclass(frozen=True)
+class Published:
+    """Counts of a trial's enrolled patients, and its estimates of survival.
+
+    Attributes
+    ----------
+    enrolled, reinfused
+        Patients.
+    treatment_before, others_before, withdrawn
+        Those who were not reinfused: dead of the treatment, dead of something else, gone home.
+    treatment_after
+        Dead of the treatment after reinfusion.
+    estimates
+        Kaplan-Meier estimates from reinfusion at the data cut.
+    tolerance
+        How near a virtual trial's estimate must come.
+    """
+
+    enrolled: int
+    treatment_before: int
+    others_before: int
+    withdrawn: int
+    reinfused: int
+    treatment_after: int
+    estimates: tuple[tuple[Key, float], ...]
+    tolerance: float
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The estimates' endpoints."""
+        return tuple(key for key, _ in self.estimates)
+
+    @property
+    def cells(self) -> tuple[int, int, int, int]:
+        """The counts by reinfusion, in the order of `Before`."""
+        return self.treatment_before, self.others_before, self.withdrawn, self.reinfused
+
+    def log_counts(self, shares: Before) -> float:
+        """Return the logarithm of the multinomial probability of the counts by reinfusion."""
+        counts, p = np.array(self.cells), np.maximum(np.array(shares), 0.0)
+        ways = special.gammaln(self.enrolled + 1) - special.gammaln(counts + 1).sum()
+        with np.errstate(divide="ignore"):
+            return float(ways + special.xlogy(counts, p).sum())
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> Published:
+        """Read the fitted targets that say of how many patients they are.
+
+        Raises
+        ------
+        RequestError
+            The scenario is no trial, or its targets are not the three counts and at least one estimate.
+        """
+        if not isinstance(scenario.arrivals, TrialArrivals):
+            raise RequestError(
+                'arrivals.pattern = "poisson": a posterior needs a trial with a fixed number of patients; '
+                'write arrivals.pattern = "trial", or take a scenario that is one (chicago2006)'
+            )
+        targets = [target for target in scenario.fitted_targets if target.n is not None]
+        counted = {target.endpoint: _count(target) for target in targets if target.endpoint in _COUNTED}
+        missing = [name for name in _COUNTED if name not in counted]
+        if missing:
+            raise RequestError(
+                f"[[target]] {', '.join(missing)}: needed for a posterior, with n and a count; the posterior "
+                f"rests on {', '.join(_COUNTED)} and on {' or '.join(CURVES)}"
+            )
+        estimates = tuple(
+            ((target.endpoint, target.time_years), target.value) for target in targets
+            if target.endpoint in CURVES
+        )  # fmt: skip
+        if not estimates:
+            raise RequestError(
+                f"[[target]] {' or '.join(CURVES)} with n: needed for a posterior, and missing"
+            )
+        enrolled = scenario.cohort.patients
+        after = counted["transplant_related_mortality"]
+        before = counted["treatment_related_mortality"] - after
+        died = counted["pre_transplant_mortality"]
+        reinfused = min(target.n or 0 for target in targets if target.endpoint in CURVES)
+        problems = {
+            "treatment_related_mortality": before < 0,
+            "pre_transplant_mortality": before > died,
+            "overall_survival": reinfused + died > enrolled,
+            "transplant_related_mortality": after > reinfused,
+        }
+        for name, wrong in problems.items():
+            if wrong:
+                raise RequestError(
+                    f"[[target]] {name}: of {enrolled} enrolled, {died} died before reinfusion, {before} of "
+                    f"them of the treatment, {reinfused} were reinfused and {after} of these died of the "
+                    "treatment: these counts contradict each other; correct value, n or observed"
+                )
+        return cls(
+            enrolled, before, died - before, enrolled - died - reinfused, reinfused, after, estimates,
+            scenario.calibration.tolerance,
+        )  # fmt: skip
+
+
+def _count(target: Target) -> int:
+    if target.observed is not None:
+        return target.observed
+    n = target.n or 0
+    number = target.value * n
+    # Published shares are rounded, to whole per cent as a rule.
+    if abs(number - round(number)) > 0.005 * n + 1e-9:
+        raise RequestError(
+            f"[[target]] {column((target.endpoint, target.time_years))}: value = {target.value:g} of "
+            f"n = {target.n} is {number:g} patients, not a whole number; write observed = {round(number)}"
+        )
+    return round(number)

@@ -1,0 +1,348 @@
+"""Validation: what was observed in cohorts to which nothing was fitted, against what the model predicts.
+
+A cohort's scenario is simulated many times, and every figure is read off each virtual cohort as its paper
+would have read it. The prediction is the range of these readings, so it holds the luck of so few patients
+and their censoring; it does not hold what is unknown about the parameters.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from sim.scenario.cohort import Cohort, Figure
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import TIMES_YEARS, column
+from sim.scenario.problems import RequestError, UndefinedFigureWarning
+from sim.scenario.schema import Scenario
+from sim.scenario.values import with_values
+from sim.study.budget import Budget
+from sim.study.estimates import clopper_pearson, trial_range
+from sim.study.experiment import ROWS, Experiment
+from sim.study.load import warn_of_scenarios
+from sim.study.montecarlo import Progress, simulate, warn_of_few_replications
+from sim.study.store import ChunkStore
+
+COLUMNS = (
+    "cohort", "endpoint", "time_years", "observed", "lower", "upper", "covered", "z", "predicted",
+    "undefined", "n", "patients", "reading", "role", "base", "observed_lower", "observed_upper",
+    "overlaps", "differs", "note", "source",
+)  # fmt: skip
+"""Columns of ``validation.csv``."""
+
+NOBODY = "nobody_at_risk"
+MUCH_UNDEFINED = 0.2
+"""Share of virtual cohorts without a figure from which its prediction is warned of."""
+
+_ROUNDING = 1e-9
+
+Rows: TypeAlias = pd.DataFrame
+"""One row a virtual cohort, with the columns of ``replications.parquet``."""
+
+Simulated: TypeAlias = Callable[
+    [Sequence[Scenario], Budget, "Progress | None", "ChunkStore | None"], Iterator[tuple[Rows, str]]
+]
+"""Gives, for each scenario in turn, its virtual cohorts and the hash of their figures."""
+
+
+def virtual_cohorts(
+    scenarios: Sequence[Scenario],
+    budget: Budget,
+    progress: Progress | None = None,
+    store: ChunkStore | None = None,
+) -> Iterator[tuple[Rows, str]]:
+    """Simulate every scenario with its own parameters, all under the same luck; see `Simulated`."""
+    experiments = [Experiment((scenario,), budget.seed, "arrays") for scenario in scenarios]
+    for tally in simulate(experiments, budget, progress=progress, store=store):
+        (arm,) = tally.arms
+        yield arm.rows(), arm.result_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What virtual cohorts read where the figure was observed; not a number where they can't.
+
+    ``draws`` has shape (replications,).
+    """
+
+    figure: Figure
+    draws: Floats
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The 95% predictive interval; both ends are figures that virtual cohorts read."""
+        lower, upper, _ = trial_range(self.draws)
+        return lower, upper
+
+    @property
+    def undefined(self) -> float:
+        """Share of the virtual cohorts that can't read it."""
+        return float(np.mean(np.isnan(self.draws)))
+
+    @property
+    def mean(self) -> float:
+        """Mean over the virtual cohorts that read it."""
+        return float(np.nanmean(self.draws)) if self.undefined < 1 else math.nan
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which virtual cohorts lie in the interval, as the observed one may."""
+        lower, upper = self.limits
+        reach = self.figure.slack + _ROUNDING
+        return np.asarray((self.draws >= lower - reach) & (self.draws <= upper + reach))
+
+    @property
+    def covered(self) -> bool | None:
+        """Whether the figure, or one that would be printed alike, lies in the interval or on its ends."""
+        if self.undefined == 1:
+            return None
+        lower, upper = self.limits
+        reach = self.figure.slack + _ROUNDING
+        return lower - reach <= self.figure.value <= upper + reach
+
+    @property
+    def z(self) -> float:
+        """The figure's place among the virtual ones, as a normal score.
+
+        Its place is its mid-rank: the share of virtual cohorts below it, and half of those that would print
+        the same, itself among them, so that the score is finite however far it lies outside.
+
+        Notes
+        -----
+        Blom G. Statistical Estimates and Transformed Beta-Variables, 1958. Mid-p: Lancaster HO. J Am Stat
+        Assoc 1961;56:223-234.
+        """
+        read = self.draws[~np.isnan(self.draws)]
+        if not read.size:
+            return math.nan
+        reach = self.figure.slack + _ROUNDING
+        below = float(np.sum(read < self.figure.value - reach))
+        alike = float(np.sum(np.abs(read - self.figure.value) <= reach))
+        return float(stats.norm.ppf((below + (alike + 1) / 2) / (read.size + 1)))
+
+    @property
+    def note(self) -> str:
+        """Where the figure lies if it is missed, and why nothing is predicted where nothing is."""
+        if self.covered is None:
+            return NOBODY
+        if self.covered:
+            return ""
+        return "above" if self.figure.value > self.limits[1] else "below"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of some predicted figures are covered, and how many would be if the model were right.
+
+    ``lower`` and ``upper`` are the 95% range of the number covered: ``binomial`` if figures were independent,
+    each covered with 95%; ``virtual`` among virtual cohorts, whose figures rise and fall together and whose
+    counts are discrete (not a number if it is not known). ``virtual_mean`` is the mean of the latter.
+    """
+
+    figures: int
+    covered: int
+    binomial: tuple[int, int]
+    virtual_mean: float
+    virtual: tuple[float, float]
+
+    @property
+    def expected(self) -> float:
+        """95% of the figures."""
+        return 0.95 * self.figures
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was found.
+
+    Attributes
+    ----------
+    table
+        The columns of ``validation.csv``.
+    predicted, apart
+        The tallies of all figures that were not fitted, and of those that share nothing with what was.
+    result_hashes
+        Of the figures of every virtual cohort, by cohort.
+    replications
+        How many virtual cohorts the predictions rest on.
+    """
+
+    table: pd.DataFrame
+    predicted: Tally
+    apart: Tally
+    result_hashes: dict[str, str]
+    replications: int
+
+
+def validate(
+    cohorts: Sequence[Cohort],
+    budget: Budget,
+    progress: Progress | None = None,
+    store: ChunkStore | None = None,
+    simulated: Simulated = virtual_cohorts,
+) -> Validation:
+    """Predict every figure of some cohorts, and hold the observed ones against it.
+
+    Parameters
+    ----------
+    simulated
+        Where virtual cohorts come from: by default from the scenarios as they are.
+
+    Raises
+    ------
+    RequestError
+        More replications than are kept one by one.
+    """
+    if budget.replications > ROWS:
+        raise RequestError(
+            f"--replications: {budget.replications} given; allowed: at most {ROWS:,}, because virtual "
+            "cohorts are kept one by one, and more would hardly move a range of 95% of them"
+        )
+    parts = [(number, *part) for number, cohort in enumerate(cohorts) for part in _parts(cohort)]
+    drawn: list[dict[int, Floats]] = [{} for _ in cohorts]
+    hashes: dict[str, str] = {}
+    found = simulated([scenario for _, scenario, _ in parts], budget, progress, store)
+    for (number, _, figures), (rows, digest) in zip(parts, found, strict=True):
+        hashes.setdefault(cohorts[number].name, digest)
+        for place in figures:
+            drawn[number][place] = _read(rows, cohorts[number].figures[place])
+    predictions = [
+        [Prediction(figure, draws[place]) for place, figure in enumerate(cohort.figures)]
+        for cohort, draws in zip(cohorts, drawn, strict=True)
+    ]
+    table = pd.DataFrame(
+        [
+            _row(cohort, prediction)
+            for cohort, own in zip(cohorts, predictions, strict=True)
+            for prediction in own
+        ],
+        columns=COLUMNS,
+    )
+    table["covered"] = table["covered"].astype("boolean")
+    table["n"] = table["n"].astype("Int64")
+    done = Validation(
+        table,
+        _tally(predictions, ("overlaps", "held_out")),
+        _tally(predictions, ("held_out",)),
+        hashes,
+        budget.replications,
+    )
+    _warn(cohorts, predictions, budget)
+    return done
+
+
+def _parts(cohort: Cohort) -> Iterator[tuple[Scenario, list[int]]]:
+    """Yield the scenarios to simulate, and which figures to read off each.
+
+    Endpoints are read at certain times and at the horizon: a figure of another time has a horizon of its own,
+    and the patients are the same under it.
+    """
+    scenario, horizon = cohort.scenario, cohort.scenario.follow_up.horizon_years
+    by_horizon: dict[float, list[int]] = {horizon: []}
+    for place, figure in enumerate(cohort.figures):
+        time = figure.key[1]
+        usual = time is None or time in TIMES_YEARS or time == horizon
+        by_horizon.setdefault(horizon if usual or time is None else time, []).append(place)
+    for years, places in by_horizon.items():
+        if places:
+            yield with_values(scenario, {"follow_up.horizon_years": years}), places
+
+
+def _read(rows: Rows, figure: Figure) -> Floats:
+    """Read a figure off every virtual cohort, as it was read in the real one."""
+    name = column(figure.key)
+    if figure.reading == figure.endpoint.trial:
+        return np.asarray(rows[f"trial_{name}"], dtype=np.float64)
+    size = np.asarray(rows[f"n_{figure.endpoint.denominator}"], dtype=np.float64)
+    number = np.asarray(rows[name], dtype=np.float64)
+    return np.asarray(np.divide(number, size, out=np.full(size.shape, np.nan), where=size > 0))
+
+
+def _row(cohort: Cohort, prediction: Prediction) -> dict[str, object]:
+    figure = prediction.figure
+    lower, upper = prediction.limits
+    observed = figure.limits
+    if observed is None and figure.events is not None and figure.n is not None:
+        observed = clopper_pearson(figure.events, figure.n)
+    return {
+        "cohort": cohort.name,
+        "endpoint": figure.key[0],
+        "time_years": math.nan if figure.key[1] is None else figure.key[1],
+        "observed": figure.value,
+        "lower": lower,
+        "upper": upper,
+        "covered": prediction.covered,
+        "z": prediction.z,
+        "predicted": prediction.mean,
+        "undefined": prediction.undefined,
+        "n": figure.n,
+        "patients": cohort.scenario.cohort.patients,
+        "reading": figure.reading,
+        "role": figure.role,
+        "base": cohort.base,
+        "observed_lower": math.nan if observed is None else observed[0],
+        "observed_upper": math.nan if observed is None else observed[1],
+        "overlaps": figure.overlaps,
+        "differs": figure.differs,
+        "note": prediction.note,
+        "source": figure.source,
+    }
+
+
+def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str]) -> Tally:
+    """Count the figures of some roles that are covered; cohorts are independent, figures of one are not."""
+    chosen = [
+        [each for each in own if each.figure.role in roles and each.covered is not None]
+        for own in predictions
+    ]
+    figures = sum(len(own) for own in chosen)
+    covered = sum(bool(each.covered) for own in chosen for each in own)
+    low, high = (int(stats.binom.ppf(chance, figures, 0.95)) if figures else 0 for chance in (0.025, 0.975))
+    law = np.ones(1)
+    for own in chosen:
+        if own:
+            law = np.convolve(law, _covered_at_once(own))
+    below = np.cumsum(law)
+    limits = [float(np.searchsorted(below, chance - _ROUNDING)) for chance in (0.025, 0.975)]
+    mean = float(np.arange(law.size) @ law)
+    if np.isnan(law).any():
+        mean, limits = math.nan, [math.nan, math.nan]
+    return Tally(figures, covered, (low, high), mean, (limits[0], limits[1]))
+
+
+def _covered_at_once(own: Sequence[Prediction]) -> Floats:
+    """Return the law of how many figures of one virtual cohort lie in their intervals, 0 to all.
+
+    It rests on the virtual cohorts that can read all of them; not numbers if none can.
+    """
+    draws = np.array([each.draws for each in own])
+    whole = ~np.isnan(draws).any(axis=0)
+    if not whole.any():
+        return np.full(len(own) + 1, np.nan)
+    inside = np.sum([each.inside for each in own], axis=0)[whole]
+    law: Floats = np.bincount(inside, minlength=len(own) + 1) / inside.size
+    return law
+
+
+def _warn(cohorts: Sequence[Cohort], predictions: Sequence[Sequence[Prediction]], budget: Budget) -> None:
+    """Warn of predictions that can't bear their weight, with the remedy."""
+    warn_of_few_replications(budget.replications)
+    for cohort, own in zip(cohorts, predictions, strict=True):
+        for each in own:
+            if each.undefined >= MUCH_UNDEFINED:
+                warnings.warn(
+                    f"{cohort.name}, {each.figure.label}: {each.undefined:.0%} of the virtual cohorts can't "
+                    "read it, because nobody is at risk any more; the prediction is of the others. Check "
+                    f"arrivals and follow_up.data_cut_days of {cohort.name} against its follow-up",
+                    UndefinedFigureWarning,
+                    stacklevel=2,
+                )
+    warn_of_scenarios((cohort.scenario for cohort in cohorts), budget.seed)
