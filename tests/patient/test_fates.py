@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sim.patient.fates import NEVER, Fate, Fates, by_replication, draw_fates, expected_patients
 from sim.patient.luck import Luck
 from sim.patient.quantiles import draw as by_inverse
+from sim.patient.quantiles import uniforms
 from sim.patient.streams import Stream
 from sim.scenario.life_table import background_hazards
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -35,7 +36,7 @@ def differing(one: Fates, other: Fates) -> set[str]:
 
 
 def uniform(stream: Stream, scenario: Scenario) -> NDArray[np.float64]:
-    return Luck(1).uniforms(stream, range(scenario.cohort.patients), range(256))
+    return uniforms(Luck(1).lanes(stream, range(scenario.cohort.patients), range(256)))
 
 
 def test_no_number_is_read_for_two_purposes(
