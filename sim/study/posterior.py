@@ -318,7 +318,7 @@ def no_mass(free: Free, published: Published, survival: Floats, defined: Floats)
             "follow_up.data_cut_days and arrivals too"
         )
     return RequestError(
-        f"[[prior]]: of {len(survival):,} points of the priors too few give a trial that reports what this one "
-        f"did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
+        f"[[prior]]: of {len(survival):,} points of the priors too few give a trial that reports what this "
+        f"one did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
         "target"
     )
