@@ -16,6 +16,7 @@ from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
+from sim.study.censoring import censored_readings
 from sim.study.drawn_tally import AnyTally
 from sim.study.experiment import ROWS, Experiment, Keep
 from sim.study.folder import MANIFEST, software, write_json
@@ -28,6 +29,7 @@ from sim.study.montecarlo import (
     warn_of_weak_figures,
 )
 from sim.study.request import precision_text, request_for
+from sim.study.shares import Shares, shares
 from sim.study.spool import read_parquet, write_parquet
 from sim.study.store import ChunkStore
 from sim.study.sweep import measure_points, range_points
@@ -35,15 +37,15 @@ from sim.study.sweep import measure_points, range_points
 FORMAT = 3
 """Version of the run folder's layout."""
 
-_OPTIONAL = ("occupancy", "range")
+_OPTIONAL = ("occupancy", "range", "littles_law", "censored_readings")
 
 
 @dataclass(frozen=True)
 class Run:
     """A run read back from its folder; tables have the columns of the files.
 
-    ``patients``, ``events``, ``occupancy`` and ``points`` (of ``range.csv``) are None where the folder has
-    none.
+    ``patients``, ``events``, ``occupancy``, ``points`` (of ``range.csv``), ``littles_law`` and ``censored``
+    (of ``censored_readings.csv``) are None where the folder has none.
     """
 
     folder: Path
@@ -55,14 +57,16 @@ class Run:
     events: pd.DataFrame | None
     occupancy: pd.DataFrame | None
     points: pd.DataFrame | None
+    littles_law: pd.DataFrame | None
+    censored: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
 class Written:
     """What a run has found, for its figures; tables as in the files.
 
-    ``occupancy`` is None where nothing is limited, ``points`` and ``point_curves`` where the scenario has no
-    range.
+    ``occupancy`` is None where nothing is limited, ``courses`` where nobody is transplanted, ``points`` and
+    ``point_curves`` where the scenario has no range.
     """
 
     endpoints: pd.DataFrame
@@ -72,6 +76,7 @@ class Written:
     firsts: list[History]
     """The same at each value of the range."""
     occupancy: Occupancy | None
+    courses: Shares | None
     points: pd.DataFrame | None
     point_curves: pd.DataFrame | None
 
@@ -94,7 +99,7 @@ def write_run(
     over_range = range_points(scenario)
     simulator, _ = choose_simulator([scenario], budget)
     patients = MOST_REPLICATIONS if budget.patient_replications is None else budget.patient_replications
-    keep = Keep(patients, budget.events, is_limited(scenario))
+    keep = Keep(patients, budget.events, is_limited(scenario), scenario.cohort.enters_at != "home")
     experiment = Experiment((scenario,), budget.seed, simulator, keep=keep)
     parts = Parts(progress, budget.replications, len(over_range))
     (tally,) = simulate([experiment], budget, folder, parts.first, stores("run"))
@@ -108,9 +113,13 @@ def write_run(
         first_replication(each, budget.seed) for each in (scenario, *(s for _, s in over_range))
     )
     (arm,) = tally.arms
-    written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, points, curves)
+    courses = shares(tally.courses, scenario) if tally.courses else None
+    written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, courses, points, curves)
     _write_tables(written, folder)
-    write_parquet(arm.rows(), folder / "replications.parquet")
+    rows = arm.rows()
+    write_parquet(rows, folder / "replications.parquet")
+    if budget.draws is None and (censored := censored_readings(scenario, rows)) is not None:
+        _write_csv(censored, folder, "censored_readings")
     tally.join_tables()
     write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator))
     if budget.draws is not None:
@@ -145,12 +154,17 @@ def _write_tables(written: Written, folder: Path) -> None:
         "endpoints": written.endpoints,
         "curves": written.curves,
         "occupancy": None if written.occupancy is None else written.occupancy.table(),
+        "littles_law": None if written.occupancy is None else written.occupancy.littles_law(),
         "range": written.points,
         "range_curves": written.point_curves,
     }
     for name, table in tables.items():
         if table is not None:
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            _write_csv(table, folder, name)
+
+
+def _write_csv(table: pd.DataFrame, folder: Path, name: str) -> None:
+    table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
 def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator) -> dict[str, Any]:
@@ -202,9 +216,21 @@ def read_run(folder: str | Path) -> Run:
         raise RequestError(f"{path} is incomplete: {error.filename} is missing; run it again") from error
     if replications is None:
         raise RequestError(f"{path} is incomplete: replications.parquet is missing; run it again")
-    occupancy, points = (csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL)
+    occupancy, points, littles_law, censored = (
+        csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL
+    )
     return Run(
-        path, manifest, endpoints, curves, replications, table("patients"), table("events"), occupancy, points
+        path,
+        manifest,
+        endpoints,
+        curves,
+        replications,
+        table("patients"),
+        table("events"),
+        occupancy,
+        points,
+        littles_law,
+        censored,
     )
 
 
