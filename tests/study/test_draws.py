@@ -43,8 +43,8 @@ def test_what_is_written_is_read_back(file: Path) -> None:
     mine = posterior()
     found, point = read_posterior(file)
     assert found.keys == KEYS
-    np.testing.assert_allclose(point, POINT, rtol=1e-11)
-    np.testing.assert_allclose(found.values, mine.values, rtol=1e-11)
+    np.testing.assert_allclose(point, POINT, rtol=1e-9)
+    np.testing.assert_allclose(found.values, mine.values, rtol=1e-9)
     np.testing.assert_allclose(found.weights, mine.weights, rtol=1e-9)
     assert found.weights.sum() == pytest.approx(1, abs=1e-12)
     write_posterior(found, point, file.with_name("again.csv"))
@@ -148,7 +148,7 @@ def test_draws_of_a_file_are_the_same_for_the_same_seed(file: Path) -> None:
     assert one == again
     assert one.values != other.values
     assert len(one.values) == 20
-    np.testing.assert_allclose(one.point, POINT, rtol=1e-11)
+    np.testing.assert_allclose(one.point, POINT, rtol=1e-9)
 
 
 DRAWS = Draws(KEYS, POINT, ((5.0, 0.1, 0.5), (12.0, 0.2, 1.5)))
@@ -178,7 +178,7 @@ def test_what_a_scenario_states_otherwise_stays_and_is_warned_of() -> None:
         DRAWS.warn_of_held(scenario, meant=["relapse.scale_years"])
 
 
-@pytest.mark.parametrize(("factor", "same"), [(1 + 1e-11, True), (1 - 1e-11, True), (1 + 1e-7, False)])
+@pytest.mark.parametrize(("factor", "same"), [(1 + 1e-9, True), (1 - 1e-9, True), (1 + 1e-5, False)])
 def test_calibrated_is_the_value_up_to_the_digits_of_a_file(factor: float, same: bool) -> None:
     scenario = with_values(chicago(), {KEYS[0]: POINT[0] * factor})
     assert (KEYS[0] in DRAWS.replaced(scenario)) == same
