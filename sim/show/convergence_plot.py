@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
+from sim.scenario.evidence import is_assumed
 from sim.scenario.schema import Scenario
 from sim.show.style import BLUE, NOTE_SIZE, ORANGE, TICK_SIZE, percent_axis, sheet, styled
 from sim.study.estimates import Z95
@@ -28,7 +29,11 @@ MOST_PANELS = 4
 
 def shown_keys(scenario: Scenario, otherwise: Sequence[Key]) -> list[Key]:
     """Return the shares that the figure shows: those solved for, else some others."""
-    aimed = [(target.endpoint, target.time_years) for target in scenario.fitted_targets if target.n]
+    aimed = [
+        (target.endpoint, target.time_years)
+        for target in scenario.fitted_targets
+        if target.n and not is_assumed(target.source)
+    ]
     horizon = scenario.follow_up.horizon_years
     readable = [
         [

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
-from sim.scenario.evidence import all_evidence, ids_in
+from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 
 _MOST_DECIMALS = 4
 _VERDICT = 3 / 1.96
@@ -167,7 +167,7 @@ class Row:
     @property
     def assumed(self) -> bool:
         """Whether the target is an assumption and was never published."""
-        return self.source.strip().lower().startswith("assumption")
+        return is_assumed(self.source)
 
     @property
     def unverified(self) -> bool:

@@ -28,6 +28,7 @@ from sim.show.checklist import REFERENCE, Facts, checklist, evidence_in_use
 from sim.show.figure_words import in_order, words_of
 from sim.show.inline_svg import Inlined, Styles, inline
 from sim.show.run_figures import headlines
+from sim.show.scenario_words import one_range, replication
 from sim.show.table import range_bands
 from sim.show.trial_data import one_trial
 from sim.study.run import Run, read_run
@@ -164,6 +165,7 @@ def render(report: Report) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["with_dois"] = with_dois
+    environment.filters["one_range"] = one_range
     sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
     facts = Facts(report.scenario, report.run.manifest)
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
@@ -175,6 +177,8 @@ def render(report: Report) -> str:
         scenario=report.scenario,
         manifest=report.run.manifest,
         targets=tables.targets(report.run.endpoints, report.scenario),
+        words=replication(report.scenario),
+        headlines=tables.headlines(report.run.endpoints, report.scenario),
         endpoints=tables.endpoints(report.run.endpoints),
         trial=None if report.trial is None else tables.trial(report.trial),
         parameters=tables.parameters(report.run.manifest),

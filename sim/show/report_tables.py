@@ -17,8 +17,8 @@ from sim.scenario.endpoints import BY_NAME
 from sim.scenario.evidence import all_evidence
 from sim.scenario.schema import Scenario
 from sim.show.checklist import sets_it
-from sim.show.formats import format_parameter, format_share, rows
-from sim.show.table import cells, row_label
+from sim.show.formats import Row, format_parameter, format_share, rows
+from sim.show.table import cells, main_rows, row_label
 from sim.study.folder import TIMINGS
 from sim.study.verification import Check
 
@@ -54,10 +54,19 @@ def targets(endpoints: pd.DataFrame, scenario: Scenario) -> list[Cells]:
     return found
 
 
+def headlines(table: pd.DataFrame, scenario: Scenario) -> list[Cells]:
+    """Return the main endpoints, as on the terminal, with the columns of `endpoints`."""
+    return _defined(main_rows(rows(table), scenario))
+
+
 def endpoints(table: pd.DataFrame) -> list[Cells]:
     """Return every endpoint: label, simulated, both errors, definition."""
+    return _defined(rows(table))
+
+
+def _defined(read: Sequence[Row]) -> list[Cells]:
     found = []
-    for row in rows(table):
+    for row in read:
         _, *figures = cells(row, None)
         definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
         found.append((row_label(row), *(each.replace("\n", "; ") for each in figures), definition))

@@ -20,6 +20,7 @@ from sim.show.mortality_plot import mortality_data
 from sim.show.pathway_plot import pathway_data, pathway_stays
 from sim.show.places_plot import places_data
 from sim.show.risk_rows import label_times
+from sim.show.scenario_words import replication
 from sim.show.trial_data import at_risk, first_trials, one_trial
 from sim.show.trial_plot import trial_data
 from sim.study.run import Run, Written
@@ -50,7 +51,8 @@ def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunF
     patients = first_trials(run.patients, scenario)
     if not endpoints[endpoints["endpoint"] == "overall_survival"]["estimate"].isna().all():
         risk = None if patients is None else at_risk(patients, label_times(scenario.follow_up.horizon_years))
-        figure = plots.survival_figure(written.curves, endpoints, scenario.title, notes, risk)
+        words = replication(scenario)
+        figure = plots.survival_figure(written.curves, endpoints, scenario.title, notes, risk, words)
         yield RunFigure("survival", figure, risk)
     if scenario.target:
         yield RunFigure("calibration", plots.calibration_figure(endpoints, scenario))
@@ -65,10 +67,12 @@ def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunF
         else:
             for name, figure in varied_figures(scenario, written.points, keys, headlines(scenario), "range"):
                 yield RunFigure(name, figure)
-    yield from _counted_figures(run, patients, scenario)
+    yield from _counted_figures(written, run, patients, scenario)
 
 
-def _counted_figures(run: Run, patients: Patients | None, scenario: Scenario) -> Iterator[RunFigure]:
+def _counted_figures(
+    written: Written, run: Run, patients: Patients | None, scenario: Scenario
+) -> Iterator[RunFigure]:
     """Yield the figures that count replications and patients.
 
     Survival of a cohort that is never transplanted is shown over its range alone, never as one curve.
@@ -82,11 +86,13 @@ def _counted_figures(run: Run, patients: Patients | None, scenario: Scenario) ->
     stays = None if patients is None else pathway_stays(patients)
     told = None if stays is None else pathway_data(stays)
     yield RunFigure("pathway", plots.pathway_figure(scenario, stays), told)
-    if patients is None or home:
+    shares = written.courses
+    if shares is not None:
+        figure = plots.incidence_figure(shares, run.endpoints, scenario, notes)
+        yield RunFigure("incidence", figure, incidence_data(shares))
+        yield RunFigure("places", plots.places_figure(shares, scenario, notes), places_data(shares))
+    if home:
         return
-    failed = incidence_data(patients)
-    yield RunFigure("incidence", plots.incidence_figure(patients, run.endpoints, notes), failed)
-    yield RunFigure("places", plots.places_figure(patients, notes), places_data(patients))
     first = one_trial(run.patients, scenario)
     if first is not None and isinstance(scenario.arrivals, TrialArrivals):
         report = report_trial(first)

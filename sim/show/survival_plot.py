@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from sim.scenario.endpoints import BY_NAME
 from sim.show.formats import Row, format_difference, rows, undefined_note
 from sim.show.risk_rows import RISK_ROW, draw_at_risk
+from sim.show.scenario_words import TRIAL, Replication
 from sim.show.style import (
     BLUE,
     INK,
@@ -42,6 +43,7 @@ def survival_figure(
     title: str,
     notes: Sequence[str] = (),
     at_risk: pd.DataFrame | None = None,
+    words: Replication = TRIAL,
 ) -> Figure:
     """Draw overall and disease-free survival from reinfusion.
 
@@ -57,6 +59,8 @@ def survival_figure(
         Further paragraphs at the bottom.
     at_risk : DataFrame, optional
         Numbers at risk in a trial, from `sim.show.trial_data.at_risk`; they stand under the axis.
+    words : Replication
+        What a replication is called.
     """
     read = [row for row in rows(endpoints) if row.endpoint.name in _CURVES]
     drawn = curves[curves["endpoint"].isin(list(_CURVES)) & curves["estimate"].notna()]
@@ -64,9 +68,9 @@ def survival_figure(
         return empty_figure("No survival curves to show: nobody was reinfused", title)
     left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
     ranges = at_risk is not None and _ranges_fit(at_risk, across)
-    said = [*_notes(read), *_risk_notes(at_risk, ranges=ranges), *notes]
+    said = [*_notes(read), *_risk_notes(at_risk, words, ranges=ranges), *notes]
     rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(_CURVES))
-    page = sheet(_finding(read), _lines(read, title), said, width=7.8, height=4.15 + rows_below)
+    page = sheet(_finding(read), _lines(read, title, words), said, width=7.8, height=4.15 + rows_below)
     axis = page.axes(left, 0.5 + rows_below, across, 3.55)
     for name, (colour, _) in _CURVES.items():
         _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)
@@ -117,14 +121,14 @@ def _ranges_fit(at_risk: pd.DataFrame, width: float) -> bool:
     return widest < 0.97 * width / max(times - 1, 1)
 
 
-def _risk_notes(at_risk: pd.DataFrame | None, *, ranges: bool) -> list[str]:
+def _risk_notes(at_risk: pd.DataFrame | None, words: Replication, *, ranges: bool) -> list[str]:
     if at_risk is None:
         return []
     trials = int(at_risk["trials"].iloc[0])
     spread_text = " (95% of them)" if ranges else ""
     return [
-        f"At risk: patients that a trial still follows then, event-free: median over {trials:,} virtual "
-        f"trials{spread_text}."
+        f"At risk: patients that a {words.what} still follows then, event-free: median over {trials:,} "
+        f"{words.virtual}{spread_text}."
     ]
 
 
@@ -233,15 +237,15 @@ def _clause(row: Row, *, timed: bool) -> str:
     }[_verdict(row)]
 
 
-def _lines(read: list[Row], title: str) -> list[str]:
+def _lines(read: list[Row], title: str, words: Replication) -> list[str]:
     lines = [title]
     differing = [row for row in read if _verdict(row) == "differs"]
     if differing:
         parts = "; ".join(map(_difference, differing))
         lines.append(f"Simulated minus {_origin(differing)}, points with Monte Carlo error: {parts}.")
     lines.append(
-        "Lines: simulated, with 95% Monte Carlo bands. Light bands: the range of one trial of this size, "
-        "95% of virtual trials as each would report it at its data cut."
+        f"Lines: simulated, with 95% Monte Carlo bands. Light bands: the range of one {words.what} of this "
+        f"size, 95% of {words.virtual} as each would report it {words.when}."
     )
     if any(row.has_target for row in read):
         lines[-1] += " Diamonds: published (hollow: assumed)."

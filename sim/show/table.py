@@ -16,6 +16,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.axis import written
 from sim.show.formats import Row, format_range, format_share, rows
+from sim.show.scenario_words import one_range, replication
 
 _HEADLINES = (
     "treatment_related_mortality",
@@ -34,11 +35,7 @@ _USES = (
     "Monte Carlo error: 95% interval of the simulated figure. Range of one trial: what 95% of virtual trials "
     "of this size report.",
 )
-_NOTES = (
-    "Monte Carlo error: the 95% interval of the simulated figure; more replications narrow it.",
-    "Range of one trial: what 95% of virtual trials of this size report at their data cut, with what has "
-    "happened by then; only a larger or longer trial narrows it.",
-)
+_MONTE_CARLO = "Monte Carlo error: the 95% interval of the simulated figure; more replications narrow it."
 
 
 def published_table(
@@ -64,10 +61,10 @@ def published_table(
     read = rows(endpoints)
     aimed = [row for row in read if row.has_target]
     others = [row for row in read if not row.has_target]
-    shown = aimed + (others if full else [] if aimed else _headlines(read, scenario))
+    shown = aimed + (others if full else [] if aimed else main_rows(read, scenario))
     bands = {} if points is None else range_bands(points)
     table = Table(
-        caption=Text("\n".join(["", *_notes(shown), *_range_notes(scenario, bands)])),
+        caption=Text("\n".join(["", *_notes(shown, scenario), *_range_notes(scenario, bands)])),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -78,7 +75,8 @@ def published_table(
     over = ("over the\nrange",) if bands else ()
     drawn = any(row.drawn for row in shown)
     posterior = ("posterior\n95%",) if drawn else ()
-    for heading in ("published", "simulated", *over, *posterior, "Monte Carlo\nerror", "range of\none trial"):
+    one = f"range of\none {replication(scenario).what}"
+    for heading in ("published", "simulated", *over, *posterior, "Monte Carlo\nerror", one):
         table.add_column(heading, justify="right", overflow="fold")
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
     for row in shown:
@@ -132,8 +130,8 @@ def targets_table(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Table:
     return table
 
 
-def _headlines(read: list[Row], scenario: Scenario) -> list[Row]:
-    """Return the main endpoints, each at its latest time."""
+def main_rows(read: list[Row], scenario: Scenario) -> list[Row]:
+    """Return the main endpoints of a scenario, each at its latest time."""
     last = {row.endpoint.name: row for row in read}
     main = _HOME_HEADLINES if scenario.cohort.enters_at == "home" else _HEADLINES
     names = (*main, *(_QUEUE_HEADLINES if is_limited(scenario) else ()))
@@ -154,7 +152,7 @@ def range_table(points: pd.DataFrame, scenario: Scenario) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for key in keys:
         table.add_column(key, overflow="fold")
-    heads = _headlines(rows(points), scenario)
+    heads = main_rows(rows(points), scenario)
     for row in heads:
         table.add_column(row_label(row), justify="right", overflow="fold")
     for point, of_point in points.groupby(keys, sort=False):
@@ -226,13 +224,14 @@ def _bare(row: Row, text: str) -> str:
     return text.removesuffix(row.endpoint.unit).rstrip()
 
 
-def _notes(shown: list[Row]) -> list[str]:
-    notes = list(_NOTES)
+def _notes(shown: list[Row], scenario: Scenario) -> list[str]:
+    words = replication(scenario)
+    notes = [_MONTE_CARLO, f"Range of one {words.what}: {one_range(words)}"]
     if any(row.drawn for row in shown):
         notes.append(
             "Simulated: the mean over draws of the posterior. Posterior 95%: what the calibrated trial "
-            "leaves open about the parameters; only more evidence narrows it. The range of one trial holds "
-            "it too."
+            f"leaves open about the parameters; only more evidence narrows it. The range of one {words.what} "
+            "holds it too."
         )
     if any(row.has_target and not row.fitted for row in shown):
         notes.append("*: printed and only compared: calibration did not solve for it.")

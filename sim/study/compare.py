@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from sim.scenario.describe import value_text
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import NEVER_TRANSPLANTED, OF_TRANSPLANTS, Key
 from sim.scenario.load import scenario_hash
 from sim.scenario.problems import RequestError, UnpairedWarning
 from sim.scenario.registry import plain
@@ -40,8 +40,6 @@ DIFFERENCE_COLUMNS = ("difference", "difference_lower", "difference_upper", "var
 # Endpoints that by definition count up to the horizon, or up to the data cut or the end of follow-up.
 _TO_HORIZON = ("restricted_mean_survival",)
 _TO_CUT = ("death_by_cause_", "deaths_by_data_cut", "early_", "relapses_by_data_cut", "mean_follow_up")
-# A patient never transplanted dies "before reinfusion" whenever it is, and has no remission to lose.
-_OF_TRANSPLANTS = ("pre_transplant_mortality", "disease_free_survival_enrolled")
 
 
 def obstacles(reference: Scenario, scenario: Scenario) -> list[str]:
@@ -225,7 +223,7 @@ def _against(scenario: AnyArm, two: AnyPair, setting: Setting) -> pd.DataFrame:
 
 def _joined(note: str, why: str) -> str:
     """Add to a row's own note why there is no difference; without patients the note says it all."""
-    return note if note == NOBODY else "; ".join(filter(None, (note, why)))
+    return note if note == NOBODY else "; ".join(dict.fromkeys(filter(None, (note, why))))
 
 
 def _difference_row(key: Key, setting: Setting, two: AnyPair) -> dict[str, object]:
@@ -251,8 +249,8 @@ def _incomparable(endpoint: str, setting: Setting) -> str:
     if one.follow_up.data_cut_days != other.follow_up.data_cut_days and endpoint.startswith(_TO_CUT):
         return "follow_up_differs"
     at_home = [each.cohort.enters_at == "home" for each in (one, other)]
-    if any(at_home) and not all(at_home) and endpoint in _OF_TRANSPLANTS:
-        return "never_transplanted"
+    if any(at_home) and not all(at_home) and endpoint in OF_TRANSPLANTS:
+        return NEVER_TRANSPLANTED
     return ""
 
 
@@ -294,14 +292,20 @@ def _compared(
 
 
 def _averted(table: pd.DataFrame, setting: Setting) -> dict[str, float]:
-    """Return deaths averted per 100 enrolled, by the last time at which both read survival."""
+    """Return deaths averted per 100 enrolled, by the last time at which both read survival.
+
+    Times 100 leaves digits of no meaning, so that they are rounded.
+    """
     horizon = min(each.follow_up.horizon_years for each in (setting.reference, setting.scenario))
     at = table[(table["endpoint"] == SURVIVAL) & (table["time_years"] <= horizon)]
     at = at[at["difference"].notna()].tail(1)
     figures = ("time_years", "difference", "difference_lower", "difference_upper")
     time, *deaths = (float(at[name].iloc[0]) if len(at) else math.nan for name in figures)
     names = ("averted_per_100", "averted_lower", "averted_upper")
-    return {"time_years": time, **{name: 100 * each for name, each in zip(names, deaths, strict=True)}}
+    return {
+        "time_years": time,
+        **{name: round(100 * each, 9) for name, each in zip(names, deaths, strict=True)},
+    }
 
 
 def warn_of_unpaired(reference: tuple[str, Scenario], others: Mapping[str, Scenario]) -> None:

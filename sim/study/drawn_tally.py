@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
+from sim.outcomes.courses import Courses
 from sim.outcomes.occupancy import Occupancy
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key
@@ -49,6 +50,11 @@ class DrawnTally:
     def occupancy(self) -> Occupancy | None:
         """Occupancy under the first draw."""
         return self._tallies[0].occupancy
+
+    @property
+    def courses(self) -> list[Courses]:
+        """The counted courses under each draw, if any were kept."""
+        return [courses for tally in self._tallies for courses in tally.courses]
 
     def join_tables(self) -> None:
         """Make one file of each table of rows, which are of the first draw."""

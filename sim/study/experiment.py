@@ -45,11 +45,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """What is kept of the first scenario: patients of the first replications, their events, occupancy."""
+    """What is kept of the first scenario: patients of the first replications, events, occupancy, courses."""
 
     patients: int = 0
     events: bool = False
     occupancy: bool = False
+    courses: bool = False
 
 
 @dataclass(frozen=True, slots=True)

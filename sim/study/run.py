@@ -28,6 +28,7 @@ from sim.study.montecarlo import (
     warn_of_weak_figures,
 )
 from sim.study.request import precision_text, request_for
+from sim.study.shares import Shares, shares
 from sim.study.spool import read_parquet, write_parquet
 from sim.study.store import ChunkStore
 from sim.study.sweep import measure_points, range_points
@@ -61,8 +62,8 @@ class Run:
 class Written:
     """What a run has found, for its figures; tables as in the files.
 
-    ``occupancy`` is None where nothing is limited, ``points`` and ``point_curves`` where the scenario has no
-    range.
+    ``occupancy`` is None where nothing is limited, ``courses`` where nobody is transplanted, ``points`` and
+    ``point_curves`` where the scenario has no range.
     """
 
     endpoints: pd.DataFrame
@@ -72,6 +73,7 @@ class Written:
     firsts: list[History]
     """The same at each value of the range."""
     occupancy: Occupancy | None
+    courses: Shares | None
     points: pd.DataFrame | None
     point_curves: pd.DataFrame | None
 
@@ -94,7 +96,7 @@ def write_run(
     over_range = range_points(scenario)
     simulator, _ = choose_simulator([scenario], budget)
     patients = MOST_REPLICATIONS if budget.patient_replications is None else budget.patient_replications
-    keep = Keep(patients, budget.events, is_limited(scenario))
+    keep = Keep(patients, budget.events, is_limited(scenario), scenario.cohort.enters_at != "home")
     experiment = Experiment((scenario,), budget.seed, simulator, keep=keep)
     parts = Parts(progress, budget.replications, len(over_range))
     (tally,) = simulate([experiment], budget, folder, parts.first, stores("run"))
@@ -108,7 +110,8 @@ def write_run(
         first_replication(each, budget.seed) for each in (scenario, *(s for _, s in over_range))
     )
     (arm,) = tally.arms
-    written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, points, curves)
+    courses = shares(tally.courses, scenario) if tally.courses else None
+    written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, courses, points, curves)
     _write_tables(written, folder)
     write_parquet(arm.rows(), folder / "replications.parquet")
     tally.join_tables()

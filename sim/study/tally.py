@@ -11,9 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sim.outcomes.courses import Courses
 from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, DENOMINATORS, Key, column, keys
+from sim.scenario.endpoints import (
+    BY_NAME,
+    DENOMINATORS,
+    NEVER_TRANSPLANTED,
+    OF_TRANSPLANTS,
+    Key,
+    column,
+    keys,
+)
 from sim.scenario.schema import Scenario
 from sim.study.chunks import Result, curve_names, curve_years, reported_keys, shared_keys
 from sim.study.estimates import CrossMoments, Difference, Moments, difference, ratio_estimate, trial_range
@@ -49,6 +58,7 @@ class Tally:
         self.occupancy: Occupancy | None = None
         if experiment.keep.occupancy and is_limited(experiment.scenarios[0]):
             self.occupancy = Occupancy(experiment.scenarios[0])
+        self._courses = Courses(experiment.scenarios[0]) if experiment.keep.courses else None
         self._spools = (
             {} if folder is None else {name: Spool(folder, name) for name in ("patients", "events")}
         )
@@ -74,6 +84,14 @@ class Tally:
         occupied = _under(first, "occupancy")
         if self.occupancy is not None and occupied:
             self.occupancy.join(occupied)
+        courses = _under(first, "courses")
+        if self._courses is not None and courses:
+            self._courses.join(courses)
+
+    @property
+    def courses(self) -> list[Courses]:
+        """The counted courses of the first scenario's patients, if any were kept."""
+        return [] if self._courses is None else [self._courses]
 
     def join_tables(self) -> None:
         """Make one file of each table of rows."""
@@ -156,6 +174,10 @@ class ArmTally:
             row["note"] = "not_fitted" if target and not target.fitted else ""
             if row["estimate"] != row["estimate"]:
                 row["note"] = "nobody_at_risk"
+            if self.scenario.cohort.enters_at == "home" and key[0] in OF_TRANSPLANTS:
+                row["note"] = NEVER_TRANSPLANTED
+                if key[0] == "pre_transplant_mortality":
+                    row.update(dict.fromkeys(_FIGURES, np.nan))
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -206,18 +228,16 @@ class PairTally:
         return difference(*sides, cross, identical=self.identical(key))
 
 
+_FIGURES = ("estimate", "mc_se", "mc_lower", "mc_upper", "trial_lower", "trial_upper", "trial_undefined")
+
+
 def _estimate(key: Key, sums: Moments, trial: Floats | None) -> dict[str, object]:
     endpoint = BY_NAME[key[0]]
     estimate = ratio_estimate(sums, share=endpoint.kind == "share")
     lower, upper, undefined = (np.nan, np.nan, np.nan) if trial is None else trial_range(trial)
+    figures = (estimate.value, estimate.se, estimate.lower, estimate.upper, lower, upper, undefined)
     return {
         "endpoint": endpoint.name,
         "time_years": np.nan if key[1] is None else key[1],
-        "estimate": estimate.value,
-        "mc_se": estimate.se,
-        "mc_lower": estimate.lower,
-        "mc_upper": estimate.upper,
-        "trial_lower": lower,
-        "trial_upper": upper,
-        "trial_undefined": undefined,
+        **dict(zip(_FIGURES, figures, strict=True)),
     }
