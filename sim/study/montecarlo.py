@@ -34,7 +34,7 @@ from sim.study.budget import (
 from sim.study.drawn_tally import AnyTally, DrawnTally
 from sim.study.draws import Draws
 from sim.study.estimates import Z95, ratio_estimate
-from sim.study.experiment import Experiment
+from sim.study.experiment import Experiment, Keep
 from sim.study.in_order import in_order
 from sim.study.store import ChunkStore
 from sim.study.tally import Tally
@@ -147,10 +147,21 @@ def _plain(tally: AnyTally) -> Tally:
 
 
 def _under(draws: Draws, experiment: Experiment, apart: int) -> list[Experiment]:
-    scenarios = zip(*(draws.over(scenario) for scenario in experiment.scenarios), strict=True)
+    """Return the experiment under each draw; rows of patients and events are kept of the first alone."""
+    held = experiment.held or ((),) * len(experiment.scenarios)
+    drawn = (
+        draws.over(scenario, own) if draws.replaced(scenario, own) else [scenario] * len(draws.values)
+        for scenario, own in zip(experiment.scenarios, held, strict=True)
+    )
+    rest = Keep(courses=experiment.keep.courses)
     return [
-        replace(experiment, scenarios=some, luck_from=experiment.luck_from + number * apart)
-        for number, some in enumerate(scenarios)
+        replace(
+            experiment,
+            scenarios=some,
+            keep=rest if number else experiment.keep,
+            luck_from=experiment.luck_from + number * apart,
+        )
+        for number, some in enumerate(zip(*drawn, strict=True))
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
 from sim.scenario.endpoints import column
@@ -30,12 +30,31 @@ def request_for(command: str, loaded: Sequence[Loaded], budget: Budget, **more: 
         "command": command,
         "scenarios": [each.name for each in loaded],
         "scenario_hashes": [each.scenario_hash for each in loaded],
-        **{name: value for name, value in asdict(budget).items() if name not in _WITHOUT},
+        **{
+            name: value for name, value in asdict(replace(budget, draws=None)).items() if name not in _WITHOUT
+        },
+        "draws": None if budget.draws is None else budget.draws.hash,
         **more,
         "software": software(),
     }
     stored: Request = json.loads(json.dumps(asked))
     return stored
+
+
+def posterior_record(budget: Budget, loaded: Loaded | None = None, swept: Sequence[str] = ()) -> Request:
+    """Return what a manifest says of the posterior that a study's draws are from, in `draws` and `posterior`.
+
+    Parameters
+    ----------
+    loaded, swept
+        The scenario, if there is one, and what the study varies: then which parameters are drawn, and which
+        are held, is said too.
+    """
+    draws = budget.draws
+    if draws is None:
+        return {"draws": None, "posterior": None}
+    of = {} if loaded is None else draws.record_of(loaded, swept)
+    return {"draws": len(draws.values), "posterior": {**draws.record(), **of}}
 
 
 def precision_text(budget: Budget) -> str | None:
