@@ -45,12 +45,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """What is kept of the first scenario: patients of the first replications, events, occupancy, courses."""
+    """What is kept of the first scenario: patients of the first replications, events, occupancy, courses.
+
+    ``patients`` and ``courses`` are numbers of first replications.
+    """
 
     patients: int = 0
     events: bool = False
     occupancy: bool = False
-    courses: bool = False
+    courses: int = 0
 
 
 @dataclass(frozen=True, slots=True)

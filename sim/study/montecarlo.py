@@ -40,6 +40,8 @@ from sim.study.store import ChunkStore
 from sim.study.tally import Tally
 from sim.study.workers import ChunkTask, Workers, workers_for
 
+# Draws whose patients' courses are counted at most.
+_READ_DRAWS = 200
 ENOUGH_REPLICATIONS = 200
 """Below this, the outer 2.5% of single trials are fewer than five of them."""
 
@@ -147,18 +149,22 @@ def _plain(tally: AnyTally) -> Tally:
 
 
 def _under(draws: Draws, experiment: Experiment, apart: int) -> list[Experiment]:
-    """Return the experiment under each draw; rows of patients and events are kept of the first alone."""
+    """Return the experiment under each draw.
+
+    Rows of patients and events are kept of the first draw alone, and courses of a few replications of many
+    draws: as many in all as without draws, or a little more.
+    """
     held = experiment.held or ((),) * len(experiment.scenarios)
     drawn = (
         draws.over(scenario, own) if draws.replaced(scenario, own) else [scenario] * len(draws.values)
         for scenario, own in zip(experiment.scenarios, held, strict=True)
     )
-    rest = Keep(courses=experiment.keep.courses)
+    read = -(-experiment.keep.courses // min(len(draws.values), _READ_DRAWS))
     return [
         replace(
             experiment,
             scenarios=some,
-            keep=rest if number else experiment.keep,
+            keep=replace(Keep() if number else experiment.keep, courses=read if number < _READ_DRAWS else 0),
             luck_from=experiment.luck_from + number * apart,
         )
         for number, some in enumerate(zip(*drawn, strict=True))

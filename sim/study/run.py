@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sim.clinic.history import History
+from sim.outcomes.courses import read_replications
 from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
@@ -18,7 +19,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.drawn_tally import AnyTally
-from sim.study.experiment import ROWS, Experiment, Keep
+from sim.study.experiment import Experiment, Keep
 from sim.study.folder import MANIFEST, software, write_json
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import (
@@ -97,7 +98,8 @@ def write_run(
     over_range = range_points(scenario)
     simulator, _ = choose_simulator([scenario], budget)
     patients = MOST_REPLICATIONS if budget.patient_replications is None else budget.patient_replications
-    keep = Keep(patients, budget.events, is_limited(scenario), scenario.cohort.enters_at != "home")
+    read = 0 if scenario.cohort.enters_at == "home" else read_replications(scenario)
+    keep = Keep(patients, budget.events, is_limited(scenario), read)
     held = () if budget.draws is None else budget.draws.held_in(loaded)
     experiment = Experiment((scenario,), budget.seed, simulator, keep=keep, held=(held,))
     parts = Parts(progress, budget.replications, len(over_range))
@@ -116,9 +118,10 @@ def write_run(
     courses = shares(tally.courses, scenario) if tally.courses else None
     written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, courses, points, curves)
     _write_tables(written, folder)
-    write_parquet(arm.rows(), folder / "replications.parquet")
+    rows = arm.rows()
+    write_parquet(rows, folder / "replications.parquet")
     tally.join_tables()
-    write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator))
+    write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator, len(rows)))
     if budget.draws is not None:
         budget.draws.warn_of_held(loaded)
     warn_of_weak_figures(written.endpoints, tally.replications)
@@ -164,7 +167,9 @@ def _write_tables(written: Written, folder: Path) -> None:
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
-def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator) -> dict[str, Any]:
+def _manifest(
+    loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator, rows: int
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "command": "run",
@@ -175,7 +180,7 @@ def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simula
         "replications": tally.replications,
         "precision": precision_text(budget),
         **posterior_record(budget, loaded),
-        "replication_rows": min(tally.replications, ROWS),
+        "replication_rows": rows,
         "patient_replications": budget.patient_replications,
         "engine": simulator,
         "result_hash": tally.arms[0].result_hash,

@@ -155,7 +155,7 @@ def sweep(
     """
     points = grid(scenario, axes)
     swept, _ = measure_points(points, budget, progress, store, held)
-    warn_of_weak_figures(swept, budget.replications)
+    warn_of_weak_figures(swept, budget.total)
     warn_of_scenarios((changed for _, changed in points), budget.seed)
     return swept
 
