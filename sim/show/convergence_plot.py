@@ -49,16 +49,21 @@ def shown_keys(scenario: Scenario, otherwise: Sequence[Key]) -> list[Key]:
 def convergence_data(replications: pd.DataFrame, keys: Sequence[Key]) -> pd.DataFrame:
     """Return running estimates: ``endpoint, time_years, replications, estimate, mc_lower, mc_upper``.
 
-    The band is the normal interval of the ratio estimator over the replications so far (Cochran WG. Sampling
-    Techniques, 3rd ed, 1977, section 6.3); it is left out where it has not settled.
+    The band is the normal interval of the ratio estimator over the replications so far, or over draws of a
+    posterior (Cochran WG. Sampling Techniques, 3rd ed, 1977, section 6.3); it is left out where it has not
+    settled.
     """
     tables = []
     for key in keys:
-        total = replications[column(key)].to_numpy(dtype=np.float64)
-        size = replications[f"n_{BY_NAME[key[0]].denominator}"].to_numpy(dtype=np.float64)
+        figures = replications[[column(key), f"n_{BY_NAME[key[0]].denominator}"]]
+        each = 1
+        if "draw" in replications:  # whose replications have more in common than luck alone
+            figures = figures.groupby(replications["draw"], sort=False).sum()
+            each = len(replications) // len(figures)
+        total, size = figures.to_numpy(dtype=np.float64).T
         numbers, estimate, error = _running(total, size)
         columns = {
-            "replications": numbers,
+            "replications": numbers * each,
             "estimate": estimate,
             "mc_lower": np.clip(estimate - Z95 * error, 0, 1),
             "mc_upper": np.clip(estimate + Z95 * error, 0, 1),

@@ -14,6 +14,8 @@ class Words:
     """Stands for the picture, after its title."""
     data: tuple[str, ...]
     """Files of the run folder."""
+    drawn: str = ""
+    """What is added to the description under draws of a posterior."""
 
 
 FIGURES: dict[str, Words] = {
@@ -23,11 +25,13 @@ FIGURES: dict[str, Words] = {
         "below. Narrow bands are Monte Carlo error, wide bands the range of single trials, diamonds "
         "published figures; under the axis, how many patients of a trial are at risk.",
         ("curves.csv", "endpoints.csv", "figures/survival.csv"),
+        "Bands with dashed edges are the posterior's 95%.",
     ),
     "range": Words(
         "Over the range",
         "The answer at each value of the range over which the scenario must be read.",
         ("range.csv", "range_curves.csv"),
+        "The posterior's 95% is drawn at each value.",
     ),
     "rooms": Words(
         "Rooms, slots and queues",
@@ -40,6 +44,7 @@ FIGURES: dict[str, Words] = {
         "One row for each published figure: a diamond where it was published, a point with its Monte "
         "Carlo error where the simulation lies, and a bar for the range of single trials.",
         ("endpoints.csv",),
+        "Darker bars are the posterior's 95%.",
     ),
     "mortality": Words(
         "Deaths in single trials",

@@ -118,10 +118,10 @@ def make_report(run: Run) -> Report:
     try:
         scenario = Scenario.model_validate(run.manifest["resolved"])
         styles = Styles()
-        figures = list(_figures(folder, styles))
+        drawn = run.manifest["posterior"] is not None
+        figures = list(_figures(folder, styles, drawn=drawn))
         seed, patients = int(run.manifest["seed"]), run.patients
         # What is known without simulation holds under one set of values, not on average over many.
-        drawn = run.manifest["draws"] is not None
         tables_of_run = (run.endpoints, run.replications, patients, run.littles_law)
         checks = [] if drawn else verify(scenario, seed, *tables_of_run)
         trial = _first_trial(patients, scenario)
@@ -147,13 +147,14 @@ def _first_trial(patients: pd.DataFrame | None, scenario: Scenario) -> TrialRepo
     return None if first is None else report_trial(first)
 
 
-def _figures(folder: Path, styles: Styles) -> Iterator[Figure]:
+def _figures(folder: Path, styles: Styles, *, drawn: bool) -> Iterator[Figure]:
     found = {path.stem: path for path in sorted((folder / "figures").glob("*.svg"))}
     for name in in_order(list(found)):
         words = words_of(name)
         data = tuple(each for each in words.data if (folder / each).is_file())
-        picture = inline(found[name], name, words.description, styles)
-        yield Figure(name, words.heading, words.description, data, picture)
+        description = f"{words.description} {words.drawn if drawn else ''}".rstrip()
+        picture = inline(found[name], name, description, styles)
+        yield Figure(name, words.heading, description, data, picture)
 
 
 def render(report: Report) -> str:

@@ -28,7 +28,7 @@ Cells = tuple[str, ...]
 _SURVIVAL = ("overall_survival", "disease_free_survival", "overall_survival_enrolled")
 
 _FILES = {
-    "endpoints.csv": "every endpoint: estimate, both kinds of uncertainty, target",
+    "endpoints.csv": "every endpoint: estimate, each kind of uncertainty, target",
     "curves.csv": "survival curves with their Monte Carlo error",
     "range.csv": "every endpoint at each value of the range",
     "range_curves.csv": "survival curves at each value of the range",
@@ -44,19 +44,24 @@ _FILES = {
 
 
 def targets(endpoints: pd.DataFrame, scenario: Scenario) -> list[Cells]:
-    """Return published and simulated figures: label, use, published, simulated, both errors, source."""
+    """Return published and simulated figures: label, use, published, simulated, the errors, source."""
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
-    found = []
-    for row in rows(endpoints):
+    found, read = [], rows(endpoints)
+    for row in read:
         if not row.has_target:
             continue
-        published, *figures = cells(row, counts.get(row.key))
+        published, *figures = _figures(row, read, counts.get(row.key))
         use = "compared only" if not row.fitted else "assumed" if row.assumed else "solved for"
         published = published.removesuffix(" *").removesuffix(" assumed")
-        found.append(
-            (row_label(row), use, published, *(each.replace("\n", "; ") for each in figures), row.source)
-        )
+        found.append((row_label(row), use, published, *figures, row.source))
     return found
+
+
+def _figures(row: Row, read: Sequence[Row], n: int | None) -> Cells:
+    """Write target, estimate, the posterior's interval where the page has any, and both errors."""
+    published, simulated, *errors = (each.replace("\n", "; ") for each in cells(row, n))
+    posterior = (row.posterior_text,) if any(each.drawn for each in read) else ()
+    return published, simulated, *posterior, *errors
 
 
 def headlines(table: pd.DataFrame, scenario: Scenario) -> list[Cells]:
@@ -65,16 +70,16 @@ def headlines(table: pd.DataFrame, scenario: Scenario) -> list[Cells]:
 
 
 def endpoints(table: pd.DataFrame) -> list[Cells]:
-    """Return every endpoint: label, simulated, both errors, definition."""
+    """Return every endpoint: label, simulated, the errors, definition."""
     return _defined(rows(table))
 
 
 def _defined(read: Sequence[Row]) -> list[Cells]:
     found = []
     for row in read:
-        _, *figures = cells(row, None)
+        _, *figures = _figures(row, read, None)
         definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
-        found.append((row_label(row), *(each.replace("\n", "; ") for each in figures), definition))
+        found.append((row_label(row), *figures, definition))
     return found
 
 
