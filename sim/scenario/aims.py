@@ -105,7 +105,7 @@ def _prior_problems(scenario: Scenario) -> Iterator[str]:
         what = f"[[prior]] number {number}: {prior.key}"
         parameter = parameters().get(prior.key)
         if parameter is None:
-            yield f"{what}: {unknown_key(prior.key)}"
+            yield f"[[prior]] number {number}: {unknown_key(prior.key)}"
         elif parameter.numbers is None or parameter.choices or parameter.numbers.whole:
             yield f"{what}: a prior needs a parameter that is a number; it is a {parameter.type_text}"
         elif keys.count(prior.key) > 1:

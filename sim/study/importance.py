@@ -6,7 +6,7 @@ The likelihood may be an unbiased estimate instead of a value: then weights are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -21,8 +21,9 @@ Evaluate: TypeAlias = Callable[[Floats], Floats]
 FEW_DIMENSIONS = 4
 """Up to so many the prior's own points will do, and nothing is adapted."""
 
+FEWEST_POINTS = 256
 FIRST_POINTS = 1024
-STAGE_POINTS = 2048
+STAGE_POINTS = 1024
 _FREEDOM = 6.0  # of the t distribution that points are drawn from: its tails must lie outside the posterior's
 _WIDER = 1.2  # than the spread seen so far
 _FROM_PRIOR = 0.1  # of every stage, so that no place is forgotten
@@ -87,8 +88,20 @@ class StudentProposal:
 
 
 def _sobol(dimensions: int, count: int, seed: int) -> Floats:
-    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random(count)
-    return np.clip(points, 1e-12, 1 - 1e-12)
+    whole = int(np.ceil(np.log2(count)))  # the points are balanced in powers of two
+    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(whole)
+    return np.clip(points[:count], 1e-12, 1 - 1e-12)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is known after so many points: effective size, and mean of the points with its error."""
+
+    points: int
+    effective_size: float
+    log_evidence: float
+    mean: Floats
+    mean_se: Floats
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,8 @@ class Sample:
         How many points each stage drew.
     log_evidence, log_evidence_se
         Logarithm of the mean likelihood under the prior, and its standard error.
+    history
+        What was known after each stage.
     """
 
     z: Floats
@@ -112,11 +127,19 @@ class Sample:
     stages: tuple[int, ...]
     log_evidence: float
     log_evidence_se: float
+    history: tuple[Stage, ...] = ()
 
     @property
     def effective_size(self) -> float:
         """Independent draws of the posterior that would tell as much."""
         return effective_size(self.weights)
+
+    @property
+    def stage(self) -> Stage:
+        """What is known with all points so far."""
+        mean = self.weights @ self.z
+        error = np.sqrt(self.weights**2 @ (self.z - mean) ** 2)
+        return Stage(len(self.z), self.effective_size, self.log_evidence, mean, error)
 
     @property
     def largest_weight(self) -> float:
@@ -164,6 +187,7 @@ def sample(
     proposals: list[tuple[Proposal, int]] = []
     points: list[Floats] = []
     likelihoods: list[Floats] = []
+    history: list[Stage] = []
     proposal: Proposal = start or PriorProposal(dimensions)
     while True:
         left = most_points - sum(count for _, count in proposals)
@@ -173,8 +197,9 @@ def sample(
         points.append(z)
         likelihoods.append(evaluate(z))
         found = _weighed(np.concatenate(points), np.concatenate(likelihoods), proposals)
+        history.append(found.stage)
         if found.effective_size >= wanted_size or left <= count:
-            return found
+            return replace(found, history=tuple(history))
         if dimensions > FEW_DIMENSIONS:
             proposal = StudentProposal.fitted(found.z, found.weights)
 

@@ -23,7 +23,7 @@ from sim.scenario.problems import EffectiveSizeWarning, RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.study.chunks import Result
-from sim.study.importance import FIRST_POINTS, Proposal, Sample, effective_size, sample
+from sim.study.importance import Proposal, Sample, effective_size, sample
 from sim.study.in_order import in_order
 from sim.study.published import Published
 from sim.study.store import ChunkStore
@@ -32,6 +32,8 @@ from sim.study.workers import Workers
 
 ENOUGH = 400.0
 """Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
+
+_FEWEST = 10.0  # effective draws below which there is no posterior to speak of
 
 Tell = Callable[[int, int], None]
 
@@ -261,8 +263,10 @@ def find_posterior(
             evaluate, len(free.keys), seed, wanted_size=wanted_size, most_points=most_points, start=start
         )
     except ValueError:
-        raise no_mass(free, published, evaluate) from None
+        raise no_mass(free, published, evaluate.all("survival"), evaluate.points) from None
     size = found.effective_size
+    if size < _FEWEST:
+        raise no_mass(free, published, evaluate.all("survival"), evaluate.points)
     if size < min(ENOUGH, wanted_size):
         warnings.warn(
             f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
@@ -276,18 +280,14 @@ def find_posterior(
     return Search(free, published, found, evaluate.points * BLOCK, survival, counts, share)
 
 
-def no_mass(free: Free, published: Published, evaluate: Evaluation) -> RequestError:
-    """Say which target the priors can't give, and which prior moves it most."""
-    survival = evaluate.all("survival")
+def no_mass(free: Free, published: Published, survival: Floats, points: int) -> RequestError:
+    """Say that the priors can't give what the trial reported, and what they give instead."""
     lines = []
     for column, (key, value) in enumerate(published.estimates):
         low, high = np.quantile(survival[:, column], (0.005, 0.995))
         lines.append(f"{key[0]} at {key[1]:g} years is {value:g}, under the priors {low:.2f} to {high:.2f}")
     return RequestError(
-        f"[[prior]]: none of {evaluate.points:,} points of the priors gives a trial that reports what this "
-        f"one did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
+        f"[[prior]]: of {points:,} points of the priors too few give a trial that reports what this one "
+        f"did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
         "target"
     )
-
-
-__all__ = ["FIRST_POINTS", "Free", "Posterior", "Search", "find_posterior"]

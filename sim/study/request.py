@@ -26,11 +26,16 @@ def request_for(command: str, loaded: Sequence[Loaded], budget: Budget, **more: 
     more
         Whatever else decides about the results.
     """
+    counted = {name: value for name, value in asdict(budget).items() if name not in _WITHOUT}
+    return request_of(command, loaded, **counted, **more)
+
+
+def request_of(command: str, loaded: Sequence[Loaded], **more: Any) -> Request:
+    """Return a request in the form in which it is stored, with whatever else decides about the results."""
     asked = {
         "command": command,
         "scenarios": [each.name for each in loaded],
         "scenario_hashes": [each.scenario_hash for each in loaded],
-        **{name: value for name, value in asdict(budget).items() if name not in _WITHOUT},
         **more,
         "software": software(),
     }

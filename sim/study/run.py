@@ -115,7 +115,9 @@ def write_run(
     (tally,) = simulate([experiment], budget, folder, parts.first, stores("run"))
     points, curves = None, None
     if over_range:
-        fixed = replace(budget, precision=None, replications=tally.replications)
+        fixed = budget
+        if budget.precision is not None:
+            fixed = replace(budget, precision=None, replications=tally.replications)
         points, curves = measure_points(over_range, fixed, parts.rest, stores("range"))
     first, *firsts = (
         first_replication(each, budget.seed) for each in (scenario, *(s for _, s in over_range))
