@@ -16,6 +16,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.evidence import is_assumed
 from sim.scenario.schema import Scenario
+from sim.show.scenario_words import replication
 from sim.show.style import BLUE, NOTE_SIZE, ORANGE, TICK_SIZE, percent_axis, sheet, styled
 from sim.study.estimates import Z95
 
@@ -104,10 +105,11 @@ def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[s
     rows = math.ceil(len(groups) / 2)
     height = rows * (_TALL + _GAP) + _FOOT - 0.3
     targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
-    dashes = "Orange dashes: the target. " if targets else ""
+    dashes = "Dashes: the target. " if targets else ""
     said = [
-        "Blue: estimate from the replications so far, with the normal 95% band of its Monte Carlo error. "
-        f"{dashes}More replications narrow the band; they do not narrow the range of one trial.",
+        "Line: estimate from the replications so far, with the normal 95% band of its Monte Carlo error. "
+        f"{dashes}More replications narrow the band; they do not narrow the range of one "
+        f"{replication(scenario).what}.",
         *notes,
     ]
     page = sheet(_finding(data), [scenario.title], said, _WIDTH, height)

@@ -169,6 +169,7 @@ def render(report: Report) -> str:
     )
     environment.filters["with_dois"] = with_dois
     environment.filters["one_range"] = one_range
+    environment.filters["breakable"] = breakable
     sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
     facts, censored = Facts(report.scenario, report.run.manifest), report.run.censored
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
@@ -209,6 +210,11 @@ def with_dois(text: str) -> Markup:
         for number, part in enumerate(parts)
     ]
     return Markup("").join(pieces)
+
+
+def breakable(key: str) -> Markup:
+    """Return a parameter's key that can go on in the next line after each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", key))
 
 
 def summary(path: Path, report: Report) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from sim.show.style import (
     spread,
     styled,
     text_width,
+    written_in,
 )
 
 _JOINED = "\N{NO-BREAK SPACE}"
@@ -189,7 +190,7 @@ def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
             "annotation_clip": False,
         }
         at = (1.0, min(max(y, 1.2 * line), 1 - 1.2 * line) + 0.9 * line)
-        axis.annotate(name, at, (12, 0), color=colour, weight="bold", va="center", **beside)
+        axis.annotate(name, at, (12, 0), color=written_in(colour), weight="bold", va="center", **beside)
         below = (1.0, at[1] - 0.6 * line)
         axis.annotate(figures, below, (12, 0), color=INK, va="top", linespacing=1.3, **beside)
 

@@ -21,7 +21,7 @@ from sim.show.inline_svg import Styles, inline
 from sim.show.report import report_study, with_dois
 
 TITLE = 'Wards <script>alert("1")</script> & <b>beds</b>'
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"wbr", "meta", "link", "br", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
@@ -46,7 +46,10 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        if self.elements and self.elements[-1][0] == "wbr":  # a word that may go on in the next line
+            self.words[-1] += data
+        else:
+            self.words.append(data)
         self.texts.setdefault(self.open[-1] if self.open else "", []).append(data)
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
@@ -214,6 +217,8 @@ def damaged(folder: Path, what: str) -> None:
         shutil.rmtree(folder / "figures")
     elif what == "no picture":
         (folder / "figures" / "survival.svg").write_text("<svg", "utf-8")
+    elif what.startswith("junk in "):
+        (folder / what.removeprefix("junk in ")).write_text("junk\n", "utf-8")
     else:
         (folder / what).unlink()
 
@@ -230,6 +235,9 @@ def damaged(folder: Path, what: str) -> None:
         ("no pictures", "is incomplete: figures/ holds no figure of a run"),
         ("no picture", "survival.svg is no SVG"),
         ("endpoints.csv", "is incomplete"),
+        ("junk in endpoints.csv", "endpoints.csv can't be read, it has no column endpoint"),
+        ("junk in censored_readings.csv", "censored_readings.csv can't be read, it has no column endpoint"),
+        ("junk in patients.parquet", "patients.parquet can't be read, it is no Parquet file"),
         ("replications.parquet", "is incomplete: replications.parquet is missing"),
     ],
 )
