@@ -20,7 +20,7 @@ from sim.show.formats import format_share
 from sim.show.scenario_words import replication
 from sim.show.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
 from sim.show.trial_data import stays
-from sim.study.estimates import Moments, ratio_estimate
+from sim.study.estimates import Moments, moments, ratio_estimate
 
 _WIDTH, _MARGIN = 7.8, 0.28
 _BOX, _TALL, _GAP = 1.42, 0.66, 0.52
@@ -62,7 +62,7 @@ def counted(patients: Patients) -> str:
     widths = []
     for _, entered, _ in stays(patients):
         there = np.bincount(trial[np.isfinite(entered)], minlength=size.size).astype(np.float64)
-        found = ratio_estimate(Moments().plus(there, size), share=True)
+        found = ratio_estimate(Moments.of(moments(there, size)), share=True)
         widths.append((found.upper - found.lower) / 2)
     words, many = replication(patients.scenario), len(numbers)
     of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
