@@ -82,6 +82,15 @@ def survival_figure(
             curve["time_years"], curve["mc_lower"], curve["mc_upper"], color=colour, alpha=0.45, lw=0
         )
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+    _mark_published(axis, read)
+    _dress(axis, float(drawn["time_years"].max()))
+    _label_curves(axis, drawn, read)
+    if at_risk is not None:
+        _write_at_risk(axis, at_risk, ranges=ranges)
+    return page.figure
+
+
+def _mark_published(axis: Axes, read: list[Row]) -> None:
     for row in read:
         if row.has_target and row.time is not None:
             axis.plot(
@@ -95,11 +104,6 @@ def survival_figure(
                 clip_on=False,
                 zorder=5,
             )
-    _dress(axis, float(drawn["time_years"].max()))
-    _label_curves(axis, drawn, read)
-    if at_risk is not None:
-        _write_at_risk(axis, at_risk, ranges=ranges)
-    return page.figure
 
 
 def _write_at_risk(axis: Axes, at_risk: pd.DataFrame, *, ranges: bool) -> None:
