@@ -88,7 +88,9 @@ def _running(total: Floats, size: Floats) -> tuple[NDArray[np.int64], Floats, Fl
 
 
 @styled
-def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
+def convergence_figure(
+    data: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = (), *, drawn: bool = False
+) -> Figure:
     """Draw running estimates with their bands, one panel a figure.
 
     Parameters
@@ -99,15 +101,21 @@ def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[s
         Its targets are drawn as lines.
     notes : sequence of str
         Further paragraphs at the bottom.
+    drawn : bool
+        Whether the replications are those of draws of a posterior, one draw after the other.
     """
     groups = list(data.groupby(["endpoint", "time_years"], sort=False, dropna=False))
     rows = math.ceil(len(groups) / 2)
     height = rows * (_TALL + _GAP) + _FOOT - 0.3
     targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
     dashes = "Orange dashes: the target. " if targets else ""
+    what = "replications"
+    others = "the range of one trial"
+    if drawn:
+        what, others = "draws", f"the posterior's interval or {others}"
     said = [
-        "Blue: estimate from the replications so far, with the normal 95% band of its Monte Carlo error. "
-        f"{dashes}More replications narrow the band; they do not narrow the range of one trial.",
+        f"Blue: estimate from the {what} so far, with the normal 95% band of its Monte Carlo error. "
+        f"{dashes}More {what} narrow the band; they do not narrow {others}.",
         *notes,
     ]
     page = sheet(_finding(data), [scenario.title], said, _WIDTH, height)
