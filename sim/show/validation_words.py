@@ -161,8 +161,8 @@ class Drawn:
         if self.own:
             rest, keep = ("rests", "keeps") if len(self.own) == 1 else ("rest", "keep")
             said.append(
-                f"{' and '.join(self.own)} {rest} on another calibration and {keep} its values in every draw: "
-                "what is not known about these is not in the intervals, which are too narrow there."
+                f"{' and '.join(self.own)} {rest} on another calibration and {keep} its values in every "
+                "draw: what is not known about these is not in the intervals, which are too narrow there."
             )
         if self.held:
             parts = "; ".join(f"{name} ({', '.join(keys)})" for name, keys in self.held.items())
