@@ -303,7 +303,7 @@ def test_under_the_same_luck_a_higher_risk_never_saves_lives() -> None:
 
 def test_calibrate_solves_again_from_another_start(capsys: pytest.CaptureFixture[str]) -> None:
     start = ("--set", "active_disease.hazard_per_year=0.05", "--set", "relapse.scale_years=3")
-    assert call("calibrate", "chicago2006", *start, "--out", "fit") == 0
+    assert call("calibrate", "chicago2006", "--point", *start, "--out", "fit") == 0
     assert "lupus-hsct run fit/solved.toml" in capsys.readouterr().out
     shipped, again = (sim.load_scenario(name).scenario for name in ("chicago2006", "fit/solved.toml"))
     for key in shipped.calibration.solve:

@@ -13,6 +13,16 @@ import click
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Give a callback that shows done, all, and the time left; None where stderr is no terminal."""
+    with progress_parts("replications") as part:
+        yield None if part is None else lambda done, total: part(what, done, total)
+
+
+@contextmanager
+def progress_parts(unit: str = "done") -> Iterator[Callable[[str, int, int], None] | None]:
+    """Give a callback that shows the part of the work, done, all, and the time left of it.
+
+    None where stderr is no terminal.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -21,6 +31,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -30,15 +41,23 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("replications,"),
+        TextColumn(f"{unit},"),
         TimeElapsedColumn(),
         TextColumn("gone,"),
         TimeRemainingColumn(),
         TextColumn("left"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        tasks: dict[str, TaskID] = {}
+
+        def show(part: str, done: int, total: int) -> None:
+            if part not in tasks:
+                for other in tasks.values():
+                    bar.update(other, visible=False)
+                tasks[part] = bar.add_task(part, total=None)
+            bar.update(tasks[part], completed=done, total=total)
+
+        yield show
 
 
 @contextmanager

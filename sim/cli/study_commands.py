@@ -158,39 +158,5 @@ def sweep_command(
     _say_where(done.folder)
 
 
-@click.command("calibrate")
-@scenario_argument
-@set_option
-@out_option
-@force_option
-@json_option
-def calibrate_command(
-    scenario: str, overrides: tuple[str, ...], out: Path | None, force: bool, as_json: bool
-) -> None:
-    """Solve the parameters of SCENARIO's [calibration] so that the exact twin meets its targets.
-
-    Writes solved.toml, a scenario file that holds the solution and can be run, with the remaining
-    difference of every equation.
-    """
-    from sim.scenario.load import load
-    from sim.show.studies import calibrate_study
-
-    loaded = load(scenario, overrides)
-    done = calibrate_study(loaded, out, force=force)
-    if as_json:
-        print_frame("calibrate", done.solved)
-        return
-    click.echo(f"{loaded.scenario.title}\n")
-    click.echo(done.solved.to_string(index=False, float_format="{:.10g}".format))
-    click.echo("\nEquations (target, and target less the exact twin):\n")
-    shown = done.residuals[["label", "target", "residual", "source"]]
-    click.echo(shown.to_string(index=False, float_format="{:.6g}".format))
-    click.echo(
-        f"\nRank {done.fit.rank} of {len(done.fit.values)}, condition number {done.fit.condition:.3g}."
-    )
-    _say_where(done.folder)
-    click.echo(f"Run it: lupus-hsct run {(done.folder / 'solved.toml').as_posix()}")
-
-
 def _say_where(folder: Path) -> None:
     click.echo(f"\nWritten to {folder.as_posix()}")

@@ -31,8 +31,9 @@ from sim.show.run_figures import headlines
 from sim.show.scenario_words import one_range, replication
 from sim.show.table import range_bands
 from sim.show.trial_data import one_trial
+from sim.study.checks import Check
 from sim.study.run import Run, read_run
-from sim.study.verification import Check, verify
+from sim.study.verification import verify
 
 FILE = "report.html"
 _DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
@@ -121,7 +122,8 @@ def make_report(run: Run) -> Report:
         figures = list(_figures(folder, styles, drawn=drawn))
         seed, patients = int(run.manifest["seed"]), run.patients
         # What is known without simulation holds under one set of values, not on average over many.
-        checks = [] if drawn else verify(scenario, seed, run.endpoints, run.replications, patients)
+        tables_of_run = (run.endpoints, run.replications, patients, run.littles_law)
+        checks = [] if drawn else verify(scenario, seed, *tables_of_run)
         trial = _first_trial(patients, scenario)
     except (KeyError, ValidationError) as error:
         raise RequestError(
@@ -168,7 +170,7 @@ def render(report: Report) -> str:
     environment.filters["with_dois"] = with_dois
     environment.filters["one_range"] = one_range
     sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
-    facts = Facts(report.scenario, report.run.manifest)
+    facts, censored = Facts(report.scenario, report.run.manifest), report.run.censored
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
     style = Markup(f"\n{sheet}")  # noqa: S704
     return environment.get_template("report.html").render(
@@ -181,6 +183,8 @@ def render(report: Report) -> str:
         words=replication(report.scenario),
         headlines=tables.headlines(report.run.endpoints, report.scenario),
         endpoints=tables.endpoints(report.run.endpoints),
+        censored=() if censored is None else tables.censored(censored),
+        censored_finding="" if censored is None else tables.censored_finding(censored),
         trial=None if report.trial is None else tables.trial(report.trial),
         parameters=tables.parameters(report.run.manifest),
         evidence=tables.evidence(evidence_in_use(facts.rows, report.scenario)),

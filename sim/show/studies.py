@@ -17,16 +17,12 @@ from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.load import Loaded, load
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
-from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
-from sim.scenario.values import get_value
-from sim.scenario.write import solved_text
 from sim.show.formats import rows
 from sim.show.report import FILE, make_report, render
 from sim.show.run_figures import Named, headlines, run_figures, varied_figures
 from sim.show.style import save
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
-from sim.study.calibrate import PointFit, solve_point
 from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, precision_text, request_for
@@ -167,10 +163,6 @@ def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints:
     return table
 
 
-def _unit(key: str) -> str:
-    return parameters()[key].unit if key in parameters() else ""
-
-
 def _sweep_manifest(loaded: Loaded, axes: Sequence[Axis], budget: Budget) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -232,66 +224,3 @@ def precise_endpoints(texts: Sequence[str], scenario: Scenario) -> tuple[Key, ..
     horizon = scenario.follow_up.horizon_years
     readable = [key for key in shares if key[1] in read_times(BY_NAME[key[0]], horizon)]
     return tuple(dict.fromkeys(asked or readable))
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A finished point calibration: its folder, the fit, and the table of ``solved.csv``."""
-
-    folder: Path
-    fit: PointFit
-    solved: pd.DataFrame
-    residuals: pd.DataFrame
-
-
-def calibrate_study(loaded: Loaded, out: Path | None = None, *, force: bool = False) -> Calibration:
-    """Solve a scenario's free parameters into a folder, with a scenario file that holds the solution.
-
-    Raises
-    ------
-    RequestError
-        The targets can't be met or do not determine the parameters, or `out` may not be written.
-    """
-    with NewFolder(out, f"{loaded.name}-calibration", force=force) as folder:
-        fit = solve_point(loaded.scenario)
-        solved = pd.DataFrame(
-            [
-                {"key": key, "value": value, "before": get_value(loaded.scenario, key), "unit": _unit(key)}
-                for key, value in fit.values.items()
-            ]
-        )
-        residuals = pd.DataFrame(
-            [
-                {
-                    "endpoint": key[0],
-                    "time_years": key[1],
-                    "label": label(key),
-                    "target": target.value,
-                    "residual": float(residual),
-                    "source": target.source,
-                }
-                for key, residual, target in zip(
-                    fit.targets, fit.residuals, loaded.scenario.fitted_targets, strict=True
-                )
-            ]
-        )
-        solved.to_csv(folder.path / "solved.csv", index=False, lineterminator="\n")
-        residuals.to_csv(folder.path / "residuals.csv", index=False, lineterminator="\n")
-        (folder.path / "solved.toml").write_text(solved_text(loaded, fit.values, folder.path), "utf-8")
-        write_json(folder.path / MANIFEST, _calibration_manifest(loaded, fit))
-    return Calibration(folder.path, fit, solved, residuals)
-
-
-def _calibration_manifest(loaded: Loaded, fit: PointFit) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "command": "calibrate",
-        "scenario": loaded.name,
-        "scenario_hash": loaded.scenario_hash,
-        "solved": fit.values,
-        "rank": fit.rank,
-        "condition": fit.condition,
-        "evaluations": fit.evaluations,
-        "software": software(),
-        "resolved": fit.scenario.model_dump(exclude_none=True),
-    }

@@ -17,6 +17,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.registry import Range, parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
+from sim.study.identification import free_combination
 
 TOLERANCE = 1e-8
 """Largest difference between a published figure and the twin that still counts as solved."""
@@ -43,6 +44,8 @@ class PointFit:
         Derivatives of the twin's figures (rows) by the logarithms of the values, logits for shares (columns).
     evaluations
         How often the twin was asked.
+    before
+        The values at which the search started.
     """
 
     scenario: Scenario
@@ -51,6 +54,7 @@ class PointFit:
     residuals: Floats
     jacobian: Floats
     evaluations: int
+    before: dict[str, float]
 
     @cached_property
     def rank(self) -> int:
@@ -205,8 +209,18 @@ def _solve(system: _System) -> PointFit:
     if not np.abs(residuals).max() < TOLERANCE:
         raise _unreachable(system, x)
     values = system.values(x)
-    solved = with_values(system.scenario, values)
-    return PointFit(solved, values, system.targets, residuals, system.jacobian(x), system.evaluations)
+    solved, jacobian = with_values(system.scenario, values), system.jacobian(x)
+    loose = free_combination(jacobian, list(values))
+    if loose is not None:
+        raise RequestError(
+            f"the targets do not determine {', '.join(values)}: on the scale of logarithms (logits for "
+            f"shares) "
+            f"they can move along {loose} and every figure stays the same. Take one of these parameters out "
+            f"of "
+            "calibration.solve, or add a target that tells them apart"
+        )
+    before = {key: float(get_value(system.scenario, key)) for key in values}
+    return PointFit(solved, values, system.targets, residuals, jacobian, system.evaluations, before)
 
 
 def _unreachable(system: _System, x: Floats) -> RequestError:

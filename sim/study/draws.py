@@ -29,7 +29,7 @@ from sim.scenario.values import get_value, with_values
 from sim.study.posterior import Posterior
 
 WEIGHT = "weight"
-_SAME = 1e-9
+_SAME = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ def write_posterior(posterior: Posterior, point: Sequence[float], path: Path) ->
     """Write a posterior: the calibrated values with weight 0, and then the draws."""
     table = pd.DataFrame(np.vstack([point, posterior.values]), columns=list(posterior.keys))
     table.insert(0, WEIGHT, np.append(0.0, posterior.weights))
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
 
 
 def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:

@@ -25,21 +25,17 @@ _CANCELLED = 1e-12
 class Moments(NamedTuple):
     """Sums over replications of totals y and sizes x."""
 
-    n: float = 0.0
-    y: float = 0.0
-    x: float = 0.0
-    yy: float = 0.0
-    xy: float = 0.0
-    xx: float = 0.0
+    n: float
+    y: float
+    x: float
+    yy: float
+    xy: float
+    xx: float
 
     @classmethod
     def of(cls, sums: Floats) -> Moments:
         """Read one row of `moments`."""
         return cls(*sums.tolist())
-
-    def plus(self, total: Floats, size: Floats) -> Moments:
-        """Add replications; both arrays have shape (replications,)."""
-        return Moments.of(np.array(self) + moments(total, size))
 
 
 def moments(total: Floats, size: Floats, which: NDArray[np.intp] | None = None) -> Floats:

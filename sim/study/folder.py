@@ -170,7 +170,8 @@ class NewFolder:
                 self._write_timings()
                 self._finish()
             else:
-                kept = _chunks_in(work)
+                # A request that is wrong would be as wrong the next time.
+                kept = 0 if isinstance(error, RequestError) else _chunks_in(work)
         except OSError as failure:
             error, kept = failure, _chunks_in(work)
             raise

@@ -6,7 +6,7 @@ The likelihood may be an unbiased estimate instead of a value: then weights are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -21,11 +21,16 @@ Evaluate: TypeAlias = Callable[[Floats], Floats]
 FEW_DIMENSIONS = 4
 """Up to so many the prior's own points will do, and nothing is adapted."""
 
+FEWEST_POINTS = 256
 FIRST_POINTS = 1024
-STAGE_POINTS = 2048
+STAGE_POINTS = 1024
 _FREEDOM = 6.0  # of the t distribution that points are drawn from: its tails must lie outside the posterior's
 _WIDER = 1.2  # than the spread seen so far
 _FROM_PRIOR = 0.1  # of every stage, so that no place is forgotten
+
+
+class NoLikelihoodError(ValueError):
+    """No point has any likelihood."""
 
 
 class Proposal(Protocol):
@@ -87,8 +92,20 @@ class StudentProposal:
 
 
 def _sobol(dimensions: int, count: int, seed: int) -> Floats:
-    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random(count)
-    return np.clip(points, 1e-12, 1 - 1e-12)
+    whole = int(np.ceil(np.log2(count)))  # the points are balanced in powers of two
+    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(whole)
+    return np.clip(points[:count], 1e-12, 1 - 1e-12)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is known after so many points: effective size, and mean of the points with its error."""
+
+    points: int
+    effective_size: float
+    log_evidence: float
+    mean: Floats
+    mean_se: Floats
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,8 @@ class Sample:
         How many points each stage drew.
     log_evidence, log_evidence_se
         Logarithm of the mean likelihood under the prior, and its standard error.
+    history
+        What was known after each stage.
     """
 
     z: Floats
@@ -112,11 +131,19 @@ class Sample:
     stages: tuple[int, ...]
     log_evidence: float
     log_evidence_se: float
+    history: tuple[Stage, ...] = ()
 
     @property
     def effective_size(self) -> float:
         """Independent draws of the posterior that would tell as much."""
         return effective_size(self.weights)
+
+    @property
+    def stage(self) -> Stage:
+        """What is known with all points so far."""
+        mean = self.weights @ self.z
+        error = np.sqrt(self.weights**2 @ (self.z - mean) ** 2)
+        return Stage(len(self.z), self.effective_size, self.log_evidence, mean, error)
 
     @property
     def largest_weight(self) -> float:
@@ -153,8 +180,8 @@ def sample(
 
     Raises
     ------
-    ValueError
-        No point has any likelihood.
+    NoLikelihoodError
+        No point of the whole budget has any likelihood.
 
     Notes
     -----
@@ -164,6 +191,7 @@ def sample(
     proposals: list[tuple[Proposal, int]] = []
     points: list[Floats] = []
     likelihoods: list[Floats] = []
+    history: list[Stage] = []
     proposal: Proposal = start or PriorProposal(dimensions)
     while True:
         left = most_points - sum(count for _, count in proposals)
@@ -172,9 +200,12 @@ def sample(
         proposals.append((proposal, count))
         points.append(z)
         likelihoods.append(evaluate(z))
+        if count < left and all(np.isneginf(some).all() for some in likelihoods):
+            continue
         found = _weighed(np.concatenate(points), np.concatenate(likelihoods), proposals)
+        history.append(found.stage)
         if found.effective_size >= wanted_size or left <= count:
-            return found
+            return replace(found, history=tuple(history))
         if dimensions > FEW_DIMENSIONS:
             proposal = StudentProposal.fitted(found.z, found.weights)
 
@@ -190,7 +221,7 @@ def _weighed(z: Floats, log_likelihood: Floats, proposals: Sequence[tuple[Propos
     log_weights = log_likelihood + PriorProposal(z.shape[1]).log_density(z) - mixture
     largest = float(log_weights.max())
     if not np.isfinite(largest):
-        raise ValueError("no point has any likelihood")
+        raise NoLikelihoodError(f"none of {len(z)} points has any likelihood")
     weights = np.exp(log_weights - largest)
     mean = float(weights.mean())
     spread = float(weights.std()) / mean / np.sqrt(weights.size)

@@ -26,14 +26,18 @@ def request_for(command: str, loaded: Sequence[Loaded], budget: Budget, **more: 
     more
         Whatever else decides about the results.
     """
+    plain = asdict(replace(budget, draws=None))
+    counted = {name: value for name, value in plain.items() if name not in _WITHOUT}
+    counted["draws"] = None if budget.draws is None else budget.draws.hash
+    return request_of(command, loaded, **counted, **more)
+
+
+def request_of(command: str, loaded: Sequence[Loaded], **more: Any) -> Request:
+    """Return a request in the form in which it is stored, with whatever else decides about the results."""
     asked = {
         "command": command,
         "scenarios": [each.name for each in loaded],
         "scenario_hashes": [each.scenario_hash for each in loaded],
-        **{
-            name: value for name, value in asdict(replace(budget, draws=None)).items() if name not in _WITHOUT
-        },
-        "draws": None if budget.draws is None else budget.draws.hash,
         **more,
         "software": software(),
     }

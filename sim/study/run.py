@@ -18,6 +18,7 @@ from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
+from sim.study.censoring import censored_readings
 from sim.study.drawn_tally import AnyTally
 from sim.study.experiment import Experiment, Keep
 from sim.study.folder import MANIFEST, software, write_json
@@ -38,15 +39,15 @@ from sim.study.sweep import measure_points, range_points
 FORMAT = 3
 """Version of the run folder's layout."""
 
-_OPTIONAL = ("occupancy", "range")
+_OPTIONAL = ("occupancy", "range", "littles_law", "censored_readings")
 
 
 @dataclass(frozen=True)
 class Run:
     """A run read back from its folder; tables have the columns of the files.
 
-    ``patients``, ``events``, ``occupancy`` and ``points`` (of ``range.csv``) are None where the folder has
-    none.
+    ``patients``, ``events``, ``occupancy``, ``points`` (of ``range.csv``), ``littles_law`` and ``censored``
+    (of ``censored_readings.csv``) are None where the folder has none.
     """
 
     folder: Path
@@ -58,6 +59,8 @@ class Run:
     events: pd.DataFrame | None
     occupancy: pd.DataFrame | None
     points: pd.DataFrame | None
+    littles_law: pd.DataFrame | None
+    censored: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ def write_run(
     _write_tables(written, folder)
     rows = arm.rows()
     write_parquet(rows, folder / "replications.parquet")
+    if budget.draws is None and (censored := censored_readings(scenario, rows)) is not None:
+        _write_csv(censored, folder, "censored_readings")
     tally.join_tables()
     write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator, len(rows)))
     if budget.draws is not None:
@@ -159,12 +164,17 @@ def _write_tables(written: Written, folder: Path) -> None:
         "endpoints": written.endpoints,
         "curves": written.curves,
         "occupancy": None if written.occupancy is None else written.occupancy.table(),
+        "littles_law": None if written.occupancy is None else written.occupancy.littles_law(),
         "range": written.points,
         "range_curves": written.point_curves,
     }
     for name, table in tables.items():
         if table is not None:
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            _write_csv(table, folder, name)
+
+
+def _write_csv(table: pd.DataFrame, folder: Path, name: str) -> None:
+    table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
 def _manifest(
@@ -217,9 +227,21 @@ def read_run(folder: str | Path) -> Run:
         raise RequestError(f"{path} is incomplete: {error.filename} is missing; run it again") from error
     if replications is None:
         raise RequestError(f"{path} is incomplete: replications.parquet is missing; run it again")
-    occupancy, points = (csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL)
+    occupancy, points, littles_law, censored = (
+        csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL
+    )
     return Run(
-        path, manifest, endpoints, curves, replications, table("patients"), table("events"), occupancy, points
+        path,
+        manifest,
+        endpoints,
+        curves,
+        replications,
+        table("patients"),
+        table("events"),
+        occupancy,
+        points,
+        littles_law,
+        censored,
     )
 
 
