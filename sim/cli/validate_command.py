@@ -47,7 +47,7 @@ def validate_command(
     seed: int,
     workers: int | None,
     cluster: str | None,
-    posterior: Path | None,
+    posterior: str | None,
     draws: int | None,
     out: Path | None,
     force: bool,
