@@ -34,7 +34,7 @@ from sim.study.estimates import clopper_pearson
 
 # Rows below this get a panel with its own, wider scale: 2% would be a dot beside 84%.
 _LOW = 0.15
-_ROW, _AXIS, _KEY, _GAP = 0.62, 0.4, 0.42, 0.08
+_ROW, _AXIS, _KEY, _KEY_LINE, _GAP = 0.62, 0.4, 0.42, 0.24, 0.08
 _NAMES, _PUBLISHED, _SIMULATED, _VALUES, _BETWEEN, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 0.5, 1.55
 _JOINED = "\N{NO-BREAK SPACE}"
 _RANGE, _POSTERIOR = "#bccbdc", "#7f9dc0"
@@ -100,13 +100,14 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
         return empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
     low = [aim for aim in shares if max(aim.row.target, aim.row.estimate) <= _LOW]
     panels = [panel for panel in (low, [aim for aim in shares if aim not in low]) if panel]
-    height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+    key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
+    height = key + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
     width = 0.44 + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
     page = sheet(_finding(aims), _lines(scenario, drawn=_drawn(aims)), notes, width, height)
     _headings(page, shares)
     reach = _reach(shares)
-    bottom = height - _KEY
+    bottom = height - key
     for panel in panels:
         bottom -= _ROW * len(panel)
         _draw_panel(page, panel, bottom, reach, low=panel is low)
@@ -116,7 +117,8 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
 
 def _headings(page: Sheet, shares: Sequence[_Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
-    top = page.height - _KEY + 0.09
+    up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
+    top = page.height - _KEY - up + 0.09
     words = page.axes(0.22, top, page.width - 0.44, 0.3)
     words.set_axis_off()
     words.set_xlim(0, page.width - 0.44)
@@ -134,7 +136,7 @@ def _headings(page: Sheet, shares: Sequence[_Aim]) -> None:
     words.legend(
         handles=marks,
         loc="lower left",
-        bbox_to_anchor=(_NAMES + _PUBLISHED + _SIMULATED, 0.02),
+        bbox_to_anchor=(_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3),
         bbox_transform=words.transData,
         ncols=len(marks),
         fontsize=NOTE_SIZE + 0.5,

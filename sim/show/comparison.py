@@ -28,7 +28,7 @@ from sim.show.comparison_words import (
     range_sentence,
 )
 from sim.show.differences_plot import differences_figure, pairs
-from sim.show.posterior_words import FIRST_DRAW as SINGLE
+from sim.show.posterior_words import FIRST_DRAW
 from sim.show.style import save
 from sim.show.swimmer_plot import paired_swimmer_figure
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
@@ -281,7 +281,7 @@ def _draw(
         said = dict.fromkeys(scenarios[each].caution for each in (done.reference, name))
         cautions = [*filter(None, said)]
         both = (done.reference, name)
-        of_one = [SINGLE, *cautions] if done.draws else cautions
+        of_one = [FIRST_DRAW, *cautions] if done.draws else cautions
         figure = differences_figure(
             done.comparison, done.ranges, both, finding, cautions, held=done.held[name], draws=done.draws
         )

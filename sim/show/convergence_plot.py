@@ -89,7 +89,9 @@ def _running(total: Floats, size: Floats) -> tuple[NDArray[np.int64], Floats, Fl
 
 
 @styled
-def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
+def convergence_figure(
+    data: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = (), *, drawn: bool = False
+) -> Figure:
     """Draw running estimates with their bands, one panel a figure.
 
     Parameters
@@ -100,16 +102,20 @@ def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[s
         Its targets are drawn as lines.
     notes : sequence of str
         Further paragraphs at the bottom.
+    drawn : bool
+        Whether the replications are those of draws of a posterior, one draw after the other.
     """
     groups = list(data.groupby(["endpoint", "time_years"], sort=False, dropna=False))
     rows = math.ceil(len(groups) / 2)
     height = rows * (_TALL + _GAP) + _FOOT - 0.3
     targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
     dashes = "Dashes: the target. " if targets else ""
+    what, others = "replications", f"the range of one {replication(scenario).what}"
+    if drawn:
+        what, others = "draws", f"the posterior's interval or {others}"
     said = [
-        "Line: estimate from the replications so far, with the normal 95% band of its Monte Carlo error. "
-        f"{dashes}More replications narrow the band; they do not narrow the range of one "
-        f"{replication(scenario).what}.",
+        f"Line: estimate from the {what} so far, with the normal 95% band of its Monte Carlo error. "
+        f"{dashes}More {what} narrow the band; they do not narrow {others}.",
         *notes,
     ]
     page = sheet(_finding(data), [scenario.title], said, _WIDTH, height)

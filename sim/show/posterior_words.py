@@ -7,7 +7,9 @@ POSTERIOR = (
     "narrows."
 )
 SIMULATED = "Simulated: the mean over draws of the posterior."
-FIRST_DRAW = "Patients and trials shown one by one are those under the first draw of the posterior."
+FIRST_DRAW = "All of this is under the first draw of the posterior."
+AT_RISK_FIRST_DRAW = "The numbers at risk are those under the first draw of the posterior."
+MONTE_CARLO = "Monte Carlo error: the 95% interval of the simulated figure; more draws narrow it."
 
 
 def sized(replications: int, draws: int | None) -> str:

@@ -192,7 +192,7 @@ def render(report: Report) -> str:
         checks=tables.checks(report.checks),
         checklist=checklist(facts),
         checklist_reference=REFERENCE,
-        files=tables.files(report.run.folder),
+        files=tables.files(report.run.folder, drawn=report.run.manifest["posterior"] is not None),
     )
 
 

@@ -25,10 +25,16 @@ from sim.study.folder import TIMINGS
 
 Cells = tuple[str, ...]
 
+_DRAWN_FILES = {
+    "endpoints.csv": "every endpoint: mean over draws, the three kinds of uncertainty, target",
+    "curves.csv": "survival curves with their Monte Carlo error and the posterior's 95%",
+    "replications.parquet": "one row a virtual trial, of all draws",
+    "patients.parquet": "one row a patient of the first virtual trials under the first draw",
+}
 _SURVIVAL = ("overall_survival", "disease_free_survival", "overall_survival_enrolled")
 
 _FILES = {
-    "endpoints.csv": "every endpoint: estimate, each kind of uncertainty, target",
+    "endpoints.csv": "every endpoint: estimate, both kinds of uncertainty, target",
     "curves.csv": "survival curves with their Monte Carlo error",
     "range.csv": "every endpoint at each value of the range",
     "range_curves.csv": "survival curves at each value of the range",
@@ -259,6 +265,7 @@ def _between(lower: float, upper: float) -> str:
     return f"{low} to {high}"
 
 
-def files(folder: Path) -> list[Cells]:
-    """Return the files of the run folder and what they hold."""
-    return [(name, what) for name, what in _FILES.items() if name == TIMINGS or (folder / name).is_file()]
+def files(folder: Path, *, drawn: bool = False) -> list[Cells]:
+    """Return the files of the run folder and what they hold; some more under draws of a posterior."""
+    held = {**_FILES, **(_DRAWN_FILES if drawn else {})}
+    return [(name, what) for name, what in held.items() if name == TIMINGS or (folder / name).is_file()]

@@ -19,7 +19,7 @@ from sim.show.incidence_plot import incidence_data
 from sim.show.mortality_plot import mortality_data
 from sim.show.pathway_plot import counted, pathway_data, pathway_stays
 from sim.show.places_plot import places_data
-from sim.show.posterior_words import FIRST_DRAW
+from sim.show.posterior_words import AT_RISK_FIRST_DRAW, FIRST_DRAW
 from sim.show.risk_rows import label_times
 from sim.show.scenario_words import replication
 from sim.show.trial_data import at_risk, first_trials, one_trial
@@ -49,13 +49,14 @@ def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunF
         The same as read back from its folder.
     """
     endpoints, notes = written.endpoints, cautions(scenario)
+    drawn = run.manifest["posterior"] is not None
     # What is shown of single patients and trials is of one set of parameters.
-    single = notes if run.manifest["draws"] is None else [FIRST_DRAW, *notes]
+    single = [FIRST_DRAW, *notes] if drawn else notes
     patients = first_trials(run.patients, scenario)
     if not endpoints[endpoints["endpoint"] == "overall_survival"]["estimate"].isna().all():
         risk = None if patients is None else at_risk(patients, label_times(scenario.follow_up.horizon_years))
         words = replication(scenario)
-        beside = notes if risk is None else single
+        beside = [AT_RISK_FIRST_DRAW, *notes] if drawn and risk is not None else notes
         figure = plots.survival_figure(written.curves, endpoints, scenario.title, beside, risk, words)
         yield RunFigure("survival", figure, risk)
     if scenario.target:
@@ -67,7 +68,8 @@ def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunF
     if written.points is not None and written.point_curves is not None:
         keys = [shown.key for shown in scenario.range]
         if scenario.cohort.enters_at == "home":
-            figure = plots.survival_band_figure(written.point_curves, keys, scenario.title, notes)
+            whole = written.curves if free and {*keys} <= {*free} else None
+            figure = plots.survival_band_figure(written.point_curves, keys, scenario.title, notes, whole)
             yield RunFigure("range", figure)
         else:
             for name, figure in varied_figures(scenario, written.points, keys, headlines(scenario), "range"):
@@ -83,15 +85,18 @@ def _counted_figures(
     Survival of a cohort that is never transplanted is shown over its range alone, never as one curve.
     """
     notes, home = cautions(scenario), scenario.cohort.enters_at == "home"
+    drawn = run.manifest["posterior"] is not None
     if not home:
         deaths = mortality_data(run.replications)
         yield RunFigure("mortality", plots.mortality_figure(deaths, scenario, notes), deaths)
         settled = convergence_data(run.replications, shown_keys(scenario, headlines(scenario)))
-        yield RunFigure("convergence", plots.convergence_figure(settled, scenario, notes), settled)
+        yield RunFigure(
+            "convergence", plots.convergence_figure(settled, scenario, notes, drawn=drawn), settled
+        )
     stays = None if patients is None else pathway_stays(patients)
     told = None if stays is None else pathway_data(stays)
     about = [] if patients is None else [counted(patients)]
-    about += [] if run.manifest["draws"] is None else [FIRST_DRAW]
+    about += [FIRST_DRAW] if drawn else []
     yield RunFigure("pathway", plots.pathway_figure(scenario, stays, about), told)
     shares = written.courses
     if shares is not None:
@@ -149,7 +154,7 @@ def _first_rows(patients: pd.DataFrame | None) -> pd.DataFrame | None:
 def _swimmer(written: Written, scenario: Scenario, notes: Sequence[str], free: Sequence[str]) -> Figure:
     cut, arrivals = scenario.follow_up.data_cut_days, scenario.arrivals
     at = ", ".join(
-        f"a draw of {shown.key}"
+        f"the first draw of {shown.key}"
         if shown.key in free
         else f"{shown.key} = {get_value(scenario, shown.key):.3g}"
         for shown in scenario.range

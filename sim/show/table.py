@@ -16,7 +16,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.axis import written
 from sim.show.formats import Row, format_range, format_share, rows
-from sim.show.posterior_words import POSTERIOR, SIMULATED
+from sim.show.posterior_words import MONTE_CARLO, POSTERIOR, SIMULATED
 from sim.show.scenario_words import one_range, replication
 
 _HEADLINES = (
@@ -276,7 +276,7 @@ def _notes(shown: list[Row], scenario: Scenario) -> list[str]:
     drawn = any(row.drawn for row in shown)
     notes = [_MONTE_CARLO, f"Range of one {words.what}: {one_range(words, drawn=drawn)}"]
     if drawn:
-        notes[:1] = [SIMULATED, POSTERIOR, _MONTE_CARLO]
+        notes[:1] = [SIMULATED, POSTERIOR, MONTE_CARLO]
     if any(row.has_target and not row.fitted for row in shown):
         notes.append("*: printed and only compared: calibration did not solve for it.")
     if any(row.has_target and row.unverified for row in shown):

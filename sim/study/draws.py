@@ -2,8 +2,8 @@
 
 A draw replaces a scenario's value of a free parameter only where that value is the calibrated one, and nobody
 has asked for it: what ``--set``, ``--vary`` or a range states is held in every draw, even if it happens to be
-the calibrated value, and so is what a file states otherwise. A scenario that was calibrated by itself keeps
-all of its values: the posterior is not about it.
+the calibrated value, and so is what a file states otherwise. A scenario that rests on another calibration
+keeps all of its values: the posterior is not about it.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class Draws:
     def held_in(self, loaded: Loaded) -> tuple[str, ...]:
         """Return the parameters that a scenario holds whatever their values are.
 
-        These are the ones that are given with ``--set``; and all of them in a scenario that was calibrated by
-        itself, which has another solution.
+        These are the ones that are given with ``--set``; and all of them in a scenario that rests on another
+        calibration.
         """
         if self._solved_anew(loaded):
             return self.keys
@@ -130,7 +130,7 @@ class Draws:
             return
         if self._solved_anew(loaded):
             raise RequestError(
-                f"--posterior: {loaded.name} was calibrated by itself and has values of its own for "
+                f"--posterior: {loaded.name} rests on another calibration, with values of its own for "
                 f"{', '.join(self.kept(loaded.scenario))}, so the posterior is not about it; calibrate "
                 f"{loaded.name} for a posterior of its own, or leave --posterior out"
             )
@@ -159,7 +159,7 @@ class Draws:
             else:
                 reasons.append(f"{key} is {own:.4g}, and {value:.4g} as calibrated")
         if self._solved_anew(loaded):
-            reasons = ["it was calibrated by itself and keeps all of its values"]
+            reasons = ["it rests on another calibration and keeps all of its values"]
         if reasons:
             warnings.warn(
                 f"{loaded.name}: {'; '.join(reasons)}. What is held in every draw is not in the posterior's "
