@@ -41,7 +41,7 @@ _RANGE = "#bccbdc"
 
 
 @dataclass(frozen=True, slots=True)
-class _Aim:
+class Aim:
     """A target's row, and what else is known of the published figure."""
 
     row: Row
@@ -91,7 +91,7 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
         Its targets say how many patients stand behind a figure.
     """
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
-    aims = [_Aim(row, counts.get(row.key)) for row in rows(endpoints) if row.has_target]
+    aims = [Aim(row, counts.get(row.key)) for row in rows(endpoints) if row.has_target]
     shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
@@ -112,7 +112,7 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     return page.figure
 
 
-def _headings(page: Sheet, shares: Sequence[_Aim]) -> None:
+def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     top = page.height - _KEY + 0.09
     words = page.axes(0.22, top, page.width - 0.44, 0.3)
@@ -146,7 +146,7 @@ def _mark(marker: str, fill: str, text: str) -> Line2D:
     return Line2D([], [], ls="", marker=marker, ms=6.5, mfc=fill, mec=edge, label=text)
 
 
-def _draw_panel(page: Sheet, panel: Sequence[_Aim], bottom: float, reach: float, *, low: bool) -> None:
+def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float, *, low: bool) -> None:
     """Draw some rows on one scale, with their differences beside them."""
     height = _ROW * len(panel)
     left = 0.22 + _NAMES + _PUBLISHED + _SIMULATED
@@ -183,7 +183,7 @@ def _signed_points(difference: float, _: float) -> str:
     return f"{points:+g}".replace("-", "\N{MINUS SIGN}") if points else "0"
 
 
-def _write_row(words: Axes, aim: _Aim, y: int) -> None:
+def _write_row(words: Axes, aim: Aim, y: int) -> None:
     row = aim.row
     basis = wrap(aim.basis, NOTE_SIZE, _NAMES - 0.1)
     basis = [basis[0], f"{basis[1]} …"] if len(basis) > 2 else basis
@@ -199,7 +199,7 @@ def _write_row(words: Axes, aim: _Aim, y: int) -> None:
         words.text(x, y - 0.16, row.simulated_text, va="center", color=BLUE, weight="bold")
 
 
-def _draw_values(axis: Axes, aim: _Aim, y: int) -> None:
+def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
     """Draw a row's marks: the target above, the simulation and the range of one trial below it."""
     row, above, below = aim.row, y - 0.16, y + 0.16
     if not math.isnan(row.trial_lower):
@@ -240,13 +240,13 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
     )
 
 
-def _reach(shares: Sequence[_Aim]) -> float:
+def _reach(shares: Sequence[Aim]) -> float:
     """Return the half width of the panel of differences: a little beyond the farthest interval."""
     ends = [end - aim.row.target for aim in shares for end in (aim.row.mc_lower, aim.row.mc_upper)]
     return 1.15 * max((abs(end) for end in ends if not math.isnan(end)), default=0.01)
 
 
-def _finding(aims: Sequence[_Aim]) -> str:
+def _finding(aims: Sequence[Aim]) -> str:
     """Count the targets that are met, and name the share that lies farthest off, or else what is missed."""
     known = [aim.row for aim in aims if not math.isnan(aim.row.estimate)]
     if not known:
@@ -279,7 +279,7 @@ def _lines(scenario: Scenario) -> list[str]:
     ]
 
 
-def _mean_text(aim: _Aim) -> str:
+def _mean_text(aim: Aim) -> str:
     """Write a target that has no place on an axis of per cent."""
     row = aim.row
     text = f"{row.label}: {row.origin} {row.target_text}, simulated {row.simulated_text}"
@@ -294,7 +294,7 @@ def _mean_text(aim: _Aim) -> str:
     return f"{text} ({'; '.join(details)})" if details else text
 
 
-def _notes(aims: Sequence[_Aim]) -> list[str]:
+def _notes(aims: Sequence[Aim]) -> list[str]:
     notes = [f"{_mean_text(aim)}." for aim in aims if aim.row.endpoint.kind == "mean"]
     shares = [aim for aim in aims if aim.row.endpoint.kind == "share" and not aim.row.assumed]
     if any(aim.published_interval is not None for aim in shares):

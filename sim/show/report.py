@@ -153,9 +153,9 @@ def _figures(folder: Path, styles: Styles) -> Iterator[Figure]:
         yield Figure(name, words.heading, words.description, data, picture)
 
 
-def render(report: Report) -> str:
-    """Return the page; the same report gives the same bytes."""
-    environment = jinja2.Environment(
+def page_environment() -> jinja2.Environment:
+    """Return what renders pages: everything is escaped, and nothing that is undefined passes."""
+    return jinja2.Environment(
         loader=_TEMPLATES,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -163,6 +163,11 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def render(report: Report) -> str:
+    """Return the page; the same report gives the same bytes."""
+    environment = page_environment()
     environment.filters["with_dois"] = with_dois
     sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
     facts = Facts(report.scenario, report.run.manifest)
@@ -170,7 +175,7 @@ def render(report: Report) -> str:
     style = Markup(f"\n{sheet}")  # noqa: S704
     return environment.get_template("report.html").render(
         style=style,
-        style_hash=_hash(str(style)),
+        style_hash=style_hash(str(style)),
         report=report,
         scenario=report.scenario,
         manifest=report.run.manifest,
@@ -186,7 +191,8 @@ def render(report: Report) -> str:
     )
 
 
-def _hash(style: str) -> str:
+def style_hash(style: str) -> str:
+    """Return the hash by which a page's policy names its one style sheet."""
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
