@@ -19,6 +19,7 @@ from sim.patient.luck import BLOCK
 from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario, Target
+from sim.show.calibration_checks import FEW
 from sim.show.calibration_shown import Shown, listed, short_name
 from sim.show.calibration_words import EXTRAPOLATION
 from sim.study.coverage import WANTED
@@ -268,9 +269,10 @@ def _alone_text(shown: Shown, facts: Facts) -> tuple[str, bool]:
     table = shown.tables["simulation_alone"]
     facts["simulation_alone"] = _records(table)
     largest = float(table[["z_mean", "z_sd"]].abs().max().max())
+    rough = f" With fewer than {FEW} kept, standard errors are themselves rough." if shown.kept < FEW else ""
     return (
         f"By simulation alone {shown.kept:,} virtual trials are kept; means and SDs differ by at most "
-        f"{largest:.1f} standard errors.",
+        f"{largest:.1f} standard errors.{rough}",
         False,
     )
 

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from scipy import stats
 
+from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.show.calibration_shown import Shown, short_name
 from sim.show.style import (
@@ -39,9 +40,11 @@ _ACROSS, _TALL, _HEAD, _FOOT = 3, 1.45, 0.4, 0.35
 _NAMES, _ROW, _KEY = 2.9, 0.46, 0.66
 _BINS = 10
 _MOST_STAGES = 4
-_FEW = 100  # kept trials, below which their standard errors mean little
 _FAR = 3.0  # standard errors, from which two ways to the same figure differ
 _JOINED = "\N{NO-BREAK SPACE}"
+FEW = 100
+"""Trials kept by simulation alone, below which their standard errors mean little."""
+
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -68,7 +71,7 @@ def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
             "mean of every parameter in normal scores of its prior (0 is the prior's median), with its "
             "95% Monte Carlo error.",
         ],
-        ["Every point got 256 virtual trials. The last mean is drawn through as a thin line."],
+        [f"Every point got {BLOCK} virtual trials. The last mean is drawn through as a thin line."],
         _WIDTH, height,
     )  # fmt: skip
     size = page.axes(_LEFT, height - 0.15 - first, _WIDTH - _LEFT - _RIGHT, first)
@@ -81,6 +84,7 @@ def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
     )  # fmt: skip
     size.set_ylim(0, 1.25 * max(wanted, float(sizes["effective_size"].max())))
     size.set_ylabel("Effective size")
+    size.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     _points_axis(size, search)
     room = (_WIDTH - _LEFT - _RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
     for number, key in enumerate(keys):
@@ -122,7 +126,7 @@ def _search_finding(search: pd.DataFrame, wanted: float) -> str:
     reached = "reached" if size >= wanted else "not reached"
     return (
         f"{points:,} points are worth {size:,.0f} draws ({wanted:,.0f} {reached}); means are known to "
-        f"{error:.2g}{_JOINED}prior SDs"
+        f"\N{PLUS-MINUS SIGN}{error:.2g}{_JOINED}prior SDs"
     )
 
 
@@ -228,7 +232,7 @@ def _alone_finding(alone: pd.DataFrame, kept: int) -> str:
     z = z[~np.isnan(z)]
     far = int((z > _FAR).sum())
     text = f"{kept:,} virtual trials alone"
-    if kept < _FEW:
+    if kept < FEW:
         return f"Only {kept:,} virtual trials were kept: too few to check the posterior by"
     if far:
         return f"{text} differ in {far} of {z.size} means and SDs by more than {_FAR:g} standard errors"
@@ -286,7 +290,7 @@ def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> F
     _draw_covered(dots, table, quantities)
     _key(page, [
         Line2D([], [], color=BLUE, marker="o", ms=6, lw=1.6, label="simulated likelihood"),
-        Line2D([], [], color=ORANGE, marker="s", mfc="white", ms=6, lw=1.6, label="binomial: negative control"),
+        Line2D([], [], color=ORANGE, marker="s", mfc="white", ms=6, label="negative control, binomial"),
         Patch(color=RULE, label="uniform, 95%"),
     ])  # fmt: skip
     return page.figure

@@ -39,7 +39,7 @@ from sim.study.estimates import Z95
 LIGHT = "#bccbdc"
 _LOW = 0.15  # targets below it get a panel with a wider scale
 _ROW, _AXIS, _KEY, _GAP = 0.62, 0.4, 0.42, 0.08
-_NAMES, _PUBLISHED, _POSTERIOR, _VALUES = 2.75, 0.85, 1.0, 4.6
+_NAMES, _PUBLISHED, _POSTERIOR, _VALUES = 2.7, 0.8, 1.0, 4.75
 _JOINED = "\N{NO-BREAK SPACE}"
 _WIDTH, _LEFT, _RIGHT, _BETWEEN, _TALL, _FOOT, _HEAD = 10.0, 0.6, 0.25, 0.7, 1.65, 0.35, 0.62
 
@@ -141,13 +141,13 @@ def _key(page: Sheet, shares: Sequence[Aim]) -> None:
     if any(aim.row.assumed for aim in shares):
         marks.append(mark("D", "white", "assumed"))
     marks += [
-        Line2D([], [], color=BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior, mean and 95%"),
+        Line2D([], [], color=BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%"),
         Patch(color=LIGHT, label="range of one trial"),
     ]
     words.legend(
         handles=marks, loc="lower left", bbox_to_anchor=(_NAMES + _PUBLISHED + _POSTERIOR, 0.02),
         bbox_transform=words.transData, ncols=len(marks), fontsize=NOTE_SIZE + 0.5, handlelength=1.5,
-        handletextpad=0.4, columnspacing=0.8, borderaxespad=0, borderpad=0,
+        handletextpad=0.4, columnspacing=0.7, borderaxespad=0, borderpad=0,
     )  # fmt: skip
 
 
@@ -236,8 +236,8 @@ def repeats_figure(
         _repeats_finding(repeats, at_point, targets),
         [
             scenario.title,
-            f"Blue: {len(repeats):,} virtual trials of this size under {repeats['draw'].nunique():,} "
-            f"draws of the posterior. Orange outline: {len(at_point):,} {where}, where chance alone "
+            f"Filled: {len(repeats):,} virtual trials of this size under {repeats['draw'].nunique():,} "
+            f"draws of the posterior. Outline: {len(at_point):,} {where}, where chance alone "
             "makes them differ.",
         ],
         _repeat_notes(repeats, at_point, targets),
@@ -305,6 +305,8 @@ def _limits(values: pd.Series[float]) -> tuple[float, float]:
 
 
 def _repeat_notes(repeats: pd.DataFrame, at_point: pd.DataFrame, targets: Sequence[Target]) -> list[str]:
+    filled = max(_bar_error(repeats[_name(target)], repeats["draw"], target) for target in targets)
+    outline = Z95 * math.sqrt(0.25 / max(len(at_point), 1))
     gone = []
     for target in targets:
         shares = repeats[_name(target)].isna().mean(), at_point[_name(target)].isna().mean()
@@ -313,13 +315,25 @@ def _repeat_notes(repeats: pd.DataFrame, at_point: pd.DataFrame, targets: Sequen
             gone.append(f"{name} in {shares[0]:.1%} over the posterior and {shares[1]:.1%} at the point")
     notes = [
         "Under each name: the share of trials over the posterior that report less, half of the equal "
-        "ones counted. Monte Carlo error of an orange bar (95%): at most "
-        f"{100 * Z95 * math.sqrt(0.25 / max(len(at_point), 1)):.1g} points either way; blue ones are "
-        "known better."
+        f"ones counted. Monte Carlo error of a bar (95%): at most {100 * filled:.1g} points either way, "
+        f"of the outline {100 * outline:.1g}."
     ]
     if gone:
         notes.append(f"Undefined, as nobody is at risk any more, and left out: {'; '.join(gone)}.")
     return notes
+
+
+def _bar_error(values: pd.Series[float], draws: pd.Series[int], target: Target) -> float:
+    """Return the half width of the 95% Monte Carlo interval of the worst known bar.
+
+    Trials under one draw are alike, so that draws are what there are many of.
+    """
+    known = values.notna()
+    bins = np.digitize(values[known], _edges(target, values[known].to_numpy()))
+    shares = pd.crosstab(draws[known], bins, normalize="index")
+    if len(shares) < 2:
+        return math.nan
+    return float(Z95 * shares.std(ddof=1).max() / math.sqrt(len(shares)))
 
 
 def _draw_repeats(axis: Axes, posterior: pd.Series[float], point: pd.Series[float], target: Target) -> None:
