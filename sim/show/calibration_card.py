@@ -25,6 +25,7 @@ from sim.show.calibration_words import EXTRAPOLATION
 from sim.study.coverage import WANTED
 from sim.study.estimates import clopper_pearson
 from sim.study.importance import FEW_DIMENSIONS, FIRST_POINTS, STAGE_POINTS
+from sim.study.posterior import ENOUGH
 
 CARD = "card.json"
 REFERENCE = "Vanni T et al. PharmacoEconomics 2011;29:35-49. doi:10.2165/11584600-000000000-00000"
@@ -241,6 +242,9 @@ def _acceptance(shown: Shown, manifest: Manifest) -> _Answer:
         f"{posterior['largest_weight']:.2%}, log evidence {posterior['log_evidence']:.3f} (standard error "
         f"{posterior['log_evidence_se']:.3f})."
     )
+    rough = rough_text(manifest)
+    if rough:
+        said.append(rough)
     names = ("effective_size", "largest_weight", "log_evidence", "log_evidence_se")
     facts.update({name: posterior[name] for name in names})
     facts["directions"] = _records(shown.tables["directions"])
@@ -258,6 +262,17 @@ def directions_text(directions: pd.DataFrame) -> str:
     return (
         f"Of {len(directions)} directions of the parameter space {listed(parts)} (less than 25%, less than "
         "80%, and 80% or more of the prior's variance left)."
+    )
+
+
+def rough_text(manifest: Manifest) -> str:
+    """Warn of a posterior that rests on few draws; empty if it does not."""
+    posterior = manifest["posterior"]
+    if posterior is None or posterior["effective_size"] >= ENOUGH:
+        return ""
+    return (
+        f"The posterior rests on an effective sample size of {posterior['effective_size']:,.0f}; below "
+        f"{ENOUGH:.0f} fewer than ten draws lie beyond either 95% limit, so that the limits are rough."
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from sim.show import calibration_page_tables as cells
-from sim.show.calibration_card import CARD, REFERENCE, Step, card, card_text, directions_text
+from sim.show.calibration_card import CARD, REFERENCE, Step, card, card_text, directions_text, rough_text
 from sim.show.calibration_figures import Plot, write_figures
 from sim.show.calibration_shown import Shown
 from sim.show.calibration_words import EXTRAPOLATION
@@ -169,6 +169,7 @@ def render(page: Page) -> str:
         alone=cells.alone(tables.get("simulation_alone")),
         coverage=cells.coverage(tables.get("coverage")),
         missing={step.number: step.missing for step in page.steps},
+        rough=rough_text(page.manifest),
         extrapolation=EXTRAPOLATION,
         reference=REFERENCE,
     )

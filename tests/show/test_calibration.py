@@ -23,7 +23,7 @@ from sim.scenario.load import Loaded, load
 from sim.show import calibration, calibration_figures
 from sim.show.calibration import Calibration, calibrate_study
 from sim.show.calibration_alternatives import alternatives_figure
-from sim.show.calibration_card import card, card_text
+from sim.show.calibration_card import card, card_text, rough_text
 from sim.show.calibration_checks import alone_figure, coverage_figure, search_figure
 from sim.show.calibration_curves import no_transplant_figure, survival_figure
 from sim.show.calibration_figures import PLOTS
@@ -441,6 +441,14 @@ def test_a_point_alone_has_a_page_and_a_card_without_figures(
     error = capsys.readouterr().err
     assert "holds a calibrate, not a run" in error
     assert len(error.splitlines()) == 1
+
+
+def test_few_draws_are_called_rough(whole: Calibration) -> None:
+    manifest = json.loads((whole.folder / "manifest.json").read_text("utf-8"))
+    assert rough_text(manifest) == ""
+    manifest["posterior"]["effective_size"] = 12.3
+    assert "an effective sample size of 12; below 400 fewer than ten draws" in rough_text(manifest)
+    assert rough_text({"posterior": None}) == ""
 
 
 def test_without_alternatives_in_the_scenario_none_are_missed_by_choice(
