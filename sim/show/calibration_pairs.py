@@ -49,12 +49,13 @@ def pairs_figure(shown: Shown) -> Figure:
     side, left, foot, head = 1.36, 1.5, 0.62, 0.15
     number = len(keys) - 1
     width = max(left + number * (side + 0.1) + 0.3, 7.8)
+    shaded = "Shaded: the densest parts that hold 50 and 90% of the posterior."
+    what = "Dots: the draws, by weight." if shown.few_draws else shaded
     page = sheet(
         _pairs_finding(shown),
         [
             shown.scenario.title,
-            "Shaded: the densest parts that hold 50 and 90% of the posterior. Scales that "
-            "span more than a factor of 10 are logarithmic.",
+            f"{what} Scales that span more than a factor of 10 are logarithmic.",
         ],
         _pairs_notes(shown),
         width, number * (side + 0.1) + foot + head,
@@ -77,8 +78,10 @@ def _pairs_key(page: Sheet, shown: Shown) -> None:
     handles: list[Line2D | Patch] = [
         Patch(color=BLUE, alpha=0.6, label="densest 50% of the posterior"),
         Patch(color=BLUE, alpha=0.25, label="densest 90%"),
-        Line2D([], [], ls="", marker="D", ms=6, mfc=ORANGE, mec="white", label=point),
-    ]  # fmt: skip
+    ]
+    if shown.few_draws:
+        handles = [Line2D([], [], ls="", marker="o", ms=5, mfc=BLUE, mec="none", alpha=0.6, label="a draw")]
+    handles.append(Line2D([], [], ls="", marker="D", ms=6, mfc=ORANGE, mec="white", label=point))
     if not shown.own["ridge"].empty:
         handles.append(
             Line2D([], [], color=INK, lw=1.2, ls=(0, (1, 1.2)), label="free direction, 2 SD each way")
@@ -127,13 +130,11 @@ def _draw_pair(axis: Axes, shown: Shown, across: str, up: str, scales: dict[str,
     draws = shown.draws
     if draws is None:
         return
-    x, y, height = _density(draws, (across, up), (scales[across], scales[up]))
-    total = np.sort(height.ravel())[::-1]
-    held = np.cumsum(total)
-    levels = [float(total[np.searchsorted(held, share * held[-1])]) for share in _LEVELS]
-    for level, alpha in zip(levels, (0.25, 0.45), strict=True):
-        if level < total[0]:
-            axis.contourf(x, y, height.T, [level, 1.01 * float(total[0])], colors=[BLUE], alpha=alpha)
+    if shown.few_draws:  # their density would be noise, so they are shown themselves
+        sizes = 40 * draws["weight"] / draws["weight"].max()
+        axis.scatter(draws[across], draws[up], s=sizes, color=BLUE, alpha=0.6, lw=0)
+    else:
+        _shade(axis, draws, (across, up), (scales[across], scales[up]))
     for which, key in (("x", across), ("y", up)):
         value_axis(axis, key, which, log=scales[key].log, few=scales[key].ticks)
     axis.set_xlim(scales[across].low, scales[across].high)
@@ -144,6 +145,17 @@ def _draw_pair(axis: Axes, shown: Shown, across: str, up: str, scales: dict[str,
     axis.plot(
         shown.point(across), shown.point(up), marker="D", ms=5.5, mfc=ORANGE, mec="white", mew=0.8, zorder=5
     )
+
+
+def _shade(axis: Axes, draws: pd.DataFrame, keys: tuple[str, str], scales: tuple[_Scale, _Scale]) -> None:
+    """Shade the densest parts that hold half and nine tenths of the posterior."""
+    x, y, height = _density(draws, keys, scales)
+    total = np.sort(height.ravel())[::-1]
+    held = np.cumsum(total)
+    levels = [float(total[np.searchsorted(held, share * held[-1])]) for share in _LEVELS]
+    for level, alpha in zip(levels, (0.25, 0.45), strict=True):
+        if level < total[0]:
+            axis.contourf(x, y, height.T, [level, 1.01 * float(total[0])], colors=[BLUE], alpha=alpha)
 
 
 def _density(
@@ -214,6 +226,8 @@ def _wrapped(key: str) -> str:
 
 def _pairs_finding(shown: Shown) -> str:
     """Say whether the two lupus hazards trade off, and what is known of their product."""
+    if shown.few_draws:
+        return f"{shown.few_draws} which parameters trade off"
     if not {ACTIVE, MULTIPLIER} <= set(shown.keys):
         pairs = [(correlation(shown, *pair), pair) for pair in combinations(shown.keys, 2)]
         strongest, (one, other) = max(pairs, key=lambda each: abs(each[0]))

@@ -112,7 +112,7 @@ def parameters_figure(shown: Shown) -> Figure:
     if draws is None:
         return empty_figure("No posterior was asked for", shown.scenario.title)
     page = sheet(
-        _parameters_finding(table),
+        _parameters_finding(table, shown.few_draws),
         [
             shown.scenario.title,
             "Densities. What is left: the share of the prior's variance, on the scale of normal scores, that "
@@ -169,8 +169,10 @@ def _draw_density(axis: Axes, values: Floats, weights: Floats, prior: pd.DataFra
     axis.spines["left"].set_visible(False)
 
 
-def _parameters_finding(table: pd.DataFrame) -> str:
+def _parameters_finding(table: pd.DataFrame, few: str) -> str:
     """Say of how many parameters the figures tell something, and of which nearly nothing."""
+    if few:
+        return f"{few} how much the trial's figures say of {len(table)} parameters"
     free = table[table["variance_left"] >= FREE]
     known = len(table) - len(free)
     text = f"The trial's figures tell something of {known} of {len(table)} parameters"

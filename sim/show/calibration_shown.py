@@ -17,6 +17,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.answers import ACTIVE, MULTIPLIER, answers
 from sim.study.calibration import Found, Told
+from sim.study.importance import effective_size
 from sim.study.posterior import Free, Search, weighted_quantiles
 
 _SHORT = {
@@ -29,6 +30,9 @@ _SHORT = {
     "arrivals.power": "Accrual power",
 }
 _LONGEST = 40
+FEW_DRAWS = 100.0
+"""Effective sample size below which the shape of a posterior is noise."""
+
 _SMALL = 0.2  # parts of a direction below it are not named
 _GRID = 161
 _REACH = 3.2  # normal scores: all but a thousandth of the prior
@@ -85,6 +89,14 @@ class Shown:
     def limited(self) -> bool:
         """Whether a queue may bind, so that the posterior is that by simulation alone."""
         return is_limited(self.scenario)
+
+    @property
+    def few_draws(self) -> str:
+        """Say that the posterior rests on too few draws to tell of its shape; empty if it does not."""
+        if self.draws is None:
+            return ""
+        size = effective_size(self.draws["weight"].to_numpy())
+        return "" if size >= FEW_DRAWS else f"Only {size:.0f} effective draws: too few to tell"
 
     @property
     def keys(self) -> list[str]:

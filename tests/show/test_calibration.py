@@ -467,6 +467,15 @@ def test_without_alternatives_in_the_scenario_none_are_missed_by_choice(
     assert len([svg for svg in page.all("svg") if svg.get("class") == "plot"]) == 2
 
 
+def test_few_draws_are_shown_themselves_and_no_shape_is_made_of_them(shown: Shown) -> None:
+    assert shown.draws is not None
+    few = replace(shown, draws=shown.draws.head(20).assign(weight=0.05))
+    assert title_of(parameters_figure(few)).startswith("Only 20 effective draws: too few to tell")
+    figure = pairs_figure(few)
+    assert title_of(figure) == "Only 20 effective draws: too few to tell which parameters trade off"
+    assert all(len(axis.collections[0].get_offsets()) == 20 for axis in figure.axes[:15])
+
+
 def test_one_free_parameter_has_no_pairs(shown: Shown) -> None:
     assert shown.draws is not None
     one = replace(shown, draws=shown.draws[["weight", ACTIVE]])
