@@ -103,6 +103,8 @@ def counted_note(shares: Shares, scenario: Scenario, drawn: Sequence[Of]) -> str
     """Say how many stand behind areas, and how large their Monte Carlo error is."""
     words, many = replication(scenario), shares.replications
     of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
+    if shares.draws:
+        of = f"{many:,} {words.virtual} under {shares.draws:,} draws of the posterior"
     text = f"Areas: the whole courses of {shares.patients:,} patients of {of}, nobody censored"
     width = max(shares.half_width(each) for each in drawn)
     return f"{text}; their 95% Monte Carlo error is at most \N{PLUS-MINUS SIGN}{100 * width:.2g} points."

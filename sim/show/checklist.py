@@ -270,6 +270,16 @@ def _preprocessing(facts: Facts) -> Parts:
 
 def _inputs(facts: Facts) -> Parts:
     yield Said(f"{len(facts.rows)} parameters with value, distribution, unit and source.", "scenario")
+    posterior = facts.manifest["posterior"]
+    if posterior is not None:
+        held = (
+            f"; held at the scenario's own value: {', '.join(posterior['held'])}" if posterior["held"] else ""
+        )
+        yield Said(
+            f"Parameters drawn jointly from the posterior of a calibration ({posterior['file']}, SHA-256 "
+            f"{posterior['sha256']}): {', '.join(posterior['free'])}{held}. The posterior's 95% interval of "
+            "a figure is that of its estimates under single draws, less their own Monte Carlo error."
+        )
     yield Missing("Why each family of distributions was preferred to others is not recorded.")
 
 
@@ -309,7 +319,10 @@ def _run_length(facts: Facts) -> Parts:
 
 def _estimation(facts: Facts) -> Parts:
     manifest = facts.manifest
-    yield Said(f"{manifest['replications']:,} independent replications under seed {manifest['seed']}.")
+    under = ""
+    if manifest["draws"] is not None:
+        under = f", spread over {manifest['draws']:,} draws of a posterior, each with luck of its own"
+    yield Said(f"{manifest['replications']:,} independent replications under seed {manifest['seed']}{under}.")
     if manifest["precision"]:
         yield Said(f"Replicated until precise: {manifest['precision']}.")
     else:

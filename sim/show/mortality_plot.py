@@ -9,13 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
+from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 from sim.show.formats import format_share
 from sim.show.scenario_words import replication
 from sim.show.style import BLUE, INK, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
-from sim.study.estimates import wilson
+from sim.study.estimates import Z95, wilson
 
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 7.8, 0.72, 0.2, 0.75
 _TALL, _FOOT = 2.3, 0.55
@@ -26,22 +28,35 @@ COUNTED = {"treatment_related_mortality": BLUE, "pre_transplant_mortality": ORAN
 def mortality_data(replications: pd.DataFrame) -> pd.DataFrame:
     """Return what the figure draws: ``endpoint, deaths, trials, share, mc_lower, mc_upper``.
 
-    Counts are what trials report at their data cut; the limits are Wilson's of the share of trials.
+    Counts are what trials report at their data cut; the limits are Wilson's of the share of trials, or
+    normal ones over the draws of a posterior.
     """
     tables = []
     for name in COUNTED:
-        reported = replications[f"trial_{name}"] * replications["n_enrolled"]
-        counts = np.rint(reported[reported.notna()].to_numpy()).astype(np.int64)
+        reported = (replications[f"trial_{name}"] * replications["n_enrolled"]).dropna()
+        counts = np.rint(reported.to_numpy()).astype(np.int64)
         if counts.size:
             trials = np.bincount(counts)
             share = trials / counts.size
             limits = np.array([wilson(each, counts.size) for each in share])
+            if "draw" in replications:
+                limits = _over_draws(share, counts, replications.loc[reported.index, "draw"].to_numpy())
             columns = {"deaths": np.arange(trials.size), "trials": trials, "share": share}
             columns |= {"mc_lower": limits[:, 0], "mc_upper": limits[:, 1]}
             tables.append(pd.DataFrame({"endpoint": name, **columns}))
     if not tables:
         return pd.DataFrame(columns=["endpoint", "deaths", "trials", "share", "mc_lower", "mc_upper"])
     return pd.concat(tables, ignore_index=True)
+
+
+def _over_draws(share: Floats, counts: NDArray[np.int64], draw: NDArray[np.int64]) -> Floats:
+    """Return normal limits of the share of trials with each count, over draws; shape (counts, 2)."""
+    trials = np.zeros((int(draw.max()) + 1, share.size))
+    np.add.at(trials, (draw, counts), 1)
+    drawn = trials[trials.sum(axis=1) > 0]
+    drawn /= drawn.sum(axis=1, keepdims=True)
+    error = drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn)) if len(drawn) > 1 else np.full(share.size, np.nan)
+    return np.asarray(np.clip(np.stack([share - Z95 * error, share + Z95 * error], axis=1), 0.0, 1.0))
 
 
 @styled

@@ -118,10 +118,10 @@ def make_report(run: Run) -> Report:
     try:
         scenario = Scenario.model_validate(run.manifest["resolved"])
         styles = Styles()
-        figures = list(_figures(folder, styles))
+        drawn = run.manifest["posterior"] is not None
+        figures = list(_figures(folder, styles, drawn=drawn))
         seed, patients = int(run.manifest["seed"]), run.patients
         # What is known without simulation holds under one set of values, not on average over many.
-        drawn = run.manifest["draws"] is not None
         tables_of_run = (run.endpoints, run.replications, patients, run.littles_law)
         checks = [] if drawn else verify(scenario, seed, *tables_of_run)
         trial = _first_trial(patients, scenario)
@@ -147,18 +147,19 @@ def _first_trial(patients: pd.DataFrame | None, scenario: Scenario) -> TrialRepo
     return None if first is None else report_trial(first)
 
 
-def _figures(folder: Path, styles: Styles) -> Iterator[Figure]:
+def _figures(folder: Path, styles: Styles, *, drawn: bool) -> Iterator[Figure]:
     found = {path.stem: path for path in sorted((folder / "figures").glob("*.svg"))}
     for name in in_order(list(found)):
         words = words_of(name)
         data = tuple(each for each in words.data if (folder / each).is_file())
-        picture = inline(found[name], name, words.description, styles)
-        yield Figure(name, words.heading, words.description, data, picture)
+        description = f"{words.description} {words.drawn if drawn else ''}".rstrip()
+        picture = inline(found[name], name, description, styles)
+        yield Figure(name, words.heading, description, data, picture)
 
 
-def render(report: Report) -> str:
-    """Return the page; the same report gives the same bytes."""
-    environment = jinja2.Environment(
+def page_environment() -> jinja2.Environment:
+    """Return what renders pages: everything is escaped, and nothing that is undefined passes."""
+    return jinja2.Environment(
         loader=_TEMPLATES,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -166,15 +167,21 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def render(report: Report) -> str:
+    """Return the page; the same report gives the same bytes."""
+    environment = page_environment()
     environment.filters["with_dois"] = with_dois
     environment.filters["one_range"] = one_range
+    environment.filters["breakable"] = breakable
     sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
     facts, censored = Facts(report.scenario, report.run.manifest), report.run.censored
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
     style = Markup(f"\n{sheet}")  # noqa: S704
     return environment.get_template("report.html").render(
         style=style,
-        style_hash=_hash(str(style)),
+        style_hash=style_hash(str(style)),
         report=report,
         scenario=report.scenario,
         manifest=report.run.manifest,
@@ -190,11 +197,12 @@ def render(report: Report) -> str:
         checks=tables.checks(report.checks),
         checklist=checklist(facts),
         checklist_reference=REFERENCE,
-        files=tables.files(report.run.folder),
+        files=tables.files(report.run.folder, drawn=report.run.manifest["posterior"] is not None),
     )
 
 
-def _hash(style: str) -> str:
+def style_hash(style: str) -> str:
+    """Return the hash by which a page's policy names its one style sheet."""
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
@@ -208,6 +216,11 @@ def with_dois(text: str) -> Markup:
         for number, part in enumerate(parts)
     ]
     return Markup("").join(pieces)
+
+
+def breakable(key: str) -> Markup:
+    """Return a parameter's key that can go on in the next line after each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", key))
 
 
 def summary(path: Path, report: Report) -> list[dict[str, Any]]:

@@ -25,6 +25,12 @@ from sim.study.folder import TIMINGS
 
 Cells = tuple[str, ...]
 
+_DRAWN_FILES = {
+    "endpoints.csv": "every endpoint: mean over draws, the three kinds of uncertainty, target",
+    "curves.csv": "survival curves with their Monte Carlo error and the posterior's 95%",
+    "replications.parquet": "one row a virtual trial, of all draws",
+    "patients.parquet": "one row a patient of the first virtual trials under the first draw",
+}
 _SURVIVAL = ("overall_survival", "disease_free_survival", "overall_survival_enrolled")
 
 _FILES = {
@@ -44,19 +50,24 @@ _FILES = {
 
 
 def targets(endpoints: pd.DataFrame, scenario: Scenario) -> list[Cells]:
-    """Return published and simulated figures: label, use, published, simulated, both errors, source."""
+    """Return published and simulated figures: label, use, published, simulated, the errors, source."""
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
-    found = []
-    for row in rows(endpoints):
+    found, read = [], rows(endpoints)
+    for row in read:
         if not row.has_target:
             continue
-        published, *figures = cells(row, counts.get(row.key))
+        published, *figures = _figures(row, read, counts.get(row.key))
         use = "compared only" if not row.fitted else "assumed" if row.assumed else "solved for"
         published = published.removesuffix(" *").removesuffix(" assumed")
-        found.append(
-            (row_label(row), use, published, *(each.replace("\n", "; ") for each in figures), row.source)
-        )
+        found.append((row_label(row), use, published, *figures, row.source))
     return found
+
+
+def _figures(row: Row, read: Sequence[Row], n: int | None) -> Cells:
+    """Write target, estimate, the posterior's interval where the page has any, and both errors."""
+    published, simulated, *errors = (each.replace("\n", "; ") for each in cells(row, n))
+    posterior = (row.posterior_text,) if any(each.drawn for each in read) else ()
+    return published, simulated, *posterior, *errors
 
 
 def headlines(table: pd.DataFrame, scenario: Scenario) -> list[Cells]:
@@ -65,16 +76,16 @@ def headlines(table: pd.DataFrame, scenario: Scenario) -> list[Cells]:
 
 
 def endpoints(table: pd.DataFrame) -> list[Cells]:
-    """Return every endpoint: label, simulated, both errors, definition."""
+    """Return every endpoint: label, simulated, the errors, definition."""
     return _defined(rows(table))
 
 
 def _defined(read: Sequence[Row]) -> list[Cells]:
     found = []
     for row in read:
-        _, *figures = cells(row, None)
+        _, *figures = _figures(row, read, None)
         definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
-        found.append((row_label(row), *(each.replace("\n", "; ") for each in figures), definition))
+        found.append((row_label(row), *figures, definition))
     return found
 
 
@@ -171,8 +182,8 @@ def checks(found: Sequence[Check]) -> list[CheckRow]:
         CheckRow(
             check.kind,
             check.what,
-            f"{check.expected:.5g}",
-            f"{check.got:.5g}",
+            f"{check.expected:#.5g}",
+            f"{check.got:#.5g}",
             _difference(check),
             f"{check.mc_se:.2g}" if check.mc_se > 0 else "none",
             check.passed,
@@ -254,6 +265,7 @@ def _between(lower: float, upper: float) -> str:
     return f"{low} to {high}"
 
 
-def files(folder: Path) -> list[Cells]:
-    """Return the files of the run folder and what they hold."""
-    return [(name, what) for name, what in _FILES.items() if name == TIMINGS or (folder / name).is_file()]
+def files(folder: Path, *, drawn: bool = False) -> list[Cells]:
+    """Return the files of the run folder and what they hold; some more under draws of a posterior."""
+    held = {**_FILES, **(_DRAWN_FILES if drawn else {})}
+    return [(name, what) for name, what in held.items() if name == TIMINGS or (folder / name).is_file()]

@@ -33,14 +33,20 @@ def replication(scenario: Scenario) -> Replication:
     return Replication(what, "with everybody followed to the end", "by the end of follow-up")
 
 
-def one_range(words: Replication) -> str:
-    """Explain the range of one replication in a sentence, without the name before it."""
-    if words.when == TRIAL.when:
-        return (
-            f"what 95% of {words.virtual} of this size report at their data cut, with what has happened by "
-            f"then; only a larger or longer {words.what} narrows it."
-        )
-    return (
-        f"what 95% of {words.virtual} of this size report with everybody followed to the end; only a larger "
-        f"{words.what} narrows it."
+def one_range(words: Replication, *, drawn: bool = False) -> str:
+    """Explain the range of one replication in a sentence, without the name before it.
+
+    Parameters
+    ----------
+    drawn
+        Whether replications are spread over draws of a posterior.
+    """
+    cut = words.when == TRIAL.when
+    when = (
+        "at their data cut, with what has happened by then" if cut else "with everybody followed to the end"
     )
+    larger = f"a larger {'or longer ' if cut else ''}{words.what}"
+    narrows = f"only {larger} narrows it."
+    if drawn:
+        narrows = f"it holds the posterior too, so that {larger} narrows it, and more evidence does."
+    return f"what 95% of {words.virtual} of this size report {when}; {narrows}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History, joined
-from sim.outcomes.courses import Courses, read_replications
+from sim.outcomes.courses import Courses
 from sim.outcomes.endpoints import Sums, survival_curves
 from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
 from sim.patient.fates import draw_fates, draw_tiles
@@ -163,7 +163,7 @@ class _Part:
         until = max(
             self._keep.patients,
             READ_REPLICATIONS if self._keep.occupancy else 0,
-            read_replications(self.scenario) if self._keep.courses else 0,
+            self._keep.courses,
         )
         return min(max(until - piece.start, 0), len(piece))
 
@@ -178,9 +178,8 @@ class _Part:
                 self._events.append(event_rows(history, numbers, self._keep.patients))
         if self._keep.occupancy and numbers[0] <= READ_REPLICATIONS:
             self._occupancy.add(history.only(slice(READ_REPLICATIONS - piece.start)))
-        read = read_replications(self.scenario)
-        if self._keep.courses and numbers[0] <= read:
-            self._courses.add(history.only(slice(read - piece.start)))
+        if numbers[0] <= self._keep.courses:
+            self._courses.add(history.only(slice(self._keep.courses - piece.start)))
 
     def result(self) -> Result:
         """Return sums by unit, curves, digests, and what is kept of the first replications."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 
 from sim.clinic.history import History
+from sim.outcomes.courses import read_replications
 from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.censoring import censored_readings
 from sim.study.drawn_tally import AnyTally
-from sim.study.experiment import ROWS, Experiment, Keep
+from sim.study.experiment import Experiment, Keep
 from sim.study.folder import MANIFEST, software, write_json
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import (
@@ -28,7 +31,7 @@ from sim.study.montecarlo import (
     simulate,
     warn_of_weak_figures,
 )
-from sim.study.request import precision_text, request_for
+from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.shares import Shares, shares
 from sim.study.spool import read_parquet, write_parquet
 from sim.study.store import ChunkStore
@@ -37,6 +40,15 @@ from sim.study.sweep import measure_points, range_points
 FORMAT = 3
 """Version of the run folder's layout."""
 
+# What the tables are told by.
+_COLUMNS = {
+    "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
+    "curves": ("endpoint", "time_years", "estimate", "mc_lower", "mc_upper"),
+    "occupancy": ("series", "time_days", "mean"),
+    "range": ("endpoint", "time_years", "estimate"),
+    "littles_law": ("series", "expected", "counted", "mc_se", "replications"),
+    "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
+}
 _OPTIONAL = ("occupancy", "range", "littles_law", "censored_readings")
 
 
@@ -99,8 +111,10 @@ def write_run(
     over_range = range_points(scenario)
     simulator, _ = choose_simulator([scenario], budget)
     patients = MOST_REPLICATIONS if budget.patient_replications is None else budget.patient_replications
-    keep = Keep(patients, budget.events, is_limited(scenario), scenario.cohort.enters_at != "home")
-    experiment = Experiment((scenario,), budget.seed, simulator, keep=keep)
+    read = 0 if scenario.cohort.enters_at == "home" else read_replications(scenario)
+    keep = Keep(patients, budget.events, is_limited(scenario), read)
+    held = () if budget.draws is None else budget.draws.held_in(loaded)
+    experiment = Experiment((scenario,), budget.seed, simulator, keep=keep, held=(held,))
     parts = Parts(progress, budget.replications, len(over_range))
     (tally,) = simulate([experiment], budget, folder, parts.first, stores("run"))
     points, curves = None, None
@@ -108,9 +122,10 @@ def write_run(
         fixed = budget
         if budget.precision is not None:
             fixed = replace(budget, precision=None, replications=tally.replications)
-        points, curves = measure_points(over_range, fixed, parts.rest, stores("range"))
+        points, curves = measure_points(over_range, fixed, parts.rest, stores("range"), held)
     first, *firsts = (
-        first_replication(each, budget.seed) for each in (scenario, *(s for _, s in over_range))
+        first_replication(_first_drawn(changed, budget, (*held, *point)), budget.seed)
+        for point, changed in (({}, scenario), *over_range)
     )
     (arm,) = tally.arms
     courses = shares(tally.courses, scenario) if tally.courses else None
@@ -121,12 +136,17 @@ def write_run(
     if budget.draws is None and (censored := censored_readings(scenario, rows)) is not None:
         _write_csv(censored, folder, "censored_readings")
     tally.join_tables()
-    write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator))
+    write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator, len(rows)))
     if budget.draws is not None:
-        budget.draws.warn_of_held(scenario, [shown.key for shown in scenario.range])
+        budget.draws.warn_of_held(loaded)
     warn_of_weak_figures(written.endpoints, tally.replications)
     warn_of_scenarios([scenario], budget.seed)
     return written
+
+
+def _first_drawn(scenario: Scenario, budget: Budget, held: Sequence[str]) -> Scenario:
+    """Return the scenario of the first replication: under the first draw if there are draws."""
+    return scenario if budget.draws is None else budget.draws.first(scenario, held)
 
 
 class Parts:
@@ -167,7 +187,9 @@ def _write_csv(table: pd.DataFrame, folder: Path, name: str) -> None:
     table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
-def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator) -> dict[str, Any]:
+def _manifest(
+    loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator, rows: int
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "command": "run",
@@ -177,9 +199,8 @@ def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simula
         "seed": budget.seed,
         "replications": tally.replications,
         "precision": precision_text(budget),
-        "draws": None if budget.draws is None else len(budget.draws.values),
-        "free": [] if budget.draws is None else list(budget.draws.replaced(loaded.scenario)),
-        "replication_rows": min(tally.replications, ROWS),
+        **posterior_record(budget, loaded),
+        "replication_rows": rows,
         "patient_replications": budget.patient_replications,
         "engine": simulator,
         "result_hash": tally.arms[0].result_hash,
@@ -203,11 +224,21 @@ def read_run(folder: str | Path) -> Run:
 
     def table(name: str) -> pd.DataFrame | None:
         file = path / f"{name}.parquet"
-        return read_parquet(file) if file.is_file() else None
+        try:
+            return read_parquet(file) if file.is_file() else None
+        except duckdb.Error as error:
+            raise _damaged(file, "it is no Parquet file") from error
 
     def csv(name: str) -> pd.DataFrame:
-        texts = {"target_source": str, "note": str}
-        return pd.read_csv(path / f"{name}.csv", dtype=texts).fillna(dict.fromkeys(texts, ""))
+        file, texts = path / f"{name}.csv", {"target_source": str, "note": str}
+        try:
+            found = pd.read_csv(file, dtype=texts).fillna(dict.fromkeys(texts, ""))
+        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise _damaged(file, "it is no table") from error
+        missing = [column for column in _COLUMNS[name] if column not in found]
+        if missing:
+            raise _damaged(file, f"it has no column {missing[0]}")
+        return found
 
     replications = table("replications")
     try:
@@ -232,6 +263,10 @@ def read_run(folder: str | Path) -> Run:
         littles_law,
         censored,
     )
+
+
+def _damaged(file: Path, why: str) -> RequestError:
+    return RequestError(f"{file.parent} is damaged: {file.name} can't be read, {why}; run the scenario again")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -22,13 +22,14 @@ class Shares:
     ----------
     table : DataFrame
         Columns ``of, what, time_days, share, mc_lower, mc_upper``; see `sim.outcomes.courses.WHAT`.
-    replications, patients : int
-        How many were counted.
+    replications, patients, draws : int
+        How many were counted, and under how many draws of a posterior; 0 if there are none.
     """
 
     table: pd.DataFrame
     replications: int
     patients: int
+    draws: int = 0
 
     def by_name(self, of: Of) -> dict[str, Floats]:
         """Return the shares of one denominator over time; none where there is nobody."""
@@ -74,7 +75,8 @@ def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:
             tables.append(pd.DataFrame({"of": of, "what": what, "time_days": days, **_columns(found)}))
     replications = sum(part.replications for part in parts)
     patients = int(sum(part.sums["place"][0, 0, 2] for part in parts))
-    return Shares(pd.concat(tables, ignore_index=True), replications, patients)
+    draws = len(parts) if len(parts) > 1 else 0
+    return Shares(pd.concat(tables, ignore_index=True), replications, patients, draws)
 
 
 def _sums_of(parts: Sequence[Courses], of: Of) -> Floats:
