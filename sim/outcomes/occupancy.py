@@ -6,6 +6,7 @@ queue. As in the endpoints, stays count up to the end of a patient's follow-up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -155,6 +156,13 @@ class Occupancy:
         """
         days = self.replications * (self._open_until - self._open_from)
         return float(np.sum(np.concatenate(self._used[name]))) / days if days > 0 else float("nan")
+
+    def half_width(self, name: str) -> float:
+        """Return half of the 95% Monte Carlo interval of `average`; not a number if one can't be told."""
+        used, open_days = np.concatenate(self._used[name]), self._open_until - self._open_from
+        if used.size < 2 or open_days <= 0:
+            return float("nan")
+        return 1.96 * float(used.std(ddof=1)) / open_days / math.sqrt(used.size)
 
     def littles_law(self) -> pd.DataFrame:
         """Return one row a series: how many were counted day by day, against rate times mean time.

@@ -15,6 +15,8 @@ from sim.scenario.load import Loaded
 from sim.scenario.registry import parameters
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
+from sim.show.calibration_page import write_page
+from sim.show.calibration_shown import Shown
 from sim.study.alternatives import moved_table, weight_table
 from sim.study.answers import answer_table
 from sim.study.calibrate import PointFit
@@ -50,7 +52,7 @@ def calibrate_study(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Calibration:
-    """Calibrate a scenario into a folder with tables, manifest and a scenario file that holds the solution.
+    """Calibrate a scenario into a folder: tables, manifest, solution as a scenario file, figures, and a page.
 
     Raises
     ------
@@ -73,7 +75,9 @@ def calibrate_study(
             point = [float(get_value(found.scenario, key)) for key in posterior.keys]
             write_posterior(posterior, point, folder.path / POSTERIOR)
             write_parquet(found.told.repeats, folder.path / "repeats.parquet")
-        write_json(folder.path / MANIFEST, {**_manifest(loaded, plan, found), "request": request})
+        manifest = {**_manifest(loaded, plan, found), "request": request}
+        write_json(folder.path / MANIFEST, manifest)
+        write_page(Shown.of(found, tables), manifest, folder.path)
     return Calibration(folder.path, found, tables)
 
 

@@ -41,7 +41,7 @@ _RANGE, _POSTERIOR = "#bccbdc", "#7f9dc0"
 
 
 @dataclass(frozen=True, slots=True)
-class _Aim:
+class Aim:
     """A target's row, and what else is known of the published figure."""
 
     row: Row
@@ -93,7 +93,7 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
         Its targets say how many patients stand behind a figure.
     """
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
-    aims = [_Aim(row, counts.get(row.key)) for row in rows(endpoints) if row.has_target]
+    aims = [Aim(row, counts.get(row.key)) for row in rows(endpoints) if row.has_target]
     shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
@@ -115,7 +115,7 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     return page.figure
 
 
-def _headings(page: Sheet, shares: Sequence[_Aim]) -> None:
+def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
     top = page.height - _KEY - up + 0.09
@@ -148,7 +148,7 @@ def _headings(page: Sheet, shares: Sequence[_Aim]) -> None:
     )
 
 
-def _drawn(aims: Sequence[_Aim]) -> bool:
+def _drawn(aims: Sequence[Aim]) -> bool:
     """Tell whether the figures are means over draws of a posterior."""
     return any(aim.row.drawn for aim in aims)
 
@@ -158,7 +158,7 @@ def _mark(marker: str, fill: str, text: str) -> Line2D:
     return Line2D([], [], ls="", marker=marker, ms=6.5, mfc=fill, mec=edge, label=text)
 
 
-def _draw_panel(page: Sheet, panel: Sequence[_Aim], bottom: float, reach: float, *, low: bool) -> None:
+def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float, *, low: bool) -> None:
     """Draw some rows on one scale, with their differences beside them."""
     height = _ROW * len(panel)
     left = 0.22 + _NAMES + _PUBLISHED + _SIMULATED
@@ -195,7 +195,7 @@ def _signed_points(difference: float, _: float) -> str:
     return f"{points:+g}".replace("-", "\N{MINUS SIGN}") if points else "0"
 
 
-def _write_row(words: Axes, aim: _Aim, y: int) -> None:
+def _write_row(words: Axes, aim: Aim, y: int) -> None:
     row = aim.row
     basis = wrap(aim.basis, NOTE_SIZE, _NAMES - 0.1)
     basis = [basis[0], f"{basis[1]} …"] if len(basis) > 2 else basis
@@ -211,7 +211,7 @@ def _write_row(words: Axes, aim: _Aim, y: int) -> None:
         words.text(x, y - 0.16, row.simulated_text, va="center", color=BLUE, weight="bold")
 
 
-def _draw_values(axis: Axes, aim: _Aim, y: int) -> None:
+def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
     """Draw a row's marks: the target above, the simulation and the range of one trial below it."""
     row, above, below = aim.row, y - 0.16, y + 0.16
     if not math.isnan(row.trial_lower):
@@ -260,7 +260,7 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
     )
 
 
-def _reach(shares: Sequence[_Aim]) -> float:
+def _reach(shares: Sequence[Aim]) -> float:
     """Return the half width of the panel of differences: a little beyond the farthest interval."""
     ends = [
         end - aim.row.target
@@ -270,7 +270,7 @@ def _reach(shares: Sequence[_Aim]) -> float:
     return 1.15 * max((abs(end) for end in ends if not math.isnan(end)), default=0.01)
 
 
-def _finding(aims: Sequence[_Aim]) -> str:
+def _finding(aims: Sequence[Aim]) -> str:
     """Count the targets that are met, and name the share that lies farthest off, or else what is missed."""
     known = [aim.row for aim in aims if not math.isnan(aim.row.estimate)]
     if not known:
@@ -310,7 +310,7 @@ def _lines(scenario: Scenario, *, drawn: bool) -> list[str]:
     ]
 
 
-def _mean_text(aim: _Aim) -> str:
+def _mean_text(aim: Aim) -> str:
     """Write a target that has no place on an axis of per cent."""
     row = aim.row
     text = f"{row.label}: {row.origin} {row.target_text}, simulated {row.simulated_text}"
@@ -326,7 +326,7 @@ def _mean_text(aim: _Aim) -> str:
     return f"{text} ({'; '.join(details)})" if details else text
 
 
-def _notes(aims: Sequence[_Aim]) -> list[str]:
+def _notes(aims: Sequence[Aim]) -> list[str]:
     notes = [f"{_mean_text(aim)}." for aim in aims if aim.row.endpoint.kind == "mean"]
     shares = [aim for aim in aims if aim.row.endpoint.kind == "share" and not aim.row.assumed]
     if any(aim.published_interval is not None for aim in shares):

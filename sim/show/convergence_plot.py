@@ -16,6 +16,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.evidence import is_assumed
 from sim.scenario.schema import Scenario
+from sim.show.scenario_words import replication
 from sim.show.style import BLUE, NOTE_SIZE, ORANGE, TICK_SIZE, percent_axis, sheet, styled
 from sim.study.estimates import Z95
 
@@ -108,13 +109,12 @@ def convergence_figure(
     rows = math.ceil(len(groups) / 2)
     height = rows * (_TALL + _GAP) + _FOOT - 0.3
     targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
-    dashes = "Orange dashes: the target. " if targets else ""
-    what = "replications"
-    others = "the range of one trial"
+    dashes = "Dashes: the target. " if targets else ""
+    what, others = "replications", f"the range of one {replication(scenario).what}"
     if drawn:
         what, others = "draws", f"the posterior's interval or {others}"
     said = [
-        f"Blue: estimate from the {what} so far, with the normal 95% band of its Monte Carlo error. "
+        f"Line: estimate from the {what} so far, with the normal 95% band of its Monte Carlo error. "
         f"{dashes}More {what} narrow the band; they do not narrow {others}.",
         *notes,
     ]

@@ -56,13 +56,13 @@ FIGURES: dict[str, Words] = {
         "What ends remission, and what kills",
         "Stacked areas over the years: above, relapse, no response and death without relapse since "
         "reinfusion; below, deaths by cause since enrolment.",
-        ("figures/incidence.csv", "patients.parquet"),
+        ("figures/incidence.csv",),
     ),
     "places": Words(
         "Where the patients are",
         "Stacked areas of the shares of patients in each place: day by day along the treatment, and then "
         "year by year at home in remission, relapsed, with active disease, or dead.",
-        ("figures/places.csv", "patients.parquet"),
+        ("figures/places.csv",),
     ),
     "trial": Words(
         "What virtual trial 1 would have printed",
@@ -74,7 +74,7 @@ FIGURES: dict[str, Words] = {
         "The patients of virtual trial 1",
         "One lane for each patient: on the left day by day through the treatment, on the right year by "
         "year through remission, relapse and death.",
-        ("patients.parquet",),
+        ("figures/swimmer.csv", "patients.parquet"),
     ),
     "convergence": Words(
         "How the estimates settled",

@@ -157,9 +157,9 @@ def _figures(folder: Path, styles: Styles, *, drawn: bool) -> Iterator[Figure]:
         yield Figure(name, words.heading, description, data, picture)
 
 
-def render(report: Report) -> str:
-    """Return the page; the same report gives the same bytes."""
-    environment = jinja2.Environment(
+def page_environment() -> jinja2.Environment:
+    """Return what renders pages: everything is escaped, and nothing that is undefined passes."""
+    return jinja2.Environment(
         loader=_TEMPLATES,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -167,15 +167,21 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def render(report: Report) -> str:
+    """Return the page; the same report gives the same bytes."""
+    environment = page_environment()
     environment.filters["with_dois"] = with_dois
     environment.filters["one_range"] = one_range
+    environment.filters["breakable"] = breakable
     sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
     facts, censored = Facts(report.scenario, report.run.manifest), report.run.censored
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
     style = Markup(f"\n{sheet}")  # noqa: S704
     return environment.get_template("report.html").render(
         style=style,
-        style_hash=_hash(str(style)),
+        style_hash=style_hash(str(style)),
         report=report,
         scenario=report.scenario,
         manifest=report.run.manifest,
@@ -195,7 +201,8 @@ def render(report: Report) -> str:
     )
 
 
-def _hash(style: str) -> str:
+def style_hash(style: str) -> str:
+    """Return the hash by which a page's policy names its one style sheet."""
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
@@ -209,6 +216,11 @@ def with_dois(text: str) -> Markup:
         for number, part in enumerate(parts)
     ]
     return Markup("").join(pieces)
+
+
+def breakable(key: str) -> Markup:
+    """Return a parameter's key that can go on in the next line after each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", key))
 
 
 def summary(path: Path, report: Report) -> list[dict[str, Any]]:

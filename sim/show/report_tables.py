@@ -182,8 +182,8 @@ def checks(found: Sequence[Check]) -> list[CheckRow]:
         CheckRow(
             check.kind,
             check.what,
-            f"{check.expected:.5g}",
-            f"{check.got:.5g}",
+            f"{check.expected:#.5g}",
+            f"{check.got:#.5g}",
             _difference(check),
             f"{check.mc_se:.2g}" if check.mc_se > 0 else "none",
             check.passed,

@@ -17,7 +17,7 @@ from sim.show import plots
 from sim.show.convergence_plot import convergence_data, shown_keys
 from sim.show.incidence_plot import incidence_data
 from sim.show.mortality_plot import mortality_data
-from sim.show.pathway_plot import pathway_data, pathway_stays
+from sim.show.pathway_plot import counted, pathway_data, pathway_stays
 from sim.show.places_plot import places_data
 from sim.show.posterior_words import AT_RISK_FIRST_DRAW, FIRST_DRAW
 from sim.show.risk_rows import label_times
@@ -62,7 +62,7 @@ def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunF
     if scenario.target:
         yield RunFigure("calibration", plots.calibration_figure(endpoints, scenario))
     free = (run.manifest["posterior"] or {}).get("free", ())
-    yield RunFigure("swimmer", _swimmer(written, scenario, single, free))
+    yield RunFigure("swimmer", _swimmer(written, scenario, single, free), _first_rows(run.patients))
     if written.occupancy is not None:
         yield RunFigure("rooms", plots.occupancy_figure(written.occupancy, scenario, single))
     if written.points is not None and written.point_curves is not None:
@@ -95,8 +95,9 @@ def _counted_figures(
         )
     stays = None if patients is None else pathway_stays(patients)
     told = None if stays is None else pathway_data(stays)
-    of_patients = [FIRST_DRAW] if drawn else []
-    yield RunFigure("pathway", plots.pathway_figure(scenario, stays, of_patients), told)
+    about = [] if patients is None else [counted(patients)]
+    about += [FIRST_DRAW] if drawn else []
+    yield RunFigure("pathway", plots.pathway_figure(scenario, stays, about), told)
     shares = written.courses
     if shares is not None:
         figure = plots.incidence_figure(shares, run.endpoints, scenario, notes)
@@ -143,6 +144,11 @@ def cautions(scenario: Scenario) -> list[str]:
 def _plain(value: Any) -> float | str | None:
     """Return a value that an axis can mark; a distribution has no one place on it."""
     return value if isinstance(value, (int, float, str)) else None
+
+
+def _first_rows(patients: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the rows of the first trial, where patients are kept: other programs read CSV more easily."""
+    return None if patients is None else patients[patients["replication"] == 1]
 
 
 def _swimmer(written: Written, scenario: Scenario, notes: Sequence[str], free: Sequence[str]) -> Figure:

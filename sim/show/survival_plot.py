@@ -27,6 +27,7 @@ from sim.show.style import (
     spread,
     styled,
     text_width,
+    written_in,
 )
 
 _JOINED = "\N{NO-BREAK SPACE}"
@@ -81,6 +82,15 @@ def survival_figure(
             curve["time_years"], curve["mc_lower"], curve["mc_upper"], color=colour, alpha=0.45, lw=0
         )
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+    _mark_published(axis, read)
+    _dress(axis, float(drawn["time_years"].max()))
+    _label_curves(axis, drawn, read)
+    if at_risk is not None:
+        _write_at_risk(axis, at_risk, ranges=ranges)
+    return page.figure
+
+
+def _mark_published(axis: Axes, read: list[Row]) -> None:
     for row in read:
         if row.has_target and row.time is not None:
             axis.plot(
@@ -94,11 +104,6 @@ def survival_figure(
                 clip_on=False,
                 zorder=5,
             )
-    _dress(axis, float(drawn["time_years"].max()))
-    _label_curves(axis, drawn, read)
-    if at_risk is not None:
-        _write_at_risk(axis, at_risk, ranges=ranges)
-    return page.figure
 
 
 def _write_at_risk(axis: Axes, at_risk: pd.DataFrame, *, ranges: bool) -> None:
@@ -189,7 +194,7 @@ def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
             "annotation_clip": False,
         }
         at = (1.0, min(max(y, 1.2 * line), 1 - 1.2 * line) + 0.9 * line)
-        axis.annotate(name, at, (12, 0), color=colour, weight="bold", va="center", **beside)
+        axis.annotate(name, at, (12, 0), color=written_in(colour), weight="bold", va="center", **beside)
         below = (1.0, at[1] - 0.6 * line)
         axis.annotate(figures, below, (12, 0), color=INK, va="top", linespacing=1.3, **beside)
 

@@ -28,6 +28,7 @@ from sim.show.style import (
     sheet,
     spread,
     styled,
+    written_in,
 )
 
 _WIDTH, _LEFT, _RIGHT, _TALL, _FOOT = 7.8, 1.25, 1.95, 3.1, 0.5
@@ -133,9 +134,9 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     for curve, colour, y in zip(curves, _COLOURS, spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)
         axis.annotate(
-            BY_NAME[curve.name].label.replace(", all enrolled", ""), (1, at), (10, 1), color=colour,
-            weight="bold", va="bottom", xycoords="axes fraction", textcoords="offset points",
-            annotation_clip=False,
+            BY_NAME[curve.name].label.replace(", all enrolled", ""), (1, at), (10, 1),
+            color=written_in(colour), weight="bold", va="bottom", xycoords="axes fraction",
+            textcoords="offset points", annotation_clip=False,
         )  # fmt: skip
         axis.annotate(
             f"{_estimate(curve)} at {horizon:g} y", (1, at), (10, -1), color=INK, va="top",

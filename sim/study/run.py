@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 
 from sim.clinic.history import History
@@ -39,6 +40,15 @@ from sim.study.sweep import measure_points, range_points
 FORMAT = 3
 """Version of the run folder's layout."""
 
+# What the tables are told by.
+_COLUMNS = {
+    "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
+    "curves": ("endpoint", "time_years", "estimate", "mc_lower", "mc_upper"),
+    "occupancy": ("series", "time_days", "mean"),
+    "range": ("endpoint", "time_years", "estimate"),
+    "littles_law": ("series", "expected", "counted", "mc_se", "replications"),
+    "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
+}
 _OPTIONAL = ("occupancy", "range", "littles_law", "censored_readings")
 
 
@@ -214,11 +224,21 @@ def read_run(folder: str | Path) -> Run:
 
     def table(name: str) -> pd.DataFrame | None:
         file = path / f"{name}.parquet"
-        return read_parquet(file) if file.is_file() else None
+        try:
+            return read_parquet(file) if file.is_file() else None
+        except duckdb.Error as error:
+            raise _damaged(file, "it is no Parquet file") from error
 
     def csv(name: str) -> pd.DataFrame:
-        texts = {"target_source": str, "note": str}
-        return pd.read_csv(path / f"{name}.csv", dtype=texts).fillna(dict.fromkeys(texts, ""))
+        file, texts = path / f"{name}.csv", {"target_source": str, "note": str}
+        try:
+            found = pd.read_csv(file, dtype=texts).fillna(dict.fromkeys(texts, ""))
+        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise _damaged(file, "it is no table") from error
+        missing = [column for column in _COLUMNS[name] if column not in found]
+        if missing:
+            raise _damaged(file, f"it has no column {missing[0]}")
+        return found
 
     replications = table("replications")
     try:
@@ -243,6 +263,10 @@ def read_run(folder: str | Path) -> Run:
         littles_law,
         censored,
     )
+
+
+def _damaged(file: Path, why: str) -> RequestError:
+    return RequestError(f"{file.parent} is damaged: {file.name} can't be read, {why}; run the scenario again")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -7,12 +7,12 @@ import json
 import re
 import shutil
 from base64 import b64encode
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import Page
 
 from sim.cli import run as command_line
 from sim.scenario.endpoints import ENDPOINTS
@@ -21,40 +21,6 @@ from sim.show.inline_svg import Styles, inline
 from sim.show.report import report_study, with_dois
 
 TITLE = 'Wards <script>alert("1")</script> & <b>beds</b>'
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Every element with its attributes, all text, and whether elements are closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.texts: dict[str, list[str]] = {}
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-        self.texts.setdefault(self.open[-1] if self.open else "", []).append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +180,8 @@ def damaged(folder: Path, what: str) -> None:
         shutil.rmtree(folder / "figures")
     elif what == "no picture":
         (folder / "figures" / "survival.svg").write_text("<svg", "utf-8")
+    elif what.startswith("junk in "):
+        (folder / what.removeprefix("junk in ")).write_text("junk\n", "utf-8")
     else:
         (folder / what).unlink()
 
@@ -230,6 +198,9 @@ def damaged(folder: Path, what: str) -> None:
         ("no pictures", "is incomplete: figures/ holds no figure of a run"),
         ("no picture", "survival.svg is no SVG"),
         ("endpoints.csv", "is incomplete"),
+        ("junk in endpoints.csv", "endpoints.csv can't be read, it has no column endpoint"),
+        ("junk in censored_readings.csv", "censored_readings.csv can't be read, it has no column endpoint"),
+        ("junk in patients.parquet", "patients.parquet can't be read, it is no Parquet file"),
         ("replications.parquet", "is incomplete: replications.parquet is missing"),
     ],
 )

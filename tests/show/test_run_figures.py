@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from sim.clinic.states import Place
 from sim.outcomes.one_trial import Patients, report_trial
@@ -23,6 +24,7 @@ from sim.show.mortality_plot import mortality_data
 from sim.show.pathway_plot import pathway_data, pathway_stays
 from sim.show.places_plot import places_data
 from sim.show.run_figures import headlines, run_figures
+from sim.show.table import published_table
 from sim.show.trial_data import first_trials, one_trial
 from sim.show.trial_plot import trial_data
 from sim.study.budget import Budget
@@ -264,3 +266,35 @@ def test_numbers_at_risk_stand_under_survival(chicago: Told, words: Words) -> No
 def _trials(rows: pd.DataFrame | None) -> Iterator[tuple[int, pd.DataFrame]]:
     assert rows is not None
     yield from ((int(str(number)), trial) for number, trial in rows.groupby("replication"))
+
+
+def test_a_clinic_without_data_cut_speaks_of_none(tmp_path: Path, words: Words) -> None:
+    scenario, run, written = run_of("open_clinic", tmp_path, "arrivals.years=0.4", replications=20)
+    by_name = {figure.name: figure for figure in run_figures(written, run, scenario)}
+    for name, figure in by_name.items():
+        said = " ".join(words(figure.figure).split())
+        assert "data cut" not in said, name
+        assert "virtual trials" not in said or name in ("convergence", "swimmer"), name
+    said = " ".join(words(by_name["survival"].figure).split())
+    assert "the range of one clinic of this size" in said
+    rooms = " ".join(words(by_name["rooms"].figure).split())
+    assert "95% Monte Carlo error" in rooms
+    table = Console(width=100)
+    with table.capture() as printed:
+        table.print(published_table(run.endpoints, scenario))
+    assert "data cut" not in printed.get()
+    assert "Range of one clinic" in printed.get()
+
+
+def test_every_figure_has_its_data_as_csv(chicago: Told) -> None:
+    scenario, run, written = chicago
+    given = {figure.name: figure.data for figure in run_figures(written, run, scenario)}
+    elsewhere = {"calibration"}  # endpoints.csv
+    assert {name for name, data in given.items() if data is None} == elsewhere
+    patients = given["swimmer"]
+    assert patients is not None
+    assert len(patients) == 50
+    deaths = given["mortality"]
+    assert deaths is not None
+    assert (deaths["mc_lower"] <= deaths["share"]).all()
+    assert (deaths["share"] <= deaths["mc_upper"]).all()

@@ -1,0 +1,273 @@
+"""What is shown of a calibration: the tables of its folder, and what its figures draw beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sim.outcomes.occupancy import is_limited
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import BY_NAME, Key, read_times
+from sim.scenario.registry import parameters
+from sim.scenario.schema import Scenario
+from sim.scenario.values import get_value, with_values
+from sim.study.answers import ACTIVE, MULTIPLIER, answers
+from sim.study.calibration import Found, Told
+from sim.study.importance import effective_size
+from sim.study.posterior import Free, Search, weighted_quantiles
+
+_SHORT = {
+    "mobilisation.infection.case_fatality": "Fatal mobilisation infections",
+    ACTIVE: "Lupus hazard when active",
+    "aplasia.infection.case_fatality": "Fatal later infections",
+    "relapse.scale_years": "Relapse time scale",
+    "relapse.shape": "Relapse shape",
+    MULTIPLIER: "Multiplier after relapse",
+    "arrivals.power": "Accrual power",
+}
+_LONGEST = 40
+FEW_DRAWS = 100.0
+"""Effective sample size below which the shape of a posterior is noise."""
+
+_SMALL = 0.2  # parts of a direction below it are not named
+_GRID = 161
+_REACH = 3.2  # normal scores: all but a thousandth of the prior
+_ALONG = 41
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a calibration.
+
+    Attributes
+    ----------
+    scenario
+        At the point solution; where a queue may bind, as it was given.
+    tables
+        The tables of the folder, by the names of their files.
+    solved
+        Whether there is a point solution.
+    draws
+        The posterior: ``weight`` and one column a free parameter; None without a posterior.
+    reported
+        What virtual trials report under draws of the posterior; empty without one.
+    kept
+        How many virtual trials simulation alone keeps; 0 if it was not asked for.
+    own
+        Tables that only figures need: ``priors``, ``ridge`` and ``no_transplant``.
+    """
+
+    scenario: Scenario
+    tables: dict[str, pd.DataFrame]
+    solved: bool
+    draws: pd.DataFrame | None
+    reported: pd.DataFrame
+    kept: int
+    own: dict[str, pd.DataFrame]
+
+    @classmethod
+    def of(cls, found: Found, tables: dict[str, pd.DataFrame]) -> Shown:
+        """Gather what is shown of a calibration."""
+        told = found.told
+        if told is None:
+            return cls(found.scenario, tables, found.fit is not None, None, pd.DataFrame(), 0, {})
+        posterior = told.main.posterior
+        draws = pd.DataFrame(posterior.values, columns=list(posterior.keys))
+        draws.insert(0, "weight", posterior.weights)
+        own = {
+            "priors": prior_table(told.main.free),
+            "ridge": ridge_table(told.main, tables["directions"]),
+            "no_transplant": no_transplant_table(told),
+        }
+        return cls(told.scenario, tables, found.fit is not None, draws, told.repeats, told.kept, own)
+
+    @property
+    def limited(self) -> bool:
+        """Whether a queue may bind, so that the posterior is that by simulation alone."""
+        return is_limited(self.scenario)
+
+    @property
+    def few_draws(self) -> str:
+        """Say that the posterior rests on too few draws to tell of its shape; empty if it does not."""
+        if self.draws is None:
+            return ""
+        size = effective_size(self.draws["weight"].to_numpy())
+        return "" if size >= FEW_DRAWS else f"Only {size:.0f} effective draws: too few to tell"
+
+    @property
+    def keys(self) -> list[str]:
+        """The free parameters."""
+        return [] if self.draws is None else [str(name) for name in self.draws.columns[1:]]
+
+    def point(self, key: str) -> float:
+        """Return the calibrated value of a parameter."""
+        return float(get_value(self.scenario, key))
+
+
+def short_name(key: str) -> str:
+    """Name a parameter in a few words, by what it means."""
+    if key in _SHORT:
+        return _SHORT[key]
+    parameter = parameters().get(key)
+    if parameter is None or not parameter.meaning or len(parameter.meaning) > _LONGEST:
+        return key
+    return parameter.meaning[0].upper() + parameter.meaning[1:]
+
+
+def lower_name(key: str) -> str:
+    """Name a parameter within a sentence; a dotted key stays as it is."""
+    name = short_name(key)
+    return name if name == key else name[0].lower() + name[1:]
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a number with its sign."""
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def parts_text(direction: Mapping[Any, Any], keys: Sequence[str]) -> str:
+    """Name the main parts of a direction of the parameter space, the largest first."""
+    parts = sorted(((float(direction[key]), key) for key in keys), key=lambda part: -abs(part[0]))
+    return ", ".join(f"{signed(part)} {lower_name(key)}" for part, key in parts if abs(part) >= _SMALL)
+
+
+def in_sentence(key: Key) -> str:
+    """Name an endpoint within a sentence, with no-break spaces at its time."""
+    name, time = key
+    text = BY_NAME[name].label
+    text = text[0].lower() + text[1:]
+    return text if time is None else f"{text} at {time:g}\N{NO-BREAK SPACE}years"
+
+
+def listed(names: Sequence[str]) -> str:
+    """List names with an and before the last."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def unit_of(key: str) -> str:
+    """Return the unit of a parameter; a share has none."""
+    return parameters()[key].unit if key in parameters() else ""
+
+
+def is_share(key: str) -> bool:
+    """Tell whether a parameter is a share of patients or events, shown in per cent."""
+    parameter = parameters().get(key)
+    limits = None if parameter is None else parameter.numbers
+    return limits is not None and (limits.lower, limits.upper) == (0.0, 1.0)
+
+
+def written(key: str, value: float) -> str:
+    """Write a parameter's value with its unit, for people."""
+    if is_share(key):
+        return f"{100 * value:.2g}%" if value < 0.995 else "100%"
+    text = f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+    return f"{text} {unit_of(key)}".rstrip()
+
+
+def prior_table(free: Free) -> pd.DataFrame:
+    """Return the prior density of each free parameter: ``key, score, value, density``.
+
+    Values are those at a grid of normal scores, so that the density is the normal one by how far values move.
+    """
+    scores = np.linspace(-_REACH, _REACH, _GRID)
+    values = free.values(np.repeat(scores[:, None], len(free.keys), axis=1))
+    normal = np.exp(-0.5 * scores**2) / np.sqrt(2 * np.pi)
+    tables = []
+    for column, key in enumerate(free.keys):
+        density = normal / np.gradient(values[:, column], scores)
+        tables.append(
+            pd.DataFrame({"key": key, "score": scores, "value": values[:, column], "density": density})
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def ridge_table(search: Search, directions: pd.DataFrame) -> pd.DataFrame:
+    """Return the free directions as lines of parameter values through the posterior mean.
+
+    Each runs two posterior SDs to either side: ``direction, sd``, and one column a parameter.
+    """
+    keys = list(search.free.keys)
+    mean = search.sample.weights @ search.sample.z
+    sds = np.linspace(-2.0, 2.0, _ALONG)
+    tables = [pd.DataFrame(columns=["direction", "sd", *keys])]
+    for row in directions[directions["status"] == "free"].to_dict("records"):
+        vector = np.array([float(row[key]) for key in keys])
+        line = search.free.values(mean + np.outer(sds * np.sqrt(float(row["variance_left"])), vector))
+        table = pd.DataFrame(line, columns=keys)
+        table.insert(0, "sd", sds)
+        table.insert(0, "direction", int(row["direction"]))
+        tables.append(table)
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def no_transplant_table(told: Told) -> pd.DataFrame:
+    """Return survival without a transplant over the years, under either hazard.
+
+    ``answer, time_years, mean, lower, median, upper``: the answers of the same names, had the horizon been
+    at each time.
+    """
+    rows = []
+    horizon = told.scenario.follow_up.horizon_years
+    weights = told.main.sample.weights
+    for years in read_times(BY_NAME["overall_survival_enrolled"], horizon):
+        scenario = with_values(told.scenario, {"follow_up.horizon_years": years})
+        for each in answers(scenario, told.main):
+            if each.kind == "extrapolation":
+                low, middle, high = weighted_quantiles(each.values, weights, (0.025, 0.5, 0.975))
+                rows.append(
+                    {
+                        "answer": each.name, "time_years": years, "mean": float(weights @ each.values),
+                        "lower": low, "median": middle, "upper": high,
+                    }
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def log_spread_left(shown: Shown) -> pd.DataFrame:
+    """Return what is left of the prior's variance of the logarithms of both lupus hazards.
+
+    One row each for the hazard when active, the multiplier, and their product: ``name, prior_sd,
+    posterior_sd, left, mc_se``. Empty where one of the two is not free.
+    """
+    found = []
+    if shown.draws is not None and {ACTIVE, MULTIPLIER} <= set(shown.keys):
+        priors = shown.own["priors"]
+        weights = shown.draws["weight"].to_numpy()
+        logs = {key: np.log(np.maximum(shown.draws[key].to_numpy(), 1e-300)) for key in (ACTIVE, MULTIPLIER)}
+        before = {key: _prior_variance(priors[priors["key"] == key]) for key in logs}
+        logs["product"] = logs[ACTIVE] + logs[MULTIPLIER]
+        before["product"] = before[ACTIVE] + before[MULTIPLIER]  # independent beforehand
+        for name, values in logs.items():
+            centred = values - weights @ values
+            after = float(weights @ centred**2)
+            error = float(np.sqrt(weights**2 @ (centred**2 - after) ** 2))
+            found.append(
+                {
+                    "name": name, "prior_sd": before[name] ** 0.5, "posterior_sd": after**0.5,
+                    "left": after / before[name], "mc_se": error / before[name],
+                }
+            )  # fmt: skip
+    return pd.DataFrame(found)
+
+
+def _prior_variance(prior: pd.DataFrame) -> float:
+    """Return the variance of the logarithm under the prior, from its grid of normal scores."""
+    scores: Floats = prior["score"].to_numpy()
+    logs: Floats = np.log(np.maximum(prior["value"].to_numpy(), 1e-300))
+    share = np.exp(-0.5 * scores**2)
+    share /= share.sum()
+    return float(share @ (logs - share @ logs) ** 2)
+
+
+def correlation(shown: Shown, one: str, other: str) -> float:
+    """Return the posterior correlation of the logarithms of two parameters."""
+    if shown.draws is None:
+        return float("nan")
+    weights = shown.draws["weight"].to_numpy()
+    a, b = (np.log(np.maximum(shown.draws[key].to_numpy(), 1e-300)) for key in (one, other))
+    a, b = a - weights @ a, b - weights @ b
+    return float(weights @ (a * b) / np.sqrt((weights @ a**2) * (weights @ b**2)))
