@@ -1,13 +1,14 @@
 # make run    sets up and simulates the Chicago trial
 # make test   sets up and runs every check
 # make bench  adds the libraries to compare with, measures for ten minutes, and writes benchmarks/README.md
+# make calibration  makes results/reference again: the posterior that ships, its figures, card and validation
 # make reference  makes the numbers of other software again; needs R with its package survival
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint bench clean requirements reference
+.PHONY: run test lint bench clean requirements reference calibration
 
 run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
@@ -38,6 +39,13 @@ requirements:
 reference: $(READY)
 	$(BIN)/python tests/reference/survival/make_data.py
 	cd tests/reference/survival && Rscript make.R
+
+# A small one too, which a test makes again.
+calibration: $(READY)
+	$(BIN)/lupus-hsct calibrate chicago2006 --simulation 4000000 --coverage 400 --out results/reference/chicago2006 --force
+	$(BIN)/lupus-hsct validate --posterior results/reference/chicago2006/posterior.csv --out results/reference/validation --force
+	$(BIN)/lupus-hsct calibrate chicago2006 --effective-size 20 --points 256 --no-alternatives --out results/reference/small --force
+	rm -f results/reference/*/timings.json results/reference/*/figures/*.png
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

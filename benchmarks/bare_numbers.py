@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from sim.patient.luck import BLOCK, Luck
+from sim.patient.quantiles import uniforms
 from sim.patient.streams import Stream
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.load import load
@@ -138,7 +139,7 @@ def _short_after(scenario: Scenario) -> list[float]:
     harvest, luck = scenario.harvest, Luck(1)
     cells, shares = np.zeros((PATIENTS, BLOCK)), [1.0]
     for session in range(harvest.max_sessions - 1):
-        u = luck.uniforms(Stream.HARVEST_YIELD, range(PATIENTS), range(BLOCK), session)
+        u = uniforms(luck.lanes(Stream.HARVEST_YIELD, range(PATIENTS), range(BLOCK), session))
         cells += harvest.yield_million_per_kg.quantile(u)
         shares.append(float(np.mean(cells < harvest.target_million_per_kg)))
     return shares

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"wbr", "meta", "link", "br", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
@@ -29,7 +29,10 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        if self.elements and self.elements[-1][0] == "wbr":  # a word that may go on in the next line
+            self.words[-1] += data
+        else:
+            self.words.append(data)
         self.texts.setdefault(self.open[-1] if self.open else "", []).append(data)
 
     def all(self, tag: str) -> list[dict[str, str | None]]:

@@ -20,6 +20,9 @@ from sim.scenario.problems import RequestError
 INTERRUPTED = 130
 TERMINATED = 143
 
+# How the system says that a library did not fit into memory.
+_NO_MEMORY = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lupus-hsct", prog_name="lupus-hsct")
@@ -84,8 +87,11 @@ def run(arguments: list[str]) -> int:
             _say("Ended", error)
         raise
     except MemoryError as error:
-        _say("Error: there is not enough memory; close other programs, or give fewer --workers", error)
-        return 1
+        return _out_of_memory(error)
+    except ImportError as error:
+        if not any(words in str(error) for words in _NO_MEMORY):
+            raise
+        return _out_of_memory(error)
     except OSError as error:
         return _failed(error)
     except RuntimeError as error:  # a chunk that can't be simulated
@@ -98,6 +104,11 @@ def run(arguments: list[str]) -> int:
 def _say(text: str, error: BaseException | None) -> None:
     """Say what happened, and what an error notes about what is kept."""
     click.echo(". ".join([text, *getattr(error, "__notes__", [])]), err=True)
+
+
+def _out_of_memory(error: BaseException) -> int:
+    _say("Error: there is not enough memory; close other programs, or give fewer --workers", error)
+    return 1
 
 
 def _failed(error: OSError) -> int:

@@ -38,7 +38,7 @@ from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLIC
 )
 @click.option(
     "--points",
-    type=WholeNumber(1024, 10_000_000),
+    type=WholeNumber(256, 10_000_000),
     default=DEFAULT_POINTS,
     show_default=True,
     help="Parameter points to look at, at most; each gets 256 virtual trials.",

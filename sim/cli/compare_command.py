@@ -52,6 +52,7 @@ def compare_command(
     """
     from sim.scenario.load import load
     from sim.show.comparison import compare_study, differences_table, named_table, range_tables
+    from sim.show.posterior_words import sized
 
     loaded = [load(scenario, overrides) for scenario in scenarios]
     budget = effort.budget(loaded[0].scenario)
@@ -61,9 +62,8 @@ def compare_command(
         print_frame("compare", done.comparison)
         return
     for name in done.names:
-        title = (
-            f"{name} compared with {done.reference}: {done.replications:,} replications, seed {effort.seed}"
-        )
+        size = f"{sized(done.replications, done.draws)}, seed {effort.seed}"
+        title = f"{name} compared with {done.reference}: {size}"
         print_table(differences_table(done, name), title)
         for title, table in range_tables(done, name):
             click.echo()
@@ -74,6 +74,7 @@ def compare_command(
         named = named_table(done, name)
         if named is not None:
             click.echo()
-            print_table(named, f"Patients of trial {trial} whose fates differ")
+            under = " under the first draw" if done.draws else ""
+            print_table(named, f"Patients of trial {trial}{under} whose fates differ")
         click.echo()
     click.echo(f"Written to {done.folder.as_posix()}")

@@ -100,9 +100,9 @@ cluster_option = click.option(
 )
 posterior_option = click.option(
     "--posterior",
-    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="posterior.csv of a calibration: simulate under draws of it, and show what it leaves open.",
+    help="posterior.csv of a calibration, or the name of a shipped one (chicago2006): simulate under draws "
+    "of it, and show what it leaves open.",
 )
 draws_option = click.option(
     "--draws",
@@ -131,7 +131,7 @@ class Effort:
     endpoints: tuple[str, ...]
     workers: int | None
     cluster: str | None
-    posterior: Path | None
+    posterior: str | None
     draws: int | None
 
     def budget(
@@ -179,13 +179,13 @@ class Effort:
         )
 
 
-def replications_of(asked: int | None, posterior: Path | None) -> int:
+def replications_of(asked: int | None, posterior: str | None) -> int:
     """Return the replications, of each draw if there are draws: those asked for, or the usual number."""
     usual = DEFAULT_REPLICATIONS if posterior is None else DEFAULT_DRAW_REPLICATIONS
     return usual if asked is None else asked
 
 
-def drawn(posterior: Path | None, draws: int | None, seed: int) -> Draws | None:
+def drawn(posterior: str | None, draws: int | None, seed: int) -> Draws | None:
     """Return draws of a posterior; None without one.
 
     Raises
@@ -197,9 +197,10 @@ def drawn(posterior: Path | None, draws: int | None, seed: int) -> Draws | None:
         if draws is not None:
             raise RequestError("--draws: they are draws of --posterior, which is missing; give both")
         return None
+    from sim.scenario.shipped import locate_posterior
     from sim.study.draws import draws_from
 
-    return draws_from(posterior, draws or DEFAULT_DRAWS, seed)
+    return draws_from(locate_posterior(posterior), draws or DEFAULT_DRAWS, seed)
 
 
 _EFFORT = (

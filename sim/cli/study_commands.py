@@ -59,6 +59,7 @@ def run_command(
     figures that were printed.
     """
     from sim.scenario.load import load
+    from sim.show.posterior_words import under_draws
     from sim.show.studies import run_study
     from sim.show.table import published_table, range_table, targets_table
     from sim.study.montecarlo import choose_simulator
@@ -83,13 +84,15 @@ def run_command(
         return
     counts = sorted({run.manifest["replications"] for run in runs})
     count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
-    size = f"{count} replications, seed {effort.seed}"
+    draws = None if budgets[0].draws is None else len(budgets[0].draws.values)
+    size = f"{count} replications{under_draws(draws)}, seed {effort.seed}"
     if len(runs) > 1:
         found = [(one.name, run.endpoints, one.scenario) for one, run in zip(all_loaded, runs, strict=True)]
         print_table(targets_table(found), f"Every printed figure: {size}")
     for loaded, run in zip(all_loaded, runs, strict=True):
         if len(runs) == 1:
-            table = published_table(run.endpoints, loaded.scenario, run.points, full=full)
+            free = (run.manifest["posterior"] or {}).get("free", ())
+            table = published_table(run.endpoints, loaded.scenario, run.points, full=full, free=free)
             print_table(table, f"{loaded.scenario.title}: {size}")
         if run.points is not None:
             print_table(range_table(run.points, loaded.scenario), f"\n{loaded.name}, over the range:")
@@ -135,6 +138,7 @@ def sweep_command(
     Writes points.csv with every endpoint at every point, and a curve (one key) or maps (two keys).
     """
     from sim.scenario.load import load
+    from sim.show.posterior_words import sized
     from sim.show.studies import parse_endpoint, sweep_study, swept_rows
     from sim.study.sweep import parse_axis
 
@@ -147,7 +151,10 @@ def sweep_command(
     if as_json:
         print_frame("sweep", done.points)
         return
-    print_table(swept_rows(done, loaded.scenario, axes, shown), loaded.scenario.title)
+    title = loaded.scenario.title
+    if budget.draws is not None:
+        title += f": each point {sized(budget.total, len(budget.draws.values))}, seed {effort.seed}"
+    print_table(swept_rows(done, loaded.scenario, axes, shown), title)
     _say_where(done.folder)
 
 

@@ -47,7 +47,7 @@ def validate_command(
     seed: int,
     workers: int | None,
     cluster: str | None,
-    posterior: Path | None,
+    posterior: str | None,
     draws: int | None,
     out: Path | None,
     force: bool,
@@ -61,6 +61,7 @@ def validate_command(
     figure is predicted as its paper read it. Writes validation.csv and a forest plot.
     """
     from sim.scenario.cohort import load_cohorts
+    from sim.show.posterior_words import under_draws
     from sim.show.validation import validate_study, validation_table
 
     if workers is not None and cluster is not None:
@@ -80,7 +81,8 @@ def validate_command(
     if as_json:
         print_frame("validate", done.table)
         return
-    size = f"{budget.replications:,} virtual cohorts each, seed {seed}"
+    drawn_from = None if budget.draws is None else len(budget.draws.values)
+    size = f"{budget.total:,} virtual cohorts each{under_draws(drawn_from)}, seed {seed}"
     print_table(validation_table(done), f"Observed and predicted: {size}")
     for sentence in done.sentences:
         click.echo(f"\n{sentence}")

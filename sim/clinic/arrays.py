@@ -7,7 +7,7 @@ products and comparisons, in the same written order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from sim.clinic.history import History, complete, joined
 from sim.clinic.pathway import Protocol
-from sim.clinic.queues import Served, serve
+from sim.clinic.queues import Served, Turns, at, serve
 from sim.clinic.states import ALIVE, Cause
-from sim.patient.fates import NEVER, TILE, Booleans, Fate, Fates
+from sim.patient.fates import NEVER, TILE, Booleans, Fate, Fates, Positions
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
@@ -72,7 +72,12 @@ def _mobilisation(protocol: Protocol, fates: Fates, latent: Latent, course: Colu
     request = _where(asks, mobilised)
     served = Served.at_once(request)
     if not math.isinf(protocol.slots):
-        served = serve(request, protocol.slots, _SlotStay((fates.slot_days, death)))
+        served = serve(
+            request,
+            protocol.slots,
+            lambda who: _SlotTurns(at(who, fates.slot_days), at(who, death)),
+            numbered=False,
+        )
     harvested = served.start + fates.slot_days + fates.marrow_days
     alive = death > harvested
     fails = np.flatnonzero(alive & fates.harvest_fails)
@@ -99,7 +104,7 @@ def _no_mobilisation(protocol: Protocol, fates: Fates, course: Columns) -> None:
     nowhere = np.full(fates.enrolled.shape, NEVER)
     at_home = protocol.enters_at == "home"
     course["home"] = fates.enrolled.copy() if at_home else nowhere
-    course["waiting"] = nowhere if at_home else fates.enrolled
+    course["waiting"] = nowhere if at_home else fates.enrolled.copy()
 
 
 def _rooms(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> Served:
@@ -107,7 +112,7 @@ def _rooms(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) ->
     request = _where(_earliest(latent) > course["waiting"], course["waiting"])
     if math.isinf(protocol.rooms):
         return Served.at_once(request)
-    return serve(request, protocol.rooms, _RoomStay(protocol, fates, latent))
+    return serve(request, protocol.rooms, lambda who: _room_turns(protocol, fates, latent, who))
 
 
 def _transplant(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> None:
@@ -182,37 +187,90 @@ class Stay:
         return after
 
 
-class _SlotStay:
-    """A stay at the apheresis slot: whose death counts, and when the slot is free again."""
+class _SlotTurns(NamedTuple):
+    """Stays at the apheresis slot, in the order of the requests."""
 
-    def __init__(self, columns: Sequence[NDArray[Any]]) -> None:
-        self.columns = columns
+    days: Floats
+    death: Floats
 
-    def free_again(self, start: Floats, row: Sequence[NDArray[Any]]) -> tuple[Floats, Floats]:
-        """Return the death that would come before a grant, and when the place is free."""
-        slot_days, death = row
-        return death, np.minimum(start + slot_days, death)
+    def free_again(self, turn: int, start: Floats) -> Floats:
+        """Return when a slot that is granted at a time is free again."""
+        free: Floats = np.minimum(start + self.days[turn], self.death[turn])
+        return free
 
 
-class _RoomStay:
-    """A stay in an isolation room, turnaround included."""
+def _room_turns(protocol: Protocol, fates: Fates, latent: Latent, who: Positions) -> Turns:
+    """Return some patients' stays in an isolation room, turnaround included."""
+    lupus, background = (at(who, latent[cause]) for cause in (Cause.LUPUS, Cause.BACKGROUND))
+    own = RoomFate(*(getattr(fates, name) for name in _ROOM_FATES))
+    leaves = np.minimum(own.infection_death, own.stay_days)
+    extra = protocol.extra_remission > 0 or protocol.extra_relapsed > 0
+    if extra or np.any(own.relapse_days < leaves):
+        return _RoomTurns(protocol, RoomFate(*(at(who, array) for array in own)), lupus, background)
+    toxicity = at(who, own.toxicity_days)
+    return _ShortRoomTurns(
+        death=np.minimum(lupus, background),
+        background=background,
+        remits_before=np.where(at(who, own.responds), lupus, -NEVER),
+        immunoablation_days=at(who, own.immunoablation_days),
+        aplasia_days=at(who, own.aplasia_days),
+        leaves_after=at(who, leaves),
+        turnaround_days=at(who, own.turnaround_days),
+        toxicity_days=toxicity,
+        anybody_poisoned=(np.min(toxicity, axis=1) < NEVER).tolist(),
+    )
 
-    def __init__(self, protocol: Protocol, fates: Fates, latent: Latent) -> None:
-        self._protocol = protocol
-        # Nobody who waits has a fatal infection or toxicity yet, and few scenarios have extra hazards.
-        self._never = np.full(fates.enrolled.shape[1], NEVER)
-        extra = protocol.extra_remission > 0 or protocol.extra_relapsed > 0
-        self._names = tuple(name for name in _ROOM_FATES if extra or name != "extra_budget")
-        own = [getattr(fates, name) for name in self._names]
-        self.columns = [*own, latent[Cause.LUPUS], latent[Cause.BACKGROUND]]
 
-    def free_again(self, start: Floats, row: Sequence[NDArray[Any]]) -> tuple[Floats, Floats]:
-        """Return the death that would come before a grant, and when the place is free."""
-        *own, lupus, background = row
-        fates = RoomFate(**{"extra_budget": self._never, **dict(zip(self._names, own, strict=True))})
-        latent = [self._never, self._never, lupus, background]
+class _RoomTurns:
+    """Stays in an isolation room, in the order of the requests."""
+
+    def __init__(self, protocol: Protocol, fates: RoomFate, lupus: Floats, background: Floats) -> None:
+        self._protocol, self._fates, self._lupus, self._background = protocol, fates, lupus, background
+        # Nobody who waits has a fatal infection or toxicity yet.
+        self._never = np.full(lupus.shape[1], NEVER)
+        self.death = np.minimum(lupus, background)
+
+    def free_again(self, turn: int, start: Floats) -> Floats:
+        """Return when a room that is granted at a time is free again."""
+        fates = RoomFate(*(array[turn] for array in self._fates))
+        latent = [self._never, self._never, self._lupus[turn], self._background[turn]]
         stay = Stay(self._protocol, start, fates, latent)
-        return np.minimum(lupus, background), np.minimum(stay.discharge, stay.death) + fates.turnaround_days
+        return np.minimum(stay.discharge, stay.death) + fates.turnaround_days
+
+
+class _ShortRoomTurns(NamedTuple):
+    """The same where nobody relapses before discharge or death from infection, and no hazard is extra.
+
+    When a room is free depends on no death after discharge, so far less than a `Stay` has to be known. Lupus
+    kills a responder in the room before engraftment or not at all. Whether there was a reinfusion does not
+    matter: without one, another death came before all that it could have brought.
+    """
+
+    death: Floats
+    background: Floats
+    remits_before: Floats
+    """Latest engraftment with remission, not included; before all time for a non-responder."""
+    immunoablation_days: Floats
+    aplasia_days: Floats
+    leaves_after: Floats
+    """Reinfusion to discharge, or to death from infection before it."""
+    turnaround_days: Floats
+    toxicity_days: Floats
+    anybody_poisoned: list[bool]
+    """Whether toxicity may kill anybody, by turn: mostly not."""
+
+    def free_again(self, turn: int, start: Floats) -> Floats:
+        """Return when a room that is granted at a time is free again."""
+        reinfusion = start + self.immunoablation_days[turn]
+        engraftment = reinfusion + self.aplasia_days[turn]
+        free: Floats = reinfusion + self.leaves_after[turn]
+        remits = engraftment < self.remits_before[turn]
+        np.minimum(free, np.where(remits, self.background[turn], self.death[turn]), out=free)
+        if self.anybody_poisoned[turn]:
+            toxicity = start + self.toxicity_days[turn]
+            np.minimum(free, _where(toxicity <= engraftment, toxicity), out=free)
+        free += self.turnaround_days[turn]
+        return free
 
 
 def _end(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.clinic.states import Place
-from sim.patient.fates import NEVER, TILE, Booleans, Fates
+from sim.patient.fates import NEVER, TILE, Booleans, Fates, is_constant
 from sim.scenario.distributions import Floats
 
 
@@ -110,6 +110,8 @@ class History:
 
 
 PLACES = tuple(place.value for place in Place)
+# Nobody enrols after the end.
+_CUT = (*(name for name in PLACES if name != Place.MOBILISING), "ready_for_harvest", "withdrawn")
 
 
 def history_of(fates: Fates, courses: Sequence[Sequence[Course]]) -> History:
@@ -127,14 +129,19 @@ def history_of(fates: Fates, courses: Sequence[Sequence[Course]]) -> History:
 
 
 def complete(fates: Fates, course: Mapping[str, NDArray[Any]]) -> History:
-    """Add to the courses (name: array) what follows from them and the fates."""
+    """Add to the courses (name: array) what follows from them and the fates.
+
+    Courses are cut where they are, which is faster than in new arrays: they are not the caller's any more.
+    """
     last = np.minimum(course["death"], course["follow_up_end"])
 
     def by_the_end(time: Floats) -> Floats:
-        return np.where(time <= last, time, NEVER)
+        if not is_constant(time):  # never, for everybody
+            np.putmask(time, time > last, NEVER)
+        return time
 
     # Stays go on after the end of follow-up, and keep rooms from others; the record does not.
-    times = {name: by_the_end(course[name]) for name in (*PLACES, "ready_for_harvest", "withdrawn")}
+    times = {name: by_the_end(course[name]) for name in _CUT}
     completed = (times["recovering"] < NEVER) | (times["withdrawn"] < NEVER)
     sessions = np.where(completed, fates.sessions, 0.0)
     broken_off = np.flatnonzero((times["harvesting"] < NEVER) & ~completed)
@@ -142,10 +149,11 @@ def complete(fates: Fates, course: Mapping[str, NDArray[Any]]) -> History:
     held = np.floor(last.reshape(-1)[broken_off] - begun)
     sessions.reshape(-1)[broken_off] = np.minimum(held, fates.sessions.reshape(-1)[broken_off])
     return History(
+        mobilising=course["mobilising"],
         **times,
         **{name: course[name] for name in ("relapse", "death", "follow_up_end")},
         cause=course["cause"].astype(np.int8, copy=False),
-        room=(course["room"] * (times["immunoablation"] < NEVER)).astype(np.int32),
+        room=(course["room"] * (times["immunoablation"] < NEVER)).astype(np.int32, copy=False),
         enrolled=fates.enrolled,
         age=fates.age,
         female=fates.female,

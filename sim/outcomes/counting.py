@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sim.patient.fates import Booleans
 from sim.scenario.distributions import Floats
 
+_NARROW = 32
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -36,7 +38,9 @@ def total(value: Floats, among: Booleans, before: Floats | None = None) -> Float
 
 
 def add_up(rows: Floats) -> Floats:
-    """Add to each row those before it, in place: row by row, which is faster than NumPy's way."""
+    """Add to each row those before it, in place: wide ones row by row, which is faster than NumPy's way."""
+    if rows.shape[1] <= _NARROW:
+        return np.add.accumulate(rows, axis=0, out=rows)
     for number in range(1, len(rows)):
         np.add(rows[number - 1], rows[number], out=rows[number])
     return rows

@@ -161,11 +161,11 @@ def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict
     found = {}
     for name, (among, start, end) in curves.items():
         size: Floats = np.sum(among, axis=0, dtype=np.float64)
-        found[name] = (size - _events_by(among, start, end, days), size)
+        found[name] = (size - events_by(among, start, end, days), size)
     return found
 
 
-def _events_by(among: Booleans, start: Floats, end: Floats, days: Floats) -> Floats:
+def events_by(among: Booleans, start: Floats, end: Floats, days: Floats) -> Floats:
     """Count the ends by each of some rising days from the start, shape (days, replications)."""
     ended = Some(among & (end <= start + days[-1]))
     begun, over = ended.of(start), ended.of(end)

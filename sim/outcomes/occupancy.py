@@ -6,6 +6,7 @@ queue. As in the endpoints, stays count up to the end of a patient's follow-up.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ READ_REPLICATIONS = 1000
 """First replications that are read, day by day: more would say no more about a clinic's days."""
 
 _DAYS_READ = 241
+_DAYS_COUNTED = 240
+"""Days, within the time that the clinic counts as open, on which Little's law is looked at."""
 
 
 def is_limited(scenario: Scenario) -> bool:
@@ -98,10 +101,15 @@ class Occupancy:
         arrivals = scenario.arrivals
         self._open_from = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
         self._open_until = last_arrival_day(scenario)
+        open_days = self._open_until - self._open_from
+        middles = (np.arange(_DAYS_COUNTED) + 0.5) / _DAYS_COUNTED
+        self._counted_days: Floats = self._open_from + open_days * middles
         self.first: dict[str, Step] = {}
         """The first replication's own course, by series."""
         self._used: dict[str, list[Floats]] = {}
         self._counts: dict[str, list[Counts]] = {}
+        self._present: dict[str, list[Floats]] = {}
+        """Two rows: the mean number counted on some days, and how many patients were ever there."""
 
     def add(self, history: History) -> None:
         """Add some replications; those after the first `READ_REPLICATIONS` are left out."""
@@ -115,7 +123,10 @@ class Occupancy:
             opened = np.maximum(np.where(stay.begin < NEVER, stay.begin, self._open_until), self._open_from)
             used = np.maximum(np.minimum(stay.end, self._open_until) - opened, 0.0)
             self._used.setdefault(name, []).append(np.sum(used, axis=0))
-            self._counts.setdefault(name, []).append(counts(stay, self.days))
+            counted = counts(stay, np.concatenate([self.days, self._counted_days]))
+            self._counts.setdefault(name, []).append(counted[: self.days.size])
+            seen = [np.mean(counted[self.days.size :], axis=0), np.sum(used > 0, axis=0)]
+            self._present.setdefault(name, []).append(np.array(seen))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was added, as arrays by name, for `join`."""
@@ -123,6 +134,7 @@ class Occupancy:
         for name, step in self.first.items():
             found[f"{name}.used"] = np.concatenate(self._used[name])
             found[f"{name}.counts"] = np.concatenate(self._counts[name], axis=1)
+            found[f"{name}.present"] = np.concatenate(self._present[name], axis=1)
             found[f"{name}.first_day"], found[f"{name}.first_number"] = step
         return found
 
@@ -134,6 +146,7 @@ class Occupancy:
             self.first.setdefault(name, first)
             self._used.setdefault(name, []).append(arrays[f"{name}.used"])
             self._counts.setdefault(name, []).append(arrays[f"{name}.counts"])
+            self._present.setdefault(name, []).append(arrays[f"{name}.present"])
         self.replications += arrays[f"{names[0]}.used"].size
 
     def average(self, name: str) -> float:
@@ -143,6 +156,44 @@ class Occupancy:
         """
         days = self.replications * (self._open_until - self._open_from)
         return float(np.sum(np.concatenate(self._used[name]))) / days if days > 0 else float("nan")
+
+    def half_width(self, name: str) -> float:
+        """Return half of the 95% Monte Carlo interval of `average`; not a number if one can't be told."""
+        used, open_days = np.concatenate(self._used[name]), self._open_until - self._open_from
+        if used.size < 2 or open_days <= 0:
+            return float("nan")
+        return 1.96 * float(used.std(ddof=1)) / open_days / math.sqrt(used.size)
+
+    def littles_law(self) -> pd.DataFrame:
+        """Return one row a series: how many were counted day by day, against rate times mean time.
+
+        ``counted`` is the mean number on some days from the end of the warm-up to the last arrival;
+        ``per_day`` is how many patients a day are ever there in that time, ``days`` how long each is there
+        within it, and ``expected`` their product. The first comes from counting who is there, the others from
+        adding up stays. ``mc_se`` is the standard error of the difference over replications.
+
+        Notes
+        -----
+        Little JDC. Oper Res 1961;9:383-387; over a finite time: Oper Res 2011;59:536-549.
+        """
+        open_days, rows = self._open_until - self._open_from, []
+        for name in self.first if open_days > 0 else ():
+            used = np.concatenate(self._used[name])
+            counted, present = np.concatenate(self._present[name], axis=1)
+            difference = counted - used / open_days
+            many = used.size
+            row = {
+                "series": name,
+                "per_day": float(present.mean()) / open_days,
+                "days": float(used.sum() / present.sum()) if present.any() else 0.0,
+                "expected": float(used.mean()) / open_days,
+                "counted": float(counted.mean()),
+                "mc_se": float(difference.std(ddof=1)) / many**0.5 if many > 1 else float("nan"),
+                "replications": many,
+            }
+            rows.append(row)
+        names = ("series", "per_day", "days", "expected", "counted", "mc_se", "replications")
+        return pd.DataFrame(rows, columns=list(names))
 
     def table(self) -> pd.DataFrame:
         """Return one row a series and day: mean, range over replications, and the first replication.

@@ -7,6 +7,7 @@ the last patient was followed is undefined, not carried forward, unless everybod
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ FEW_AT_RISK = 10
 
 # Survival this close to a half is a half, as in R.
 _HALF = float(np.sqrt(np.finfo(float).eps))
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +184,15 @@ def warn_if_weak(counts: Counts, survival: Floats, times: Floats, what: str) -> 
     beyond = (at_risk == 0) & (survival[-1] > 0)
     if beyond.any():
         warnings.warn(
-            f"{what} is read at {_listed(times[beyond])}, but the longest follow-up is {last:g}: it is"
-            f" undefined there. Read it at {last:g} or earlier, or follow the patients longer.",
+            f"{what} is read at {_listed(times[beyond])}, but the longest follow-up is {_below(last)}: it is"
+            f" undefined there. Read it at {_below(last)} or earlier, or follow the patients longer.",
             BeyondFollowUpWarning,
             stacklevel=3,
         )
     few = (at_risk < FEW_AT_RISK) & ~beyond
     if few.any():
         enough = counts.times[counts.at_risk >= FEW_AT_RISK]
-        earlier = f"Read it at {enough[-1]:g} or earlier" if len(enough) else "Enrol more patients"
+        earlier = f"Read it at {_below(enough[-1])} or earlier" if len(enough) else "Enrol more patients"
         warnings.warn(
             f"{what} is read at {_listed(times[few])} with {_listed(at_risk[few])} patients at risk, fewer"
             f" than {FEW_AT_RISK}. {earlier}, or give the number at risk and the interval with it.",
@@ -219,3 +221,11 @@ def _half_time(times: Floats, curve: Floats) -> float:
 
 def _listed(numbers: Iterable[float]) -> str:
     return ", ".join(f"{number:g}" for number in numbers)
+
+
+def _below(time: float) -> str:
+    """Write a time with three digits, or all before the point: rounded down, so that it is still followed."""
+    if time <= 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(time)))
+    return f"{math.floor(time * 10**decimals * (1 + _ROUNDING)) / 10**decimals:.15g}"

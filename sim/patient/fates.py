@@ -11,7 +11,8 @@ simulator starts from the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from sim.patient.luck import BLOCK, Luck
 from sim.patient.quantiles import Lanes, below, draw, uniforms, unit_exponential
 from sim.patient.streams import Stream
 from sim.scenario.distributions import Distribution, Floats
-from sim.scenario.schema import DAYS_PER_YEAR, Relapse, Scenario, TrialArrivals
+from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Relapse, Scenario, TrialArrivals
 
 Booleans: TypeAlias = NDArray[np.bool_]
 Positions: TypeAlias = NDArray[np.intp]
@@ -33,6 +34,8 @@ YesNo = TypeVar("YesNo")
 
 TILE = 128
 """Patients drawn at a time in a block of replications: working arrays that stay in the second-level cache."""
+# Poisson arrivals drawn at a time, in all replications at once.
+_GAPS = 32
 
 
 class Fate(NamedTuple, Generic[Number, YesNo]):
@@ -96,12 +99,12 @@ class _Tile:
     """
 
     def __init__(self, luck: Luck, patients: range, replications: range) -> None:
-        self._luck, self._patients, self._replications = luck, patients, replications
+        self._luck, self.patients, self.replications = luck, patients, replications
         self.shape = (len(patients), len(replications))
 
     def lanes(self, stream: Stream, occurrence: int = 0) -> Lanes:
         """Return this tile's lanes of a stream."""
-        return self._luck.lanes(stream, self._patients, self._replications, occurrence)
+        return self._luck.lanes(stream, self.patients, self.replications, occurrence)
 
     def value(self, stream: Stream, distribution: Distribution, occurrence: int = 0) -> Floats:
         """Return draws from a distribution by its inverse; a fixed one needs no luck."""
@@ -115,7 +118,7 @@ class _Tile:
         """Return draws of the chosen alone."""
         if distribution.dist == "fixed" or not chosen.size:
             return np.full(chosen.size, distribution.value if distribution.dist == "fixed" else 0.0)
-        return draw(distribution, self.lanes(stream, occurrence).reshape(-1)[chosen])
+        return draw(distribution, self.lanes(stream, occurrence).take(chosen))
 
     def yes(self, stream: Stream, probability: float) -> Booleans:
         """Return whether the event happens: its uniform lies below the probability."""
@@ -127,7 +130,7 @@ class _Tile:
         """Return whether the event happens to each of the chosen."""
         if probability == 0.0 or not chosen.size:
             return np.zeros(chosen.size, dtype=np.bool_)
-        return below(self.lanes(stream).reshape(-1)[chosen], probability)
+        return below(self.lanes(stream).take(chosen), probability)
 
     def budget(self, stream: Stream) -> Floats:
         """Return unit-exponential budgets."""
@@ -146,10 +149,11 @@ class _Tile:
         """Return who spends the budget of a constant hazard in a time, or hardly later, and when."""
         if hazard == 0:
             return np.zeros(0, dtype=np.intp), np.zeros(0)
-        lanes = self.lanes(stream).reshape(-1)
+        lanes = self.lanes(stream)
         # A little more than the chance, so that rounding leaves nobody out; the caller knows who is in time.
         chosen = np.flatnonzero(below(lanes, float(-np.expm1(-hazard * longest)) * (1 + 1e-9) + 1e-9))
-        return chosen, unit_exponential(lanes[chosen]) / hazard
+        with np.errstate(over="ignore"):  # as in `spent`
+            return chosen, unit_exponential(lanes.take(chosen)) / hazard
 
     def full(self, value: float) -> Floats:
         """Return the same value for everybody, to begin with."""
@@ -173,31 +177,60 @@ def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
     Fates
         With Poisson arrivals, patients who would come after the last day enrol never.
     """
-    tiles = list(draw_tiles(scenario, luck, replications))
-    if len(tiles) == 1:
-        return tiles[0]
-    return Fate._make(_joined(arrays) for arrays in zip(*tiles, strict=True))
-
-
-def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Join the arrays of tiles; a value that holds for everybody stays one."""
-    if any(array.strides != (0, 0) for array in arrays):
-        return np.concatenate(arrays)
-    return np.broadcast_to(arrays[0][0, 0], (sum(len(array) for array in arrays), arrays[0].shape[1]))
+    arrivals = _arrivals(scenario, luck, replications)
+    shape = (arrivals.patients, len(replications))
+    whole: list[NDArray[Any]] = []
+    for rows in _rows(arrivals.patients):
+        for block in _blocks(replications):
+            columns = slice(block.start - replications.start, block.stop - replications.start)
+            tile = _Tile(luck, rows, block)
+            fates = _draw_tile(scenario, tile, arrivals.of(tile))
+            if tile.shape == shape:
+                return fates
+            whole = whole or [_room_for(part, shape) for part in fates]
+            # What is drawn goes to its place at once, while it is in the cache.
+            for array, part in zip(whole, fates, strict=True):
+                if not is_constant(part):
+                    array[rows.start : rows.stop, columns] = part
+    return Fate._make(whole)
 
 
 def draw_tiles(scenario: Scenario, luck: Luck, replications: range) -> Iterator[Fates]:
-    """Draw the fates of `draw_fates`, some patients after others, in arrays that stay in the cache."""
-    if isinstance(scenario.arrivals, TrialArrivals):
-        days, patients = None, scenario.cohort.patients
-    else:
-        days = _poisson_days(scenario, luck, replications)
-        patients = len(days)
-    at_once = max(TILE * BLOCK // max(len(replications), BLOCK), 1)
-    for first in range(0, patients, at_once):
-        some = range(first, min(first + at_once, patients))
-        fates = _draw_tile(scenario, _Tile(luck, some, replications))
-        yield fates if days is None else fates._replace(enrolled=days[first : some.stop])
+    """Draw the fates of `draw_fates`, some patients after others, in arrays that stay in the cache.
+
+    Parameters
+    ----------
+    replications
+        Consecutive, of one block of luck.
+    """
+    arrivals = _arrivals(scenario, luck, replications)
+    for rows in _rows(arrivals.patients):
+        tile = _Tile(luck, rows, replications)
+        yield _draw_tile(scenario, tile, arrivals.of(tile))
+
+
+def _blocks(replications: range) -> Iterator[range]:
+    """Cut replications where one block of luck ends and the next begins."""
+    first = replications.start
+    while first < replications.stop:
+        last = min(first + BLOCK - first % BLOCK, replications.stop)
+        yield range(first, last)
+        first = last
+
+
+def _rows(patients: int) -> Iterator[range]:
+    """Cut patients into those who are drawn at a time."""
+    return (range(first, min(first + TILE, patients)) for first in range(0, patients, TILE))
+
+
+def is_constant(array: NDArray[Any]) -> bool:
+    """Return whether an array was made as one value for everybody."""
+    return array.strides == (0, 0)
+
+
+def _room_for(part: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Return an array for parts of a kind; a value that holds for everybody stays one."""
+    return np.broadcast_to(part[0, 0], shape) if is_constant(part) else np.empty(shape, dtype=part.dtype)
 
 
 def expected_patients(scenario: Scenario) -> int:
@@ -217,33 +250,68 @@ def last_arrival_day(scenario: Scenario) -> float:
     return arrivals.warm_up_days + arrivals.years * DAYS_PER_YEAR
 
 
-def _poisson_days(scenario: Scenario, luck: Luck, replications: range) -> Floats:
-    """Return days of enrolment, never after the last day, for the patients of the busiest replication."""
-    last = last_arrival_day(scenario)
-    patients = expected_patients(scenario)
-    while True:
-        days: Floats = np.cumsum(_enrolment(scenario, _Tile(luck, range(patients), replications)), axis=0)
-        if np.all(days[-1] > last):
-            break
-        patients *= 2
-    came = days <= last
-    present = int(np.max(np.sum(came, axis=0), initial=1))
-    return np.where(came, days, NEVER)[:present]
+@dataclass(frozen=True, slots=True)
+class _TrialDays:
+    """A trial's days of enrolment, which are drawn when they are needed."""
+
+    arrivals: TrialArrivals
+    patients: int
+
+    def of(self, tile: _Tile) -> Floats:
+        """Return the days of a tile."""
+        share = uniforms(tile.lanes(Stream.ARRIVAL)) ** (1.0 / self.arrivals.power)
+        return np.asarray(self.arrivals.window_days * share)
 
 
-def _draw_tile(scenario: Scenario, tile: _Tile) -> Fates:
+class _PoissonDays:
+    """Poisson arrivals' days of enrolment: sums of gaps, so all are drawn before anything else is.
+
+    After the last day they are never, and there are as many as the busiest replication has.
+    """
+
+    def __init__(self, arrivals: PoissonArrivals, luck: Luck, replications: range, last: float) -> None:
+        self._first = replications.start
+        parts: list[Floats] = []
+        day = np.zeros(len(replications))
+        while np.any(day <= last):
+            some = range(_GAPS * len(parts), _GAPS * (len(parts) + 1))
+            days = _Tile(luck, some, replications).budget(Stream.ARRIVAL)
+            days *= DAYS_PER_YEAR / arrivals.per_year
+            # Row by row: NumPy takes seven times as long to sum down columns.
+            for row in days:
+                day = np.add(row, day, out=row)
+            parts.append(days)
+        drawn = np.concatenate(parts)
+        self.patients = max(int(np.count_nonzero(np.min(drawn, axis=1) <= last)), 1)
+        came = drawn[: self.patients]
+        self._days = np.where(came <= last, came, NEVER)
+
+    def of(self, tile: _Tile) -> Floats:
+        """Return the days of a tile."""
+        patients, replications = tile.patients, tile.replications
+        columns = slice(replications.start - self._first, replications.stop - self._first)
+        return self._days[patients.start : patients.stop, columns]
+
+
+def _arrivals(scenario: Scenario, luck: Luck, replications: range) -> _TrialDays | _PoissonDays:
+    if isinstance(scenario.arrivals, TrialArrivals):
+        return _TrialDays(scenario.arrivals, scenario.cohort.patients)
+    return _PoissonDays(scenario.arrivals, luck, replications, last_arrival_day(scenario))
+
+
+def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
     age = tile.value(Stream.AGE, scenario.cohort.age_years)
     female = tile.yes(Stream.SEX, scenario.cohort.female)
     mobilisation_days, infected, infection, infection_death = _mobilisation(scenario, tile)
     sessions, collected, slot_days, marrow_days, harvest_fails = _harvest(scenario, tile)
     aplasia_days = tile.value(Stream.APLASIA_DURATION, scenario.aplasia.duration_days)
     aplasia_infection, late_infection, death, stay_days = _after_reinfusion(scenario, tile, aplasia_days)
-    responds = ~tile.yes(Stream.RESPONSE, scenario.response.non_response)
-    relapse = _relapse(scenario.relapse, tile, aplasia_days)
+    responds, relapse_days = _response(scenario, tile, aplasia_days)
+    immunoablation_days = tile.value(Stream.IMMUNOABLATION_DURATION, scenario.immunoablation.duration_days)
     extra = scenario.background.extra_per_year
     with_extra = extra.remission > 0 or extra.relapsed > 0
     return Fate(
-        enrolled=_enrolment(scenario, tile),
+        enrolled=enrolled,
         age=age,
         female=female,
         background_days=_background(scenario, tile, age, female),
@@ -258,8 +326,8 @@ def _draw_tile(scenario: Scenario, tile: _Tile) -> Fates:
         marrow_days=marrow_days,
         harvest_fails=harvest_fails,
         recovery_days=_recovery(scenario, tile, infected),
-        immunoablation_days=tile.value(Stream.IMMUNOABLATION_DURATION, scenario.immunoablation.duration_days),
-        toxicity_days=tile.spent(Stream.TOXICITY, scenario.immunoablation.toxicity_per_day),
+        immunoablation_days=immunoablation_days,
+        toxicity_days=_toxicity(scenario, tile, immunoablation_days + aplasia_days),
         aplasia_days=aplasia_days,
         aplasia_infection=aplasia_infection,
         late_infection=late_infection,
@@ -267,16 +335,8 @@ def _draw_tile(scenario: Scenario, tile: _Tile) -> Fates:
         stay_days=stay_days,
         turnaround_days=tile.value(Stream.ROOM_TURNAROUND, scenario.clinic.room_turnaround_days),
         responds=responds,
-        relapse_days=relapse if scenario.response.non_response == 0 else np.where(responds, relapse, NEVER),
+        relapse_days=relapse_days,
     )
-
-
-def _enrolment(scenario: Scenario, tile: _Tile) -> Floats:
-    """Return days of enrolment (trial) or gaps between neighbours (Poisson)."""
-    arrivals = scenario.arrivals
-    if isinstance(arrivals, TrialArrivals):
-        return arrivals.window_days * uniforms(tile.lanes(Stream.ARRIVAL)) ** (1.0 / arrivals.power)
-    return tile.budget(Stream.ARRIVAL) * (DAYS_PER_YEAR / arrivals.per_year)
 
 
 def _background(scenario: Scenario, tile: _Tile, age: Floats, female: Booleans) -> Floats:
@@ -297,10 +357,10 @@ def _mobilisation(scenario: Scenario, tile: _Tile) -> tuple[Floats, Positions, F
     who, after = tile.spent_within(
         Stream.MOBILISATION_INFECTION, infection.hazard_per_day, infection.window_days
     )
-    lasts = days.reshape(-1)[who]
+    lasts = days.take(who)
     at = (lasts - np.minimum(infection.window_days, lasts)) + after
     in_time = at < lasts
-    who, at = who[in_time], at[in_time]
+    who, at = who.compress(in_time), at.compress(in_time)
     fatal = tile.yes_of(who, Stream.MOBILISATION_INFECTION_FATAL, infection.case_fatality)
     onset.reshape(-1)[who] = at
     death.reshape(-1)[who[fatal]] = at[fatal] + infection.days_to_death
@@ -321,9 +381,9 @@ def _harvest(scenario: Scenario, tile: _Tile) -> tuple[Floats, Floats, Floats, F
     for session in range(1, harvest.max_sessions):
         if not short.size:
             break
-        so_far = got[short] + tile.value_of(short, Stream.HARVEST_YIELD, yields, session)
+        so_far = got.take(short) + tile.value_of(short, Stream.HARVEST_YIELD, yields, session)
         got[short], held[short] = so_far, session + 1.0
-        short = short[so_far < target]
+        short = short.compress(so_far < target)
     marrow_days.reshape(-1)[short] = harvest.marrow.days
     fails.reshape(-1)[short] = tile.yes_of(short, Stream.MARROW_FAILURE, harvest.marrow.failure)
     return sessions, collected, sessions, marrow_days, fails
@@ -346,30 +406,49 @@ def _after_reinfusion(
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return onset in aplasia, late onset, first infection death and discharge, from reinfusion."""
     infection, late = scenario.aplasia.infection, scenario.late_infection
-    aplasia, fatality = aplasia_days.reshape(-1), infection.case_fatality
+    fatality = infection.case_fatality
     onset, late_onset, death = (tile.full(NEVER) for _ in range(3))
     stay = aplasia_days + tile.value(Stream.DISCHARGE_DELAY, scenario.aplasia.discharge_delay_days)
 
     hazard = infection.hazard_per_day * infection.ward_relative_risk
-    who, at = tile.spent_within(Stream.APLASIA_INFECTION, hazard, float(aplasia.max(initial=0.0)))
-    in_time = at < aplasia[who]
-    who, at = who[in_time], at[in_time]
+    who, at = tile.spent_within(Stream.APLASIA_INFECTION, hazard, float(aplasia_days.max(initial=0.0)))
+    in_time = at < aplasia_days.take(who)
+    who, at = who.compress(in_time), at.compress(in_time)
     fatal = tile.yes_of(who, Stream.APLASIA_INFECTION_FATAL, fatality)
     ill_days = np.full(who.size, infection.days_to_death)
     ill_days[~fatal] = tile.value_of(who[~fatal], Stream.APLASIA_INFECTION_DURATION, infection.duration_days)
     onset.reshape(-1)[who] = at
     death.reshape(-1)[who[fatal]] = at[fatal] + infection.days_to_death
-    stay.reshape(-1)[who] = np.maximum(stay.reshape(-1)[who], at + ill_days)
+    stay.reshape(-1)[who] = np.maximum(stay.take(who), at + ill_days)
 
     who, after = tile.spent_within(Stream.LATE_INFECTION, late.hazard_per_day, late.until_day)
-    at = aplasia[who] + after
+    at = aplasia_days.take(who) + after
     in_time = at < late.until_day
-    who, at = who[in_time], at[in_time]
+    who, at = who.compress(in_time), at.compress(in_time)
     fatal = tile.yes_of(who, Stream.LATE_INFECTION_FATAL, fatality)
     late_onset.reshape(-1)[who] = at
     late_death = at[fatal] + infection.days_to_death
     death.reshape(-1)[who[fatal]] = np.minimum(death.reshape(-1)[who[fatal]], late_death)
     return onset, late_onset, death, stay
+
+
+def _toxicity(scenario: Scenario, tile: _Tile, engraftment: Floats) -> Floats:
+    """Return the start of immunoablation to death from toxicity, for whom it may come before engraftment."""
+    hazard, toxicity = scenario.immunoablation.toxicity_per_day, tile.full(NEVER)
+    who, at = tile.spent_within(Stream.TOXICITY, hazard, float(engraftment.max(initial=0.0)) + 1.0)
+    # A day more than enough, so that rounding of the clinic's days decides as if it were there for everybody.
+    in_time = at <= engraftment.take(who) + 1.0
+    toxicity.reshape(-1)[who.compress(in_time)] = at.compress(in_time)
+    return toxicity
+
+
+def _response(scenario: Scenario, tile: _Tile, aplasia_days: Floats) -> tuple[Booleans, Floats]:
+    """Return who responds, and reinfusion to relapse."""
+    relapse, non_response = _relapse(scenario.relapse, tile, aplasia_days), scenario.response.non_response
+    if non_response == 0:
+        return np.broadcast_to(np.True_, tile.shape), relapse
+    responds = ~tile.yes(Stream.RESPONSE, non_response)
+    return responds, np.where(responds, relapse, NEVER)
 
 
 def _relapse(relapse: Relapse, tile: _Tile, aplasia_days: Floats) -> Floats:
@@ -378,8 +457,10 @@ def _relapse(relapse: Relapse, tile: _Tile, aplasia_days: Floats) -> Floats:
     if relapse.dist == "log_logistic":  # H(x) = log(1 + (x / scale)^shape)
         budget = np.expm1(budget)
     with np.errstate(over="ignore"):
-        latent = relapse.start_day + DAYS_PER_YEAR * relapse.scale_years * budget ** (1.0 / relapse.shape)
-    return np.maximum(latent, aplasia_days)
+        latent = budget ** (1.0 / relapse.shape)
+        latent *= DAYS_PER_YEAR * relapse.scale_years
+    latent += relapse.start_day
+    return np.maximum(latent, aplasia_days, out=latent)
 
 
 def by_replication(fates: Fates) -> Iterator[list[Fate[float, bool]]]:

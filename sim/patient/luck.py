@@ -25,9 +25,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.patient.quantiles import uniforms
 from sim.patient.streams import MAX_SEED, Stream
-from sim.scenario.distributions import Floats
 
 BLOCK = 256
 _STEPS = 32
@@ -110,7 +108,3 @@ class Luck:
             first, last = max(replications.start - block * BLOCK, 0), replications.stop - block * BLOCK
             parts.append(self.words(stream, patients, block, occurrence)[:, first : min(last, BLOCK)])
         return np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-    def uniforms(self, stream: Stream, patients: range, replications: range, occurrence: int = 0) -> Floats:
-        """Return uniforms, addressed and shaped as `lanes`."""
-        return uniforms(self.lanes(stream, patients, replications, occurrence))

@@ -33,8 +33,8 @@ def uniforms(lanes: Lanes) -> Floats:
 
 def unit_exponential(lanes: Lanes) -> Floats:
     """Return -log(1 - u)."""
-    budget = uniforms(lanes)
-    np.negative(budget, out=budget)
+    budget: Floats = np.multiply(lanes, -(2.0**-32))
+    budget -= 2.0**-33
     np.log1p(budget, out=budget)
     return np.negative(budget, out=budget)
 
@@ -73,7 +73,7 @@ class Interpolated:
         value += self._start.take(cell)
         # Unsigned: lanes below the first cell wrap around and count as far above the last.
         outer = np.flatnonzero(lanes - np.uint32(_OUTER) >= np.uint32(2**32 - 2 * _OUTER))
-        value.reshape(-1)[outer] = self._quantile(uniforms(lanes.reshape(-1)[outer]))
+        value.reshape(-1)[outer] = self._quantile(uniforms(lanes.take(outer)))
         return value
 
 

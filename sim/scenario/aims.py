@@ -105,7 +105,7 @@ def _prior_problems(scenario: Scenario) -> Iterator[str]:
         what = f"[[prior]] number {number}: {prior.key}"
         parameter = parameters().get(prior.key)
         if parameter is None:
-            yield f"{what}: {unknown_key(prior.key)}"
+            yield f"[[prior]] number {number}: {unknown_key(prior.key)}"
         elif parameter.numbers is None or parameter.choices or parameter.numbers.whole:
             yield f"{what}: a prior needs a parameter that is a number; it is a {parameter.type_text}"
         elif keys.count(prior.key) > 1:
@@ -123,7 +123,9 @@ def _alternative_problems(scenario: Scenario) -> Iterator[str]:
             if key not in keys:
                 yield unknown(
                     f'{what}: fixed has "{key}", which has no prior',
-                    key, keys, f"priors are for {', '.join(keys)}",
+                    key, keys,
+                    f"priors are for {', '.join(keys)}; a file with priors of its own needs alternatives of "
+                    "its own too, or alternative = []",
                 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.scenario.aims import unread_targets
-from sim.scenario.evidence import cite
+from sim.scenario.evidence import cite, is_assumed
 from sim.scenario.inherit import SET
 from sim.scenario.load import DEFAULT, Loaded, load
 from sim.scenario.merging import used_parameters
@@ -45,7 +45,7 @@ def source_and_status(loaded: Loaded, key: str) -> tuple[str, str]:
     source = parameters()[key].source if origin == DEFAULT else loaded.scenario.sources.get(key)
     if source is None:
         return f"{origin}: no source given", "assumption"
-    return source, "assumption" if source.lower().startswith("assumption") else "evidence"
+    return source, "assumption" if is_assumed(source) else "evidence"
 
 
 def _inherited_from(loaded: Loaded, key: str) -> str:

@@ -269,6 +269,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
+NEVER_TRANSPLANTED = "never_transplanted"
+"""Why a figure says nothing about patients who are never to be transplanted."""
+
+OF_TRANSPLANTS = ("pre_transplant_mortality", "disease_free_survival_enrolled")
+"""What counts something else in a cohort at home, where nobody awaits a reinfusion or has a remission."""
+
 DENOMINATORS = tuple(dict.fromkeys(endpoint.denominator for endpoint in ENDPOINTS))
 """What endpoints are out of, each once."""
 

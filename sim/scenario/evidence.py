@@ -79,3 +79,8 @@ def cite(text: str) -> str:
     """Return the short references of the evidence that a text names, each once."""
     known = (all_evidence()[name] for name in ids_in(text) if name in all_evidence())
     return "; ".join(dict.fromkeys(item.reference for item in known))
+
+
+def is_assumed(source: str) -> bool:
+    """Tell whether a source says that nobody has published the value."""
+    return source.strip().lower().startswith("assumption")

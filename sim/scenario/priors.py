@@ -16,7 +16,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.tables import Table
 
 _Positive = Annotated[float, Field(gt=0, le=1e9)]
-_SHARES = (1e-300, 1 - 2**-53)  # the ends have infinite quantiles
+_SHARES = (1e-30, 1 - 2**-53)  # the ends have infinite quantiles, and a beta's go astray before
 FAMILIES = {"lognormal": ("median", "sigma"), "beta": ("a", "b"), "uniform": ("low", "high")}
 """The families of priors and what each needs; a beta may have a scale too."""
 
@@ -50,6 +50,9 @@ class Prior(Table):
     def of_normal(self, z: Floats, most: float = np.inf) -> Floats:
         """Return the values at standard normal scores, of the part of the prior up to a limit."""
         share = np.clip(special.ndtr(z) * self.share_below(most), *_SHARES)
+        return np.asarray(np.minimum(self._quantile(share), most))  # rounding could lift it over the limit
+
+    def _quantile(self, share: Floats) -> Floats:
         if self.dist == "lognormal":
             return np.asarray(self._number("median") * np.exp(self._number("sigma") * special.ndtri(share)))
         if self.dist == "beta":

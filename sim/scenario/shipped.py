@@ -78,3 +78,33 @@ def locate(reference: str, beside: Path | None = None, kind: Kind = "scenario") 
         if ((beside or Path()) / candidate).is_file():
             meant = f"; for the file here write ./{candidate};"
     raise RequestError(f'unknown {kind} "{reference}"{meant} shipped are {", ".join(shipped_names(kind))}')
+
+
+def shipped_posteriors() -> dict[str, Path]:
+    """Return the shipped posteriors by the name of the scenario that each is of."""
+    packaged = Path(__file__).parent / "data" / "posteriors"
+    if packaged.is_dir():
+        return {path.stem: path for path in sorted(packaged.glob("*.csv"))}
+    reference = Path(__file__).parents[2] / "results" / "reference"
+    return {path.parent.name: path for path in sorted(reference.glob("*/posterior.csv"))}
+
+
+def locate_posterior(reference: str) -> Path:
+    """Find the posterior that a reference means: a path with a slash or that ends in .csv, or a shipped one.
+
+    Raises
+    ------
+    RequestError
+        None of that name is shipped. Whether a path exists is found out on reading it.
+    """
+    if "/" in reference or os.sep in reference or reference.endswith(".csv"):
+        return Path(reference)
+    shipped = shipped_posteriors()
+    if reference in shipped:
+        return shipped[reference]
+    near = nearest(reference, tuple(shipped))
+    meant = f"; did you mean {near}?" if near else ";"
+    raise RequestError(
+        f'--posterior "{reference}": no such posterior{meant} shipped are {", ".join(shipped) or "none"}; '
+        "a path has a slash or ends in .csv"
+    )

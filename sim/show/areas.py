@@ -11,9 +11,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from sim.outcomes.courses import Of
 from sim.scenario.distributions import Floats
+from sim.scenario.schema import Scenario
+from sim.show.formats import format_share
 from sim.show.lane_drawing import Look
+from sim.show.scenario_words import replication
 from sim.show.style import INK, NOTE_SIZE, spread
+from sim.study.shares import Shares
 
 _SHOWN = 5e-4
 """Shares that stay below are not drawn."""
@@ -87,3 +92,19 @@ def _inside(heights: Sequence[float], gap: float) -> list[float]:
     for place, index in enumerate(reversed(order)):
         moved[index] = min(moved[index], 1 - gap * (place + 0.4))
     return moved
+
+
+def last_share(shares: Shares, of: Of, what: str) -> str:
+    """Write the last share with the digits that its Monte Carlo error allows."""
+    return format_share(*shares.last(of, what))
+
+
+def counted_note(shares: Shares, scenario: Scenario, drawn: Sequence[Of]) -> str:
+    """Say how many stand behind areas, and how large their Monte Carlo error is."""
+    words, many = replication(scenario), shares.replications
+    of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
+    if shares.draws:
+        of = f"{many:,} {words.virtual} under {shares.draws:,} draws of the posterior"
+    text = f"Areas: the whole courses of {shares.patients:,} patients of {of}, nobody censored"
+    width = max(shares.half_width(each) for each in drawn)
+    return f"{text}; their 95% Monte Carlo error is at most \N{PLUS-MINUS SIGN}{100 * width:.2g} points."

@@ -34,10 +34,10 @@ from sim.study.estimates import clopper_pearson
 
 # Rows below this get a panel with its own, wider scale: 2% would be a dot beside 84%.
 _LOW = 0.15
-_ROW, _AXIS, _KEY, _GAP = 0.62, 0.4, 0.42, 0.08
+_ROW, _AXIS, _KEY, _KEY_LINE, _GAP = 0.62, 0.4, 0.42, 0.24, 0.08
 _NAMES, _PUBLISHED, _SIMULATED, _VALUES, _BETWEEN, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 0.5, 1.55
 _JOINED = "\N{NO-BREAK SPACE}"
-_RANGE = "#bccbdc"
+_RANGE, _POSTERIOR = "#bccbdc", "#7f9dc0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,9 @@ class Aim:
     def extent(self) -> float:
         """The largest figure drawn in the row."""
         row = self.row
-        drawn = (row.target, row.mc_upper, row.trial_upper, *(self.published_interval or ()))
+        drawn = (
+            row.target, row.mc_upper, row.posterior_upper, row.trial_upper, *(self.published_interval or ())
+        )  # fmt: skip
         return max((value for value in drawn if not math.isnan(value)), default=0.0)
 
 
@@ -98,13 +100,14 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
         return empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
     low = [aim for aim in shares if max(aim.row.target, aim.row.estimate) <= _LOW]
     panels = [panel for panel in (low, [aim for aim in shares if aim not in low]) if panel]
-    height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+    key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
+    height = key + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
     width = 0.44 + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
-    page = sheet(_finding(aims), _lines(scenario), notes, width, height)
+    page = sheet(_finding(aims), _lines(scenario, drawn=_drawn(aims)), notes, width, height)
     _headings(page, shares)
     reach = _reach(shares)
-    bottom = height - _KEY
+    bottom = height - key
     for panel in panels:
         bottom -= _ROW * len(panel)
         _draw_panel(page, panel, bottom, reach, low=panel is low)
@@ -114,7 +117,8 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
 
 def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
-    top = page.height - _KEY + 0.09
+    up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
+    top = page.height - _KEY - up + 0.09
     words = page.axes(0.22, top, page.width - 0.44, 0.3)
     words.set_axis_off()
     words.set_xlim(0, page.width - 0.44)
@@ -125,11 +129,14 @@ def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
     marks: list[Artist] = [_mark("D", INK, "published")] if any(not aim.row.assumed for aim in shares) else []
     if any(aim.row.assumed for aim in shares):
         marks.append(_mark("D", "white", "assumed"))
-    marks += [_mark("o", BLUE, "simulated"), Patch(color=_RANGE, label="range of one trial")]
+    marks.append(_mark("o", BLUE, "simulated"))
+    if _drawn(shares):
+        marks.append(Patch(color=_POSTERIOR, label="posterior 95%"))
+    marks.append(Patch(color=_RANGE, label="range of one trial"))
     words.legend(
         handles=marks,
         loc="lower left",
-        bbox_to_anchor=(_NAMES + _PUBLISHED + _SIMULATED, 0.02),
+        bbox_to_anchor=(_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3),
         bbox_transform=words.transData,
         ncols=len(marks),
         fontsize=NOTE_SIZE + 0.5,
@@ -139,6 +146,11 @@ def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
         borderaxespad=0,
         borderpad=0,
     )
+
+
+def _drawn(aims: Sequence[Aim]) -> bool:
+    """Tell whether the figures are means over draws of a posterior."""
+    return any(aim.row.drawn for aim in aims)
 
 
 def _mark(marker: str, fill: str, text: str) -> Line2D:
@@ -204,6 +216,7 @@ def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
     row, above, below = aim.row, y - 0.16, y + 0.16
     if not math.isnan(row.trial_lower):
         axis.barh(below, row.trial_upper - row.trial_lower, 0.26, row.trial_lower, color=_RANGE)
+    _draw_posterior(axis, row, below, 0.0)
     if aim.published_interval is not None:
         axis.plot(aim.published_interval, (above, above), color=INK, lw=1.4)
     axis.plot(
@@ -220,10 +233,17 @@ def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
     axis.plot(row.estimate, below, marker="o", ms=6.5, mfc=BLUE, mec="white", clip_on=False, zorder=4)
 
 
+def _draw_posterior(axis: Axes, row: Row, y: float, less: float) -> None:
+    if row.drawn:
+        width = row.posterior_upper - row.posterior_lower
+        axis.barh(y, width, 0.13, row.posterior_lower - less, color=_POSTERIOR)
+
+
 def _draw_difference(axis: Axes, row: Row, y: int) -> None:
     if math.isnan(row.estimate):
         return
     difference = row.estimate - row.target
+    _draw_posterior(axis, row, y, row.target)
     axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=BLUE, lw=2.4)
     axis.plot(difference, y, marker="o", ms=6.5, mfc=BLUE, mec="white", zorder=4)
     text = format_difference(row.endpoint, difference, row.half_width)
@@ -242,7 +262,11 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
 
 def _reach(shares: Sequence[Aim]) -> float:
     """Return the half width of the panel of differences: a little beyond the farthest interval."""
-    ends = [end - aim.row.target for aim in shares for end in (aim.row.mc_lower, aim.row.mc_upper)]
+    ends = [
+        end - aim.row.target
+        for aim in shares
+        for end in (aim.row.mc_lower, aim.row.mc_upper, aim.row.posterior_lower, aim.row.posterior_upper)
+    ]
     return 1.15 * max((abs(end) for end in ends if not math.isnan(end)), default=0.01)
 
 
@@ -253,13 +277,12 @@ def _finding(aims: Sequence[Aim]) -> str:
         return "No target can be compared: nobody is at risk"
     missed = [row for row in known if not row.agrees]
     met = len(known) - len(missed)
-    text = f"{met} of {len(aims)} targets met within Monte Carlo{_JOINED}error"
+    what = f"met within Monte Carlo{_JOINED}error"
+    if any(row.drawn for row in known):
+        what = "within the posterior's 95%"
+    text = f"{met} of {len(aims)} targets {what}"
     if met == len(aims):
-        text = (
-            text.replace(f"{met} of", "All")
-            if met > 1
-            else f"The target is met within Monte Carlo{_JOINED}error"
-        )
+        text = text.replace(f"{met} of", "All") if met > 1 else f"The target is {what}"
     far = [row for row in missed if row.endpoint.kind == "share"]
     if far:
         worst = max(far, key=lambda row: abs(row.estimate - row.target))
@@ -271,7 +294,15 @@ def _finding(aims: Sequence[Aim]) -> str:
     return text
 
 
-def _lines(scenario: Scenario) -> list[str]:
+def _lines(scenario: Scenario, *, drawn: bool) -> list[str]:
+    if drawn:
+        return [
+            scenario.title,
+            "Simulated figures are means over draws of the posterior, with their 95% Monte Carlo interval as "
+            "a line. Dark bars: the posterior's 95%, what the calibrated trial leaves open about the "
+            "parameters. Pale bars: 95% of virtual trials of this size, as each would report the figure, "
+            "which hold the posterior too.",
+        ]
     return [
         scenario.title,
         "Simulated figures and differences carry their 95% Monte Carlo interval, which more replications "
@@ -287,6 +318,7 @@ def _mean_text(aim: Aim) -> str:
         f"{name} {written}"
         for name, written in (
             ("Monte Carlo", format_range(row.endpoint, row.mc_lower, row.mc_upper)),
+            ("posterior", row.posterior_text),
             ("one trial", format_range(row.endpoint, row.trial_lower, row.trial_upper)),
         )
         if written

@@ -16,9 +16,10 @@ from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Cause, Place
 from sim.outcomes.occupancy import READ_REPLICATIONS, is_limited
 from sim.patient.streams import Stream
 from sim.scenario.endpoints import ENDPOINTS
-from sim.scenario.evidence import all_evidence, ids_in
+from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.show.formats import format_parameter
+from sim.show.scenario_words import replication
 
 REFERENCE = "Monks T et al. J Simulation 2019;13:55-67. doi:10.1080/17477778.2018.1442155"
 
@@ -115,12 +116,13 @@ def _purpose(facts: Facts) -> Parts:
 
 
 def _outputs(facts: Facts) -> Parts:
+    words = replication(facts.scenario)
     yield Said(f"{len(ENDPOINTS)} endpoints, each with its definition and denominator.", "endpoints")
     yield Said(
         "Estimates are ratios of sums over replications, from histories without censoring. Their Monte "
         "Carlo error is that of a ratio estimator over replications; shares get Wilson's interval at the "
-        "effective number that it implies. The range of one trial is the 2.5% to 97.5% range of what "
-        "single virtual trials report at their data cut."
+        f"effective number that it implies. The range of one {words.what} is the 2.5% to 97.5% range of "
+        f"what single {words.virtual} report {words.when.replace('its', 'their')}."
     )
     limited = is_limited(facts.scenario)
     if limited:
@@ -268,6 +270,16 @@ def _preprocessing(facts: Facts) -> Parts:
 
 def _inputs(facts: Facts) -> Parts:
     yield Said(f"{len(facts.rows)} parameters with value, distribution, unit and source.", "scenario")
+    posterior = facts.manifest["posterior"]
+    if posterior is not None:
+        held = (
+            f"; held at the scenario's own value: {', '.join(posterior['held'])}" if posterior["held"] else ""
+        )
+        yield Said(
+            f"Parameters drawn jointly from the posterior of a calibration ({posterior['file']}, SHA-256 "
+            f"{posterior['sha256']}): {', '.join(posterior['free'])}{held}. The posterior's 95% interval of "
+            "a figure is that of its estimates under single draws, less their own Monte Carlo error."
+        )
     yield Missing("Why each family of distributions was preferred to others is not recorded.")
 
 
@@ -277,7 +289,7 @@ def _assumptions(facts: Facts) -> Parts:
     if assumed:
         yield Said(f"{len(assumed)} of {len(facts.rows)} values are assumptions: {names}.", "scenario")
     for target in facts.scenario.target:
-        if target.source.lower().startswith("assumption"):
+        if is_assumed(target.source):
             yield Said(f"Assumed target: {target.endpoint} = {target.value:g} ({target.source}).")
     yield Said(LEFT_OUT)
 
@@ -307,7 +319,10 @@ def _run_length(facts: Facts) -> Parts:
 
 def _estimation(facts: Facts) -> Parts:
     manifest = facts.manifest
-    yield Said(f"{manifest['replications']:,} independent replications under seed {manifest['seed']}.")
+    under = ""
+    if manifest["draws"] is not None:
+        under = f", spread over {manifest['draws']:,} draws of a posterior, each with luck of its own"
+    yield Said(f"{manifest['replications']:,} independent replications under seed {manifest['seed']}{under}.")
     if manifest["precision"]:
         yield Said(f"Replicated until precise: {manifest['precision']}.")
     else:

@@ -28,22 +28,25 @@ from sim.show.comparison_words import (
     range_sentence,
 )
 from sim.show.differences_plot import differences_figure, pairs
+from sim.show.posterior_words import FIRST_DRAW
 from sim.show.style import save
 from sim.show.swimmer_plot import paired_swimmer_figure
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.compare import Compared, obstacles, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
+from sim.study.estimates import Z95
 from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, warn_of_weak_figures
 from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED, Change
-from sim.study.request import precision_text, request_for
+from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.run import FORMAT
 
 _MOST_ROWS = 40
+_POINTS = "Differences of per cent are percentage points."
 _NOTE = (
-    "Differences of per cent are percentage points. Their intervals are Monte Carlo error, which more "
+    f"{_POINTS} Their intervals are Monte Carlo error, which more "
     "replications narrow; what is not known about the parameters is not in them."
 )
 _PAIRED_NOTE = (
@@ -78,6 +81,8 @@ class Comparison:
         By scenario, the values of the ranges at which all tables but ``ranges`` hold; empty without a range.
     sentences
         What was found, in words, by scenario.
+    draws
+        Under how many draws of a posterior, whose the intervals then are; None without one.
     """
 
     folder: Path
@@ -91,6 +96,7 @@ class Comparison:
     named: pd.DataFrame
     held: Mapping[str, str]
     sentences: Mapping[str, tuple[str, ...]]
+    draws: int | None = None
 
 
 def compare_study(
@@ -125,6 +131,7 @@ def compare_study(
     names = _names(loaded)
     scenarios = {name: each.scenario for name, each in zip(names, loaded, strict=True)}
     reference, others = (names[0], scenarios[names[0]]), {name: scenarios[name] for name in names[1:]}
+    held = _held(loaded, names, budget)
     request = request_for("compare", loaded, budget, trial=trial)
     new = NewFolder(out, f"{loaded[0].name}-compare", request, force=force, resume=resume)
     if new.complete:
@@ -133,19 +140,42 @@ def compare_study(
             "with --force instead of --resume"
         )
     with new as folder:
-        found = compare_scenarios(reference, others, budget, progress, folder.store("compare"))
+        found = compare_scenarios(reference, others, budget, progress, folder.store("compare"), held)
+        # Whoever is named is one of those simulated: under draws of a posterior, under the first.
+        played = {name: _first_drawn(each, budget, held.get(name, ())) for name, each in scenarios.items()}
         named = {
-            name: name_patients(reference[1], scenario, trial, budget.seed)
+            name: name_patients(played[names[0]], played[name], trial, budget.seed)
             for name, scenario in others.items()
             if not obstacles(reference[1], scenario)
         }
-        held = {name: own_values({each: scenarios[each] for each in (names[0], name)}) for name in names[1:]}
-        done = _comparison(found, named, names, held, folder.path)
+        free = None if budget.draws is None else {
+            name: budget.draws.replaced(scenarios[name], held[name]) for name in names
+        }  # fmt: skip
+        at = {
+            name: own_values({each: scenarios[each] for each in (names[0], name)}, free) for name in names[1:]
+        }
+        done = _comparison(found, named, names, at, budget, folder.path)
         _write(done, folder.path)
         write_json(folder.path / MANIFEST, _manifest(loaded, names, budget, trial, found))
         _draw(done, named, scenarios, folder.path)
         _warn(reference, others, done, budget)
+        if budget.draws is not None:
+            for each in loaded:
+                budget.draws.warn_of_held(each)
     return replace(done, folder=folder.path)
+
+
+def _held(loaded: Sequence[Loaded], names: Sequence[str], budget: Budget) -> dict[str, tuple[str, ...]]:
+    """Return what draws of a posterior must not replace in each scenario; they must be about all of them."""
+    if budget.draws is None:
+        return {}
+    for each in loaded:
+        budget.draws.require(each)
+    return {name: budget.draws.held_in(each) for name, each in zip(names, loaded, strict=True)}
+
+
+def _first_drawn(scenario: Scenario, budget: Budget, held: Sequence[str]) -> Scenario:
+    return scenario if budget.draws is None else budget.draws.first(scenario, held)
 
 
 def compare(
@@ -181,10 +211,11 @@ def _comparison(
     named: Mapping[str, NamedPatients],
     names: tuple[str, ...],
     held: Mapping[str, str],
+    budget: Budget,
     folder: Path,
 ) -> Comparison:
     """Add to the tables what they say in words."""
-    averted = found.averted.copy()
+    averted, drawn = found.averted.copy(), budget.draws is not None
     averted["number_needed"] = [number_needed(Averted.of(row)) for row in averted.to_dict("records")]
     tables = [each.table.assign(scenario=name) for name, each in named.items()]
     listed = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["scenario"])
@@ -193,10 +224,10 @@ def _comparison(
     for name in names[1:]:
         over = averted[(averted["scenario"] == name) & (averted["key"] != "")]
         said = [range_sentence(rows, names[0], name) for _, rows in over.groupby("key", sort=False)]
-        as_it_is = averted_sentence(_main_averted(averted, name), names[0], name)
+        as_it_is = averted_sentence(_main_averted(averted, name, drawn=drawn), names[0], name)
         said.append(held_at(as_it_is, held[name]))
         if name in named:
-            said += named_sentences(named[name], found.first_decided.get(name), names[0], name)
+            said += named_sentences(named[name], found.first_decided.get(name), names[0], name, drawn=drawn)
             own = found.changed[(found.changed["scenario"] == name) & (found.changed["key"] == "")]
             said.append(changed_sentence(own, names[0], name))
         sentences[name] = tuple(filter(None, said))
@@ -212,13 +243,14 @@ def _comparison(
         listed,
         held,
         sentences,
+        None if budget.draws is None else len(budget.draws.values),
     )
 
 
-def _main_averted(averted: pd.DataFrame, name: str) -> Averted:
+def _main_averted(averted: pd.DataFrame, name: str, *, drawn: bool) -> Averted:
     """Return the deaths averted by a scenario as it is, without its ranges."""
     (row,) = averted[(averted["scenario"] == name) & (averted["key"] == "")].to_dict("records")
-    return Averted.of(row)
+    return Averted.of(row, drawn=drawn)
 
 
 def _write(done: Comparison, folder: Path) -> None:
@@ -249,8 +281,9 @@ def _draw(
         said = dict.fromkeys(scenarios[each].caution for each in (done.reference, name))
         cautions = [*filter(None, said)]
         both = (done.reference, name)
+        of_one = [FIRST_DRAW, *cautions] if done.draws else cautions
         figure = differences_figure(
-            done.comparison, done.ranges, both, finding, cautions, held=done.held[name]
+            done.comparison, done.ranges, both, finding, cautions, held=done.held[name], draws=done.draws
         )
         save(figure, figures, f"differences{ending}")
         shown = _swimmers(named[name]) if name in named else []
@@ -258,7 +291,7 @@ def _draw(
             table = named[name].table
             until = float(table.loc[table["change"].isin([*FATES_CHANGED]), "shared_days"].max())
             first, second = named[name].histories
-            figure = paired_swimmer_figure(first, second, 0, both, shown, until, notes=cautions)
+            figure = paired_swimmer_figure(first, second, 0, both, shown, until, notes=of_one)
             save(figure, figures, f"swimmer{ending}")
 
 
@@ -277,6 +310,7 @@ def _manifest(
             "scenario_hash": each.scenario_hash,
             "unpaired_because": obstacles(loaded[0].scenario, each.scenario),
             "result_hash": found.result_hashes[name],
+            **(budget.draws.record_of(each) if budget.draws else {}),
             "resolved": each.as_dict(),
             "parameters": show_rows(each),
         }
@@ -290,6 +324,7 @@ def _manifest(
         "seed": budget.seed,
         "replications": found.replications,
         "precision": precision_text(budget),
+        **(posterior_record(budget) if budget.draws else {}),
         "engine": budget.engine,
         "software": software(),
         "scenarios": scenarios,
@@ -300,7 +335,7 @@ def _warn(
     reference: tuple[str, Scenario], others: Mapping[str, Scenario], done: Comparison, budget: Budget
 ) -> None:
     # Of what single trials can't report nothing is shown here: only too few replications are warned of.
-    warn_of_weak_figures(done.comparison.head(0), budget.replications)
+    warn_of_weak_figures(done.comparison.head(0), budget.total)
     warn_of_scenarios([reference[1], *others.values()], budget.seed)
     warn_of_unpaired(reference, others)
 
@@ -315,7 +350,7 @@ def _table(*headings: str) -> Table:
 
 def differences_table(done: Comparison, name: str) -> Table:
     """Return the main endpoints of a scenario beside those of the reference."""
-    difference = f"difference\n(95% Monte{_NO_BREAK}Carlo)"
+    difference = f"difference\n({'95% posterior' if done.draws else f'95% Monte{_NO_BREAK}Carlo'})"
     table = _table("", done.reference, name, difference, "variance\nreduction")
     for pair in pairs(done.comparison, done.reference, name):
         reduction = pair.variance_reduction
@@ -327,11 +362,23 @@ def differences_table(done: Comparison, name: str) -> Table:
             f"{reduction:.3g}" if reduction == reduction else "",
         )
     paired = (done.changed["scenario"] == name).any()
-    notes = [_NOTE, _PAIRED_NOTE if paired else _UNPAIRED_NOTE]
+    notes = [_posterior_note(done, name) if done.draws else _NOTE, _PAIRED_NOTE if paired else _UNPAIRED_NOTE]
     if done.held[name]:
         notes.append(f"All here holds with {done.held[name]}: read it over the range, below.")
     table.caption, table.caption_justify = Text("\n".join(["", *notes])), "left"
     return table
+
+
+def _posterior_note(done: Comparison, name: str) -> str:
+    """Say what the intervals of differences under draws are, and how large their Monte Carlo error is."""
+    shown = pairs(done.comparison, done.reference, name)
+    errors = [Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share"]
+    most = max((error for error in errors if error == error), default=0.0)
+    return (
+        f"{_POINTS} They are means over {done.draws:,} draws of the posterior. Their intervals are the "
+        "posterior's 95%: what the calibrated trial leaves open about the parameters, which only more "
+        f"evidence narrows. Their Monte Carlo error (95%) is at most {100 * most:.2g} points."
+    )
 
 
 def range_tables(done: Comparison, name: str) -> list[tuple[str, Table]]:
@@ -340,8 +387,12 @@ def range_tables(done: Comparison, name: str) -> list[tuple[str, Table]]:
     found = []
     for (varied, key), rows in own.groupby(["varied", "key"], sort=False):
         where = "both" if varied == "both" else str(varied)
+        kind = " (95% posterior)" if done.draws else ""
         table = _table(
-            str(key), "treatment-related mortality,\ndifference", "deaths averted\nper 100 enrolled", ""
+            str(key),
+            f"treatment-related mortality,\ndifference{kind}",
+            f"deaths averted\nper 100 enrolled{kind}",
+            "",
         )
         for row in rows.to_dict("records"):
             at = done.ranges[(done.ranges["key"] == key) & (done.ranges["value"] == row["value"])]

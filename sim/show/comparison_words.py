@@ -20,26 +20,31 @@ from sim.study.pairing import Change
 
 _MOST_NAMES = 25
 _INFINITY = "infinity"
+POSTERIOR_95 = "95% posterior"
+FIRST_DRAW = "the first draw"
 
 
 @dataclass(frozen=True, slots=True)
 class Averted:
-    """Deaths averted per 100 enrolled, by some years, with their Monte Carlo interval."""
+    """Deaths averted per 100 enrolled, by some years, with the interval of their difference."""
 
     years: float
     value: float
     lower: float
     upper: float
+    drawn: bool = False
+    """Whether the interval is a posterior's, and not Monte Carlo error."""
 
     @classmethod
-    def of(cls, row: Mapping[Any, Any]) -> Averted:
+    def of(cls, row: Mapping[Any, Any], *, drawn: bool = False) -> Averted:
         """Read a row of ``deaths_averted.csv``."""
         names = ("time_years", "averted_per_100", "averted_lower", "averted_upper")
-        return cls(*(float(row[name]) for name in names))
+        years, value, lower, upper = (float(row[name]) for name in names)
+        return cls(years, value, lower, upper, drawn)
 
     @property
     def undecided(self) -> bool:
-        """Whether the interval holds 0: more replications would tell."""
+        """Whether the interval holds 0: more replications would tell, or with a posterior more evidence."""
         return self.lower <= 0 <= self.upper
 
     @property
@@ -99,10 +104,18 @@ def _inverse(per_100: float) -> str:
     return f"{patients:.1f}" if patients < 10 else f"{patients:,.0f}"
 
 
-def own_values(scenarios: Mapping[str, Scenario]) -> str:
-    """Say at which values of their ranges scenarios stand as they are; empty where none has a range."""
+def own_values(scenarios: Mapping[str, Scenario], free: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Say at which values of their ranges scenarios stand as they are; empty where none has a range.
+
+    Parameters
+    ----------
+    free
+        By scenario, the parameters that are drawn from a posterior.
+    """
     return " and ".join(
-        f"{shown.key} = {written(get_value(scenario, shown.key))} in {name}"
+        f"{shown.key} drawn from the posterior in {name}"
+        if free and shown.key in free[name]
+        else f"{shown.key} = {written(get_value(scenario, shown.key))} in {name}"
         for name, scenario in scenarios.items()
         for shown in scenario.range
     )
@@ -121,8 +134,9 @@ def averted_sentence(averted: Averted, reference: str, name: str) -> str:
         return f"By {short(averted.years)} years as many die with {name} as with {reference}."
     start, needed = f"By {short(averted.years)} years", number_needed(averted)
     if averted.undecided:
+        who = "the posterior" if averted.drawn else "Monte Carlo error"
         return (
-            f"{start} Monte Carlo error does not tell whether {name} averts or costs lives compared with "
+            f"{start} {who} does not tell whether {name} averts or costs lives compared with "
             f"{reference}: {averted.text} deaths averted per 100 enrolled; {needed}."
         )
     verb, noun, sign = ("averts", "deaths", 1) if averted.value >= 0 else ("costs", "lives", -1)
@@ -132,7 +146,8 @@ def averted_sentence(averted: Averted, reference: str, name: str) -> str:
     text += reference
     if not math.isnan(averted.lower):
         low, high = sorted((sign * averted.lower, sign * averted.upper))
-        text += f" ({averted.number(low)} to {averted.number(high)})"
+        kind = f", {POSTERIOR_95}" if averted.drawn else ""
+        text += f" ({averted.number(low)} to {averted.number(high)}{kind})"
     return f"{text}; {needed}."
 
 
@@ -164,16 +179,21 @@ def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
     )
 
 
-def named_sentences(named: NamedPatients, first_decided: int | None, reference: str, name: str) -> list[str]:
+def named_sentences(
+    named: NamedPatients, first_decided: int | None, reference: str, name: str, *, drawn: bool = False
+) -> list[str]:
     """Name the patients of a trial who live instead, who die instead and of what, and whose death moves.
 
     Parameters
     ----------
     first_decided
         Number of the first trial in which anybody lives or dies instead.
+    drawn
+        Whether these are trials under the first draw of a posterior.
     """
     sentences = []
-    start = f"In trial {named.trial}"
+    under = f" under {FIRST_DRAW}" if drawn else ""
+    start = f"In trial {named.trial}{under}"
     for change, dies_with, lives_with in (
         (Change.DIES, name, reference),
         (Change.LIVES, reference, name),
@@ -193,7 +213,9 @@ def named_sentences(named: NamedPatients, first_decided: int | None, reference: 
     if not sentences:
         sentences.append(f"{start} the same patients die of the same causes on the same days with both.")
     if first_decided is not None and not named.of(Change.DIES) + named.of(Change.LIVES):
-        sentences.append(f"The first trial in which anybody lives or dies instead is trial {first_decided}.")
+        sentences.append(
+            f"The first trial{under} in which anybody lives or dies instead is trial {first_decided}."
+        )
     for change, where in ((Change.ONLY_REFERENCE, reference), (Change.ONLY_SCENARIO, name)):
         only = named.of(change)
         if only:
@@ -244,18 +266,22 @@ def changed_sentence(changed: pd.DataFrame, reference: str, name: str) -> str:
         Change.MOVES: "die with both on another day or of another cause",
     }
     parts = [f"{_per_100(shares[change])} {text}" for change, text in texts.items()]
+    drawn = "posterior_lower" in changed
     return (
-        f"Over all trials, of 100 patients {parts[0]}, {parts[1]} and {parts[2]}, "
-        "by the end of the follow-up that both share."
+        f"Over all trials{' under all draws' if drawn else ''}, of 100 patients {parts[0]}, {parts[1]} and "
+        f"{parts[2]}, by the end of the follow-up that both share{f' ({POSTERIOR_95})' if drawn else ''}."
     )
 
 
 def _per_100(row: Any) -> str:
     if math.isnan(row.share):
         return "an unknown number"
-    half = (row.mc_upper - row.mc_lower) / 2
-    figures = (
-        format_share(value, half).removesuffix("%") for value in (row.share, row.mc_lower, row.mc_upper)
+    limits = (
+        (row.posterior_lower, row.posterior_upper)
+        if hasattr(row, "posterior_lower")
+        else (row.mc_lower, row.mc_upper)
     )
+    half = (limits[1] - limits[0]) / 2
+    figures = (format_share(value, half).removesuffix("%") for value in (row.share, *limits))
     share, lower, upper = figures
     return f"{share} ({lower} to {upper})"

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
+from sim.scenario.evidence import is_assumed
 from sim.scenario.schema import Scenario
+from sim.show.scenario_words import replication
 from sim.show.style import BLUE, NOTE_SIZE, ORANGE, TICK_SIZE, percent_axis, sheet, styled
 from sim.study.estimates import Z95
 
@@ -28,7 +30,11 @@ MOST_PANELS = 4
 
 def shown_keys(scenario: Scenario, otherwise: Sequence[Key]) -> list[Key]:
     """Return the shares that the figure shows: those solved for, else some others."""
-    aimed = [(target.endpoint, target.time_years) for target in scenario.fitted_targets if target.n]
+    aimed = [
+        (target.endpoint, target.time_years)
+        for target in scenario.fitted_targets
+        if target.n and not is_assumed(target.source)
+    ]
     horizon = scenario.follow_up.horizon_years
     readable = [
         [
@@ -44,16 +50,21 @@ def shown_keys(scenario: Scenario, otherwise: Sequence[Key]) -> list[Key]:
 def convergence_data(replications: pd.DataFrame, keys: Sequence[Key]) -> pd.DataFrame:
     """Return running estimates: ``endpoint, time_years, replications, estimate, mc_lower, mc_upper``.
 
-    The band is the normal interval of the ratio estimator over the replications so far (Cochran WG. Sampling
-    Techniques, 3rd ed, 1977, section 6.3); it is left out where it has not settled.
+    The band is the normal interval of the ratio estimator over the replications so far, or over draws of a
+    posterior (Cochran WG. Sampling Techniques, 3rd ed, 1977, section 6.3); it is left out where it has not
+    settled.
     """
     tables = []
     for key in keys:
-        total = replications[column(key)].to_numpy(dtype=np.float64)
-        size = replications[f"n_{BY_NAME[key[0]].denominator}"].to_numpy(dtype=np.float64)
+        figures = replications[[column(key), f"n_{BY_NAME[key[0]].denominator}"]]
+        each = 1
+        if "draw" in replications:  # whose replications have more in common than luck alone
+            figures = figures.groupby(replications["draw"], sort=False).sum()
+            each = len(replications) // len(figures)
+        total, size = figures.to_numpy(dtype=np.float64).T
         numbers, estimate, error = _running(total, size)
         columns = {
-            "replications": numbers,
+            "replications": numbers * each,
             "estimate": estimate,
             "mc_lower": np.clip(estimate - Z95 * error, 0, 1),
             "mc_upper": np.clip(estimate + Z95 * error, 0, 1),
@@ -78,7 +89,9 @@ def _running(total: Floats, size: Floats) -> tuple[NDArray[np.int64], Floats, Fl
 
 
 @styled
-def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
+def convergence_figure(
+    data: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = (), *, drawn: bool = False
+) -> Figure:
     """Draw running estimates with their bands, one panel a figure.
 
     Parameters
@@ -89,15 +102,20 @@ def convergence_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[s
         Its targets are drawn as lines.
     notes : sequence of str
         Further paragraphs at the bottom.
+    drawn : bool
+        Whether the replications are those of draws of a posterior, one draw after the other.
     """
     groups = list(data.groupby(["endpoint", "time_years"], sort=False, dropna=False))
     rows = math.ceil(len(groups) / 2)
     height = rows * (_TALL + _GAP) + _FOOT - 0.3
     targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
-    dashes = "Orange dashes: the target. " if targets else ""
+    dashes = "Dashes: the target. " if targets else ""
+    what, others = "replications", f"the range of one {replication(scenario).what}"
+    if drawn:
+        what, others = "draws", f"the posterior's interval or {others}"
     said = [
-        "Blue: estimate from the replications so far, with the normal 95% band of its Monte Carlo error. "
-        f"{dashes}More replications narrow the band; they do not narrow the range of one trial.",
+        f"Line: estimate from the {what} so far, with the normal 95% band of its Monte Carlo error. "
+        f"{dashes}More {what} narrow the band; they do not narrow {others}.",
         *notes,
     ]
     page = sheet(_finding(data), [scenario.title], said, _WIDTH, height)

@@ -28,7 +28,8 @@ from sim.show.style import (
     styled,
     wrap,
 )
-from sim.study.compare import IDENTICAL
+from sim.study.compare import DIFFERENCE_ERROR, IDENTICAL
+from sim.study.estimates import Z95
 
 MAIN_ENDPOINTS = (
     "treatment_related_mortality",
@@ -61,11 +62,19 @@ class Pair:
     lower: float
     upper: float
     variance_reduction: float
+    error: float
+    """Standard error of the difference, where its limits are a posterior's; else not a number."""
 
     @property
     def identical(self) -> bool:
         """Whether the endpoint is the same in every replication."""
         return self.scenario.note.split("; ")[-1] == IDENTICAL
+
+    @property
+    def _half_width(self) -> float:
+        """Half of the interval, or of that of Monte Carlo error where a posterior leaves less open."""
+        error = 0.0 if math.isnan(self.error) else Z95 * self.error
+        return max((self.upper - self.lower) / 2, error)
 
     @property
     def text(self) -> str:
@@ -74,7 +83,7 @@ class Pair:
             return self.scenario.note.replace("_", " ")
         if self.identical:
             return "0, in every trial"
-        half, endpoint = (self.upper - self.lower) / 2, self.scenario.endpoint
+        half, endpoint = self._half_width, self.scenario.endpoint
         value, *limits = (format_difference(endpoint, v, half) for v in (self.value, self.lower, self.upper))
         return value if math.isnan(half) else f"{value} ({limits[0]} to {limits[1]})"
 
@@ -97,7 +106,8 @@ def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[Pair]:
         if not (math.isnan(one.estimate) and math.isnan(other.estimate)):
             lower, upper = float(fields.difference_lower), float(fields.difference_upper)
             reduction = float(fields.variance_reduction)
-            found.append(Pair(one, other, float(fields.difference), lower, upper, reduction))
+            error = float(getattr(fields, DIFFERENCE_ERROR, math.nan))
+            found.append(Pair(one, other, float(fields.difference), lower, upper, reduction, error))
     return found
 
 
@@ -117,6 +127,7 @@ def differences_figure(
     finding: str,
     remarks: Sequence[str] = (),
     held: str = "",
+    draws: int | None = None,
 ) -> Figure:
     """Draw the difference of each main share of patients, with its interval and over the ranges.
 
@@ -132,6 +143,8 @@ def differences_figure(
         Paragraphs below, such as cautions.
     held
         The values of the ranges at which all but the pale bars hold.
+    draws
+        Under how many draws of a posterior, whose the intervals then are.
     """
     reference, name = names
     found = pairs(comparison, reference, name)
@@ -142,16 +155,22 @@ def differences_figure(
         return empty_figure("No share of patients can be compared", f"{name} and {reference}", *rest)
     width = 0.44 + _NAMES + 2 * _VALUE + _FOREST + _TEXT
     height = _HEAD + _ROW * len(shown) + _AXIS
-    page = sheet(finding, _lines(names, over, held), [*rest, *remarks], width, height)
+    page = sheet(finding, _lines(names, over, held, draws), [*rest, *remarks], width, height)
     _draw(page, shown, names, over)
     return page.figure
 
 
-def _lines(names: tuple[str, str], over: pd.DataFrame, held: str) -> list[str]:
+def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | None) -> list[str]:
     lines = [
         f"{names[1]} less {names[0]}, in percentage points. Lines: 95% Monte Carlo interval, which more "
         "replications would narrow; what is not known about the parameters is not in it."
     ]
+    if draws:
+        lines = [
+            f"{names[1]} less {names[0]}, in percentage points: the mean over {draws:,} draws of the "
+            "posterior. Lines: the posterior's 95%, what the calibrated trial leaves open about the "
+            "parameters, which only more evidence narrows."
+        ]
     for (varied, key), table in over.groupby(["varied", "key"], sort=False):
         values = ", ".join(written(value) for value in table["value"].unique())
         where = "both" if varied == "both" else f"{varied}"

@@ -14,6 +14,8 @@ class Words:
     """Stands for the picture, after its title."""
     data: tuple[str, ...]
     """Files of the run folder."""
+    drawn: str = ""
+    """What is added to the description under draws of a posterior."""
 
 
 FIGURES: dict[str, Words] = {
@@ -23,11 +25,13 @@ FIGURES: dict[str, Words] = {
         "below. Narrow bands are Monte Carlo error, wide bands the range of single trials, diamonds "
         "published figures; under the axis, how many patients of a trial are at risk.",
         ("curves.csv", "endpoints.csv", "figures/survival.csv"),
+        "Bands with dashed edges are the posterior's 95%.",
     ),
     "range": Words(
         "Over the range",
         "The answer at each value of the range over which the scenario must be read.",
         ("range.csv", "range_curves.csv"),
+        "The posterior's 95% is drawn at each value.",
     ),
     "rooms": Words(
         "Rooms, slots and queues",
@@ -40,6 +44,7 @@ FIGURES: dict[str, Words] = {
         "One row for each published figure: a diamond where it was published, a point with its Monte "
         "Carlo error where the simulation lies, and a bar for the range of single trials.",
         ("endpoints.csv",),
+        "Darker bars are the posterior's 95%.",
     ),
     "mortality": Words(
         "Deaths in single trials",
@@ -51,13 +56,13 @@ FIGURES: dict[str, Words] = {
         "What ends remission, and what kills",
         "Stacked areas over the years: above, relapse, no response and death without relapse since "
         "reinfusion; below, deaths by cause since enrolment.",
-        ("figures/incidence.csv", "patients.parquet"),
+        ("figures/incidence.csv",),
     ),
     "places": Words(
         "Where the patients are",
         "Stacked areas of the shares of patients in each place: day by day along the treatment, and then "
         "year by year at home in remission, relapsed, with active disease, or dead.",
-        ("figures/places.csv", "patients.parquet"),
+        ("figures/places.csv",),
     ),
     "trial": Words(
         "What virtual trial 1 would have printed",
@@ -69,7 +74,7 @@ FIGURES: dict[str, Words] = {
         "The patients of virtual trial 1",
         "One lane for each patient: on the left day by day through the treatment, on the right year by "
         "year through remission, relapse and death.",
-        ("patients.parquet",),
+        ("figures/swimmer.csv", "patients.parquet"),
     ),
     "convergence": Words(
         "How the estimates settled",

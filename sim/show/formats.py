@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
-from sim.scenario.evidence import all_evidence, ids_in
+from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 
 _MOST_DECIMALS = 4
 _VERDICT = 3 / 1.96
@@ -64,12 +64,19 @@ def format_value(endpoint: Endpoint, value: float, half_width: float = math.nan)
     return f"{text} {unit}".rstrip()
 
 
-def format_range(endpoint: Endpoint, lower: float, upper: float) -> str:
-    """Write an interval, a share's in per cent and a mean's without its unit; empty without both limits."""
+def format_range(endpoint: Endpoint, lower: float, upper: float, error: float = 0.0) -> str:
+    """Write an interval, a share's in per cent and a mean's without its unit; empty without both limits.
+
+    Parameters
+    ----------
+    error
+        To what the limits are known, if that is more than half of the interval.
+    """
     if math.isnan(lower) or math.isnan(upper):
         return ""
     write = _percent if endpoint.kind == "share" else _number
-    low, high = (write(limit, (upper - lower) / 2) for limit in (lower, upper))
+    half_width = max((upper - lower) / 2, error)
+    low, high = (write(limit, half_width) for limit in (lower, upper))
     text = low if low == high else f"{low} to {high}"
     return f"{text}%" if endpoint.kind == "share" else text
 
@@ -167,7 +174,7 @@ class Row:
     @property
     def assumed(self) -> bool:
         """Whether the target is an assumption and was never published."""
-        return self.source.strip().lower().startswith("assumption")
+        return is_assumed(self.source)
 
     @property
     def unverified(self) -> bool:
@@ -189,8 +196,11 @@ class Row:
     def agrees(self) -> bool:
         """Whether the target lies within Monte Carlo error: three standard errors.
 
-        A verdict at 95% on each of six exact targets would call one run in four a failure.
+        A verdict at 95% on each of six exact targets would call one run in four a failure. A mean over draws
+        of a posterior meets no target exactly: there the posterior's interval counts too.
         """
+        if self.drawn and self.posterior_lower <= self.target <= self.posterior_upper:
+            return True
         lower = self.estimate - _VERDICT * (self.estimate - self.mc_lower)
         upper = self.estimate + _VERDICT * (self.mc_upper - self.estimate)
         return lower <= self.target <= upper
@@ -204,14 +214,16 @@ class Row:
 
     @property
     def estimate_text(self) -> str:
-        """The estimate with its Monte Carlo interval."""
-        interval = format_range(self.endpoint, self.mc_lower, self.mc_upper)
-        return f"{self.simulated_text} ({interval})" if interval else self.simulated_text
+        """The estimate with its Monte Carlo interval, and the posterior's if there is one."""
+        known = (format_range(self.endpoint, self.mc_lower, self.mc_upper), self.posterior_text)
+        intervals = "; ".join(filter(None, known))
+        return f"{self.simulated_text} ({intervals})" if intervals else self.simulated_text
 
     @property
     def posterior_text(self) -> str:
         """The posterior's 95% interval; empty without one."""
-        return format_range(self.endpoint, self.posterior_lower, self.posterior_upper)
+        error = 0.0 if math.isnan(self.half_width) else self.half_width
+        return format_range(self.endpoint, self.posterior_lower, self.posterior_upper, error)
 
     @property
     def drawn(self) -> bool:

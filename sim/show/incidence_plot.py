@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,24 +11,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.clinic.states import Cause
-from sim.outcomes.one_trial import FAILURES, Patients
+from sim.outcomes.courses import FREE
+from sim.outcomes.one_trial import FAILURES
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME
-from sim.show.areas import Layer, draw_areas
-from sim.show.formats import Row, format_share, rows
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.show.areas import Layer, counted_note, draw_areas, last_share
+from sim.show.formats import Row, rows
 from sim.show.lane_drawing import Look
 from sim.show.lanes import CAUSE_WORDS
 from sim.show.style import BLUE, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
-from sim.show.trial_data import Shares, deaths_by_cause, failures, table_of, times_to
+from sim.study.shares import Shares
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.8, 1.95
 _TALL, _LOW, _FOOT, _GAP = 2.7, 1.9, 0.5, 0.75
-_FREE = "disease_free_survival"
 _FAILURES = {
     "relapse_incidence": Look("Relapse", ORANGE, 1.0),
     "no_response": Look("No response", "#c9ccd1", 1.0, "////"),
     "death_without_relapse": Look("Death without relapse", BLUE, 1.0),
-    _FREE: Look("Alive, disease-free", "#e3ecf5", 1.0),
+    FREE: Look("Alive, disease-free", "#e3ecf5", 1.0),
 }
 _CAUSES = {
     Cause.INFECTION: Look("infection", BLUE, 1.0),
@@ -38,62 +38,61 @@ _CAUSES = {
 }
 
 
-def incidence_data(patients: Patients) -> pd.DataFrame:
-    """Return what the figure draws: ``of, what, time_years, share``."""
-    years, failed, dead = _shares(patients)
-    tables = [table_of(dead, years, "time_years", "enrolled")]
-    if failed is not None:
-        tables.insert(0, table_of(failed, years, "time_years", "reinfused"))
-    return pd.concat(tables, ignore_index=True)
-
-
-def _shares(patients: Patients) -> tuple[Floats, Shares | None, Shares]:
-    years = times_to(patients.scenario.follow_up.horizon_years)
-    failed = failures(patients, years) if np.isfinite(patients.reinfusion).any() else None
-    return years, failed, deaths_by_cause(patients, years)
+def incidence_data(shares: Shares) -> pd.DataFrame:
+    """Return what the figure draws: ``of, what, time_years, share, mc_lower, mc_upper``."""
+    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
+    table = table[table["share"].notna()].reset_index(drop=True)
+    table["time_days"] /= DAYS_PER_YEAR
+    return table.rename(columns={"time_days": "time_years"})
 
 
 @styled
-def incidence_figure(patients: Patients, endpoints: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+def incidence_figure(
+    shares: Shares, endpoints: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = ()
+) -> Figure:
     """Draw how remission ends, since reinfusion, and of what patients die, since enrolment.
 
     Parameters
     ----------
-    patients : Patients
+    shares : Shares
         Of the first virtual trials, whose courses the areas show.
     endpoints : DataFrame
         The columns of ``endpoints.csv``: the figures of all trials at the horizon, which the names give.
+    scenario : Scenario
+        Its title, and what its replications are called.
     notes : sequence of str
         Further paragraphs at the bottom.
     """
-    scenario = patients.scenario
-    years, failed, dead = _shares(patients)
-    if failed is None and not any(np.max(share) > 0 for share in dead.values()):
+    failed, dead = shares.by_name("reinfused"), shares.by_name("enrolled")
+    if not failed and not any(np.max(share) > 0 for share in dead.values()):
         return empty_figure("No incidences to show: nobody is reinfused and nobody dies", scenario.title)
-    at_end = {row.endpoint.name: row for row in rows(endpoints) if row.time == years[-1]}
-    height = _FOOT + _LOW + 0.42 + (0 if failed is None else _TALL + _GAP)
-    trials = len(np.unique(patients.rows["replication"]))
-    said = [_note(patients, trials), *notes]
-    page = sheet(_finding(failed, dead, at_end, years[-1]), [scenario.title], said, _WIDTH, height)
+    years = shares.days("enrolled") / DAYS_PER_YEAR
+    horizon = scenario.follow_up.horizon_years
+    at_end = {row.endpoint.name: row for row in rows(endpoints) if row.time == horizon}
+    told = {name: _told(at_end.get(name), shares, name) for name in failed}
+    height = _FOOT + _LOW + 0.42 + (_TALL + _GAP if failed else 0)
+    said = [counted_note(shares, scenario, ("reinfused", "enrolled")), *notes]
+    page = sheet(_finding(told, shares, years[-1]), [scenario.title], said, _WIDTH, height)
     room = _WIDTH - _LEFT - _RIGHT
     lower = page.axes(_LEFT, _FOOT, room, _LOW)
     top = max(1.15 * float(sum(share[-1] for share in dead.values())), 0.01)
     _dress(lower, years[-1], top, "Deaths by cause, of the enrolled", "Years since enrolment")
-    layers = []
-    for cause, look in _CAUSES.items():
-        share = dead[cause.name.lower()]
-        layers.append(Layer(look, f"{CAUSE_WORDS[cause].capitalize()} {_end(share)}", share))
-    draw_areas(lower, years, layers)
-    if failed is not None:
+    draw_areas(lower, years, [_cause(cause, shares, dead) for cause in _CAUSES])
+    if failed:
         upper = page.axes(_LEFT, _FOOT + _LOW + _GAP, room, _TALL)
         _dress(upper, years[-1], 1.0, "How remission ends, of the reinfused", "Years since reinfusion")
         draw_areas(
             upper,
             years,
-            [Layer(look, f"{look.label} {_told(at_end.get(name), failed[name])}", failed[name])
-             for name, look in _FAILURES.items()],
-        )  # fmt: skip
+            [Layer(look, f"{look.label} {told[name]}", failed[name]) for name, look in _FAILURES.items()],
+        )
     return page.figure
+
+
+def _cause(cause: Cause, shares: Shares, dead: Mapping[str, Floats]) -> Layer:
+    name = cause.name.lower()
+    label = f"{CAUSE_WORDS[cause].capitalize()} {last_share(shares, 'enrolled', name)}"
+    return Layer(_CAUSES[cause], label, dead[name])
 
 
 def _dress(axis: Axes, horizon: float, top: float, heading: str, below: str) -> None:
@@ -104,40 +103,18 @@ def _dress(axis: Axes, horizon: float, top: float, heading: str, below: str) -> 
     percent_axis(axis, "y")
 
 
-def _end(share: Floats) -> str:
-    """Write the last share with the digits that so many patients allow."""
-    return format_share(float(share[-1]), 0.005)
-
-
-def _told(row: Row | None, share: Floats) -> str:
+def _told(row: Row | None, shares: Shares, name: str) -> str:
     """Write the figure of all trials; that of those drawn where there is none."""
-    return _end(share) if row is None or math.isnan(row.estimate) else row.simulated_text
+    if row is None or math.isnan(row.estimate):
+        return last_share(shares, "reinfused", name)
+    return row.simulated_text
 
 
-def _finding(failed: Shares | None, dead: Shares, at_end: dict[str, Row], horizon: float) -> str:
-    worst = max(dead, key=lambda name: float(dead[name][-1]))
-    cause = CAUSE_WORDS[Cause[worst.upper()]]
-    killer = f"most deaths are of {cause}"
-    if not any(share[-1] > 0 for share in dead.values()):
-        killer = "nobody dies"
-    if failed is None:
-        return f"Over {horizon:g} years, {killer}: {_end(dead[worst])} of the enrolled"
-    parts = [
-        f"{_told(at_end.get(name), failed[name])} "
-        f"{BY_NAME[name].label.lower() if name != FAILURES[0] else 'relapse'}"
-        for name in (FAILURES[0], FAILURES[2])
-    ]
-    relapse, death = parts[0], parts[1].replace("death", "die")
-    return f"By {horizon:g} years {relapse} and {death}; {killer}"
-
-
-def _note(patients: Patients, trials: int) -> str:
-    size = (
-        f"{len(patients):,} patients of the first {trials:,} virtual trials"
-        if trials > 1
-        else "one virtual trial"
-    )
-    return (
-        f"Areas: the whole courses of the {size}, nobody censored. The shares named beside the upper panel "
-        "are those of all trials."
-    )
+def _finding(told: dict[str, str], shares: Shares, horizon: float) -> str:
+    dead = {name: share[-1] for name, share in shares.by_name("enrolled").items()}
+    worst = max(dead, key=lambda name: float(dead[name]))
+    killer = f"most deaths are of {CAUSE_WORDS[Cause[worst.upper()]]}" if dead[worst] > 0 else "nobody dies"
+    if not told:
+        return f"Over {horizon:g} years, {killer}: {last_share(shares, 'enrolled', worst)} of the enrolled"
+    relapse, death = told[FAILURES[0]], told[FAILURES[2]]
+    return f"By {horizon:g} years {relapse} relapse and {death} die without relapse; {killer}"

@@ -9,12 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 from sim.show.formats import format_share
+from sim.show.scenario_words import replication
 from sim.show.style import BLUE, INK, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
+from sim.study.estimates import Z95, wilson
 
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 7.8, 0.72, 0.2, 0.75
 _TALL, _FOOT = 2.3, 0.55
@@ -23,18 +26,37 @@ COUNTED = {"treatment_related_mortality": BLUE, "pre_transplant_mortality": ORAN
 
 
 def mortality_data(replications: pd.DataFrame) -> pd.DataFrame:
-    """Return what the figure draws: ``endpoint, deaths, trials, share``; what trials report at their cut."""
+    """Return what the figure draws: ``endpoint, deaths, trials, share, mc_lower, mc_upper``.
+
+    Counts are what trials report at their data cut; the limits are Wilson's of the share of trials, or
+    normal ones over the draws of a posterior.
+    """
     tables = []
     for name in COUNTED:
-        reported = replications[f"trial_{name}"] * replications["n_enrolled"]
-        counts = np.rint(reported[reported.notna()].to_numpy()).astype(np.int64)
+        reported = (replications[f"trial_{name}"] * replications["n_enrolled"]).dropna()
+        counts = np.rint(reported.to_numpy()).astype(np.int64)
         if counts.size:
             trials = np.bincount(counts)
-            columns = {"deaths": np.arange(trials.size), "trials": trials, "share": trials / counts.size}
+            share = trials / counts.size
+            limits = np.array([wilson(each, counts.size) for each in share])
+            if "draw" in replications:
+                limits = _over_draws(share, counts, replications.loc[reported.index, "draw"].to_numpy())
+            columns = {"deaths": np.arange(trials.size), "trials": trials, "share": share}
+            columns |= {"mc_lower": limits[:, 0], "mc_upper": limits[:, 1]}
             tables.append(pd.DataFrame({"endpoint": name, **columns}))
     if not tables:
-        return pd.DataFrame({"endpoint": [], "deaths": [], "trials": [], "share": []})
+        return pd.DataFrame(columns=["endpoint", "deaths", "trials", "share", "mc_lower", "mc_upper"])
     return pd.concat(tables, ignore_index=True)
+
+
+def _over_draws(share: Floats, counts: NDArray[np.int64], draw: NDArray[np.int64]) -> Floats:
+    """Return normal limits of the share of trials with each count, over draws; shape (counts, 2)."""
+    trials = np.zeros((int(draw.max()) + 1, share.size))
+    np.add.at(trials, (draw, counts), 1)
+    drawn = trials[trials.sum(axis=1) > 0]
+    drawn /= drawn.sum(axis=1, keepdims=True)
+    error = drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn)) if len(drawn) > 1 else np.full(share.size, np.nan)
+    return np.asarray(np.clip(np.stack([share - Z95 * error, share + Z95 * error], axis=1), 0.0, 1.0))
 
 
 @styled
@@ -64,8 +86,8 @@ def mortality_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[str
     top = 1.3 * float(data.loc[data["endpoint"].isin(shown), "share"].max())
     for number, name in enumerate(shown):
         axis = page.axes(_LEFT + number * (room + _BETWEEN), _FOOT, room, _TALL)
-        shares = data.loc[data["endpoint"] == name, "share"].to_numpy(dtype=np.float64)
-        _draw(axis, name, shares, observed[name], top, _what(scenario))
+        counted = data[data["endpoint"] == name]
+        _draw(axis, name, counted, observed[name], top, replication(scenario).what)
     return page.figure
 
 
@@ -80,12 +102,17 @@ def _observed(scenario: Scenario, name: str) -> tuple[int, Target] | None:
 
 
 def _draw(
-    axis: Axes, name: str, shares: Floats, observed: tuple[int, Target] | None, top: float, what: str
+    axis: Axes, name: str, data: pd.DataFrame, observed: tuple[int, Target] | None, top: float, what: str
 ) -> None:
+    shares, lower, upper = (
+        data[column].to_numpy(dtype=np.float64) for column in ("share", "mc_lower", "mc_upper")
+    )
     seen = np.flatnonzero(shares >= _SHOWN)
     last = max(int(seen.max(initial=0)), 0 if observed is None else observed[0], 3) + 1
     bars = shares[: last + 1]
-    axis.bar(np.arange(len(bars)), bars, 0.82, color=COUNTED[name])
+    places = np.arange(len(bars))
+    axis.bar(places, bars, 0.82, color=COUNTED[name])
+    axis.vlines(places, lower[: last + 1], upper[: last + 1], color=INK, lw=1.0)
     axis.set_xlim(-0.6, last + 0.6)
     axis.set_ylim(0, top)
     axis.xaxis.set_major_locator(MaxNLocator(12, integer=True))
@@ -97,7 +124,7 @@ def _draw(
     axis.set_ylabel(f"Virtual {what}s")
     if observed is not None:
         count, target = observed
-        at = float(bars[count]) if count < len(bars) else 0.0
+        at = float(upper[count]) if count < len(bars) else 0.0
         axis.plot(count, at + 0.04 * top, marker="v", ms=8, mfc="white", mec=INK, mew=1.3, zorder=5)
         text = f"published:\n{count} of {target.n} ({target.source.split()[0]})"
         axis.annotate(text, (count, at + 0.06 * top), (9, 2), textcoords="offset points", va="bottom",
@@ -112,7 +139,7 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
     what = "treatment-related deaths"
     if found is None:
         low, middle, high = (int(np.searchsorted(np.cumsum(shares), p)) for p in (0.025, 0.5, 0.975))
-        of = f"trial of {size}" if _what(scenario) == "trial" else "clinic"
+        of = f"trial of {size}" if replication(scenario).what == "trial" else "clinic"
         what = what.removesuffix("s") if middle == 1 else what
         return f"The median virtual {of} sees {middle} {what}, and 95% see {low} to {high}"
     count = found[0]
@@ -127,13 +154,9 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
 
 
 def _note(scenario: Scenario, trials: int, observed: dict[str, tuple[int, Target] | None]) -> str:
-    text = f"What each of {trials:,} virtual {_what(scenario)}s counts by its data cut."
-    text += " Bars below 0.2% are left out."
+    words = replication(scenario)
+    text = f"What each of {trials:,} {words.virtual} counts {words.by_then}."
+    text += " Lines on the bars: 95% Monte Carlo error. Bars below 0.2% are left out."
     if all(found is None for found in observed.values()) and any(target.n for target in scenario.target):
         text += " Published counts are not marked: they are of another number of patients."
     return text
-
-
-def _what(scenario: Scenario) -> str:
-    """Say what a replication is."""
-    return "trial" if isinstance(scenario.arrivals, TrialArrivals) else "clinic"

@@ -20,6 +20,8 @@ from sim.show.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, she
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.72, 0.3
 _KEY, _FOOT, _GAP = 0.3, 0.5, 0.42
 _WARM_UP = "#ececef"
+_SMOOTHED = 9
+"""Days read whose median is drawn as the range."""
 _PANELS = {
     "rooms_in_use": ("Isolation rooms in use, cleaning included", 1.45, BLUE),
     "room_queue": ("Patients queueing for a room", 1.45, ORANGE),
@@ -51,7 +53,7 @@ def occupancy_figure(occupancy: Occupancy, scenario: Scenario, notes: Sequence[s
     page = sheet(
         _finding(occupancy, capacities),
         [scenario.title],
-        [*_notes(occupancy, opened), *notes],
+        [*_notes(occupancy, opened, capacities), *notes],
         _WIDTH,
         height,
     )
@@ -85,7 +87,11 @@ def _draw(axis: Axes, series: pd.DataFrame, first: Step, colour: str, opened: fl
     years = series["time_days"] / DAYS_PER_YEAR
     if opened > 0:
         axis.axvspan(0, opened / DAYS_PER_YEAR, color=_WARM_UP, lw=0, zorder=0)
-    lower, upper = series["trial_lower"], series["trial_upper"]
+    # The range is of whole numbers, which flicker between two of them from day to day.
+    lower, upper = (
+        series[name].rolling(_SMOOTHED, center=True, min_periods=1).median()
+        for name in ("trial_lower", "trial_upper")
+    )
     axis.fill_between(years, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
     axis.step(first.day / DAYS_PER_YEAR, first.number, where="post", color=INK, lw=0.4, alpha=0.7)
     axis.plot(years, series["mean"], color="white", lw=3.6)
@@ -115,11 +121,16 @@ def _key(axis: Axes, *, warm_up: bool) -> None:
                 handlelength=1.6, columnspacing=1.2, borderaxespad=0, borderpad=0)  # fmt: skip
 
 
+def _scarcest(capacities: dict[str, int | None]) -> tuple[str, str]:
+    """Return the series of the rooms and their queue, or of the slots where rooms are unlimited."""
+    rooms = "rooms_in_use" in capacities
+    return ("rooms_in_use", "room_queue") if rooms else ("slots_in_use", "slot_queue")
+
+
 def _finding(occupancy: Occupancy, capacities: dict[str, int | None]) -> str:
     """Say how full the scarcest place is, and how many queue for it."""
-    rooms = "rooms_in_use" in capacities
-    used, queue = ("rooms_in_use", "room_queue") if rooms else ("slots_in_use", "slot_queue")
-    capacity, what = capacities[used] or 1, "isolation room" if rooms else "apheresis slot"
+    used, queue = _scarcest(capacities)
+    capacity, what = capacities[used] or 1, "isolation room" if used == "rooms_in_use" else "apheresis slot"
     share, waiting = occupancy.average(used) / capacity, occupancy.average(queue)
     if math.isnan(share):
         return f"All patients come at once, to {capacity} {what}{'s' if capacity > 1 else ''}"
@@ -129,10 +140,19 @@ def _finding(occupancy: Occupancy, capacities: dict[str, int | None]) -> str:
     return f"{places} in use {format_share(share, 0.005)} of the time, and {who} on average"
 
 
-def _notes(occupancy: Occupancy, opened: float) -> list[str]:
+def _notes(occupancy: Occupancy, opened: float, capacities: dict[str, int | None]) -> list[str]:
     total = occupancy.replications
     clinics = f"{total:,} virtual clinics" if total > 1 else "one virtual clinic"
     first = "the first " if total == READ_REPLICATIONS else ""
     since = "the end of the warm-up" if opened > 0 else "the opening"
-    shown = f"Over {first}{clinics}; 'one of them' is the first."
-    return [f"{shown} The title averages from {since} to the last arrival."]
+    text = f"Over {first}{clinics}; 'one of them' is the first."
+    text = f"{text} The title averages from {since} to the last arrival"
+    used, queue = _scarcest(capacities)
+    errors = [occupancy.half_width(name) for name in (used, queue)]
+    if not any(map(math.isnan, errors)):
+        share = 100 * errors[0] / (capacities[used] or 1)
+        text += (
+            f" (95% Monte Carlo error: \N{PLUS-MINUS SIGN}{share:.1g} points of use, "
+            f"\N{PLUS-MINUS SIGN}{errors[1]:.1g} in the queue)"
+        )
+    return [f"{text}. The range is drawn as its median over {_SMOOTHED} days read, a few days apart."]

@@ -17,8 +17,10 @@ from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Place
 from sim.outcomes.one_trial import Patients
 from sim.scenario.schema import Scenario
 from sim.show.formats import format_share
+from sim.show.scenario_words import replication
 from sim.show.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
 from sim.show.trial_data import stays
+from sim.study.estimates import Moments, moments, ratio_estimate
 
 _WIDTH, _MARGIN = 7.8, 0.28
 _BOX, _TALL, _GAP = 1.42, 0.66, 0.52
@@ -51,6 +53,24 @@ def pathway_stays(patients: Patients) -> dict[Place, Stay]:
         came = float(entered[there].mean()) if days.size else math.nan
         found[place] = Stay(float(there.mean()), mean, came)
     return found
+
+
+def counted(patients: Patients) -> str:
+    """Say on how many patients the stays rest, how well the shares are known, and where a slot is awaited."""
+    numbers, trial = np.unique(patients.rows["replication"].to_numpy(), return_inverse=True)
+    size = np.bincount(trial).astype(np.float64)
+    widths = []
+    for _, entered, _ in stays(patients):
+        there = np.bincount(trial[np.isfinite(entered)], minlength=size.size).astype(np.float64)
+        found = ratio_estimate(Moments.of(moments(there, size)), share=True)
+        widths.append((found.upper - found.lower) / 2)
+    words, many = replication(patients.scenario), len(numbers)
+    of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
+    text = f"They are of {len(patients):,} patients of {of}; the 95% Monte Carlo error of a share is at most"
+    text = f"{text} \N{PLUS-MINUS SIGN}{100 * max(widths):.2g} points."
+    limited = patients.scenario.clinic.apheresis_slots != "unlimited"
+    mobilised = patients.scenario.cohort.enters_at == "mobilisation"
+    return f"{text} The wait for a slot is part of mobilising." if limited and mobilised else text
 
 
 def pathway_data(found: Mapping[Place, Stay]) -> pd.DataFrame:

@@ -21,7 +21,11 @@ _WIDTH, _HEIGHT, _TALL = 7.8, 4.15, 3.5
 
 @styled
 def survival_band_figure(
-    curves: pd.DataFrame, keys: Sequence[str], title: str, notes: Sequence[str] = ()
+    curves: pd.DataFrame,
+    keys: Sequence[str],
+    title: str,
+    notes: Sequence[str] = (),
+    free: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw survival from enrolment over a range as a band.
 
@@ -35,18 +39,26 @@ def survival_band_figure(
         The scenario's title; the figure's own title states the finding.
     notes : sequence of str
         Paragraphs at the bottom.
+    free : DataFrame, optional
+        The columns of ``curves.csv``, of draws of a posterior in which no key of the range is held.
     """
     drawn = curves[(curves["endpoint"] == _SURVIVAL) & curves["estimate"].notna()]
     if drawn.empty:
         return empty_figure("No survival to show: nobody enrolled", title)
     by_time = drawn.groupby("time_years")
     years = by_time["estimate"].min().index.to_numpy()
-    page = sheet(_finding(drawn), [title, *_lines(keys)], notes, _WIDTH, _HEIGHT)
+    posterior = "posterior_lower" in drawn
+    page = sheet(_finding(drawn), [title, *_lines(keys, drawn, free)], notes, _WIDTH, _HEIGHT)
     axis = page.axes(0.8, 0.5, 5.4, _TALL)
     inner = by_time["estimate"].min(), by_time["estimate"].max()
     axis.fill_between(years, *inner, color=BLUE, alpha=0.3, lw=0)
-    outer = by_time["mc_lower"].min(), by_time["mc_upper"].max()
+    kind = "posterior" if posterior else "mc"
+    outer = by_time[f"{kind}_lower"].min(), by_time[f"{kind}_upper"].max()
     axis.fill_between(years, *outer, color=BLUE, alpha=0.14, lw=0)
+    if free is not None:
+        whole = free[free["endpoint"] == _SURVIVAL]
+        for edge in ("posterior_lower", "posterior_upper"):
+            axis.plot(whole["time_years"], whole[edge], color=BLUE, lw=1.1, ls=(0, (5, 2.5)))
     for _, curve in drawn.groupby(list(keys), sort=False):
         axis.plot(curve["time_years"], curve["estimate"], color=BLUE, lw=1.3)
     _dress(axis, float(years[-1]))
@@ -67,12 +79,20 @@ def _share(row: pd.Series[Any]) -> str:
     return format_share(row["estimate"], (row["mc_upper"] - row["mc_lower"]) / 2)
 
 
-def _lines(keys: Sequence[str]) -> list[str]:
+def _lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | None) -> list[str]:
     meanings = [f"{key}: {parameters()[key].meaning}" if key in parameters() else key for key in keys]
+    light = "with 95% Monte Carlo error"
+    if "posterior_lower" in drawn:
+        error = 50 * float((drawn["mc_upper"] - drawn["mc_lower"]).max())
+        light = (
+            "with the posterior's 95%, what the calibrated trial leaves open about the other parameters "
+            f"(each line is a mean over draws; its Monte Carlo error is at most {error:.2g} points)"
+        )
+    dashed = "" if free is None else f"Dashed: the posterior's 95% with {' and '.join(keys)} drawn too. "
     return [
         *meanings,
-        "Dark: between the values, which is the answer. Light: with 95% Monte Carlo error. "
-        "No line inside the band is likelier than another.",
+        f"Dark: between the values, which is the answer. Light: {light}. "
+        f"{dashed}No line inside the band is likelier than another.",
     ]
 
 

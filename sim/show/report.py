@@ -28,10 +28,12 @@ from sim.show.checklist import REFERENCE, Facts, checklist, evidence_in_use
 from sim.show.figure_words import in_order, words_of
 from sim.show.inline_svg import Inlined, Styles, inline
 from sim.show.run_figures import headlines
+from sim.show.scenario_words import one_range, replication
 from sim.show.table import range_bands
 from sim.show.trial_data import one_trial
+from sim.study.checks import Check
 from sim.study.run import Run, read_run
-from sim.study.verification import Check, verify
+from sim.study.verification import verify
 
 FILE = "report.html"
 _DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
@@ -116,11 +118,12 @@ def make_report(run: Run) -> Report:
     try:
         scenario = Scenario.model_validate(run.manifest["resolved"])
         styles = Styles()
-        figures = list(_figures(folder, styles))
+        drawn = run.manifest["posterior"] is not None
+        figures = list(_figures(folder, styles, drawn=drawn))
         seed, patients = int(run.manifest["seed"]), run.patients
         # What is known without simulation holds under one set of values, not on average over many.
-        drawn = run.manifest["draws"] is not None
-        checks = [] if drawn else verify(scenario, seed, run.endpoints, run.replications, patients)
+        tables_of_run = (run.endpoints, run.replications, patients, run.littles_law)
+        checks = [] if drawn else verify(scenario, seed, *tables_of_run)
         trial = _first_trial(patients, scenario)
     except (KeyError, ValidationError) as error:
         raise RequestError(
@@ -144,13 +147,14 @@ def _first_trial(patients: pd.DataFrame | None, scenario: Scenario) -> TrialRepo
     return None if first is None else report_trial(first)
 
 
-def _figures(folder: Path, styles: Styles) -> Iterator[Figure]:
+def _figures(folder: Path, styles: Styles, *, drawn: bool) -> Iterator[Figure]:
     found = {path.stem: path for path in sorted((folder / "figures").glob("*.svg"))}
     for name in in_order(list(found)):
         words = words_of(name)
         data = tuple(each for each in words.data if (folder / each).is_file())
-        picture = inline(found[name], name, words.description, styles)
-        yield Figure(name, words.heading, words.description, data, picture)
+        description = f"{words.description} {words.drawn if drawn else ''}".rstrip()
+        picture = inline(found[name], name, description, styles)
+        yield Figure(name, words.heading, description, data, picture)
 
 
 def page_environment() -> jinja2.Environment:
@@ -169,8 +173,10 @@ def render(report: Report) -> str:
     """Return the page; the same report gives the same bytes."""
     environment = page_environment()
     environment.filters["with_dois"] = with_dois
+    environment.filters["one_range"] = one_range
+    environment.filters["breakable"] = breakable
     sheet = environment.get_template("report.css").render(classes=Markup(report.styles.sheet))  # noqa: S704
-    facts = Facts(report.scenario, report.run.manifest)
+    facts, censored = Facts(report.scenario, report.run.manifest), report.run.censored
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
     style = Markup(f"\n{sheet}")  # noqa: S704
     return environment.get_template("report.html").render(
@@ -180,14 +186,18 @@ def render(report: Report) -> str:
         scenario=report.scenario,
         manifest=report.run.manifest,
         targets=tables.targets(report.run.endpoints, report.scenario),
+        words=replication(report.scenario),
+        headlines=tables.headlines(report.run.endpoints, report.scenario),
         endpoints=tables.endpoints(report.run.endpoints),
+        censored=() if censored is None else tables.censored(censored),
+        censored_finding="" if censored is None else tables.censored_finding(censored),
         trial=None if report.trial is None else tables.trial(report.trial),
         parameters=tables.parameters(report.run.manifest),
         evidence=tables.evidence(evidence_in_use(facts.rows, report.scenario)),
         checks=tables.checks(report.checks),
         checklist=checklist(facts),
         checklist_reference=REFERENCE,
-        files=tables.files(report.run.folder),
+        files=tables.files(report.run.folder, drawn=report.run.manifest["posterior"] is not None),
     )
 
 
@@ -206,6 +216,11 @@ def with_dois(text: str) -> Markup:
         for number, part in enumerate(parts)
     ]
     return Markup("").join(pieces)
+
+
+def breakable(key: str) -> Markup:
+    """Return a parameter's key that can go on in the next line after each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", key))
 
 
 def summary(path: Path, report: Report) -> list[dict[str, Any]]:

@@ -13,16 +13,25 @@ import pandas as pd
 
 from sim.outcomes.one_trial import TrialReport
 from sim.outcomes.survival import Reading
-from sim.scenario.endpoints import BY_NAME
+from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.evidence import all_evidence
 from sim.scenario.schema import Scenario
 from sim.show.checklist import sets_it
-from sim.show.formats import format_parameter, format_share, rows
-from sim.show.table import cells, row_label
+from sim.show.formats import Row, format_difference, format_parameter, format_share, rows
+from sim.show.table import cells, main_rows, row_label
+from sim.study.checks import Check
+from sim.study.estimates import Z95
 from sim.study.folder import TIMINGS
-from sim.study.verification import Check
 
 Cells = tuple[str, ...]
+
+_DRAWN_FILES = {
+    "endpoints.csv": "every endpoint: mean over draws, the three kinds of uncertainty, target",
+    "curves.csv": "survival curves with their Monte Carlo error and the posterior's 95%",
+    "replications.parquet": "one row a virtual trial, of all draws",
+    "patients.parquet": "one row a patient of the first virtual trials under the first draw",
+}
+_SURVIVAL = ("overall_survival", "disease_free_survival", "overall_survival_enrolled")
 
 _FILES = {
     "endpoints.csv": "every endpoint: estimate, both kinds of uncertainty, target",
@@ -30,6 +39,8 @@ _FILES = {
     "range.csv": "every endpoint at each value of the range",
     "range_curves.csv": "survival curves at each value of the range",
     "occupancy.csv": "rooms and slots in use, and both queues, day by day",
+    "censored_readings.csv": "what trials read at their data cut, on average, against the exact twin",
+    "littles_law.csv": "mean numbers in use and in queues, against rate times mean time",
     "replications.parquet": "one row a virtual trial",
     "patients.parquet": "one row a patient of the first virtual trials",
     "events.parquet": "one row an event of these patients",
@@ -39,29 +50,88 @@ _FILES = {
 
 
 def targets(endpoints: pd.DataFrame, scenario: Scenario) -> list[Cells]:
-    """Return published and simulated figures: label, use, published, simulated, both errors, source."""
+    """Return published and simulated figures: label, use, published, simulated, the errors, source."""
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
-    found = []
-    for row in rows(endpoints):
+    found, read = [], rows(endpoints)
+    for row in read:
         if not row.has_target:
             continue
-        published, *figures = cells(row, counts.get(row.key))
+        published, *figures = _figures(row, read, counts.get(row.key))
         use = "compared only" if not row.fitted else "assumed" if row.assumed else "solved for"
         published = published.removesuffix(" *").removesuffix(" assumed")
+        found.append((row_label(row), use, published, *figures, row.source))
+    return found
+
+
+def _figures(row: Row, read: Sequence[Row], n: int | None) -> Cells:
+    """Write target, estimate, the posterior's interval where the page has any, and both errors."""
+    published, simulated, *errors = (each.replace("\n", "; ") for each in cells(row, n))
+    posterior = (row.posterior_text,) if any(each.drawn for each in read) else ()
+    return published, simulated, *posterior, *errors
+
+
+def headlines(table: pd.DataFrame, scenario: Scenario) -> list[Cells]:
+    """Return the main endpoints, as on the terminal, with the columns of `endpoints`."""
+    return _defined(main_rows(rows(table), scenario))
+
+
+def endpoints(table: pd.DataFrame) -> list[Cells]:
+    """Return every endpoint: label, simulated, the errors, definition."""
+    return _defined(rows(table))
+
+
+def _defined(read: Sequence[Row]) -> list[Cells]:
+    found = []
+    for row in read:
+        _, *figures = _figures(row, read, None)
+        definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
+        found.append((row_label(row), *figures, definition))
+    return found
+
+
+def censored(table: pd.DataFrame) -> list[Cells]:
+    """Return what trials read on average against the twin: label, both, share undefined, difference."""
+    found: list[Cells] = []
+    for row in table[table["mc_se"] > 0].itertuples():
+        half = Z95 * float(row.mc_se)
+        key = (str(row.endpoint), float(row.time_years))
+        difference = format_difference(BY_NAME[key[0]], float(row.difference), half)
         found.append(
-            (row_label(row), use, published, *(each.replace("\n", "; ") for each in figures), row.source)
+            (
+                label(key),
+                f"{100 * row.twin:.2f}%",
+                f"{100 * row.mean:.2f}% \N{PLUS-MINUS SIGN} {100 * row.mc_se:.2f}",
+                format_share(float(row.undefined), 0.0005),
+                f"{difference} ({abs(row.z):.1f} SE)",
+            )
         )
     return found
 
 
-def endpoints(table: pd.DataFrame) -> list[Cells]:
-    """Return every endpoint: label, simulated, both errors, definition."""
-    found = []
-    for row in rows(table):
-        _, *figures = cells(row, None)
-        definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
-        found.append((row_label(row), *(each.replace("\n", "; ") for each in figures), definition))
-    return found
+def censored_finding(table: pd.DataFrame) -> str:
+    """Say in words how far the trials' readings lie from the truth, and why."""
+    read = table[table["mc_se"] > 0]
+    whole, partly = read[read["undefined"] == 0], read[read["undefined"] > 0]
+    said = []
+    if len(whole):
+        said.append(
+            "Where every trial can report, the mean over trials is the uncensored expectation: the largest "
+            f"of {len(whole)} differences is {whole['z'].abs().max():.1f} standard errors."
+        )
+    survival = partly[partly["endpoint"].isin(_SURVIVAL)]
+    if len(survival):
+        row = survival.loc[survival["undefined"].idxmax()]
+        key = (str(row["endpoint"]), float(row["time_years"]))
+        share = format_share(float(row["undefined"]), 0.005)
+        difference = format_difference(BY_NAME[key[0]], float(row["difference"]), Z95 * float(row["mc_se"]))
+        said.append(
+            f"{label(key)} is undefined in {share} of trials, and the mean of the others lies {difference} "
+            f"points from the truth (standard error {100 * row['mc_se']:.2f}). These others are no random "
+            "choice: they have patients left at risk, so that fewer have had the event, or nobody left "
+            "because the last one at risk had it (a reading of 0). It is the choice that is biased, not the "
+            "estimator."
+        )
+    return " ".join(said)
 
 
 def parameters(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -112,8 +182,8 @@ def checks(found: Sequence[Check]) -> list[CheckRow]:
         CheckRow(
             check.kind,
             check.what,
-            f"{check.expected:.5g}",
-            f"{check.got:.5g}",
+            f"{check.expected:#.5g}",
+            f"{check.got:#.5g}",
             _difference(check),
             f"{check.mc_se:.2g}" if check.mc_se > 0 else "none",
             check.passed,
@@ -195,6 +265,7 @@ def _between(lower: float, upper: float) -> str:
     return f"{low} to {high}"
 
 
-def files(folder: Path) -> list[Cells]:
-    """Return the files of the run folder and what they hold."""
-    return [(name, what) for name, what in _FILES.items() if name == TIMINGS or (folder / name).is_file()]
+def files(folder: Path, *, drawn: bool = False) -> list[Cells]:
+    """Return the files of the run folder and what they hold; some more under draws of a posterior."""
+    held = {**_FILES, **(_DRAWN_FILES if drawn else {})}
+    return [(name, what) for name, what in held.items() if name == TIMINGS or (folder / name).is_file()]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from sim.show.style import INK, NOTE_SIZE, text_width
+from sim.show.style import INK, NOTE_SIZE, text_width, written_in
 
 RISK_ROW = 0.19
 """Inches that a row takes; there is one more for the heading."""
@@ -51,7 +51,7 @@ def draw_at_risk(
     for row, ((name, values), colour) in enumerate(zip(numbers, colours, strict=False), start=1):
         axis.annotate(
             name, (0, down(row)), beside, xycoords=left, textcoords="offset points", ha="right",
-            va="center", size=NOTE_SIZE, color=colour, annotation_clip=False,
+            va="center", size=NOTE_SIZE, color=written_in(colour), annotation_clip=False,
         )  # fmt: skip
         for time, value in zip(times, values, strict=True):
             axis.text(

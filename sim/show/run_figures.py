@@ -17,9 +17,11 @@ from sim.show import plots
 from sim.show.convergence_plot import convergence_data, shown_keys
 from sim.show.incidence_plot import incidence_data
 from sim.show.mortality_plot import mortality_data
-from sim.show.pathway_plot import pathway_data, pathway_stays
+from sim.show.pathway_plot import counted, pathway_data, pathway_stays
 from sim.show.places_plot import places_data
+from sim.show.posterior_words import AT_RISK_FIRST_DRAW, FIRST_DRAW
 from sim.show.risk_rows import label_times
+from sim.show.scenario_words import replication
 from sim.show.trial_data import at_risk, first_trials, one_trial
 from sim.show.trial_plot import trial_data
 from sim.study.run import Run, Written
@@ -47,51 +49,67 @@ def run_figures(written: Written, run: Run, scenario: Scenario) -> Iterator[RunF
         The same as read back from its folder.
     """
     endpoints, notes = written.endpoints, cautions(scenario)
+    drawn = run.manifest["posterior"] is not None
+    # What is shown of single patients and trials is of one set of parameters.
+    single = [FIRST_DRAW, *notes] if drawn else notes
     patients = first_trials(run.patients, scenario)
     if not endpoints[endpoints["endpoint"] == "overall_survival"]["estimate"].isna().all():
         risk = None if patients is None else at_risk(patients, label_times(scenario.follow_up.horizon_years))
-        figure = plots.survival_figure(written.curves, endpoints, scenario.title, notes, risk)
+        words = replication(scenario)
+        beside = [AT_RISK_FIRST_DRAW, *notes] if drawn and risk is not None else notes
+        figure = plots.survival_figure(written.curves, endpoints, scenario.title, beside, risk, words)
         yield RunFigure("survival", figure, risk)
     if scenario.target:
         yield RunFigure("calibration", plots.calibration_figure(endpoints, scenario))
-    yield RunFigure("swimmer", _swimmer(written, scenario))
+    free = (run.manifest["posterior"] or {}).get("free", ())
+    yield RunFigure("swimmer", _swimmer(written, scenario, single, free), _first_rows(run.patients))
     if written.occupancy is not None:
-        yield RunFigure("rooms", plots.occupancy_figure(written.occupancy, scenario, notes))
+        yield RunFigure("rooms", plots.occupancy_figure(written.occupancy, scenario, single))
     if written.points is not None and written.point_curves is not None:
         keys = [shown.key for shown in scenario.range]
         if scenario.cohort.enters_at == "home":
-            figure = plots.survival_band_figure(written.point_curves, keys, scenario.title, notes)
+            whole = written.curves if free and {*keys} <= {*free} else None
+            figure = plots.survival_band_figure(written.point_curves, keys, scenario.title, notes, whole)
             yield RunFigure("range", figure)
         else:
             for name, figure in varied_figures(scenario, written.points, keys, headlines(scenario), "range"):
                 yield RunFigure(name, figure)
-    yield from _counted_figures(run, patients, scenario)
+    yield from _counted_figures(written, run, patients, scenario, single)
 
 
-def _counted_figures(run: Run, patients: Patients | None, scenario: Scenario) -> Iterator[RunFigure]:
+def _counted_figures(
+    written: Written, run: Run, patients: Patients | None, scenario: Scenario, single: Sequence[str]
+) -> Iterator[RunFigure]:
     """Yield the figures that count replications and patients.
 
     Survival of a cohort that is never transplanted is shown over its range alone, never as one curve.
     """
     notes, home = cautions(scenario), scenario.cohort.enters_at == "home"
+    drawn = run.manifest["posterior"] is not None
     if not home:
         deaths = mortality_data(run.replications)
         yield RunFigure("mortality", plots.mortality_figure(deaths, scenario, notes), deaths)
         settled = convergence_data(run.replications, shown_keys(scenario, headlines(scenario)))
-        yield RunFigure("convergence", plots.convergence_figure(settled, scenario, notes), settled)
+        yield RunFigure(
+            "convergence", plots.convergence_figure(settled, scenario, notes, drawn=drawn), settled
+        )
     stays = None if patients is None else pathway_stays(patients)
     told = None if stays is None else pathway_data(stays)
-    yield RunFigure("pathway", plots.pathway_figure(scenario, stays), told)
-    if patients is None or home:
+    about = [] if patients is None else [counted(patients)]
+    about += [FIRST_DRAW] if drawn else []
+    yield RunFigure("pathway", plots.pathway_figure(scenario, stays, about), told)
+    shares = written.courses
+    if shares is not None:
+        figure = plots.incidence_figure(shares, run.endpoints, scenario, notes)
+        yield RunFigure("incidence", figure, incidence_data(shares))
+        yield RunFigure("places", plots.places_figure(shares, scenario, notes), places_data(shares))
+    if home:
         return
-    failed = incidence_data(patients)
-    yield RunFigure("incidence", plots.incidence_figure(patients, run.endpoints, notes), failed)
-    yield RunFigure("places", plots.places_figure(patients, notes), places_data(patients))
     first = one_trial(run.patients, scenario)
     if first is not None and isinstance(scenario.arrivals, TrialArrivals):
         report = report_trial(first)
         data = trial_data(report) if report.curves else None
-        yield RunFigure("trial", plots.trial_figure(report, scenario, notes), data)
+        yield RunFigure("trial", plots.trial_figure(report, scenario, single), data)
 
 
 def varied_figures(
@@ -128,9 +146,19 @@ def _plain(value: Any) -> float | str | None:
     return value if isinstance(value, (int, float, str)) else None
 
 
-def _swimmer(written: Written, scenario: Scenario) -> Figure:
+def _first_rows(patients: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the rows of the first trial, where patients are kept: other programs read CSV more easily."""
+    return None if patients is None else patients[patients["replication"] == 1]
+
+
+def _swimmer(written: Written, scenario: Scenario, notes: Sequence[str], free: Sequence[str]) -> Figure:
     cut, arrivals = scenario.follow_up.data_cut_days, scenario.arrivals
-    at = ", ".join(f"{shown.key} = {get_value(scenario, shown.key):.3g}" for shown in scenario.range)
+    at = ", ".join(
+        f"the first draw of {shown.key}"
+        if shown.key in free
+        else f"{shown.key} = {get_value(scenario, shown.key):.3g}"
+        for shown in scenario.range
+    )
     return plots.swimmer_figure(
         written.first,
         0,
@@ -139,5 +167,5 @@ def _swimmer(written: Written, scenario: Scenario) -> Figure:
         None if cut == "none" else cut,
         opened=arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0,
         over_range=written.firsts,
-        notes=cautions(scenario),
+        notes=notes,
     )

@@ -25,7 +25,7 @@ from sim.show.style import save
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.folder import MANIFEST, NewFolder, software, write_json
 from sim.study.montecarlo import Progress
-from sim.study.request import precision_text, request_for
+from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.run import FORMAT, Run, read_run, write_run
 from sim.study.sweep import Axis, sweep
 
@@ -51,6 +51,8 @@ def run_study(
     RequestError
         The budget is impossible, or `out` may not be written.
     """
+    if budget.draws is not None:
+        budget.draws.require(loaded)
     new = NewFolder(out, loaded.name, request_for("run", [loaded], budget), force=force, resume=resume)
     if new.complete:
         return read_run(new.path)
@@ -119,6 +121,11 @@ def sweep_study(
         The grid or the budget is impossible, or `out` may not be written.
     """
     shown = list(endpoints) or headlines(loaded.scenario)
+    keys = [axis.key for axis in axes]
+    held: tuple[str, ...] = ()
+    if budget.draws is not None:
+        budget.draws.require(loaded, keys)
+        held = budget.draws.held_in(loaded)
     request = request_for(
         "sweep",
         [loaded],
@@ -130,11 +137,12 @@ def sweep_study(
     if new.complete:
         return Sweep(new.path, pd.read_csv(new.path / "points.csv"))
     with new as folder:
-        points = sweep(loaded.scenario, axes, budget, progress, folder.store("sweep"))
+        points = sweep(loaded.scenario, axes, budget, progress, folder.store("sweep"), held)
         points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")
         write_json(folder.path / MANIFEST, {**_sweep_manifest(loaded, axes, budget), "request": request})
-        keys = [axis.key for axis in axes]
         _save(folder.path, varied_figures(loaded.scenario, points, keys, shown, "sweep"))
+        if budget.draws is not None:
+            budget.draws.warn_of_held(loaded, keys)
     return Sweep(folder.path, points)
 
 
@@ -144,8 +152,10 @@ def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for axis in axes:
         table.add_column(axis.key, overflow="fold")
+    drawn = any(row.drawn for row in rows(done.points))
+    interval = "Monte Carlo 95%; posterior 95%" if drawn else "Monte Carlo 95% interval"
     for endpoint in shown:
-        table.add_column(f"{label(endpoint)}\n(Monte Carlo 95% interval)")
+        table.add_column(f"{label(endpoint)}\n({interval})")
     keys = [axis.key for axis in axes]
     for point, table_of_point in done.points.groupby(keys, sort=False):
         found = {row.key: row for row in rows(table_of_point)}
@@ -163,6 +173,7 @@ def _sweep_manifest(loaded: Loaded, axes: Sequence[Axis], budget: Budget) -> dic
         "seed": budget.seed,
         "replications": budget.replications,
         "precision": precision_text(budget),
+        **(posterior_record(budget, loaded, [axis.key for axis in axes]) if budget.draws else {}),
         "engine": budget.engine,
         "software": software(),
         "resolved": loaded.as_dict(),

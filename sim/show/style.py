@@ -31,6 +31,9 @@ RULE = "#d4d6da"
 BLUE = "#12436d"
 ORANGE = "#e8710a"
 
+_WRITTEN = {ORANGE: "#b25400"}
+"""Darker shades of what is too pale for letters: a contrast of at least 4.5 to white."""
+
 TITLE_SIZE, TEXT_SIZE, TICK_SIZE, NOTE_SIZE = 13.0, 9.5, 9.0, 8.0
 _LEADING = 1.32
 _MARGIN = 0.22
@@ -212,6 +215,11 @@ def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[s
 def empty_figure(reason: str, *lines: str) -> Figure:
     """Return a figure that says in words why there is nothing to draw, and what there is to say instead."""
     return sheet(reason, lines, [], width=7.0, height=0.1).figure
+
+
+def written_in(colour: str) -> str:
+    """Return the shade of a colour in which words are written."""
+    return _WRITTEN.get(colour, colour)
 
 
 def percent_axis(axis: Axes, which: str) -> None:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from sim.scenario.endpoints import BY_NAME
 from sim.show.formats import Row, format_difference, rows, undefined_note
 from sim.show.risk_rows import RISK_ROW, draw_at_risk
+from sim.show.scenario_words import TRIAL, Replication
 from sim.show.style import (
     BLUE,
     INK,
@@ -26,6 +27,7 @@ from sim.show.style import (
     spread,
     styled,
     text_width,
+    written_in,
 )
 
 _JOINED = "\N{NO-BREAK SPACE}"
@@ -42,13 +44,14 @@ def survival_figure(
     title: str,
     notes: Sequence[str] = (),
     at_risk: pd.DataFrame | None = None,
+    words: Replication = TRIAL,
 ) -> Figure:
     """Draw overall and disease-free survival from reinfusion.
 
     Parameters
     ----------
     curves : DataFrame
-        Columns ``endpoint, time_years, estimate, mc_lower, mc_upper``.
+        Columns ``endpoint, time_years, estimate, mc_lower, mc_upper``, and the posterior's limits over draws.
     endpoints : DataFrame
         The columns of ``endpoints.csv``: the published points, and the range of one trial.
     title : str
@@ -57,6 +60,8 @@ def survival_figure(
         Further paragraphs at the bottom.
     at_risk : DataFrame, optional
         Numbers at risk in a trial, from `sim.show.trial_data.at_risk`; they stand under the axis.
+    words : Replication
+        What a replication is called.
     """
     read = [row for row in rows(endpoints) if row.endpoint.name in _CURVES]
     drawn = curves[curves["endpoint"].isin(list(_CURVES)) & curves["estimate"].notna()]
@@ -64,18 +69,28 @@ def survival_figure(
         return empty_figure("No survival curves to show: nobody was reinfused", title)
     left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
     ranges = at_risk is not None and _ranges_fit(at_risk, across)
-    said = [*_notes(read), *_risk_notes(at_risk, ranges=ranges), *notes]
+    said = [*_notes(read), *_risk_notes(at_risk, words, ranges=ranges), *notes]
     rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(_CURVES))
-    page = sheet(_finding(read), _lines(read, title), said, width=7.8, height=4.15 + rows_below)
+    page = sheet(_finding(read), _lines(read, title, words), said, width=7.8, height=4.15 + rows_below)
     axis = page.axes(left, 0.5 + rows_below, across, 3.55)
     for name, (colour, _) in _CURVES.items():
         _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)
     for name, (colour, _) in _CURVES.items():
         curve = drawn[drawn["endpoint"] == name]
+        _draw_posterior(axis, curve, colour)
         axis.fill_between(
             curve["time_years"], curve["mc_lower"], curve["mc_upper"], color=colour, alpha=0.45, lw=0
         )
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+    _mark_published(axis, read)
+    _dress(axis, float(drawn["time_years"].max()))
+    _label_curves(axis, drawn, read)
+    if at_risk is not None:
+        _write_at_risk(axis, at_risk, ranges=ranges)
+    return page.figure
+
+
+def _mark_published(axis: Axes, read: list[Row]) -> None:
     for row in read:
         if row.has_target and row.time is not None:
             axis.plot(
@@ -89,11 +104,6 @@ def survival_figure(
                 clip_on=False,
                 zorder=5,
             )
-    _dress(axis, float(drawn["time_years"].max()))
-    _label_curves(axis, drawn, read)
-    if at_risk is not None:
-        _write_at_risk(axis, at_risk, ranges=ranges)
-    return page.figure
 
 
 def _write_at_risk(axis: Axes, at_risk: pd.DataFrame, *, ranges: bool) -> None:
@@ -117,14 +127,14 @@ def _ranges_fit(at_risk: pd.DataFrame, width: float) -> bool:
     return widest < 0.97 * width / max(times - 1, 1)
 
 
-def _risk_notes(at_risk: pd.DataFrame | None, *, ranges: bool) -> list[str]:
+def _risk_notes(at_risk: pd.DataFrame | None, words: Replication, *, ranges: bool) -> list[str]:
     if at_risk is None:
         return []
     trials = int(at_risk["trials"].iloc[0])
     spread_text = " (95% of them)" if ranges else ""
     return [
-        f"At risk: patients that a trial still follows then, event-free: median over {trials:,} virtual "
-        f"trials{spread_text}."
+        f"At risk: patients that a {words.what} still follows then, event-free: median over {trials:,} "
+        f"{words.virtual}{spread_text}."
     ]
 
 
@@ -138,6 +148,16 @@ def _draw_trial_range(axis: Axes, read: list[Row], colour: str) -> None:
     axis.fill_between(times, lower, upper, color=colour, alpha=0.13, lw=0)
     for edge in (lower, upper):
         axis.plot(times, edge, color=colour, alpha=0.55, lw=0.8)
+
+
+def _draw_posterior(axis: Axes, curve: pd.DataFrame, colour: str) -> None:
+    """Draw the posterior's band, where the curve has one, with dashed edges."""
+    if "posterior_lower" not in curve:
+        return
+    edges = curve["posterior_lower"], curve["posterior_upper"]
+    axis.fill_between(curve["time_years"], *edges, color=colour, alpha=0.2, lw=0)
+    for edge in edges:
+        axis.plot(curve["time_years"], edge, color=colour, lw=1.1, ls=(0, (5, 2.5)))
 
 
 def _dress(axis: Axes, horizon: float) -> None:
@@ -161,18 +181,20 @@ def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
         lines = [BY_NAME[name].label]
         if last is not None and last.time == float(curve["time_years"].iloc[-1]):
             lines.append(f"{last.simulated_text} simulated")
+            lines += [f"posterior {last.posterior_text}"] if last.drawn else []
             lines += [f"{last.target_text} {last.origin}"] if last.has_target else []
         texts.append(("\n".join(lines[1:]), lines[0], colour))
         heights.append(float(curve["estimate"].iloc[-1]))
     line = TEXT_SIZE * 1.35 / 72 / 3.55  # of the axes' height
-    for (figures, name, colour), y in zip(texts, spread(heights, 3.4 * line), strict=True):
+    most = 4.4 if any(row.drawn for row in read) else 3.4
+    for (figures, name, colour), y in zip(texts, spread(heights, most * line), strict=True):
         beside: dict[str, Any] = {
             "xycoords": "axes fraction",
             "textcoords": "offset points",
             "annotation_clip": False,
         }
         at = (1.0, min(max(y, 1.2 * line), 1 - 1.2 * line) + 0.9 * line)
-        axis.annotate(name, at, (12, 0), color=colour, weight="bold", va="center", **beside)
+        axis.annotate(name, at, (12, 0), color=written_in(colour), weight="bold", va="center", **beside)
         below = (1.0, at[1] - 0.6 * line)
         axis.annotate(figures, below, (12, 0), color=INK, va="top", linespacing=1.3, **beside)
 
@@ -233,16 +255,24 @@ def _clause(row: Row, *, timed: bool) -> str:
     }[_verdict(row)]
 
 
-def _lines(read: list[Row], title: str) -> list[str]:
+def _lines(read: list[Row], title: str, words: Replication) -> list[str]:
     lines = [title]
     differing = [row for row in read if _verdict(row) == "differs"]
     if differing:
         parts = "; ".join(map(_difference, differing))
         lines.append(f"Simulated minus {_origin(differing)}, points with Monte Carlo error: {parts}.")
-    lines.append(
-        "Lines: simulated, with 95% Monte Carlo bands. Light bands: the range of one trial of this size, "
-        "95% of virtual trials as each would report it at its data cut."
+    one = (
+        f"Light bands: the range of one {words.what} of this size, 95% of {words.virtual} as each would "
+        f"report it {words.when}"
     )
+    if any(row.drawn for row in read):
+        lines.append(
+            "Lines: the mean over draws of the posterior, with dark 95% Monte Carlo bands. Dashed bands: the "
+            "posterior's 95%, what the calibrated trial leaves open about the parameters. "
+            f"{one}, which holds the posterior too."
+        )
+    else:
+        lines.append(f"Lines: simulated, with 95% Monte Carlo bands. {one}.")
     if any(row.has_target for row in read):
         lines[-1] += " Diamonds: published (hollow: assumed)."
     return lines

@@ -123,13 +123,21 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
     series = [row for _, row in found]
     mc = [row.mc_lower for row in series], [row.mc_upper for row in series]
     trial = [row.trial_lower for row in series], [row.trial_upper for row in series]
+    posterior = [row.posterior_lower for row in series], [row.posterior_upper for row in series]
+    drawn = any(row.drawn for row in series)
     estimates = [row.estimate for row in series]
     if axis.numeric and len(found) > 1:
         panel.fill_between(x, *trial, color=BLUE, alpha=0.13, lw=0)
+        if drawn:
+            panel.fill_between(x, *posterior, color=BLUE, alpha=0.2, lw=0)
+            for edge in posterior:
+                panel.plot(x, edge, color=BLUE, lw=1.0, ls=(0, (5, 2.5)))
         panel.fill_between(x, *mc, color=BLUE, alpha=0.45, lw=0)
         panel.plot(x, estimates, color=BLUE, lw=1.8, marker="o", ms=4.5, mec="white", mew=0.7)
     else:
         panel.vlines(x, *trial, color=BLUE, alpha=0.2, lw=9)
+        if drawn:
+            panel.vlines(x, *posterior, color=BLUE, alpha=0.5, lw=5)
         panel.vlines(x, *mc, color=BLUE, lw=2.4)
         panel.plot(x, estimates, color=BLUE, ls="", marker="o", ms=6.5, mec="white", mew=0.8)
     first = series[0]
@@ -149,7 +157,7 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
             size=NOTE_SIZE,
             color=GREY,
         )
-    _scale(panel, first.endpoint, [*estimates, *mc[1], *trial[1], first.target])
+    _scale(panel, first.endpoint, [*estimates, *mc[1], *posterior[1], *trial[1], first.target])
 
 
 def _tag(panel: Axes, row: Row, *, below: bool) -> None:
@@ -215,12 +223,21 @@ def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[
         "Dark: simulated, with 95% Monte Carlo intervals. "
         "Light: the range of one trial, 95% of virtual trials.",
     ]
+    drawn_rows = any(row.drawn for found in drawn.values() for _, row in found)
+    if drawn_rows:
+        middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
+        lines[1] = (
+            "Dark: the mean over draws of the posterior, with 95% Monte Carlo intervals. "
+            f"{middle}: the posterior's 95%, what the calibrated trial leaves open about the other "
+            "parameters. Light: the range of one trial, 95% of virtual trials, which holds the posterior too."
+        )
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
     if without:
         lines.append(f"A trial does not report: {'; '.join(without)}.")
     if len(axis.values) > 1:
         lines.append(
-            "All points have the same luck: their differences have less error than the intervals show."
+            f"All points have the same {'draws and ' if drawn_rows else ''}luck: their differences have less "
+            "error than the intervals show."
         )
     return lines
 
@@ -280,7 +297,18 @@ def _map_note(known: Sequence[Row]) -> str:
     width = max(row.half_width for row in known)
     error = format_difference(endpoint, width, width).removeprefix("+")
     unit = "points" if endpoint.kind == "share" else endpoint.unit
-    return f"Monte Carlo error (95%): at most {error} {unit}; less for differences, which share their luck."
+    note = f"Monte Carlo error (95%): at most {error} {unit}; less for differences, which share their luck."
+    widest = max(known, key=_posterior_width)
+    if widest.drawn:
+        note += (
+            " Values are means over draws of the posterior; its 95%, what the calibrated trial leaves open "
+            f"about the other parameters, is widest where it is {widest.posterior_text}."
+        )
+    return note
+
+
+def _posterior_width(row: Row) -> float:
+    return row.posterior_upper - row.posterior_lower if row.drawn else -math.inf
 
 
 def _grid(chosen: pd.DataFrame, across: Axis, up: Axis) -> Floats:

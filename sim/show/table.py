@@ -11,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.outcomes.occupancy import is_limited
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import Endpoint, Key
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.axis import written
 from sim.show.formats import Row, format_range, format_share, rows
+from sim.show.posterior_words import MONTE_CARLO, POSTERIOR, SIMULATED
+from sim.show.scenario_words import one_range, replication
 
 _HEADLINES = (
     "treatment_related_mortality",
@@ -34,15 +36,20 @@ _USES = (
     "Monte Carlo error: 95% interval of the simulated figure. Range of one trial: what 95% of virtual trials "
     "of this size report.",
 )
-_NOTES = (
-    "Monte Carlo error: the 95% interval of the simulated figure; more replications narrow it.",
-    "Range of one trial: what 95% of virtual trials of this size report at their data cut, with what has "
-    "happened by then; only a larger or longer trial narrows it.",
+_OVER_VALUES = (
+    "Below each figure, its posterior 95%; over the whole range, from the lowest of these to the highest. A "
+    "parameter of the range is held at its value in every draw."
 )
+_MONTE_CARLO = "Monte Carlo error: the 95% interval of the simulated figure; more replications narrow it."
 
 
 def published_table(
-    endpoints: pd.DataFrame, scenario: Scenario, points: pd.DataFrame | None = None, *, full: bool = False
+    endpoints: pd.DataFrame,
+    scenario: Scenario,
+    points: pd.DataFrame | None = None,
+    *,
+    full: bool = False,
+    free: Sequence[str] = (),
 ) -> Table:
     """Compare published with simulated figures.
 
@@ -60,14 +67,16 @@ def published_table(
     full : bool
         Whether to go on with every endpoint after the targets. Without targets and without `full`, the
         main endpoints are shown at the horizon.
+    free : sequence of str
+        The parameters that are drawn from a posterior.
     """
     read = rows(endpoints)
     aimed = [row for row in read if row.has_target]
     others = [row for row in read if not row.has_target]
-    shown = aimed + (others if full else [] if aimed else _headlines(read, scenario))
+    shown = aimed + (others if full else [] if aimed else main_rows(read, scenario))
     bands = {} if points is None else range_bands(points)
     table = Table(
-        caption=Text("\n".join(["", *_notes(shown), *_range_notes(scenario, bands)])),
+        caption=Text("\n".join(["", *_notes(shown, scenario), *_range_notes(scenario, bands, free)])),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -78,7 +87,8 @@ def published_table(
     over = ("over the\nrange",) if bands else ()
     drawn = any(row.drawn for row in shown)
     posterior = ("posterior\n95%",) if drawn else ()
-    for heading in ("published", "simulated", *over, *posterior, "Monte Carlo\nerror", "range of\none trial"):
+    one = f"range of\none {replication(scenario).what}"
+    for heading in ("published", "simulated", *over, *posterior, "Monte Carlo\nerror", one):
         table.add_column(heading, justify="right", overflow="fold")
     counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
     for row in shown:
@@ -105,8 +115,9 @@ def targets_table(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Table:
     found
         Name, the columns of ``endpoints.csv`` and the scenario, of each.
     """
+    drawn = any(row.drawn for _, endpoints, _ in found for row in rows(endpoints))
     table = Table(
-        caption=Text("\n".join(["", *_USES])),
+        caption=Text("\n".join(["", *_USES, *([SIMULATED, POSTERIOR] if drawn else [])])),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -115,25 +126,28 @@ def targets_table(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Table:
     )
     table.add_column("scenario", overflow="fold")
     table.add_column("", overflow="fold")
-    for heading in ("use", "published", "simulated", "Monte Carlo\nerror", "range of\none trial", "source"):
+    posterior = ("posterior\n95%",) if drawn else ()
+    errors = ("Monte Carlo\nerror", "range of\none trial")
+    for heading in ("use", "published", "simulated", *posterior, *errors, "source"):
         table.add_column(heading, justify="right", overflow="fold")
     for name, endpoints, scenario in found:
         counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
         aimed = [row for row in rows(endpoints) if row.has_target]
         for row in aimed:
-            target, *figures = cells(row, counts.get(row.key))
+            target, simulated, *figures = cells(row, counts.get(row.key))
+            figures[:0] = [row.posterior_text] if drawn else []
             use = "compared" if not row.fitted else "assumed" if row.assumed else "solved"
             source = "" if row.assumed else row.source
             target = target.removesuffix(" *").removesuffix(" assumed")
             table.add_row(
-                name if row is aimed[0] else "", row_label(row), use, target, *figures, source,
+                name if row is aimed[0] else "", row_label(row), use, target, simulated, *figures, source,
                 end_section=row is aimed[-1],
             )  # fmt: skip
     return table
 
 
-def _headlines(read: list[Row], scenario: Scenario) -> list[Row]:
-    """Return the main endpoints, each at its latest time."""
+def main_rows(read: list[Row], scenario: Scenario) -> list[Row]:
+    """Return the main endpoints of a scenario, each at its latest time."""
     last = {row.endpoint.name: row for row in read}
     main = _HOME_HEADLINES if scenario.cohort.enters_at == "home" else _HEADLINES
     names = (*main, *(_QUEUE_HEADLINES if is_limited(scenario) else ()))
@@ -152,17 +166,28 @@ def range_table(points: pd.DataFrame, scenario: Scenario) -> Table:
     """
     keys = [shown.key for shown in scenario.range]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    drawn = any(row.drawn for row in rows(points))
+    if drawn:
+        table.caption, table.caption_justify = Text(f"\n{_OVER_VALUES}\n{POSTERIOR}"), "left"
     for key in keys:
         table.add_column(key, overflow="fold")
-    heads = _headlines(rows(points), scenario)
+    heads = main_rows(rows(points), scenario)
     for row in heads:
         table.add_column(row_label(row), justify="right", overflow="fold")
     for point, of_point in points.groupby(keys, sort=False):
         found = {row.key: row for row in rows(of_point)}
-        table.add_row(*map(written, point), *(_bare(row, found[row.key].simulated_text) for row in heads))
+        shown = [_bare(row, found[row.key].simulated_text) for row in heads]
+        if drawn:
+            shown = [
+                _two(text, found[row.key].posterior_text) for text, row in zip(shown, heads, strict=True)
+            ]
+        table.add_row(*map(written, point), *shown)
     table.rows[-1].end_section = True
     bands = range_bands(points)
     between = [bands.get(row.key, "") for row in heads]
+    if drawn:
+        outer = posterior_bands(points)
+        between = [_two(text, outer.get(row.key, "")) for text, row in zip(between, heads, strict=True)]
     table.add_row("over the whole range", *[""] * (len(keys) - 1), *between)
     return table
 
@@ -182,15 +207,35 @@ def range_bands(points: pd.DataFrame) -> dict[Key, str]:
     return bands
 
 
-def _range_notes(scenario: Scenario, bands: dict[Key, str]) -> list[str]:
+def posterior_bands(points: pd.DataFrame) -> dict[Key, str]:
+    """Return from where to where the posterior's limits of each endpoint reach over a range."""
+    limits: dict[Key, tuple[Endpoint, float, float]] = {}
+    for row in rows(points):
+        if row.drawn:
+            _, low, high = limits.get(row.key, (row.endpoint, math.inf, -math.inf))
+            limits[row.key] = row.endpoint, min(low, row.posterior_lower), max(high, row.posterior_upper)
+    return {key: format_range(*found) for key, found in limits.items()}
+
+
+def _two(text: str, below: str) -> str:
+    return f"{text}\n{below}".rstrip()
+
+
+def _range_notes(scenario: Scenario, bands: dict[Key, str], free: Sequence[str]) -> list[str]:
     if not bands:
         return []
     parts = [
         f"{shown.key} from {written(shown.values[0])} to {written(shown.values[-1])} ({shown.source})"
         for shown in scenario.range
     ]
-    own = ", ".join(f"{shown.key} = {written(get_value(scenario, shown.key))}" for shown in scenario.range)
-    return [f"Over the range: {'; '.join(parts)}: what to read. The other columns hold at {own}."]
+    own = ", ".join(
+        f"{shown.key} drawn from the posterior"
+        if shown.key in free
+        else f"{shown.key} = {written(get_value(scenario, shown.key))}"
+        for shown in scenario.range
+    )
+    hold = "are with" if any(shown.key in free for shown in scenario.range) else "hold at"
+    return [f"Over the range: {'; '.join(parts)}: what to read. The other columns {hold} {own}."]
 
 
 def cells(row: Row, n: int | None) -> tuple[str, str, str, str]:
@@ -226,14 +271,12 @@ def _bare(row: Row, text: str) -> str:
     return text.removesuffix(row.endpoint.unit).rstrip()
 
 
-def _notes(shown: list[Row]) -> list[str]:
-    notes = list(_NOTES)
-    if any(row.drawn for row in shown):
-        notes.append(
-            "Simulated: the mean over draws of the posterior. Posterior 95%: what the calibrated trial "
-            "leaves open about the parameters; only more evidence narrows it. The range of one trial holds "
-            "it too."
-        )
+def _notes(shown: list[Row], scenario: Scenario) -> list[str]:
+    words = replication(scenario)
+    drawn = any(row.drawn for row in shown)
+    notes = [_MONTE_CARLO, f"Range of one {words.what}: {one_range(words, drawn=drawn)}"]
+    if drawn:
+        notes[:1] = [SIMULATED, POSTERIOR, MONTE_CARLO]
     if any(row.has_target and not row.fitted for row in shown):
         notes.append("*: printed and only compared: calibration did not solve for it.")
     if any(row.has_target and row.unverified for row in shown):

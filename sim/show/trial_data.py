@@ -1,32 +1,26 @@
-"""What figures draw of single patients: the rows of the first virtual trials, counted over time."""
+"""What figures draw of single patients: the rows of the first virtual trials."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
-from sim.clinic.states import Cause, Place
+from sim.clinic.states import Place
 from sim.outcomes.observations import Counts, count
 from sim.outcomes.one_trial import (
-    FAILURES,
     FollowUp,
     Patients,
     disease_free_follow_up,
     survival_follow_up,
 )
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.scenario.schema import Scenario
 
 MOST_TRIALS = 100
-"""First virtual trials that are drawn from: enough for any curve, whatever was kept."""
+"""First virtual trials that are drawn from: enough for medians and means, whatever was kept."""
 MOST_ROWS = 500_000
-_ROUNDING = 1e-9
-
-Shares: TypeAlias = Mapping[str, Floats]
-"""Shares of patients by what they are, over some times."""
 
 
 def first_trials(rows: pd.DataFrame | None, scenario: Scenario) -> Patients | None:
@@ -47,39 +41,6 @@ def one_trial(rows: pd.DataFrame | None, scenario: Scenario, most: int = 5000) -
     return first if 0 < len(first) <= most else None
 
 
-def times_to(horizon: float, points: int = 241) -> Floats:
-    """Return even times from 0 to a horizon."""
-    return np.linspace(0.0, horizon, points)
-
-
-def ended_by(span: Floats, times: Floats) -> Floats:
-    """Count the spans that are over at each time."""
-    # Spans are differences of days: one of exactly a time may be longer by a rounding.
-    return np.searchsorted(np.sort(span), times * (1 + _ROUNDING), side="right").astype(np.float64)
-
-
-def failures(patients: Patients, years: Floats) -> Shares:
-    """Return the shares of the reinfused that failed in each way by each time, and that are disease-free."""
-    reinfused = np.isfinite(patients.reinfusion)
-    span = (patients.disease_free_end[reinfused] - patients.reinfusion[reinfused]) / DAYS_PER_YEAR
-    cause, size = patients.failure[reinfused], max(int(reinfused.sum()), 1)
-    found = {name: ended_by(span[cause == k], years) / size for k, name in enumerate(FAILURES)}
-    return {**found, "disease_free_survival": 1 - np.sum(list(found.values()), axis=0)}
-
-
-def deaths_by_cause(patients: Patients, years: Floats) -> Shares:
-    """Return the shares of the enrolled that are dead of each cause by each time since enrolment."""
-    span = (patients.death - patients.enrolled) / DAYS_PER_YEAR
-    return {
-        name: ended_by(span[patients.died_of([name])], years) / len(patients)
-        for name in (cause.name.lower() for cause in Cause)
-    }
-
-
-DEAD = "dead"
-ACTIVE, REMISSION, RELAPSED = "active", "remission", "relapsed"
-
-
 def stays(patients: Patients) -> Iterator[tuple[Place, Floats, Floats]]:
     """Yield for each place when each patient enters and leaves it, in days since enrolment."""
     entries = np.array([patients.time(f"{place.value}_time") for place in Place]) - patients.enrolled
@@ -88,38 +49,6 @@ def stays(patients: Patients) -> Iterator[tuple[Place, Floats, Floats]]:
         left = np.min([*entries[k + 1 :], death], axis=0)
         entered = np.isfinite(entries[k])
         yield place, entries[k], np.where(entered, left, np.inf)
-
-
-def places(patients: Patients, days: Floats) -> Shares:
-    """Return the shares of the enrolled in each place, and dead, on each day since enrolment."""
-    found = {
-        place.value: (ended_by(entered, days) - ended_by(left, days)) / len(patients)
-        for place, entered, left in stays(patients)
-    }
-    return {**found, DEAD: ended_by(patients.death - patients.enrolled, days) / len(patients)}
-
-
-def statuses(patients: Patients, days: Floats) -> Shares:
-    """Return the shares of the enrolled with each disease status, and dead, on each day since enrolment."""
-    death = patients.death - patients.enrolled
-    engrafted = patients.time("recovering_in_hospital_time") - patients.enrolled
-    remits = np.where(patients.rows["responds"].to_numpy(dtype=np.bool_), engrafted, np.inf)
-    relapses = patients.relapse - patients.enrolled
-    size = len(patients)
-    dead = ended_by(death, days) / size
-    in_remission = (ended_by(remits, days) - ended_by(_within(remits, relapses, death), days)) / size
-    relapsed = (ended_by(relapses, days) - ended_by(_within(relapses, death), days)) / size
-    return {
-        RELAPSED: relapsed,
-        REMISSION: in_remission,
-        ACTIVE: 1 - dead - in_remission - relapsed,
-        DEAD: dead,
-    }
-
-
-def _within(begin: Floats, *ends: Floats) -> Floats:
-    """Return the first of some ends, never for what never begins."""
-    return np.where(np.isfinite(begin), np.min(ends, axis=0), np.inf)
 
 
 def follow_ups(patients: Patients) -> dict[str, FollowUp]:
@@ -166,14 +95,3 @@ def _at_risk(years: Floats, times: Floats) -> Floats:
         return np.zeros(len(times))
     counts: Counts = count(years, np.full(len(years), -1), 1)
     return counts.at_risk_at(times)
-
-
-def table_of(shares: Shares, times: Floats, time_name: str, of: str) -> pd.DataFrame:
-    """Return shares as rows: ``of, what, <time_name>, share``."""
-    return pd.concat(
-        [
-            pd.DataFrame({"of": of, "what": name, time_name: times, "share": share})
-            for name, share in shares.items()
-        ],
-        ignore_index=True,
-    )

@@ -16,6 +16,7 @@ from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
 from sim.show.formats import format_share
 from sim.show.risk_rows import RISK_ROW, draw_at_risk, label_times
+from sim.show.scenario_words import replication
 from sim.show.style import (
     BLUE,
     INK,
@@ -27,6 +28,7 @@ from sim.show.style import (
     sheet,
     spread,
     styled,
+    written_in,
 )
 
 _WIDTH, _LEFT, _RIGHT, _TALL, _FOOT = 7.8, 1.25, 1.95, 3.1, 0.5
@@ -75,7 +77,7 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
     horizon = scenario.follow_up.horizon_years
     rows = RISK_ROW * (len(report.curves) + 1)
     height = _TALL + _FOOT + rows + 0.12
-    page = sheet(_finding(report.curves), [scenario.title], [_note(report), *notes], _WIDTH, height)
+    page = sheet(_finding(report.curves), [scenario.title], [_note(report, scenario), *notes], _WIDTH, height)
     axis = page.axes(_LEFT, _FOOT + rows, _WIDTH - _LEFT - _RIGHT, _TALL)
     axis.set_xlim(0, horizon)
     axis.set_ylim(0, 1)
@@ -132,9 +134,9 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     for curve, colour, y in zip(curves, _COLOURS, spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)
         axis.annotate(
-            BY_NAME[curve.name].label.replace(", all enrolled", ""), (1, at), (10, 1), color=colour,
-            weight="bold", va="bottom", xycoords="axes fraction", textcoords="offset points",
-            annotation_clip=False,
+            BY_NAME[curve.name].label.replace(", all enrolled", ""), (1, at), (10, 1),
+            color=written_in(colour), weight="bold", va="bottom", xycoords="axes fraction",
+            textcoords="offset points", annotation_clip=False,
         )  # fmt: skip
         axis.annotate(
             f"{_estimate(curve)} at {horizon:g} y", (1, at), (10, -1), color=INK, va="top",
@@ -168,9 +170,9 @@ def _finding(curves: Sequence[Curve]) -> str:
     return f"{said} {' and '.join(f'{text} at {time:g} years' for text, time in parts)}"
 
 
-def _note(report: TrialReport) -> str:
+def _note(report: TrialReport, scenario: Scenario) -> str:
     return (
-        f"{report.reinfused or report.enrolled} patients, read at the data cut. Bands: pointwise log-log "
-        "95% intervals of this one trial, no Monte Carlo error. Ticks: patients censored. A curve ends "
-        "with the last patient followed."
+        f"{report.reinfused or report.enrolled} patients, read {replication(scenario).when}. Bands: "
+        "pointwise log-log 95% intervals of this one trial, no Monte Carlo error. Ticks: patients censored. "
+        "A curve ends with the last patient followed."
     )

@@ -17,23 +17,24 @@ from sim.scenario.cohort import Cohort, load_cohorts
 from sim.scenario.describe import show_rows
 from sim.show.style import save
 from sim.show.validation_plot import figure_data, validation_figure
-from sim.show.validation_words import NARROW, ROLES, lines, misses, tally_sentences
+from sim.show.validation_words import ROLES, Drawn, lines, misses, scope, tally_sentences
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.folder import MANIFEST, NewFolder, read_json, software, write_json
 from sim.study.montecarlo import Progress
-from sim.study.request import request_for
+from sim.study.request import posterior_record, request_for
 from sim.study.run import FORMAT
 from sim.study.validate import Tally, Validation
 from sim.study.validate import validate as validate_cohorts
 
 _TABLE = "validation.csv"
 _TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
-_NOTES = (
+_PREDICTIVE = (
     "Predictive interval: what 95% of virtual cohorts of this size report at their data cut, each read as "
-    "its paper reads it. z: the observed figure's mid-rank among them, as a normal score.",
-    NARROW,
+    "its paper reads it. z: the observed figure's mid-rank among them, as a normal score."
+)
+_USE = (
     "Use: fitted, the model was solved for it, and it counts for nothing; overlaps, it shares something with "
-    "what was fitted; held out, it shares nothing.",
+    "what was fitted; held out, it shares nothing."
 )
 
 
@@ -49,6 +50,8 @@ class Validated:
         The tallies of all figures that were not fitted, and of those that share nothing with what was.
     sentences
         What was found, in words: what is missed and why it may be, and the tally.
+    drawn
+        Of which posterior the predictions are, None if of none.
     """
 
     folder: Path
@@ -56,6 +59,7 @@ class Validated:
     predicted: Tally
     apart: Tally
     sentences: tuple[str, ...]
+    drawn: Drawn | None = None
 
 
 def validate_study(
@@ -91,13 +95,19 @@ def validate_study(
     with new as folder:
         found = validate_cohorts(cohorts, budget, progress, folder.store("validate"))
         found.table.to_csv(folder.path / _TABLE, index=False, lineterminator="\n")
-        write_json(folder.path / MANIFEST, {**_manifest(cohorts, budget, found), "request": request})
+        manifest = {**_manifest(cohorts, budget, found), "request": request}
+        write_json(folder.path / MANIFEST, manifest)
         figures = folder.path / "figures"
         figures.mkdir()
         titles = {cohort.name: cohort.scenario.title for cohort in cohorts}
-        save(validation_figure(found.table, found.predicted, found.apart, titles), figures, "validation")
+        drawn = _drawn(manifest)
+        figure = validation_figure(found.table, found.predicted, found.apart, titles, drawn)
+        save(figure, figures, "validation")
         figure_data(found.table).to_csv(figures / _TABLE, index=False, lineterminator="\n")
-        done = _validated(folder.path, found.table, found.predicted, found.apart)
+        done = _validated(folder.path, found.table, found.predicted, found.apart, drawn)
+        if budget.draws is not None:
+            for cohort in cohorts:
+                budget.draws.warn_of_held(cohort.loaded)
     return replace(done, folder=folder.path)
 
 
@@ -118,7 +128,7 @@ def validate(
 def validation_table(done: Validated) -> Table:
     """Return every figure beside its prediction, cohort by cohort; no cell is ever cut short."""
     table = Table(
-        caption=Text("\n".join(["", *_NOTES])),
+        caption=Text("\n".join(["", _PREDICTIVE, *scope(done.drawn), _USE])),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -150,9 +160,20 @@ def validation_table(done: Validated) -> Table:
     return table
 
 
-def _validated(folder: Path, table: pd.DataFrame, predicted: Tally, apart: Tally) -> Validated:
+def _validated(
+    folder: Path, table: pd.DataFrame, predicted: Tally, apart: Tally, drawn: Drawn | None
+) -> Validated:
     sentences = (*misses(lines(table)), *tally_sentences(predicted, apart))
-    return Validated(folder, table, predicted, apart, sentences)
+    return Validated(folder, table, predicted, apart, sentences, drawn)
+
+
+def _drawn(manifest: dict[str, Any]) -> Drawn | None:
+    """Read off a manifest of which posterior the predictions are."""
+    if manifest.get("posterior") is None:
+        return None
+    held = {each["cohort"]: each["held"] for each in manifest["cohorts"] if each["held"] and each["free"]}
+    own = tuple(each["cohort"] for each in manifest["cohorts"] if not each["free"])
+    return Drawn(manifest["draws"], manifest["replications"], own, held)
 
 
 def _read_back(folder: Path) -> Validated:
@@ -160,8 +181,10 @@ def _read_back(folder: Path) -> Validated:
     kinds = {"covered": "boolean", "n": "Int64", **dict.fromkeys(_TEXTS, "str")}
     table = pd.read_csv(folder / _TABLE, dtype=kinds)
     table[list(_TEXTS)] = table[list(_TEXTS)].fillna("")
-    tallies = (read_json(folder / MANIFEST) or {})["tallies"]
-    return _validated(folder, table, _tally(tallies["predicted"]), _tally(tallies["apart"]))
+    manifest = read_json(folder / MANIFEST) or {}
+    tallies = manifest["tallies"]
+    drawn = _drawn(manifest)
+    return _validated(folder, table, _tally(tallies["predicted"]), _tally(tallies["apart"]), drawn)
 
 
 def _tally(stored: dict[str, Any]) -> Tally:
@@ -184,6 +207,7 @@ def _manifest(cohorts: Sequence[Cohort], budget: Budget, found: Validation) -> d
         "command": "validate",
         "seed": budget.seed,
         "replications": found.replications,
+        **(posterior_record(budget) if budget.draws else {}),
         "engine": budget.engine,
         "tallies": {"predicted": _stored(found.predicted), "apart": _stored(found.apart)},
         "cohorts": [
@@ -194,6 +218,7 @@ def _manifest(cohorts: Sequence[Cohort], budget: Budget, found: Validation) -> d
                 "chain": list(cohort.loaded.chain),
                 "scenario_hash": cohort.loaded.scenario_hash,
                 "result_hash": found.result_hashes[cohort.name],
+                **(budget.draws.record_of(cohort.loaded) if budget.draws else {}),
                 "resolved": cohort.loaded.as_dict(),
                 "parameters": show_rows(cohort.loaded),
                 "observed": [asdict(figure) for figure in cohort.figures],

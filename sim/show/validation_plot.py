@@ -26,7 +26,7 @@ from sim.show.style import (
     styled,
     wrap,
 )
-from sim.show.validation_words import NARROW, Line, finding, lines, misses, tally_sentences
+from sim.show.validation_words import Drawn, Line, finding, lines, misses, scope, tally_sentences
 from sim.study.validate import Tally
 
 _ROW, _HEAD, _AXIS, _KEY = 0.34, 0.36, 0.4, 0.62
@@ -42,7 +42,11 @@ _MARKS = {
 
 @styled
 def validation_figure(
-    table: pd.DataFrame, predicted: Tally, apart: Tally, titles: Mapping[str, str]
+    table: pd.DataFrame,
+    predicted: Tally,
+    apart: Tally,
+    titles: Mapping[str, str],
+    drawn: Drawn | None = None,
 ) -> Figure:
     """Draw every observed share with its interval, and the range that virtual cohorts would report.
 
@@ -54,30 +58,31 @@ def validation_figure(
         The tallies of `sim.study.validate.Validation`.
     titles
         Title of each cohort by name.
+    drawn
+        Of which posterior the predictions are, if of any.
     """
     read = lines(table)
-    drawn = [line for line in read if line.endpoint.kind == "share"]
+    shown = [line for line in read if line.endpoint.kind == "share"]
     others = [
         f"{line.cohort}, {line.label}: observed {line.observed_text}, predicted {line.predicted_text} "
         f"({line.interval_text})."
         for line in read
         if line.endpoint.kind != "share"
     ]
-    if not drawn:
+    if not shown:
         return empty_figure(finding(predicted), *others)
-    cohorts = list(dict.fromkeys(line.cohort for line in drawn))
-    height = _KEY + _HEAD * len(cohorts) + _ROW * len(drawn) + _AXIS
+    cohorts = list(dict.fromkeys(line.cohort for line in shown))
+    height = _KEY + _HEAD * len(cohorts) + _ROW * len(shown) + _AXIS
     width = 0.44 + _NAMES + _OBSERVED + _PREDICTED + _FOREST + _VERDICT
     said = [
         "Bars: what 95% of virtual cohorts of this size report at their data cut, each read as its paper "
         "reads it; dots: their mean.",
         *tally_sentences(predicted, apart),
     ]
-    page = sheet(
-        _title(predicted, read, titles), said, [*misses(read), NARROW, *others, *_notes(drawn)], width, height
-    )
-    _key(page, drawn)
-    _draw(page, drawn, cohorts, titles)
+    notes = [*misses(read), *scope(drawn), *others, *_notes(shown)]
+    page = sheet(_title(predicted, read, titles), said, notes, width, height)
+    _key(page, shown)
+    _draw(page, shown, cohorts, titles)
     return page.figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,10 @@ ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
 NARROW = (
     "The intervals hold the luck of so few patients and their censoring; what is not known about the "
     "parameters is not in them, so they are too narrow."
+)
+_WIDE = (
+    "The intervals hold the luck of so few patients, their censoring, and what the calibrated trial leaves "
+    "open about the parameters"
 )
 _SURE = 10
 """A predicted mean is written to a tenth of its interval."""
@@ -125,6 +129,50 @@ class Line:
 
 
 _TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What is said of a validation under draws of a posterior.
+
+    Attributes
+    ----------
+    draws, replications
+        Draws, and virtual cohorts under all of them together.
+    own
+        Cohorts that keep all of their values.
+    held
+        By cohort, parameters of the posterior that others keep.
+    """
+
+    draws: int
+    replications: int
+    own: tuple[str, ...]
+    held: Mapping[str, Sequence[str]]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the intervals hold, and where they hold less."""
+        each = self.replications // self.draws
+        said = [
+            f"{_WIDE} ({each:,} virtual cohorts under each of {self.draws:,} draws of its posterior). What "
+            "was assumed and never fitted is not in them."
+        ]
+        if self.own:
+            rest, keep = ("rests", "keeps") if len(self.own) == 1 else ("rest", "keep")
+            said.append(
+                f"{' and '.join(self.own)} {rest} on another calibration and {keep} its values in every "
+                "draw: what is not known about these is not in the intervals, which are too narrow there."
+            )
+        if self.held:
+            parts = "; ".join(f"{name} ({', '.join(keys)})" for name, keys in self.held.items())
+            said.append(f"Held at a cohort's own value in every draw: {parts}.")
+        return said
+
+
+def scope(drawn: Drawn | None) -> list[str]:
+    """Say what the intervals hold and what they do not."""
+    return [NARROW] if drawn is None else drawn.sentences
 
 
 def lines(table: pd.DataFrame) -> list[Line]:

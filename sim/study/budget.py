@@ -122,6 +122,11 @@ class Budget:
                 "replications with which --precision begins; give more, or fewer --replications"
             )
 
+    @property
+    def total(self) -> int:
+        """Replications of all draws."""
+        return self.replications * (1 if self.draws is None else len(self.draws.values))
+
     def simulator(self, patients: int) -> tuple[Simulator, str]:
         """Choose the simulator for a number of patients in all, and say why in a few words."""
         if self.engine != "auto":

@@ -71,7 +71,7 @@ def simulate_posterior(
     alike, defined = found["alike"], np.maximum(found["defined"], 1)
     kept = int(alike.sum())
     if not kept:
-        raise no_mass(free, published, found["survival"], count)
+        raise no_mass(free, published, found["survival"], found["defined"])
     weights = alike / defined
     mean = float(weights.mean())
     error = float(weights.std()) / mean / np.sqrt(count)

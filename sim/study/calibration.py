@@ -29,7 +29,7 @@ from sim.study.coverage import Coverage, check_coverage
 from sim.study.drawn_tally import AnyArm
 from sim.study.draws import Draws
 from sim.study.experiment import Experiment
-from sim.study.importance import FIRST_POINTS
+from sim.study.importance import FEWEST_POINTS
 from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, Search, find_posterior
 from sim.study.refusals import refuse_late_targets, refuse_untouched
@@ -69,9 +69,9 @@ class Plan:
         return {name: value for name, value in asdict(self).items() if name not in ("workers", "cluster")}
 
     def __post_init__(self) -> None:
-        if self.points < FIRST_POINTS:
+        if self.points < FEWEST_POINTS:
             raise RequestError(
-                f"--points: {self.points} given; allowed: at least {FIRST_POINTS}, those of the first stage"
+                f"--points: {self.points} given; allowed: at least {FEWEST_POINTS}, or all rests on luck"
             )
 
 
@@ -127,8 +127,11 @@ class Found:
 
 
 def draws_of(posterior: Posterior, scenario: Scenario, seed: int) -> Draws:
-    """Return equally weighted draws of a posterior, whose calibrated values are those of a scenario."""
-    values = posterior.resampled(DEFAULT_DRAWS, seed)
+    """Return equally weighted draws of a posterior, whose calibrated values are those of a scenario.
+
+    There are no more than its effective size is worth.
+    """
+    values = posterior.resampled(min(DEFAULT_DRAWS, max(2, int(posterior.effective_size))), seed)
     point = tuple(float(get_value(scenario, key)) for key in posterior.keys)
     return Draws(posterior.keys, point, tuple(map(tuple, values.tolist())))
 

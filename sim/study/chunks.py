@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History, joined
+from sim.outcomes.courses import Courses
 from sim.outcomes.endpoints import Sums, survival_curves
 from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
 from sim.patient.fates import draw_fates, draw_tiles
@@ -117,7 +118,7 @@ class _Part:
         self._figures: list[tuple[Floats, Floats, Floats | None]] = []
         self._records: list[Mapping[str, Any]] = []
         self._events: list[Mapping[str, Any]] = []
-        self._occupancy = Occupancy(self.scenario)
+        self._occupancy, self._courses = Occupancy(self.scenario), Courses(self.scenario)
         self.arms: list[Arm] = []
         whole = experiment.simulator == "simpy" or is_limited(self.scenario)
         for piece in experiment.pieces(self.scenario, chunk, whole=whole):
@@ -159,11 +160,15 @@ class _Part:
         """Return of how many of the first replications of a piece the histories are needed."""
         if self._keep is None:
             return 0
-        until = max(self._keep.patients, READ_REPLICATIONS if self._keep.occupancy else 0)
+        until = max(
+            self._keep.patients,
+            READ_REPLICATIONS if self._keep.occupancy else 0,
+            self._keep.courses,
+        )
         return min(max(until - piece.start, 0), len(piece))
 
     def _record(self, history: History, piece: range) -> None:
-        """Keep patients, events and occupancy of some first replications."""
+        """Keep patients, events, occupancy and courses of some first replications."""
         if self._keep is None:
             return
         numbers = np.array(piece[: history.death.shape[1]]) + 1
@@ -173,6 +178,8 @@ class _Part:
                 self._events.append(event_rows(history, numbers, self._keep.patients))
         if self._keep.occupancy and numbers[0] <= READ_REPLICATIONS:
             self._occupancy.add(history.only(slice(READ_REPLICATIONS - piece.start)))
+        if numbers[0] <= self._keep.courses:
+            self._courses.add(history.only(slice(self._keep.courses - piece.start)))
 
     def result(self) -> Result:
         """Return sums by unit, curves, digests, and what is kept of the first replications."""
@@ -189,9 +196,9 @@ class _Part:
         for table, parts in (("patients", self._records), ("events", self._events)):
             for name in parts[0] if parts else ():
                 result[f"{table}.{name}"] = np.concatenate([part[name] for part in parts])
-        if self._occupancy.replications:
-            found = self._occupancy.arrays()
-            result.update({f"occupancy.{name}": values for name, values in found.items()})
+        for name, kept in (("occupancy", self._occupancy), ("courses", self._courses)):
+            if kept.replications:
+                result.update({f"{name}.{key}": values for key, values in kept.arrays().items()})
         return result
 
     @property

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from sim.scenario.describe import value_text
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import NEVER_TRANSPLANTED, OF_TRANSPLANTS, Key
 from sim.scenario.load import scenario_hash
 from sim.scenario.problems import RequestError, UnpairedWarning
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
-from sim.study.drawn_tally import AnyArm, AnyPair, AnyTally, DrawnChanges
+from sim.study.drawn_tally import POSTERIOR_COLUMNS, AnyArm, AnyPair, AnyTally, DrawnChanges, DrawnPair
 from sim.study.estimates import Difference
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
@@ -36,12 +36,13 @@ IDENTICAL = "identical"
 """Note of an endpoint that is the same in every replication."""
 
 DIFFERENCE_COLUMNS = ("difference", "difference_lower", "difference_upper", "variance_reduction")
+DIFFERENCE_ERROR = "difference_mc_se"
+"""Column of the Monte Carlo error of a difference whose limits are a posterior's."""
 
+_CHANGED = ("change", "share", "mc_se", "mc_lower", "mc_upper")
 # Endpoints that by definition count up to the horizon, or up to the data cut or the end of follow-up.
 _TO_HORIZON = ("restricted_mean_survival",)
 _TO_CUT = ("death_by_cause_", "deaths_by_data_cut", "early_", "relapses_by_data_cut", "mean_follow_up")
-# A patient never transplanted dies "before reinfusion" whenever it is, and has no remission to lose.
-_OF_TRANSPLANTS = ("pre_transplant_mortality", "disease_free_survival_enrolled")
 
 
 def obstacles(reference: Scenario, scenario: Scenario) -> list[str]:
@@ -72,6 +73,8 @@ class Setting:
     value: float = math.nan
     varied: str = ""
     """Whose value is varied: the name of a scenario, or both."""
+    held: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    """Parameters of reference and scenario that draws of a posterior must not replace."""
 
     @property
     def paired(self) -> bool:
@@ -84,16 +87,26 @@ class Setting:
         return {"scenario": self.name, "varied": self.varied, "key": self.key, "value": self.value}
 
 
-def settings(reference: tuple[str, Scenario], others: Mapping[str, Scenario]) -> list[Setting]:
+def settings(
+    reference: tuple[str, Scenario],
+    others: Mapping[str, Scenario],
+    held: Mapping[str, tuple[str, ...]] | None = None,
+) -> list[Setting]:
     """Return every comparison: each scenario with the reference, then over the ranges of both.
 
     A range of one is varied there. A range of both is one unknown, so it is varied in both at once, over the
     values of either.
+
+    Parameters
+    ----------
+    held
+        By scenario, parameters that draws of a posterior must not replace; those varied are held anyway.
     """
     base_name, base = reference
     found = []
     for name, scenario in others.items():
-        found.append(Setting(name, base, scenario))
+        kept = ((held or {}).get(base_name, ()), (held or {}).get(name, ()))
+        found.append(Setting(name, base, scenario, held=kept))
         ours, theirs = ({shown.key: shown.values for shown in each.range} for each in (scenario, base))
         for key in dict.fromkeys([*ours, *theirs]):
             varied = name if key not in theirs else base_name if key not in ours else "both"
@@ -107,6 +120,10 @@ def settings(reference: tuple[str, Scenario], others: Mapping[str, Scenario]) ->
                         key,
                         value,
                         varied,
+                        (
+                            (*kept[0], key) if key in theirs else kept[0],
+                            (*kept[1], key) if key in ours else kept[1],
+                        ),
                     )
                 )
     return found
@@ -147,23 +164,32 @@ class Compared:
 
 
 class _Arms:
-    """The scenarios to simulate, each once; one that a range makes equal to itself is not simulated twice."""
+    """The scenarios to simulate, each once; one that a range makes equal to itself is not simulated twice.
 
-    def __init__(self, settings_: Sequence[Setting]) -> None:
-        self._numbers: dict[tuple[str, str], int] = {}
+    Parameters
+    ----------
+    drawn
+        Parameters of which a posterior has draws: one that is held makes another scenario.
+    """
+
+    def __init__(self, settings_: Sequence[Setting], drawn: Sequence[str]) -> None:
+        self._numbers: dict[tuple[str, str, tuple[str, ...]], int] = {}
+        self._drawn = drawn
         self.scenarios: list[Scenario] = []
+        self.held: list[tuple[str, ...]] = []
         self.pairs: list[Pair] = []
         for setting in settings_:
             # The reference compared with itself is simulated twice all the same: that they agree is a result.
-            first = self._number("", setting.reference)
-            second = self._number(setting.name, setting.scenario)
+            first = self._number("", setting.reference, setting.held[0])
+            second = self._number(setting.name, setting.scenario, setting.held[1])
             self.pairs.append(Pair(first, second, paired=setting.paired, fates=setting.paired))
 
-    def _number(self, name: str, scenario: Scenario) -> int:
-        arm = (name, scenario_hash(scenario))
+    def _number(self, name: str, scenario: Scenario, held: tuple[str, ...]) -> int:
+        arm = (name, scenario_hash(scenario), tuple(key for key in held if key in self._drawn))
         if arm not in self._numbers:
             self._numbers[arm] = len(self.scenarios)
             self.scenarios.append(scenario)
+            self.held.append(held)
         return self._numbers[arm]
 
 
@@ -173,6 +199,7 @@ def compare(
     budget: Budget,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
+    held: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Compared:
     """Compare scenarios with a reference, each endpoint and each patient, under the same luck.
 
@@ -182,6 +209,8 @@ def compare(
         Its name and the scenario.
     others
         Scenarios by name; names differ.
+    held
+        By scenario, parameters that draws of a posterior must not replace.
 
     Raises
     ------
@@ -190,10 +219,12 @@ def compare(
     """
     if not others:
         raise RequestError("compare: one scenario given; name the reference first and then others")
-    wanted = settings(reference, others)
-    arms = _Arms(wanted)
+    wanted = settings(reference, others, held)
+    arms = _Arms(wanted, () if budget.draws is None else budget.draws.keys)
     simulator, _ = choose_simulator(arms.scenarios, budget)
-    experiment = Experiment(tuple(arms.scenarios), budget.seed, simulator, tuple(arms.pairs))
+    experiment = Experiment(
+        tuple(arms.scenarios), budget.seed, simulator, tuple(arms.pairs), held=tuple(arms.held)
+    )
     tally: AnyTally
     (tally,) = simulate([experiment], budget, progress=progress, store=store)
     measured: Sequence[AnyArm] = tally.arms
@@ -215,17 +246,21 @@ def compare(
 def _against(scenario: AnyArm, two: AnyPair, setting: Setting) -> pd.DataFrame:
     """Return a scenario's table of endpoints with the differences from the reference."""
     table = scenario.endpoints()
-    unread = {**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan), "why": "not_read_in_reference"}
+    unread = {
+        **dict.fromkeys((*DIFFERENCE_COLUMNS, DIFFERENCE_ERROR), math.nan),
+        "why": "not_read_in_reference",
+    }
     rows = [_difference_row(key, setting, two) if key in two.keys else unread for key in scenario.keys]
     found = pd.DataFrame(rows)
-    table[list(DIFFERENCE_COLUMNS)] = found[list(DIFFERENCE_COLUMNS)]
+    columns = [*DIFFERENCE_COLUMNS, *([DIFFERENCE_ERROR] if isinstance(two, DrawnPair) else [])]
+    table[columns] = found[columns]
     table["note"] = [_joined(*both) for both in zip(table["note"], found["why"], strict=True)]
     return table
 
 
 def _joined(note: str, why: str) -> str:
     """Add to a row's own note why there is no difference; without patients the note says it all."""
-    return note if note == NOBODY else "; ".join(filter(None, (note, why)))
+    return note if note == NOBODY else "; ".join(dict.fromkeys(filter(None, (note, why))))
 
 
 def _difference_row(key: Key, setting: Setting, two: AnyPair) -> dict[str, object]:
@@ -238,7 +273,7 @@ def _difference_row(key: Key, setting: Setting, two: AnyPair) -> dict[str, objec
     elif setting.paired and two.identical(key):
         why = IDENTICAL
     figures = (found.value, found.lower, found.upper, found.variance_reduction)
-    return {**dict(zip(DIFFERENCE_COLUMNS, figures, strict=True)), "why": why}
+    return {**dict(zip(DIFFERENCE_COLUMNS, figures, strict=True)), DIFFERENCE_ERROR: found.se, "why": why}
 
 
 def _incomparable(endpoint: str, setting: Setting) -> str:
@@ -251,8 +286,8 @@ def _incomparable(endpoint: str, setting: Setting) -> str:
     if one.follow_up.data_cut_days != other.follow_up.data_cut_days and endpoint.startswith(_TO_CUT):
         return "follow_up_differs"
     at_home = [each.cohort.enters_at == "home" for each in (one, other)]
-    if any(at_home) and not all(at_home) and endpoint in _OF_TRANSPLANTS:
-        return "never_transplanted"
+    if any(at_home) and not all(at_home) and endpoint in OF_TRANSPLANTS:
+        return NEVER_TRANSPLANTED
     return ""
 
 
@@ -272,6 +307,8 @@ def _compared(
         averted.append({**setting.address, **_averted(table, setting)})
         for change, share in counts.shares().items() if counts else ():
             limits = {"mc_se": share.se, "mc_lower": share.lower, "mc_upper": share.upper}
+            if isinstance(counts, DrawnChanges):
+                limits |= dict(zip(POSTERIOR_COLUMNS, counts.limits()[change], strict=True))
             changed.append({**setting.address, "change": change.value, "share": share.value, **limits})
         if setting.key:
             ranges.append(table)
@@ -283,7 +320,7 @@ def _compared(
         pd.concat(main, ignore_index=True),
         pd.concat(ranges, ignore_index=True) if ranges else pd.DataFrame(columns=columns),
         pd.DataFrame(averted),
-        pd.DataFrame(changed, columns=[*addresses, "change", "share", "mc_se", "mc_lower", "mc_upper"]),
+        pd.DataFrame(changed, columns=None if changed else [*addresses, *_CHANGED]),
         {
             setting.name: counts.first_decided + 1
             for setting, _, counts in parts
@@ -294,14 +331,20 @@ def _compared(
 
 
 def _averted(table: pd.DataFrame, setting: Setting) -> dict[str, float]:
-    """Return deaths averted per 100 enrolled, by the last time at which both read survival."""
+    """Return deaths averted per 100 enrolled, by the last time at which both read survival.
+
+    Times 100 leaves digits of no meaning, so that they are rounded.
+    """
     horizon = min(each.follow_up.horizon_years for each in (setting.reference, setting.scenario))
     at = table[(table["endpoint"] == SURVIVAL) & (table["time_years"] <= horizon)]
     at = at[at["difference"].notna()].tail(1)
     figures = ("time_years", "difference", "difference_lower", "difference_upper")
     time, *deaths = (float(at[name].iloc[0]) if len(at) else math.nan for name in figures)
     names = ("averted_per_100", "averted_lower", "averted_upper")
-    return {"time_years": time, **{name: 100 * each for name, each in zip(names, deaths, strict=True)}}
+    return {
+        "time_years": time,
+        **{name: round(100 * each, 9) for name, each in zip(names, deaths, strict=True)},
+    }
 
 
 def warn_of_unpaired(reference: tuple[str, Scenario], others: Mapping[str, Scenario]) -> None:

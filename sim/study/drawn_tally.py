@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
+from functools import cached_property
 from hashlib import sha256
 from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from sim.outcomes.courses import Courses
 from sim.outcomes.occupancy import Occupancy
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario
-from sim.study.estimates import Z95, Difference, Estimate, trial_range
+from sim.study.chunks import curve_names, curve_years
+from sim.study.estimates import Z95, Difference, Estimate, ratios, trial_range
 from sim.study.experiment import Experiment
-from sim.study.pairing import Change
-from sim.study.tally import ArmTally, PairTally, Tally
+from sim.study.pairing import FATES_CHANGED, Change
+from sim.study.tally import ArmTally, PairTally, Tally, endpoints_table, rows_table
 
 POSTERIOR_COLUMNS = ("posterior_lower", "posterior_upper")
 
@@ -50,6 +54,11 @@ class DrawnTally:
         """Occupancy under the first draw."""
         return self._tallies[0].occupancy
 
+    @property
+    def courses(self) -> list[Courses]:
+        """The counted courses under each draw, if any were kept."""
+        return [courses for tally in self._tallies for courses in tally.courses]
+
     def join_tables(self) -> None:
         """Make one file of each table of rows, which are of the first draw."""
         self._tallies[0].join_tables()
@@ -69,47 +78,40 @@ class DrawnArm:
 
     def rows(self) -> pd.DataFrame:
         """Return the rows of every draw, numbered from 1; replications are numbered on."""
-        tables: list[pd.DataFrame] = []
-        for number, arm in enumerate(self._arms):
-            table = arm.rows()
-            table.insert(0, "draw", number + 1)
-            table["replication"] += sum(map(len, tables))
-            tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+        figures = [arm.figures() for arm in self._arms]
+        table = rows_table(
+            self.scenario, *(np.concatenate(each, axis=1) for each in zip(*figures, strict=True))
+        )
+        numbers = np.arange(len(figures)) + 1
+        table.insert(0, "draw", np.repeat(numbers, [total.shape[1] for total, _, _ in figures]))
+        return table
 
     def endpoints(self) -> pd.DataFrame:
-        """Return the table of ``endpoints.csv``, with the posterior's limits."""
-        tables = [arm.endpoints() for arm in self._arms]
+        """Return the table of ``endpoints.csv``, with the posterior's limits as last columns."""
+        values, errors = ratios(np.array([arm.sums for arm in self._arms]))
         trials = [arm.trials() for arm in self._arms]
-        found = tables[0].copy()
+        figures = {}
         for row, key in enumerate(self.keys):
-            values = np.array([table["estimate"].to_numpy()[row] for table in tables])
-            estimate, limits = over_draws(values, share=BY_NAME[key[0]].kind == "share")
-            found.loc[row, ["estimate", "mc_se", "mc_lower", "mc_upper"]] = (
-                estimate.value, estimate.se, estimate.lower, estimate.upper,
-            )  # fmt: skip
-            found.loc[row, list(POSTERIOR_COLUMNS)] = limits
+            share = BY_NAME[key[0]].kind == "share"
+            estimate, limits = over_draws(values[:, row], errors[:, row], share=share)
+            trial = (np.nan, np.nan, np.nan)
             if key in trials[0]:
-                reported = np.concatenate([each[key] for each in trials])
-                found.loc[row, ["trial_lower", "trial_upper", "trial_undefined"]] = trial_range(reported)
-        return found
+                trial = trial_range(np.concatenate([each[key] for each in trials]))
+            figures[key] = (*astuple(estimate), *trial, *limits)
+        return endpoints_table(self.scenario, figures, POSTERIOR_COLUMNS)
 
     def curves(self) -> pd.DataFrame:
         """Return the survival curves: mean over draws, Monte Carlo interval and posterior's limits."""
-        tables = [arm.curves() for arm in self._arms]
-        values = np.array([table["estimate"].to_numpy() for table in tables])
-        found = tables[0].copy()
-        rows = [over_draws(values[:, row], share=True) for row in range(values.shape[1])]
-        for name in ("value", "lower", "upper"):
-            column = "estimate" if name == "value" else f"mc_{name}"
-            found[column] = [getattr(estimate, name) for estimate, _ in rows]
-        found[list(POSTERIOR_COLUMNS)] = [limits for _, limits in rows]
-        return found
-
-    def estimates(self, key: Key) -> Floats:
-        """Return the estimate under each draw."""
-        row = self.keys.index(key)
-        return np.array([arm.endpoints()["estimate"].to_numpy()[row] for arm in self._arms])
+        values, errors = ratios(np.array([arm.curve_sums for arm in self._arms]))
+        rows = []
+        for curve, name in enumerate(curve_names(self.scenario)):
+            for point, time in enumerate(curve_years(self.scenario)):
+                estimate, limits = over_draws(values[:, curve, point], errors[:, curve, point], share=True)
+                rows.append((name, float(time), estimate.value, estimate.lower, estimate.upper, *limits))
+        return pd.DataFrame(
+            rows,
+            columns=["endpoint", "time_years", "estimate", "mc_lower", "mc_upper", *POSTERIOR_COLUMNS],
+        )
 
 
 class DrawnPair:
@@ -120,16 +122,25 @@ class DrawnPair:
         self.paired, self.keys = pairs[0].paired, pairs[0].keys
         self.changes = None if pairs[0].changes is None else DrawnChanges(pairs)
 
+    @cached_property
+    def _differences(self) -> tuple[Floats, Floats, Floats]:
+        """What `PairTally.differences` has, each of shape (draws, keys)."""
+        value, error, reduction = (
+            np.array(each) for each in zip(*(pair.differences for pair in self._pairs), strict=True)
+        )
+        return value, error, reduction
+
     def identical(self, key: Key) -> bool:
         """Tell whether an endpoint has been the same in every replication of every draw."""
         return all(pair.identical(key) for pair in self._pairs)
 
     def difference(self, key: Key) -> Difference:
         """Estimate the difference of an endpoint: mean over draws, and the posterior's limits."""
-        found = [pair.difference(key) for pair in self._pairs]
-        estimate, limits = over_draws(np.array([each.value for each in found]), share=False)
-        reductions = [each.variance_reduction for each in found if not math.isnan(each.variance_reduction)]
-        reduction = float(np.median(reductions)) if reductions else math.nan
+        row = self.keys.index(key)
+        values, errors, reductions = (each[:, row] for each in self._differences)
+        estimate, limits = over_draws(values, errors, share=False)
+        known = reductions[~np.isnan(reductions)]
+        reduction = float(np.median(known)) if known.size else math.nan
         return Difference(estimate.value, estimate.se, reduction, limits)
 
 
@@ -146,10 +157,17 @@ class DrawnChanges:
 
     def shares(self) -> dict[Change, Estimate]:
         """Return the share of paired patients with each change: mean over draws, with Monte Carlo error."""
-        found = [counts.shares() for counts in self._counts]
+        return {change: estimate for change, (estimate, _) in self._over_draws().items()}
+
+    def limits(self) -> dict[Change, tuple[float, float]]:
+        """Return the posterior's limits of the same shares."""
+        return {change: limits for change, (_, limits) in self._over_draws().items()}
+
+    def _over_draws(self) -> dict[Change, tuple[Estimate, tuple[float, float]]]:
+        values, errors = ratios(np.array([counts.sums for counts in self._counts]))
         return {
-            change: over_draws(np.array([each[change].value for each in found]), share=True)[0]
-            for change in found[0]
+            change: over_draws(values[:, row], errors[:, row], share=True)
+            for row, change in enumerate(FATES_CHANGED)
         }
 
 
@@ -158,18 +176,35 @@ AnyPair: TypeAlias = PairTally | DrawnPair
 AnyTally: TypeAlias = Tally | DrawnTally
 
 
-def over_draws(values: Floats, *, share: bool) -> tuple[Estimate, tuple[float, float]]:
-    """Return the mean over draws with its Monte Carlo error, and the 95% limits of the draws.
+def over_draws(values: Floats, errors: Floats, *, share: bool) -> tuple[Estimate, tuple[float, float]]:
+    """Return the mean over draws with its Monte Carlo error, and the posterior's 95% limits.
 
     Draws in which a figure is undefined are left out.
+
+    Parameters
+    ----------
+    values, errors
+        The estimate under each draw and its standard error, shape (draws,).
+
+    Notes
+    -----
+    Estimates under single draws scatter more than what they estimate, by their own Monte Carlo error. They
+    are drawn towards their mean until their variance is less by that of the error, so that the limits are
+    the posterior's alone: Louis TA. J Am Stat Assoc 1984;79:393-398.
     """
-    known = values[~np.isnan(values)]
-    if known.size == 0:
+    known = ~np.isnan(values)
+    count = int(np.sum(known))
+    if count == 0:
         return Estimate(math.nan, math.nan, math.nan, math.nan), (math.nan, math.nan)
-    mean = float(known.mean())
-    se = float(known.std(ddof=1) / math.sqrt(known.size)) if known.size > 1 else math.nan
+    found, noise = values[known], errors[known & ~np.isnan(errors)]
+    mean = float(found.mean())
+    variance = float(found.var(ddof=1)) if count > 1 else math.nan
+    se = math.sqrt(variance / count)
     lower, upper = mean - Z95 * se, mean + Z95 * se
     if share:
         lower, upper = max(lower, 0.0), min(upper, 1.0)
-    low, high = np.quantile(known, (0.025, 0.975))
-    return Estimate(mean, se, lower, upper), (float(low), float(high))
+    left = 1.0
+    if noise.size and variance > 0:
+        left = math.sqrt(max(1 - float(np.mean(noise * noise)) / variance, 0.0))
+    low, high = (mean + left * (float(limit) - mean) for limit in np.quantile(found, (0.025, 0.975)))
+    return Estimate(mean, se, lower, upper), (low, high)

@@ -1,7 +1,9 @@
 """Equally weighted draws of a posterior, under each of which a study is simulated.
 
-A draw replaces a scenario's value of a free parameter only where that value is the calibrated one: what a
-scenario, ``--set`` or a sweep states otherwise is its question, and stays.
+A draw replaces a scenario's value of a free parameter only where that value is the calibrated one, and nobody
+has asked for it: what ``--set``, ``--vary`` or a range states is held in every draw, even if it happens to be
+the calibrated value, and so is what a file states otherwise. A scenario that rests on another calibration
+keeps all of its values: the posterior is not about it.
 """
 
 from __future__ import annotations
@@ -10,21 +12,24 @@ import csv
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from sim.scenario.inherit import SET
+from sim.scenario.load import Loaded
 from sim.scenario.problems import HeldValueWarning, RequestError
-from sim.scenario.refusals import unknown_key
-from sim.scenario.registry import parameters
+from sim.scenario.refusals import cut_short, unknown_key
+from sim.scenario.registry import parameters, short
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.posterior import Posterior
 
 WEIGHT = "weight"
-_SAME = 1e-9
+_SAME = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,57 +44,167 @@ class Draws:
         Their calibrated values.
     values
         One row a draw.
+    file, digest
+        Name of the file that they are from, and its SHA-256; empty if they are from none.
     """
 
     keys: tuple[str, ...]
     point: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]
+    file: str = ""
+    digest: str = ""
 
-    def replaced(self, scenario: Scenario) -> tuple[str, ...]:
-        """Return the parameters of which the scenario has the calibrated value."""
+    def replaced(self, scenario: Scenario, held: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the parameters of which the scenario has the calibrated value, but for those held."""
         return tuple(
             key for key, value in zip(self.keys, self.point, strict=True)
-            if math.isclose(get_value(scenario, key), value, rel_tol=_SAME)
+            if key not in held and _is_value(scenario, key, value)
         )  # fmt: skip
 
-    def over(self, scenario: Scenario) -> list[Scenario]:
+    def kept(self, scenario: Scenario, held: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the parameters of which the scenario's own value holds in every draw."""
+        replaced = self.replaced(scenario, held)
+        return tuple(key for key in self.keys if key not in replaced)
+
+    def over(self, scenario: Scenario, held: Sequence[str] = ()) -> list[Scenario]:
         """Return the scenario under each draw.
+
+        Parameters
+        ----------
+        held
+            Parameters whose value is asked for: they are the same in every draw.
 
         Raises
         ------
         RequestError
-            Nothing of the posterior is about this scenario.
+            Nothing of the posterior is about this scenario, or a draw does not fit it.
         """
-        replaced = self.replaced(scenario)
+        replaced = self.replaced(scenario, held)
         if not replaced:
-            raise RequestError(
-                f"--posterior: {scenario.title}: has none of the calibrated values of "
-                f"{', '.join(self.keys)}, so the posterior is not about it; take a scenario "
-                "based on the calibrated one, or calibrate this one"
-            )
+            raise RequestError(self._strange(scenario.title, held))
         chosen = [self.keys.index(key) for key in replaced]
-        return [
-            with_values(scenario, dict(zip(replaced, (row[at] for at in chosen), strict=True)))
-            for row in self.values
-        ]
+        try:
+            return [
+                with_values(scenario, dict(zip(replaced, (row[at] for at in chosen), strict=True)))
+                for row in self.values
+            ]
+        except RequestError as error:
+            raise RequestError(f"--posterior {self.file}: {error}") from None
 
-    def warn_of_held(self, scenario: Scenario, meant: Sequence[str] = ()) -> None:
-        """Warn of parameters that keep the scenario's own value, but for those meant to."""
-        held = [key for key in self.keys if key not in (*self.replaced(scenario), *meant)]
-        if held:
+    def first(self, scenario: Scenario, held: Sequence[str] = ()) -> Scenario:
+        """Return the scenario under the first draw, as it is if nothing of the posterior is about it."""
+        alone = replace(self, values=self.values[:1])
+        return alone.over(scenario, held)[0] if self.replaced(scenario, held) else scenario
+
+    def held_in(self, loaded: Loaded) -> tuple[str, ...]:
+        """Return the parameters that a scenario holds whatever their values are.
+
+        These are the ones that are given with ``--set``; and all of them in a scenario that rests on another
+        calibration.
+        """
+        if self._solved_anew(loaded):
+            return self.keys
+        return tuple(key for key, origin in loaded.origins.items() if origin == SET)
+
+    def _solved_anew(self, loaded: Loaded) -> bool:
+        return any(
+            key in loaded.solved_from and not _is_value(loaded.scenario, key, value)
+            for key, value in zip(self.keys, self.point, strict=True)
+        )
+
+    def require(self, loaded: Loaded, swept: Sequence[str] = ()) -> None:
+        """Refuse a scenario that the posterior is not about.
+
+        Parameters
+        ----------
+        swept
+            Parameters that the study varies, and that are held too.
+
+        Raises
+        ------
+        RequestError
+            No value of it is drawn.
+        """
+        held = (*self.held_in(loaded), *swept)
+        if self.replaced(loaded.scenario, held):
+            return
+        if self._solved_anew(loaded):
+            raise RequestError(
+                f"--posterior: {loaded.name} rests on another calibration, with values of its own for "
+                f"{', '.join(self.kept(loaded.scenario))}, so the posterior is not about it; calibrate "
+                f"{loaded.name} for a posterior of its own, or leave --posterior out"
+            )
+        raise RequestError(self._strange(loaded.name, held))
+
+    def _strange(self, name: str, held: Sequence[str]) -> str:
+        text = f"--posterior: {name}: has none of the calibrated values of {', '.join(self.keys)}"
+        if {*held} & {*self.keys}:
+            text += ", or --set, --vary or a range holds them"
+        return (
+            f"{text}, so the posterior is not about it; take a scenario based on the calibrated one, or "
+            "calibrate this one"
+        )
+
+    def warn_of_held(self, loaded: Loaded, swept: Sequence[str] = ()) -> None:
+        """Warn of what a scenario holds in every draw, but for what a study varies anyway."""
+        given, reasons = self.held_in(loaded), []
+        for key, value in zip(self.keys, self.point, strict=True):
+            own = _number(loaded.scenario, key)
+            if key in swept or key in self.replaced(loaded.scenario, given):
+                continue
+            if own is None:
+                reasons.append(f"it has no {key}")
+            elif _is_value(loaded.scenario, key, value):
+                reasons.append(f"{key} is given with --set")
+            else:
+                reasons.append(f"{key} is {own:.4g}, and {value:.4g} as calibrated")
+        if self._solved_anew(loaded):
+            reasons = ["it rests on another calibration and keeps all of its values"]
+        if reasons:
             warnings.warn(
-                f"{scenario.title}: {', '.join(held)} not as calibrated, so the scenario's own value is "
-                "kept in every draw, and what is not known about it is not in the intervals",
+                f"{loaded.name}: {'; '.join(reasons)}. What is held in every draw is not in the posterior's "
+                "intervals, however little is known about it",
                 HeldValueWarning,
                 stacklevel=2,
             )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that is drawn, on which results depend."""
+        return sha256(repr((self.keys, self.point, self.values)).encode()).hexdigest()
+
+    def record(self) -> dict[str, str]:
+        """Return what a manifest says of them all."""
+        return {"file": self.file, "sha256": self.digest, "draws_hash": self.hash}
+
+    def record_of(self, loaded: Loaded, swept: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Return what a manifest says of one scenario: which parameters are drawn, and which are held."""
+        held = (*self.held_in(loaded), *swept)
+        return {
+            "free": list(self.replaced(loaded.scenario, held)),
+            "held": list(self.kept(loaded.scenario, held)),
+        }
+
+
+def _is_value(scenario: Scenario, key: str, value: float) -> bool:
+    own = _number(scenario, key)
+    return own is not None and math.isclose(own, value, rel_tol=_SAME)
+
+
+def _number(scenario: Scenario, key: str) -> float | None:
+    """Return a scenario's value of a number; None where it has no such parameter."""
+    try:
+        value = get_value(scenario, key)
+    except RequestError:
+        return None
+    return float(value) if isinstance(value, (int, float)) else None
 
 
 def write_posterior(posterior: Posterior, point: Sequence[float], path: Path) -> None:
     """Write a posterior: the calibrated values with weight 0, and then the draws."""
     table = pd.DataFrame(np.vstack([point, posterior.values]), columns=list(posterior.keys))
     table.insert(0, WEIGHT, np.append(0.0, posterior.weights))
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
 
 
 def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:
@@ -101,41 +216,84 @@ def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:
         The file can't be read, or is no posterior.
     """
     where = f"--posterior {path.as_posix()}"
+    header, rows = _lines(path, where)
+    keys = tuple(header[1:])
+    if not keys or header[0] != WEIGHT:
+        raise RequestError(
+            f"{where}: is no posterior: its first line must be {WEIGHT} and then the parameters, as in the "
+            "posterior.csv in a folder that `lupus-hsct calibrate` wrote"
+        )
+    _check_keys(keys, where)
+    table = np.array([_numbers(header, *line, where) for line in rows])
+    if len(table) < 2:
+        raise RequestError(f"{where}: needs a line with the calibrated values and then draws, one a line")
+    weights = table[1:, 0]
+    if weights.min() < 0 or weights.sum() <= 0 or table[0, 0] != 0:
+        raise RequestError(
+            f"{where}: weights must not be negative, one at least above 0, and that of the first line, the "
+            "calibrated values, 0"
+        )
+    return Posterior(keys, table[1:, 1:], weights / weights.sum()), tuple(table[0, 1:].tolist())
+
+
+def _lines(path: Path, where: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the head of a CSV file, and its other lines with their numbers; empty ones are left out."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = [(number, line) for number, line in enumerate(csv.reader(file), start=1) if line]
     except FileNotFoundError:
         raise RequestError(
             f"{where}: there is no such file; name the posterior.csv in a folder that "
             "`lupus-hsct calibrate` wrote"
         ) from None
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+    except OSError as error:
+        raise RequestError(f"{where}: can't be read: {error.strerror or error}") from None
+    except (ValueError, csv.Error) as error:
         raise RequestError(f"{where}: can't be read as CSV: {error}") from None
-    keys = tuple(header[1:])
-    if not header or header[0] != WEIGHT or not keys:
-        raise RequestError(f"{where}: is no posterior: its first column must be {WEIGHT}, then parameters")
+    if not lines:
+        raise RequestError(f"{where}: is empty; run `lupus-hsct calibrate` again for a whole one")
+    (_, header), *rows = lines
+    return header, rows
+
+
+def _check_keys(keys: Sequence[str], where: str) -> None:
     for key in keys:
         if key not in parameters():
             raise RequestError(f"{where}: {unknown_key(key)}")
-    try:
-        table = np.array([[float(text) for text in row] for row in rows])
-    except ValueError as error:
-        raise RequestError(f"{where}: every value must be a number: {error}") from None
-    if table.ndim != 2 or len(table) < 2 or table.shape[1] != len(header):
+        if not parameters()[key].is_number:
+            raise RequestError(
+                f"{where}: {key}: is a {parameters()[key].type_text}; a posterior is of parameters that are "
+                "one continuous number each"
+            )
+        if keys.count(key) > 1:
+            raise RequestError(f"{where}: {key}: has two columns; keep one")
+
+
+def _numbers(header: Sequence[str], line: int, texts: Sequence[str], where: str) -> list[float]:
+    """Read one line: a weight, and values that their parameters accept."""
+    if len(texts) != len(header):
         raise RequestError(
-            f"{where}: needs {len(header)} numbers a row, the calibrated values and then draws"
+            f"{where}, line {line}: has {len(texts)} values; allowed: {len(header)}, one for each name in "
+            "the first line"
         )
-    weights = table[1:, 0]
-    if not np.isfinite(table).all() or weights.min() < 0 or weights.sum() <= 0 or table[0, 0] != 0:
-        raise RequestError(
-            f"{where}: weights must not be negative, one at least above 0, and that of the first row, the "
-            "calibrated values, 0; no value may be NaN or infinite"
-        )
-    return Posterior(keys, table[1:, 1:], weights / weights.sum()), tuple(table[0, 1:].tolist())
+    numbers = []
+    for name, text in zip(header, texts, strict=True):
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        limits = None if name == WEIGHT else parameters()[name].numbers
+        if not math.isfinite(number):
+            raise RequestError(f"{where}, line {line}: {name} = {cut_short(text)}: allowed: a finite number")
+        if limits is not None and number not in limits:
+            raise RequestError(f"{where}, line {line}: {name} = {short(number)}: allowed: {limits.text}")
+        numbers.append(number)
+    return numbers
 
 
 def draws_from(path: Path, count: int, seed: int) -> Draws:
     """Return equally weighted draws of a posterior file; refusals as in `read_posterior`."""
     posterior, point = read_posterior(path)
     values = posterior.resampled(count, seed)
-    return Draws(posterior.keys, point, tuple(map(tuple, values.tolist())))
+    digest = sha256(path.read_bytes()).hexdigest()
+    return Draws(posterior.keys, point, tuple(map(tuple, values.tolist())), path.name, digest)

@@ -25,21 +25,17 @@ _CANCELLED = 1e-12
 class Moments(NamedTuple):
     """Sums over replications of totals y and sizes x."""
 
-    n: float = 0.0
-    y: float = 0.0
-    x: float = 0.0
-    yy: float = 0.0
-    xy: float = 0.0
-    xx: float = 0.0
+    n: float
+    y: float
+    x: float
+    yy: float
+    xy: float
+    xx: float
 
     @classmethod
     def of(cls, sums: Floats) -> Moments:
         """Read one row of `moments`."""
         return cls(*sums.tolist())
-
-    def plus(self, total: Floats, size: Floats) -> Moments:
-        """Add replications; both arrays have shape (replications,)."""
-        return Moments.of(np.array(self) + moments(total, size))
 
 
 def moments(total: Floats, size: Floats, which: NDArray[np.intp] | None = None) -> Floats:
@@ -115,17 +111,30 @@ def ratio_estimate(moments: Moments, *, share: bool) -> Estimate:
     -----
     Cochran WG. Sampling Techniques, 3rd ed, 1977, section 6.3. Wilson EB. J Am Stat Assoc 1927;22:209-212.
     """
-    m, nan = moments, float("nan")
-    if m.x <= 0:
-        return Estimate(nan, nan, nan, nan)
-    value, se = m.y / m.x, nan
-    if m.n > 1:
-        se = math.sqrt(_squares(m, value) / (m.n * (m.n - 1))) / (m.x / m.n)
+    values, errors = ratios(np.array(moments))
+    value, se = float(values), float(errors)
+    if math.isnan(value):
+        return Estimate(value, value, value, value)
     if not share:
         return Estimate(value, se, value - Z95 * se, value + Z95 * se)
     spread = value * (1 - value)
-    effective = spread / se**2 if se > 0 and spread > 0 else m.x
+    effective = spread / se**2 if se > 0 and spread > 0 else moments.x
     return Estimate(value, se, *wilson(value, effective))
+
+
+def ratios(sums: Floats) -> tuple[Floats, Floats]:
+    """Return y / x and its standard error over replications, not a number where undefined or unknown.
+
+    Parameters
+    ----------
+    sums
+        Sums of `Moments`, shape (..., 6).
+    """
+    n, x = sums[..., 0], sums[..., 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(x > 0, sums[..., 1] / x, np.nan)
+        error = np.sqrt(_squares(sums, value) / (n * (n - 1))) / (x / n)
+    return value, np.where(n > 1, error, np.nan)
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
@@ -205,24 +214,52 @@ def difference(
     of a mean of differences: Cochran WG. Sampling Techniques, 3rd ed, 1977, sections 6.3 and 2.11. Common
     random numbers: Law AM. Simulation Modeling and Analysis, 5th ed, 2015, section 11.2.
     """
-    if reference.x <= 0 or scenario.x <= 0:
-        return Difference(math.nan, math.nan, math.nan)
-    n, ratio_a, ratio_b = reference.n, reference.y / reference.x, scenario.y / scenario.x
-    value = ratio_b - ratio_a
-    if n < 2:
-        return Difference(value, math.nan, math.nan)
-    mean_a, mean_b = reference.x / n, scenario.x / n
-    apart = _squares(reference, ratio_a) / mean_a**2 + _squares(scenario, ratio_b) / mean_b**2
-    if cross is None:
-        return Difference(value, math.sqrt(apart / (n * (n - 1))), math.nan)
-    if identical:
-        return Difference(0.0, 0.0, math.nan)
-    products = cross.yy - ratio_b * cross.yx - ratio_a * cross.xy + ratio_a * ratio_b * cross.xx
-    together = max(apart - 2 * products / (mean_a * mean_b), 0.0)
-    reduction = apart / together if together > _CANCELLED * apart else math.nan
-    return Difference(value, math.sqrt(together / (n * (n - 1))), reduction)
+    sides = np.array(reference), np.array(scenario)
+    value, se, reduction = differences(
+        *sides, None if cross is None else np.array(cross), np.array(identical)
+    )
+    return Difference(float(value), float(se), float(reduction))
 
 
-def _squares(sums: Moments, ratio: float) -> float:
-    """Return the sum over replications of (y - R x)^2."""
-    return max(sums.yy - 2 * ratio * sums.xy + ratio * ratio * sums.xx, 0.0)
+def differences(
+    reference: Floats, scenario: Floats, cross: Floats | None, identical: NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats]:
+    """Estimate some differences with their errors and variance reductions; see `difference`.
+
+    Parameters
+    ----------
+    reference, scenario
+        Sums of `Moments`, shape (..., 6).
+    cross
+        Sums of `CrossMoments`, shape (..., 4).
+    identical
+        Shape (...).
+    """
+    n = reference[..., 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio_a, ratio_b = (
+            np.where(side[..., 2] > 0, side[..., 1] / side[..., 2], np.nan) for side in (reference, scenario)
+        )
+        value, mean_a, mean_b = ratio_b - ratio_a, reference[..., 2] / n, scenario[..., 2] / n
+        one, other = _squares(reference, ratio_a), _squares(scenario, ratio_b)
+        apart = one / (mean_a * mean_a) + other / (mean_b * mean_b)
+        together, reduction = apart, np.full(n.shape, np.nan)
+        if cross is not None:
+            yy, yx, xy, xx = np.moveaxis(cross, -1, 0)
+            products = yy - ratio_b * yx - ratio_a * xy + ratio_a * ratio_b * xx
+            together = np.maximum(apart - 2 * products / (mean_a * mean_b), 0.0)
+            reduction = np.where(together > _CANCELLED * apart, apart / together, np.nan)
+        error = np.sqrt(together / (n * (n - 1)))
+    settled = n > 1
+    error, reduction = np.where(settled, error, np.nan), np.where(settled, reduction, np.nan)
+    if cross is not None:
+        same = identical & settled & ~np.isnan(value)
+        value, error = np.where(same, 0.0, value), np.where(same, 0.0, error)
+        reduction = np.where(same, np.nan, reduction)
+    return value, error, reduction
+
+
+def _squares(sums: Floats, ratio: Floats) -> Floats:
+    """Return the sums over replications of (y - R x)^2."""
+    _, _, _, yy, xy, xx = np.moveaxis(sums, -1, 0)
+    return np.asarray(np.maximum(yy - 2 * ratio * xy + ratio * ratio * xx, 0.0))

@@ -45,11 +45,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """What is kept of the first scenario: patients of the first replications, their events, occupancy."""
+    """What is kept of the first scenario: patients of the first replications, events, occupancy, courses.
+
+    ``patients`` and ``courses`` are numbers of first replications.
+    """
 
     patients: int = 0
     events: bool = False
     occupancy: bool = False
+    courses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ class Experiment:
     """Scenarios to be simulated under the same luck.
 
     Its replications have the luck of as many replications from ``luck_from`` on, a multiple of `BLOCK`: so
-    experiments of one study can have luck of their own.
+    experiments of one study can have luck of their own. ``held`` are, for each scenario, the parameters that
+    draws of a posterior must not replace; empty if there are none.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -66,6 +71,7 @@ class Experiment:
     pairs: tuple[Pair, ...] = ()
     keep: Keep = Keep()
     luck_from: int = 0
+    held: tuple[tuple[str, ...], ...] = ()
 
     def chunks(self, replications: range) -> list[range]:
         """Cut replications into chunks of work; one that starts where a chunk would start gives the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import json
 import os
 import platform
@@ -26,6 +27,7 @@ TIMINGS = "timings.json"
 _REQUEST = "request.json"
 _CHUNKS = "chunks"
 RESULTS = Path("results")
+_YOUNG_SECONDS = 60.0
 _LIBRARIES = ("duckdb", "jinja2", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "simpy")
 
 
@@ -53,7 +55,8 @@ class NewFolder:
     path : Path
         The working folder inside the block, the final one after it.
     complete : bool
-        Whether `out` holds the finished study already, so that there is nothing to do.
+        Whether the study to resume is finished already, in `out` or in a numbered folder, so that there is
+        nothing to do.
     resumed : int
         How many chunks were there.
 
@@ -74,10 +77,15 @@ class NewFolder:
     ) -> None:
         self._target, self._name, self._request = out, name, request
         self._force, self._resume = force, resume
-        self.complete = resume and out is not None and _is_complete(out, request)
+        found = None
+        if resume and out is None:
+            found = _finished(name, request)
+        elif resume and out is not None and _is_complete(out, request):
+            found = out
+        self.complete = found is not None
         if out is not None and not self.complete:
             _check_free(out, force=force)
-        self.path = out or RESULTS
+        self.path = found or out or RESULTS
         self.resumed = 0
         self._made: list[Path] = []
         self._lock: TextIO | None = None
@@ -92,6 +100,7 @@ class NewFolder:
         self._made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
+            _clear_abandoned(parent, self._prefix)
             found = self._unfinished(parent) if self._resume else None
             self.path = found or Path(mkdtemp(prefix=self._prefix, dir=parent))
         except OSError as error:
@@ -111,8 +120,8 @@ class NewFolder:
     def _begin(self) -> None:
         """Lock a new working folder, and only then say whose it is."""
         self.path.chmod(0o755)
+        self._lock = lock(self.path, new=True)
         if self._request is not None:
-            self._lock = lock(self.path, new=True)
             write_json(self.path / _REQUEST, self._asked)
 
     @property
@@ -161,7 +170,8 @@ class NewFolder:
                 self._write_timings()
                 self._finish()
             else:
-                kept = _chunks_in(work)
+                # A request that is wrong would be as wrong the next time.
+                kept = 0 if isinstance(error, RequestError) else _chunks_in(work)
         except OSError as failure:
             error, kept = failure, _chunks_in(work)
             raise
@@ -221,6 +231,38 @@ class NewFolder:
         else:
             work.rename(self._target)
         return self._target
+
+
+def _clear_abandoned(parent: Path, prefix: str) -> None:
+    """Remove working folders whose process was killed before it wrote for which request they are.
+
+    Nobody can go on with such a folder. One that is locked, or so young that it may not be locked yet, is of
+    a process at work.
+    """
+    for path in parent.iterdir():
+        with suppress(OSError):  # it takes its final name in this moment, or is not ours to remove
+            if not path.name.startswith(prefix) or (path / _REQUEST).exists():
+                continue
+            if time.time() - path.stat().st_mtime < _YOUNG_SECONDS:
+                continue
+            held = lock(path, new=not (path / LOCK).exists())
+            if held is not None:
+                with held:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _finished(name: str, request: Mapping[str, Any] | None) -> Path | None:
+    """Return the latest numbered folder that holds the finished study of a request, if there is one."""
+    numbered = [
+        (int(number), path)
+        for path in RESULTS.glob(f"{glob.escape(name)}-*")
+        if (number := path.name.removeprefix(f"{name}-")).isascii() and number.isdecimal()
+    ]
+    for _, path in sorted(numbered, reverse=True):
+        manifest = read_json(path / MANIFEST)
+        if manifest and manifest.get("request") == request and (path / TIMINGS).is_file():
+            return path
+    return None
 
 
 def _take_next_number(work: Path, name: str) -> Path:

@@ -21,11 +21,16 @@ Evaluate: TypeAlias = Callable[[Floats], Floats]
 FEW_DIMENSIONS = 4
 """Up to so many the prior's own points will do, and nothing is adapted."""
 
+FEWEST_POINTS = 256
 FIRST_POINTS = 1024
 STAGE_POINTS = 1024
 _FREEDOM = 6.0  # of the t distribution that points are drawn from: its tails must lie outside the posterior's
 _WIDER = 1.2  # than the spread seen so far
 _FROM_PRIOR = 0.1  # of every stage, so that no place is forgotten
+
+
+class NoLikelihoodError(ValueError):
+    """No point has any likelihood."""
 
 
 class Proposal(Protocol):
@@ -87,8 +92,9 @@ class StudentProposal:
 
 
 def _sobol(dimensions: int, count: int, seed: int) -> Floats:
-    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random(count)
-    return np.clip(points, 1e-12, 1 - 1e-12)
+    whole = int(np.ceil(np.log2(count)))  # the points are balanced in powers of two
+    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(whole)
+    return np.clip(points[:count], 1e-12, 1 - 1e-12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +180,8 @@ def sample(
 
     Raises
     ------
-    ValueError
-        No point has any likelihood.
+    NoLikelihoodError
+        No point of the whole budget has any likelihood.
 
     Notes
     -----
@@ -194,6 +200,8 @@ def sample(
         proposals.append((proposal, count))
         points.append(z)
         likelihoods.append(evaluate(z))
+        if count < left and all(np.isneginf(some).all() for some in likelihoods):
+            continue
         found = _weighed(np.concatenate(points), np.concatenate(likelihoods), proposals)
         history.append(found.stage)
         if found.effective_size >= wanted_size or left <= count:
@@ -213,7 +221,7 @@ def _weighed(z: Floats, log_likelihood: Floats, proposals: Sequence[tuple[Propos
     log_weights = log_likelihood + PriorProposal(z.shape[1]).log_density(z) - mixture
     largest = float(log_weights.max())
     if not np.isfinite(largest):
-        raise ValueError("no point has any likelihood")
+        raise NoLikelihoodError(f"none of {len(z)} points has any likelihood")
     weights = np.exp(log_weights - largest)
     mean = float(weights.mean())
     spread = float(weights.std()) / mean / np.sqrt(weights.size)

@@ -34,12 +34,14 @@ from sim.study.budget import (
 from sim.study.drawn_tally import AnyTally, DrawnTally
 from sim.study.draws import Draws
 from sim.study.estimates import Z95, ratio_estimate
-from sim.study.experiment import Experiment
+from sim.study.experiment import Experiment, Keep
 from sim.study.in_order import in_order
 from sim.study.store import ChunkStore
 from sim.study.tally import Tally
 from sim.study.workers import ChunkTask, Workers, workers_for
 
+# Draws whose patients' courses are counted at most.
+_READ_DRAWS = 200
 ENOUGH_REPLICATIONS = 200
 """Below this, the outer 2.5% of single trials are fewer than five of them."""
 
@@ -147,10 +149,25 @@ def _plain(tally: AnyTally) -> Tally:
 
 
 def _under(draws: Draws, experiment: Experiment, apart: int) -> list[Experiment]:
-    scenarios = zip(*(draws.over(scenario) for scenario in experiment.scenarios), strict=True)
+    """Return the experiment under each draw.
+
+    Rows of patients and events are kept of the first draw alone, and courses of a few replications of many
+    draws: as many in all as without draws, or a little more.
+    """
+    held = experiment.held or ((),) * len(experiment.scenarios)
+    drawn = (
+        draws.over(scenario, own) if draws.replaced(scenario, own) else [scenario] * len(draws.values)
+        for scenario, own in zip(experiment.scenarios, held, strict=True)
+    )
+    read = -(-experiment.keep.courses // min(len(draws.values), _READ_DRAWS))
     return [
-        replace(experiment, scenarios=some, luck_from=experiment.luck_from + number * apart)
-        for number, some in enumerate(scenarios)
+        replace(
+            experiment,
+            scenarios=some,
+            keep=replace(Keep() if number else experiment.keep, courses=read if number < _READ_DRAWS else 0),
+            luck_from=experiment.luck_from + number * apart,
+        )
+        for number, some in enumerate(zip(*drawn, strict=True))
     ]
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sim.outcomes.expected import expected_before_reinfusion
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.scenario.priors import Prior
@@ -23,17 +24,21 @@ from sim.scenario.problems import EffectiveSizeWarning, RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.study.chunks import Result
-from sim.study.importance import Proposal, Sample, effective_size, sample
+from sim.study.importance import NoLikelihoodError, Proposal, Sample, effective_size, sample
 from sim.study.in_order import in_order
 from sim.study.published import Published
 from sim.study.store import ChunkStore
-from sim.study.virtual_trials import POINTS, EstimatesTask, Points
+from sim.study.virtual_trials import POINTS, EstimatesTask, Points, at_point
 from sim.study.workers import Workers
 
 ENOUGH = 400.0
 """Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
 
 _FEWEST = 10.0  # effective draws below which there is no posterior to speak of
+_NO_MASS = 1e-12
+_FEW_DEFINED = 0.5
+_FAR = 8.0
+"""Standard normal scores in which a prior ends, near enough."""
 
 Tell = Callable[[int, int], None]
 
@@ -51,7 +56,8 @@ class Free:
         Raises
         ------
         RequestError
-            There are none, or one has no prior mass within its parameter's limits.
+            There are none, one has no prior mass within its parameter's limits, or one reaches values that
+            the scenario can't have.
         """
         free = cls(tuple(prior for prior in scenario.prior if prior.key not in fixed))
         if not free.priors:
@@ -61,12 +67,25 @@ class Free:
                 'median = 9.0, sigma = 0.6, source = "assumption"'
             )
         for prior, most in zip(free.priors, free._limits, strict=True):
-            if prior.share_below(most) <= 0:
+            if prior.share_below(most) < _NO_MASS:
                 raise RequestError(
                     f"[[prior]] {prior.key}: {prior.text} has no mass within the parameter's limits, "
                     f"{parameters()[prior.key].allowed}"
                 )
+        free._refuse_impossible(scenario)
         return free
+
+    def _refuse_impossible(self, scenario: Scenario) -> None:
+        """Try the ends of every prior, so that no task meets a value that the scenario refuses."""
+        for z in (-_FAR, _FAR):
+            for key, value in zip(self.keys, self.values(np.full((1, len(self.keys)), z))[0], strict=True):
+                try:
+                    at_point(scenario, (key,), np.array([value]))
+                except RequestError as error:
+                    raise RequestError(
+                        f"[[prior]] {key}: reaches {value:.6g}, which this scenario can't have; choose "
+                        f"another prior, or change the scenario: {error}"
+                    ) from None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -220,7 +239,9 @@ class Evaluation:
 
 def log_likelihood(found: Result) -> Floats:
     """Return the log-likelihood of one trial at each point, from the results of `EstimatesTask`."""
-    alike, enough, defined = found["alike"][:, 0], found["enough"][:, 0], found["defined"]
+    alike, enough = found["alike"][:, 0], found["enough"][:, 0]
+    # Some may be alike though none of the trials with its own number of enrolled is defined.
+    defined = np.maximum(found["defined"], 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.log(alike / enough) - np.log(defined / BLOCK)
     return np.asarray(np.where(alike > 0, found["log_counts"][:, 0] + chance, -np.inf))
@@ -254,19 +275,20 @@ def find_posterior(
     Raises
     ------
     RequestError
-        The targets are no trial's, or no point of the prior can give them.
+        The targets are no trial's, a queue may bind, or no point of the prior can give the targets.
     """
     free, published = Free.of(scenario, fixed), Published.of(scenario)
+    expected_before_reinfusion(scenario)  # refuses a queue before anything is simulated
     evaluate = Evaluation(scenario, free, published, seed, workers, store, tell, most_points)
     try:
         found = sample(
             evaluate, len(free.keys), seed, wanted_size=wanted_size, most_points=most_points, start=start
         )
-    except ValueError:
-        raise no_mass(free, published, evaluate.all("survival"), evaluate.points) from None
+    except NoLikelihoodError:
+        raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined")) from None
     size = found.effective_size
     if size < _FEWEST:
-        raise no_mass(free, published, evaluate.all("survival"), evaluate.points)
+        raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined"))
     if size < min(ENOUGH, wanted_size):
         warnings.warn(
             f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
@@ -280,14 +302,23 @@ def find_posterior(
     return Search(free, published, found, evaluate.points * BLOCK, survival, counts, share)
 
 
-def no_mass(free: Free, published: Published, survival: Floats, points: int) -> RequestError:
-    """Say that the priors can't give what the trial reported, and what they give instead."""
+def no_mass(free: Free, published: Published, survival: Floats, defined: Floats) -> RequestError:
+    """Say that the priors can't give what the trial reported, and what they give instead.
+
+    ``survival`` and ``defined`` are those of `EstimatesTask`, of every point.
+    """
     lines = []
     for column, (key, value) in enumerate(published.estimates):
         low, high = np.quantile(survival[:, column], (0.005, 0.995))
         lines.append(f"{key[0]} at {key[1]:g} years is {value:g}, under the priors {low:.2f} to {high:.2f}")
+    share = float(defined.mean()) / BLOCK
+    if share < _FEW_DEFINED:
+        lines.append(
+            f"and only {share:.1%} of virtual trials follow anybody for so long: look at "
+            "follow_up.data_cut_days and arrivals too"
+        )
     return RequestError(
-        f"[[prior]]: of {points:,} points of the priors too few give a trial that reports what this one "
-        f"did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
+        f"[[prior]]: of {len(survival):,} points of the priors too few give a trial that reports what this "
+        f"one did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
         "target"
     )

@@ -1,28 +1,35 @@
 """Profile likelihoods: how well the figures can be met at each value of a parameter, others at their best.
 
-The simulated part of the likelihood is noisy, so a smooth surface is fitted to it: the logarithm of the share
-of virtual trials that are alike is a cubic polynomial of the standard normal scores (Poisson regression on
-the counts). The multinomial part is smoothed in the same way, without noise to smooth.
+The simulated part of the likelihood is noisy, so a smooth surface is fitted to it. The share of virtual
+trials that are alike hangs on the parameters almost only through the survival that they estimate: its log
+is a cubic polynomial of the logits of survival, and linear in the normal scores for what is left (Poisson
+regression). The logits, and the logarithm of the multinomial part, are polynomials of the scores.
 """
 
 from __future__ import annotations
 
 from itertools import combinations_with_replacement
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from numpy.typing import NDArray
+from scipy import optimize, special, stats
 
 from sim.scenario.distributions import Floats
 from sim.study.posterior import Search
 
+Powers: TypeAlias = NDArray[np.intp]
+
 GRID = 25
-_DEGREE = 3
-_REACH = 2.5  # normal scores; the likelihood is known where points were drawn
-_STEPS = 30
-RIDGE = 1e-3
 CUTOFF = float(stats.chi2.ppf(0.95, 1)) / 2
 """Fall of the log-likelihood at the ends of a 95% interval."""
+
+_CUBIC = 3
+_ENOUGH = 10  # points for each term of a polynomial; with fewer it is quadratic
+_REACH = 2.5  # normal scores; the likelihood is known where points were drawn
+_STEPS = 60
+_RIDGE = 1e-3
 
 
 def profiles(search: Search) -> pd.DataFrame:
@@ -35,20 +42,20 @@ def profiles(search: Search) -> pd.DataFrame:
     """
     surface = _Surface(search)
     d = len(search.free.keys)
+    grid = np.linspace(-_REACH, _REACH, GRID)
     rows = []
     for column, key in enumerate(search.free.keys):
-        grid = np.linspace(-_REACH, _REACH, GRID)
-        heights, others = np.empty(GRID), np.zeros(d)
-        for number in np.argsort(np.abs(grid), kind="stable"):
-            heights[number], best = surface.highest(column, grid[number], others)
-            others = best if number == GRID // 2 else others
+        heights = np.empty(GRID)
+        for side in (range(GRID // 2, GRID), range(GRID // 2, -1, -1)):  # from the middle outwards
+            best = np.zeros(d)
+            for number in side:
+                heights[number], best = surface.highest(column, grid[number], best)
         z = np.zeros((GRID, d))
         z[:, column] = grid
         values = search.free.values(z)[:, column]
         fall = heights - heights.max()
-        flat = bool(fall.min() > -CUTOFF)
         rows += [
-            {"key": key, "value": value, "log_likelihood": height, "flat": flat}
+            {"key": key, "value": value, "log_likelihood": height, "flat": bool(fall.min() > -CUTOFF)}
             for value, height in zip(values, fall, strict=True)
         ]
     return pd.DataFrame(rows)
@@ -59,57 +66,76 @@ class _Surface:
 
     def __init__(self, search: Search) -> None:
         near = np.abs(search.sample.z).max(axis=1) < _REACH + 1
-        z = search.sample.z[near]
-        self._powers = _powers(z.shape[1])
-        features = self._features(z)
-        counts = search.log_counts[near]
-        finite = np.isfinite(counts)
-        self._counts = _least_squares(features[finite], counts[finite])
-        self._alike = _poisson(features, search.alike[near])
+        z, counts = search.sample.z[near], search.log_counts[near]
+        d = z.shape[1]
+        cubic = powers(d, _CUBIC)
+        self._powers = cubic if len(z) >= _ENOUGH * len(cubic) else powers(d, _CUBIC - 1)
+        self._survival_powers = powers(len(search.published.keys), _CUBIC)
+        terms, finite = monomials(z, self._powers), np.isfinite(counts)
+        logits = special.logit(np.clip(search.survival[near], 1e-3, 1 - 1e-3))
+        smooth = np.column_stack([logits, np.where(finite, counts, 0.0)])
+        self._smooth = np.linalg.lstsq(terms[finite], smooth[finite], rcond=None)[0]
+        self._alike = _poisson(self._features(z), search.alike[near])
 
     def _features(self, z: Floats) -> Floats:
-        return np.column_stack([np.prod(z[:, list(power)], axis=1) for power in self._powers])
+        logits = (monomials(z, self._powers) @ self._smooth)[:, :-1]
+        return np.column_stack([monomials(logits, self._survival_powers), z])
 
-    def height(self, z: Floats) -> float:
-        """Return the log-likelihood at one point."""
-        features = self._features(z[None, :])[0]
-        return float(features @ self._counts + min(features @ self._alike, 0.0))
+    def height(self, z: Floats) -> Floats:
+        """Return the log-likelihood of some points."""
+        counts = (monomials(z, self._powers) @ self._smooth)[:, -1]
+        return np.asarray(counts + np.minimum(self._features(z) @ self._alike, 0.0))
 
     def highest(self, column: int, value: float, start: Floats) -> tuple[float, Floats]:
         """Return the highest log-likelihood with one coordinate fixed, and where it is."""
-        free = [at for at in range(start.size) if at != column]
+        free = np.array([at for at in range(start.size) if at != column])
+        steps = np.vstack([np.zeros(start.size), 1e-4 * np.eye(start.size)[free]])
 
         def whole(others: Floats) -> Floats:
             z = np.empty(start.size)
             z[column], z[free] = value, others
             return z
 
+        def depth(others: Floats) -> tuple[float, Floats]:
+            heights = self.height(whole(others) + steps)  # all at once
+            return -float(heights[0]), -(heights[1:] - heights[0]) / 1e-4
+
         found = optimize.minimize(
-            lambda others: -self.height(whole(others)),
+            depth,
             start[free],
+            jac=True,
             method="L-BFGS-B",
-            bounds=[(-_REACH, _REACH)] * len(free),
+            options={"maxiter": _STEPS, "ftol": 1e-6},
+            bounds=[(-_REACH, _REACH)] * free.size,
         )
         return -float(found.fun), whole(found.x)
 
 
-def _powers(dimensions: int) -> list[tuple[int, ...]]:
-    return [
-        power
-        for degree in range(_DEGREE + 1)
-        for power in combinations_with_replacement(range(dimensions), degree)
-    ]
+def powers(dimensions: int, degree: int) -> Powers:
+    """Return the exponents of every monomial up to a degree, shape (monomials, dimensions)."""
+    return np.array(
+        [
+            np.bincount(np.array(chosen, dtype=np.intp), minlength=dimensions)
+            for total in range(degree + 1)
+            for chosen in combinations_with_replacement(range(dimensions), total)
+        ]
+    )
 
 
-def _least_squares(features: Floats, values: Floats) -> Floats:
-    return np.asarray(np.linalg.lstsq(features, values, rcond=None)[0], dtype=np.float64)
+def monomials(z: Floats, exponents: Powers) -> Floats:
+    """Return every monomial at some points, shape (points, monomials)."""
+    raised = z[:, :, None] ** np.arange(exponents.max() + 1)
+    found = np.ones((len(z), len(exponents)))
+    for at in range(z.shape[1]):
+        found *= raised[:, at, exponents[:, at]]
+    return found
 
 
 def _poisson(features: Floats, share: Floats) -> Floats:
-    """Regress the logarithm of a mean count on features, by Newton's method with a little ridge."""
+    """Regress the logarithm of a mean share on features, by Newton's method with a little ridge."""
     weights = np.zeros(features.shape[1])
     weights[0] = np.log(max(share.mean(), 1e-12))
-    ridge = RIDGE * np.eye(weights.size)
+    ridge = _RIDGE * np.eye(weights.size)
     for _ in range(_STEPS):
         mean = np.exp(np.clip(features @ weights, -30, 0.5))
         gradient = features.T @ (share - mean) - ridge @ weights

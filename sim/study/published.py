@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,13 +68,10 @@ class Published:
         Raises
         ------
         RequestError
-            The scenario is no trial, or its targets are not the three counts and at least one estimate.
+            The scenario is no trial, or its targets are not the three counts of its enrolled and at least one
+            estimate.
         """
-        if not isinstance(scenario.arrivals, TrialArrivals):
-            raise RequestError(
-                'arrivals.pattern = "poisson": a posterior needs a trial with a fixed number of patients; '
-                'write arrivals.pattern = "trial", or take a scenario that is one (chicago2006)'
-            )
+        _refuse_what_is_no_trial(scenario)
         targets = [target for target in scenario.fitted_targets if target.n is not None]
         counted = {target.endpoint: _count(target) for target in targets if target.endpoint in _COUNTED}
         missing = [name for name in _COUNTED if name not in counted]
@@ -90,11 +88,13 @@ class Published:
             raise RequestError(
                 f"[[target]] {' or '.join(CURVES)} with n: needed for a posterior, and missing"
             )
+        for problem in _problems_of_n(targets, scenario):
+            raise RequestError(problem)
         enrolled = scenario.cohort.patients
         after = counted["transplant_related_mortality"]
         before = counted["treatment_related_mortality"] - after
         died = counted["pre_transplant_mortality"]
-        reinfused = min(target.n or 0 for target in targets if target.endpoint in CURVES)
+        reinfused = next(target.n or 0 for target in targets if target.endpoint in CURVES)
         problems = {
             "treatment_related_mortality": before < 0,
             "pre_transplant_mortality": before > died,
@@ -112,6 +112,41 @@ class Published:
             enrolled, before, died - before, enrolled - died - reinfused, reinfused, after, estimates,
             scenario.calibration.tolerance,
         )  # fmt: skip
+
+
+def _refuse_what_is_no_trial(scenario: Scenario) -> None:
+    if not isinstance(scenario.arrivals, TrialArrivals):
+        raise RequestError(
+            'arrivals.pattern = "poisson": a posterior needs a trial with a fixed number of patients; '
+            'write arrivals.pattern = "trial", or take a scenario that is one (chicago2006)'
+        )
+    if scenario.cohort.enters_at == "home":
+        raise RequestError(
+            'cohort.enters_at = "home": a posterior rests on what became of reinfused patients, and nobody '
+            'is reinfused here; write "mobilisation" or "immunoablation"'
+        )
+
+
+def _problems_of_n(targets: Sequence[Target], scenario: Scenario) -> Iterator[str]:
+    """Yield what is wrong with whom the figures are of, and with the time at which they are read."""
+    curves = [target for target in targets if target.endpoint in CURVES]
+    for target in targets:
+        what = f"[[target]] {column((target.endpoint, target.time_years))}"
+        if target.endpoint in _COUNTED and target.n != scenario.cohort.patients:
+            yield (
+                f"{what}: n = {target.n}, but cohort.patients = {scenario.cohort.patients}: a posterior "
+                "needs counts of all who enrolled; correct one of the two"
+            )
+        if target.endpoint in CURVES and target.n != curves[0].n:
+            yield (
+                f"{what}: n = {target.n}, but {column((curves[0].endpoint, curves[0].time_years))} has "
+                f"n = {curves[0].n}: a posterior needs estimates of all who were reinfused; correct n"
+            )
+        if target.endpoint in CURVES and (target.time_years or 0) > scenario.follow_up.horizon_years:
+            yield (
+                f"{what}: lies beyond follow_up.horizon_years = {scenario.follow_up.horizon_years:g}: "
+                "write a longer horizon, or set the target's fitted = false"
+            )
 
 
 def _count(target: Target) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
 from sim.scenario.endpoints import column
@@ -26,7 +26,9 @@ def request_for(command: str, loaded: Sequence[Loaded], budget: Budget, **more: 
     more
         Whatever else decides about the results.
     """
-    counted = {name: value for name, value in asdict(budget).items() if name not in _WITHOUT}
+    plain = asdict(replace(budget, draws=None))
+    counted = {name: value for name, value in plain.items() if name not in _WITHOUT}
+    counted["draws"] = None if budget.draws is None else budget.draws.hash
     return request_of(command, loaded, **counted, **more)
 
 
@@ -41,6 +43,22 @@ def request_of(command: str, loaded: Sequence[Loaded], **more: Any) -> Request:
     }
     stored: Request = json.loads(json.dumps(asked))
     return stored
+
+
+def posterior_record(budget: Budget, loaded: Loaded | None = None, swept: Sequence[str] = ()) -> Request:
+    """Return what a manifest says of the posterior that a study's draws are from, in `draws` and `posterior`.
+
+    Parameters
+    ----------
+    loaded, swept
+        The scenario, if there is one, and what the study varies: then which parameters are drawn, and which
+        are held, is said too.
+    """
+    draws = budget.draws
+    if draws is None:
+        return {"draws": None, "posterior": None}
+    of = {} if loaded is None else draws.record_of(loaded, swept)
+    return {"draws": len(draws.values), "posterior": {**draws.record(), **of}}
 
 
 def precision_text(budget: Budget) -> str | None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 
 from sim.clinic.history import History
+from sim.outcomes.courses import read_replications
 from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
+from sim.study.censoring import censored_readings
 from sim.study.drawn_tally import AnyTally
-from sim.study.experiment import ROWS, Experiment, Keep
+from sim.study.experiment import Experiment, Keep
 from sim.study.folder import MANIFEST, software, write_json
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import (
@@ -27,7 +31,8 @@ from sim.study.montecarlo import (
     simulate,
     warn_of_weak_figures,
 )
-from sim.study.request import precision_text, request_for
+from sim.study.request import posterior_record, precision_text, request_for
+from sim.study.shares import Shares, shares
 from sim.study.spool import read_parquet, write_parquet
 from sim.study.store import ChunkStore
 from sim.study.sweep import measure_points, range_points
@@ -35,15 +40,24 @@ from sim.study.sweep import measure_points, range_points
 FORMAT = 3
 """Version of the run folder's layout."""
 
-_OPTIONAL = ("occupancy", "range")
+# What the tables are told by.
+_COLUMNS = {
+    "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
+    "curves": ("endpoint", "time_years", "estimate", "mc_lower", "mc_upper"),
+    "occupancy": ("series", "time_days", "mean"),
+    "range": ("endpoint", "time_years", "estimate"),
+    "littles_law": ("series", "expected", "counted", "mc_se", "replications"),
+    "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
+}
+_OPTIONAL = ("occupancy", "range", "littles_law", "censored_readings")
 
 
 @dataclass(frozen=True)
 class Run:
     """A run read back from its folder; tables have the columns of the files.
 
-    ``patients``, ``events``, ``occupancy`` and ``points`` (of ``range.csv``) are None where the folder has
-    none.
+    ``patients``, ``events``, ``occupancy``, ``points`` (of ``range.csv``), ``littles_law`` and ``censored``
+    (of ``censored_readings.csv``) are None where the folder has none.
     """
 
     folder: Path
@@ -55,14 +69,16 @@ class Run:
     events: pd.DataFrame | None
     occupancy: pd.DataFrame | None
     points: pd.DataFrame | None
+    littles_law: pd.DataFrame | None
+    censored: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
 class Written:
     """What a run has found, for its figures; tables as in the files.
 
-    ``occupancy`` is None where nothing is limited, ``points`` and ``point_curves`` where the scenario has no
-    range.
+    ``occupancy`` is None where nothing is limited, ``courses`` where nobody is transplanted, ``points`` and
+    ``point_curves`` where the scenario has no range.
     """
 
     endpoints: pd.DataFrame
@@ -72,6 +88,7 @@ class Written:
     firsts: list[History]
     """The same at each value of the range."""
     occupancy: Occupancy | None
+    courses: Shares | None
     points: pd.DataFrame | None
     point_curves: pd.DataFrame | None
 
@@ -94,8 +111,10 @@ def write_run(
     over_range = range_points(scenario)
     simulator, _ = choose_simulator([scenario], budget)
     patients = MOST_REPLICATIONS if budget.patient_replications is None else budget.patient_replications
-    keep = Keep(patients, budget.events, is_limited(scenario))
-    experiment = Experiment((scenario,), budget.seed, simulator, keep=keep)
+    read = 0 if scenario.cohort.enters_at == "home" else read_replications(scenario)
+    keep = Keep(patients, budget.events, is_limited(scenario), read)
+    held = () if budget.draws is None else budget.draws.held_in(loaded)
+    experiment = Experiment((scenario,), budget.seed, simulator, keep=keep, held=(held,))
     parts = Parts(progress, budget.replications, len(over_range))
     (tally,) = simulate([experiment], budget, folder, parts.first, stores("run"))
     points, curves = None, None
@@ -103,21 +122,31 @@ def write_run(
         fixed = budget
         if budget.precision is not None:
             fixed = replace(budget, precision=None, replications=tally.replications)
-        points, curves = measure_points(over_range, fixed, parts.rest, stores("range"))
+        points, curves = measure_points(over_range, fixed, parts.rest, stores("range"), held)
     first, *firsts = (
-        first_replication(each, budget.seed) for each in (scenario, *(s for _, s in over_range))
+        first_replication(_first_drawn(changed, budget, (*held, *point)), budget.seed)
+        for point, changed in (({}, scenario), *over_range)
     )
     (arm,) = tally.arms
-    written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, points, curves)
+    courses = shares(tally.courses, scenario) if tally.courses else None
+    written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, courses, points, curves)
     _write_tables(written, folder)
-    write_parquet(arm.rows(), folder / "replications.parquet")
+    rows = arm.rows()
+    write_parquet(rows, folder / "replications.parquet")
+    if budget.draws is None and (censored := censored_readings(scenario, rows)) is not None:
+        _write_csv(censored, folder, "censored_readings")
     tally.join_tables()
-    write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator))
+    write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator, len(rows)))
     if budget.draws is not None:
-        budget.draws.warn_of_held(scenario, [shown.key for shown in scenario.range])
+        budget.draws.warn_of_held(loaded)
     warn_of_weak_figures(written.endpoints, tally.replications)
     warn_of_scenarios([scenario], budget.seed)
     return written
+
+
+def _first_drawn(scenario: Scenario, budget: Budget, held: Sequence[str]) -> Scenario:
+    """Return the scenario of the first replication: under the first draw if there are draws."""
+    return scenario if budget.draws is None else budget.draws.first(scenario, held)
 
 
 class Parts:
@@ -145,15 +174,22 @@ def _write_tables(written: Written, folder: Path) -> None:
         "endpoints": written.endpoints,
         "curves": written.curves,
         "occupancy": None if written.occupancy is None else written.occupancy.table(),
+        "littles_law": None if written.occupancy is None else written.occupancy.littles_law(),
         "range": written.points,
         "range_curves": written.point_curves,
     }
     for name, table in tables.items():
         if table is not None:
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            _write_csv(table, folder, name)
 
 
-def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator) -> dict[str, Any]:
+def _write_csv(table: pd.DataFrame, folder: Path, name: str) -> None:
+    table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def _manifest(
+    loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator, rows: int
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "command": "run",
@@ -163,9 +199,8 @@ def _manifest(loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simula
         "seed": budget.seed,
         "replications": tally.replications,
         "precision": precision_text(budget),
-        "draws": None if budget.draws is None else len(budget.draws.values),
-        "free": [] if budget.draws is None else list(budget.draws.replaced(loaded.scenario)),
-        "replication_rows": min(tally.replications, ROWS),
+        **posterior_record(budget, loaded),
+        "replication_rows": rows,
         "patient_replications": budget.patient_replications,
         "engine": simulator,
         "result_hash": tally.arms[0].result_hash,
@@ -189,11 +224,21 @@ def read_run(folder: str | Path) -> Run:
 
     def table(name: str) -> pd.DataFrame | None:
         file = path / f"{name}.parquet"
-        return read_parquet(file) if file.is_file() else None
+        try:
+            return read_parquet(file) if file.is_file() else None
+        except duckdb.Error as error:
+            raise _damaged(file, "it is no Parquet file") from error
 
     def csv(name: str) -> pd.DataFrame:
-        texts = {"target_source": str, "note": str}
-        return pd.read_csv(path / f"{name}.csv", dtype=texts).fillna(dict.fromkeys(texts, ""))
+        file, texts = path / f"{name}.csv", {"target_source": str, "note": str}
+        try:
+            found = pd.read_csv(file, dtype=texts).fillna(dict.fromkeys(texts, ""))
+        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise _damaged(file, "it is no table") from error
+        missing = [column for column in _COLUMNS[name] if column not in found]
+        if missing:
+            raise _damaged(file, f"it has no column {missing[0]}")
+        return found
 
     replications = table("replications")
     try:
@@ -202,10 +247,26 @@ def read_run(folder: str | Path) -> Run:
         raise RequestError(f"{path} is incomplete: {error.filename} is missing; run it again") from error
     if replications is None:
         raise RequestError(f"{path} is incomplete: replications.parquet is missing; run it again")
-    occupancy, points = (csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL)
-    return Run(
-        path, manifest, endpoints, curves, replications, table("patients"), table("events"), occupancy, points
+    occupancy, points, littles_law, censored = (
+        csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL
     )
+    return Run(
+        path,
+        manifest,
+        endpoints,
+        curves,
+        replications,
+        table("patients"),
+        table("events"),
+        occupancy,
+        points,
+        littles_law,
+        censored,
+    )
+
+
+def _damaged(file: Path, why: str) -> RequestError:
+    return RequestError(f"{file.parent} is damaged: {file.name} can't be read, {why}; run the scenario again")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pandas as pd
-
-from sim.scenario.distributions import Floats
 
 _ROWS = 4096
 _LITTLE_SPACE = 2**20  # bytes
@@ -59,11 +56,6 @@ class Spool:
         Where the parts are kept; it exists.
     name
         Name of the table, and of the joined file without its ending.
-
-    Attributes
-    ----------
-    length : int
-        Rows added so far.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -71,14 +63,12 @@ class Spool:
         self._parts: list[Path] = []
         self._buffer: list[pd.DataFrame] = []
         self._rows = 0
-        self.length = 0
 
     def add(self, columns: Mapping[str, Any]) -> None:
         """Append rows; every call names the same columns."""
         frame = pd.DataFrame(dict(columns))
         self._buffer.append(frame)
         self._rows += len(frame)
-        self.length += len(frame)
         if self._rows >= _ROWS:
             self._flush()
 
@@ -89,16 +79,6 @@ class Spool:
         write_parquet(pd.concat(self._buffer, ignore_index=True), path)
         self._parts.append(path)
         self._buffer, self._rows = [], 0
-
-    def columns(self, names: Iterable[str]) -> dict[str, Floats]:
-        """Return columns of numbers by name, null as not-a-number, in the order in which rows were added."""
-        self._flush()
-        names = list(dict.fromkeys(names))
-        chosen = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
-        with connect() as database:
-            parts = database.read_parquet([str(part) for part in self._parts])
-            found = parts.select(chosen).fetchnumpy()
-        return {name: np.ma.filled(np.ma.asarray(found[name], dtype=np.float64), np.nan) for name in names}
 
     def join(self) -> Path | None:
         """Join the parts into one file, remove them, and return its path; nothing was added: None."""

@@ -130,12 +130,18 @@ def sweep(
     budget: Budget,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
+    held: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Estimate every endpoint at every point of the grid.
 
     The luck is the same at every point, so curves are smooth and differences between points have less
     error than the intervals of the points themselves suggest. With a precision, the differences from the
     first point are in the table too, and their half-widths are what counts.
+
+    Parameters
+    ----------
+    held
+        Parameters that draws of a posterior must not replace, besides those varied.
 
     Returns
     -------
@@ -148,8 +154,8 @@ def sweep(
         As `grid`.
     """
     points = grid(scenario, axes)
-    swept, _ = measure_points(points, budget, progress, store)
-    warn_of_weak_figures(swept, budget.replications)
+    swept, _ = measure_points(points, budget, progress, store, held)
+    warn_of_weak_figures(swept, budget.total)
     warn_of_scenarios((changed for _, changed in points), budget.seed)
     return swept
 
@@ -171,8 +177,14 @@ def measure_points(
     budget: Budget,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
+    held: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Estimate endpoints and survival curves at some points, all under the same luck.
+
+    Parameters
+    ----------
+    held
+        Parameters that draws of a posterior must not replace; those of the points are held anyway.
 
     Returns
     -------
@@ -180,7 +192,8 @@ def measure_points(
         The varied keys, then the columns of ``endpoints.csv`` and of ``curves.csv``.
     """
     simulator, _ = choose_simulator([points[0][1]], budget)
-    experiments = [_experiment(points[0][1], changed, budget, simulator) for _, changed in points]
+    held = (*held, *points[0][0])
+    experiments = [_experiment(points[0][1], changed, budget, simulator, held) for _, changed in points]
     measured = []
     tallies = simulate(experiments, budget, progress=progress, store=store)
     for (point, _), tally in zip(points, tallies, strict=True):
@@ -201,9 +214,11 @@ def measure_points(
     return endpoints, curves
 
 
-def _experiment(first: Scenario, changed: Scenario, budget: Budget, simulator: Simulator) -> Experiment:
+def _experiment(
+    first: Scenario, changed: Scenario, budget: Budget, simulator: Simulator, held: tuple[str, ...]
+) -> Experiment:
     """Return the experiment of one point; with a precision, beside the first point."""
     if budget.precision is None:
-        return Experiment((changed,), budget.seed, simulator)
+        return Experiment((changed,), budget.seed, simulator, held=(held,))
     beside = Pair(0, 1, paired=True, fates=False)
     return Experiment((first, changed), budget.seed, simulator, (beside,))

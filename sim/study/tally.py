@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sim.outcomes.courses import Courses
 from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, DENOMINATORS, Key, column, keys
+from sim.scenario.endpoints import (
+    BY_NAME,
+    DENOMINATORS,
+    NEVER_TRANSPLANTED,
+    OF_TRANSPLANTS,
+    Key,
+    column,
+    keys,
+)
 from sim.scenario.schema import Scenario
 from sim.study.chunks import Result, curve_names, curve_years, reported_keys, shared_keys
-from sim.study.estimates import CrossMoments, Difference, Moments, difference, ratio_estimate, trial_range
+from sim.study.estimates import (
+    CrossMoments,
+    Difference,
+    Moments,
+    difference,
+    differences,
+    ratio_estimate,
+    trial_range,
+)
 from sim.study.experiment import Experiment, Pair
 from sim.study.pairing import ChangeCounts
 from sim.study.spool import Spool
@@ -49,6 +69,7 @@ class Tally:
         self.occupancy: Occupancy | None = None
         if experiment.keep.occupancy and is_limited(experiment.scenarios[0]):
             self.occupancy = Occupancy(experiment.scenarios[0])
+        self._courses = Courses(experiment.scenarios[0]) if experiment.keep.courses else None
         self._spools = (
             {} if folder is None else {name: Spool(folder, name) for name in ("patients", "events")}
         )
@@ -74,6 +95,14 @@ class Tally:
         occupied = _under(first, "occupancy")
         if self.occupancy is not None and occupied:
             self.occupancy.join(occupied)
+        courses = _under(first, "courses")
+        if self._courses is not None and courses:
+            self._courses.join(courses)
+
+    @property
+    def courses(self) -> list[Courses]:
+        """The counted courses of the first scenario's patients, if any were kept."""
+        return [] if self._courses is None else [self._courses]
 
     def join_tables(self) -> None:
         """Make one file of each table of rows."""
@@ -122,21 +151,28 @@ class ArmTally:
         """SHA-256 of the digests of every unit's figures, in order."""
         return self._digest.hexdigest()
 
+    @property
+    def sums(self) -> Floats:
+        """The sums of every endpoint, shape (keys, 6); see `Moments`."""
+        return self._sums
+
+    @property
+    def curve_sums(self) -> Floats:
+        """The sums of every curve, shape (curves, times, 6)."""
+        return np.asarray(self._curves)
+
     def moments(self, key: Key) -> Moments:
         """Return the sums of an endpoint."""
         return Moments.of(self._sums[self.keys.index(key)])
 
     def rows(self) -> pd.DataFrame:
         """Return the table of ``replications.parquet``: one row a replication, of the first ones."""
+        return rows_table(self.scenario, *self.figures())
+
+    def figures(self) -> tuple[Floats, Floats, Floats]:
+        """Return totals, sizes and what trials report, each a row a figure and a column a replication."""
         total, size, trial = (np.concatenate(parts, axis=1) for parts in self._rows.values())
-        columns: dict[str, NDArray[Any]] = {"replication": np.arange(total.shape[1]) + 1}
-        columns.update({f"n_{name}": size[row] for row, name in enumerate(DENOMINATORS)})
-        reported = {key: row for row, key in enumerate(reported_keys(self.scenario))}
-        for row, key in enumerate(self.keys):
-            columns[column(key)] = total[row]
-            if key in reported:
-                columns[f"trial_{column(key)}"] = trial[reported[key]]
-        return pd.DataFrame(columns)
+        return total, size, trial
 
     def trials(self) -> dict[Key, Floats]:
         """Return what each of the first replications reports as a trial."""
@@ -145,25 +181,20 @@ class ArmTally:
 
     def endpoints(self) -> pd.DataFrame:
         """Return the table of ``endpoints.csv``."""
-        targets = {(target.endpoint, target.time_years): target for target in self.scenario.target}
         reported = self.trials()
-        rows = []
-        for number, key in enumerate(self.keys):
-            row = _estimate(key, Moments.of(self._sums[number]), reported.get(key))
-            target = targets.get(key)
-            row["target"] = target.value if target else np.nan
-            row["target_source"] = target.source if target else ""
-            row["note"] = "not_fitted" if target and not target.fitted else ""
-            if row["estimate"] != row["estimate"]:
-                row["note"] = "nobody_at_risk"
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return endpoints_table(
+            self.scenario,
+            {
+                key: _figures(key, Moments.of(sums), reported.get(key))
+                for key, sums in zip(self.keys, self._sums, strict=True)
+            },
+        )
 
     def curves(self) -> pd.DataFrame:
         """Return the survival curves with their Monte Carlo intervals."""
         rows = [
             (name, float(time), estimate.value, estimate.lower, estimate.upper)
-            for name, sums in zip(curve_names(self.scenario), np.asarray(self._curves), strict=True)
+            for name, sums in zip(curve_names(self.scenario), self.curve_sums, strict=True)
             for time, estimate in zip(
                 curve_years(self.scenario),
                 (ratio_estimate(Moments.of(each), share=True) for each in sums),
@@ -179,7 +210,7 @@ class PairTally:
     def __init__(self, two: Pair, reference: ArmTally, scenario: ArmTally) -> None:
         self.paired = two.paired
         self._reference, self._scenario = reference, scenario
-        self.keys, _, _ = shared_keys(reference.scenario, scenario.scenario)
+        self.keys, self._ours, self._theirs = shared_keys(reference.scenario, scenario.scenario)
         self._cross = np.zeros((len(self.keys), len(CrossMoments._fields)))
         self._identical = np.ones(len(self.keys), dtype=np.bool_)
         self.changes = ChangeCounts() if two.fates else None
@@ -192,6 +223,12 @@ class PairTally:
         if self.changes is not None:
             decided = int(result["decided"])
             self.changes.join(result["changes"], None if decided < 0 else decided)
+
+    @property
+    def differences(self) -> tuple[Floats, Floats, Floats]:
+        """Every difference with its standard error and its variance reduction, each of shape (keys,)."""
+        sides = self._reference.sums[self._ours], self._scenario.sums[self._theirs]
+        return differences(*sides, self._cross if self.paired else None, self._identical)
 
     def identical(self, key: Key) -> bool:
         """Tell whether an endpoint has been the same in every replication."""
@@ -206,18 +243,62 @@ class PairTally:
         return difference(*sides, cross, identical=self.identical(key))
 
 
-def _estimate(key: Key, sums: Moments, trial: Floats | None) -> dict[str, object]:
-    endpoint = BY_NAME[key[0]]
-    estimate = ratio_estimate(sums, share=endpoint.kind == "share")
-    lower, upper, undefined = (np.nan, np.nan, np.nan) if trial is None else trial_range(trial)
-    return {
-        "endpoint": endpoint.name,
-        "time_years": np.nan if key[1] is None else key[1],
-        "estimate": estimate.value,
-        "mc_se": estimate.se,
-        "mc_lower": estimate.lower,
-        "mc_upper": estimate.upper,
-        "trial_lower": lower,
-        "trial_upper": upper,
-        "trial_undefined": undefined,
-    }
+def rows_table(scenario: Scenario, total: Floats, size: Floats, trial: Floats) -> pd.DataFrame:
+    """Return the table of ``replications.parquet``; see `ArmTally.figures`."""
+    columns: dict[str, NDArray[Any]] = {"replication": np.arange(total.shape[1]) + 1}
+    columns.update({f"n_{name}": size[row] for row, name in enumerate(DENOMINATORS)})
+    reported = {key: row for row, key in enumerate(reported_keys(scenario))}
+    for row, key in enumerate(keys(scenario.follow_up.horizon_years)):
+        columns[column(key)] = total[row]
+        if key in reported:
+            columns[f"trial_{column(key)}"] = trial[reported[key]]
+    return pd.DataFrame(columns)
+
+
+FIGURES = ("estimate", "mc_se", "mc_lower", "mc_upper", "trial_lower", "trial_upper", "trial_undefined")
+"""Columns of an endpoint's figures."""
+
+
+def _figures(key: Key, sums: Moments, trial: Floats | None) -> tuple[float, ...]:
+    estimate = ratio_estimate(sums, share=BY_NAME[key[0]].kind == "share")
+    undefined = (np.nan, np.nan, np.nan)
+    return (*astuple(estimate), *(undefined if trial is None else trial_range(trial)))
+
+
+def endpoints_table(
+    scenario: Scenario, figures: Mapping[Key, Sequence[float]], more: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return the table of ``endpoints.csv``.
+
+    Parameters
+    ----------
+    figures
+        By endpoint, in the order of `FIGURES`.
+    more
+        Names of figures that follow these; they are the last columns.
+    """
+    targets = {(target.endpoint, target.time_years): target for target in scenario.target}
+    rows = []
+    for key, found in figures.items():
+        name, time = key
+        known, target, note = found, targets.get(key), ""
+        if target and not target.fitted:
+            note = "not_fitted"
+        if math.isnan(known[0]):
+            note = "nobody_at_risk"
+        if scenario.cohort.enters_at == "home" and name in OF_TRANSPLANTS:
+            note = NEVER_TRANSPLANTED
+            if name == "pre_transplant_mortality":
+                known = [math.nan] * len(known)
+        rows.append(
+            {
+                "endpoint": name,
+                "time_years": math.nan if time is None else time,
+                **dict(zip(FIGURES, known, strict=False)),
+                "target": target.value if target else math.nan,
+                "target_source": target.source if target else "",
+                "note": note,
+                **dict(zip(more, known[len(FIGURES) :], strict=True)),
+            }
+        )
+    return pd.DataFrame(rows)

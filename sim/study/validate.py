@@ -2,7 +2,7 @@
 
 A cohort's scenario is simulated many times, and every figure is read off each virtual cohort as its paper
 would have read it. The prediction is the range of these readings, so it holds the luck of so few patients
-and their censoring; it does not hold what is unknown about the parameters.
+and their censoring; what is unknown about the parameters is in it under draws of a posterior alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -48,9 +49,11 @@ Rows: TypeAlias = pd.DataFrame
 """One row a virtual cohort, with the columns of ``replications.parquet``."""
 
 Simulated: TypeAlias = Callable[
-    [Sequence[Scenario], Budget, "Progress | None", "ChunkStore | None"], Iterator[tuple[Rows, str]]
+    [Sequence[Scenario], Budget, "Progress | None", "ChunkStore | None", Sequence[tuple[str, ...]]],
+    Iterator[tuple[Rows, str]],
 ]
-"""Gives, for each scenario in turn, its virtual cohorts and the hash of their figures."""
+"""Gives, for each scenario in turn, its virtual cohorts and the hash of their figures. Under draws of a
+posterior, which must not replace the parameters named last, those of one draw follow those of another."""
 
 
 def virtual_cohorts(
@@ -58,9 +61,13 @@ def virtual_cohorts(
     budget: Budget,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
+    held: Sequence[tuple[str, ...]] = (),
 ) -> Iterator[tuple[Rows, str]]:
-    """Simulate every scenario with its own parameters, all under the same luck; see `Simulated`."""
-    experiments = [Experiment((scenario,), budget.seed, "arrays") for scenario in scenarios]
+    """Simulate every scenario, all under the same luck; see `Simulated`."""
+    experiments = [
+        Experiment((scenario,), budget.seed, "arrays", held=tuple(held[number : number + 1]))
+        for number, scenario in enumerate(scenarios)
+    ]
     for tally in simulate(experiments, budget, progress=progress, store=store):
         (arm,) = tally.arms
         yield arm.rows(), arm.result_hash
@@ -199,17 +206,24 @@ def validate(
     Raises
     ------
     RequestError
-        More replications than are kept one by one.
+        More replications than are kept one by one, or draws of a posterior that is about none of the cohorts.
     """
     if budget.replications > ROWS:
         raise RequestError(
             f"--replications: {budget.replications} given; allowed: at most {ROWS:,}, because virtual "
             "cohorts are kept one by one, and more would hardly move a range of 95% of them"
         )
+    held = _held(cohorts, budget)
     parts = [(number, *part) for number, cohort in enumerate(cohorts) for part in _parts(cohort)]
     drawn: list[dict[int, Floats]] = [{} for _ in cohorts]
     hashes: dict[str, str] = {}
-    found = simulated([scenario for _, scenario, _ in parts], budget, progress, store)
+    found = simulated(
+        [scenario for _, scenario, _ in parts],
+        budget,
+        progress,
+        store,
+        [held[number] for number, _, _ in parts],
+    )
     for (number, _, figures), (rows, digest) in zip(parts, found, strict=True):
         hashes.setdefault(cohorts[number].name, digest)
         for place in figures:
@@ -228,15 +242,31 @@ def validate(
     )
     table["covered"] = table["covered"].astype("boolean")
     table["n"] = table["n"].astype("Int64")
+    drawn_from = 1 if budget.draws is None else len(budget.draws.values)
     done = Validation(
         table,
-        _tally(predictions, ("overlaps", "held_out")),
-        _tally(predictions, ("held_out",)),
+        _tally(predictions, ("overlaps", "held_out"), drawn_from),
+        _tally(predictions, ("held_out",), drawn_from),
         hashes,
-        budget.replications,
+        budget.total,
     )
     _warn(cohorts, predictions, budget)
     return done
+
+
+def _held(cohorts: Sequence[Cohort], budget: Budget) -> list[tuple[str, ...]]:
+    """Return what draws of a posterior must not replace in each cohort; they must be about one at least."""
+    draws = budget.draws
+    if draws is None:
+        return [()] * len(cohorts)
+    held = [draws.held_in(cohort.loaded) for cohort in cohorts]
+    if not any(draws.replaced(cohort.scenario, own) for cohort, own in zip(cohorts, held, strict=True)):
+        raise RequestError(
+            f"--posterior: is about none of {', '.join(cohort.name for cohort in cohorts)}: none "
+            f"has calibrated values of {', '.join(draws.keys)} that --set leaves open; name cohorts that are "
+            "based on the calibrated scenario"
+        )
+    return held
 
 
 def _parts(cohort: Cohort) -> Iterator[tuple[Scenario, list[int]]]:
@@ -297,8 +327,11 @@ def _row(cohort: Cohort, prediction: Prediction) -> dict[str, object]:
     }
 
 
-def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str]) -> Tally:
-    """Count the figures of some roles that are covered; cohorts are independent, figures of one are not."""
+def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str], draws: int) -> Tally:
+    """Count the figures of some roles that are covered; cohorts are independent, figures of one are not.
+
+    Under draws of a posterior cohorts are independent under each draw, and the mean is over draws.
+    """
     chosen = [
         [each for each in own if each.figure.role in roles and each.covered is not None]
         for own in predictions
@@ -306,10 +339,10 @@ def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str]) ->
     figures = sum(len(own) for own in chosen)
     covered = sum(bool(each.covered) for own in chosen for each in own)
     low, high = (int(stats.binom.ppf(chance, figures, 0.95)) if figures else 0 for chance in (0.025, 0.975))
-    law = np.ones(1)
-    for own in chosen:
-        if own:
-            law = np.convolve(law, _covered_at_once(own))
+    laws = [_covered_at_once(own, draws) for own in chosen if own]
+    together = np.array([reduce(np.convolve, of_draw, np.ones(1)) for of_draw in zip(*laws, strict=True)])
+    known = together[~np.isnan(together).any(axis=1)] if laws else np.ones((1, 1))
+    law = np.mean(known, axis=0) if len(known) else np.full(figures + 1, np.nan)
     below = np.cumsum(law)
     limits = [float(np.searchsorted(below, chance - _ROUNDING)) for chance in (0.025, 0.975)]
     mean = float(np.arange(law.size) @ law)
@@ -318,23 +351,28 @@ def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str]) ->
     return Tally(figures, covered, (low, high), mean, (limits[0], limits[1]))
 
 
-def _covered_at_once(own: Sequence[Prediction]) -> Floats:
-    """Return the law of how many figures of one virtual cohort lie in their intervals, 0 to all.
+def _covered_at_once(own: Sequence[Prediction], draws: int) -> list[Floats]:
+    """Return how many figures of one virtual cohort lie in their intervals: the law of 0 to all, by draw.
 
     It rests on the virtual cohorts that can read all of them; not numbers if none can.
+
+    Parameters
+    ----------
+    draws
+        Of a posterior, in equal parts of the virtual cohorts; 1 without a posterior.
     """
-    draws = np.array([each.draws for each in own])
-    whole = ~np.isnan(draws).any(axis=0)
-    if not whole.any():
-        return np.full(len(own) + 1, np.nan)
-    inside = np.sum([each.inside for each in own], axis=0)[whole]
-    law: Floats = np.bincount(inside, minlength=len(own) + 1) / inside.size
-    return law
+    whole = ~np.isnan([each.draws for each in own]).any(axis=0)
+    inside = np.sum([each.inside for each in own], axis=0)
+    laws: list[Floats] = []
+    for some, kept in zip(np.split(inside, draws), np.split(whole, draws), strict=True):
+        counted = np.bincount(some[kept], minlength=len(own) + 1)
+        laws.append(counted / counted.sum() if kept.any() else np.full(len(own) + 1, np.nan))
+    return laws
 
 
 def _warn(cohorts: Sequence[Cohort], predictions: Sequence[Sequence[Prediction]], budget: Budget) -> None:
     """Warn of predictions that can't bear their weight, with the remedy."""
-    warn_of_few_replications(budget.replications)
+    warn_of_few_replications(budget.total)
     for cohort, own in zip(cohorts, predictions, strict=True):
         for each in own:
             if each.undefined >= MUCH_UNDEFINED:

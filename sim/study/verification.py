@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,50 +13,26 @@ import pandas as pd
 from sim.outcomes.expected import expected, expected_from_enrolment
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import FAILURES, Patients
+from sim.outcomes.queue_laws import plain_queue
 from sim.scenario.endpoints import BY_NAME, Key, label
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.values import with_values
+from sim.study.checks import FEWEST_REPLICATIONS, ROUNDING, Check
 from sim.study.estimates import Z95
-from sim.study.montecarlo import replicate
+from sim.study.montecarlo import estimate, replicate
 
-Kind: TypeAlias = Literal["closed form", "exact twin", "extreme"]
-
-CLOSE = 4.0
-"""Standard errors that one of a hundred true comparisons exceeds once in 160 reports."""
-
-FEWEST_REPLICATIONS = 100
-"""With fewer the Monte Carlo error is not known well enough to judge by it."""
-
-_ROUNDING = 1e-9
 _FEWEST_EVENTS = 5
 _NEVER_DAYS = 1e6
 _EXTREME_REPLICATIONS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One comparison; ``mc_se`` is 0 where nothing is left to chance."""
-
-    kind: Kind
-    what: str
-    expected: float
-    got: float
-    mc_se: float
-
-    @property
-    def difference(self) -> float:
-        """What was got, less what was expected."""
-        return self.got - self.expected
-
-    @property
-    def z(self) -> float:
-        """The difference in standard errors; not a number where there is none."""
-        return self.difference / self.mc_se if self.mc_se > 0 else math.nan
-
-    @property
-    def passed(self) -> bool:
-        """Whether the difference is rounding, or within `CLOSE` standard errors."""
-        return abs(self.difference) < _ROUNDING or abs(self.difference) <= CLOSE * self.mc_se
+_FREE_REPLICATIONS = 256
+_RELAXATIONS = 5.0
+_MANY_PLACES = 10_000
+_SERIES = {
+    "slot_queue": "Patients queueing for apheresis",
+    "slots_in_use": "Apheresis slots in use",
+    "room_queue": "Patients queueing for a room",
+    "rooms_in_use": "Isolation rooms in use",
+}
 
 
 def verify(
@@ -65,6 +41,7 @@ def verify(
     endpoints: pd.DataFrame,
     replications: pd.DataFrame,
     patients: pd.DataFrame | None,
+    littles_law: pd.DataFrame | None = None,
 ) -> list[Check]:
     """Check a run's figures.
 
@@ -74,6 +51,8 @@ def verify(
         Those of the run.
     endpoints, replications, patients
         Its tables; closed forms about patients are left out without patients.
+    littles_law
+        The table of ``littles_law.csv``, where places are limited.
 
     Notes
     -----
@@ -82,16 +61,48 @@ def verify(
     rare event which came up too seldom does not make its own error small.
     """
     found = list(_closed_forms(scenario, endpoints, replications, patients))
+    if littles_law is not None:
+        found += _littles_law(littles_law)
     if len(replications) >= FEWEST_REPLICATIONS:
-        found += _twin(scenario, endpoints)
+        found += _queue_laws(scenario, endpoints)
+        found += [] if is_limited(scenario) else _twin(scenario, endpoints)
+    if is_limited(scenario):
+        found += _without_limits(scenario, seed)
     found += _extremes(scenario, seed)
     return found
 
 
-def _twin(scenario: Scenario, endpoints: pd.DataFrame) -> Iterator[Check]:
-    """Yield every endpoint that the exact twin knows; none where a queue may bind."""
-    if is_limited(scenario):
+def _littles_law(table: pd.DataFrame) -> Iterator[Check]:
+    """Yield for each queue and station the number counted there, against rate times mean time."""
+    for row in table[table["replications"] >= FEWEST_REPLICATIONS].itertuples():
+        what = f"{_SERIES[str(row.series)]}, mean number: {row.per_day:.4g} a day, {row.days:.4g} days each"
+        yield Check("Little's law", what, float(row.expected), float(row.counted), float(row.mc_se))
+
+
+def _queue_laws(scenario: Scenario, endpoints: pd.DataFrame) -> Iterator[Check]:
+    """Yield what queueing theory knows of a scenario that is a plain queue, open for long enough."""
+    queue = plain_queue(scenario)
+    if queue is None or not isinstance(scenario.arrivals, PoissonArrivals):
         return
+    if scenario.arrivals.warm_up_days < _RELAXATIONS * queue.relaxation_days:
+        return
+    for name, value in queue.laws().items():
+        (row,) = endpoints[endpoints["endpoint"] == name].itertuples()
+        what = f"{queue.name}: {label((name, None)).lower()}"
+        yield Check("closed form", what, value, float(row.estimate), _error(row, value))
+
+
+def _without_limits(scenario: Scenario, seed: int) -> Iterator[Check]:
+    """Yield the twin's figures of the scenario with places for everybody, from a small run of that."""
+    free = with_values(
+        _small(scenario), {"clinic.apheresis_slots": "unlimited", "clinic.isolation_rooms": "unlimited"}
+    )
+    for check in _twin(free, estimate(free, _FREE_REPLICATIONS, seed, "arrays")):
+        yield replace(check, what=f"Places for everybody: {check.what}")
+
+
+def _twin(scenario: Scenario, endpoints: pd.DataFrame) -> Iterator[Check]:
+    """Yield every endpoint that the exact twin knows, of a scenario in which no queue may bind."""
     values: dict[Key, float] = {**expected(scenario), **expected_from_enrolment(scenario)}
     for row in endpoints.itertuples():
         key = (str(row.endpoint), None if math.isnan(row.time_years) else float(row.time_years))
@@ -154,7 +165,7 @@ def _about_patients(patients: Patients) -> Iterator[Check]:
     yield from share(
         f"Share not older than the median age, {median[0]:.3g} years",
         chance,
-        patients.rows["age_years"].to_numpy() <= median[0] + _ROUNDING,
+        patients.rows["age_years"].to_numpy() <= median[0] + ROUNDING,
     )
     arrivals = scenario.arrivals
     if not isinstance(arrivals, PoissonArrivals) and arrivals.window_days > 0:
@@ -196,8 +207,7 @@ def _extremes(scenario: Scenario, seed: int) -> Iterator[Check]:
             ("Every transplant ends in a fatal infection", infected, ("overall_survival", first), 0.0),
             ("No relapse before the horizon", late, ("relapse_incidence", horizon), 0.0),
         ]
-        if not is_limited(scenario):
-            cases.append(("Rooms without limit", {}, ("room_wait_days", None), 0.0))
+        cases += _without_queues(scenario)
     if scenario.cohort.enters_at == "mobilisation":
         failing = {
             **safe,
@@ -206,10 +216,39 @@ def _extremes(scenario: Scenario, seed: int) -> Iterator[Check]:
             "harvest.marrow.failure": 1.0,
         }
         cases.append(("Every harvest fails", failing, ("harvest_failure", None), 1.0))
+    if is_limited(scenario):
+        yield from _enough_places(scenario, seed)
     for what, changes, key, certain in cases:
         got = _in_memory(with_values(scenario, changes), seed, key)
         if not math.isnan(got):  # else nobody gets there in this scenario
             yield Check("extreme", f"{what}: {label(key)}", certain, got, 0.0)
+
+
+def _without_queues(scenario: Scenario) -> Iterator[tuple[str, dict[str, Any], Key, float]]:
+    wait: Key = ("room_wait_days", None)
+    yield "Rooms without limit", {"clinic.isolation_rooms": "unlimited"}, wait, 0.0
+    if not is_limited(scenario):
+        return
+    at_once = {
+        "immunoablation.duration_days": 0.0,
+        "aplasia.duration_days": 0.0,
+        "aplasia.discharge_delay_days": 0.0,
+        "aplasia.infection.hazard_per_day": 0.0,
+        "clinic.room_turnaround_days": 0.0,
+    }
+    yield "Stays that take no time", at_once, wait, 0.0
+
+
+def _enough_places(scenario: Scenario, seed: int) -> Iterator[Check]:
+    """Yield a figure with very many places against the same without any limit: patient by patient equal."""
+    key: Key = ("restricted_mean_survival_enrolled", None)
+    without, many = (
+        _in_memory(
+            with_values(scenario, {"clinic.apheresis_slots": size, "clinic.isolation_rooms": size}), seed, key
+        )
+        for size in ("unlimited", _MANY_PLACES)
+    )
+    yield Check("extreme", f"{_MANY_PLACES:,} places against no limit: {label(key)}", without, many, 0.0)
 
 
 def _in_memory(scenario: Scenario, seed: int, key: Key) -> float:

@@ -58,6 +58,36 @@ def test_ties_are_the_same_to_the_bit(scenario_of: MakeScenario, overrides: Over
     assert compare(scenario_of(overrides), seed, range(20)) is None
 
 
+# Two rooms that are full all the time, and many deaths in them: before engraftment and after, of everything.
+FULL = {
+    "cohort.patients": 40,
+    "arrivals.window_days": 200,
+    "clinic.isolation_rooms": 2,
+    "active_disease.hazard_per_year": 2,
+    "immunoablation.toxicity_per_day": 0.02,
+    "aplasia.infection.case_fatality": 0.5,
+    "aplasia.discharge_delay_days": {"dist": "exponential", "mean": 8},
+    "background.standardised_mortality_ratio": 50,
+    "response.non_response": 0.5,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"relapse.start_day": 0, "relapse.scale_years": 0.05, "after_relapse.multiplier": 50},
+        {"background.extra_per_year.remission": 5},
+        {"background.extra_per_year.relapsed": 5, "relapse.start_day": 0, "relapse.scale_years": 0.05},
+    ],
+    ids=["deaths", "relapses", "extra in remission", "extra after relapse"],
+)
+def test_what_happens_in_the_room_decides_when_it_is_free(
+    scenario_of: MakeScenario, change: Overrides
+) -> None:
+    assert compare(scenario_of(FULL, change), 1, range(60)) is None
+
+
 def test_many_patients_are_the_same_to_the_bit() -> None:
     scenario = load("open_clinic", ["clinic.isolation_rooms=3"]).scenario
     patients = sum(

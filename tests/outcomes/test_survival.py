@@ -284,3 +284,17 @@ def test_what_means_nothing_is_refused(case: str) -> None:
     act, message = REFUSALS[case]
     with pytest.raises(ValueError, match=message):
         act()
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [(4.02403, "4.02"), (3.999, "3.99"), (40.0, "40"), (3105.9, "3105"), (0.012345, "0.0123")],
+)
+def test_the_time_up_to_which_to_read_has_few_digits_and_is_still_followed(last: float, said: str) -> None:
+    curve = kaplan_meier([0.001, last], [True, False])
+    with pytest.warns(BeyondFollowUpWarning, match=rf"longest follow-up is {said}: .* Read it at {said} or"):
+        curve.read([2 * last])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", BeyondFollowUpWarning)
+        warnings.simplefilter("ignore", FewAtRiskWarning)
+        curve.read([float(said)])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sim.patient.fates import NEVER, Fate, Fates, by_replication, draw_fates, expected_patients
 from sim.patient.luck import Luck
 from sim.patient.quantiles import draw as by_inverse
+from sim.patient.quantiles import uniforms
 from sim.patient.streams import Stream
 from sim.scenario.life_table import background_hazards
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -35,7 +36,7 @@ def differing(one: Fates, other: Fates) -> set[str]:
 
 
 def uniform(stream: Stream, scenario: Scenario) -> NDArray[np.float64]:
-    return Luck(1).uniforms(stream, range(scenario.cohort.patients), range(256))
+    return uniforms(Luck(1).lanes(stream, range(scenario.cohort.patients), range(256)))
 
 
 def test_no_number_is_read_for_two_purposes(
@@ -88,6 +89,19 @@ def test_a_replication_alone_is_the_same_as_in_a_batch(scenario_of: MakeScenario
         cut: Fates = Fate._make(array[:own, column : column + 1] for array in together)
         assert not differing(alone, cut)
         assert np.all(together.enrolled[own:, column] == NEVER)
+
+
+@pytest.mark.parametrize("extra", [{"cohort.patients": 130}, POISSON])
+def test_replications_of_several_blocks_are_the_blocks_beside_each_other(
+    scenario_of: MakeScenario, extra: Any
+) -> None:
+    scenario, batch = scenario_of(extra), range(250, 520)
+    together = draw(scenario, batch)
+    for block in (range(250, 256), range(256, 512), range(512, 520)):
+        alone = draw(scenario, block)
+        own, columns = len(alone.enrolled), slice(batch.index(block[0]), batch.index(block[-1]) + 1)
+        assert not differing(alone, Fate._make(array[:own, columns] for array in together))
+        assert np.all(together.enrolled[own:, columns] == NEVER)
 
 
 @pytest.mark.parametrize(
@@ -373,3 +387,19 @@ def test_extremes_are_drawn_without_a_warning(scenario_of: MakeScenario, extreme
         assert not np.isnan(array).any() or name == "collected"
         if array.dtype.kind == "f":
             assert np.nanmin(array) >= 0, name
+
+
+@pytest.mark.parametrize(
+    "aplasia", [{"dist": "fixed", "value": 9}, {"dist": "lognormal", "mean": 9, "sd": 5}]
+)
+def test_toxicity_is_told_of_whom_it_may_kill(scenario_of: MakeScenario, aplasia: Any) -> None:
+    hazard = 0.02
+    scenario = scenario_of({"immunoablation.toxicity_per_day": hazard, "aplasia.duration_days": aplasia})
+    fates = draw(scenario)
+    everybody = -np.log1p(-uniform(Stream.TOXICITY, scenario)) / hazard
+    engraftment = fates.immunoablation_days + fates.aplasia_days
+    may, told = everybody <= engraftment, fates.toxicity_days < NEVER
+    assert 0.1 < may.mean() < told.mean() < 0.5
+    np.testing.assert_array_equal(fates.toxicity_days[may], everybody[may])
+    np.testing.assert_array_equal(fates.toxicity_days[told], everybody[told])
+    assert np.all(fates.toxicity_days[told] <= engraftment[told] + 1)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sim.patient.luck import MAX_SEED, Luck
+from sim.patient.quantiles import uniforms
 from sim.patient.streams import Stream
 
 # The number of patient 3 in replication 300 at occurrence 2, under the seeds 1 and 2^64 - 1. Published
@@ -59,7 +60,7 @@ def test_addresses_never_change(column: int, seed: int) -> None:
 
 
 def test_a_uniform_is_the_middle_of_its_word() -> None:
-    uniform = Luck(1).uniforms(Stream.ARRIVAL, range(3, 4), range(300, 301), occurrence=2)
+    uniform = uniforms(Luck(1).lanes(Stream.ARRIVAL, range(3, 4), range(300, 301), occurrence=2))
     assert uniform.tolist() == [[(PINNED["arrival"][0] + 0.5) / 2**32]]
 
 
@@ -84,9 +85,9 @@ def test_tiles_starting_anywhere_agree(
     seed: int, stream: Stream, first: int, patients: int, column: int, block: int
 ) -> None:
     luck = Luck(seed)
-    large = luck.uniforms(stream, range(first + patients), range(256 * block, 256 * block + 256))
+    large = luck.lanes(stream, range(first + patients), range(256 * block, 256 * block + 256))
     replication = 256 * block + column
-    small = luck.uniforms(stream, range(first, first + patients), range(replication, replication + 1))
+    small = luck.lanes(stream, range(first, first + patients), range(replication, replication + 1))
     np.testing.assert_array_equal(small[:, 0], large[first:, column])
 
 
@@ -112,15 +113,18 @@ def test_neighbouring_addresses_never_collide() -> None:
 
 
 def test_uniforms_are_uniform_and_unrelated_between_neighbours() -> None:
-    u = Luck(1).uniforms(Stream.AGE, range(400), range(256))
+    u, sex, other = (
+        uniforms(Luck(seed).lanes(stream, range(400), range(256)))
+        for seed, stream in ((1, Stream.AGE), (1, Stream.SEX), (2, Stream.AGE))
+    )
     assert 0 < u.min() < u.max() < 1
     assert stats.kstest(u.ravel(), "uniform").pvalue > 1e-4
     neighbours = [
         (u[1:], u[:-1]),
         (u[:, 1:], u[:, :-1]),
-        (u, Luck(1).uniforms(Stream.SEX, range(400), range(256))),
+        (u, sex),
+        (u, other),
     ]
-    neighbours.append((u, Luck(2).uniforms(Stream.AGE, range(400), range(256))))
     for a, b in neighbours:
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 4.5 / np.sqrt(a.size)
 
@@ -134,8 +138,7 @@ def test_seeds_out_of_range_are_refused(seed: int) -> None:
 def test_a_call_over_several_blocks_is_the_blocks_beside_each_other() -> None:
     luck = Luck(1)
     parts = [
-        luck.uniforms(Stream.AGE, range(3), part)
-        for part in (range(250, 256), range(256, 512), range(512, 520))
+        luck.lanes(Stream.AGE, range(3), part) for part in (range(250, 256), range(256, 512), range(512, 520))
     ]
-    found = luck.uniforms(Stream.AGE, range(3), range(250, 520))
+    found = luck.lanes(Stream.AGE, range(3), range(250, 520))
     np.testing.assert_array_equal(found, np.concatenate(parts, axis=1))

@@ -180,6 +180,8 @@ def damaged(folder: Path, what: str) -> None:
         shutil.rmtree(folder / "figures")
     elif what == "no picture":
         (folder / "figures" / "survival.svg").write_text("<svg", "utf-8")
+    elif what.startswith("junk in "):
+        (folder / what.removeprefix("junk in ")).write_text("junk\n", "utf-8")
     else:
         (folder / what).unlink()
 
@@ -196,6 +198,9 @@ def damaged(folder: Path, what: str) -> None:
         ("no pictures", "is incomplete: figures/ holds no figure of a run"),
         ("no picture", "survival.svg is no SVG"),
         ("endpoints.csv", "is incomplete"),
+        ("junk in endpoints.csv", "endpoints.csv can't be read, it has no column endpoint"),
+        ("junk in censored_readings.csv", "censored_readings.csv can't be read, it has no column endpoint"),
+        ("junk in patients.parquet", "patients.parquet can't be read, it is no Parquet file"),
         ("replications.parquet", "is incomplete: replications.parquet is missing"),
     ],
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from sim.clinic.states import Place
 from sim.outcomes.one_trial import Patients, report_trial
@@ -23,6 +24,7 @@ from sim.show.mortality_plot import mortality_data
 from sim.show.pathway_plot import pathway_data, pathway_stays
 from sim.show.places_plot import places_data
 from sim.show.run_figures import headlines, run_figures
+from sim.show.table import published_table
 from sim.show.trial_data import first_trials, one_trial
 from sim.show.trial_plot import trial_data
 from sim.study.budget import Budget
@@ -150,34 +152,48 @@ def test_a_published_count_of_other_patients_is_not_marked(tmp_path: Path, words
 
 
 def test_incidences_end_where_the_endpoints_are(chicago: Told, words: Words) -> None:
-    scenario, run, _ = chicago
-    patients = first_trials(run.patients, scenario)
-    assert patients is not None
-    data = incidence_data(patients)
-    last = data[data["time_years"] == 5.0].set_index("what")["share"]
+    scenario, run, written = chicago
+    assert written.courses is not None
+    data = incidence_data(written.courses)
+    assert list(data.columns) == ["of", "what", "time_years", "share", "mc_lower", "mc_upper"]
+    last = data[data["time_years"] == 5.0].set_index("what")
     for name in ("relapse_incidence", "no_response", "death_without_relapse", "disease_free_survival"):
-        assert last[name] == pytest.approx(estimates(run, name)["estimate"], abs=1e-12)
-    dead = sum(last[cause] for cause in ("infection", "toxicity", "lupus", "background"))
-    assert dead == pytest.approx(1 - estimates(run, "overall_survival_enrolled")["estimate"], abs=1e-12)
-    figure = plots.incidence_figure(patients, run.endpoints)
+        assert last.loc[name, "share"] == pytest.approx(estimates(run, name)["estimate"], abs=1e-12)
+    figure = plots.incidence_figure(written.courses, run.endpoints, scenario)
     assert "Relapse" in words(figure)
     assert "most deaths are of lupus" in finding(figure)
+    widest = 100 * ((data["mc_upper"] - data["mc_lower"]) / 2).max()
+    assert (
+        "Areas: the whole courses of 5,000 patients of the first 100 virtual trials, nobody censored; "
+        f"their 95% Monte Carlo error is at most \u00b1{widest:.2g} points."
+    ) in words(figure).replace("\n", " ")
 
 
-def test_shares_of_places_add_up_and_end_at_home(chicago: Told) -> None:
-    scenario, run, _ = chicago
+def test_places_say_when_patients_are_reinfused_and_how_they_end(chicago: Told) -> None:
+    scenario, run, written = chicago
     patients = first_trials(run.patients, scenario)
     assert patients is not None
-    data = places_data(patients)
-    sums = data.groupby(["of", "time_days"])["share"].sum()
-    assert sums.to_numpy() == pytest.approx(1.0)
-    first = data[(data["of"] == "place") & (data["time_days"] == 0)].set_index("what")["share"]
-    assert first["mobilising"] == 1.0
+    assert written.courses is not None
+    data = places_data(written.courses)
+    assert data.groupby(["of", "time_days"])["share"].sum().to_numpy() == pytest.approx(1.0)
+    days = data[data["of"] == "place"]
+    assert days["time_days"].max() == 150
+    assert days[days["time_days"] == 0].set_index("what").loc["mobilising", "share"] == 1.0
     end = data[(data["of"] == "disease") & (data["time_days"] == data["time_days"].max())].set_index("what")
     waits = (patients.reinfusion - patients.enrolled)[np.isfinite(patients.reinfusion)]
-    said = finding(plots.places_figure(patients))
+    said = finding(plots.places_figure(written.courses, scenario))
     assert f"by day {np.median(waits):.0f};" in said
-    assert f"{100 * end.loc['remission', 'share']:.1f}% are in remission" in said
+    assert f"{100 * end.loc['remission', 'share']:.0f}% are in remission" in said
+
+
+def test_who_waits_for_apheresis_is_shown_apart(tmp_path: Path, words: Words) -> None:
+    scenario, _, written = run_of(
+        "open_clinic", tmp_path, "clinic.apheresis_slots=1", "arrivals.years=0.4", replications=20
+    )
+    assert written.courses is not None
+    said = words(plots.places_figure(written.courses, scenario))
+    assert "Waiting for apheresis" in said
+    assert "20 virtual clinics" in said.replace("\n", " ")
 
 
 def test_the_first_trial_is_drawn_as_the_estimator_gives_it(chicago: Told, words: Words) -> None:
@@ -250,3 +266,35 @@ def test_numbers_at_risk_stand_under_survival(chicago: Told, words: Words) -> No
 def _trials(rows: pd.DataFrame | None) -> Iterator[tuple[int, pd.DataFrame]]:
     assert rows is not None
     yield from ((int(str(number)), trial) for number, trial in rows.groupby("replication"))
+
+
+def test_a_clinic_without_data_cut_speaks_of_none(tmp_path: Path, words: Words) -> None:
+    scenario, run, written = run_of("open_clinic", tmp_path, "arrivals.years=0.4", replications=20)
+    by_name = {figure.name: figure for figure in run_figures(written, run, scenario)}
+    for name, figure in by_name.items():
+        said = " ".join(words(figure.figure).split())
+        assert "data cut" not in said, name
+        assert "virtual trials" not in said or name in ("convergence", "swimmer"), name
+    said = " ".join(words(by_name["survival"].figure).split())
+    assert "the range of one clinic of this size" in said
+    rooms = " ".join(words(by_name["rooms"].figure).split())
+    assert "95% Monte Carlo error" in rooms
+    table = Console(width=100)
+    with table.capture() as printed:
+        table.print(published_table(run.endpoints, scenario))
+    assert "data cut" not in printed.get()
+    assert "Range of one clinic" in printed.get()
+
+
+def test_every_figure_has_its_data_as_csv(chicago: Told) -> None:
+    scenario, run, written = chicago
+    given = {figure.name: figure.data for figure in run_figures(written, run, scenario)}
+    elsewhere = {"calibration"}  # endpoints.csv
+    assert {name for name, data in given.items() if data is None} == elsewhere
+    patients = given["swimmer"]
+    assert patients is not None
+    assert len(patients) == 50
+    deaths = given["mortality"]
+    assert deaths is not None
+    assert (deaths["mc_lower"] <= deaths["share"]).all()
+    assert (deaths["share"] <= deaths["mc_upper"]).all()

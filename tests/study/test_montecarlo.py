@@ -113,6 +113,11 @@ def test_an_endpoint_without_patients_is_blank_and_says_why(scenario_of: MakeSce
     empty = table[table["endpoint"].isin(["overall_survival", "length_of_stay_days", "cd34_infused"])]
     assert empty["estimate"].isna().all()
     assert (empty["note"] == "nobody_at_risk").all()
+    (early,) = table[table["endpoint"] == "pre_transplant_mortality"].to_dict("records")
+    assert np.isnan([early["estimate"], early["mc_lower"], early["trial_upper"]]).all()
+    assert early["note"] == "never_transplanted"  # they die, but nobody awaits a reinfusion
+    free = table[table["endpoint"] == "disease_free_survival_enrolled"]
+    assert (free["note"] == "never_transplanted").all()
     full = table[table["endpoint"] == "overall_survival_enrolled"]
     assert full["estimate"].notna().all()
     assert (full["note"] == "").all()

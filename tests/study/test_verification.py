@@ -12,8 +12,9 @@ from sim.scenario.load import load
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.budget import Budget
+from sim.study.checks import CLOSE, Check
 from sim.study.run import Run, read_run, write_run
-from sim.study.verification import CLOSE, Check, verify
+from sim.study.verification import verify
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Run]:
 
 def checks(scenario: Scenario, run: Run, endpoints: pd.DataFrame | None = None) -> list[Check]:
     table = run.endpoints if endpoints is None else endpoints
-    return verify(scenario, 1, table, run.replications, run.patients)
+    return verify(scenario, 1, table, run.replications, run.patients, run.littles_law)
 
 
 def failed(found: list[Check]) -> set[str]:
@@ -70,17 +71,80 @@ def test_a_run_of_another_scenario_is_found(made: tuple[Scenario, Run]) -> None:
     assert "Treatment-related mortality" not in found
 
 
-def test_a_queue_leaves_no_twin_but_closed_forms_and_extremes(tmp_path: Path) -> None:
-    loaded = load("open_clinic", ["arrivals.years=0.5"])
+def made_of(name: str, folder: Path, *changes: str, replications: int) -> tuple[Scenario, Run]:
+    loaded = load(name, list(changes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        write_run(loaded, Budget(60, 1), tmp_path)
-    run = read_run(tmp_path)
-    found = checks(loaded.scenario, run)
-    assert {check.kind for check in found} == {"closed form", "extreme"}
+        write_run(loaded, Budget(replications, 1), folder)
+    return loaded.scenario, read_run(folder)
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Run]:
+    changes = ("arrivals.years=0.5", "clinic.apheresis_slots=1", "clinic.isolation_rooms=3")
+    return made_of("open_clinic", tmp_path_factory.mktemp("clinic"), *changes, replications=120)
+
+
+def test_a_queue_is_held_against_littles_law_and_what_holds_without_it(clinic: tuple[Scenario, Run]) -> None:
+    scenario, run = clinic
+    found = checks(scenario, run)
     assert failed(found) == set()
+    assert {check.kind for check in found} == {"closed form", "Little's law", "exact twin", "extreme"}
     (arrivals,) = (check for check in found if check.what.startswith("Patients who come"))
     assert arrivals.expected == 40.0
+    counted = [check for check in found if check.kind == "Little's law"]
+    assert [check.what.split(",")[0] for check in counted] == [
+        "Patients queueing for apheresis",
+        "Apheresis slots in use",
+        "Patients queueing for a room",
+        "Isolation rooms in use",
+    ]
+    for check in counted:  # close enough to see a difference of a tenth
+        assert 0 < check.mc_se < 0.025 * check.expected
+    twins = [check for check in found if check.kind == "exact twin"]
+    assert len(twins) > 40
+    assert all(check.what.startswith("Places for everybody: ") for check in twins)
+    certain = {check.what: check for check in found if check.kind == "extreme"}
+    assert certain["Stays that take no time: Wait for a room"].got == 0
+    assert certain["Rooms without limit: Wait for a room"].got == 0
+    (equal,) = (check for what, check in certain.items() if what.startswith("10,000 places"))
+    assert equal.got == equal.expected > 4
+
+
+def test_an_occupancy_that_does_not_fit_its_stays_is_found(clinic: tuple[Scenario, Run]) -> None:
+    scenario, run = clinic
+    assert run.littles_law is not None
+    wrong = run.littles_law.copy()
+    wrong.loc[wrong["series"] == "room_queue", "counted"] *= 1.15
+    found = verify(scenario, 1, run.endpoints, run.replications, run.patients, wrong)
+    (what,) = failed(found)
+    assert what.startswith("Patients queueing for a room, mean number")
+
+
+PLAIN = (
+    "cohort.enters_at=immunoablation", "clinic.isolation_rooms=2", "clinic.room_turnaround_days=0",
+    "arrivals.per_year=547.875", "arrivals.years=0.5", "arrivals.warm_up_days=150",
+    "active_disease.hazard_per_year=0", "immunoablation.toxicity_per_day=0",
+    'immunoablation.duration_days={dist="exponential", mean=1}', "aplasia.duration_days=0",
+    "aplasia.discharge_delay_days=0", "aplasia.infection.hazard_per_day=0",
+    "late_infection.hazard_per_day=0", "background.life_table=none",
+)  # fmt: skip
+
+
+def test_a_plain_queue_is_held_against_queueing_theory(tmp_path: Path) -> None:
+    scenario, run = made_of("open_clinic", tmp_path, *PLAIN, replications=250)
+    found = {check.what: check for check in checks(scenario, run)}
+    assert failed(list(found.values())) == set()
+    wait = found["M/M/2 (Erlang C): wait for a room"]
+    assert wait.expected == pytest.approx(1.2857, abs=5e-5)
+    assert 0 < wait.mc_se < 0.06
+    assert found["M/M/2 (Erlang C): rooms in use"].expected == 1.5
+    # The same run told of one room more would be found out.
+    other = with_values(scenario, {"clinic.isolation_rooms": 3})
+    assert "M/M/3 (Erlang C): wait for a room" in failed(checks(other, run))
+    # Opened too short a time before, it has not settled.
+    early = with_values(scenario, {"arrivals.warm_up_days": 10.0})
+    assert not [check for check in checks(early, run) if "Erlang" in check.what]
 
 
 @pytest.mark.parametrize("replications", [1, 3])

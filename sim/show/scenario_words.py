@@ -1,0 +1,52 @@
+"""What a scenario's replications are called, and when they report: one home for words that figures share."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from sim.scenario.schema import Scenario, TrialArrivals
+
+
+class Replication(NamedTuple):
+    """What a replication is, and when it reports what it has seen."""
+
+    what: Literal["trial", "clinic"]
+    when: str
+    """To be put after "reports"."""
+    by_then: str
+    """To be put after "deaths"."""
+
+    @property
+    def virtual(self) -> str:
+        """Several of them."""
+        return f"virtual {self.what}s"
+
+
+TRIAL = Replication("trial", "at its data cut", "by its data cut")
+
+
+def replication(scenario: Scenario) -> Replication:
+    """Return the words for a scenario's replications: a clinic is no trial, and may have no data cut."""
+    what: Literal["trial", "clinic"] = "trial" if isinstance(scenario.arrivals, TrialArrivals) else "clinic"
+    if scenario.follow_up.data_cut_days != "none":
+        return Replication(what, TRIAL.when, TRIAL.by_then)
+    return Replication(what, "with everybody followed to the end", "by the end of follow-up")
+
+
+def one_range(words: Replication, *, drawn: bool = False) -> str:
+    """Explain the range of one replication in a sentence, without the name before it.
+
+    Parameters
+    ----------
+    drawn
+        Whether replications are spread over draws of a posterior.
+    """
+    cut = words.when == TRIAL.when
+    when = (
+        "at their data cut, with what has happened by then" if cut else "with everybody followed to the end"
+    )
+    larger = f"a larger {'or longer ' if cut else ''}{words.what}"
+    narrows = f"only {larger} narrows it."
+    if drawn:
+        narrows = f"it holds the posterior too, so that {larger} narrows it, and more evidence does."
+    return f"what 95% of {words.virtual} of this size report {when}; {narrows}"

@@ -1,0 +1,97 @@
+"""Shares of patients over time, from counted courses: estimates with their Monte Carlo error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sim.outcomes.courses import WHAT, Courses, Of, days_of
+from sim.scenario.distributions import Floats
+from sim.scenario.schema import Scenario
+from sim.study.estimates import Estimate, Moments, ratio_estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Shares of patients over time.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns ``of, what, time_days, share, mc_lower, mc_upper``; see `sim.outcomes.courses.WHAT`.
+    replications, patients, draws : int
+        How many were counted, and under how many draws of a posterior; 0 if there are none.
+    """
+
+    table: pd.DataFrame
+    replications: int
+    patients: int
+    draws: int = 0
+
+    def by_name(self, of: Of) -> dict[str, Floats]:
+        """Return the shares of one denominator over time; none where there is nobody."""
+        rows = self.of(of)
+        found = {str(what): each["share"].to_numpy() for what, each in rows.groupby("what", sort=False)}
+        return {} if np.isnan(list(found.values())).any() else found
+
+    def days(self, of: Of) -> Floats:
+        """Return the days of one denominator's shares."""
+        return np.unique(self.of(of)["time_days"].to_numpy())
+
+    def last(self, of: Of, what: str) -> tuple[float, float]:
+        """Return the last share with half of its Monte Carlo interval."""
+        rows = self.of(of)
+        row = rows[rows["what"] == what].iloc[-1]
+        return float(row["share"]), float(row["mc_upper"] - row["mc_lower"]) / 2
+
+    def of(self, of: Of) -> pd.DataFrame:
+        """Return the rows of one denominator."""
+        return self.table[self.table["of"] == of]
+
+    def half_width(self, of: Of) -> float:
+        """Return half of the widest Monte Carlo interval of one denominator's shares."""
+        rows = self.of(of)
+        return float(((rows["mc_upper"] - rows["mc_lower"]) / 2).max(skipna=True))
+
+
+def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:
+    """Estimate the shares of a study.
+
+    Parameters
+    ----------
+    parts
+        One, or one for each draw of a posterior: then a draw counts as one replication, and the ratio of
+        sums is the mean over draws, whose denominators hardly differ.
+    """
+    tables = []
+    for of, names in WHAT.items():
+        days = days_of(of, scenario)
+        sums = _sums_of(parts, of)
+        for what, series in zip(names, sums, strict=True):
+            found = [ratio_estimate(Moments.of(each), share=True) for each in series]
+            tables.append(pd.DataFrame({"of": of, "what": what, "time_days": days, **_columns(found)}))
+    replications = sum(part.replications for part in parts)
+    patients = int(sum(part.sums["place"][0, 0, 2] for part in parts))
+    draws = len(parts) if len(parts) > 1 else 0
+    return Shares(pd.concat(tables, ignore_index=True), replications, patients, draws)
+
+
+def _sums_of(parts: Sequence[Courses], of: Of) -> Floats:
+    """Return one study's sums; of several draws, those in which each draw is one replication."""
+    if len(parts) == 1:
+        return parts[0].sums[of]
+    y, x = (np.array([part.sums[of][..., column] for part in parts]) for column in (1, 2))
+    products = [np.sum(one * other, axis=0) for one, other in ((y, y), (y, x), (x, x))]
+    n = np.full(y.shape[1:], float(len(parts)))
+    return np.stack([n, y.sum(axis=0), x.sum(axis=0), *products], axis=-1)
+
+
+def _columns(found: Sequence[Estimate]) -> dict[str, list[float]]:
+    return {
+        "share": [each.value for each in found],
+        "mc_lower": [each.lower for each in found],
+        "mc_upper": [each.upper for each in found],
+    }

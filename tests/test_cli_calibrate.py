@@ -1,0 +1,181 @@
+"""``calibrate`` as a user types it: what it writes, what it goes on with, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sim.cli import run
+from sim.study import workers
+from sim.study.spool import read_parquet
+from sim.study.virtual_trials import POINTS
+
+SMALL = ("--effective-size", "20", "--points", "256", "--no-alternatives", "--workers", "1")
+
+TRIAL = """
+kind = "scenario"
+base = "chicago2006"
+title = "a small trial"
+alternative = []
+
+[cohort]
+patients = 50
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments: str) -> int:
+    return run(list(arguments))
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("calibrated") / "fit"
+    assert call("calibrate", "chicago2006", *SMALL, "--out", str(folder)) == 0
+    return folder
+
+
+def test_it_writes_a_scenario_a_posterior_and_their_tables(calibrated: Path) -> None:
+    manifest = json.loads((calibrated / "manifest.json").read_text("utf-8"))
+    assert manifest["command"] == "calibrate"
+    assert manifest["posterior"]["counts"]["reinfused"] == 48
+    posterior = pd.read_csv(calibrated / "posterior.csv")
+    assert posterior["weight"].iloc[0] == 0
+    assert posterior["weight"].sum() == pytest.approx(1, abs=1e-6)
+    solved = pd.read_csv(calibrated / "solved.csv").set_index("key")["value"]
+    for key in posterior.columns[1:]:
+        assert posterior[key].iloc[0] == pytest.approx(solved.get(key, 0.6), rel=1e-8)
+    parameters = pd.read_csv(calibrated / "parameters.csv")
+    weights = posterior["weight"].to_numpy()
+    for row in parameters.itertuples():
+        assert row.mean == pytest.approx(float(weights @ posterior[row.key].to_numpy()), rel=1e-5)
+        assert row.lower < row.median < row.upper
+    predictions = pd.read_csv(calibrated / "predictions.csv").set_index(["endpoint", "time_years"])
+    alive = predictions.loc[("overall_survival", 5.0)]
+    assert alive["posterior_lower"] < alive["estimate"] < alive["posterior_upper"]
+    assert alive["trial_lower"] <= alive["posterior_lower"]
+
+
+def test_its_posterior_goes_into_the_other_commands(calibrated: Path) -> None:
+    few = ("--posterior", str(calibrated / "posterior.csv"), "--draws", "5", "--replications", "20")
+    assert call("run", "no_transplant", *few, "--out", "home") == 0
+    alive = pd.read_csv("home/endpoints.csv").set_index(["endpoint", "time_years"])
+    row = alive.loc[("overall_survival_enrolled", 5.0)]
+    assert row["posterior_lower"] < row["estimate"] < row["posterior_upper"]
+    assert call("run", str(calibrated / "solved.toml"), *few, "--out", "solved") == 0
+
+
+def test_what_a_killed_calibration_has_done_is_done_once(
+    calibrated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = [0]
+    real = workers.do
+
+    def dying(task: workers.Task) -> object:
+        done[0] += 1
+        if done[0] == 5:
+            raise KeyboardInterrupt
+        return real(task)
+
+    monkeypatch.setattr(workers, "do", dying)
+    arguments = ("calibrate", "chicago2006", *SMALL, "--out", "again")
+    assert call(*arguments) == 130
+    assert "--resume" in capsys.readouterr().err
+    assert call(*arguments, "--resume") == 0
+    repeats = read_parquet(calibrated / "repeats.parquet")
+    points, draws, point = 256 // POINTS, repeats["draw"].nunique(), 1
+    assert done[0] == points + draws + point + 1  # each task once, and the one that died twice
+    for name in ("posterior.csv", "parameters.csv", "predictions.csv", "answers.csv"):
+        assert (Path("again") / name).read_bytes() == (calibrated / name).read_bytes()
+
+
+def test_two_processes_find_the_same(calibrated: Path) -> None:
+    assert call("calibrate", "chicago2006", *SMALL[:-1], "2", "--out", "two") == 0
+    for name in ("posterior.csv", "parameters.csv", "predictions.csv"):
+        assert (Path("two") / name).read_bytes() == (calibrated / name).read_bytes()
+
+
+def test_simulation_alone_where_a_queue_may_bind(capsys: pytest.CaptureFixture[str]) -> None:
+    rooms = ("--set", "clinic.isolation_rooms=2")
+    assert call("calibrate", "chicago2006", *rooms, "--simulation", "60000", "--out", "rooms") == 0
+    assert not Path("rooms/solved.toml").exists()
+    parameters = pd.read_csv("rooms/parameters.csv").set_index("key")
+    assert np.isfinite(parameters[["mean", "sd"]].to_numpy()).all()
+    assert "effective sample size" in capsys.readouterr().out
+
+
+ALIVE = "[[target]]\nendpoint='overall_survival'\ntime_years=5\nn=48\nsource='x'\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "said"),
+    [
+        (f"{ALIVE}value=1.2", (), ["1.2", "0 to 1"]),
+        (
+            f"{ALIVE}value=1.0",
+            (),
+            ["overall_survival", "strictly between 0 and 1"],
+        ),
+        ("[calibration]\ntolerance = 0.0", (), ["calibration.tolerance", "above 0"]),
+        (
+            "[[prior]]\nkey='relapse.scale_years'\ndist='lognormal'\nmedian=9.0\nsource='x'",
+            (),
+            ["[[prior]] number 1", "sigma", "given: median"],
+        ),
+        (
+            "[[prior]]\nkey='relapse.scale'\ndist='lognormal'\nmedian=9.0\nsigma=1.0\nsource='x'",
+            (),
+            ["[[prior]] number 1: relapse.scale: unknown key", "relapse.shape"],
+        ),
+        (
+            "[[prior]]\nkey='background.standardised_mortality_ratio'\ndist='uniform'\nlow=3.0\nhigh=2.0\nsource='x'",
+            (),
+            ["low = 3", "high = 2"],
+        ),
+        (
+            "[[prior]]\nkey='harvest.selection_recovery'\ndist='uniform'\nlow=0.5\nhigh=0.7\nsource='x'",
+            (),
+            ["harvest.selection_recovery", "no target touches it"],
+        ),
+        (
+            "[[prior]]\nkey='relapse.scale_years'\ndist='lognormal'\nmedian=1e5\nsigma=0.1\nsource='x'",
+            ("--points", "256"),
+            ["disease_free_survival", "0.5", "relapse.scale_years", "widen"],
+        ),
+        ("[follow_up]\nhorizon_years = 4", (), ["Overall survival, 5 y", "horizon_years = 4"]),
+        ("[follow_up]\nhorizon_years = 5", ("--set", "arrivals.window_days=1000", "--set",
+                                           "follow_up.data_cut_days=1500"), ["5 y", "1500", "4.1 years"]),
+        ("[clinic]\nisolation_rooms = 2", (), ["--simulation", "queue"]),
+        ("[calibration]\nsolve = ['harvest.selection_recovery']\n" +
+         f"{ALIVE}value=0.84", (),
+         ["harvest.selection_recovery"]),
+    ],
+)  # fmt: skip
+def test_one_message_for_each_wrong_request(
+    changes: str, arguments: tuple[str, ...], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine.toml").write_text(TRIAL + changes, "utf-8")
+    assert call("calibrate", "mine.toml", *arguments, "--out", "fit") == 2
+    error = capsys.readouterr().err
+    for word in said:
+        assert word in error
+    assert "Traceback" not in error
+    assert sorted(path.name for path in Path().iterdir()) == ["mine.toml"]
+
+
+def test_disease_free_above_overall_survival_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (TRIAL + "".join(
+        f"[[target]]\nendpoint='{name}'\ntime_years=5\nvalue={value}\nn=48\nsource='x'\n"
+        for name, value in (("overall_survival", 0.5), ("disease_free_survival", 0.6))
+    ) + "[calibration]\nsolve=['relapse.scale_years','active_disease.hazard_per_year']\n")  # fmt: skip
+    Path("mine.toml").write_text(text, "utf-8")
+    assert call("calibrate", "mine.toml") == 2
+    assert "who is disease-free is alive" in capsys.readouterr().err
