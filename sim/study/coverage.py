@@ -24,7 +24,7 @@ from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario
 from sim.study.chunks import Result, keep_freed_memory
 from sim.study.estimates import clopper_pearson
-from sim.study.importance import PriorProposal, effective_size
+from sim.study.importance import PriorProposal, derived_seed, effective_size
 from sim.study.in_order import in_order
 from sim.study.posterior import Free, Tell
 from sim.study.published import Published
@@ -150,7 +150,7 @@ def check_coverage(
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     prior = PriorProposal(len(free.keys))
-    truth = np.random.default_rng((seed, trials)).standard_normal((trials, len(free.keys)))
+    truth = prior.draw(trials, derived_seed(seed, "truths"))
     made = run([TrialTask(p, published) for p in _points(scenario, free, truth, seed, 0)], stores("trials"))
     virtual = tuple(
         _as_published(published, counts, estimates)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -51,7 +52,7 @@ class PriorProposal:
 
     def draw(self, count: int, seed: int) -> Floats:
         """Return scrambled Sobol points of the prior."""
-        return np.asarray(special.ndtri(_sobol(self.dimensions, count, seed)))
+        return np.asarray(special.ndtri(sobol(self.dimensions, count, seed)))
 
     def log_density(self, z: Floats) -> Floats:
         """Return the logarithm of the standard normal density."""
@@ -77,7 +78,7 @@ class StudentProposal:
     def draw(self, count: int, seed: int) -> Floats:
         """Return scrambled Sobol points; two more coordinates choose the tail and the share of the prior."""
         d = self.mean.size
-        u = _sobol(d + 2, count, seed)
+        u = sobol(d + 2, count, seed)
         normal = special.ndtri(u[:, :d])
         chi = stats.chi2.ppf(u[:, d], _FREEDOM)[:, None]
         spread = np.linalg.cholesky(self.covariance).T
@@ -91,7 +92,8 @@ class StudentProposal:
         return np.asarray(np.logaddexp(np.log(_FROM_PRIOR) + prior, np.log1p(-_FROM_PRIOR) + student))
 
 
-def _sobol(dimensions: int, count: int, seed: int) -> Floats:
+def sobol(dimensions: int, count: int, seed: int) -> Floats:
+    """Return scrambled Sobol points strictly between 0 and 1, shape (count, dimensions)."""
     whole = int(np.ceil(np.log2(count)))  # the points are balanced in powers of two
     points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(whole)
     return np.clip(points[:count], 1e-12, 1 - 1e-12)
@@ -196,7 +198,7 @@ def sample(
     while True:
         left = most_points - sum(count for _, count in proposals)
         count = min(STAGE_POINTS if proposals else FIRST_POINTS, left)
-        z = proposal.draw(count, _stage_seed(seed, len(proposals)))
+        z = proposal.draw(count, derived_seed(seed, len(proposals)))
         proposals.append((proposal, count))
         points.append(z)
         likelihoods.append(evaluate(z))
@@ -210,8 +212,9 @@ def sample(
             proposal = StudentProposal.fitted(found.z, found.weights)
 
 
-def _stage_seed(seed: int, stage: int) -> int:
-    return int(np.random.SeedSequence((seed, stage)).generate_state(1, np.uint64)[0])
+def derived_seed(seed: int, part: object) -> int:
+    """Return a seed for a part of a study, unlike those of its other parts."""
+    return int.from_bytes(blake2b(f"{seed} {part}".encode(), digest_size=8).digest(), "little")
 
 
 def _weighed(z: Floats, log_likelihood: Floats, proposals: Sequence[tuple[Proposal, int]]) -> Sample:

@@ -24,7 +24,15 @@ from sim.scenario.problems import EffectiveSizeWarning, RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.study.chunks import Result
-from sim.study.importance import NoLikelihoodError, Proposal, Sample, effective_size, sample
+from sim.study.importance import (
+    NoLikelihoodError,
+    Proposal,
+    Sample,
+    derived_seed,
+    effective_size,
+    sample,
+    sobol,
+)
 from sim.study.in_order import in_order
 from sim.study.published import Published
 from sim.study.store import ChunkStore
@@ -130,11 +138,13 @@ class Posterior:
         return effective_size(self.weights)
 
     def resampled(self, count: int, seed: int) -> Floats:
-        """Return equally weighted draws by systematic resampling, in random order, shape (count, keys)."""
-        rng = np.random.default_rng((seed, count))
-        at = (np.arange(count) + rng.random()) / count
+        """Return equally weighted draws, shape (count, keys).
+
+        They stand where scrambled Sobol points cut the cumulated weights: evenly, and in no order.
+        """
+        at = sobol(1, count, derived_seed(seed, "resampled"))[:, 0]
         chosen = np.searchsorted(np.cumsum(self.weights), at).clip(max=self.weights.size - 1)
-        return np.asarray(self.values[rng.permutation(chosen)])
+        return np.asarray(self.values[chosen])
 
     def summary(self) -> pd.DataFrame:
         """Return mean, SD, median and 95% limits of each parameter, with Monte Carlo errors."""

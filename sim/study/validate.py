@@ -232,19 +232,9 @@ def validate(
         [Prediction(figure, draws[place]) for place, figure in enumerate(cohort.figures)]
         for cohort, draws in zip(cohorts, drawn, strict=True)
     ]
-    table = pd.DataFrame(
-        [
-            _row(cohort, prediction)
-            for cohort, own in zip(cohorts, predictions, strict=True)
-            for prediction in own
-        ],
-        columns=COLUMNS,
-    )
-    table["covered"] = table["covered"].astype("boolean")
-    table["n"] = table["n"].astype("Int64")
     drawn_from = 1 if budget.draws is None else len(budget.draws.values)
     done = Validation(
-        table,
+        _table(cohorts, predictions),
         _tally(predictions, ("overlaps", "held_out"), drawn_from),
         _tally(predictions, ("held_out",), drawn_from),
         hashes,
@@ -252,6 +242,15 @@ def validate(
     )
     _warn(cohorts, predictions, budget)
     return done
+
+
+def _table(cohorts: Sequence[Cohort], predictions: Sequence[Sequence[Prediction]]) -> pd.DataFrame:
+    """Return the table of ``validation.csv``."""
+    both = zip(cohorts, predictions, strict=True)
+    table = pd.DataFrame([_row(cohort, one) for cohort, own in both for one in own], columns=COLUMNS)
+    table["covered"] = table["covered"].astype("boolean")
+    table["n"] = table["n"].astype("Int64")
+    return table
 
 
 def _held(cohorts: Sequence[Cohort], budget: Budget) -> list[tuple[str, ...]]:

@@ -168,7 +168,20 @@ class Processes:
             return self._pool.submit(do, task)
 
     def look_after(self) -> None:
-        """Do nothing: the system tells of a process that has died."""
+        """Give all up where a process has died and nobody was told.
+
+        The system tells of its death, unless it died while it sent a result: then the rest of it is waited
+        for without end, and by the others for their turn to send.
+        """
+        if self._pool is None:
+            return
+        processes = list((self._pool._processes or {}).values())
+        if all(process.exitcode is None for process in processes):
+            return
+        for process in processes:
+            process.kill()
+        # The last one who could still send is this process itself.
+        self._pool._result_queue._writer.close()  # type: ignore[attr-defined]
 
     def renew(self) -> None:
         """Start new processes."""

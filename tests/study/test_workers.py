@@ -323,3 +323,21 @@ def test_results_that_come_early_wait_in_the_store_and_not_in_memory(
     most[0] = 0
     assert_same(tally_of(plan), expected)
     assert most[0] == 5  # without a store there is no other place
+
+
+def test_a_process_that_dies_while_it_sends_a_result_is_not_waited_for(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_LOOK_AFTER", 0.3)
+    tasks = tasks_of(scenario, 4)
+    done = []
+    with Processes(2) as pool:
+        for number, _ in simulate_chunks(pool, tasks):
+            done.append(number)
+            if len(done) == 1:
+                assert pool._pool is not None
+                # The beginning of a long result, as of one who died in the middle of it.
+                pool._pool._result_queue._writer._send((1_000_000).to_bytes(4, "big"))
+                processes = list(pool._pool._processes.values())
+                os.kill(processes[0].pid, signal.SIGKILL)
+    assert sorted(done) == [0, 1, 2, 3]
