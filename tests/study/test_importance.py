@@ -131,6 +131,18 @@ def test_the_proposals_density_is_that_of_its_draws() -> None:
         assert abs(row["sd"] - 1) < 4 * row["sd_mc_se"] < 0.2
 
 
+def test_stages_count_by_how_many_points_they_have() -> None:
+    """A last stage cut short by the budget, far from the first."""
+    start = StudentProposal(np.full(6, 0.7), 0.7 * np.eye(6))
+    scores = []
+    for seed in range(20):
+        found = sample(lambda z: np.zeros(len(z)), 6, seed, wanted_size=np.inf, most_points=1124, start=start)
+        assert found.stages == (1024, 100)
+        rows = [weighted_summary(column, found.weights) for column in found.z.T]
+        scores.append([found.log_evidence / found.log_evidence_se, *(r["mean"] / r["mc_se"] for r in rows)])
+    assert_honest(np.array(scores), noisy=False)
+
+
 @pytest.mark.parametrize("dimensions", [2, 6])
 def test_a_start_that_misses_the_posterior_is_made_good_by_the_share_of_the_prior(dimensions: int) -> None:
     problem = Gaussian.of(dimensions)
