@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 EXTRAPOLATION = (
     "Without a transplant: these figures extrapolate a hazard over five years. The one when active rests on "
     "one "
-    "death (B03) over a waiting time that was not reported (P14); the one after relapse is identified, and "
-    "holds "
-    "for patients who relapsed after a transplant. Read them as a band, never as one figure, and not as what "
-    "would happen to a patient today."
+    "death (B03) over a waiting time that was not reported (P14); the one after relapse is what the "
+    "published "
+    "survival tells of, and holds for patients who relapsed after a transplant. Read them as a band, never "
+    "as "
+    "one figure, and not as what would happen to a patient today."
 )
 
 
