@@ -66,8 +66,7 @@ def calibrate_study(
     if new.complete:
         raise RequestError(
             f"--resume: {new.path} holds this calibration, finished; look into its files, or make it again "
-            f"with "
-            "--force instead of --resume"
+            "with --force instead of --resume"
         )
     with new as folder:
         found = calibrate(loaded, plan, folder.store, progress)

@@ -313,8 +313,7 @@ def warn_of_size(found: Sample, enough: float = ENOUGH) -> None:
         warnings.warn(
             f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
             f"{found.largest_weight:.1%}: its limits are rough. Allow more --points (by simulation alone: "
-            f"more "
-            "trials), or look whether a prior and the targets contradict each other",
+            "more trials), or look whether a prior and the targets contradict each other",
             EffectiveSizeWarning,
             stacklevel=2,
         )
