@@ -12,6 +12,7 @@ import pandas as pd
 from sim.scenario.describe import show_rows
 from sim.scenario.endpoints import label
 from sim.scenario.load import Loaded
+from sim.scenario.problems import RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
@@ -62,6 +63,11 @@ def calibrate_study(
     """
     request = request_of("calibrate", [loaded], **plan.asked)
     new = NewFolder(out, f"{loaded.name}-calibration", request, force=force, resume=resume)
+    if new.complete:
+        raise RequestError(
+            f"--resume: {new.path} holds this calibration, finished; look into its files, or make it again "
+            "with --force instead of --resume"
+        )
     with new as folder:
         found = calibrate(loaded, plan, folder.store, progress)
         tables = dict(_tables(found))

@@ -195,7 +195,7 @@ def profiles_figure(shown: Shown) -> Figure:
             f"best, over most of its prior. Above the dashed line at {signed(-CUTOFF)} lies the 95% "
             "interval.",
         ],
-        ["Smoothed: a cubic surface in normal scores, fitted to simulated likelihoods, whose own error "
+        ["Smoothed: a polynomial surface, fitted to simulated likelihoods, whose own error "
          "is not shown. Flat: it nowhere falls as far as the line, so that the figures alone set no "
          "limit."],
         _WIDTH, _panel_height(len(keys)),

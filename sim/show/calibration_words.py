@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from sim.show.calibration import Calibration
 
 EXTRAPOLATION = (
-    "Without a transplant: these figures extrapolate a hazard over five years. The one when active rests on "
-    "one "
-    "death (B03) over a waiting time that was not reported (P14); the one after relapse is identified, and "
-    "holds "
-    "for patients who relapsed after a transplant. Read them as a band, never as one figure, and not as what "
-    "would happen to a patient today."
+    "Without a transplant: these figures extrapolate a hazard over five years. The one when active rests "
+    "on one death (B03) over a waiting time that was not reported (P14); the one after relapse is what "
+    "the published survival tells of, and holds for patients who relapsed after a transplant. Read them "
+    "as a band, never as one figure, and not as what would happen to a patient today."
 )
 
 
@@ -77,12 +75,9 @@ def _parameters(parameters: pd.DataFrame, main: Search) -> Table:
     sample = main.sample
     notes = (
         f"{len(sample.z):,} points of {main.trials // len(sample.z)} virtual trials each; effective sample "
-        f"size "
-        f"{sample.effective_size:,.0f}, largest weight {sample.largest_weight:.2%}. Limits hold 95%. Mean "
-        f"with "
-        "its Monte Carlo standard error. Variance left: share of the prior's variance, on the scale of "
-        "normal "
-        "scores, that the figures leave; near 1 they tell nothing."
+        f"size {sample.effective_size:,.0f}, largest weight {sample.largest_weight:.2%}. Limits hold 95%. "
+        "Mean with its Monte Carlo standard error. Variance left: share of the prior's variance, on the "
+        "scale of normal scores, that the figures leave; near 1 they tell nothing."
     )
     headings = ("", "point", "prior", "posterior", "mean (error)", "variance left")
     table = _table(headings, notes)
@@ -107,8 +102,8 @@ def _answers(answers: pd.DataFrame) -> Table:
 def _estimates(estimates: pd.DataFrame) -> Table:
     notes = (
         "SD of one trial: of what such trials report at the point (error: Monte Carlo). As if: the fully "
-        "followed "
-        "patients whose share has this SD. Undefined: nobody is at risk any more in so many trials."
+        "followed patients whose share has this SD. Undefined: nobody is at risk any more in so many "
+        "trials."
     )
     table = _table(("", "reported", "SD of one trial", "as if", "undefined", "posterior SD"), notes)
     for row in _rows(estimates):
@@ -124,8 +119,7 @@ def _alternatives(alternatives: pd.DataFrame, moved: pd.DataFrame) -> Table:
     labels = moved.drop_duplicates("answer").set_index("answer")["label"]
     notes = (
         "Weight: posterior probability, all being as likely beforehand (error: Monte Carlo). The other "
-        "columns: "
-        "posterior means; in brackets, by how many posterior SDs the answer moves."
+        "columns: posterior means; in brackets, by how many posterior SDs the answer moves."
     )
     table = _table(("", "weight", *(labels[name] for name in shown)), notes)
     for row in _rows(alternatives):
@@ -149,10 +143,8 @@ def _alone(alone: pd.DataFrame) -> Table:
 def _coverage(coverage: pd.DataFrame) -> Table:
     notes = (
         "Share of 90% intervals that hold the truth, with its exact 95% interval; p of a chi-squared test "
-        "that "
-        "ranks are uniform. Binomial: the negative control, which takes estimates for shares of all "
-        "reinfused "
-        "patients, and must fail."
+        "that ranks are uniform. Binomial: the negative control, which takes estimates for shares of all "
+        "reinfused patients, and must fail."
     )
     table = _table(("", "likelihood", "covered", "95% interval", "as said", "uniform, p"), notes)
     for row in _rows(coverage):

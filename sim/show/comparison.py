@@ -141,13 +141,7 @@ def compare_study(
         )
     with new as folder:
         found = compare_scenarios(reference, others, budget, progress, folder.store("compare"), held)
-        # Whoever is named is one of those simulated: under draws of a posterior, under the first.
-        played = {name: _first_drawn(each, budget, held.get(name, ())) for name, each in scenarios.items()}
-        named = {
-            name: name_patients(played[names[0]], played[name], trial, budget.seed)
-            for name, scenario in others.items()
-            if not obstacles(reference[1], scenario)
-        }
+        named = _named(scenarios, names, budget, trial, held)
         free = None if budget.draws is None else {
             name: budget.draws.replaced(scenarios[name], held[name]) for name in names
         }  # fmt: skip
@@ -172,6 +166,22 @@ def _held(loaded: Sequence[Loaded], names: Sequence[str], budget: Budget) -> dic
     for each in loaded:
         budget.draws.require(each)
     return {name: budget.draws.held_in(each) for name, each in zip(names, loaded, strict=True)}
+
+
+def _named(
+    scenarios: Mapping[str, Scenario],
+    names: Sequence[str],
+    budget: Budget,
+    trial: int,
+    held: Mapping[str, Sequence[str]],
+) -> dict[str, NamedPatients]:
+    """Name the patients of one trial as it was simulated: under draws of a posterior, under the first."""
+    played = {name: _first_drawn(each, budget, held.get(name, ())) for name, each in scenarios.items()}
+    return {
+        name: name_patients(played[names[0]], played[name], trial, budget.seed)
+        for name in names[1:]
+        if not obstacles(scenarios[names[0]], scenarios[name])
+    }
 
 
 def _first_drawn(scenario: Scenario, budget: Budget, held: Sequence[str]) -> Scenario:

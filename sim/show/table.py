@@ -75,14 +75,7 @@ def published_table(
     others = [row for row in read if not row.has_target]
     shown = aimed + (others if full else [] if aimed else main_rows(read, scenario))
     bands = {} if points is None else range_bands(points)
-    table = Table(
-        caption=Text("\n".join(["", *_notes(shown, scenario), *_range_notes(scenario, bands, free)])),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+    table = _plain([*_notes(shown, scenario), *_range_notes(scenario, bands, free)])
     table.add_column("", overflow="fold")
     over = ("over the\nrange",) if bands else ()
     drawn = any(row.drawn for row in shown)
@@ -107,6 +100,18 @@ def published_table(
     return table
 
 
+def _plain(notes: Sequence[str]) -> Table:
+    """Return a table without frame, with notes below it."""
+    return Table(
+        caption=Text("\n".join(["", *notes])),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+
+
 def targets_table(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Table:
     """Compare every printed figure of several scenarios in one table, and mark which ones were solved for.
 
@@ -116,14 +121,7 @@ def targets_table(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Table:
         Name, the columns of ``endpoints.csv`` and the scenario, of each.
     """
     drawn = any(row.drawn for _, endpoints, _ in found for row in rows(endpoints))
-    table = Table(
-        caption=Text("\n".join(["", *_USES, *([SIMULATED, POSTERIOR] if drawn else [])])),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+    table = _plain([*_USES, *([SIMULATED, POSTERIOR] if drawn else [])])
     table.add_column("scenario", overflow="fold")
     table.add_column("", overflow="fold")
     posterior = ("posterior\n95%",) if drawn else ()

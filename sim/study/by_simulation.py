@@ -11,7 +11,7 @@ from sim.patient.luck import BLOCK
 from sim.scenario.schema import Scenario
 from sim.study.importance import PriorProposal, Sample
 from sim.study.in_order import in_order
-from sim.study.posterior import Free, Search, Tell, no_mass
+from sim.study.posterior import Free, Search, Tell, no_mass, warn_of_size
 from sim.study.published import Published
 from sim.study.store import ChunkStore
 from sim.study.virtual_trials import POINTS, Points, WholeTrialsTask
@@ -76,5 +76,6 @@ def simulate_posterior(
     mean = float(weights.mean())
     error = float(weights.std()) / mean / np.sqrt(count)
     sample = Sample(z, weights / weights.sum(), (count,), float(np.log(mean)), error)
+    warn_of_size(sample)
     none = np.full(count, np.nan)
     return Search(free, published, sample, count * BLOCK, found["survival"], none, alike / BLOCK), kept

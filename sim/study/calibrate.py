@@ -214,10 +214,8 @@ def _solve(system: _System) -> PointFit:
     if loose is not None:
         raise RequestError(
             f"the targets do not determine {', '.join(values)}: on the scale of logarithms (logits for "
-            f"shares) "
-            f"they can move along {loose} and every figure stays the same. Take one of these parameters out "
-            f"of "
-            "calibration.solve, or add a target that tells them apart"
+            f"shares) they can move along {loose} and every figure stays the same. Take one of these "
+            "parameters out of calibration.solve, or add a target that tells them apart"
         )
     before = {key: float(get_value(system.scenario, key)) for key in values}
     return PointFit(solved, values, system.targets, residuals, jacobian, system.evaluations, before)

@@ -80,12 +80,16 @@ class Arm:
     @classmethod
     def beside(cls, arms: Sequence[Arm]) -> Arm:
         """Put replications beside others; the shorter are filled up with absent patients."""
+        if len(arms) == 1:
+            return arms[0]
         most = max(len(arm.days) for arm in arms)
         padded = [arm.padded(most) for arm in arms]
         return cls(*(np.concatenate([getattr(arm, f.name) for arm in padded], axis=1) for f in fields(cls)))
 
     def padded(self, patients: int) -> Arm:
         """Add absent patients until there are as many as in another arm."""
+        if patients == len(self.days):
+            return self
         more = ((0, patients - len(self.days)), (0, 0))
         return Arm(*(np.pad(getattr(self, f.name), more) for f in fields(self)))
 

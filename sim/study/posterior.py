@@ -300,17 +300,23 @@ def find_posterior(
     size = found.effective_size
     if size < _FEWEST:
         raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined"))
-    if size < min(ENOUGH, wanted_size):
-        warnings.warn(
-            f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
-            f"{found.largest_weight:.1%}: its limits are rough. Allow more points (--points), or look "
-            "whether a prior and the targets contradict each other",
-            EffectiveSizeWarning,
-            stacklevel=2,
-        )
+    warn_of_size(found, min(ENOUGH, wanted_size))
     survival, counts = evaluate.all("survival"), evaluate.all("log_counts")[:, 0]
     share = evaluate.all("alike")[:, 0] / np.maximum(evaluate.all("enough")[:, 0], 1)
     return Search(free, published, found, evaluate.points * BLOCK, survival, counts, share)
+
+
+def warn_of_size(found: Sample, enough: float = ENOUGH) -> None:
+    """Warn of a posterior that rests on too few effective draws, with the remedy."""
+    size = found.effective_size
+    if size < enough:
+        warnings.warn(
+            f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
+            f"{found.largest_weight:.1%}: its limits are rough. Allow more --points (by simulation alone: "
+            "more trials), or look whether a prior and the targets contradict each other",
+            EffectiveSizeWarning,
+            stacklevel=2,
+        )
 
 
 def no_mass(free: Free, published: Published, survival: Floats, defined: Floats) -> RequestError:

@@ -29,6 +29,7 @@ _CUBIC = 3
 _ENOUGH = 10  # points for each term of a polynomial; with fewer it is quadratic
 _REACH = 2.5  # normal scores; the likelihood is known where points were drawn
 _STEPS = 60
+_STARTS = 512
 _RIDGE = 1e-3
 
 
@@ -46,10 +47,8 @@ def profiles(search: Search) -> pd.DataFrame:
     rows = []
     for column, key in enumerate(search.free.keys):
         heights = np.empty(GRID)
-        for side in (range(GRID // 2, GRID), range(GRID // 2, -1, -1)):  # from the middle outwards
-            best = np.zeros(d)
-            for number in side:
-                heights[number], best = surface.highest(column, grid[number], best)
+        for number, score in enumerate(grid):
+            heights[number] = surface.highest(column, score)
         z = np.zeros((GRID, d))
         z[:, column] = grid
         values = search.free.values(z)[:, column]
@@ -76,6 +75,7 @@ class _Surface:
         smooth = np.column_stack([logits, np.where(finite, counts, 0.0)])
         self._smooth = np.linalg.lstsq(terms[finite], smooth[finite], rcond=None)[0]
         self._alike = _poisson(self._features(z), search.alike[near])
+        self._starts = np.clip(z[:_STARTS], -_REACH, _REACH)
 
     def _features(self, z: Floats) -> Floats:
         logits = (monomials(z, self._powers) @ self._smooth)[:, :-1]
@@ -86,8 +86,11 @@ class _Surface:
         counts = (monomials(z, self._powers) @ self._smooth)[:, -1]
         return np.asarray(counts + np.minimum(self._features(z) @ self._alike, 0.0))
 
-    def highest(self, column: int, value: float, start: Floats) -> tuple[float, Floats]:
-        """Return the highest log-likelihood with one coordinate fixed, and where it is."""
+    def highest(self, column: int, value: float) -> float:
+        """Return the highest log-likelihood with one coordinate fixed."""
+        starts = self._starts.copy()
+        starts[:, column] = value
+        start = starts[np.argmax(self.height(starts))]  # the likelihood may have more than one top
         free = np.array([at for at in range(start.size) if at != column])
         steps = np.vstack([np.zeros(start.size), 1e-4 * np.eye(start.size)[free]])
 
@@ -108,7 +111,7 @@ class _Surface:
             options={"maxiter": _STEPS, "ftol": 1e-6},
             bounds=[(-_REACH, _REACH)] * free.size,
         )
-        return -float(found.fun), whole(found.x)
+        return -float(found.fun)
 
 
 def powers(dimensions: int, degree: int) -> Powers:
