@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,11 @@ import pandas as pd
 import pytest
 
 from sim.cli import run
+from sim.cli.progress import figure_warnings
+from sim.scenario.load import load
+from sim.show.calibration_words import extrapolation_text
 from sim.study import workers
+from sim.study.posterior import weighted_summary
 from sim.study.spool import read_parquet
 from sim.study.virtual_trials import POINTS
 
@@ -198,3 +203,21 @@ def test_disease_free_above_overall_survival_is_refused(capsys: pytest.CaptureFi
     Path("mine.toml").write_text(text, "utf-8")
     assert call("calibrate", "mine.toml") == 2
     assert "who is disease-free is alive" in capsys.readouterr().err
+
+
+def test_letters_that_no_figure_can_show_are_warned_of_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with figure_warnings():
+        for letter in (26085, 26412):
+            warnings.warn(f"Glyph {letter} missing from font(s) DejaVu Sans.", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err.count("boxes") == 1
+
+
+def test_what_is_fixed_has_no_error() -> None:
+    told = weighted_summary(np.full(7, 0.1438), np.full(7, 1 / 7))
+    assert (told["mean"], told["mc_se"], told["sd"]) == (0.1438, 0.0, 0.0)
+
+
+def test_only_chicago_is_warned_of_with_what_chicago_reported() -> None:
+    chicago = load("chicago2006").scenario
+    assert "B03" in extrapolation_text(chicago)
+    assert "(" not in extrapolation_text(chicago.model_copy(update={"target": []}))

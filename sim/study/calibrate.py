@@ -240,8 +240,9 @@ def _unreachable(system: _System, x: Floats) -> RequestError:
     return RequestError(
         f"no values of {', '.join(system.scenario.calibration.solve)} meet all targets: "
         f"{column(system.targets[worst])} should be {system.published[worst]:.6g}, the nearest attainable "
-        f"with the others is {nearest[worst]:.6g} (all: {figures}){limits}. Change a target or a fixed "
-        "parameter, or start from other values"
+        f"with the others is {nearest[worst]:.6g}, off by "
+        f"{abs(nearest[worst] - system.published[worst]):.1g} (all: {figures}){limits}. Change a target "
+        "or a fixed parameter, or start from other values"
     )
 
 

@@ -326,9 +326,10 @@ def no_mass(free: Free, published: Published, survival: Floats, defined: Floats)
 
     ``survival`` and ``defined`` are those of `EstimatesTask`, of every point.
     """
-    lines = []
+    lines, reached = [], True
     for column, (key, value) in enumerate(published.estimates):
         low, high = np.quantile(survival[:, column], (0.005, 0.995))
+        reached &= bool(low <= value <= high)
         lines.append(f"{key[0]} at {key[1]:g} years is {value:g}, under the priors {low:.2f} to {high:.2f}")
     share = float(defined.mean()) / BLOCK
     if share < _FEW_DEFINED:
@@ -336,8 +337,9 @@ def no_mass(free: Free, published: Published, survival: Floats, defined: Floats)
             f"and only {share:.1%} of virtual trials follow anybody for so long: look at "
             "follow_up.data_cut_days and arrivals too"
         )
+    remedy = "allow more --points (by simulation alone: more trials), " if reached else ""
     return RequestError(
         f"[[prior]]: of {len(survival):,} points of the priors too few give a trial that reports what this "
-        f"one did ({'; '.join(lines)}): widen or move the prior of {', '.join(free.keys)}, or correct the "
-        "target"
+        f"one did ({'; '.join(lines)}): {remedy}widen or move the prior of "
+        f"{', '.join(free.keys)}, or correct the target"
     )
