@@ -172,6 +172,26 @@ def test_r_gets_what_the_report_says(mine: Path) -> None:
     assert got == pytest.approx(expected, abs=6e-4)
 
 
+def test_longer_follow_up_narrows_the_posterior_as_the_documents_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "calibration.md").read_text("utf-8")
+    (scenario,) = re.findall(r"```toml\n(kind.*?)```", text, flags=re.DOTALL)
+    Path("followed.toml").write_text(scenario, "utf-8")
+    few = ["--effective-size", "100", "--points", "512", "--no-alternatives", "--out", "followed"]
+    assert command_line(["calibrate", "followed.toml", *few]) == 0, capsys.readouterr().err
+    longer = pd.read_csv("followed/estimates.csv")
+    short = pd.read_csv(ROOT / "results/reference/chicago2006/estimates.csv")
+    assert (longer["undefined"] == 0).all()
+    # Shares of the 48.3 reinfused on average; the spread of their number adds a hundredth of it.
+    share = (longer["target"] * (1 - longer["target"]) / 48.3) ** 0.5
+    assert ((longer["trial_sd"] - share).abs() < 4 * longer["trial_sd_mc_se"] + 0.01 * share).all()
+    gap = short["posterior_sd"] - longer["posterior_sd"]
+    error = (short["posterior_sd_mc_se"] ** 2 + longer["posterior_sd_mc_se"] ** 2) ** 0.5
+    assert (gap > 3 * error).all()
+
+
 COHORTS = (ROOT / "docs" / "cohorts.md").read_text("utf-8")
 
 
