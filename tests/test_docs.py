@@ -250,4 +250,9 @@ def test_the_wheel_carries_the_scenarios(tmp_path: Path) -> None:
     posterior = Path(str(wheel)[:-4]) / "sim" / "scenario" / "data" / "posteriors" / "chicago2006.csv"
     assert posterior.read_bytes() == (ROOT / "results/reference/chicago2006/posterior.csv").read_bytes()
     templates = Path(str(wheel)[:-4]) / "sim" / "show" / "templates"
-    assert {path.name for path in templates.iterdir()} == {"report.html", "report.css", "parts.html"}
+    assert {path.name for path in templates.iterdir()} == {
+        "calibration.html",
+        "parts.html",
+        "report.css",
+        "report.html",
+    }
