@@ -113,6 +113,7 @@ def test_simulation_alone_where_a_queue_may_bind(capsys: pytest.CaptureFixture[s
 
 
 ALIVE = "[[target]]\nendpoint='overall_survival'\ntime_years=5\nn=48\nsource='x'\n"
+OTHERWISE = "[[alternative]]\ntitle='x'\n"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,21 @@ ALIVE = "[[target]]\nendpoint='overall_survival'\ntime_years=5\nn=48\nsource='x'
         ("[follow_up]\nhorizon_years = 5", ("--set", "arrivals.window_days=1000", "--set",
                                            "follow_up.data_cut_days=1500"), ["5 y", "1500", "4.1 years"]),
         ("[clinic]\nisolation_rooms = 2", (), ["--simulation", "queue"]),
+        (f"{ALIVE}value=0.84\n" + ALIVE.replace("overall", "disease_free") + "value=0.84\n[calibration]\n"
+         "solve = ['active_disease.hazard_per_year', 'after_relapse.multiplier']", (),
+         ["no values of active_disease.hazard_per_year", "disease_free_survival@5"]),
+        ("[[prior]]\nkey='recovery.duration_days.mean'\ndist='uniform'\nlow=20.0\nhigh=60.0\nsource='x'", (),
+         ["recovery.duration_days.mean: is part of a distribution"]),
+        ("", ("--point", "--coverage", "20"), ["--coverage", "--point"]),
+        ("", ("--set", "clinic.isolation_rooms=2", "--simulation", "300", "--coverage", "20"),
+         ["--coverage", "queue"]),
+        ("target = []", ("--point",), ["there is no [[target]]", "mine.toml"]),
+        (f"{OTHERWISE}name='../up'", (), ["[[alternative]] number 1: ../up: name", "one word"]),
+        (f"{OTHERWISE}name='as_it_is'", (), ["[[alternative]] number 1: as_it_is: name"]),
+        (f"{OTHERWISE}name='odd'\nvalues={{'relapse.shape'=-0.7}}", (),
+         ["[[alternative]] odd: relapse.shape = -0.7", "above 0"]),
+        (f"{OTHERWISE}name='odd'\nscenario='chicago2007'", (), ["[[alternative]] odd", "chicago2006"]),
+        (f"{OTHERWISE}name='odd'\nscenario='ebmt2004'", (), ["[[alternative]] odd", "alternative = []"]),
         ("[calibration]\nsolve = ['harvest.selection_recovery']\n" +
          f"{ALIVE}value=0.84", (),
          ["harvest.selection_recovery"]),
@@ -162,7 +178,10 @@ ALIVE = "[[target]]\nendpoint='overall_survival'\ntime_years=5\nn=48\nsource='x'
 def test_one_message_for_each_wrong_request(
     changes: str, arguments: tuple[str, ...], said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("mine.toml").write_text(TRIAL + changes, "utf-8")
+    trial = TRIAL.replace("alternative = []\n", "") if "[[alternative]]" in changes else TRIAL
+    if changes == "target = []":  # stands before the tables
+        trial, changes = trial.replace("\n[cohort]", f"{changes}\n\n[cohort]"), ""
+    Path("mine.toml").write_text(trial + changes, "utf-8")
     assert call("calibrate", "mine.toml", *arguments, "--out", "fit") == 2
     error = capsys.readouterr().err
     for word in said:

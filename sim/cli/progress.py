@@ -70,7 +70,12 @@ def figure_warnings() -> Iterator[None]:
         yield
     said = set()
     for warning in caught:
-        if not issubclass(warning.category, TypedWarning):
+        if "missing from font" in str(warning.message):
+            text = "the font of the figures lacks letters of a title: they are shown as boxes there"
+            if text not in said:
+                said.add(text)
+                click.echo(f"Warning: {text}", err=True)
+        elif not issubclass(warning.category, TypedWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         elif str(warning.message) not in said:
             said.add(str(warning.message))

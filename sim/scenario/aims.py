@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sim.scenario.endpoints import BY_NAME, TIMES_YEARS, read_times
+from sim.scenario.priors import AS_IT_IS
 from sim.scenario.refusals import WhereOf, refuse, sentence, unknown, unknown_key
 from sim.scenario.registry import parameters, short
 from sim.scenario.schema import Scenario, Target
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 def check_aims(scenario: Scenario, where_of: WhereOf) -> None:
@@ -104,7 +108,10 @@ def _prior_problems(scenario: Scenario) -> Iterator[str]:
     for number, prior in enumerate(scenario.prior, start=1):
         what = f"[[prior]] number {number}: {prior.key}"
         parameter = parameters().get(prior.key)
-        if parameter is None:
+        whole = parameters().get(prior.key.rpartition(".")[0])
+        if parameter is None and whole is not None:
+            yield f"{what}: is part of a {whole.type_text}; a prior needs a parameter that is one number"
+        elif parameter is None:
             yield f"[[prior]] number {number}: {unknown_key(prior.key)}"
         elif parameter.numbers is None or parameter.choices or parameter.numbers.whole:
             yield f"{what}: a prior needs a parameter that is a number; it is a {parameter.type_text}"
@@ -119,6 +126,11 @@ def _alternative_problems(scenario: Scenario) -> Iterator[str]:
         what = f"[[alternative]] number {number}: {alternative.name}"
         if names.count(alternative.name) > 1:
             yield f"{what}: there is another of this name; names must differ"
+        if alternative.name == AS_IT_IS or not _NAME.fullmatch(alternative.name):
+            yield (
+                f"{what}: name: must be one word of letters, digits, _ and -, and not {AS_IT_IS}, which is "
+                "the scenario itself"
+            )
         for key in alternative.fixed:
             if key not in keys:
                 yield unknown(

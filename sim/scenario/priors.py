@@ -98,6 +98,10 @@ class Prior(Table):
         return self
 
 
+AS_IT_IS = "as_it_is"
+"""Name of the scenario itself beside its alternatives."""
+
+
 class Alternative(Table):
     """Another way to see the same trial, whose posterior weight is asked for."""
 

@@ -21,7 +21,7 @@ from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario, Target
 from sim.show.calibration_checks import FEW
 from sim.show.calibration_shown import Shown, listed, short_name
-from sim.show.calibration_words import EXTRAPOLATION
+from sim.show.calibration_words import extrapolation_text
 from sim.study.coverage import WANTED
 from sim.study.estimates import clopper_pearson
 from sim.study.importance import FEW_DIMENSIONS, FIRST_POINTS, STAGE_POINTS
@@ -212,7 +212,7 @@ def _strategy(shown: Shown, manifest: Manifest) -> _Answer:
         )
     else:
         first = f"The posterior: importance sampling over scrambled Sobol points; {budget}, {BLOCK} for each."
-        if len(posterior["free"]) > FEW_DIMENSIONS:
+        if len(posterior["free"]) > FEW_DIMENSIONS and posterior["points"] > FIRST_POINTS:
             first += (
                 f" The first {FIRST_POINTS:,} points are the prior's, stages of {STAGE_POINTS:,} follow "
                 "from a multivariate t fitted to what was seen, with a tenth of the prior in it; every "
@@ -358,7 +358,7 @@ def _integration(shown: Shown, manifest: Manifest) -> _Answer:
         missing.append("other ways to see the trial: where a queue may bind they are not looked at")
     else:
         missing.append("other ways to see the trial: they were left out (--no-alternatives)")
-    said.append(EXTRAPOLATION)
+    said.append(extrapolation_text(shown.scenario))
     return said, missing, facts
 
 

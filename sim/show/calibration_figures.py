@@ -16,7 +16,7 @@ from sim.show.calibration_pairs import pairs_figure
 from sim.show.calibration_parameters import parameters_figure, profiles_figure
 from sim.show.calibration_shown import Shown
 from sim.show.calibration_targets import repeats_figure, targets_figure
-from sim.show.calibration_words import EXTRAPOLATION
+from sim.show.calibration_words import extrapolation_text
 from sim.show.style import save
 
 _Manifest: TypeAlias = Mapping[str, Any]
@@ -153,7 +153,9 @@ PLOTS: tuple[Plot, ...] = (
         "way and the other.",
         ("answers.csv", "figures/no_transplant.csv"),
         ("answers",),
-        lambda shown, _: no_transplant_figure(shown.own["no_transplant"], shown.scenario, EXTRAPOLATION),
+        lambda shown, _: no_transplant_figure(
+            shown.own["no_transplant"], shown.scenario, extrapolation_text(shown.scenario)
+        ),
     ),
 )  # fmt: skip
 """In the order of the page."""

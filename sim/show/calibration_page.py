@@ -17,7 +17,7 @@ from sim.show import calibration_page_tables as cells
 from sim.show.calibration_card import CARD, REFERENCE, Step, card, card_text, directions_text, rough_text
 from sim.show.calibration_figures import Plot, write_figures
 from sim.show.calibration_shown import Shown
-from sim.show.calibration_words import EXTRAPOLATION
+from sim.show.calibration_words import extrapolation_text
 from sim.show.inline_svg import Styles, inline
 from sim.show.report import Figure, page_environment, style_hash, with_dois
 from sim.show.report_tables import Cells
@@ -170,6 +170,6 @@ def render(page: Page) -> str:
         coverage=cells.coverage(tables.get("coverage")),
         missing={step.number: step.missing for step in page.steps},
         rough=rough_text(page.manifest),
-        extrapolation=EXTRAPOLATION,
+        extrapolation=extrapolation_text(page.shown.scenario),
         reference=REFERENCE,
     )

@@ -19,6 +19,7 @@ from sim.show.calibration_shown import (
     unit_of,
     written,
 )
+from sim.show.calibration_words import HELD
 from sim.show.formats import format_value
 from sim.show.report_tables import Cells
 from sim.study.alternatives import AS_IT_IS
@@ -119,7 +120,7 @@ def answers(table: pd.DataFrame | None) -> list[Cells]:
     found: list[Cells] = []
     for row in _rows(table):
         unit = f" {row['unit']}" if isinstance(row["unit"], str) and row["unit"] else ""
-        interval = f"{row['lower']:.3g} to {row['upper']:.3g}{unit}"
+        interval = f"{row['lower']:.3g} to {row['upper']:.3g}{unit}" if row["lower"] < row["upper"] else HELD
         band = row["kind"] == "extrapolation"
         mean = "read as a band" if band else _with_error(row["mean"], row["mc_se"])
         found.append((str(row["label"]), interval, mean, f"{row['sd']:.2g}", _KINDS[row["kind"]]))

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from sim.scenario.schema import Scenario
 from sim.study.posterior import Search
 
 if TYPE_CHECKING:
@@ -22,6 +23,20 @@ EXTRAPOLATION = (
     "as a band, never as one figure, and not as what would happen to a patient today."
 )
 
+_OTHERS_EXTRAPOLATION = EXTRAPOLATION.replace(
+    "on one death (B03) over a waiting time that was not reported (P14)",
+    "on the deaths before reinfusion over the waiting time that the scenario assumes",
+)
+
+HELD = "held: no prior"
+"""In place of an interval: nothing of it is drawn, so its uncertainty is not known."""
+
+
+def extrapolation_text(scenario: Scenario) -> str:
+    """Return the warning of survival without a transplant: what its hazards rest on in this trial."""
+    chicago = any("B03" in target.source.split() for target in scenario.target)
+    return EXTRAPOLATION if chicago else _OTHERS_EXTRAPOLATION
+
 
 def calibration_tables(done: Calibration) -> Iterator[tuple[str, Table]]:
     """Yield the tables of a calibration with their titles."""
@@ -29,7 +44,7 @@ def calibration_tables(done: Calibration) -> Iterator[tuple[str, Table]]:
     if fit is not None:
         solved = _table(("", "solved", "unit"))
         for row in _rows(tables["solved"]):
-            solved.add_row(row.key, f"{row.value:.10g}", row.unit)
+            solved.add_row(row.key, f"{row.value:.6g}", row.unit)
         yield "The point: the exact twin meets every target here", solved
         notes = f"Rank {fit.rank} of {len(fit.values)}, condition number {fit.condition:.3g}."
         equations = _table(("", "target", "target less twin", "source"), notes)
@@ -39,7 +54,7 @@ def calibration_tables(done: Calibration) -> Iterator[tuple[str, Table]]:
     if told is None:
         return
     yield "What the trial leaves open: parameters", _parameters(tables["parameters"], told.main)
-    yield "What the trial leaves open: answers", _answers(tables["answers"])
+    yield "What the trial leaves open: answers", _answers(tables["answers"], told.scenario)
     yield "What the trial's estimates can tell", _estimates(tables["estimates"])
     if "alternatives" in tables:
         yield "Other ways to see the trial", _alternatives(tables["alternatives"], tables["moved"])
@@ -89,12 +104,13 @@ def _parameters(parameters: pd.DataFrame, main: Search) -> Table:
     return table
 
 
-def _answers(answers: pd.DataFrame) -> Table:
-    table = _table(("", "posterior mean (error)", "95%", "SD"), EXTRAPOLATION)
+def _answers(answers: pd.DataFrame, scenario: Scenario) -> Table:
+    table = _table(("", "posterior mean (error)", "95%", "SD"), extrapolation_text(scenario))
     for row in _rows(answers):
         unit = f" {row.unit}" if row.unit else ""
         table.add_row(
-            row.label, f"{row.mean:.3g} ({row.mc_se:.1g}){unit}", _between(row), f"{row.sd:.2g}"
+            row.label, f"{row.mean:.3g} ({row.mc_se:.1g}){unit}",
+            _between(row) if row.lower < row.upper else HELD, f"{row.sd:.2g}",
         )  # fmt: skip
     return table
 
@@ -144,7 +160,7 @@ def _coverage(coverage: pd.DataFrame) -> Table:
     notes = (
         "Share of 90% intervals that hold the truth, with its exact 95% interval; p of a chi-squared test "
         "that ranks are uniform. Binomial: the negative control, which takes estimates for shares of all "
-        "reinfused patients, and must fail."
+        "reinfused patients, and fails where many were not followed for so long, given enough trials."
     )
     table = _table(("", "likelihood", "covered", "95% interval", "as said", "uniform, p"), notes)
     for row in _rows(coverage):

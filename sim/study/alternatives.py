@@ -9,18 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sim.outcomes.expected import expected_before_reinfusion
 from sim.scenario.load import load
-from sim.scenario.priors import Alternative
+from sim.scenario.priors import AS_IT_IS, Alternative
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.answers import answer_table
 from sim.study.importance import StudentProposal
-from sim.study.posterior import ENOUGH, Search, Tell, find_posterior
+from sim.study.posterior import ENOUGH, Free, Search, Tell, find_posterior
+from sim.study.published import Published
 from sim.study.store import ChunkStore
 from sim.study.workers import Workers
 
-AS_IT_IS = "as_it_is"
 MOST_POINTS = 4096
 
 
@@ -49,6 +50,27 @@ def seen_as(scenario: Scenario, alternative: Alternative) -> Scenario:
         return seen.model_copy(update={"target": load(alternative.scenario).scenario.target})
     except RequestError as error:
         raise RequestError(f"[[alternative]] {alternative.name}: {error}") from None
+
+
+def check_alternatives(scenario: Scenario) -> None:
+    """Refuse alternatives that can't be looked at, before there is any work to lose.
+
+    Raises
+    ------
+    RequestError
+        A value does not fit, or its targets are not those of such a trial.
+    """
+    for alternative in scenario.alternative:
+        seen = seen_as(scenario, alternative)
+        try:
+            Free.of(seen, alternative.fixed)
+            Published.of(seen)
+            expected_before_reinfusion(seen)
+        except RequestError as error:
+            raise RequestError(
+                f"[[alternative]] {alternative.name}: {error} (in a file that inherits alternatives "
+                "alternative = [] takes them all away)"
+            ) from None
 
 
 def find_alternatives(

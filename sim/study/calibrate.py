@@ -99,7 +99,12 @@ def solve_point(scenario: Scenario) -> PointFit:
 
 def _system_problems(scenario: Scenario) -> Iterator[str]:
     keys, targets = scenario.calibration.solve, scenario.fitted_targets
-    if len(keys) != len(targets) or not keys:
+    if not targets:
+        yield (
+            "there is no [[target]], so nothing to calibrate to: state one for each parameter in "
+            "calibration.solve, or calibrate the scenario that this one is based on"
+        )
+    elif len(keys) != len(targets):
         yield (
             f"calibration.solve names {len(keys)} parameters and there are {len(targets)} targets: "
             "a point calibration needs one [[target]] for each parameter, and at least one"
@@ -112,7 +117,8 @@ def _system_problems(scenario: Scenario) -> Iterator[str]:
         if BY_NAME[target.endpoint].kind == "share" and not 0 < target.value < 1:
             yield (
                 f"the target {target.endpoint} is {target.value:g}: a share can be solved for only "
-                "strictly between 0 and 1"
+                "strictly between 0 and 1; write the value that is expected, and what was counted, as in "
+                "value = 0.005, observed = 0"
             )
         survival[target.endpoint, target.time_years] = target.value
     for (name, time), value in survival.items():
@@ -138,7 +144,8 @@ class _Coordinate:
         limits = parameters()[key].numbers or Range(0.0, np.inf, lower_open=True, whole=False)
         if (limits.lower, limits.upper) == (0.0, 1.0):
             return cls(key, True, -_REACH, _REACH)
-        return cls(key, False, -_REACH, min(float(np.log(limits.upper)), _REACH))
+        # A little below the limit, so that derivatives there can be taken.
+        return cls(key, False, -_REACH, min(float(np.log(limits.upper)) - 2 * _STEP, _REACH))
 
     def inside(self, value: float) -> float:
         """Return the coordinate of a value, a little off the limits, where nothing would move."""
@@ -201,7 +208,7 @@ def _solve(system: _System) -> PointFit:
         raise _unreachable(system, x)
     for _ in range(_POLISHES):  # Newton to the last digits, which least squares leaves
         excess, jacobian = system.excess(x), system.jacobian(x)
-        closer = x - np.linalg.lstsq(jacobian, excess, rcond=None)[0]
+        closer = np.clip(x - np.linalg.lstsq(jacobian, excess, rcond=None)[0], *bounds)
         if not np.abs(system.excess(closer)).max() < np.abs(excess).max():
             break
         x = closer

@@ -11,10 +11,11 @@ import pandas as pd
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.endpoints import column
 from sim.scenario.load import Loaded
+from sim.scenario.priors import AS_IT_IS
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.study.alternatives import AS_IT_IS, Seen, find_alternatives
+from sim.study.alternatives import Seen, check_alternatives, find_alternatives
 from sim.study.budget import (
     DEFAULT_DRAW_REPLICATIONS,
     DEFAULT_DRAWS,
@@ -149,7 +150,30 @@ def calibrate(
     RequestError
         The targets can't be met, do not identify the parameters, or contradict the priors.
     """
-    scenario, fit = loaded.scenario, None
+    _refuse_idle(loaded.scenario, plan)
+    try:
+        return _calibrate(loaded.scenario, plan, stores, progress)
+    except RequestError as error:
+        raise RequestError(f"{loaded.path.name}: {error}") from None
+
+
+def _refuse_idle(scenario: Scenario, plan: Plan) -> None:
+    """Refuse checks that there is nothing to check for."""
+    checks = [name for name, n in (("--simulation", plan.trials), ("--coverage", plan.coverage)) if n]
+    if checks and not plan.posterior:
+        why = "--point asks for none" if scenario.prior else "the scenario states no [[prior]]"
+        raise RequestError(
+            f"{', '.join(checks)}: there is no posterior to check: {why}; leave one of them out"
+        )
+    if plan.coverage and is_limited(scenario):
+        raise RequestError(
+            "--coverage: rests on the exact twin, which can't follow a queue, and clinic limits a place; "
+            'leave --coverage out, or write "unlimited"'
+        )
+
+
+def _calibrate(scenario: Scenario, plan: Plan, stores: Stores, progress: Progress | None) -> Found:
+    fit = None
     refuse_late_targets(scenario)
     if not is_limited(scenario):
         fit = solve_point(scenario)
@@ -162,6 +186,8 @@ def calibrate(
         )
     if not plan.posterior:
         return Found(scenario, fit, None)
+    if plan.alternatives and fit is not None:
+        check_alternatives(scenario)
     refuse_untouched(scenario, plan.seed)
     work = _Work(scenario, plan, stores, progress)
     return Found(scenario, fit, work.told(limited=fit is None))

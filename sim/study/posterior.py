@@ -159,6 +159,8 @@ class Posterior:
 
 def weighted_summary(values: Floats, weights: Floats) -> dict[str, float]:
     """Return mean, its Monte Carlo error, SD with its error, median and 95% limits of weighted values."""
+    if values.min() == values.max():  # sums would leave errors of rounding, which look like Monte Carlo ones
+        weights, values = np.ones(1), values[:1]
     mean = float(weights @ values)
     variance = float(weights @ (values - mean) ** 2)
     mean_se = float(np.sqrt((weights**2) @ (values - mean) ** 2))
