@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from sim.cli import run
+from sim.show import calibration_figures
 from sim.study import workers
 from sim.study.spool import read_parquet
 from sim.study.virtual_trials import POINTS
@@ -25,6 +27,14 @@ alternative = []
 [cohort]
 patients = 50
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_figures() -> Iterator[None]:
+    """Draw one figure of a calibration: eleven take seconds, and have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration_figures, "PLOTS", calibration_figures.PLOTS[:1])
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import runpy
@@ -20,6 +21,7 @@ from sim.outcomes.one_trial import Patients, report_trial
 from sim.scenario.cohort import Observed, load_cohorts
 from sim.scenario.load import load
 from sim.scenario.shipped import shipped_names
+from sim.show import calibration_figures, studies
 from sim.study.budget import Budget
 from sim.study.validate import validate
 
@@ -27,10 +29,19 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw one figure of each study: all of them take seconds, and have tests of their own."""
+    monkeypatch.setattr(calibration_figures, "PLOTS", calibration_figures.PLOTS[:1])
+    first = studies.run_figures
+    monkeypatch.setattr(studies, "run_figures", lambda *run: itertools.islice(first(*run), 1))
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_every_command_of_the_readme_runs_in_its_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,6 +65,7 @@ def smaller(arguments: list[str]) -> list[str]:
     return [*few, "--draws", "3"] if "--posterior" in arguments else few
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_the_commands_about_calibration_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +184,7 @@ def test_r_gets_what_the_report_says(mine: Path) -> None:
     assert got == pytest.approx(expected, abs=6e-4)
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_longer_follow_up_narrows_the_posterior_as_the_documents_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from sim.scenario.priors import AS_IT_IS
 from sim.scenario.schema import Scenario
 from sim.show.calibration_checks import ANSWERS
 from sim.show.style import (
@@ -22,7 +23,6 @@ from sim.show.style import (
     styled,
     wrap,
 )
-from sim.study.alternatives import AS_IT_IS
 from sim.study.estimates import Z95
 
 _NAMES, _WEIGHTS, _ROW, _HEAD, _AXIS, _GAP, _PANEL = 2.5, 1.55, 0.5, 0.62, 0.55, 0.16, 1.02

@@ -8,6 +8,7 @@ import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.evidence import all_evidence, ids_in
+from sim.scenario.priors import AS_IT_IS
 from sim.show import report_tables
 from sim.show.calibration_card import target_facts
 from sim.show.calibration_shown import (
@@ -22,7 +23,6 @@ from sim.show.calibration_shown import (
 from sim.show.calibration_words import HELD
 from sim.show.formats import format_value
 from sim.show.report_tables import Cells
-from sim.study.alternatives import AS_IT_IS
 from sim.study.answers import ACTIVE, MULTIPLIER
 from sim.study.estimates import Z95
 
