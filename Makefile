@@ -45,7 +45,8 @@ calibration: $(READY)
 	$(BIN)/lupus-hsct calibrate chicago2006 --simulation 4000000 --coverage 400 --out results/reference/chicago2006 --force
 	$(BIN)/lupus-hsct validate --posterior results/reference/chicago2006/posterior.csv --out results/reference/validation --force
 	$(BIN)/lupus-hsct calibrate chicago2006 --effective-size 20 --points 256 --no-alternatives --out results/reference/small --force
-	rm -f results/reference/*/timings.json results/reference/*/figures/*.png
+	rm -rf results/reference/*/timings.json results/reference/*/figures/*.png results/reference/small/figures
+	rm -f results/reference/small/calibration.html results/reference/*/repeats.parquet
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

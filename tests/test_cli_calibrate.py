@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from sim.cli import run
 from sim.cli.progress import figure_warnings
 from sim.scenario.load import load
+from sim.show import calibration_figures
 from sim.show.calibration_words import extrapolation_text
 from sim.study import workers
 from sim.study.posterior import weighted_summary
@@ -30,6 +32,14 @@ alternative = []
 [cohort]
 patients = 50
 """
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_figures() -> Iterator[None]:
+    """Draw one figure of a calibration: eleven take seconds, and have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration_figures, "PLOTS", calibration_figures.PLOTS[:1])
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -205,6 +215,7 @@ def test_disease_free_above_overall_survival_is_refused(capsys: pytest.CaptureFi
     assert "who is disease-free is alive" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("default:Glyph")
 def test_letters_that_no_figure_can_show_are_warned_of_once(capsys: pytest.CaptureFixture[str]) -> None:
     with figure_warnings():
         for letter in (26085, 26412):

@@ -25,11 +25,20 @@ from sim.study.store import ChunkStore
 
 FIGURES = sorted(
     [
-        *(f"figures/{name}.{kind}" for name in ("calibration", "swimmer") for kind in ("png", "svg")),
+        *(f"figures/calibration.{kind}" for kind in ("png", "svg")),
         *(
             f"figures/{name}.{kind}"
             for name in (
-                *("convergence", "incidence", "mortality", "pathway", "places", "survival", "trial"),
+                *(
+                    "convergence",
+                    "incidence",
+                    "mortality",
+                    "pathway",
+                    "places",
+                    "survival",
+                    "swimmer",
+                    "trial",
+                ),
             )
             for kind in ("csv", "png", "svg")
         ),
@@ -76,6 +85,7 @@ def test_run_writes_a_whole_folder_and_numbers_the_next(
         assert call("run", "chicago2006", *SMALL, "--events") == 0
         assert f"Written to results/chicago2006-{number}" in capsys.readouterr().out
     assert sorted(digests(Path("results/chicago2006-1"))) == [
+        "censored_readings.csv",
         "curves.csv",
         "endpoints.csv",
         "events.parquet",
@@ -264,7 +274,7 @@ def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(
     assert set(run.curves["endpoint"]) == {"overall_survival_enrolled"}
     assert sorted(path.name for path in Path("mine/figures").iterdir()) == [
         *("pathway.csv", "pathway.png", "pathway.svg"),
-        *("range.png", "range.svg", "swimmer.png", "swimmer.svg"),
+        *("range.png", "range.svg", "swimmer.csv", "swimmer.png", "swimmer.svg"),
     ]
     text = Path("mine/figures/range.svg").read_text()
     assert "Between" in text

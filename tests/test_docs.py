@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import runpy
@@ -20,6 +21,7 @@ from sim.outcomes.one_trial import Patients, report_trial
 from sim.scenario.cohort import Observed, load_cohorts
 from sim.scenario.load import load
 from sim.scenario.shipped import shipped_names
+from sim.show import calibration_figures, studies
 from sim.study.budget import Budget
 from sim.study.validate import validate
 
@@ -27,10 +29,19 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw one figure of each study: all of them take seconds, and have tests of their own."""
+    monkeypatch.setattr(calibration_figures, "PLOTS", calibration_figures.PLOTS[:1])
+    first = studies.run_figures
+    monkeypatch.setattr(studies, "run_figures", lambda *run: itertools.islice(first(*run), 1))
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_every_command_of_the_readme_runs_in_its_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,6 +65,7 @@ def smaller(arguments: list[str]) -> list[str]:
     return [*few, "--draws", "3"] if "--posterior" in arguments else few
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_the_commands_about_calibration_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +184,27 @@ def test_r_gets_what_the_report_says(mine: Path) -> None:
     assert got == pytest.approx(expected, abs=6e-4)
 
 
+@pytest.mark.usefixtures("few_figures")
+def test_longer_follow_up_narrows_the_posterior_as_the_documents_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "calibration.md").read_text("utf-8")
+    (scenario,) = re.findall(r"```toml\n(kind.*?)```", text, flags=re.DOTALL)
+    Path("followed.toml").write_text(scenario, "utf-8")
+    few = ["--effective-size", "100", "--points", "512", "--no-alternatives", "--out", "followed"]
+    assert command_line(["calibrate", "followed.toml", *few]) == 0, capsys.readouterr().err
+    longer = pd.read_csv("followed/estimates.csv")
+    short = pd.read_csv(ROOT / "results/reference/chicago2006/estimates.csv")
+    assert (longer["undefined"] == 0).all()
+    # Shares of the 48.3 reinfused on average; the spread of their number adds a hundredth of it.
+    share = (longer["target"] * (1 - longer["target"]) / 48.3) ** 0.5
+    assert ((longer["trial_sd"] - share).abs() < 4 * longer["trial_sd_mc_se"] + 0.01 * share).all()
+    gap = short["posterior_sd"] - longer["posterior_sd"]
+    error = (short["posterior_sd_mc_se"] ** 2 + longer["posterior_sd_mc_se"] ** 2) ** 0.5
+    assert (gap > 3 * error).all()
+
+
 COHORTS = (ROOT / "docs" / "cohorts.md").read_text("utf-8")
 
 
@@ -230,4 +263,9 @@ def test_the_wheel_carries_the_scenarios(tmp_path: Path) -> None:
     posterior = Path(str(wheel)[:-4]) / "sim" / "scenario" / "data" / "posteriors" / "chicago2006.csv"
     assert posterior.read_bytes() == (ROOT / "results/reference/chicago2006/posterior.csv").read_bytes()
     templates = Path(str(wheel)[:-4]) / "sim" / "show" / "templates"
-    assert {path.name for path in templates.iterdir()} == {"report.html", "report.css", "parts.html"}
+    assert {path.name for path in templates.iterdir()} == {
+        "calibration.html",
+        "parts.html",
+        "report.css",
+        "report.html",
+    }

@@ -26,7 +26,7 @@ from sim.study.budget import (
 )
 from sim.study.by_simulation import simulate_posterior
 from sim.study.calibrate import PointFit, solve_point
-from sim.study.coverage import Coverage, check_coverage
+from sim.study.coverage import POOL, Coverage, check_coverage
 from sim.study.drawn_tally import AnyArm
 from sim.study.draws import Draws
 from sim.study.experiment import Experiment
@@ -180,9 +180,9 @@ def _calibrate(scenario: Scenario, plan: Plan, stores: Stores, progress: Progres
         scenario = fit.scenario
     elif not plan.trials or not plan.posterior:
         raise RequestError(
-            "clinic: a place is limited, so a queue may bind, and the exact twin can't solve for the point: "
-            "simulation alone can tell. Ask for it with --simulation 1000000 (virtual trials), or write "
-            '"unlimited"'
+            "clinic.isolation_rooms or clinic.apheresis_slots is limited, so a queue may bind, and the exact "
+            "twin can't solve for the point: simulation alone can tell. Ask for it with --simulation 1000000 "
+            '(virtual trials), or write "unlimited"'
         )
     if not plan.posterior:
         return Found(scenario, fit, None)
@@ -213,7 +213,13 @@ class _Work:
             if plan.coverage and not limited:
                 tell = self._tell("coverage")
                 coverage = check_coverage(
-                    self._scenario, plan.coverage, plan.seed, workers, self._stores, tell
+                    self._scenario,
+                    plan.coverage,
+                    plan.seed,
+                    workers,
+                    self._stores,
+                    tell,
+                    min(POOL, plan.points),
                 )
         drawn = draws_of(seen[0].search.posterior, self._scenario, plan.seed)
         posterior = self._simulated("predictions", DEFAULT_DRAW_REPLICATIONS, drawn)

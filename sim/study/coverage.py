@@ -9,7 +9,7 @@ claims more than censored data tell, and must be seen to fail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,14 +22,14 @@ from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario
-from sim.study.chunks import Result, keep_freed_memory
+from sim.study.chunks import Result
 from sim.study.estimates import clopper_pearson
 from sim.study.importance import PriorProposal, derived_seed, effective_size
 from sim.study.in_order import in_order
 from sim.study.posterior import Free, Tell
 from sim.study.published import Published
 from sim.study.store import ChunkStore
-from sim.study.virtual_trials import POINTS, EstimatesTask, Points
+from sim.study.virtual_trials import POINTS, EstimatesTask, Points, PointsTask
 from sim.study.workers import Workers
 
 POOL = 4096
@@ -44,55 +44,30 @@ _FEW = 20.0  # effective draws below which a trial's rank means little
 
 
 @dataclass(frozen=True)
-class TrialTask:
-    """One virtual trial at each of some points: the first of a block whose estimates are all defined."""
+class TrialTask(PointsTask):
+    """One virtual trial at each of some points: the first of a block whose estimates are all defined.
 
-    points: Points
+    Its arrays: ``counts``, shape (points, 6), are treatment deaths, other deaths and withdrawals before
+    reinfusion, the reinfused, treatment deaths among them, and whether a trial was found; ``estimates`` have
+    one column each.
+    """
+
     published: Published
 
-    @property
-    def name(self) -> str:
-        """First and last point."""
-        return self.points.name
-
-    @property
-    def words(self) -> str:
-        """The same for people."""
-        return self.points.words
-
-    def play(self) -> Result:
-        """Simulate every point.
-
-        Returns
-        -------
-        dict
-            ``counts``, shape (points, 6): treatment deaths, other deaths and withdrawals before reinfusion,
-            reinfused, treatment deaths among them, and whether a trial was found; ``estimates``, one column
-            each.
-        """
-        keep_freed_memory()
-        found = [self._point(number) for number in range(len(self.points.values))]
-        return {
-            "counts": np.array([counts for counts, _ in found]),
-            "estimates": np.array([estimates for _, estimates in found]),
-        }
-
-    def _point(self, number: int) -> tuple[list[float], list[float]]:
+    def _point(self, number: int) -> Mapping[str, Floats]:
         scenario, trial = self.points.scenario_at(number), self.published
         tiles = self.points.histories(number, scenario, trial.enrolled)
         read = read_first_reinfused(tiles, scenario, trial.keys, trial.enrolled, trial.enrolled)
         left = read_not_reinfused(tiles, scenario, trial.enrolled)
-        defined = read.defined
-        first = int(np.argmax(defined))
+        first = int(np.argmax(read.defined))
         counted = (
-            left.treatment_deaths,
-            left.other_deaths,
-            left.withdrawn,
-            read.number,
-            read.treatment_deaths,
-        )
-        counts = [float(each[first]) for each in counted]
-        return [*counts, float(defined[first])], [float(read.estimates[key][first]) for key in trial.keys]
+            left.treatment_deaths, left.other_deaths, left.withdrawn, read.number, read.treatment_deaths,
+            read.defined,
+        )  # fmt: skip
+        return {
+            "counts": np.array([float(each[first]) for each in counted]),
+            "estimates": np.array([float(read.estimates[key][first]) for key in trial.keys]),
+        }
 
 
 @dataclass(frozen=True)
@@ -138,8 +113,8 @@ def check_coverage(
     free, published = Free.of(scenario), Published.of(scenario)
     done = 0
 
-    def run(tasks: Sequence[EstimatesTask | TrialTask], store: ChunkStore | None) -> Result:
-        def advance(task: EstimatesTask | TrialTask) -> None:
+    def run(tasks: Sequence[PointsTask], store: ChunkStore | None) -> Result:
+        def advance(task: PointsTask) -> None:
             nonlocal done
             done += len(task.points.values)
             if tell is not None:

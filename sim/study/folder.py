@@ -170,8 +170,10 @@ class NewFolder:
                 self._write_timings()
                 self._finish()
             else:
-                # A request that is wrong would be as wrong the next time.
-                kept = 0 if isinstance(error, RequestError) else _chunks_in(work)
+                # A request that turns out to be wrong would be as wrong the next time; what an earlier one
+                # has done is kept whatever this one is.
+                refused = isinstance(error, RequestError) and not self.resumed
+                kept = 0 if refused else _chunks_in(work)
         except OSError as failure:
             error, kept = failure, _chunks_in(work)
             raise

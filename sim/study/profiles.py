@@ -21,14 +21,14 @@ from sim.study.posterior import Search
 
 Powers: TypeAlias = NDArray[np.intp]
 
-GRID = 25
+GRID = 17
 CUTOFF = float(stats.chi2.ppf(0.95, 1)) / 2
 """Fall of the log-likelihood at the ends of a 95% interval."""
 
 _CUBIC = 3
 _ENOUGH = 10  # points for each term of a polynomial; with fewer it is quadratic
 _REACH = 2.5  # normal scores; the likelihood is known where points were drawn
-_STEPS = 60
+_STEPS = 30
 _STARTS = 512
 _RIDGE = 1e-3
 

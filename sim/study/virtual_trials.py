@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,14 +78,10 @@ def at_point(scenario: Scenario, keys: Sequence[str], values: Floats) -> Scenari
 
 
 @dataclass(frozen=True)
-class EstimatesTask:
-    """The chance of trials' estimates at some points, given the counts by reinfusion; without a queue.
-
-    Several trials may be asked about, which all enrolled equally many and estimated the same.
-    """
+class PointsTask(ABC):
+    """Something to find out at every one of some points."""
 
     points: Points
-    published: tuple[Published, ...]
 
     @property
     def name(self) -> str:
@@ -97,20 +94,30 @@ class EstimatesTask:
         return self.points.words
 
     def play(self) -> Result:
-        """Simulate every point.
-
-        Returns
-        -------
-        dict
-            Arrays with one row a point. One column a trial: ``log_counts`` (see `Published.log_counts`),
-            ``alike`` and ``enough``, numbers of replications that report the same after reinfusion, and that
-            have enough reinfused patients. ``defined``: replications (with the trial's own number of
-            enrolled) whose estimates are all defined. ``survival``: share of the reinfused who are
-            event-free in their whole course, one column an estimate. ``shares``: see `Before`.
-        """
+        """Simulate every point, and return arrays with one row a point."""
         keep_freed_memory()
         found = [self._point(number) for number in range(len(self.points.values))]
         return {name: np.array([each[name] for each in found]) for name in found[0]}
+
+    @abstractmethod
+    def _point(self, number: int) -> Mapping[str, Floats]:
+        """Simulate one point."""
+
+
+@dataclass(frozen=True)
+class EstimatesTask(PointsTask):
+    """The chance of trials' estimates at some points, given the counts by reinfusion; without a queue.
+
+    Several trials may be asked about, which all enrolled equally many and estimated the same.
+
+    Its arrays have one column a trial: ``log_counts`` (see `Published.log_counts`), ``alike`` and ``enough``,
+    numbers of replications that report the same after reinfusion, and that have enough reinfused patients.
+    ``defined``: replications (with the trial's own number of enrolled) whose estimates are all defined.
+    ``survival``: share of the reinfused who are event-free in their whole course, one column an estimate.
+    ``shares``: see `Before`.
+    """
+
+    published: tuple[Published, ...]
 
     def _point(self, number: int) -> Mapping[str, Floats]:
         scenario = self.points.scenario_at(number)
@@ -134,34 +141,14 @@ class EstimatesTask:
 
 
 @dataclass(frozen=True)
-class WholeTrialsTask:
-    """How many whole virtual trials report all that a trial reported, at some points; queues may bind."""
+class WholeTrialsTask(PointsTask):
+    """How many whole virtual trials report all that a trial reported, at some points; queues may bind.
 
-    points: Points
+    Its arrays: ``alike`` and ``defined``, numbers of replications that report the same, and whose estimates
+    are all defined; ``survival`` as in `EstimatesTask`.
+    """
+
     published: Published
-
-    @property
-    def name(self) -> str:
-        """First and last point."""
-        return self.points.name
-
-    @property
-    def words(self) -> str:
-        """The same for people."""
-        return self.points.words
-
-    def play(self) -> Result:
-        """Simulate every point.
-
-        Returns
-        -------
-        dict
-            Arrays with one row a point: ``alike`` and ``defined``, numbers of replications that report the
-            same, and whose estimates are all defined; ``survival`` as in `EstimatesTask`.
-        """
-        keep_freed_memory()
-        found = [self._point(number) for number in range(len(self.points.values))]
-        return {name: np.array([each[name] for each in found]) for name in found[0]}
 
     def _point(self, number: int) -> Mapping[str, Floats]:
         scenario, trial = self.points.scenario_at(number), self.published
