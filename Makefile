@@ -40,13 +40,17 @@ reference: $(READY)
 	$(BIN)/python tests/reference/survival/make_data.py
 	cd tests/reference/survival && Rscript make.R
 
-# A small one too, which a test makes again.
+# A small one too, which a test makes again. All of it is made aside, and only then takes the place of the old one.
+NEW := results/reference.new
 calibration: $(READY)
-	$(BIN)/lupus-hsct calibrate chicago2006 --simulation 4000000 --coverage 400 --out results/reference/chicago2006 --force
-	$(BIN)/lupus-hsct validate --posterior results/reference/chicago2006/posterior.csv --out results/reference/validation --force
-	$(BIN)/lupus-hsct calibrate chicago2006 --effective-size 20 --points 256 --no-alternatives --out results/reference/small --force
-	rm -rf results/reference/*/timings.json results/reference/*/figures/*.png results/reference/small/figures
-	rm -f results/reference/small/calibration.html results/reference/*/repeats.parquet
+	rm -rf $(NEW)
+	$(BIN)/lupus-hsct calibrate chicago2006 --simulation 4000000 --coverage 400 --out $(NEW)/chicago2006
+	$(BIN)/lupus-hsct validate --posterior $(NEW)/chicago2006/posterior.csv --out $(NEW)/validation
+	$(BIN)/lupus-hsct calibrate chicago2006 --effective-size 20 --points 256 --no-alternatives --out $(NEW)/small
+	rm -rf $(NEW)/*/timings.json $(NEW)/*/repeats.parquet $(NEW)/*/figures/*.png
+	rm -rf $(NEW)/small/figures $(NEW)/small/calibration.html
+	rm -rf results/reference/chicago2006 results/reference/validation results/reference/small
+	mv $(NEW)/* results/reference && rmdir $(NEW)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -25,7 +25,7 @@ REFERENCE = ROOT / "results" / "reference"
 def test_a_small_calibration_comes_out_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration_figures, "PLOTS", calibration_figures.PLOTS[:1])
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    made = re.search(r"lupus-hsct (calibrate .*) --out results/reference/small", makefile)
+    made = re.search(r"lupus-hsct (calibrate .*) --out \$\(NEW\)/small", makefile)
     assert made is not None
     assert run([*shlex.split(made[1]), "--out", str(tmp_path / "small")]) == 0
     for name in ("solved", "parameters", "answers", "predictions", "profiles", "directions"):
