@@ -79,6 +79,62 @@ def test_it_writes_a_scenario_a_posterior_and_their_tables(calibrated: Path) -> 
     assert alive["trial_lower"] <= alive["posterior_lower"]
 
 
+def test_every_table_says_the_same_of_the_trials_own_estimates(calibrated: Path) -> None:
+    answers = pd.read_csv(calibrated / "answers.csv").set_index("answer")
+    predictions = pd.read_csv(calibrated / "predictions.csv").set_index(["endpoint", "time_years"])
+    page = " ".join((calibrated / "calibration.html").read_text("utf-8").split())
+    for name in ("overall_survival", "disease_free_survival"):
+        answer = answers.loc[f"{name}_5y", ["lower", "upper"]].to_numpy(dtype=float)
+        found = predictions.loc[(name, 5.0), ["posterior_lower", "posterior_upper"]].to_numpy(dtype=float)
+        assert found == pytest.approx(answer, rel=1e-9)
+        assert f"{100 * answer[0]:.0f} to {100 * answer[1]:.0f}%" in page
+
+
+SAME_TWICE = """
+[cohort]
+enters_at = "immunoablation"
+
+[immunoablation]
+toxicity_per_day = 0.0
+
+[late_infection]
+hazard_per_day = 0.0
+
+[[target]]
+endpoint = "treatment_related_mortality"
+value = 0.02
+source = "x"
+
+[[target]]
+endpoint = "transplant_related_mortality"
+value = 0.02
+source = "x"
+
+[calibration]
+solve = ["aplasia.infection.hazard_per_day", "{other}"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        # How often infections come and how often they kill: only the product shows.
+        ("aplasia.infection.case_fatality", "x aplasia.infection.hazard_per_day +1 x aplasia.infection.case"),
+        ("harvest.selection_recovery", "along +1 x harvest.selection_recovery and"),
+    ],
+)
+def test_what_the_targets_leave_free_is_named(
+    other: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = 'kind = "scenario"\nbase = "chicago2006"\ntitle = "x"\nprior = []\nalternative = []\n'
+    Path("mine.toml").write_text(head + SAME_TWICE.format(other=other), "utf-8")
+    assert call("calibrate", "mine.toml", "--out", "fit") == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "do not determine" in error
+    assert not Path("fit").exists()
+
+
 def test_its_posterior_goes_into_the_other_commands(calibrated: Path) -> None:
     few = ("--posterior", str(calibrated / "posterior.csv"), "--draws", "5", "--replications", "20")
     assert call("run", "no_transplant", *few, "--out", "home") == 0

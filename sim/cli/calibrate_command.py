@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +23,9 @@ from sim.cli.output import print_frame, print_table
 from sim.cli.progress import figure_warnings, progress_parts
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLICATIONS
+
+if TYPE_CHECKING:
+    from sim.show.calibration import Calibration
 
 
 @click.command("calibrate")
@@ -115,6 +119,13 @@ def calibrate_command(
     for title, table in calibration_tables(done):
         print_table(table, title)
         click.echo()
+    _say_where(done)
+
+
+def _say_where(done: Calibration) -> None:
+    """Say where it is, and what it is good for."""
+    if not done.found.scenario.prior:
+        click.echo("No posterior: the scenario has no [[prior]]; docs/calibration.md tells how to state one.")
     click.echo(f"Written to {done.folder.as_posix()}")
     if done.found.fit is not None:
         click.echo(f"Run it: lupus-hsct run {(done.folder / 'solved.toml').as_posix()}")

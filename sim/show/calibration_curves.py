@@ -56,7 +56,7 @@ def survival_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: S
         "curve itself. Light bands: 95% of single trials of this size, as each would report it. "
         "Diamonds: published.",
     ]
-    page = sheet(_finding(drawn), said, _survival_notes(read), _WIDTH, _HEIGHT)
+    page = sheet(_finding(read), said, _survival_notes(read), _WIDTH, _HEIGHT)
     axis = page.axes(0.8, 0.5, _ACROSS, _TALL)
     for name, (colour, _) in _CURVES.items():
         _draw_trials(axis, [row for row in read if row.endpoint.name == name], colour)
@@ -94,19 +94,20 @@ def _dress(axis: Axes, horizon: float, across: str, up: str) -> None:
     axis.set_ylabel(up)
 
 
-def _finding(drawn: pd.DataFrame) -> str:
-    """Say what the posterior leaves open at the end of the curves."""
-    parts = []
-    for name, (_, word) in _CURVES.items():
-        curve = drawn[drawn["endpoint"] == name]
-        if not curve.empty:
-            parts.append(f"{_between(curve.iloc[-1], 'posterior_')} {word}")
-    years = float(drawn["time_years"].max())
+def _finding(read: list[Row]) -> str:
+    """Say what the posterior leaves open at the last time read, as the table of answers does."""
+    known = [row for row in read if row.drawn and row.time is not None]
+    years = max((row.time for row in known if row.time is not None), default=0.0)
+    parts = [
+        f"{_between(row.posterior_lower, row.posterior_upper)} {_CURVES[row.endpoint.name][1]}"
+        for row in known
+        if row.time == years
+    ]
     return f"The posterior leaves {' and '.join(parts)} at {years:g}{_JOINED}years"
 
 
-def _between(row: pd.Series[Any], prefix: str = "") -> str:
-    low, high = (f"{100 * row[f'{prefix}{end}']:.0f}" for end in ("lower", "upper"))
+def _between(lower: float, upper: float) -> str:
+    low, high = (f"{100 * each:.0f}" for each in (lower, upper))
     return f"{low}% " if low == high else f"{low} to {high}%"
 
 
@@ -133,11 +134,12 @@ def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
         if curve.empty:
             continue
         last = curve.iloc[-1]
-        lines = [f"{100 * last['estimate']:.0f}% ({_between(last, 'posterior_').strip()})"]
-        lines += [
-            f"{row.target_text} {row.origin}" for row in read
-            if row.endpoint.name == name and row.has_target and row.time == last["time_years"]
-        ]  # fmt: skip
+        ends = [row for row in read if row.endpoint.name == name and row.time == last["time_years"]]
+        lines = [
+            f"{100 * row.estimate:.0f}% ({_between(row.posterior_lower, row.posterior_upper).strip()})"
+            for row in ends
+        ]
+        lines += [f"{row.target_text} {row.origin}" for row in ends if row.has_target]
         texts.append((BY_NAME[name].label, "\n".join(lines), colour))
         heights.append(float(last["estimate"]))
     _write_beside(axis, texts, heights)
@@ -185,7 +187,13 @@ def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -
         for edge in (lower, upper):
             axis.plot(years, edge, color=colour, lw=1.2)
         last = own.iloc[-1]
-        texts.append((words.capitalize(), f"{_between(last).strip()}\n{_hatched(name)}", colour))
+        texts.append(
+            (
+                words.capitalize(),
+                f"{_between(last['lower'], last['upper']).strip()}\n{_hatched(name)}",
+                colour,
+            )
+        )
         heights.append(float(last["median"]))
     _dress(axis, years[-1], "Years since enrolment", "Alive, never transplanted")
     _write_beside(axis, texts, heights)

@@ -27,12 +27,12 @@ from sim.study.budget import (
 from sim.study.by_simulation import simulate_posterior
 from sim.study.calibrate import PointFit, solve_point
 from sim.study.coverage import POOL, Coverage, check_coverage
-from sim.study.drawn_tally import AnyArm
+from sim.study.drawn_tally import POSTERIOR_COLUMNS, AnyArm
 from sim.study.draws import Draws
 from sim.study.experiment import Experiment
 from sim.study.importance import FEWEST_POINTS
 from sim.study.montecarlo import simulate
-from sim.study.posterior import Posterior, Search, find_posterior
+from sim.study.posterior import Posterior, Search, find_posterior, weighted_summary
 from sim.study.refusals import refuse_late_targets, refuse_untouched
 from sim.study.store import ChunkStore
 from sim.study.workers import Workers, workers_for
@@ -193,6 +193,19 @@ def _calibrate(scenario: Scenario, plan: Plan, stores: Stores, progress: Progres
     return Found(scenario, fit, work.told(limited=fit is None))
 
 
+def with_own_limits(predictions: pd.DataFrame, search: Search) -> pd.DataFrame:
+    """Return predictions in which the trial's own estimates have the limits of all weighted draws.
+
+    The few draws that everything else is simulated under tell the same less exactly.
+    """
+    known = predictions.copy()
+    for key, survival in zip(search.published.keys, search.survival.T, strict=True):
+        found = weighted_summary(survival, search.sample.weights)
+        row = (known["endpoint"] == key[0]) & (known["time_years"] == key[1])
+        known.loc[row, list(POSTERIOR_COLUMNS)] = found["lower"], found["upper"]
+    return known
+
+
 class _Work:
     """One posterior and all that hangs on it."""
 
@@ -227,7 +240,7 @@ class _Work:
         return Told(
             self._scenario,
             seen,
-            posterior.endpoints(),
+            with_own_limits(posterior.endpoints(), seen[0].search),
             posterior.curves(),
             self._reported(posterior.rows(), "draw", "replication"),
             self._reported(point.rows(), "replication"),
