@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.calibrate.point import solve_point as calibrate
+    from sim.commands.compare import compare
+    from sim.commands.run import run
+    from sim.commands.validate import validate
     from sim.outcomes.expected import expected
     from sim.scenario.load import load as load_scenario
     from sim.scenario.problems import RequestError
     from sim.scenario.schema import Scenario
     from sim.scenario.values import get_value, parameters, with_values
-    from sim.show.comparison import compare
-    from sim.show.studies import run
-    from sim.show.validation import validate
-    from sim.study.calibrate import solve_point as calibrate
     from sim.study.run import read_run
     from sim.study.sweep import sweep
 
@@ -40,16 +40,16 @@ __all__ = [
 _PLACES = {
     "RequestError": "sim.scenario.problems:RequestError",
     "Scenario": "sim.scenario.schema:Scenario",
-    "calibrate": "sim.study.calibrate:solve_point",
-    "compare": "sim.show.comparison:compare",
+    "calibrate": "sim.calibrate.point:solve_point",
+    "compare": "sim.commands.compare:compare",
     "expected": "sim.outcomes.expected:expected",
     "get_value": "sim.scenario.values:get_value",
     "load_scenario": "sim.scenario.load:load",
     "parameters": "sim.scenario.values:parameters",
     "read_run": "sim.study.run:read_run",
-    "run": "sim.show.studies:run",
+    "run": "sim.commands.run:run",
     "sweep": "sim.study.sweep:sweep",
-    "validate": "sim.show.validation:validate",
+    "validate": "sim.commands.validate:validate",
     "with_values": "sim.scenario.values:with_values",
 }
 

@@ -7,17 +7,17 @@ import math
 import numpy as np
 import pandas as pd
 
+from sim.calibrate.alternatives import Seen
+from sim.calibrate.calibration import Found, Told
+from sim.calibrate.coverage import Coverage
+from sim.calibrate.importance import Sample, Stage
+from sim.calibrate.point import PointFit
+from sim.calibrate.published import Published
+from sim.calibrate.search import Free, Search
 from sim.scenario.endpoints import column, keys, label
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
-from sim.study.alternatives import Seen
-from sim.study.calibrate import PointFit
-from sim.study.calibration import Found, Told
-from sim.study.coverage import Coverage
 from sim.study.estimates import clopper_pearson
-from sim.study.importance import Sample, Stage
-from sim.study.posterior import Free, Search
-from sim.study.published import Published
 
 POINTS = 512
 LEFT = (0.5, 0.55, 0.86, 0.5, 0.97, 0.87)

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sim.calibrate.virtual_trials import POINTS
 from sim.cli import run
 from sim.cli.progress import figure_warnings
 from sim.scenario.load import load
 from sim.show import calibration_figures
 from sim.show.calibration_words import extrapolation_text
-from sim.study import workers
 from sim.study.posterior import weighted_summary
-from sim.study.spool import read_parquet
-from sim.study.virtual_trials import POINTS
+from sim.work import workers
+from sim.work.spool import read_parquet
 
 SMALL = ("--effective-size", "20", "--points", "256", "--no-alternatives", "--workers", "1")
 

@@ -17,8 +17,7 @@ from sim.scenario.load import load
 from sim.scenario.values import get_value
 from sim.show.report import report_study
 from sim.show.run_figures import run_figures
-from sim.study.draws import write_posterior
-from sim.study.posterior import Posterior
+from sim.study.posterior import Posterior, write_posterior
 
 FATAL, SHAPE, MULTIPLIER = KEYS = (
     "aplasia.infection.case_fatality",
@@ -41,7 +40,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw one figure of a run: nine take seconds."""
-    monkeypatch.setattr("sim.show.studies.run_figures", lambda *run: itertools.islice(run_figures(*run), 1))
+    monkeypatch.setattr("sim.commands.run.run_figures", lambda *run: itertools.islice(run_figures(*run), 1))
 
 
 def call(*arguments: str) -> int:

@@ -18,10 +18,10 @@ import pytest
 
 import sim
 from sim.cli import run as command_line
+from sim.show.kit.style import save
 from sim.show.run_figures import run_figures
-from sim.show.style import save
-from sim.study.spool import read_parquet
-from sim.study.store import ChunkStore
+from sim.work.spool import read_parquet
+from sim.work.store import ChunkStore
 
 FIGURES = sorted(
     [
@@ -62,7 +62,7 @@ def _few_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """Draw one figure of a run where a test is not about them: nine take seconds."""
     if "all_figures" not in request.fixturenames:
         monkeypatch.setattr(
-            "sim.show.studies.run_figures", lambda *run: itertools.islice(run_figures(*run), 1)
+            "sim.commands.run.run_figures", lambda *run: itertools.islice(run_figures(*run), 1)
         )
 
 
@@ -409,7 +409,7 @@ def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
         Path("mine").mkdir(exist_ok=True)
         Path("mine/endpoints.csv").write_text("of the other run")
 
-    monkeypatch.setattr("sim.show.studies.save", meanwhile)
+    monkeypatch.setattr("sim.commands.run.save", meanwhile)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 2
     assert "another run has made mine in the meantime" in capsys.readouterr().err
     assert [str(path) for path in Path().rglob("*")] == ["mine", "mine/endpoints.csv"]
@@ -440,7 +440,7 @@ def test_a_run_that_fails_keeps_its_chunks_and_resumes(
     request = ("run", "chicago2006", *SMALL, "--out", "mine")
     assert call("run", "chicago2006", *SMALL, "--out", "whole") == 0
     with monkeypatch.context() as broken:
-        broken.setattr("sim.show.studies.save", full)
+        broken.setattr("sim.commands.run.save", full)
         assert call(*request) == 1
     error = (
         "Error: No space left on device. 1 chunk is kept: the same command with --resume goes on from there"
@@ -476,8 +476,8 @@ def test_a_full_disk_is_one_message(
         def execute(self, _: str) -> None:
             raise duckdb.IOException("IO Error: No space left on device")
 
-    monkeypatch.setattr("sim.study.spool.connect", FullDisk)
-    monkeypatch.setattr("sim.study.spool._LITTLE_SPACE", 2**70)
+    monkeypatch.setattr("sim.work.spool.connect", FullDisk)
+    monkeypatch.setattr("sim.work.spool._LITTLE_SPACE", 2**70)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 1
     assert capsys.readouterr().err.startswith("Error: No space left on device")
     assert not Path("mine").exists()
@@ -496,7 +496,7 @@ def test_a_run_interrupted_before_its_first_chunk_leaves_no_folder(monkeypatch: 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sim.study.workers.play", interrupt)
+    monkeypatch.setattr("sim.work.workers.play", interrupt)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 130
     assert list(Path().iterdir()) == []
 

@@ -17,11 +17,12 @@ import pytest
 
 import sim
 from sim.cli import run as command_line
+from sim.commands import run as studies
 from sim.outcomes.one_trial import Patients, report_trial
 from sim.scenario.cohort import Observed, load_cohorts
 from sim.scenario.load import load
 from sim.scenario.shipped import shipped_names
-from sim.show import calibration_figures, studies
+from sim.show import calibration_figures
 from sim.study.budget import Budget
 from sim.study.validate import validate
 

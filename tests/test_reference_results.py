@@ -16,7 +16,7 @@ from sim.scenario.load import load
 from sim.scenario.shipped import locate_posterior
 from sim.scenario.values import get_value
 from sim.show import calibration_figures
-from sim.study.draws import read_posterior
+from sim.study.posterior import read_posterior
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"

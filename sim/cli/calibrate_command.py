@@ -25,7 +25,7 @@ from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLICATIONS
 
 if TYPE_CHECKING:
-    from sim.show.calibration import Calibration
+    from sim.calibrate.calibration import Calibrated
 
 
 @click.command("calibrate")
@@ -91,10 +91,10 @@ def calibrate_command(
     --posterior of the other commands; tables of both, of what they predict, and of other ways to see the
     trial.
     """
+    from sim.calibrate.calibration import Plan
+    from sim.commands.calibrate import calibrate_study
     from sim.scenario.load import load
-    from sim.show.calibration import calibrate_study
     from sim.show.calibration_words import calibration_tables
-    from sim.study.calibration import Plan
 
     if workers is not None and cluster is not None:
         raise RequestError("--workers and --cluster: give one of them; a cluster has its own workers")
@@ -122,7 +122,7 @@ def calibrate_command(
     _say_where(done)
 
 
-def _say_where(done: Calibration) -> None:
+def _say_where(done: Calibrated) -> None:
     """Say where it is, and what it is good for."""
     if not done.found.scenario.prior:
         click.echo("No posterior: the scenario has no [[prior]]; docs/calibration.md tells how to state one.")

@@ -50,9 +50,9 @@ def compare_command(
     Writes comparison.csv with the difference of every endpoint, deaths_averted.csv, changed_fates.csv,
     named_patients.csv, range.csv where a scenario has a range, and figures. --set goes over all of them.
     """
+    from sim.commands.compare import compare_study, differences_table, named_table, range_tables
     from sim.scenario.load import load
-    from sim.show.comparison import compare_study, differences_table, named_table, range_tables
-    from sim.show.posterior_words import sized
+    from sim.show.kit.posterior_words import sized
 
     loaded = [load(scenario, overrides) for scenario in scenarios]
     budget = effort.budget(loaded[0].scenario)

@@ -154,7 +154,7 @@ class Effort:
         RequestError
             Options that contradict each other, or ask for nothing.
         """
-        from sim.show.studies import precise_endpoints
+        from sim.commands.run import precise_endpoints
 
         if self.workers is not None and self.cluster is not None:
             raise RequestError("--workers and --cluster: give one of them; a cluster has its own workers")

@@ -58,10 +58,10 @@ def run_command(
     manifest with the source of every value. Several scenarios get a folder each and one table of all the
     figures that were printed.
     """
+    from sim.commands.run import run_study
     from sim.scenario.load import load
-    from sim.show.posterior_words import under_draws
-    from sim.show.studies import run_study
-    from sim.show.table import published_table, range_table, targets_table
+    from sim.show.kit.posterior_words import under_draws
+    from sim.show.kit.table import published_table, range_table, targets_table
     from sim.study.montecarlo import choose_simulator
 
     kept = _patient_replications(patients)
@@ -137,9 +137,9 @@ def sweep_command(
 
     Writes points.csv with every endpoint at every point, and a curve (one key) or maps (two keys).
     """
+    from sim.commands.run import parse_endpoint, sweep_study, swept_rows
     from sim.scenario.load import load
-    from sim.show.posterior_words import sized
-    from sim.show.studies import parse_endpoint, sweep_study, swept_rows
+    from sim.show.kit.posterior_words import sized
     from sim.study.sweep import parse_axis
 
     loaded = load(scenario, overrides)

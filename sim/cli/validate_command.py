@@ -60,9 +60,9 @@ def validate_command(
     cohort: lupus-hsct scenario list. Every cohort is simulated with its own patients and follow-up, and each
     figure is predicted as its paper read it. Writes validation.csv and a forest plot.
     """
+    from sim.commands.validate import validate_study, validation_table
     from sim.scenario.cohort import load_cohorts
-    from sim.show.posterior_words import under_draws
-    from sim.show.validation import validate_study, validation_table
+    from sim.show.kit.posterior_words import under_draws
 
     if workers is not None and cluster is not None:
         raise RequestError("--workers and --cluster: give one of them; a cluster has its own workers")

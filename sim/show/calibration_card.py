@@ -15,17 +15,17 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from sim.calibrate.coverage import WANTED
+from sim.calibrate.importance import FEW_DIMENSIONS, FIRST_POINTS, STAGE_POINTS
+from sim.calibrate.search import ENOUGH
 from sim.patient.luck import BLOCK
 from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario, Target
-from sim.show.calibration_checks import FEW
 from sim.show.calibration_shown import Shown, listed, short_name
 from sim.show.calibration_words import extrapolation_text
-from sim.study.coverage import WANTED
+from sim.show.figures.posterior_checks import FEW
 from sim.study.estimates import clopper_pearson
-from sim.study.importance import FEW_DIMENSIONS, FIRST_POINTS, STAGE_POINTS
-from sim.study.posterior import ENOUGH
 
 CARD = "card.json"
 REFERENCE = "Vanni T et al. PharmacoEconomics 2011;29:35-49. doi:10.2165/11584600-000000000-00000"

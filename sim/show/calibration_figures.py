@@ -9,15 +9,15 @@ from typing import Any, TypeAlias
 
 from matplotlib.figure import Figure
 
-from sim.show.calibration_alternatives import alternatives_figure
-from sim.show.calibration_checks import alone_figure, coverage_figure, search_figure
-from sim.show.calibration_curves import no_transplant_figure, survival_figure
-from sim.show.calibration_pairs import pairs_figure
-from sim.show.calibration_parameters import parameters_figure, profiles_figure
 from sim.show.calibration_shown import Shown
-from sim.show.calibration_targets import repeats_figure, targets_figure
 from sim.show.calibration_words import extrapolation_text
-from sim.show.style import save
+from sim.show.figures.alternatives import alternatives_figure
+from sim.show.figures.pairs import pairs_figure
+from sim.show.figures.parameters import parameters_figure, profiles_figure
+from sim.show.figures.posterior_checks import alone_figure, coverage_figure, search_figure
+from sim.show.figures.posterior_curves import no_transplant_figure, survival_figure
+from sim.show.figures.repeats import repeats_figure, targets_figure
+from sim.show.kit.style import save
 
 _Manifest: TypeAlias = Mapping[str, Any]
 

@@ -18,10 +18,10 @@ from sim.show.calibration_card import CARD, REFERENCE, Step, card, card_text, di
 from sim.show.calibration_figures import Plot, write_figures
 from sim.show.calibration_shown import Shown
 from sim.show.calibration_words import extrapolation_text
-from sim.show.inline_svg import Styles, inline
+from sim.show.kit.inline_svg import Styles, inline
 from sim.show.report import Figure, page_environment, style_hash, with_dois
 from sim.show.report_tables import Cells
-from sim.study.folder import MANIFEST, TIMINGS
+from sim.work.folder import MANIFEST, TIMINGS
 
 FILE = "calibration.html"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.evidence import all_evidence, ids_in
 from sim.scenario.priors import AS_IT_IS
@@ -21,9 +22,8 @@ from sim.show.calibration_shown import (
     written,
 )
 from sim.show.calibration_words import HELD
-from sim.show.formats import format_value
+from sim.show.kit.formats import format_value
 from sim.show.report_tables import Cells
-from sim.study.answers import ACTIVE, MULTIPLIER
 from sim.study.estimates import Z95
 
 _KINDS = {"trial": "a figure of the trial", "hazard": "a hazard", "extrapolation": "an extrapolation"}

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sim.calibrate.answers import ACTIVE, MULTIPLIER, answers
+from sim.calibrate.calibration import Found, Told
+from sim.calibrate.search import Free, Search
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, read_times
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
-from sim.study.answers import ACTIVE, MULTIPLIER, answers
-from sim.study.calibration import Found, Told
-from sim.study.importance import effective_size
-from sim.study.posterior import Free, Search, weighted_quantiles
+from sim.study.posterior import effective_size, weighted_quantiles
 
 _SHORT = {
     "mobilisation.infection.case_fatality": "Fatal mobilisation infections",

@@ -10,11 +10,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from sim.calibrate.search import Search
 from sim.scenario.schema import Scenario
-from sim.study.posterior import Search
 
 if TYPE_CHECKING:
-    from sim.show.calibration import Calibration
+    from sim.calibrate.calibration import Calibrated
 
 EXTRAPOLATION = (
     "Without a transplant: these figures extrapolate a hazard over five years. The one when active rests "
@@ -38,7 +38,7 @@ def extrapolation_text(scenario: Scenario) -> str:
     return EXTRAPOLATION if chicago else _OTHERS_EXTRAPOLATION
 
 
-def calibration_tables(done: Calibration) -> Iterator[tuple[str, Table]]:
+def calibration_tables(done: Calibrated) -> Iterator[tuple[str, Table]]:
     """Yield the tables of a calibration with their titles."""
     tables, fit, told = done.tables, done.found.fit, done.found.told
     if fit is not None:

@@ -18,8 +18,8 @@ from sim.patient.streams import Stream
 from sim.scenario.endpoints import ENDPOINTS
 from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.schema import PoissonArrivals, Scenario
-from sim.show.formats import format_parameter
-from sim.show.scenario_words import replication
+from sim.show.kit.formats import format_parameter
+from sim.show.kit.scenario_words import replication
 
 REFERENCE = "Monks T et al. J Simulation 2019;13:55-67. doi:10.1080/17477778.2018.1442155"
 

@@ -13,8 +13,8 @@ import pandas as pd
 from sim.scenario.registry import short
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.show.axis import written
-from sim.show.formats import decimals, format_share
+from sim.show.kit.axis import written
+from sim.show.kit.formats import decimals, format_share
 from sim.study.named_patients import NamedPatients
 from sim.study.pairing import Change
 

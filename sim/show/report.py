@@ -25,11 +25,11 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show import report_tables as tables
 from sim.show.checklist import REFERENCE, Facts, checklist, evidence_in_use
-from sim.show.figure_words import in_order, words_of
-from sim.show.inline_svg import Inlined, Styles, inline
+from sim.show.kit.figure_words import in_order, words_of
+from sim.show.kit.inline_svg import Inlined, Styles, inline
+from sim.show.kit.scenario_words import one_range, replication
+from sim.show.kit.table import range_bands
 from sim.show.run_figures import headlines
-from sim.show.scenario_words import one_range, replication
-from sim.show.table import range_bands
 from sim.show.trial_data import one_trial
 from sim.study.checks import Check
 from sim.study.run import Run, read_run

@@ -17,11 +17,11 @@ from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.evidence import all_evidence
 from sim.scenario.schema import Scenario
 from sim.show.checklist import sets_it
-from sim.show.formats import Row, format_difference, format_parameter, format_share, rows
-from sim.show.table import cells, main_rows, row_label
+from sim.show.kit.formats import Row, format_difference, format_parameter, format_share, rows
+from sim.show.kit.table import cells, main_rows, row_label
 from sim.study.checks import Check
 from sim.study.estimates import Z95
-from sim.study.folder import TIMINGS
+from sim.work.folder import TIMINGS
 
 Cells = tuple[str, ...]
 

@@ -13,17 +13,17 @@ from sim.scenario.endpoints import Key, column
 from sim.scenario.registry import parameters
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario, TrialArrivals
 from sim.scenario.values import get_value
-from sim.show import plots
-from sim.show.convergence_plot import convergence_data, shown_keys
-from sim.show.incidence_plot import incidence_data
-from sim.show.mortality_plot import mortality_data
-from sim.show.pathway_plot import counted, pathway_data, pathway_stays
-from sim.show.places_plot import places_data
-from sim.show.posterior_words import AT_RISK_FIRST_DRAW, FIRST_DRAW
-from sim.show.risk_rows import label_times
-from sim.show.scenario_words import replication
+from sim.show.figures import plots
+from sim.show.figures.convergence import convergence_data, shown_keys
+from sim.show.figures.incidence import incidence_data
+from sim.show.figures.mortality import mortality_data
+from sim.show.figures.pathway import counted, pathway_data, pathway_stays
+from sim.show.figures.places import places_data
+from sim.show.figures.trial import trial_data
+from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW, FIRST_DRAW
+from sim.show.kit.risk_rows import label_times
+from sim.show.kit.scenario_words import replication
 from sim.show.trial_data import at_risk, first_trials, one_trial
-from sim.show.trial_plot import trial_data
 from sim.study.run import Run, Written
 
 Named = tuple[str, Figure]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
-from sim.show.formats import format_range, format_share, format_value
+from sim.show.kit.formats import format_range, format_share, format_value
 from sim.study.validate import Tally
 
 ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,7 @@ from sim.study.estimates import cross_moments, moments
 from sim.study.experiment import ROWS, Experiment, units
 from sim.study.pairing import Arm, ChangeCounts, pair
 from sim.study.records import event_rows, patient_rows
-
-Result: TypeAlias = dict[str, NDArray[Any]]
+from sim.work.task import Result
 
 CURVE_POINTS = 61
 
@@ -259,3 +258,24 @@ def _compared(reference: _Part, scenario: _Part, chunk: range, *, fates: bool) -
         decided = -1 if counts.first_decided is None else counts.first_decided
         found.update(changes=counts.sums, decided=np.array(decided))
     return found
+
+
+class ChunkTask(NamedTuple):
+    """One chunk of an experiment."""
+
+    experiment: Experiment
+    chunk: range
+
+    @property
+    def name(self) -> str:
+        """First and last replication."""
+        return f"{self.chunk.start:012d}-{self.chunk.stop:012d}"
+
+    @property
+    def words(self) -> str:
+        """The same for people, who count from 1."""
+        return f"replications {self.chunk.start + 1} to {self.chunk.stop}"
+
+    def play(self) -> Result:
+        """Simulate the chunk."""
+        return play(self.experiment, self.chunk)

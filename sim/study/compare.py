@@ -26,7 +26,7 @@ from sim.study.estimates import Difference
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
 from sim.study.pairing import ChangeCounts
-from sim.study.store import ChunkStore
+from sim.work.store import ChunkStore
 
 SURVIVAL = "overall_survival_enrolled"
 """The endpoint from which deaths averted are counted: everybody enrolled, from enrolment."""

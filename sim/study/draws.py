@@ -8,7 +8,6 @@ keeps all of its values: the posterior is not about it.
 
 from __future__ import annotations
 
-import csv
 import math
 import warnings
 from collections.abc import Sequence
@@ -16,19 +15,13 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from sim.scenario.inherit import SET
 from sim.scenario.load import Loaded
 from sim.scenario.problems import HeldValueWarning, RequestError
-from sim.scenario.refusals import cut_short, unknown_key
-from sim.scenario.registry import parameters, short
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
-from sim.study.posterior import Posterior
+from sim.study.posterior import read_posterior
 
-WEIGHT = "weight"
 _SAME = 1e-6
 
 
@@ -198,97 +191,6 @@ def _number(scenario: Scenario, key: str) -> float | None:
     except RequestError:
         return None
     return float(value) if isinstance(value, (int, float)) else None
-
-
-def write_posterior(posterior: Posterior, point: Sequence[float], path: Path) -> None:
-    """Write a posterior: the calibrated values with weight 0, and then the draws."""
-    table = pd.DataFrame(np.vstack([point, posterior.values]), columns=list(posterior.keys))
-    table.insert(0, WEIGHT, np.append(0.0, posterior.weights))
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
-
-
-def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:
-    """Read a posterior that `write_posterior` wrote, with the calibrated values.
-
-    Raises
-    ------
-    RequestError
-        The file can't be read, or is no posterior.
-    """
-    where = f"--posterior {path.as_posix()}"
-    header, rows = _lines(path, where)
-    keys = tuple(header[1:])
-    if not keys or header[0] != WEIGHT:
-        raise RequestError(
-            f"{where}: is no posterior: its first line must be {WEIGHT} and then the parameters, as in the "
-            "posterior.csv in a folder that `lupus-hsct calibrate` wrote"
-        )
-    _check_keys(keys, where)
-    table = np.array([_numbers(header, *line, where) for line in rows])
-    if len(table) < 2:
-        raise RequestError(f"{where}: needs a line with the calibrated values and then draws, one a line")
-    weights = table[1:, 0]
-    if weights.min() < 0 or weights.sum() <= 0 or table[0, 0] != 0:
-        raise RequestError(
-            f"{where}: weights must not be negative, one at least above 0, and that of the first line, the "
-            "calibrated values, 0"
-        )
-    return Posterior(keys, table[1:, 1:], weights / weights.sum()), tuple(table[0, 1:].tolist())
-
-
-def _lines(path: Path, where: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the head of a CSV file, and its other lines with their numbers; empty ones are left out."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [(number, line) for number, line in enumerate(csv.reader(file), start=1) if line]
-    except FileNotFoundError:
-        raise RequestError(
-            f"{where}: there is no such file; name the posterior.csv in a folder that "
-            "`lupus-hsct calibrate` wrote"
-        ) from None
-    except OSError as error:
-        raise RequestError(f"{where}: can't be read: {error.strerror or error}") from None
-    except (ValueError, csv.Error) as error:
-        raise RequestError(f"{where}: can't be read as CSV: {error}") from None
-    if not lines:
-        raise RequestError(f"{where}: is empty; run `lupus-hsct calibrate` again for a whole one")
-    (_, header), *rows = lines
-    return header, rows
-
-
-def _check_keys(keys: Sequence[str], where: str) -> None:
-    for key in keys:
-        if key not in parameters():
-            raise RequestError(f"{where}: {unknown_key(key)}")
-        if not parameters()[key].is_number:
-            raise RequestError(
-                f"{where}: {key}: is a {parameters()[key].type_text}; a posterior is of parameters that are "
-                "one continuous number each"
-            )
-        if keys.count(key) > 1:
-            raise RequestError(f"{where}: {key}: has two columns; keep one")
-
-
-def _numbers(header: Sequence[str], line: int, texts: Sequence[str], where: str) -> list[float]:
-    """Read one line: a weight, and values that their parameters accept."""
-    if len(texts) != len(header):
-        raise RequestError(
-            f"{where}, line {line}: has {len(texts)} values; allowed: {len(header)}, one for each name in "
-            "the first line"
-        )
-    numbers = []
-    for name, text in zip(header, texts, strict=True):
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        limits = None if name == WEIGHT else parameters()[name].numbers
-        if not math.isfinite(number):
-            raise RequestError(f"{where}, line {line}: {name} = {cut_short(text)}: allowed: a finite number")
-        if limits is not None and number not in limits:
-            raise RequestError(f"{where}, line {line}: {name} = {short(number)}: allowed: {limits.text}")
-        numbers.append(number)
-    return numbers
 
 
 def draws_from(path: Path, count: int, seed: int) -> Draws:

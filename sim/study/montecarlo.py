@@ -31,14 +31,15 @@ from sim.study.budget import (
     Precision,
     Simulator,
 )
+from sim.study.chunks import ChunkTask
 from sim.study.drawn_tally import AnyTally, DrawnTally
 from sim.study.draws import Draws
 from sim.study.estimates import Z95, ratio_estimate
 from sim.study.experiment import Experiment, Keep
-from sim.study.in_order import in_order
-from sim.study.store import ChunkStore
 from sim.study.tally import Tally
-from sim.study.workers import ChunkTask, Workers, workers_for
+from sim.work.in_order import in_order
+from sim.work.store import ChunkStore
+from sim.work.workers import Workers, workers_for
 
 # Draws whose patients' courses are counted at most.
 _READ_DRAWS = 200

@@ -1,120 +1,23 @@
-"""What a trial's figures leave open: the joint posterior of a scenario's free parameters.
-
-The likelihood of a parameter point is the probability that a trial reports the figures: a multinomial for
-what became of the enrolled by reinfusion, from the exact twin, times the chance of the survival estimates and
-of the treatment deaths among the reinfused, from virtual trials with the trial's own accrual and data cut.
-Estimates that are undefined are never printed, so the likelihood is that of a trial whose estimates are
-defined. And it is that of a trial which finds nobody still on the way to reinfusion at its data cut, as 97%
-do with the Chicago trial's accrual: the twin knows what becomes of everybody.
-"""
+"""A posterior: weighted joint draws of a scenario's free parameters, and the file that they are kept in."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+import csv
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sim.outcomes.expected import expected_before_reinfusion
-from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
-from sim.scenario.priors import Prior
-from sim.scenario.problems import EffectiveSizeWarning, RequestError
-from sim.scenario.registry import parameters
-from sim.scenario.schema import Scenario
-from sim.study.chunks import Result
-from sim.study.importance import (
-    NoLikelihoodError,
-    Proposal,
-    Sample,
-    derived_seed,
-    effective_size,
-    sample,
-    sobol,
-)
-from sim.study.in_order import in_order
-from sim.study.published import Published
-from sim.study.store import ChunkStore
-from sim.study.virtual_trials import POINTS, EstimatesTask, Points, at_point
-from sim.study.workers import Workers
+from sim.scenario.problems import RequestError
+from sim.scenario.refusals import cut_short, unknown_key
+from sim.scenario.registry import parameters, short
+from sim.study.designs import derived_seed, sobol
 
-ENOUGH = 400.0
-"""Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
-
-_FEWEST = 10.0  # effective draws below which there is no posterior to speak of
-_NO_MASS = 1e-12
-_FEW_DEFINED = 0.5
-_FAR = 8.0
-"""Standard normal scores in which a prior ends, near enough."""
-
-Tell = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Free:
-    """A scenario's free parameters: those that have a prior."""
-
-    priors: tuple[Prior, ...]
-
-    @classmethod
-    def of(cls, scenario: Scenario, fixed: Sequence[str] = ()) -> Free:
-        """Return the free parameters, without some that are fixed.
-
-        Raises
-        ------
-        RequestError
-            There are none, one has no prior mass within its parameter's limits, or one reaches values that
-            the scenario can't have.
-        """
-        free = cls(tuple(prior for prior in scenario.prior if prior.key not in fixed))
-        if not free.priors:
-            raise RequestError(
-                "[[prior]]: there is none, so there is nothing to be uncertain about; state one for each "
-                'free parameter, as in [[prior]] key = "relapse.scale_years", dist = "lognormal", '
-                'median = 9.0, sigma = 0.6, source = "assumption"'
-            )
-        for prior, most in zip(free.priors, free._limits, strict=True):
-            if prior.share_below(most) < _NO_MASS:
-                raise RequestError(
-                    f"[[prior]] {prior.key}: {prior.text} has no mass within the parameter's limits, "
-                    f"{parameters()[prior.key].allowed}"
-                )
-        free._refuse_impossible(scenario)
-        return free
-
-    def _refuse_impossible(self, scenario: Scenario) -> None:
-        """Try the ends of every prior, so that no task meets a value that the scenario refuses."""
-        for z in (-_FAR, _FAR):
-            for key, value in zip(self.keys, self.values(np.full((1, len(self.keys)), z))[0], strict=True):
-                try:
-                    at_point(scenario, (key,), np.array([value]))
-                except RequestError as error:
-                    raise RequestError(
-                        f"[[prior]] {key}: reaches {value:.6g}, which this scenario can't have; choose "
-                        f"another prior, or change the scenario: {error}"
-                    ) from None
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Their keys."""
-        return tuple(prior.key for prior in self.priors)
-
-    @property
-    def _limits(self) -> tuple[float, ...]:
-        limits = (parameters()[key].numbers for key in self.keys)
-        return tuple(np.inf if limit is None else limit.upper for limit in limits)
-
-    def values(self, z: Floats) -> Floats:
-        """Return the parameters' values at standard normal scores, shape (points, keys)."""
-        pairs = zip(self.priors, self._limits, strict=True)
-        return np.column_stack([prior.of_normal(z[:, i], most) for i, (prior, most) in enumerate(pairs)])
-
-    def scores(self, values: Floats) -> Floats:
-        """Return the standard normal scores of values: the inverse of `values`."""
-        pairs = zip(self.priors, self._limits, strict=True)
-        return np.column_stack([prior.to_normal(values[:, i], most) for i, (prior, most) in enumerate(pairs)])
+WEIGHT = "weight"
 
 
 @dataclass(frozen=True)
@@ -182,164 +85,97 @@ def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float])
     return tuple(np.interp(shares, cumulated / weights.sum(), values[order]).tolist())
 
 
-@dataclass(frozen=True)
-class Search:
-    """How a posterior was found."""
-
-    free: Free
-    published: Published
-    sample: Sample
-    trials: int
-    """Virtual trials simulated."""
-    survival: Floats
-    """Share event-free at each estimate's time, in the whole course, shape (points, estimates)."""
-    log_counts: Floats
-    """Of each point, shape (points,)."""
-    alike: Floats
-    """Share of a point's trials that report the same, given the counts; shape (points,)."""
-
-    @property
-    def posterior(self) -> Posterior:
-        """The draws that have any weight."""
-        kept = self.sample.weights > 0
-        weights = self.sample.weights[kept]
-        return Posterior(self.free.keys, self.free.values(self.sample.z[kept]), weights)
+def effective_size(weights: Floats) -> float:
+    """Return Kish's effective sample size, ``(sum w)^2 / sum w^2``."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-class Evaluation:
-    """The log-likelihood of points, by simulation; every point has luck of its own."""
-
-    def __init__(
-        self,
-        scenario: Scenario,
-        free: Free,
-        published: Published,
-        seed: int,
-        workers: Workers,
-        store: ChunkStore | None = None,
-        tell: Tell | None = None,
-        most_points: int = 0,
-    ) -> None:
-        self._scenario, self._free, self._published, self._seed = scenario, free, published, seed
-        self._workers, self._store, self._tell, self._most = workers, store, tell, most_points
-        self.found: list[Result] = []
-        self.points = 0
-
-    def __call__(self, z: Floats) -> Floats:
-        """Return the log-likelihood, shape (points,); minus infinity where no virtual trial is alike."""
-        values = self._free.values(z)
-        tasks = [
-            (0, EstimatesTask(self._points(values[at : at + POINTS], at), (self._published,)))
-            for at in range(0, len(values), POINTS)
-        ]
-        parts = [result for _, result in in_order(self._workers, tasks, self._store, self._advance)]
-        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        self.points += len(values)
-        self.found.append(found)
-        return log_likelihood(found)
-
-    def _points(self, values: Floats, at: int) -> Points:
-        return Points(self._scenario, self._free.keys, values, self._seed, self.points + at)
-
-    def _advance(self, task: EstimatesTask) -> None:
-        if self._tell is not None:
-            self._tell(task.points.first + len(task.points.values), self._most)
-
-    def all(self, name: str) -> Floats:
-        """Return what was found of all points so far."""
-        return np.concatenate([found[name] for found in self.found])
+def write_posterior(posterior: Posterior, point: Sequence[float], path: Path) -> None:
+    """Write a posterior: the calibrated values with weight 0, and then the draws."""
+    table = pd.DataFrame(np.vstack([point, posterior.values]), columns=list(posterior.keys))
+    table.insert(0, WEIGHT, np.append(0.0, posterior.weights))
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
 
 
-def log_likelihood(found: Result) -> Floats:
-    """Return the log-likelihood of one trial at each point, from the results of `EstimatesTask`."""
-    alike, enough = found["alike"][:, 0], found["enough"][:, 0]
-    # Some may be alike though none of the trials with its own number of enrolled is defined.
-    defined = np.maximum(found["defined"], 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        chance = np.log(alike / enough) - np.log(defined / BLOCK)
-    return np.asarray(np.where(alike > 0, found["log_counts"][:, 0] + chance, -np.inf))
-
-
-def find_posterior(
-    scenario: Scenario,
-    seed: int,
-    workers: Workers,
-    *,
-    wanted_size: float,
-    most_points: int,
-    fixed: Sequence[str] = (),
-    start: Proposal | None = None,
-    store: ChunkStore | None = None,
-    tell: Tell | None = None,
-) -> Search:
-    """Find the joint posterior of a scenario's free parameters.
-
-    Parameters
-    ----------
-    scenario
-        A trial without a queue, with targets and priors.
-    wanted_size, most_points
-        The effective sample size at which to stop, and the most points to look at.
-    fixed
-        Parameters that stay as they are though they have a prior.
-    start
-        Where to look first; at the prior if left out.
+def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:
+    """Read a posterior that `write_posterior` wrote, with the calibrated values.
 
     Raises
     ------
     RequestError
-        The targets are no trial's, a queue may bind, or no point of the prior can give the targets.
+        The file can't be read, or is no posterior.
     """
-    free, published = Free.of(scenario, fixed), Published.of(scenario)
-    expected_before_reinfusion(scenario)  # refuses a queue before anything is simulated
-    evaluate = Evaluation(scenario, free, published, seed, workers, store, tell, most_points)
+    where = f"--posterior {path.as_posix()}"
+    header, rows = _lines(path, where)
+    keys = tuple(header[1:])
+    if not keys or header[0] != WEIGHT:
+        raise RequestError(
+            f"{where}: is no posterior: its first line must be {WEIGHT} and then the parameters, as in the "
+            "posterior.csv in a folder that `lupus-hsct calibrate` wrote"
+        )
+    _check_keys(keys, where)
+    table = np.array([_numbers(header, *line, where) for line in rows])
+    if len(table) < 2:
+        raise RequestError(f"{where}: needs a line with the calibrated values and then draws, one a line")
+    weights = table[1:, 0]
+    if weights.min() < 0 or weights.sum() <= 0 or table[0, 0] != 0:
+        raise RequestError(
+            f"{where}: weights must not be negative, one at least above 0, and that of the first line, the "
+            "calibrated values, 0"
+        )
+    return Posterior(keys, table[1:, 1:], weights / weights.sum()), tuple(table[0, 1:].tolist())
+
+
+def _lines(path: Path, where: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the head of a CSV file, and its other lines with their numbers; empty ones are left out."""
     try:
-        found = sample(
-            evaluate, len(free.keys), seed, wanted_size=wanted_size, most_points=most_points, start=start
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = [(number, line) for number, line in enumerate(csv.reader(file), start=1) if line]
+    except FileNotFoundError:
+        raise RequestError(
+            f"{where}: there is no such file; name the posterior.csv in a folder that "
+            "`lupus-hsct calibrate` wrote"
+        ) from None
+    except OSError as error:
+        raise RequestError(f"{where}: can't be read: {error.strerror or error}") from None
+    except (ValueError, csv.Error) as error:
+        raise RequestError(f"{where}: can't be read as CSV: {error}") from None
+    if not lines:
+        raise RequestError(f"{where}: is empty; run `lupus-hsct calibrate` again for a whole one")
+    (_, header), *rows = lines
+    return header, rows
+
+
+def _check_keys(keys: Sequence[str], where: str) -> None:
+    for key in keys:
+        if key not in parameters():
+            raise RequestError(f"{where}: {unknown_key(key)}")
+        if not parameters()[key].is_number:
+            raise RequestError(
+                f"{where}: {key}: is a {parameters()[key].type_text}; a posterior is of parameters that are "
+                "one continuous number each"
+            )
+        if keys.count(key) > 1:
+            raise RequestError(f"{where}: {key}: has two columns; keep one")
+
+
+def _numbers(header: Sequence[str], line: int, texts: Sequence[str], where: str) -> list[float]:
+    """Read one line: a weight, and values that their parameters accept."""
+    if len(texts) != len(header):
+        raise RequestError(
+            f"{where}, line {line}: has {len(texts)} values; allowed: {len(header)}, one for each name in "
+            "the first line"
         )
-    except NoLikelihoodError:
-        raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined")) from None
-    size = found.effective_size
-    if size < _FEWEST:
-        raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined"))
-    warn_of_size(found, min(ENOUGH, wanted_size))
-    survival, counts = evaluate.all("survival"), evaluate.all("log_counts")[:, 0]
-    share = evaluate.all("alike")[:, 0] / np.maximum(evaluate.all("enough")[:, 0], 1)
-    return Search(free, published, found, evaluate.points * BLOCK, survival, counts, share)
-
-
-def warn_of_size(found: Sample, enough: float = ENOUGH) -> None:
-    """Warn of a posterior that rests on too few effective draws, with the remedy."""
-    size = found.effective_size
-    if size < enough:
-        warnings.warn(
-            f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
-            f"{found.largest_weight:.1%}: its limits are rough. Allow more --points (by simulation alone: "
-            "more trials), or look whether a prior and the targets contradict each other",
-            EffectiveSizeWarning,
-            stacklevel=2,
-        )
-
-
-def no_mass(free: Free, published: Published, survival: Floats, defined: Floats) -> RequestError:
-    """Say that the priors can't give what the trial reported, and what they give instead.
-
-    ``survival`` and ``defined`` are those of `EstimatesTask`, of every point.
-    """
-    lines, reached = [], True
-    for column, (key, value) in enumerate(published.estimates):
-        low, high = np.quantile(survival[:, column], (0.005, 0.995))
-        reached &= bool(low <= value <= high)
-        lines.append(f"{key[0]} at {key[1]:g} years is {value:g}, under the priors {low:.2f} to {high:.2f}")
-    share = float(defined.mean()) / BLOCK
-    if share < _FEW_DEFINED:
-        lines.append(
-            f"and only {share:.1%} of virtual trials follow anybody for so long: look at "
-            "follow_up.data_cut_days and arrivals too"
-        )
-    remedy = "allow more --points (by simulation alone: more trials), " if reached else ""
-    return RequestError(
-        f"[[prior]]: of {len(survival):,} points of the priors too few give a trial that reports what this "
-        f"one did ({'; '.join(lines)}): {remedy}widen or move the prior of "
-        f"{', '.join(free.keys)}, or correct the target"
-    )
+    numbers = []
+    for name, text in zip(header, texts, strict=True):
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        limits = None if name == WEIGHT else parameters()[name].numbers
+        if not math.isfinite(number):
+            raise RequestError(f"{where}, line {line}: {name} = {cut_short(text)}: allowed: a finite number")
+        if limits is not None and number not in limits:
+            raise RequestError(f"{where}, line {line}: {name} = {short(number)}: allowed: {limits.text}")
+        numbers.append(number)
+    return numbers

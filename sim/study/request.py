@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from sim.scenario.endpoints import column
 from sim.scenario.load import Loaded
 from sim.study.budget import Budget
-from sim.study.folder import software
+from sim.work.folder import software
 
 Request: TypeAlias = dict[str, Any]
 

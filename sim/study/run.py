@@ -22,7 +22,6 @@ from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.censoring import censored_readings
 from sim.study.drawn_tally import AnyTally
 from sim.study.experiment import Experiment, Keep
-from sim.study.folder import MANIFEST, software, write_json
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import (
     Progress,
@@ -33,9 +32,10 @@ from sim.study.montecarlo import (
 )
 from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.shares import Shares, shares
-from sim.study.spool import read_parquet, write_parquet
-from sim.study.store import ChunkStore
 from sim.study.sweep import measure_points, range_points
+from sim.work.folder import MANIFEST, software, write_json
+from sim.work.spool import read_parquet, write_parquet
+from sim.work.store import ChunkStore
 
 FORMAT = 3
 """Version of the run folder's layout."""

@@ -20,7 +20,7 @@ from sim.study.budget import Budget, Simulator
 from sim.study.experiment import Experiment, Pair
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, choose_simulator, simulate, warn_of_weak_figures
-from sim.study.store import ChunkStore
+from sim.work.store import ChunkStore
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"

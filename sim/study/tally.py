@@ -27,7 +27,7 @@ from sim.scenario.endpoints import (
     keys,
 )
 from sim.scenario.schema import Scenario
-from sim.study.chunks import Result, curve_names, curve_years, reported_keys, shared_keys
+from sim.study.chunks import curve_names, curve_years, reported_keys, shared_keys
 from sim.study.estimates import (
     CrossMoments,
     Difference,
@@ -39,7 +39,8 @@ from sim.study.estimates import (
 )
 from sim.study.experiment import Experiment, Pair
 from sim.study.pairing import ChangeCounts
-from sim.study.spool import Spool
+from sim.work.spool import Spool
+from sim.work.task import Result
 
 
 class Tally:

@@ -30,7 +30,7 @@ from sim.study.estimates import clopper_pearson, trial_range
 from sim.study.experiment import ROWS, Experiment
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, simulate, warn_of_few_replications
-from sim.study.store import ChunkStore
+from sim.work.store import ChunkStore
 
 COLUMNS = (
     "cohort", "endpoint", "time_years", "observed", "lower", "upper", "covered", "z", "predicted",

@@ -17,7 +17,7 @@ from pages import Page
 from sim.cli import run as command_line
 from sim.scenario.endpoints import ENDPOINTS
 from sim.show.checklist import Facts, checklist
-from sim.show.inline_svg import Styles, inline
+from sim.show.kit.inline_svg import Styles, inline
 from sim.show.report import report_study, with_dois
 
 TITLE = 'Wards <script>alert("1")</script> & <b>beds</b>'

@@ -13,8 +13,8 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.drawn_tally import over_draws
-from sim.study.draws import Draws, draws_from, read_posterior, write_posterior
-from sim.study.posterior import Posterior
+from sim.study.draws import Draws, draws_from
+from sim.study.posterior import Posterior, read_posterior, write_posterior
 
 KEYS = ("relapse.scale_years", "active_disease.hazard_per_year", "after_relapse.multiplier")
 

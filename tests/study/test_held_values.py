@@ -21,10 +21,10 @@ from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
 from sim.study.compare import compare, settings
 from sim.study.drawn_tally import POSTERIOR_COLUMNS, over_draws
-from sim.study.draws import Draws, draws_from, write_posterior
+from sim.study.draws import Draws, draws_from
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
-from sim.study.posterior import Posterior
+from sim.study.posterior import Posterior, write_posterior
 from sim.study.sweep import Axis, grid, measure_points
 from sim.study.validate import Prediction, _tally, validate
 

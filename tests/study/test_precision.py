@@ -151,7 +151,7 @@ def test_a_wrong_request_is_one_message_and_leaves_nothing(
 def test_a_run_reaches_it_with_one_or_two_workers_or_resumed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from sim.study.store import ChunkStore
+    from sim.work.store import ChunkStore
 
     request = ("run", "chicago2006", *SMALL, "--precision", "0.8", "--endpoint", "overall_survival@5")
     assert command_line([*request, "--workers", "1", "--out", "one"]) == 0

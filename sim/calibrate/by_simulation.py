@@ -1,0 +1,81 @@
+"""The posterior by simulation alone: of virtual trials under the priors, those that report it all are kept.
+
+It needs no exact twin, so it holds where queues bind too, and it is a check of the posterior that does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.calibrate.importance import PriorProposal, Sample
+from sim.calibrate.published import Published
+from sim.calibrate.search import Free, Search, Tell, no_mass, warn_of_size
+from sim.calibrate.virtual_trials import POINTS, Points, WholeTrialsTask
+from sim.patient.luck import BLOCK
+from sim.scenario.schema import Scenario
+from sim.work.in_order import in_order
+from sim.work.store import ChunkStore
+from sim.work.workers import Workers
+
+_APART = 1 << 40  # numbers of points, so that no other search has the same luck
+
+
+def simulate_posterior(
+    scenario: Scenario,
+    trials: int,
+    seed: int,
+    workers: Workers,
+    store: ChunkStore | None = None,
+    tell: Tell | None = None,
+) -> tuple[Search, int]:
+    """Keep the virtual trials that report all that the trial reported.
+
+    A block of trials shares a parameter point, so draws are points, each with the weight of the trials kept
+    of it over those whose estimates are defined.
+
+    Parameters
+    ----------
+    trials
+        Virtual trials to simulate, rounded up to whole blocks.
+
+    Returns
+    -------
+    Search, int
+        Its sample's weights are 0 where no trial was kept; and how many trials were kept.
+
+    Raises
+    ------
+    RequestError
+        None was kept.
+    """
+    free, published = Free.of(scenario), Published.of(scenario)
+    count = -(-trials // BLOCK)
+    z = PriorProposal(len(free.keys)).draw(count, seed)
+    values = free.values(z)
+    tasks = [
+        (
+            0,
+            WholeTrialsTask(
+                Points(scenario, free.keys, values[at : at + POINTS], seed, _APART + at), published
+            ),
+        )
+        for at in range(0, count, POINTS)
+    ]
+
+    def advance(task: WholeTrialsTask) -> None:
+        if tell is not None:
+            tell(task.points.first - _APART + len(task.points.values), count)
+
+    parts = [result for _, result in in_order(workers, tasks, store, advance)]
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    alike, defined = found["alike"], np.maximum(found["defined"], 1)
+    kept = int(alike.sum())
+    if not kept:
+        raise no_mass(free, published, found["survival"], found["defined"])
+    weights = alike / defined
+    mean = float(weights.mean())
+    error = float(weights.std()) / mean / np.sqrt(count)
+    sample = Sample(z, weights / weights.sum(), (count,), float(np.log(mean)), error)
+    warn_of_size(sample)
+    none = np.full(count, np.nan)
+    return Search(free, published, sample, count * BLOCK, found["survival"], none, alike / BLOCK), kept

@@ -1,0 +1,303 @@
+"""A whole calibration: the point, the posterior, other ways to see the trial, and the checks of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from sim.calibrate.alternatives import Seen, check_alternatives, find_alternatives
+from sim.calibrate.by_simulation import simulate_posterior
+from sim.calibrate.coverage import POOL, Coverage, check_coverage
+from sim.calibrate.importance import FEWEST_POINTS
+from sim.calibrate.point import PointFit, solve_point
+from sim.calibrate.refusals import refuse_late_targets, refuse_untouched
+from sim.calibrate.search import Search, find_posterior
+from sim.outcomes.occupancy import is_limited
+from sim.scenario.endpoints import column
+from sim.scenario.load import Loaded
+from sim.scenario.priors import AS_IT_IS
+from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario
+from sim.scenario.values import get_value
+from sim.study.budget import (
+    DEFAULT_DRAW_REPLICATIONS,
+    DEFAULT_DRAWS,
+    DEFAULT_EFFECTIVE_SIZE,
+    DEFAULT_POINTS,
+    DEFAULT_SEED,
+    Budget,
+)
+from sim.study.drawn_tally import POSTERIOR_COLUMNS, AnyArm
+from sim.study.draws import Draws
+from sim.study.experiment import Experiment
+from sim.study.montecarlo import simulate
+from sim.study.posterior import Posterior, weighted_summary
+from sim.work.store import ChunkStore
+from sim.work.workers import Workers, workers_for
+
+_AT_POINT = 2048
+_ENOUGH_TASKS = 1000  # for all processors to be worth it
+
+Stores: TypeAlias = Callable[[str], ChunkStore | None]
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much it is in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to calibrate, and how carefully.
+
+    ``size`` is the effective sample size wanted, ``points`` the most points to look at; ``trials`` are
+    virtual trials for the posterior by simulation alone, ``coverage`` trials whose posteriors are checked; 0
+    leaves either out. ``posterior`` and ``alternatives`` say whether these are wanted.
+    """
+
+    seed: int = DEFAULT_SEED
+    size: int = DEFAULT_EFFECTIVE_SIZE
+    points: int = DEFAULT_POINTS
+    trials: int = 0
+    coverage: int = 0
+    posterior: bool = True
+    alternatives: bool = True
+    workers: int | None = None
+    cluster: str | None = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """All that decides about the results."""
+        return {name: value for name, value in asdict(self).items() if name not in ("workers", "cluster")}
+
+    def __post_init__(self) -> None:
+        if self.points < FEWEST_POINTS:
+            raise RequestError(
+                f"--points: {self.points} given; allowed: at least {FEWEST_POINTS}, or all rests on luck"
+            )
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the posterior tells.
+
+    Attributes
+    ----------
+    scenario
+        At the point solution; where a queue may bind, as it was given.
+    seen
+        The trial as it is, and then as every alternative sees it.
+    predictions, curves
+        Under draws of the posterior: the tables of ``endpoints.csv`` and ``curves.csv``.
+    repeats
+        What virtual trials report under these draws: ``draw``, ``replication`` and one column a target.
+    at_point
+        What they report at the point solution, one column a target.
+    alone, kept
+        The posterior by simulation alone, if asked for, and how many virtual trials it keeps.
+    coverage
+        Whether posteriors keep their word, if asked for.
+    """
+
+    scenario: Scenario
+    seen: tuple[Seen, ...]
+    predictions: pd.DataFrame
+    curves: pd.DataFrame
+    repeats: pd.DataFrame
+    at_point: pd.DataFrame
+    alone: Search | None = None
+    kept: int = 0
+    coverage: Coverage | None = None
+
+    @property
+    def main(self) -> Search:
+        """The search of the trial as it is."""
+        return self.seen[0].search
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a calibration found.
+
+    ``fit`` is None where a queue may bind, because only the exact twin can solve for the point; ``told`` if
+    no posterior was asked for.
+    """
+
+    scenario: Scenario
+    fit: PointFit | None
+    told: Told | None
+
+
+def draws_of(posterior: Posterior, scenario: Scenario, seed: int) -> Draws:
+    """Return equally weighted draws of a posterior, whose calibrated values are those of a scenario.
+
+    There are no more than its effective size is worth.
+    """
+    values = posterior.resampled(min(DEFAULT_DRAWS, max(2, int(posterior.effective_size))), seed)
+    point = tuple(float(get_value(scenario, key)) for key in posterior.keys)
+    return Draws(posterior.keys, point, tuple(map(tuple, values.tolist())))
+
+
+def calibrate(
+    loaded: Loaded,
+    plan: Plan,
+    stores: Stores = lambda _part: None,
+    progress: Progress | None = None,
+) -> Found:
+    """Solve for the point, find the posterior, and check it, as far as the plan goes.
+
+    Raises
+    ------
+    RequestError
+        The targets can't be met, do not identify the parameters, or contradict the priors.
+    """
+    _refuse_idle(loaded.scenario, plan)
+    try:
+        return _calibrate(loaded.scenario, plan, stores, progress)
+    except RequestError as error:
+        raise RequestError(f"{loaded.path.name}: {error}") from None
+
+
+def _refuse_idle(scenario: Scenario, plan: Plan) -> None:
+    """Refuse checks that there is nothing to check for."""
+    checks = [name for name, n in (("--simulation", plan.trials), ("--coverage", plan.coverage)) if n]
+    if checks and not plan.posterior:
+        why = "--point asks for none" if scenario.prior else "the scenario states no [[prior]]"
+        raise RequestError(
+            f"{', '.join(checks)}: there is no posterior to check: {why}; leave one of them out"
+        )
+    if plan.coverage and is_limited(scenario):
+        raise RequestError(
+            "--coverage: rests on the exact twin, which can't follow a queue, and clinic limits a place; "
+            'leave --coverage out, or write "unlimited"'
+        )
+
+
+def _calibrate(scenario: Scenario, plan: Plan, stores: Stores, progress: Progress | None) -> Found:
+    fit = None
+    refuse_late_targets(scenario)
+    if not is_limited(scenario):
+        fit = solve_point(scenario)
+        scenario = fit.scenario
+    elif not plan.trials or not plan.posterior:
+        raise RequestError(
+            "clinic.isolation_rooms or clinic.apheresis_slots is limited, so a queue may bind, and the exact "
+            "twin can't solve for the point: simulation alone can tell. Ask for it with --simulation 1000000 "
+            '(virtual trials), or write "unlimited"'
+        )
+    if not plan.posterior:
+        return Found(scenario, fit, None)
+    if plan.alternatives and fit is not None:
+        check_alternatives(scenario)
+    refuse_untouched(scenario, plan.seed)
+    work = _Work(scenario, plan, stores, progress)
+    return Found(scenario, fit, work.told(limited=fit is None))
+
+
+def with_own_limits(predictions: pd.DataFrame, search: Search) -> pd.DataFrame:
+    """Return predictions in which the trial's own estimates have the limits of all weighted draws.
+
+    The few draws that everything else is simulated under tell the same less exactly.
+    """
+    known = predictions.copy()
+    for key, survival in zip(search.published.keys, search.survival.T, strict=True):
+        found = weighted_summary(survival, search.sample.weights)
+        row = (known["endpoint"] == key[0]) & (known["time_years"] == key[1])
+        known.loc[row, list(POSTERIOR_COLUMNS)] = found["lower"], found["upper"]
+    return known
+
+
+class _Work:
+    """One posterior and all that hangs on it."""
+
+    def __init__(self, scenario: Scenario, plan: Plan, stores: Stores, progress: Progress | None) -> None:
+        self._scenario, self._plan, self._stores, self._progress = scenario, plan, stores, progress
+
+    def told(self, *, limited: bool) -> Told:
+        """Do it all; where places are limited, by simulation alone."""
+        plan, alone, kept, coverage = self._plan, None, 0, None
+        with workers_for(plan.workers, plan.cluster, _ENOUGH_TASKS) as workers:
+            if plan.trials:
+                alone, kept = self._alone(workers)
+            if limited and alone is not None:
+                seen: tuple[Seen, ...] = (Seen(AS_IT_IS, "as it is", self._scenario, alone),)
+                alone = None
+            else:
+                seen = tuple(self._posteriors(workers))
+            if plan.coverage and not limited:
+                tell = self._tell("coverage")
+                coverage = check_coverage(
+                    self._scenario,
+                    plan.coverage,
+                    plan.seed,
+                    workers,
+                    self._stores,
+                    tell,
+                    min(POOL, plan.points),
+                )
+        drawn = draws_of(seen[0].search.posterior, self._scenario, plan.seed)
+        posterior = self._simulated("predictions", DEFAULT_DRAW_REPLICATIONS, drawn)
+        point = self._simulated("point", _AT_POINT, None)
+        return Told(
+            self._scenario,
+            seen,
+            with_own_limits(posterior.endpoints(), seen[0].search),
+            posterior.curves(),
+            self._reported(posterior.rows(), "draw", "replication"),
+            self._reported(point.rows(), "replication"),
+            alone,
+            kept,
+            coverage,
+        )
+
+    def _tell(self, part: str) -> Callable[[int, int], None] | None:
+        progress = self._progress
+        return None if progress is None else lambda done, total: progress(part, done, total)
+
+    def _alone(self, workers: Workers) -> tuple[Search, int]:
+        plan, store = self._plan, self._stores("alone")
+        tell = self._tell("simulation alone")
+        return simulate_posterior(self._scenario, plan.trials, plan.seed, workers, store, tell)
+
+    def _posteriors(self, workers: Workers) -> Iterator[Seen]:
+        plan = self._plan
+        main = find_posterior(
+            self._scenario,
+            plan.seed,
+            workers,
+            wanted_size=plan.size,
+            most_points=plan.points,
+            store=self._stores("posterior"),
+            tell=self._tell("posterior"),
+        )
+        tell = self._tell("alternatives")
+        for seen in find_alternatives(self._scenario, main, plan.seed, workers, self._stores, tell):
+            yield seen
+            if not plan.alternatives:
+                return
+
+    def _simulated(self, part: str, replications: int, draws: Draws | None) -> AnyArm:
+        """Simulate the trial, at the point or under draws."""
+        plan = self._plan
+        budget = Budget(
+            replications, plan.seed, engine="arrays", workers=plan.workers, cluster=plan.cluster, draws=draws
+        )
+        experiment = Experiment((self._scenario,), plan.seed, "arrays")
+        (tally,) = simulate([experiment], budget, None, self._tell(part), self._stores(part))
+        return tally.arms[0]
+
+    def _reported(self, rows: pd.DataFrame, *address: str) -> pd.DataFrame:
+        """Return what trials report of the targets."""
+        keys = [(target.endpoint, target.time_years) for target in self._scenario.target]
+        names = [f"trial_{column(key)}" for key in keys]
+        return rows[[*address, *(name for name in names if name in rows)]]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A finished calibration: its folder, what was found, and the tables of its files by name."""
+
+    folder: Path
+    found: Found
+    tables: dict[str, pd.DataFrame]

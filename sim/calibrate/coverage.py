@@ -1,0 +1,236 @@
+"""Whether posteriors keep their word: simulation-based calibration.
+
+Parameters are drawn from the priors and a virtual trial under each; its posterior must then contain the
+parameters that made it as often as it says, and their ranks in it are uniform. Trials that could not have
+printed their estimates are drawn again, as the likelihood is that of a trial that could. Beside it stands,
+as a negative control, the likelihood that takes survival estimates for shares of all reinfused patients: it
+claims more than censored data tell, and must be seen to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from sim.calibrate.importance import PriorProposal
+from sim.calibrate.published import Published
+from sim.calibrate.search import Free, Tell
+from sim.calibrate.virtual_trials import POINTS, EstimatesTask, Points, PointsTask
+from sim.outcomes.first_reinfused import read_first_reinfused, read_not_reinfused
+from sim.patient.fates import Booleans
+from sim.patient.luck import BLOCK
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import label
+from sim.scenario.schema import Scenario
+from sim.study.designs import derived_seed
+from sim.study.estimates import clopper_pearson
+from sim.study.posterior import effective_size
+from sim.work.in_order import in_order
+from sim.work.store import ChunkStore
+from sim.work.task import Result
+from sim.work.workers import Workers
+
+POOL = 4096
+"""Points of the priors that all posteriors share; each trial weights them anew."""
+
+WANTED = 0.9
+"""Share of the intervals that should hold the truth."""
+
+_APART = 1 << 41  # numbers of points, so that no search has the luck of another
+_BINS = 10
+_FEW = 20.0  # effective draws below which a trial's rank means little
+
+
+@dataclass(frozen=True)
+class TrialTask(PointsTask):
+    """One virtual trial at each of some points: the first of a block whose estimates are all defined.
+
+    Its arrays: ``counts``, shape (points, 6), are treatment deaths, other deaths and withdrawals before
+    reinfusion, the reinfused, treatment deaths among them, and whether a trial was found; ``estimates`` have
+    one column each.
+    """
+
+    published: Published
+
+    def _point(self, number: int) -> Mapping[str, Floats]:
+        scenario, trial = self.points.scenario_at(number), self.published
+        tiles = self.points.histories(number, scenario, trial.enrolled)
+        read = read_first_reinfused(tiles, scenario, trial.keys, trial.enrolled, trial.enrolled)
+        left = read_not_reinfused(tiles, scenario, trial.enrolled)
+        first = int(np.argmax(read.defined))
+        counted = (
+            left.treatment_deaths, left.other_deaths, left.withdrawn, read.number, read.treatment_deaths,
+            read.defined,
+        )  # fmt: skip
+        return {
+            "counts": np.array([float(each[first]) for each in counted]),
+            "estimates": np.array([float(read.estimates[key][first]) for key in trial.keys]),
+        }
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What was found.
+
+    Attributes
+    ----------
+    ranks
+        One row a trial and quantity: ``trial, quantity, label, method, truth, rank`` (share of the posterior
+        below the truth), ``covered`` (by the 90% interval), ``effective_size``.
+    table
+        One row a quantity and method: share covered with its exact 95% interval, whether 90% lies in it, and
+        the p-value of a chi-squared test that ranks are uniform.
+    trials, left_out
+        Trials looked at, and those left out because too few points of the pool are alike.
+    """
+
+    ranks: pd.DataFrame
+    table: pd.DataFrame
+    trials: int
+    left_out: int
+
+
+def check_coverage(
+    scenario: Scenario,
+    trials: int,
+    seed: int,
+    workers: Workers,
+    stores: Callable[[str], ChunkStore | None],
+    tell: Tell | None = None,
+    pool: int = POOL,
+) -> Coverage:
+    """Draw parameters and trials from the priors, and look where they lie in the trials' posteriors.
+
+    Parameters
+    ----------
+    trials
+        Virtual trials with a posterior each.
+    pool
+        Points of the priors that all posteriors share.
+    """
+    free, published = Free.of(scenario), Published.of(scenario)
+    done = 0
+
+    def run(tasks: Sequence[PointsTask], store: ChunkStore | None) -> Result:
+        def advance(task: PointsTask) -> None:
+            nonlocal done
+            done += len(task.points.values)
+            if tell is not None:
+                tell(done, trials + pool)
+
+        numbered = [(0, task) for task in tasks]
+        parts = [result for _, result in in_order(workers, numbered, store, advance)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    prior = PriorProposal(len(free.keys))
+    truth = prior.draw(trials, derived_seed(seed, "truths"))
+    made = run([TrialTask(p, published) for p in _points(scenario, free, truth, seed, 0)], stores("trials"))
+    virtual = tuple(
+        _as_published(published, counts, estimates)
+        for counts, estimates in zip(made["counts"], made["estimates"], strict=True)
+    )
+    z = prior.draw(pool, seed)
+    points = _points(scenario, free, z, seed, trials)
+    found = run([EstimatesTask(p, virtual) for p in points], stores("pool"))
+    exact = [EstimatesTask(p, (published,)) for p in _points(scenario, free, truth, seed, trials + pool)]
+    survival = run(exact, stores("truths"))["survival"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = found["log_counts"] + np.log(found["alike"] / found["enough"])
+        log -= np.log(found["defined"] / BLOCK)[:, None]
+    methods = {"simulated": log, "binomial": found["log_counts"] + _binomial(found["survival"], virtual)}
+    quantities = (
+        _quantities(free, published, z, found["survival"]),
+        _quantities(free, published, truth, survival),
+    )
+    return _judged(methods, *quantities, made["counts"][:, -1] > 0)
+
+
+def _points(scenario: Scenario, free: Free, z: Floats, seed: int, first: int) -> list[Points]:
+    values = free.values(z)
+    return [
+        Points(scenario, free.keys, values[at : at + POINTS], seed, _APART + first + at)
+        for at in range(0, len(values), POINTS)
+    ]
+
+
+def _as_published(trial: Published, counts: Floats, estimates: Floats) -> Published:
+    treated, others, withdrawn, reinfused, after, _ = (int(count) for count in counts)
+    values = tuple(zip(trial.keys, estimates.tolist(), strict=True))
+    return replace(
+        trial, treatment_before=treated, others_before=others, withdrawn=withdrawn, reinfused=reinfused,
+        treatment_after=after, estimates=values,
+    )  # fmt: skip
+
+
+def _binomial(survival: Floats, trials: Sequence[Published]) -> Floats:
+    """Return the log-likelihood that takes estimates for shares of all reinfused, shape (points, trials)."""
+    total = np.zeros((len(survival), len(trials)))
+    for column, trial in enumerate(trials):
+        for row, (_, value) in enumerate(trial.estimates):
+            p = np.clip(survival[:, row], 1e-9, 1 - 1e-9)
+            alive = value * trial.reinfused
+            total[:, column] += special.xlogy(alive, p) + special.xlog1py(trial.reinfused - alive, -p)
+    return total
+
+
+def _quantities(free: Free, published: Published, z: Floats, survival: Floats) -> dict[str, Floats]:
+    """Return what is ranked: every parameter, and every survival figure."""
+    values = free.values(z)
+    found = {key: values[:, column] for column, key in enumerate(free.keys)}
+    found.update({label(key): survival[:, column] for column, key in enumerate(published.keys)})
+    return found
+
+
+def _judged(
+    methods: dict[str, Floats], pool: dict[str, Floats], truth: dict[str, Floats], made: Booleans
+) -> Coverage:
+    rows = []
+    left_out = 0
+    for trial in np.flatnonzero(made):
+        sizes = {}
+        for method, log in methods.items():
+            weights = _weights(log[:, trial])
+            sizes[method] = effective_size(weights) if weights.sum() > 0 else 0.0
+            if sizes["simulated"] < _FEW:
+                continue
+            for name, values in pool.items():
+                own = float(truth[name][trial])
+                rank = float(weights[values < own].sum() + 0.5 * weights[values == own].sum())
+                rows.append(
+                    {
+                        "trial": int(trial) + 1, "quantity": name, "method": method, "truth": own,
+                        "rank": rank, "covered": abs(rank - 0.5) <= WANTED / 2,
+                        "effective_size": sizes[method],
+                    }
+                )  # fmt: skip
+        left_out += sizes["simulated"] < _FEW
+    ranks = pd.DataFrame(rows)
+    return Coverage(ranks, _table(ranks), len(made), left_out + int((~made).sum()))
+
+
+def _weights(log: Floats) -> Floats:
+    largest = np.nanmax(np.where(np.isnan(log), -np.inf, log))
+    if not np.isfinite(largest):
+        return np.zeros(log.size)
+    weights = np.nan_to_num(np.exp(log - largest))
+    return np.asarray(weights / weights.sum())
+
+
+def _table(ranks: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for (method, quantity), own in ranks.groupby(["method", "quantity"], sort=False):
+        covered, n = int(own["covered"].sum()), len(own)
+        lower, upper = clopper_pearson(covered, n)
+        counts = np.histogram(own["rank"], bins=_BINS, range=(0.0, 1.0))[0]
+        rows.append(
+            {
+                "quantity": quantity, "method": method, "trials": n, "covered": covered / n, "lower": lower,
+                "upper": upper, "as_said": lower <= WANTED <= upper,
+                "uniform_p": float(stats.chisquare(counts).pvalue),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,442 @@
+"""A whole comparison: simulate, name the patients, write tables and figures, and say what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from sim.scenario.describe import show_rows
+from sim.scenario.load import Loaded, load
+from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario
+from sim.show.comparison_words import (
+    Averted,
+    averted_sentence,
+    changed_sentence,
+    held_at,
+    named_sentences,
+    number_needed,
+    own_values,
+    range_sentence,
+)
+from sim.show.figures.differences import differences_figure, pairs
+from sim.show.figures.swimmer import paired_swimmer_figure
+from sim.show.kit.axis import written
+from sim.show.kit.posterior_words import FIRST_DRAW
+from sim.show.kit.style import save
+from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
+from sim.study.compare import Compared, obstacles, warn_of_unpaired
+from sim.study.compare import compare as compare_scenarios
+from sim.study.estimates import Z95
+from sim.study.load import warn_of_scenarios
+from sim.study.montecarlo import Progress, warn_of_weak_figures
+from sim.study.named_patients import NamedPatients, name_patients
+from sim.study.pairing import FATES_CHANGED, Change
+from sim.study.request import posterior_record, precision_text, request_for
+from sim.study.run import FORMAT
+from sim.work.folder import MANIFEST, NewFolder, software, write_json
+
+_MOST_ROWS = 40
+_POINTS = "Differences of per cent are percentage points."
+_NOTE = (
+    f"{_POINTS} Their intervals are Monte Carlo error, which more "
+    "replications narrow; what is not known about the parameters is not in them."
+)
+_PAIRED_NOTE = (
+    "Variance reduction: how many times as many replications independent luck would need for the same error."
+)
+_UNPAIRED_NOTE = "Not the same patients: the intervals are those of independent runs."
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+_CHANGE_TEXTS = {
+    Change.LIVES: "lives instead",
+    Change.DIES: "dies instead",
+    Change.MOVES: "dies otherwise",
+    Change.ONLY_REFERENCE: "only here",
+    Change.ONLY_SCENARIO: "only here",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison: its folder, and the tables of its files.
+
+    Attributes
+    ----------
+    replications
+        How many were simulated.
+    reference, names
+        The reference, and what is compared with it; a name given twice is numbered.
+    comparison, ranges, averted, changed
+        ``comparison.csv``, ``range.csv``, ``deaths_averted.csv``, ``changed_fates.csv``.
+    named
+        ``named_patients.csv``: the patients of one trial whose fates differ.
+    held
+        By scenario, the values of the ranges at which all tables but ``ranges`` hold; empty without a range.
+    sentences
+        What was found, in words, by scenario.
+    draws
+        Under how many draws of a posterior, whose the intervals then are; None without one.
+    """
+
+    folder: Path
+    replications: int
+    reference: str
+    names: tuple[str, ...]
+    comparison: pd.DataFrame
+    ranges: pd.DataFrame
+    averted: pd.DataFrame
+    changed: pd.DataFrame
+    named: pd.DataFrame
+    held: Mapping[str, str]
+    sentences: Mapping[str, tuple[str, ...]]
+    draws: int | None = None
+
+
+def compare_study(
+    loaded: Sequence[Loaded],
+    budget: Budget,
+    trial: int = 1,
+    out: Path | None = None,
+    *,
+    force: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare scenarios into a folder with tables, manifest and figures.
+
+    Parameters
+    ----------
+    loaded
+        The reference first.
+    trial
+        Number of the virtual trial whose patients are named, from 1.
+
+    Raises
+    ------
+    RequestError
+        There is nothing to compare with, the trial is not among the replications, the budget is
+        impossible, or `out` may not be written.
+    """
+    if not 1 <= trial <= budget.replications:
+        raise RequestError(
+            f"--trial: {trial} given; allowed: one of the {budget.replications} replications, counted from 1"
+        )
+    names = _names(loaded)
+    scenarios = {name: each.scenario for name, each in zip(names, loaded, strict=True)}
+    reference, others = (names[0], scenarios[names[0]]), {name: scenarios[name] for name in names[1:]}
+    held = _held(loaded, names, budget)
+    request = request_for("compare", loaded, budget, trial=trial)
+    new = NewFolder(out, f"{loaded[0].name}-compare", request, force=force, resume=resume)
+    if new.complete:
+        raise RequestError(
+            f"--resume: {new.path} holds this comparison, finished; look into its files, or make it again "
+            "with --force instead of --resume"
+        )
+    with new as folder:
+        found = compare_scenarios(reference, others, budget, progress, folder.store("compare"), held)
+        named = _named(scenarios, names, budget, trial, held)
+        free = None if budget.draws is None else {
+            name: budget.draws.replaced(scenarios[name], held[name]) for name in names
+        }  # fmt: skip
+        at = {
+            name: own_values({each: scenarios[each] for each in (names[0], name)}, free) for name in names[1:]
+        }
+        done = _comparison(found, named, names, at, budget, folder.path)
+        _write(done, folder.path)
+        write_json(folder.path / MANIFEST, _manifest(loaded, names, budget, trial, found))
+        _draw(done, named, scenarios, folder.path)
+        _warn(reference, others, done, budget)
+        if budget.draws is not None:
+            for each in loaded:
+                budget.draws.warn_of_held(each)
+    return replace(done, folder=folder.path)
+
+
+def _held(loaded: Sequence[Loaded], names: Sequence[str], budget: Budget) -> dict[str, tuple[str, ...]]:
+    """Return what draws of a posterior must not replace in each scenario; they must be about all of them."""
+    if budget.draws is None:
+        return {}
+    for each in loaded:
+        budget.draws.require(each)
+    return {name: budget.draws.held_in(each) for name, each in zip(names, loaded, strict=True)}
+
+
+def _named(
+    scenarios: Mapping[str, Scenario],
+    names: Sequence[str],
+    budget: Budget,
+    trial: int,
+    held: Mapping[str, Sequence[str]],
+) -> dict[str, NamedPatients]:
+    """Name the patients of one trial as it was simulated: under draws of a posterior, under the first."""
+    played = {name: _first_drawn(each, budget, held.get(name, ())) for name, each in scenarios.items()}
+    return {
+        name: name_patients(played[names[0]], played[name], trial, budget.seed)
+        for name in names[1:]
+        if not obstacles(scenarios[names[0]], scenarios[name])
+    }
+
+
+def _first_drawn(scenario: Scenario, budget: Budget, held: Sequence[str]) -> Scenario:
+    return scenario if budget.draws is None else budget.draws.first(scenario, held)
+
+
+def compare(
+    reference: str | Loaded,
+    *others: str | Loaded,
+    replications: int = DEFAULT_REPLICATIONS,
+    seed: int = DEFAULT_SEED,
+    trial: int = 1,
+    out: str | Path | None = None,
+    force: bool = False,
+) -> Comparison:
+    """Compare scenarios by name, path or as loaded; see `compare_study`, which the command line calls."""
+    loaded = [load(each) if isinstance(each, str) else each for each in (reference, *others)]
+    return compare_study(
+        loaded, Budget(replications, seed), trial, None if out is None else Path(out), force=force
+    )
+
+
+def _names(loaded: Sequence[Loaded]) -> tuple[str, ...]:
+    """Return the scenarios' names; the second of one name is numbered, so that rows can be told apart."""
+    names: list[str] = []
+    for each in loaded:
+        name, number = each.name, 1
+        while name in names:
+            number += 1
+            name = f"{each.name} ({number})"
+        names.append(name)
+    return tuple(names)
+
+
+def _comparison(
+    found: Compared,
+    named: Mapping[str, NamedPatients],
+    names: tuple[str, ...],
+    held: Mapping[str, str],
+    budget: Budget,
+    folder: Path,
+) -> Comparison:
+    """Add to the tables what they say in words."""
+    averted, drawn = found.averted.copy(), budget.draws is not None
+    averted["number_needed"] = [number_needed(Averted.of(row)) for row in averted.to_dict("records")]
+    tables = [each.table.assign(scenario=name) for name, each in named.items()]
+    listed = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["scenario"])
+    listed.insert(0, "scenario", listed.pop("scenario"))
+    sentences = {}
+    for name in names[1:]:
+        over = averted[(averted["scenario"] == name) & (averted["key"] != "")]
+        said = [range_sentence(rows, names[0], name) for _, rows in over.groupby("key", sort=False)]
+        as_it_is = averted_sentence(_main_averted(averted, name, drawn=drawn), names[0], name)
+        said.append(held_at(as_it_is, held[name]))
+        if name in named:
+            said += named_sentences(named[name], found.first_decided.get(name), names[0], name, drawn=drawn)
+            own = found.changed[(found.changed["scenario"] == name) & (found.changed["key"] == "")]
+            said.append(changed_sentence(own, names[0], name))
+        sentences[name] = tuple(filter(None, said))
+    return Comparison(
+        folder,
+        found.replications,
+        names[0],
+        names[1:],
+        found.comparison,
+        found.ranges,
+        averted,
+        found.changed,
+        listed,
+        held,
+        sentences,
+        None if budget.draws is None else len(budget.draws.values),
+    )
+
+
+def _main_averted(averted: pd.DataFrame, name: str, *, drawn: bool) -> Averted:
+    """Return the deaths averted by a scenario as it is, without its ranges."""
+    (row,) = averted[(averted["scenario"] == name) & (averted["key"] == "")].to_dict("records")
+    return Averted.of(row, drawn=drawn)
+
+
+def _write(done: Comparison, folder: Path) -> None:
+    """Write the tables; a range, or names, only where there are any."""
+    tables = {
+        "comparison": done.comparison,
+        "deaths_averted": done.averted,
+        "range": done.ranges if len(done.ranges) else None,
+        "changed_fates": done.changed if len(done.changed) else None,
+        "named_patients": done.named if len(done.changed) else None,
+    }
+    for name, table in tables.items():
+        if table is not None:
+            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def _draw(
+    done: Comparison, named: Mapping[str, NamedPatients], scenarios: Mapping[str, Scenario], folder: Path
+) -> None:
+    """Draw differences and swimmers; with several scenarios the files carry their names."""
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
+    for name in done.names:
+        ending = (
+            "" if len(done.names) == 1 else f"_{name.replace(' ', '_').replace('(', '').replace(')', '')}"
+        )
+        finding = done.sentences[name][0].partition(";")[0].removesuffix(".")
+        said = dict.fromkeys(scenarios[each].caution for each in (done.reference, name))
+        cautions = [*filter(None, said)]
+        both = (done.reference, name)
+        of_one = [FIRST_DRAW, *cautions] if done.draws else cautions
+        figure = differences_figure(
+            done.comparison, done.ranges, both, finding, cautions, held=done.held[name], draws=done.draws
+        )
+        save(figure, figures, f"differences{ending}")
+        shown = _swimmers(named[name]) if name in named else []
+        if shown:
+            table = named[name].table
+            until = float(table.loc[table["change"].isin([*FATES_CHANGED]), "shared_days"].max())
+            first, second = named[name].histories
+            figure = paired_swimmer_figure(first, second, 0, both, shown, until, notes=of_one)
+            save(figure, figures, f"swimmer{ending}")
+
+
+def _swimmers(named: NamedPatients) -> list[int]:
+    """Return whose fate changes, by number from 0: first who lives or dies instead."""
+    return [number - 1 for change in FATES_CHANGED for number in named.of(change)]
+
+
+def _manifest(
+    loaded: Sequence[Loaded], names: Sequence[str], budget: Budget, trial: int, found: Compared
+) -> dict[str, Any]:
+    scenarios = [
+        {
+            "scenario": name,
+            "chain": list(each.chain),
+            "scenario_hash": each.scenario_hash,
+            "unpaired_because": obstacles(loaded[0].scenario, each.scenario),
+            "result_hash": found.result_hashes[name],
+            **(budget.draws.record_of(each) if budget.draws else {}),
+            "resolved": each.as_dict(),
+            "parameters": show_rows(each),
+        }
+        for name, each in zip(names, loaded, strict=True)
+    ]
+    return {
+        "format": FORMAT,
+        "command": "compare",
+        "reference": names[0],
+        "trial": trial,
+        "seed": budget.seed,
+        "replications": found.replications,
+        "precision": precision_text(budget),
+        **(posterior_record(budget) if budget.draws else {}),
+        "engine": budget.engine,
+        "software": software(),
+        "scenarios": scenarios,
+    }
+
+
+def _warn(
+    reference: tuple[str, Scenario], others: Mapping[str, Scenario], done: Comparison, budget: Budget
+) -> None:
+    # Of what single trials can't report nothing is shown here: only too few replications are warned of.
+    warn_of_weak_figures(done.comparison.head(0), budget.total)
+    warn_of_scenarios([reference[1], *others.values()], budget.seed)
+    warn_of_unpaired(reference, others)
+
+
+def _table(*headings: str) -> Table:
+    """Start a table of which no cell is ever cut short."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left", overflow="fold")
+    return table
+
+
+def differences_table(done: Comparison, name: str) -> Table:
+    """Return the main endpoints of a scenario beside those of the reference."""
+    difference = f"difference\n({'95% posterior' if done.draws else f'95% Monte{_NO_BREAK}Carlo'})"
+    table = _table("", done.reference, name, difference, "variance\nreduction")
+    for pair in pairs(done.comparison, done.reference, name):
+        reduction = pair.variance_reduction
+        table.add_row(
+            pair.scenario.label,
+            pair.reference.simulated_text,
+            pair.scenario.simulated_text,
+            pair.text,
+            f"{reduction:.3g}" if reduction == reduction else "",
+        )
+    paired = (done.changed["scenario"] == name).any()
+    notes = [_posterior_note(done, name) if done.draws else _NOTE, _PAIRED_NOTE if paired else _UNPAIRED_NOTE]
+    if done.held[name]:
+        notes.append(f"All here holds with {done.held[name]}: read it over the range, below.")
+    table.caption, table.caption_justify = Text("\n".join(["", *notes])), "left"
+    return table
+
+
+def _posterior_note(done: Comparison, name: str) -> str:
+    """Say what the intervals of differences under draws are, and how large their Monte Carlo error is."""
+    shown = pairs(done.comparison, done.reference, name)
+    errors = [Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share"]
+    most = max((error for error in errors if error == error), default=0.0)
+    return (
+        f"{_POINTS} They are means over {done.draws:,} draws of the posterior. Their intervals are the "
+        "posterior's 95%: what the calibrated trial leaves open about the parameters, which only more "
+        f"evidence narrows. Their Monte Carlo error (95%) is at most {100 * most:.2g} points."
+    )
+
+
+def range_tables(done: Comparison, name: str) -> list[tuple[str, Table]]:
+    """Return a title and a table for each range over which a scenario's comparison is shown."""
+    own = done.averted[(done.averted["scenario"] == name) & (done.averted["key"] != "")]
+    found = []
+    for (varied, key), rows in own.groupby(["varied", "key"], sort=False):
+        where = "both" if varied == "both" else str(varied)
+        kind = " (95% posterior)" if done.draws else ""
+        table = _table(
+            str(key),
+            f"treatment-related mortality,\ndifference{kind}",
+            f"deaths averted\nper 100 enrolled{kind}",
+            "",
+        )
+        for row in rows.to_dict("records"):
+            at = done.ranges[(done.ranges["key"] == key) & (done.ranges["value"] == row["value"])]
+            both = pd.concat([done.comparison[done.comparison["scenario"] == done.reference], at])
+            (mortality,) = (
+                pair.text
+                for pair in pairs(both, done.reference, name)
+                if pair.scenario.endpoint.name == "treatment_related_mortality"
+            )
+            averted = Averted.of(row)
+            table.add_row(written(row["value"]), mortality, averted.text, number_needed(averted))
+        found.append((f"{name} less {done.reference}, over the range of {where}", table))
+    return found
+
+
+def named_table(done: Comparison, name: str) -> Table | None:
+    """Return the patients of one trial whose fates differ, None where there are none."""
+    rows = done.named[done.named["scenario"] == name]
+    if rows.empty:
+        return None
+    table = _table("patient", "age, sex", done.reference, name, "")
+    for row in rows.head(_MOST_ROWS).to_dict("records"):
+        change = Change(row["change"])
+        deaths = (
+            (row["reference_death_days"], row["reference_death_cause"], Change.ONLY_SCENARIO),
+            (row["death_days"], row["death_cause"], Change.ONLY_REFERENCE),
+        )
+        fates = ["" if change == absent else _fate(day, cause) for day, cause, absent in deaths]
+        who = f"{row['age_years']:.0f}, {'woman' if row['female'] else 'man'}"
+        table.add_row(str(row["patient"]), who, *fates, _CHANGE_TEXTS[change])
+    if len(rows) > _MOST_ROWS:
+        table.add_row("…", f"{len(rows) - _MOST_ROWS} more", "", "", "named_patients.csv")
+    return table
+
+
+def _fate(day: float, cause: str) -> str:
+    return f"dies of {cause}, day {day:.0f}" if day == day else "lives"

@@ -1,0 +1,1 @@
+"""One file a shape; each draws from tables."""

@@ -1,0 +1,155 @@
+"""Other ways to see the trial: how probable its figures make each, and how far each moves the answers."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sim.scenario.priors import AS_IT_IS
+from sim.scenario.schema import Scenario
+from sim.show.figures.posterior_checks import ANSWERS
+from sim.show.kit.style import (
+    BLUE,
+    GREY,
+    INK,
+    NOTE_SIZE,
+    RULE,
+    TEXT_SIZE,
+    Sheet,
+    percent_axis,
+    sheet,
+    styled,
+    wrap,
+)
+from sim.study.estimates import Z95
+
+_NAMES, _WEIGHTS, _ROW, _HEAD, _AXIS, _GAP, _PANEL = 2.5, 1.55, 0.5, 0.62, 0.55, 0.16, 1.02
+_LITTLE = 0.5  # posterior SDs: what moves an answer less is within what the trial leaves open
+_JOINED = "\N{NO-BREAK SPACE}"
+_MINUS = "\N{MINUS SIGN}"
+
+
+@styled
+def alternatives_figure(weights: pd.DataFrame, moved: pd.DataFrame, scenario: Scenario) -> Figure:
+    """Draw posterior weights of all ways to see the trial, and by how much each moves every answer.
+
+    Parameters
+    ----------
+    weights, moved
+        The columns of ``alternatives.csv`` and ``moved.csv``.
+    """
+    names = list(dict.fromkeys(moved["answer"]))
+    labels = moved.drop_duplicates("answer").set_index("answer")["label"]
+    rows = list(weights["name"])
+    height = _HEAD + _ROW * len(rows) + _AXIS
+    width = 0.44 + _NAMES + _WEIGHTS + 0.3 + len(names) * (_PANEL + _GAP)
+    page = sheet(
+        _finding(weights, moved),
+        [
+            scenario.title,
+            "Left: posterior probability of each way to see the trial, all being as likely beforehand "
+            "(line). Right: how far the posterior mean of each answer moves, in posterior SDs of the "
+            "trial as it is; above each dot the mean itself.",
+        ],
+        ["Bars: 95% Monte Carlo error. A move of less than an SD lies within what the trial leaves open "
+         "anyway."],
+        width, height,
+    )  # fmt: skip
+    words = page.axes(0.22, _AXIS, _NAMES, _ROW * len(rows))
+    words.set_axis_off()
+    words.set_xlim(0, _NAMES)
+    words.set_ylim(len(rows) - 0.5, -0.5)
+    for place, title in enumerate(weights["title"]):
+        lines = wrap(str(title), TEXT_SIZE, _NAMES - 0.15)
+        weight = "bold" if weights["name"].iloc[place] == AS_IT_IS else "normal"
+        words.text(
+            0, place, "\n".join(lines[:2]), va="center", size=TEXT_SIZE, weight=weight, linespacing=1.15
+        )
+    axis = page.axes(0.22 + _NAMES, _AXIS, _WEIGHTS, _ROW * len(rows))
+    _draw_weights(axis, weights)
+    _head(page, 0.22 + _NAMES, "posterior weight", _WEIGHTS)
+    reach = 1.12 * max(1.0, float((moved["moved_sd"].abs() + Z95 * moved["moved_mc_se"] / moved["sd"]).max()))
+    for number, name in enumerate(names):
+        left = 0.22 + _NAMES + _WEIGHTS + 0.3 + number * (_PANEL + _GAP)
+        axis = page.axes(left, _AXIS, _PANEL, _ROW * len(rows))
+        _draw_moved(axis, moved[moved["answer"] == name].set_index("name"), rows, reach)
+        _head(page, left, ANSWERS.get(name, str(labels[name])).replace(" y", f"{_JOINED}y"), _PANEL)
+        if number == len(names) // 2:
+            axis.set_xlabel("moved by, posterior SDs", size=TEXT_SIZE)
+    return page.figure
+
+
+def _head(page: Sheet, left: float, text: str, room: float) -> None:
+    """Write a column's name above it."""
+    head = page.axes(left, page.height - _HEAD + 0.05, room, _HEAD - 0.1)
+    head.set_axis_off()
+    lines = wrap(text, NOTE_SIZE, room)
+    head.text(0, 0, "\n".join(lines), color=GREY, size=NOTE_SIZE, va="bottom", linespacing=1.2)
+
+
+def _rows(axis: Axes, count: int) -> None:
+    axis.set_ylim(count - 0.5, -0.5)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x")
+    for place in range(1, count):
+        axis.axhline(place - 0.5, color=RULE, lw=0.6)
+
+
+def _draw_weights(axis: Axes, weights: pd.DataFrame) -> None:
+    _rows(axis, len(weights))
+    axis.axvline(float(weights["prior_weight"].iloc[0]), color=INK, lw=1.2, ls=(0, (4, 2)))
+    for place, row in enumerate(weights.to_dict("records")):
+        share, error = row["posterior_weight"], Z95 * row["mc_se"]
+        axis.barh(place, share, 0.34, color="#bccbdc")
+        axis.plot((share - error, share + error), (place, place), color=BLUE, lw=2.4)
+        axis.plot(share, place, marker="o", ms=5.5, mfc=BLUE, mec="white", zorder=3)
+    axis.set_xlim(0, 1.15 * float((weights["posterior_weight"] + Z95 * weights["mc_se"]).max()))
+    axis.xaxis.set_major_locator(MaxNLocator(3))
+    percent_axis(axis, "x")
+
+
+def _draw_moved(axis: Axes, moved: pd.DataFrame, rows: list[str], reach: float) -> None:
+    """Draw how far one answer moves under every way to see the trial."""
+    _rows(axis, len(rows))
+    axis.axvline(0, color=GREY, lw=0.8)
+    for place, name in enumerate(rows):
+        row = moved.loc[name]
+        x, error = float(row["moved_sd"]), Z95 * float(row["moved_mc_se"]) / float(moved["sd"].iloc[0])
+        axis.plot((x - error, x + error), (place + 0.1, place + 0.1), color=BLUE, lw=2)
+        own = name == AS_IT_IS
+        axis.plot(
+            x,
+            place + 0.1,
+            marker="D" if own else "o",
+            ms=5.5,
+            mfc=INK if own else BLUE,
+            mec="white",
+            zorder=3,
+        )
+        share = row["kind"] != "hazard"
+        text = f"{100 * row['mean']:.0f}%" if share else f"{row['mean']:.3f}"
+        over = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        axis.text(x, place - 0.2, text, ha="center", va="center", size=NOTE_SIZE, bbox=over)
+    axis.set_xlim(-reach, reach)
+    axis.xaxis.set_major_locator(MaxNLocator(3, symmetric=True))
+
+
+def _finding(weights: pd.DataFrame, moved: pd.DataFrame) -> str:
+    """Say whether the figures rule a way to see the trial out, and how far an answer moves at most."""
+    low, high = weights["posterior_weight"].min(), weights["posterior_weight"].max()
+    least = weights.loc[weights["posterior_weight"].idxmin()]
+    others = moved[moved["name"] != AS_IT_IS]
+    most = others.loc[others["moved_sd"].abs().idxmax()]
+    name = ANSWERS.get(str(most["answer"]), str(most["label"]))
+    text = f"{most['moved_sd']:+.1f}".replace("-", _MINUS)
+    if abs(most["moved_sd"]) < _LITTLE:
+        move = f"no answer moves by more than {abs(most['moved_sd']):.1f} SD"
+    else:
+        move = f"farthest moved: {name[0].lower()}{name[1:]}, {text} SD"
+    if low < 0.05 / len(weights):
+        return f"The figures speak against \u201c{least['title']}\u201d; {move}"
+    ways = f"none of {len(weights)} ways to see the trial out (weights {low:.0%} to {high:.0%})"
+    return f"The figures rule {ways}; {move}"

@@ -1,0 +1,252 @@
+"""The difference of each main endpoint between a scenario and the reference, as a forest plot."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sim.scenario.endpoints import Key
+from sim.show.kit.axis import written
+from sim.show.kit.formats import Row, format_difference
+from sim.show.kit.style import (
+    BLUE,
+    GREY,
+    NOTE_SIZE,
+    RULE,
+    TEXT_SIZE,
+    Sheet,
+    empty_figure,
+    sheet,
+    styled,
+    wrap,
+)
+from sim.study.compare import DIFFERENCE_ERROR, IDENTICAL
+from sim.study.estimates import Z95
+
+MAIN_ENDPOINTS = (
+    "treatment_related_mortality",
+    "transplant_related_mortality",
+    "pre_transplant_mortality",
+    "overall_survival",
+    "disease_free_survival",
+    "overall_survival_enrolled",
+    "disease_free_survival_enrolled",
+    "restricted_mean_survival_enrolled",
+    "infections_per_patient",
+    "length_of_stay_days",
+    "room_wait_days",
+    "room_occupancy",
+)
+"""What a comparison shows of its table, each at the latest time at which it is read."""
+
+_ROW, _AXIS, _HEAD = 0.4, 0.45, 0.34
+_NAMES, _VALUE, _FOREST, _TEXT = 3.0, 1.05, 3.1, 1.85
+_RANGE = "#bccbdc"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One endpoint of the reference and of the scenario, and their difference; not a number where blank."""
+
+    reference: Row
+    scenario: Row
+    value: float
+    lower: float
+    upper: float
+    variance_reduction: float
+    error: float
+    """Standard error of the difference, where its limits are a posterior's; else not a number."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether the endpoint is the same in every replication."""
+        return self.scenario.note.split("; ")[-1] == IDENTICAL
+
+    @property
+    def _half_width(self) -> float:
+        """Half of the interval, or of that of Monte Carlo error where a posterior leaves less open."""
+        error = 0.0 if math.isnan(self.error) else Z95 * self.error
+        return max((self.upper - self.lower) / 2, error)
+
+    @property
+    def text(self) -> str:
+        """The difference with its interval; why there is none where there is none."""
+        if math.isnan(self.value):
+            return self.scenario.note.replace("_", " ")
+        if self.identical:
+            return "0, in every trial"
+        half, endpoint = self._half_width, self.scenario.endpoint
+        value, *limits = (format_difference(endpoint, v, half) for v in (self.value, self.lower, self.upper))
+        return value if math.isnan(half) else f"{value} ({limits[0]} to {limits[1]})"
+
+
+def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[Pair]:
+    """Return the main endpoints of one scenario that have a figure in it or in the reference.
+
+    Parameters
+    ----------
+    comparison
+        The columns of ``comparison.csv``.
+    """
+    own, base = (_by_key(comparison[comparison["scenario"] == each]) for each in (name, reference))
+    last = {key[0]: key for key in own if key in base}
+    chosen = [last[endpoint] for endpoint in MAIN_ENDPOINTS if endpoint in last]
+    found = []
+    for key in chosen:
+        fields = own[key]
+        one, other = Row(base[key]), Row(fields)
+        if not (math.isnan(one.estimate) and math.isnan(other.estimate)):
+            lower, upper = float(fields.difference_lower), float(fields.difference_upper)
+            reduction = float(fields.variance_reduction)
+            error = float(getattr(fields, DIFFERENCE_ERROR, math.nan))
+            found.append(Pair(one, other, float(fields.difference), lower, upper, reduction, error))
+    return found
+
+
+def _by_key(table: pd.DataFrame) -> dict[Key, Any]:
+    read = table.itertuples(index=False)
+    return {
+        (str(fields.endpoint), None if math.isnan(fields.time_years) else float(fields.time_years)): fields
+        for fields in read
+    }
+
+
+@styled
+def differences_figure(
+    comparison: pd.DataFrame,
+    ranges: pd.DataFrame,
+    names: tuple[str, str],
+    finding: str,
+    remarks: Sequence[str] = (),
+    held: str = "",
+    draws: int | None = None,
+) -> Figure:
+    """Draw the difference of each main share of patients, with its interval and over the ranges.
+
+    Parameters
+    ----------
+    comparison, ranges
+        The columns of ``comparison.csv`` and ``range.csv``.
+    names
+        Of the reference and of the scenario.
+    finding
+        The title.
+    remarks
+        Paragraphs below, such as cautions.
+    held
+        The values of the ranges at which all but the pale bars hold.
+    draws
+        Under how many draws of a posterior, whose the intervals then are.
+    """
+    reference, name = names
+    found = pairs(comparison, reference, name)
+    shown = [pair for pair in found if pair.scenario.endpoint.kind == "share" and not math.isnan(pair.value)]
+    rest = _notes([pair for pair in found if pair not in shown])
+    over = ranges[ranges["scenario"] == name]
+    if not shown:
+        return empty_figure("No share of patients can be compared", f"{name} and {reference}", *rest)
+    width = 0.44 + _NAMES + 2 * _VALUE + _FOREST + _TEXT
+    height = _HEAD + _ROW * len(shown) + _AXIS
+    page = sheet(finding, _lines(names, over, held, draws), [*rest, *remarks], width, height)
+    _draw(page, shown, names, over)
+    return page.figure
+
+
+def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | None) -> list[str]:
+    lines = [
+        f"{names[1]} less {names[0]}, in percentage points. Lines: 95% Monte Carlo interval, which more "
+        "replications would narrow; what is not known about the parameters is not in it."
+    ]
+    if draws:
+        lines = [
+            f"{names[1]} less {names[0]}, in percentage points: the mean over {draws:,} draws of the "
+            "posterior. Lines: the posterior's 95%, what the calibrated trial leaves open about the "
+            "parameters, which only more evidence narrows."
+        ]
+    for (varied, key), table in over.groupby(["varied", "key"], sort=False):
+        values = ", ".join(written(value) for value in table["value"].unique())
+        where = "both" if varied == "both" else f"{varied}"
+        lines.append(f"Pale bars: the difference where {key} of {where} is {values}.")
+    return [*lines, f"All else: with {held}."] if held else lines
+
+
+def _notes(rest: Sequence[Pair]) -> list[str]:
+    """Write the pairs that have no place on an axis of percentage points, and those without a difference."""
+    notes, missing = [], defaultdict(list)
+    for pair in rest:
+        label = pair.scenario.label
+        if math.isnan(pair.value):
+            missing[pair.text].append(label)
+        else:
+            both = f"{pair.reference.simulated_text} and {pair.scenario.simulated_text}"
+            notes.append(f"{label}: {both}, difference {pair.text}.")
+    return notes + [f"Not compared ({why}): {'; '.join(labels)}." for why, labels in missing.items()]
+
+
+def _draw(page: Sheet, shown: Sequence[Pair], names: tuple[str, str], over: pd.DataFrame) -> None:
+    height = _ROW * len(shown)
+    words = page.axes(0.22, _AXIS, _NAMES + 2 * _VALUE, height)
+    forest = page.axes(0.22 + _NAMES + 2 * _VALUE, _AXIS, _FOREST, height)
+    texts = page.axes(0.22 + _NAMES + 2 * _VALUE + _FOREST, _AXIS, _TEXT, height)
+    for axis, across in ((words, _NAMES + 2 * _VALUE), (texts, _TEXT)):
+        axis.set_axis_off()
+        axis.set_xlim(0, across)
+    for axis in (words, forest, texts):
+        axis.set_ylim(len(shown) - 0.5, -0.5)
+    spans = _spans(over)
+    for y, pair in enumerate(shown):
+        _draw_row(words, forest, texts, pair, y, spans.get(pair.scenario.key))
+        if y:
+            for axis in (words, forest, texts):
+                axis.axhline(y - 0.5, color=RULE, lw=0.6)
+    forest.axvline(0, color=GREY, lw=0.8)
+    forest.set_yticks([])
+    forest.spines["left"].set_visible(False)
+    forest.grid(axis="x")
+    forest.margins(x=0.08)
+    forest.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    forest.xaxis.set_major_formatter(_signed_points)
+    forest.set_xlabel("difference, percentage points", color=GREY, size=NOTE_SIZE)
+    head = page.axes(0.22, _AXIS + height, page.width - 0.44, _HEAD)
+    head.set_axis_off()
+    head.set_xlim(0, page.width - 0.44)
+    for place, name in enumerate(names):
+        text = "\n".join(wrap(name, NOTE_SIZE, _VALUE - 0.1)[:2])
+        head.text(_NAMES + place * _VALUE, 0.1, text, color=GREY, size=NOTE_SIZE, va="bottom")
+
+
+def _draw_row(
+    words: Axes, forest: Axes, texts: Axes, pair: Pair, y: int, span: tuple[float, float] | None
+) -> None:
+    words.text(0, y, pair.scenario.label, va="center", weight="bold", size=TEXT_SIZE)
+    for place, row in enumerate((pair.reference, pair.scenario)):
+        words.text(_NAMES + place * _VALUE, y, row.simulated_text, va="center")
+    if span is not None:
+        forest.barh(y, span[1] - span[0], 0.5, span[0], color=_RANGE)
+    if not math.isnan(pair.lower):
+        forest.plot((pair.lower, pair.upper), (y, y), color=BLUE, lw=2.4)
+    forest.plot(pair.value, y, marker="o", ms=6.5, mfc=BLUE, mec="white", zorder=4)
+    texts.text(0.15, y, pair.text, va="center", size=NOTE_SIZE + 0.5)
+
+
+def _spans(over: pd.DataFrame) -> dict[Key, tuple[float, float]]:
+    """Return, for each endpoint, the smallest and the largest difference over the ranges."""
+    found: dict[Key, tuple[float, float]] = {}
+    for fields in over[over["difference"].notna()].itertuples(index=False):
+        key = (str(fields.endpoint), None if math.isnan(fields.time_years) else float(fields.time_years))
+        low, high = found.get(key, (math.inf, -math.inf))
+        found[key] = (min(low, fields.difference), max(high, fields.difference))
+    return found
+
+
+def _signed_points(difference: float, _: float) -> str:
+    points = round(100 * difference, 6)
+    return f"{points:+g}".replace("-", "\N{MINUS SIGN}") if points else "0"

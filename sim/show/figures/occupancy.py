@@ -1,0 +1,158 @@
+"""Rooms and apheresis slots in use, and who queues for them, over the life of a clinic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, Step
+from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
+from sim.show.kit.formats import format_share
+from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, sheet, styled
+
+_WIDTH, _LEFT, _RIGHT = 7.8, 0.72, 0.3
+_KEY, _FOOT, _GAP = 0.3, 0.5, 0.42
+_WARM_UP = "#ececef"
+_SMOOTHED = 9
+"""Days read whose median is drawn as the range."""
+_PANELS = {
+    "rooms_in_use": ("Isolation rooms in use, cleaning included", 1.45, BLUE),
+    "room_queue": ("Patients queueing for a room", 1.45, ORANGE),
+    "slots_in_use": ("Apheresis slots in use", 0.95, BLUE),
+    "slot_queue": ("Patients queueing for apheresis", 0.95, ORANGE),
+}
+
+
+@styled
+def occupancy_figure(occupancy: Occupancy, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
+    """Draw what is limited, over time: mean, range over virtual clinics, and one clinic's own course.
+
+    Parameters
+    ----------
+    occupancy : Occupancy
+        The counts of all replications.
+    scenario : Scenario
+        Its capacities are drawn, and its warm-up is shaded.
+    notes : sequence of str
+        Further paragraphs at the bottom.
+    """
+    capacities = _capacities(scenario)
+    shown = {name: panel for name, panel in _PANELS.items() if name in capacities}
+    if not shown:
+        return empty_figure("Nobody queues: rooms and slots are unlimited", scenario.title)
+    height = _KEY + sum(tall for _, tall, _ in shown.values()) + _GAP * len(shown) + _FOOT - 0.1
+    table = occupancy.table()
+    opened = scenario.arrivals.warm_up_days if isinstance(scenario.arrivals, PoissonArrivals) else 0.0
+    page = sheet(
+        _finding(occupancy, capacities),
+        [scenario.title],
+        [*_notes(occupancy, opened, capacities), *notes],
+        _WIDTH,
+        height,
+    )
+    bottom = height - _KEY
+    for name, (heading, tall, colour) in shown.items():
+        bottom -= tall + _GAP
+        axis = page.axes(_LEFT, bottom + 0.1, _WIDTH - _LEFT - _RIGHT, tall)
+        series = table[table["series"] == name]
+        _draw(axis, series, occupancy.first[name], colour, opened)
+        _dress(axis, heading, capacities[name], top=max(series["trial_upper"].max(), 1.0))
+        axis.tick_params(labelbottom=name == list(shown)[-1])
+    axis.set_xlabel("Years since opening")
+    keys = page.axes(_LEFT, height - _KEY + 0.02, _WIDTH - _LEFT - _RIGHT, 0.22)
+    keys.set_axis_off()
+    _key(keys, warm_up=opened > 0)
+    return page.figure
+
+
+def _capacities(scenario: Scenario) -> dict[str, int | None]:
+    """Return the series of limited stations, with a capacity where there is one."""
+    clinic = scenario.clinic
+    found: dict[str, int | None] = {}
+    if clinic.isolation_rooms != "unlimited":
+        found.update(rooms_in_use=clinic.isolation_rooms, room_queue=None)
+    if clinic.apheresis_slots != "unlimited":
+        found.update(slots_in_use=clinic.apheresis_slots, slot_queue=None)
+    return found
+
+
+def _draw(axis: Axes, series: pd.DataFrame, first: Step, colour: str, opened: float) -> None:
+    years = series["time_days"] / DAYS_PER_YEAR
+    if opened > 0:
+        axis.axvspan(0, opened / DAYS_PER_YEAR, color=_WARM_UP, lw=0, zorder=0)
+    # The range is of whole numbers, which flicker between two of them from day to day.
+    lower, upper = (
+        series[name].rolling(_SMOOTHED, center=True, min_periods=1).median()
+        for name in ("trial_lower", "trial_upper")
+    )
+    axis.fill_between(years, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
+    axis.step(first.day / DAYS_PER_YEAR, first.number, where="post", color=INK, lw=0.4, alpha=0.7)
+    axis.plot(years, series["mean"], color="white", lw=3.6)
+    axis.plot(years, series["mean"], color=colour, lw=2.2)
+    axis.set_xlim(0, float(years.iloc[-1]))
+
+
+def _dress(axis: Axes, heading: str, capacity: int | None, top: float) -> None:
+    axis.set_title(heading, loc="left", fontsize=NOTE_SIZE + 1, weight="bold", pad=4)
+    if capacity is not None:
+        axis.axhline(capacity, color=INK, lw=1.2, ls=(0, (5, 3)), zorder=4)
+    axis.set_ylim(0, 1.12 * max(top, capacity or 0, axis.dataLim.y1))
+    axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
+    axis.grid(axis="y")
+
+
+def _key(axis: Axes, *, warm_up: bool) -> None:
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=GREY, lw=2.2, label="mean"),
+        Patch(color=GREY, alpha=0.25, lw=0, label="95% of virtual clinics"),
+        Line2D([], [], color=INK, lw=0.7, label="one of them"),
+        Line2D([], [], color=INK, lw=1.2, ls=(0, (5, 3)), label="capacity"),
+    ]
+    handles += [Patch(color=_WARM_UP, lw=0, label="warm-up, not counted")] if warm_up else []
+    axis.legend(handles=handles, loc="center left", bbox_to_anchor=(0, 0.5), ncols=5, fontsize=NOTE_SIZE,
+                handlelength=1.6, columnspacing=1.2, borderaxespad=0, borderpad=0)  # fmt: skip
+
+
+def _scarcest(capacities: dict[str, int | None]) -> tuple[str, str]:
+    """Return the series of the rooms and their queue, or of the slots where rooms are unlimited."""
+    rooms = "rooms_in_use" in capacities
+    return ("rooms_in_use", "room_queue") if rooms else ("slots_in_use", "slot_queue")
+
+
+def _finding(occupancy: Occupancy, capacities: dict[str, int | None]) -> str:
+    """Say how full the scarcest place is, and how many queue for it."""
+    used, queue = _scarcest(capacities)
+    capacity, what = capacities[used] or 1, "isolation room" if used == "rooms_in_use" else "apheresis slot"
+    share, waiting = occupancy.average(used) / capacity, occupancy.average(queue)
+    if math.isnan(share):
+        return f"All patients come at once, to {capacity} {what}{'s' if capacity > 1 else ''}"
+    places = f"The one {what} is" if capacity == 1 else f"The {capacity} {what}s are"
+    many = f"{waiting:.2g}" if waiting < 10 else f"{waiting:.0f}"
+    who = "1 patient queues" if many == "1" else f"{many} patients queue"
+    return f"{places} in use {format_share(share, 0.005)} of the time, and {who} on average"
+
+
+def _notes(occupancy: Occupancy, opened: float, capacities: dict[str, int | None]) -> list[str]:
+    total = occupancy.replications
+    clinics = f"{total:,} virtual clinics" if total > 1 else "one virtual clinic"
+    first = "the first " if total == READ_REPLICATIONS else ""
+    since = "the end of the warm-up" if opened > 0 else "the opening"
+    text = f"Over {first}{clinics}; 'one of them' is the first."
+    text = f"{text} The title averages from {since} to the last arrival"
+    used, queue = _scarcest(capacities)
+    errors = [occupancy.half_width(name) for name in (used, queue)]
+    if not any(map(math.isnan, errors)):
+        share = 100 * errors[0] / (capacities[used] or 1)
+        text += (
+            f" (95% Monte Carlo error: \N{PLUS-MINUS SIGN}{share:.1g} points of use, "
+            f"\N{PLUS-MINUS SIGN}{errors[1]:.1g} in the queue)"
+        )
+    return [f"{text}. The range is drawn as its median over {_SMOOTHED} days read, a few days apart."]

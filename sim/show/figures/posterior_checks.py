@@ -1,0 +1,351 @@
+"""Whether a posterior can be trusted: how its search settled, simulation alone, and coverage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, MaxNLocator
+from scipy import stats
+
+from sim.calibrate.answers import ACTIVE
+from sim.calibrate.coverage import WANTED
+from sim.patient.luck import BLOCK
+from sim.scenario.distributions import Floats
+from sim.show.calibration_shown import Shown, short_name
+from sim.show.kit.style import (
+    BLUE,
+    GREY,
+    INK,
+    NOTE_SIZE,
+    ORANGE,
+    RULE,
+    TEXT_SIZE,
+    TICK_SIZE,
+    Sheet,
+    percent_axis,
+    sheet,
+    styled,
+)
+from sim.study.estimates import Z95
+
+_WIDTH, _LEFT, _RIGHT, _BETWEEN = 10.0, 0.65, 0.3, 0.7
+_ACROSS, _TALL, _HEAD, _FOOT = 3, 1.45, 0.4, 0.35
+_NAMES, _ROW, _KEY = 2.9, 0.46, 0.66
+_BINS = 10
+_MOST_STAGES = 4
+_FAR = 3.0  # standard errors, from which two ways to the same figure differ
+_JOINED = "\N{NO-BREAK SPACE}"
+FEW = 100
+"""Trials kept by simulation alone, below which their standard errors mean little."""
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+@styled
+def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
+    """Draw how the search settled: effective sample size, and running means with their errors.
+
+    Parameters
+    ----------
+    search
+        The columns of ``search.csv``.
+    wanted
+        The effective sample size asked for.
+    """
+    keys = list(dict.fromkeys(search["key"]))
+    down = math.ceil(len(keys) / _ACROSS)
+    first = 1.7
+    height = 0.3 + first + 0.6 + down * (_HEAD + _TALL + _FOOT)
+    page = sheet(
+        _search_finding(search, wanted),
+        [
+            shown.scenario.title,
+            "Above: independent draws that the weighted points are worth. Below: the running posterior "
+            "mean of every parameter in normal scores of its prior (0 is the prior's median), with its "
+            "95% Monte Carlo error.",
+        ],
+        [f"Every point got {BLOCK} virtual trials. The last mean is drawn through as a thin line."],
+        _WIDTH, height,
+    )  # fmt: skip
+    size = page.axes(_LEFT, height - 0.15 - first, _WIDTH - _LEFT - _RIGHT, first)
+    sizes = search.drop_duplicates("points")
+    size.plot(sizes["points"], sizes["effective_size"], color=BLUE, lw=2, marker="o", ms=5)
+    size.axhline(wanted, color=INK, lw=1.2, ls=(0, (4, 2)))
+    size.annotate(
+        f"asked for: {wanted:,.0f}", (0.01, wanted), (0, 4), xycoords=("axes fraction", "data"),
+        textcoords="offset points", size=NOTE_SIZE, va="bottom",
+    )  # fmt: skip
+    size.set_ylim(0, 1.25 * max(wanted, float(sizes["effective_size"].max())))
+    size.set_ylabel("Effective size")
+    size.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    _points_axis(size, search)
+    room = (_WIDTH - _LEFT - _RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
+    for number, key in enumerate(keys):
+        bottom = height - 0.15 - first - 0.45 - (number // _ACROSS) * (_HEAD + _TALL + _FOOT) - _HEAD - _TALL
+        axis = page.axes(_LEFT + (number % _ACROSS) * (room + _BETWEEN), bottom, room, _TALL)
+        _draw_mean(axis, search[search["key"] == key])
+        _points_axis(axis, search)
+        axis.set_xlabel("Points" if number + _ACROSS >= len(keys) else "", size=NOTE_SIZE)
+        axis.text(
+            0, 1 + 0.15 / _TALL, short_name(key), transform=axis.transAxes, weight="bold", size=TEXT_SIZE
+        )
+    return page.figure
+
+
+def _points_axis(axis: Axes, search: pd.DataFrame) -> None:
+    most = float(search["points"].max())
+    axis.set_xlim(0, 1.04 * most)
+    stages = sorted(set(search["points"].tolist()))
+    few = len(stages) <= _MOST_STAGES
+    axis.xaxis.set_major_locator(FixedLocator(stages) if few else MaxNLocator(4, integer=True))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axis.tick_params(labelsize=TICK_SIZE - 0.5)
+    axis.grid(axis="y")
+
+
+def _draw_mean(axis: Axes, own: pd.DataFrame) -> None:
+    points, mean, error = (own[name].to_numpy() for name in ("points", "mean_score", "mc_se"))
+    axis.axhline(mean[-1], color=GREY, lw=0.8)
+    axis.errorbar(
+        points, mean, Z95 * error, color=BLUE, lw=1.6, marker="o", ms=4.5, elinewidth=1.4, capsize=2.5
+    )
+    axis.yaxis.set_major_locator(MaxNLocator(4))
+
+
+def _search_finding(search: pd.DataFrame, wanted: float) -> str:
+    last = search[search["points"] == search["points"].max()]
+    size, points = float(last["effective_size"].iloc[0]), int(last["points"].iloc[0])
+    error = Z95 * float(last["mc_se"].max())
+    reached = "reached" if size >= wanted else "not reached"
+    return (
+        f"{points:,} points are worth {size:,.0f} draws ({wanted:,.0f} {reached}); means are known to "
+        f"\N{PLUS-MINUS SIGN}{error:.2g}{_JOINED}prior SDs"
+    )
+
+
+@styled
+def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
+    """Draw the posterior by simulation alone beside the other: means and SDs with both errors.
+
+    Parameters
+    ----------
+    alone
+        The columns of ``simulation_alone.csv``.
+    """
+    alone = alone[alone["figure"] != "active_hazard"] if ACTIVE in set(alone["figure"]) else alone
+    key, axis_room = 0.36, 0.55
+    height = key + _ROW * len(alone) + axis_room
+    page = sheet(
+        _alone_finding(alone, shown.kept),
+        [
+            shown.scenario.title,
+            f"Simulation alone keeps the {shown.kept:,} virtual trials that report what the trial did; "
+            "it needs no exact twin and no likelihood. Intervals: 95% Monte Carlo error.",
+        ],
+        ["Left: means, in posterior SDs from the mean by importance sampling. Right: SDs over that by "
+         f"importance sampling. z: the difference over its standard error; beyond {_FAR:g} it is marked."],
+        _WIDTH, height,
+    )  # fmt: skip
+    words = page.axes(0.22, axis_room, _WIDTH - 0.44, _ROW * len(alone))
+    words.set_axis_off()
+    words.set_xlim(0, _WIDTH - 0.44)
+    words.set_ylim(len(alone) - 0.5, -0.5)
+    room = 2.35
+    left = page.axes(0.22 + _NAMES, axis_room, room, _ROW * len(alone))
+    right = page.axes(0.22 + _NAMES + room + 0.95, axis_room, room, _ROW * len(alone))
+    for place, row in enumerate(alone.to_dict("records")):
+        words.text(0, place, _alone_name(row), va="center", size=TEXT_SIZE)
+        sd = row["sd"]
+        shift, ratio = (row["alone_mean"] - row["mean"]) / sd, row["alone_sd"] / sd
+        _draw_two(left, place, (0.0, row["mc_se"] / sd), (shift, row["alone_mc_se"] / sd))
+        _draw_two(right, place, (1.0, row["sd_mc_se"] / sd), (ratio, row["alone_sd_mc_se"] / sd))
+        for x, z in ((_NAMES + room + 0.12, row["z_mean"]), (_NAMES + 2 * room + 1.07, row["z_sd"])):
+            far = abs(z) > _FAR
+            text = f"z {z:+.1f}".replace("-", _MINUS)
+            words.text(x, place, text, va="center", size=NOTE_SIZE, color=INK if far else GREY,
+                       weight="bold" if far else "normal")  # fmt: skip
+        if place:
+            words.axhline(place - 0.5, color=RULE, lw=0.6)
+    _dress_alone(left, len(alone), "Mean, difference in posterior SDs", 0.0)
+    _dress_alone(right, len(alone), "SD, ratio", 1.0)
+    _key(page, [
+        Line2D([], [], color=BLUE, marker="o", ms=6, lw=1.6, label="importance sampling"),
+        Line2D([], [], color=ORANGE, marker="s", ms=6, lw=1.6, label="simulation alone"),
+    ])  # fmt: skip
+    return page.figure
+
+
+def _alone_name(row: dict[str, object]) -> str:
+    """Name a parameter or an answer in few words."""
+    name = str(row["figure"])
+    short = short_name(name)
+    return ANSWERS.get(name, str(row["label"])) if short == name else short
+
+
+ANSWERS = {
+    "active_hazard": "Hazard when active",
+    "relapsed_hazard": "Hazard after relapse",
+    "no_transplant": "No transplant, hazard when active",
+    "no_transplant_relapsed": "No transplant, hazard after relapse",
+}
+"""Answers in a few words; the others are named by their labels."""
+
+
+def _draw_two(axis: Axes, place: int, one: tuple[float, float], other: tuple[float, float]) -> None:
+    for (value, error), colour, shape, y in (
+        (one, BLUE, "o", place - 0.14),
+        (other, ORANGE, "s", place + 0.14),
+    ):
+        axis.errorbar(
+            value, y, xerr=Z95 * error, color=colour, marker=shape, ms=5.5, elinewidth=1.6, capsize=2.5
+        )
+
+
+def _dress_alone(axis: Axes, count: int, text: str, centre: float) -> None:
+    axis.axvline(centre, color=GREY, lw=0.8)
+    axis.set_ylim(count - 0.5, -0.5)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x")
+    axis.xaxis.set_major_locator(MaxNLocator(5))
+    axis.set_xlabel(text, size=TEXT_SIZE)
+
+
+def _key(page: Sheet, handles: Sequence[Line2D | Patch]) -> None:
+    key = page.axes(0.22, page.height - 0.3, page.width - 0.5, 0.26)
+    key.set_axis_off()
+    key.legend(
+        handles=list(handles), loc="center left", bbox_to_anchor=(0, 0.5), ncols=len(handles),
+        fontsize=NOTE_SIZE + 0.5, borderaxespad=0, borderpad=0, handletextpad=0.5,
+    )  # fmt: skip
+
+
+def _alone_finding(alone: pd.DataFrame, kept: int) -> str:
+    z = np.abs(np.concatenate([alone["z_mean"], alone["z_sd"]]))
+    z = z[~np.isnan(z)]
+    far = int((z > _FAR).sum())
+    text = f"{kept:,} virtual trials alone"
+    if kept < FEW:
+        return f"Only {kept:,} virtual trials were kept: too few to check the posterior by"
+    if far:
+        return f"{text} differ in {far} of {z.size} means and SDs by more than {_FAR:g} standard errors"
+    return f"{text} give the same posterior: no mean or SD is {_FAR:g} standard errors off"
+
+
+@styled
+def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> Figure:
+    """Draw where the truth ranks in the posteriors of virtual trials, and how often 90% of them hold it.
+
+    Parameters
+    ----------
+    table, ranks
+        The columns of ``coverage.csv`` and ``ranks.csv``.
+    """
+    quantities = list(dict.fromkeys(table["quantity"]))
+    tall, axis_room = 0.62, 0.5
+    height = _KEY + tall * len(quantities) + axis_room
+    trials = int(ranks["trial"].nunique())
+    page = sheet(
+        _coverage_finding(table, trials),
+        [
+            shown.scenario.title,
+            "Parameters drawn from the priors make virtual trials; the rank of the truth in each "
+            "trial's posterior must be uniform. The control takes survival estimates for shares of all "
+            "reinfused patients.",
+        ],
+        [f"Grey: where 95% of bars lie if ranks are uniform (binomial, {trials} trials). Dots: the share "
+         "of 90% intervals that hold the truth, with its exact 95% interval (Clopper-Pearson); ringed "
+         "where 90% lies outside. p: chi-squared test of uniform ranks."],
+        _WIDTH, height,
+    )  # fmt: skip
+    room, gap = 1.9, 0.25
+    lefts = (0.22 + _NAMES, 0.22 + _NAMES + room + gap)
+    words = page.axes(0.22, axis_room, _WIDTH - 0.44, height - axis_room)
+    words.set_axis_off()
+    words.set_xlim(0, _WIDTH - 0.44)
+    words.set_ylim(0, height - axis_room)
+    at = height - axis_room - _KEY + 0.1
+    for left, text in ((lefts[0], "ranks, this method"), (lefts[1], "ranks, control")):
+        words.text(left - 0.22, at, text, color=GREY, va="bottom")
+    last = 0.22 + _NAMES + 2 * (room + gap) + 0.1
+    words.text(last - 0.22, at, "90% intervals that hold the truth", color=GREY, va="bottom")
+    for place, quantity in enumerate(quantities):
+        bottom = height - _KEY - (place + 1) * tall
+        words.text(0, bottom - axis_room + tall / 2, short_name(quantity), va="center", size=TEXT_SIZE)
+        for left, method, colour in ((lefts[0], "simulated", BLUE), (lefts[1], "binomial", ORANGE)):
+            own = ranks[(ranks["quantity"] == quantity) & (ranks["method"] == method)]
+            axis = page.axes(left, bottom + 0.07, room, tall - 0.14)
+            found = table[(table["quantity"] == quantity) & (table["method"] == method)]
+            if not own.empty:
+                _draw_ranks(axis, own["rank"].to_numpy(), colour, float(found["uniform_p"].iloc[0]))
+            axis.set_xticks([0, 0.5, 1], ["0", "", "1"] if place == len(quantities) - 1 else [])
+    dots = page.axes(last, axis_room, _WIDTH - last - 0.3, tall * len(quantities))
+    _draw_covered(dots, table, quantities)
+    _key(page, [
+        Line2D([], [], color=BLUE, marker="o", ms=6, lw=1.6, label="simulated likelihood"),
+        Line2D([], [], color=ORANGE, marker="s", mfc="white", ms=6, label="negative control, binomial"),
+        Patch(color=RULE, label="uniform, 95%"),
+    ])  # fmt: skip
+    return page.figure
+
+
+def _draw_ranks(axis: Axes, ranks: Floats, colour: str, p: float) -> None:
+    counts, edges = np.histogram(ranks, bins=_BINS, range=(0.0, 1.0))
+    low, high = stats.binom.ppf((0.025, 0.975), ranks.size, 1 / _BINS)
+    axis.axhspan(low, high, color=RULE, lw=0)
+    axis.axhline(ranks.size / _BINS, color=GREY, lw=0.8)
+    axis.stairs(counts, edges, fill=True, color=colour, alpha=0.55, lw=0)
+    axis.stairs(counts, edges, color=colour, lw=1.2)
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, max(1.45 * float(counts.max()), 1.2 * high))
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    text = f"p {p:.2f}" if p >= 0.005 else "p < 0.005" if p >= 1e-4 else "p < 0.0001"
+    axis.text(0.99, 0.97, text, transform=axis.transAxes, ha="right", va="top", size=NOTE_SIZE,
+              weight="bold" if p < 0.005 else "normal")  # fmt: skip
+
+
+def _draw_covered(axis: Axes, table: pd.DataFrame, quantities: Sequence[str]) -> None:
+    axis.axvline(WANTED, color=INK, lw=1.2, ls=(0, (4, 2)))
+    for method, colour, shape, fill, up in (
+        ("simulated", BLUE, "o", BLUE, -0.13), ("binomial", ORANGE, "s", "white", 0.13)
+    ):  # fmt: skip
+        own = table[table["method"] == method].set_index("quantity")
+        for place, quantity in enumerate(quantities):
+            if quantity in own.index:
+                row = own.loc[quantity]
+                if not row["as_said"]:  # a ring that grey prints too
+                    axis.plot(row["covered"], place + up, marker="o", ms=12, mfc="none", mec=INK, mew=1.3)
+                axis.plot((row["lower"], row["upper"]), (place + up, place + up), color=colour, lw=1.6)
+                axis.plot(
+                    row["covered"], place + up, marker=shape, ms=6, mfc=fill, mec=colour, mew=1.4, zorder=3
+                )
+    axis.set_ylim(len(quantities) - 0.5, -0.5)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x")
+    axis.set_xlim(max(0.0, float(table["lower"].min()) - 0.05), 1.0)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
+    percent_axis(axis, "x")
+
+
+def _coverage_finding(table: pd.DataFrame, trials: int) -> str:
+    """Say for how many quantities the word is kept, and whether the control is seen to fail."""
+    own, control = (table[table["method"] == method] for method in ("simulated", "binomial"))
+    kept = int(own["as_said"].sum())
+    whose = "all" if kept == len(own) else f"{kept} of"
+    text = f"In {trials} virtual trials 90% intervals keep their word for {whose} {len(own)} quantities"
+    if control.empty:
+        return text
+    failed = control[~control["as_said"]]
+    if failed.empty:
+        return f"{text}; the negative control is not seen to fail: too few trials to tell"
+    worst = failed.loc[failed["covered"].idxmin()]
+    return f"{text}; the control fails for {len(failed)}, at worst {worst['covered']:.0%} covered"

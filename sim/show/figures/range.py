@@ -1,0 +1,132 @@
+"""Survival from enrolment as a band between the values of a range, never as one curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sim.scenario.registry import parameters
+from sim.show.kit.axis import written
+from sim.show.kit.formats import format_share
+from sim.show.kit.style import (
+    BLUE,
+    INK,
+    NOTE_SIZE,
+    TEXT_SIZE,
+    empty_figure,
+    percent_axis,
+    sheet,
+    spread,
+    styled,
+)
+
+_SURVIVAL = "overall_survival_enrolled"
+_WIDTH, _HEIGHT, _TALL = 7.8, 4.15, 3.5
+
+
+@styled
+def survival_band_figure(
+    curves: pd.DataFrame,
+    keys: Sequence[str],
+    title: str,
+    notes: Sequence[str] = (),
+    free: pd.DataFrame | None = None,
+) -> Figure:
+    """Draw survival from enrolment over a range as a band.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        The keys of the range, then the columns of ``curves.csv``.
+    keys : sequence of str
+        The keys varied.
+    title : str
+        The scenario's title; the figure's own title states the finding.
+    notes : sequence of str
+        Paragraphs at the bottom.
+    free : DataFrame, optional
+        The columns of ``curves.csv``, of draws of a posterior in which no key of the range is held.
+    """
+    drawn = curves[(curves["endpoint"] == _SURVIVAL) & curves["estimate"].notna()]
+    if drawn.empty:
+        return empty_figure("No survival to show: nobody enrolled", title)
+    by_time = drawn.groupby("time_years")
+    years = by_time["estimate"].min().index.to_numpy()
+    posterior = "posterior_lower" in drawn
+    page = sheet(_finding(drawn), [title, *_lines(keys, drawn, free)], notes, _WIDTH, _HEIGHT)
+    axis = page.axes(0.8, 0.5, 5.4, _TALL)
+    inner = by_time["estimate"].min(), by_time["estimate"].max()
+    axis.fill_between(years, *inner, color=BLUE, alpha=0.3, lw=0)
+    kind = "posterior" if posterior else "mc"
+    outer = by_time[f"{kind}_lower"].min(), by_time[f"{kind}_upper"].max()
+    axis.fill_between(years, *outer, color=BLUE, alpha=0.14, lw=0)
+    if free is not None:
+        whole = free[free["endpoint"] == _SURVIVAL]
+        for edge in ("posterior_lower", "posterior_upper"):
+            axis.plot(whole["time_years"], whole[edge], color=BLUE, lw=1.1, ls=(0, (5, 2.5)))
+    for _, curve in drawn.groupby(list(keys), sort=False):
+        axis.plot(curve["time_years"], curve["estimate"], color=BLUE, lw=1.3)
+    _dress(axis, float(years[-1]))
+    _label_ends(axis, keys, drawn[drawn["time_years"] == years[-1]])
+    return page.figure
+
+
+def _finding(drawn: pd.DataFrame) -> str:
+    """Say between which shares the answer lies."""
+    years = drawn["time_years"].max()
+    last = drawn[drawn["time_years"] == years]
+    low, high = _share(last.loc[last["estimate"].idxmin()]), _share(last.loc[last["estimate"].idxmax()])
+    shares = low if low == high else f"Between {low} and {high}"
+    return f"{shares} alive at {years:g}\N{NO-BREAK SPACE}years, over the range"
+
+
+def _share(row: pd.Series[Any]) -> str:
+    return format_share(row["estimate"], (row["mc_upper"] - row["mc_lower"]) / 2)
+
+
+def _lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | None) -> list[str]:
+    meanings = [f"{key}: {parameters()[key].meaning}" if key in parameters() else key for key in keys]
+    light = "with 95% Monte Carlo error"
+    if "posterior_lower" in drawn:
+        error = 50 * float((drawn["mc_upper"] - drawn["mc_lower"]).max())
+        light = (
+            "with the posterior's 95%, what the calibrated trial leaves open about the other parameters "
+            f"(each line is a mean over draws; its Monte Carlo error is at most {error:.2g} points)"
+        )
+    dashed = "" if free is None else f"Dashed: the posterior's 95% with {' and '.join(keys)} drawn too. "
+    return [
+        *meanings,
+        f"Dark: between the values, which is the answer. Light: {light}. "
+        f"{dashed}No line inside the band is likelier than another.",
+    ]
+
+
+def _dress(axis: Axes, horizon: float) -> None:
+    axis.set_xlim(0, horizon)
+    axis.set_ylim(0, 1)
+    axis.set_yticks(np.linspace(0, 1, 6))
+    axis.grid(axis="y")
+    percent_axis(axis, "y")
+    axis.set_xlabel("Years since enrolment")
+    axis.set_ylabel("Alive, of all patients")
+
+
+def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
+    """Write beside each line's end the share alive, and the values under which it holds."""
+    line = TEXT_SIZE * 1.35 / 72 / _TALL  # of the axes' height
+    heights = spread(last["estimate"].tolist(), 2.3 * line)
+    for (_, row), y in zip(last.iterrows(), heights, strict=True):
+        at = (1.0, min(max(y, 1.1 * line), 1 - 1.1 * line))
+        beside: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        axis.annotate(_share(row), at, (10, 1), color=BLUE, weight="bold", va="bottom", **beside)
+        under = ", ".join(f"{written(row[key])} {_unit(key)}".rstrip() for key in keys)
+        axis.annotate(f"at {under}", at, (10, -1), color=INK, va="top", size=NOTE_SIZE, **beside)
+
+
+def _unit(key: str) -> str:
+    return parameters()[key].unit if key in parameters() else ""

@@ -1,0 +1,357 @@
+"""Swimmer plots: one lane a patient, place by place in hospital and then year by year."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sim.clinic.history import History
+from sim.clinic.states import Cause
+from sim.scenario.schema import DAYS_PER_YEAR
+from sim.show.kit.lane_drawing import (
+    FOOT,
+    SMALL,
+    WIDTH,
+    Keys,
+    Panels,
+    death_words,
+    draw_lane,
+    lay_out,
+    pitch_of,
+    write_at,
+    write_beside,
+)
+from sim.show.kit.lanes import (
+    ACTIVE,
+    CAUSE_WORDS,
+    REINFUSION,
+    RELAPSED,
+    REMISSION,
+    Lane,
+    diverge,
+    lane_of,
+)
+from sim.show.kit.style import GREY, INK, NOTE_SIZE, empty_figure, sheet, styled, text_width
+
+MOST_LANES = 60
+MOST_PAIRS = 25
+_HEADING_SIZE = NOTE_SIZE + 0.5
+
+
+@styled
+def swimmer_figure(
+    history: History,
+    replication: int,
+    title: str,
+    horizon_days: float,
+    data_cut: float | None,
+    *,
+    opened: float = 0.0,
+    over_range: Sequence[History] = (),
+    notes: Sequence[str] = (),
+) -> Figure:
+    """Draw the patients of one virtual trial, those who died first.
+
+    Parameters
+    ----------
+    history : History
+        What happened to everybody.
+    replication : int
+        The column of its arrays.
+    title : str
+        The line below the finding.
+    horizon_days : float
+        Days since enrolment up to which lanes go.
+    data_cut : float or None
+        Day from study opening after which a trial would see nothing.
+    opened : float
+        Day from study opening from which patients are shown: the end of a warm-up.
+    over_range : sequence of History
+        The same patients at each value of a range over which the answer must be read: who dies at some values
+        only is told apart.
+    notes : sequence of str
+        Further paragraphs at the bottom.
+    """
+    enrolled = history.enrolled[:, replication]
+    present = np.flatnonzero(np.isfinite(enrolled) & (enrolled >= opened))
+    found = (lane_of(history, int(who), replication, horizon_days, data_cut) for who in present[:MOST_LANES])
+    lanes = [lane for lane in found if lane is not None]
+    if not lanes:
+        return empty_figure("No patients to show: nobody enrolled", title)
+    others = [
+        {lane.patient: lane_of(other, lane.patient, replication, horizon_days, data_cut) for lane in lanes}
+        for other in over_range
+    ]
+    moot = _moot(lanes, others)
+    groups = [(f"{name}: {len(group)}", group) for name, group in _by_end(lanes, moot, bool(others))]
+    rows = len(lanes) + 1.1 * len(groups)
+    which = "" if len(present) == len(lanes) else "first "
+    deaths = [sum(lane is not None and lane.dead for lane in other.values()) for other in others]
+    finding = _finding(lanes, horizon_days, which, deaths)
+    said = [*_swimmer_notes(lanes, len(present), opened), *notes]
+    keys = Keys.of(lanes, with_cut=data_cut is not None)
+    page = sheet(finding, [title], said, WIDTH, keys.height + rows * pitch_of(rows) + FOOT)
+    panels = lay_out(page, lanes, rows, horizon_days, left=0.62, right=0.2 + _widest(map(death_words, lanes)))
+    keys.draw(panels)
+    _draw_groups(panels, groups)
+    return page.figure
+
+
+def _draw_groups(panels: Panels, groups: Sequence[tuple[str, list[Lane]]]) -> None:
+    """Draw the lanes one below the other, each group under its heading."""
+    row = 0.0
+    for name, group in groups:
+        write_beside(panels, name, row + 0.62, -22, weight="bold", size=_HEADING_SIZE)
+        row += 1.1
+        for lane in group:
+            draw_lane(panels, lane, row + 0.5)
+            write_beside(panels, f"{lane.patient + 1}", row + 0.5, -5, ha="right", size=SMALL)
+            write_at(panels.years, death_words(lane), lane.end / DAYS_PER_YEAR, row + 0.5)
+            row += 1
+
+
+def _widest(texts: Iterable[str]) -> float:
+    """Return the inches that the widest of some small texts takes."""
+    return max(text_width(text, SMALL, weight="bold") for text in texts)
+
+
+def _moot(lanes: Sequence[Lane], others: Sequence[Mapping[int, Lane | None]]) -> set[int]:
+    """Return who dies at some values of the range and lives at others."""
+    return {
+        lane.patient
+        for lane in lanes
+        for other in others
+        if (found := other[lane.patient]) is not None and found.dead != lane.dead
+    }
+
+
+def _by_end(lanes: Sequence[Lane], moot: set[int], over_range: bool) -> Iterator[tuple[str, list[Lane]]]:
+    """Yield the patients by how they end, each group in an order that tells something."""
+    ends: tuple[tuple[str, Callable[[Lane], bool], Callable[[Lane], float]], ...] = (
+        (
+            "Died, but not over the whole range",
+            lambda lane: lane.dead and lane.patient in moot,
+            lambda lane: lane.end,
+        ),
+        ("Alive, but not over the whole range", lambda lane: lane.patient in moot, lambda lane: lane.patient),
+        (
+            "Died over the whole range" if over_range else "Died",
+            lambda lane: lane.dead,
+            lambda lane: lane.end,
+        ),
+        ("Alive after a relapse", lambda lane: lane.status == RELAPSED, lambda lane: lane.relapse),
+        ("Alive with active disease", lambda lane: lane.status == ACTIVE, lambda lane: lane.patient),
+        ("Alive in remission", lambda lane: lane.status == REMISSION, lambda lane: lane.hospital_days),
+    )
+    left = list(lanes)
+    for name, belongs, order in ends:
+        group = sorted(filter(belongs, left), key=order)
+        left = [lane for lane in left if not belongs(lane)]
+        if group:
+            yield name, group
+
+
+def _finding(lanes: Sequence[Lane], horizon_days: float, which: str, over_range: Sequence[int]) -> str:
+    """Say who dies, of what, and who relapses; over a range, between which numbers."""
+    causes = Counter(lane.cause for lane in lanes if lane.cause is not None)
+    dead = sum(causes.values())
+    years = f"{horizon_days / DAYS_PER_YEAR:.2g}\N{NO-BREAK SPACE}years"
+    low, high = min((dead, *over_range)), max((dead, *over_range))
+    if low < high:
+        return f"Between {low} and {high} of the {which}{len(lanes)} patients die in {years}, over the range"
+    parts = [f"{count} of {CAUSE_WORDS[cause]}" for cause, count in causes.most_common()]
+    text = f"{dead or 'None'} of the {which}{len(lanes)} patients {'dies' if dead == 1 else 'die'} in {years}"
+    text = f"{text}: {', '.join(parts)}" if parts else text
+    relapses = sum(math.isfinite(lane.relapse) for lane in lanes)
+    treated = any(mark.kind == REINFUSION for lane in lanes for mark in lane.marks)
+    return f"{text}; {relapses or 'none'} relapse{'s' if relapses == 1 else ''}" if treated else text
+
+
+def _swimmer_notes(lanes: Sequence[Lane], present: int, opened: float) -> list[str]:
+    notes = ["One virtual trial out of many: others differ by chance. Numbers at the left name the patients."]
+    if present > len(lanes):
+        since = " after the warm-up" if opened > 0 else ""
+        notes.append(f"The first {len(lanes)} of {present} patients enrolled{since} are shown.")
+    unseen = sum(lane.dead and lane.end > lane.cut for lane in lanes)
+    if any(lane.cut < lane.end for lane in lanes):
+        notes.append(
+            f"Thin: after the data cut, unseen by the trial itself, as {unseen or 'none'} of the deaths "
+            f"{'is' if unseen == 1 else 'are'}."
+        )
+    return notes
+
+
+@styled
+def paired_swimmer_figure(
+    first: History,
+    second: History,
+    replication: int,
+    names: tuple[str, str],
+    patients: Sequence[int],
+    horizon_days: float,
+    notes: Sequence[str] = (),
+) -> Figure:
+    """Draw the same patients in two scenarios, one above the other, striped up to where their courses part.
+
+    Parameters
+    ----------
+    first, second : History
+        What happened in each scenario, under the same luck.
+    replication : int
+        The column of their arrays.
+    names : tuple[str, str]
+        What the scenarios are called.
+    patients : sequence of int
+        Rows of the arrays; a patient who exists in one scenario only has one lane. The first `MOST_PAIRS` are
+        drawn; the title and the headings count all.
+    horizon_days : float
+        Days since enrolment up to which lanes go.
+    notes : sequence of str
+        Further paragraphs at the bottom.
+    """
+    pairs = [
+        _Pair(
+            who,
+            lane_of(first, who, replication, horizon_days, None),
+            lane_of(second, who, replication, horizon_days, None),
+        )
+        for who in patients
+    ]
+    drawn = sorted(pairs[:MOST_PAIRS], key=lambda pair: pair.patient)
+    counts = {heading: len(group) for heading, group in _by_difference(pairs, names)}
+    groups = [
+        (f"{heading}: {_shown(len(group), counts[heading])}", group)
+        for heading, group in _by_difference(drawn, names)
+        if group
+    ]
+    lanes = [lane for pair in drawn for lane in pair.lanes if lane is not None]
+    if not lanes:
+        return empty_figure(f"No patient differs between {names[0]} and {names[1]}")
+    rows = sum(2.6 * len(group) + 1.4 for _, group in groups)
+    keys = Keys.of(lanes, with_cut=False)
+    page = sheet(
+        _difference(pairs, names, horizon_days),
+        [f"Of each patient the course with {names[0]} above that with {names[1]}."],
+        [*_paired_notes(pairs, drawn), *notes],
+        WIDTH,
+        keys.height + rows * pitch_of(rows) + FOOT,
+    )
+    left, right = _widest(names), 0.2 + _widest(map(_outcome, lanes))
+    panels = lay_out(page, lanes, rows, horizon_days, 0.62 + left, right)
+    keys.draw(panels)
+    _draw_pairs(panels, groups, names, beside=-72 * left - 12)
+    return page.figure
+
+
+def _paired_notes(pairs: Sequence[_Pair], drawn: Sequence[_Pair]) -> list[str]:
+    notes = ["Both have the same luck."]
+    if any(diverge(pair.first, pair.second) > 0 for pair in drawn):
+        notes[0] += " Striped: the course is the same in both up to there."
+    if len(drawn) < len(pairs):
+        notes.append(f"{len(drawn)} of the {len(pairs)} patients whose fates differ are shown.")
+    return notes
+
+
+def _shown(drawn: int, counted: int) -> str:
+    return f"{counted}" if drawn == counted else f"{counted}, of whom {drawn} shown"
+
+
+def _draw_pairs(
+    panels: Panels, groups: Sequence[tuple[str, list[_Pair]]], names: tuple[str, str], beside: float
+) -> None:
+    """Draw the pairs one below the other, each group under its heading; numbers stand at `beside` points."""
+    row = 0.0
+    for heading, group in groups:
+        write_beside(panels, heading, row + 0.76, beside - 20, weight="bold", size=_HEADING_SIZE)
+        row += 1.4
+        for pair in group:
+            number = {"ha": "right", "weight": "bold", "size": NOTE_SIZE}
+            write_beside(panels, f"{pair.patient + 1}", row + 1.2, beside, **number)
+            _draw_pair(panels, pair, names, row)
+            row += 2.6
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One patient in two scenarios; None where the patient does not exist."""
+
+    patient: int
+    first: Lane | None
+    second: Lane | None
+
+    @property
+    def lanes(self) -> tuple[Lane | None, Lane | None]:
+        """Both lanes, in the order of the scenarios."""
+        return self.first, self.second
+
+    def dies(self) -> tuple[bool, bool] | None:
+        """Tell in which scenarios the patient dies; None for who exists in one only."""
+        if self.first is None or self.second is None:
+            return None
+        return self.first.dead, self.second.dead
+
+
+def _by_difference(pairs: Sequence[_Pair], names: tuple[str, str]) -> list[tuple[str, list[_Pair]]]:
+    """Group patients by what differs, with a heading each; a group may be empty."""
+    a, b = names
+    headings = {
+        (True, False): f"Dies with {a}, lives with {b}",
+        (False, True): f"Lives with {a}, dies with {b}",
+        (True, True): "Dies with both",
+        (False, False): "Lives with both",
+    }
+    groups = [(text, [pair for pair in pairs if pair.dies() == ends]) for ends, text in headings.items()]
+    for name, other in ((a, 1), (b, 0)):
+        alone = [pair for pair in pairs if pair.lanes[other] is None and any(pair.lanes)]
+        groups.append((f"Enrolled with {name} only", alone))
+    return groups
+
+
+def _difference(pairs: Sequence[_Pair], names: tuple[str, str], horizon_days: float) -> str:
+    """Say who dies in one scenario and lives in the other."""
+    ends = Counter(pair.dies() for pair in pairs)
+    years = f"in up to {horizon_days / DAYS_PER_YEAR:.2g}\N{NO-BREAK SPACE}years"
+    # The larger number first, whichever scenario it speaks for.
+    more, less = sorted(((True, False), (False, True)), key=lambda key: -ends[key])
+    dies, lives = names if more == (True, False) else names[::-1]
+    if not ends[more]:
+        text = f"Nobody dies with one of {names[0]} and {names[1]} and lives with the other"
+    else:
+        many = ends[more] > 1
+        who = f"{ends[more]} patients die" if many else "1 patient dies"
+        text = f"{who} with {dies} and {'live' if many else 'lives'} with {lives}"
+        text += f", {ends[less]} the other way round" if ends[less] else ""
+    moved = sum(pair.dies() == (True, True) and _end(pair.first) != _end(pair.second) for pair in pairs)
+    if moved:
+        text += f"; {moved} die{'s' if moved == 1 else ''} with both, but at another time or of another cause"
+    return f"{text}, {years}"
+
+
+def _end(lane: Lane | None) -> tuple[Cause | None, float] | None:
+    return None if lane is None else (lane.cause, round(lane.end, 3))
+
+
+def _draw_pair(panels: Panels, pair: _Pair, names: tuple[str, str], row: float) -> None:
+    """Draw a patient's two lanes, with the scenarios' names at the left and the ends at the right."""
+    parted = diverge(pair.first, pair.second)
+    right = panels.years.get_xlim()[1]
+    for lane, name, y in zip(pair.lanes, names, (row + 0.72, row + 1.68), strict=True):
+        write_beside(panels, name, y, -6, ha="right", size=SMALL, color=GREY)
+        dead = lane is not None and lane.dead
+        style = {"weight": "bold", "color": INK} if dead else {"color": GREY}
+        write_at(panels.years, "not enrolled" if lane is None else _outcome(lane), right, y, **style)
+        if lane is not None:
+            draw_lane(panels, lane, y, shared_until=parted)
+
+
+def _outcome(lane: Lane) -> str:
+    """Say how a lane ends."""
+    if lane.cause is not None:
+        return f"dies: {death_words(lane)}"
+    words = {ACTIVE: "alive, active disease", REMISSION: "alive, in remission", RELAPSED: "alive, relapsed"}
+    return words[lane.status]

@@ -1,0 +1,337 @@
+"""Every target beside what the simulation makes of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from sim.scenario.schema import Scenario
+from sim.show.kit.formats import Row, format_difference, format_range, rows, undefined_note
+from sim.show.kit.style import (
+    BLUE,
+    GREY,
+    INK,
+    NOTE_SIZE,
+    RULE,
+    TEXT_SIZE,
+    Sheet,
+    empty_figure,
+    percent_axis,
+    sheet,
+    styled,
+    wrap,
+)
+from sim.study.estimates import clopper_pearson
+
+# Rows below this get a panel with its own, wider scale: 2% would be a dot beside 84%.
+_LOW = 0.15
+_ROW, _AXIS, _KEY, _KEY_LINE, _GAP = 0.62, 0.4, 0.42, 0.24, 0.08
+_NAMES, _PUBLISHED, _SIMULATED, _VALUES, _BETWEEN, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 0.5, 1.55
+_JOINED = "\N{NO-BREAK SPACE}"
+_RANGE, _POSTERIOR = "#bccbdc", "#7f9dc0"
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A target's row, and what else is known of the published figure."""
+
+    row: Row
+    n: int | None
+
+    @property
+    def published_interval(self) -> tuple[float, float] | None:
+        """The exact interval, where the figure is a count of patients."""
+        endpoint = self.row.endpoint
+        if self.n is None or self.row.assumed or endpoint.trial != "count":
+            return None
+        return clopper_pearson(round(self.row.target * self.n), self.n)
+
+    @property
+    def basis(self) -> str:
+        """Where the published figure comes from."""
+        if self.row.assumed:
+            return "assumed, not published"
+        if self.n is None:
+            return self.row.source
+        if self.published_interval is not None:
+            # Other counts are of those who could be assessed: neither all enrolled nor all reinfused.
+            who = "enrolled" if self.row.endpoint.denominator == "enrolled" else "patients"
+            text = f"{round(self.row.target * self.n)} of {self.n} {who}"
+        else:
+            method = "Kaplan-Meier, " if self.row.endpoint.trial == "kaplan_meier" else ""
+            text = f"{method}{self.n} patients"
+        return f"{text}; {self.row.source}" if "(" in self.row.source else f"{text} ({self.row.source})"
+
+    @property
+    def extent(self) -> float:
+        """The largest figure drawn in the row."""
+        row = self.row
+        drawn = (
+            row.target, row.mc_upper, row.posterior_upper, row.trial_upper, *(self.published_interval or ())
+        )  # fmt: skip
+        return max((value for value in drawn if not math.isnan(value)), default=0.0)
+
+
+@styled
+def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
+    """Draw each target, published or assumed, beside the simulated figure, and their difference.
+
+    Parameters
+    ----------
+    endpoints : DataFrame
+        The columns of ``endpoints.csv``.
+    scenario : Scenario
+        Its targets say how many patients stand behind a figure.
+    """
+    counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
+    aims = [Aim(row, counts.get(row.key)) for row in rows(endpoints) if row.has_target]
+    shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
+    if not shares:
+        reason = "No target is a share of patients" if aims else "No targets to compare with"
+        return empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
+    low = [aim for aim in shares if max(aim.row.target, aim.row.estimate) <= _LOW]
+    panels = [panel for panel in (low, [aim for aim in shares if aim not in low]) if panel]
+    key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
+    height = key + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+    width = 0.44 + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
+    notes = [*_notes(aims), *filter(None, [scenario.caution])]
+    page = sheet(_finding(aims), _lines(scenario, drawn=_drawn(aims)), notes, width, height)
+    _headings(page, shares)
+    reach = _reach(shares)
+    bottom = height - key
+    for panel in panels:
+        bottom -= _ROW * len(panel)
+        _draw_panel(page, panel, bottom, reach, low=panel is low)
+        bottom -= _AXIS + _GAP
+    return page.figure
+
+
+def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
+    """Write the columns' names and the key of the marks above the panels."""
+    up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
+    top = page.height - _KEY - up + 0.09
+    words = page.axes(0.22, top, page.width - 0.44, 0.3)
+    words.set_axis_off()
+    words.set_xlim(0, page.width - 0.44)
+    for x, text in ((_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")):
+        words.text(x, 0, text, color=GREY, va="bottom")
+    x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
+    words.text(x, 0, "difference, points", color=GREY, va="bottom", ha="center")
+    marks: list[Artist] = [_mark("D", INK, "published")] if any(not aim.row.assumed for aim in shares) else []
+    if any(aim.row.assumed for aim in shares):
+        marks.append(_mark("D", "white", "assumed"))
+    marks.append(_mark("o", BLUE, "simulated"))
+    if _drawn(shares):
+        marks.append(Patch(color=_POSTERIOR, label="posterior 95%"))
+    marks.append(Patch(color=_RANGE, label="range of one trial"))
+    words.legend(
+        handles=marks,
+        loc="lower left",
+        bbox_to_anchor=(_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3),
+        bbox_transform=words.transData,
+        ncols=len(marks),
+        fontsize=NOTE_SIZE + 0.5,
+        handlelength=0.9,
+        handletextpad=0.4,
+        columnspacing=0.8,
+        borderaxespad=0,
+        borderpad=0,
+    )
+
+
+def _drawn(aims: Sequence[Aim]) -> bool:
+    """Tell whether the figures are means over draws of a posterior."""
+    return any(aim.row.drawn for aim in aims)
+
+
+def _mark(marker: str, fill: str, text: str) -> Line2D:
+    edge = INK if fill == "white" else fill
+    return Line2D([], [], ls="", marker=marker, ms=6.5, mfc=fill, mec=edge, label=text)
+
+
+def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float, *, low: bool) -> None:
+    """Draw some rows on one scale, with their differences beside them."""
+    height = _ROW * len(panel)
+    left = 0.22 + _NAMES + _PUBLISHED + _SIMULATED
+    values = page.axes(left, bottom, _VALUES, height)
+    differences = page.axes(left + _VALUES + _BETWEEN, bottom, _DIFFERENCES, height)
+    limit = min(1.0, 1.06 * max(aim.extent for aim in panel)) if low else 1.0
+    values.set_xlim(0, limit)
+    percent_axis(values, "x")
+    values.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    differences.set_xlim(-reach, reach)
+    differences.axvline(0, color=GREY, lw=0.8)
+    differences.xaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
+    differences.xaxis.set_major_formatter(_signed_points)
+    for axis in (values, differences):
+        axis.set_ylim(len(panel) - 0.5, -0.5)
+        axis.set_yticks([])
+        axis.spines["left"].set_visible(False)
+        axis.grid(axis="x")
+    words = page.axes(0.22, bottom, _NAMES + _PUBLISHED + _SIMULATED, height)
+    words.set_axis_off()
+    words.set_xlim(0, _NAMES + _PUBLISHED + _SIMULATED)
+    words.set_ylim(len(panel) - 0.5, -0.5)
+    for y, aim in enumerate(panel):
+        _write_row(words, aim, y)
+        _draw_values(values, aim, y)
+        _draw_difference(differences, aim.row, y)
+        if y:
+            for axis in (words, values, differences):
+                axis.axhline(y - 0.5, color=RULE, lw=0.6)
+
+
+def _signed_points(difference: float, _: float) -> str:
+    points = round(100 * difference, 6)
+    return f"{points:+g}".replace("-", "\N{MINUS SIGN}") if points else "0"
+
+
+def _write_row(words: Axes, aim: Aim, y: int) -> None:
+    row = aim.row
+    basis = wrap(aim.basis, NOTE_SIZE, _NAMES - 0.1)
+    basis = [basis[0], f"{basis[1]} …"] if len(basis) > 2 else basis
+    up = 0.1 if len(basis) > 1 else 0.0  # two lines would touch the rule below
+    words.text(0, y - 0.16 - up, row.label, va="center", weight="bold", size=TEXT_SIZE)
+    words.text(0, y + 0.06 - up, "\n".join(basis), va="top", color=GREY, size=NOTE_SIZE)
+    words.text(_NAMES, y - 0.16, row.target_text, va="center", color=GREY if row.assumed else INK)
+    x = _NAMES + _PUBLISHED
+    if math.isnan(row.estimate):
+        lines = wrap(row.simulated_text, NOTE_SIZE, _SIMULATED - 0.1)
+        words.text(x, y - 0.28, "\n".join(lines), va="top", color=GREY, size=NOTE_SIZE)
+    else:
+        words.text(x, y - 0.16, row.simulated_text, va="center", color=BLUE, weight="bold")
+
+
+def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
+    """Draw a row's marks: the target above, the simulation and the range of one trial below it."""
+    row, above, below = aim.row, y - 0.16, y + 0.16
+    if not math.isnan(row.trial_lower):
+        axis.barh(below, row.trial_upper - row.trial_lower, 0.26, row.trial_lower, color=_RANGE)
+    _draw_posterior(axis, row, below, 0.0)
+    if aim.published_interval is not None:
+        axis.plot(aim.published_interval, (above, above), color=INK, lw=1.4)
+    axis.plot(
+        row.target,
+        above,
+        marker="D",
+        ms=6.5,
+        mfc="white" if row.assumed else INK,
+        mec=INK,
+        clip_on=False,
+        zorder=4,
+    )
+    axis.plot((row.mc_lower, row.mc_upper), (below, below), color=BLUE, lw=2.4)
+    axis.plot(row.estimate, below, marker="o", ms=6.5, mfc=BLUE, mec="white", clip_on=False, zorder=4)
+
+
+def _draw_posterior(axis: Axes, row: Row, y: float, less: float) -> None:
+    if row.drawn:
+        width = row.posterior_upper - row.posterior_lower
+        axis.barh(y, width, 0.13, row.posterior_lower - less, color=_POSTERIOR)
+
+
+def _draw_difference(axis: Axes, row: Row, y: int) -> None:
+    if math.isnan(row.estimate):
+        return
+    difference = row.estimate - row.target
+    _draw_posterior(axis, row, y, row.target)
+    axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=BLUE, lw=2.4)
+    axis.plot(difference, y, marker="o", ms=6.5, mfc=BLUE, mec="white", zorder=4)
+    text = format_difference(row.endpoint, difference, row.half_width)
+    over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+    axis.annotate(
+        text,
+        (difference, y),
+        (0, 6),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        size=NOTE_SIZE,
+        bbox=over_lines,
+    )
+
+
+def _reach(shares: Sequence[Aim]) -> float:
+    """Return the half width of the panel of differences: a little beyond the farthest interval."""
+    ends = [
+        end - aim.row.target
+        for aim in shares
+        for end in (aim.row.mc_lower, aim.row.mc_upper, aim.row.posterior_lower, aim.row.posterior_upper)
+    ]
+    return 1.15 * max((abs(end) for end in ends if not math.isnan(end)), default=0.01)
+
+
+def _finding(aims: Sequence[Aim]) -> str:
+    """Count the targets that are met, and name the share that lies farthest off, or else what is missed."""
+    known = [aim.row for aim in aims if not math.isnan(aim.row.estimate)]
+    if not known:
+        return "No target can be compared: nobody is at risk"
+    missed = [row for row in known if not row.agrees]
+    met = len(known) - len(missed)
+    what = f"met within Monte Carlo{_JOINED}error"
+    if any(row.drawn for row in known):
+        what = "within the posterior's 95%"
+    text = f"{met} of {len(aims)} targets {what}"
+    if met == len(aims):
+        text = text.replace(f"{met} of", "All") if met > 1 else f"The target is {what}"
+    far = [row for row in missed if row.endpoint.kind == "share"]
+    if far:
+        worst = max(far, key=lambda row: abs(row.estimate - row.target))
+        points = format_difference(worst.endpoint, worst.estimate - worst.target, worst.half_width)
+        name = worst.label[0].lower() + worst.label[1:]
+        text += f"; farthest{_JOINED}off: {name.replace(' y', f'{_JOINED}y')}, {points}{_JOINED}points"
+    elif missed and met:
+        text += f"; not met: {', '.join(row.label for row in missed)}"
+    return text
+
+
+def _lines(scenario: Scenario, *, drawn: bool) -> list[str]:
+    if drawn:
+        return [
+            scenario.title,
+            "Simulated figures are means over draws of the posterior, with their 95% Monte Carlo interval as "
+            "a line. Dark bars: the posterior's 95%, what the calibrated trial leaves open about the "
+            "parameters. Pale bars: 95% of virtual trials of this size, as each would report the figure, "
+            "which hold the posterior too.",
+        ]
+    return [
+        scenario.title,
+        "Simulated figures and differences carry their 95% Monte Carlo interval, which more replications "
+        "would narrow. Bars: 95% of virtual trials of this size, as each would report the figure.",
+    ]
+
+
+def _mean_text(aim: Aim) -> str:
+    """Write a target that has no place on an axis of per cent."""
+    row = aim.row
+    text = f"{row.label}: {row.origin} {row.target_text}, simulated {row.simulated_text}"
+    details = [
+        f"{name} {written}"
+        for name, written in (
+            ("Monte Carlo", format_range(row.endpoint, row.mc_lower, row.mc_upper)),
+            ("posterior", row.posterior_text),
+            ("one trial", format_range(row.endpoint, row.trial_lower, row.trial_upper)),
+        )
+        if written
+    ]
+    return f"{text} ({'; '.join(details)})" if details else text
+
+
+def _notes(aims: Sequence[Aim]) -> list[str]:
+    notes = [f"{_mean_text(aim)}." for aim in aims if aim.row.endpoint.kind == "mean"]
+    shares = [aim for aim in aims if aim.row.endpoint.kind == "share" and not aim.row.assumed]
+    if any(aim.published_interval is not None for aim in shares):
+        notes.append("Published counts of patients carry their exact 95% interval (Clopper-Pearson).")
+    without = [aim.row.label for aim in shares if aim.published_interval is None]
+    if without:
+        notes.append(f"{'; '.join(without)}: interval not published.")
+    return notes + undefined_note([aim.row for aim in aims], "bar")

@@ -1,0 +1,178 @@
+"""One virtual trial's survival as its paper would print it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sim.outcomes.one_trial import Curve, TrialReport
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import BY_NAME
+from sim.scenario.schema import Scenario
+from sim.show.kit.formats import format_share
+from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
+from sim.show.kit.scenario_words import replication
+from sim.show.kit.style import (
+    BLUE,
+    INK,
+    NOTE_SIZE,
+    ORANGE,
+    TEXT_SIZE,
+    empty_figure,
+    percent_axis,
+    sheet,
+    spread,
+    styled,
+    written_in,
+)
+
+_WIDTH, _LEFT, _RIGHT, _TALL, _FOOT = 7.8, 1.25, 1.95, 3.1, 0.5
+_COLOURS = (BLUE, ORANGE)
+_WORDS = {
+    "overall_survival": "alive",
+    "overall_survival_enrolled": "alive",
+    "disease_free_survival": "disease-free",
+}
+
+
+def trial_data(report: TrialReport) -> pd.DataFrame:
+    """Return the curves: ``endpoint, time_years, at_risk, events, survival, std_error, lower, upper``."""
+    tables = []
+    for curve in report.curves:
+        estimate, counts = curve.estimate, curve.estimate.counts
+        lower, upper = estimate.intervals()
+        columns = {
+            "time_years": counts.times,
+            "at_risk": counts.at_risk.astype(np.int64),
+            "events": counts.events.sum(axis=0).astype(np.int64),
+            "survival": estimate.survival,
+            "std_error": estimate.std_error,
+            "lower": lower,
+            "upper": upper,
+        }
+        tables.append(pd.DataFrame({"endpoint": curve.name, **columns}))
+    return pd.concat(tables, ignore_index=True)
+
+
+@styled
+def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
+    """Draw the Kaplan-Meier curves of one trial with log-log intervals and numbers at risk.
+
+    Parameters
+    ----------
+    report : TrialReport
+        The first virtual trial.
+    scenario : Scenario
+        Its horizon and title.
+    notes : sequence of str
+        Further paragraphs at the bottom.
+    """
+    if not report.curves:
+        return empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
+    horizon = scenario.follow_up.horizon_years
+    rows = RISK_ROW * (len(report.curves) + 1)
+    height = _TALL + _FOOT + rows + 0.12
+    page = sheet(_finding(report.curves), [scenario.title], [_note(report, scenario), *notes], _WIDTH, height)
+    axis = page.axes(_LEFT, _FOOT + rows, _WIDTH - _LEFT - _RIGHT, _TALL)
+    axis.set_xlim(0, horizon)
+    axis.set_ylim(0, 1)
+    axis.set_yticks(np.linspace(0, 1, 6))
+    axis.grid(axis="y")
+    percent_axis(axis, "y")
+    home = scenario.cohort.enters_at == "home"
+    axis.set_xlabel(f"Years since {'enrolment' if home else 'reinfusion'}")
+    axis.set_ylabel("Kaplan-Meier estimate")
+    times = label_times(horizon)
+    for curve, colour in zip(report.curves, _COLOURS, strict=False):
+        _draw(axis, curve, colour, horizon)
+    _name(axis, report.curves, horizon)
+    numbers = [
+        (
+            _WORDS[curve.name].capitalize(),
+            [f"{n:.0f}" for n in curve.estimate.counts.at_risk_at(np.array(times))],
+        )
+        for curve in report.curves
+    ]
+    draw_at_risk(axis, times, "At risk", numbers, _COLOURS)
+    return page.figure
+
+
+def _draw(axis: Axes, curve: Curve, colour: str, horizon: float) -> None:
+    """Draw one curve up to its last patient, its interval, and a tick for each censoring."""
+    counts = curve.estimate.counts
+    times = np.append(0.0, counts.times)
+    survival = np.append(1.0, curve.estimate.survival)
+    lower, upper = (np.append(1.0, _known(limit)) for limit in curve.estimate.intervals())
+    inside = times <= horizon
+    times, survival, lower, upper = (each[inside] for each in (times, survival, lower, upper))
+    if counts.times[-1] > horizon:
+        times = np.append(times, horizon)
+        survival, lower, upper = (np.append(each, each[-1]) for each in (survival, lower, upper))
+    axis.fill_between(times, lower, upper, step="post", color=colour, alpha=0.16, lw=0)
+    axis.step(times, survival, where="post", color=colour, lw=2.0)
+    leaving = counts.at_risk - np.append(counts.at_risk[1:], 0.0)
+    censored = (leaving > counts.events.sum(axis=0)) & (counts.times <= horizon)
+    at = counts.times[censored]
+    axis.plot(at, curve.estimate.survival[censored], "|", color=colour, ms=6, mew=0.9)
+
+
+def _known(limit: Floats) -> Floats:
+    """Return a limit where it is defined, and before that 1: nobody has had the event."""
+    found = pd.Series(limit)
+    return np.asarray(found.ffill().fillna(1.0), dtype=np.float64)
+
+
+def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
+    """Name each curve at the right, with what the trial reports at the horizon."""
+    line = TEXT_SIZE * 1.35 / 72 / _TALL
+    ends = [float(curve.estimate.survival[-1]) for curve in curves]
+    for curve, colour, y in zip(curves, _COLOURS, spread(ends, 3.2 * line), strict=False):
+        at = min(max(y, 1.5 * line), 1 - 1.5 * line)
+        axis.annotate(
+            BY_NAME[curve.name].label.replace(", all enrolled", ""), (1, at), (10, 1),
+            color=written_in(colour), weight="bold", va="bottom", xycoords="axes fraction",
+            textcoords="offset points", annotation_clip=False,
+        )  # fmt: skip
+        axis.annotate(
+            f"{_estimate(curve)} at {horizon:g} y", (1, at), (10, -1), color=INK, va="top",
+            size=NOTE_SIZE, xycoords="axes fraction", textcoords="offset points", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _estimate(curve: Curve) -> str:
+    readings = curve.readings
+    value, low, high = (float(each[-1]) for each in (readings.estimate, readings.lower, readings.upper))
+    if math.isnan(value):
+        return "undefined"
+    interval = "" if math.isnan(low) or math.isnan(high) else f" ({100 * low:.0f} to {100 * high:.0f}%)"
+    return f"{format_share(value, 0.005)}{interval}"
+
+
+def _finding(curves: Sequence[Curve]) -> str:
+    parts = []
+    for curve in curves:
+        defined = np.flatnonzero(~np.isnan(curve.readings.estimate))
+        if not defined.size:
+            continue
+        last = defined[-1]
+        share = format_share(float(curve.readings.estimate[last]), 0.005)
+        parts.append((f"{share} {_WORDS[curve.name]}", float(curve.readings.times[last])))
+    if not parts:
+        return "Virtual trial 1 would have reported no survival: nobody was followed for half a year"
+    said = "Virtual trial 1 would have printed"
+    if len({time for _, time in parts}) == 1:
+        return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]:g} years"
+    return f"{said} {' and '.join(f'{text} at {time:g} years' for text, time in parts)}"
+
+
+def _note(report: TrialReport, scenario: Scenario) -> str:
+    return (
+        f"{report.reinfused or report.enrolled} patients, read {replication(scenario).when}. Bands: "
+        "pointwise log-log 95% intervals of this one trial, no Monte Carlo error. Ticks: patients censored. "
+        "A curve ends with the last patient followed."
+    )

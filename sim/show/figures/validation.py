@@ -1,0 +1,226 @@
+"""Observed figures of cohorts beside what was predicted of them, as a forest plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from sim.show.kit.style import (
+    BLUE,
+    GREY,
+    INK,
+    NOTE_SIZE,
+    RULE,
+    TEXT_SIZE,
+    Sheet,
+    empty_figure,
+    percent_axis,
+    sheet,
+    styled,
+    wrap,
+)
+from sim.show.validation_words import Drawn, Line, finding, lines, misses, scope, tally_sentences
+from sim.study.validate import Tally
+
+_ROW, _HEAD, _AXIS, _KEY = 0.34, 0.36, 0.4, 0.62
+_NAMES, _OBSERVED, _PREDICTED, _FOREST, _VERDICT = 2.75, 1.35, 1.0, 3.5, 1.2
+_RANGE = "#bccbdc"
+# Marker, fill, edge and words of what a figure is to the model.
+_MARKS = {
+    "held_out": ("D", INK, INK, "observed, shares nothing with the fit"),
+    "overlaps": ("D", "white", INK, "observed, overlaps with what was fitted"),
+    "fitted": ("s", GREY, GREY, "fitted, counts for nothing"),
+}
+
+
+@styled
+def validation_figure(
+    table: pd.DataFrame,
+    predicted: Tally,
+    apart: Tally,
+    titles: Mapping[str, str],
+    drawn: Drawn | None = None,
+) -> Figure:
+    """Draw every observed share with its interval, and the range that virtual cohorts would report.
+
+    Parameters
+    ----------
+    table
+        The columns of ``validation.csv``.
+    predicted, apart
+        The tallies of `sim.study.validate.Validation`.
+    titles
+        Title of each cohort by name.
+    drawn
+        Of which posterior the predictions are, if of any.
+    """
+    read = lines(table)
+    shown = [line for line in read if line.endpoint.kind == "share"]
+    others = [
+        f"{line.cohort}, {line.label}: observed {line.observed_text}, predicted {line.predicted_text} "
+        f"({line.interval_text})."
+        for line in read
+        if line.endpoint.kind != "share"
+    ]
+    if not shown:
+        return empty_figure(finding(predicted), *others)
+    cohorts = list(dict.fromkeys(line.cohort for line in shown))
+    height = _KEY + _HEAD * len(cohorts) + _ROW * len(shown) + _AXIS
+    width = 0.44 + _NAMES + _OBSERVED + _PREDICTED + _FOREST + _VERDICT
+    said = [
+        "Bars: what 95% of virtual cohorts of this size report at their data cut, each read as its paper "
+        "reads it; dots: their mean.",
+        *tally_sentences(predicted, apart),
+    ]
+    notes = [*misses(read), *scope(drawn), *others, *_notes(shown)]
+    page = sheet(_title(predicted, read, titles), said, notes, width, height)
+    _key(page, shown)
+    _draw(page, shown, cohorts, titles)
+    return page.figure
+
+
+def figure_data(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what the figure draws: one row a share, in its order."""
+    names = [line.endpoint.kind == "share" for line in lines(table)]
+    columns = ["cohort", "endpoint", "time_years", "observed", "observed_lower", "observed_upper",
+               "predicted", "lower", "upper", "covered", "z", "role"]  # fmt: skip
+    return table.loc[names, columns].reset_index(drop=True)
+
+
+def _title(predicted: Tally, read: Sequence[Line], titles: Mapping[str, str]) -> str:
+    """Count what holds, and name the cohorts in which something is missed."""
+    missed = list(dict.fromkeys(titles[line.cohort].partition(":")[0] for line in read if line.missed))
+    text = finding(predicted)
+    return f"{text}; missed: {', '.join(missed)}" if missed and predicted.figures > 1 else text
+
+
+def _key(page: Sheet, drawn: Sequence[Line]) -> None:
+    """Write the key of the marks and the columns' names above the rows."""
+    words = page.axes(0.22, page.height - _KEY + 0.06, page.width - 0.44, 0.3)
+    words.set_axis_off()
+    words.set_xlim(0, page.width - 0.44)
+    for x, text in (
+        (_NAMES, "observed"),
+        (_NAMES + _OBSERVED, "predicted"),
+        (_NAMES + _OBSERVED + _PREDICTED + _FOREST + 0.12, "z"),
+    ):
+        words.text(x, 0, text, color=GREY, va="bottom")
+    roles = [role for role in _MARKS if any(line.role == role for line in drawn)]
+    handles: list[Artist] = [
+        Line2D([], [], ls="", marker=mark, ms=6, mfc=fill, mec=edge, label=text)
+        for mark, fill, edge, text in (_MARKS[role] for role in roles)
+    ]
+    handles.append(Line2D([], [], ls="", marker="o", ms=6, mfc=BLUE, mec="white", label="predicted"))
+    handles.append(Patch(color=_RANGE, label="predictive interval"))
+    legend = page.axes(0.22, page.height - 0.26, page.width - 0.44, 0.24)
+    legend.set_axis_off()
+    legend.legend(
+        handles=handles,
+        loc="center left",
+        bbox_to_anchor=(0, 0.5),
+        ncols=len(handles),
+        fontsize=NOTE_SIZE + 0.5,
+        handlelength=0.9,
+        handletextpad=0.4,
+        columnspacing=1.0,
+        borderaxespad=0,
+        borderpad=0,
+    )
+
+
+def _draw(page: Sheet, drawn: Sequence[Line], cohorts: Sequence[str], titles: Mapping[str, str]) -> None:
+    """Draw the rows, cohort after cohort, in one pair of axes measured in inches from the top."""
+    height = page.height - _KEY - _AXIS
+    words = page.axes(0.22, _AXIS, page.width - 0.44, height)
+    left = 0.22 + _NAMES + _OBSERVED + _PREDICTED
+    forest = page.axes(left, _AXIS, _FOREST, height)
+    words.set_axis_off()
+    words.set_xlim(0, page.width - 0.44)
+    forest.set_xlim(0, 1)
+    percent_axis(forest, "x")
+    forest.set_yticks([])
+    forest.spines["left"].set_visible(False)
+    forest.grid(axis="x")
+    for axis in (words, forest):
+        axis.set_ylim(height, 0)
+    at = 0.0
+    for name in cohorts:
+        own = [line for line in drawn if line.cohort == name]
+        if at:
+            for axis in (words, forest):
+                axis.axhline(at, color=RULE, lw=0.6)
+        _heading(words, forest, own[0], titles[name], at + _HEAD / 2)
+        at += _HEAD
+        for line in own:
+            middle = at + _ROW / 2 - 0.04
+            _write_row(words, line, middle)
+            _draw_row(forest, line, middle)
+            at += _ROW
+
+
+def _heading(words: Axes, forest: Axes, line: Line, title: str, y: float) -> None:
+    """Write what the cohort is, and over the forest how large it is and what predicts it."""
+    room = _NAMES + _OBSERVED + _PREDICTED - 0.1
+    first, *more = wrap(title, TEXT_SIZE, room, weight="bold")
+    words.text(0, y, f"{first} …" if more else first, va="center", weight="bold", size=TEXT_SIZE)
+    base = f", predicted by {line.base}" if line.base else ""
+    over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+    text = f"{line.patients} patients{base}"
+    forest.text(0.01, y, text, va="center", color=GREY, size=NOTE_SIZE, bbox=over_lines)
+
+
+def _write_row(words: Axes, line: Line, y: float) -> None:
+    words.text(0.12, y, line.label, va="center", size=TEXT_SIZE)
+    words.text(_NAMES, y, line.observed_text, va="center", size=TEXT_SIZE)
+    words.text(_NAMES + _OBSERVED, y, line.predicted_text, va="center", color=BLUE, size=TEXT_SIZE)
+    x = _NAMES + _OBSERVED + _PREDICTED + _FOREST + 0.12
+    if line.missed:
+        words.text(x, y, f"{line.z_text}  MISSED", va="center", weight="bold", size=TEXT_SIZE)
+    else:
+        text = line.z_text if line.covered is not None else "nobody at risk"
+        words.text(x, y, text, va="center", color=GREY, size=TEXT_SIZE)
+
+
+def _draw_row(forest: Axes, line: Line, y: float) -> None:
+    """Draw a row's marks: the observed figure above, the prediction below it."""
+    above, below = y - 0.07, y + 0.07
+    lower, upper = line.interval
+    if not math.isnan(lower):
+        forest.barh(below, upper - lower, 0.1, lower, color=_RANGE)
+        forest.plot(line.predicted, below, marker="o", ms=5, mfc=BLUE, mec="white", clip_on=False, zorder=4)
+    mark, fill, edge, _ = _MARKS[line.role]
+    if not math.isnan(line.limits[0]):
+        forest.plot(line.limits, (above, above), color=edge, lw=1.2)
+    forest.plot(
+        line.observed, above, marker=mark, ms=5.5, mfc=fill, mec=edge, mew=1.2, clip_on=False, zorder=5
+    )
+    if line.missed:  # a ring that grey prints and every kind of colour vision shows
+        forest.plot(
+            line.observed, above, marker="o", ms=12, mfc="none", mec=INK, mew=1.4, clip_on=False, zorder=5
+        )
+
+
+def _notes(drawn: Sequence[Line]) -> list[str]:
+    """Say what the marks rest on, and what each cohort shares with the fit."""
+    notes = [
+        "z: the observed figure's mid-rank among the virtual ones, as a normal score. A ring: it lies "
+        "outside. Intervals of observed counts are exact (Clopper-Pearson); others as printed, or none."
+    ]
+    undefined = [
+        f"{line.cohort}, {line.label} in {line.undefined:.0%}" for line in drawn if line.undefined >= 0.005
+    ]
+    if undefined:
+        notes.append(f"Virtual cohorts that can't read a figure are left out of it: {'; '.join(undefined)}.")
+    shared = dict.fromkeys(
+        f"{line.cohort}: {line.overlaps}" for line in drawn if line.role == "overlaps" and line.overlaps
+    )
+    if shared:
+        notes.append(f"Overlaps. {'. '.join(shared)}.")
+    return notes

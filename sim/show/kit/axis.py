@@ -1,0 +1,130 @@
+"""A varied parameter as an axis of a plot: numbers, evenly or log-spaced, or words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
+
+from sim.scenario.distributions import Floats
+from sim.scenario.registry import short
+from sim.show.kit.style import TICK_SIZE, text_width
+
+_SLANT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One varied key as an axis: its values in order, and where they lie."""
+
+    key: str
+    values: tuple[Any, ...]
+    places: Floats
+    numeric: bool
+    log: bool
+
+    @classmethod
+    def of(cls, points: pd.DataFrame, key: str) -> Axis:
+        """Read the axis off the points; numbers are sorted, words keep their order."""
+        values = tuple(points[key].drop_duplicates().tolist())
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            values = tuple(sorted(values))
+            places = np.array(values, dtype=float)
+            return cls(key, values, places, numeric=True, log=_log_spaced(places))
+        return cls(key, values, np.arange(len(values), dtype=float), numeric=False, log=False)
+
+    def place(self, value: Any) -> float | None:
+        """Return where a value lies, or None where words were varied and it is not among them."""
+        if self.numeric:
+            is_number = isinstance(value, int | float)
+            return float(value) if is_number and (value > 0 or not self.log) else None
+        return float(self.values.index(value)) if value in self.values else None
+
+    def span(self, own: float | None, beyond: float) -> tuple[float, float]:
+        """Return limits that hold every value and the scenario's own, and a little beyond them."""
+        ends = self._straight(np.array([*self.places, *([] if own is None else [own])]))
+        room = beyond * (float(np.ptp(ends)) or 1.0) if self.numeric else 0.5
+        low, high = float(ends.min()) - room, float(ends.max()) + room
+        return (math.exp(low), math.exp(high)) if self.log else (low, high)
+
+    def map_span(self, own: float | None) -> tuple[float, float]:
+        """Return limits that hold every cell, and the scenario's own value where it lies beyond them."""
+        edges = self._straight(self.edges)
+        low, high = float(edges[0]), float(edges[-1])
+        if own is not None:
+            at, room = float(self._straight(np.array([own]))[0]), 0.07 * (high - low)
+            low, high = at - room if at < low else low, at + room if at > high else high
+        return (math.exp(low), math.exp(high)) if self.log else (low, high)
+
+    def _straight(self, places: Floats) -> Floats:
+        """Return places on a scale on which the axis is even."""
+        return np.asarray(np.log(places)) if self.log else places
+
+    @property
+    def edges(self) -> Floats:
+        """The borders of cells that have the values at their centres."""
+        places = self._straight(self.places)
+        if places.size == 1:
+            return np.array([places[0] - 0.5, places[0] + 0.5])
+        middles = (places[1:] + places[:-1]) / 2
+        edges = np.array([2 * places[0] - middles[0], *middles, 2 * places[-1] - middles[-1]])
+        return np.asarray(np.exp(edges)) if self.log else edges
+
+    def dress(self, axes: Axes, which: str, unit: str) -> None:
+        """Scale, tick and name an axis of a plot."""
+        axis = axes.xaxis if which == "x" else axes.yaxis
+        if self.log:
+            axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_locator(self._log_ticks())
+            axis.set_major_formatter(lambda value, _: short(value))
+        else:
+            axis.set_major_locator(MaxNLocator(6))
+        words = [written(value) for value in self.values]
+        if not self.numeric or (len(words) <= 6 and max(map(len, words)) <= 5):
+            axis.set_ticks(self.places.tolist(), words)
+            if which == "x" and self.depth(axes.get_window_extent().width / axes.figure.dpi) > 0:
+                axes.tick_params(axis="x", rotation=_SLANT)
+                for tick in axes.get_xticklabels():
+                    tick.set(ha="right", rotation_mode="anchor")
+        axis.set_label_text(f"{self.key} ({unit})" if unit else self.key)
+
+    @property
+    def label_width(self) -> float:
+        """Inches that the labels take beside a vertical axis."""
+        if self.numeric:
+            return 0.4
+        return max(text_width(written(value), TICK_SIZE) for value in self.values)
+
+    def depth(self, width: float) -> float:
+        """Return the inches that labels take below an axis of some width when slanted; 0 where they fit."""
+        if self.numeric or self.label_width < 0.95 * width / len(self.values):
+            return 0.0
+        return self.label_width * math.sin(math.radians(_SLANT))
+
+    def _log_ticks(self) -> Locator:
+        """Return ticks that are neither too few nor too many, whatever the number of decades."""
+        ratio = self.places[-1] / self.places[0]
+        if ratio < 10:
+            return MaxNLocator(5)
+        return LogLocator(subs=(1, 2, 5) if ratio < 300 else (1,), numticks=12)
+
+
+def _log_spaced(values: Floats) -> bool:
+    """Tell whether the steps between values are more alike as ratios than as differences."""
+    if values.size < 3 or values[0] <= 0:
+        return False
+    ratios, steps = np.diff(np.log(values)), np.diff(values)
+    return bool(np.std(ratios) / np.mean(ratios) < np.std(steps) / np.mean(steps) - 1e-9)
+
+
+def written(value: Any) -> str:
+    """Write a parameter's value: a small number with three digits, a large one whole, a word as it is."""
+    if not isinstance(value, int | float):
+        return str(value)
+    return short(float(f"{value:.3g}")) if abs(value) < 1000 else short(value)

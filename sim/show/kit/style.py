@@ -1,0 +1,247 @@
+"""What all figures have in common: fonts, colours, the page around the axes, and how they are saved.
+
+Figures are made with `matplotlib.figure.Figure`, never with pyplot: nothing global is left behind, and
+whatever a user's matplotlibrc says, two calls give the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+INK = "#1b1b1f"
+GREY = "#5f6368"
+RULE = "#d4d6da"
+# Told apart by every kind of colour vision, and by their lightness alone when printed in grey.
+BLUE = "#12436d"
+ORANGE = "#e8710a"
+
+_WRITTEN = {ORANGE: "#b25400"}
+"""Darker shades of what is too pale for letters: a contrast of at least 4.5 to white."""
+
+TITLE_SIZE, TEXT_SIZE, TICK_SIZE, NOTE_SIZE = 13.0, 9.5, 9.0, 8.0
+_LEADING = 1.32
+_MARGIN = 0.22
+_POINTS = 72.0
+_DPI = 150
+
+_SETTINGS: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    # DejaVu comes with Matplotlib. Verdana, of the same widths, stands in for it in browsers without DejaVu.
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
+    "font.size": TEXT_SIZE,
+    # Text stays text: it can be searched, copied and read aloud, and the file is a quarter of the size.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lupus-hsct",
+    # A dollar sign in a scenario's title is a dollar sign.
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": TICK_SIZE,
+    "ytick.labelsize": TICK_SIZE,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": TICK_SIZE,
+    "lines.solid_capstyle": "butt",
+}
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """Apply the figures' settings to Matplotlib's own defaults, and put everything back afterwards."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        yield
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Make a function draw under the figures' settings."""
+
+    @wraps(draw)
+    def draw_styled(*args: P.args, **kwargs: P.kwargs) -> T:
+        with settings():
+            return draw(*args, **kwargs)
+
+    return draw_styled
+
+
+def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write a figure as SVG and as PNG, without dates or versions.
+
+    Parameters
+    ----------
+    figure : Figure
+        As the functions of `sim.show.figures.plots` return it.
+    folder : Path
+        It exists.
+    name : str
+        File name without ending.
+
+    Returns
+    -------
+    tuple[Path, Path]
+        The SVG and the PNG.
+    """
+    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+    title = " ".join(figure.get_suptitle().split())
+    with settings():
+        figure.savefig(svg, format="svg", metadata={"Title": title, "Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=_DPI, metadata={"Title": title, "Software": None})
+    return svg, png
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A figure with its words in place and room for axes between them; lengths are inches."""
+
+    figure: Figure
+    bottom: float
+    width: float
+    height: float
+
+    def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
+        """Add axes; the origin is the lower left corner of the room between the words."""
+        across, up = self.figure.get_size_inches()
+        box = (left / across, (self.bottom + bottom) / up, width / across, height / up)
+        return self.figure.add_axes(box)
+
+
+def sheet(title: str, lines: Sequence[str], notes: Sequence[str], width: float, height: float) -> Sheet:
+    """Lay out a page: the finding, what is drawn, room for the axes, and notes.
+
+    The page grows with its words, so that nothing is clipped however long they are.
+
+    Parameters
+    ----------
+    title : str
+        The finding.
+    lines : Sequence[str]
+        Paragraphs below it.
+    notes : Sequence[str]
+        Paragraphs at the bottom.
+    width, height : float
+        Width of the page and height of the room for axes, in inches.
+    """
+    room = 0.97 * (width - 2 * _MARGIN)  # on a screen hinting widens small text by up to 3%
+    blocks = [
+        (_balanced(title, room), TITLE_SIZE),
+        ([piece for line in lines for piece in wrap(line, TEXT_SIZE, room)], TEXT_SIZE),
+        ([piece for note in notes for piece in wrap(note, NOTE_SIZE, room)], NOTE_SIZE),
+    ]
+    heights = [len(block) * size * _LEADING / _POINTS for block, size in blocks]
+    gap = 0.1
+    total = sum(heights) + height + 2 * _MARGIN + 2 * gap
+    figure = Figure(figsize=(width, total), facecolor="white")
+    left, top = _MARGIN / width, total - _MARGIN
+    figure.suptitle(
+        "\n".join(blocks[0][0]), x=left, y=top / total, ha="left", va="top", size=TITLE_SIZE, weight="bold"
+    )
+    lines_top = (top - heights[0] - gap) / total
+    notes_top = (_MARGIN + heights[2]) / total
+    for (block, size), y in zip(blocks[1:], (lines_top, notes_top), strict=True):
+        figure.text(left, y, "\n".join(block), size=size, color=GREY, va="top", linespacing=_LEADING)
+    return Sheet(figure, _MARGIN + heights[2] + gap, width, height)
+
+
+def _balanced(title: str, width: float) -> list[str]:
+    """Break a title into lines of much the same length: no last line of one word."""
+    lines = wrap(title, TITLE_SIZE, width, weight="bold")
+    while len(lines) > 1:
+        width *= 0.97
+        narrower = wrap(title, TITLE_SIZE, width, weight="bold")
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return lines
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return the width of a line in inches, as measured in the font itself."""
+    font = FontProperties(family="sans-serif", size=size, weight=weight)
+    across, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(across) / _POINTS
+
+
+def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[str]:
+    """Break a text into lines no wider than `width` inches."""
+
+    def fits(line: str) -> bool:
+        return text_width(line, size, weight) <= width
+
+    lines = [""]
+    for word in re.findall(r"[^ \t\r\n]+", text):  # a no-break space does not end a word
+        longer = f"{lines[-1]} {word}".strip()
+        if fits(longer):
+            lines[-1] = longer
+            continue
+        rest = word
+        while not fits(rest):  # a word longer than the line, which has to be cut somewhere
+            cut = max(1, bisect_left(range(1, len(rest) + 1), True, key=lambda n: not fits(rest[:n])))
+            lines.append(rest[:cut])
+            rest = rest[cut:]
+        lines.append(rest)
+    return [line for line in lines if line]
+
+
+def empty_figure(reason: str, *lines: str) -> Figure:
+    """Return a figure that says in words why there is nothing to draw, and what there is to say instead."""
+    return sheet(reason, lines, [], width=7.0, height=0.1).figure
+
+
+def written_in(colour: str) -> str:
+    """Return the shade of a colour in which words are written."""
+    return _WRITTEN.get(colour, colour)
+
+
+def percent_axis(axis: Axes, which: str) -> None:
+    """Write an axis of fractions in per cent."""
+    target = axis.xaxis if which == "x" else axis.yaxis
+    target.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g}%")
+
+
+def spread(positions: Sequence[float], gap: float) -> list[float]:
+    """Move positions apart until neighbours are at least `gap` apart, around where they were."""
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    groups: list[tuple[float, list[int]]] = []
+    for index in order:
+        centre, members = positions[index], [index]
+        while groups and centre - groups[-1][0] < gap * (len(members) + len(groups[-1][1])) / 2:
+            before, earlier = groups.pop()
+            both = len(earlier) + len(members)
+            centre = (before * len(earlier) + centre * len(members)) / both
+            members = earlier + members
+        groups.append((centre, members))
+    moved = list(positions)
+    for centre, members in groups:
+        for place, index in enumerate(members):
+            moved[index] = centre + gap * (place - (len(members) - 1) / 2)
+    return moved

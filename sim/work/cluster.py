@@ -1,0 +1,180 @@
+"""A Dask cluster as workers: an optional dependency, imported only here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import Future
+from functools import cache
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sim.scenario.problems import RequestError
+from sim.work.task import Result, Task, do
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_PACKAGE = "lupus-hsct"
+_SECONDS = 10
+# How long a cluster may be without any worker before it is given up.
+_PATIENCE = 60.0
+# What must be the same everywhere, or the figures might differ.
+_SAME = (_PACKAGE, "numpy", "scipy", "simpy")
+_SOURCE = Path(__file__).parents[1]
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return what figures depend on: versions, and the files of this package; asked of every worker too."""
+    digest = sha256()
+    for path in sorted(_SOURCE.rglob("*.py")):
+        digest.update(path.relative_to(_SOURCE).as_posix().encode() + path.read_bytes())
+    return {**{package: metadata.version(package) for package in _SAME}, "source": digest.hexdigest()[:12]}
+
+
+def play_alike(here: dict[str, str], task: Task) -> Result:
+    """Simulate a chunk on a worker, which may have joined the cluster after it was checked.
+
+    Raises
+    ------
+    RequestError
+        This worker has other versions.
+    """
+    _refuse_others("a worker that joined later", versions(), here)
+    return do(task)
+
+
+def _refuse_others(worker: str, there: dict[str, str], here: dict[str, str]) -> None:
+    """Refuse a worker that would give other figures."""
+    other = [name for name in here if there.get(name) != here[name]]
+    if other:
+        theirs, ours = (
+            ", ".join(f"{name} {found.get(name, 'missing')}" for name in other) for found in (there, here)
+        )
+        raise RequestError(
+            f"--cluster: {worker} has {theirs} and here is {ours}; install the same versions everywhere"
+        )
+
+
+class Cluster:
+    """The workers of a Dask scheduler.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler, as in tcp://host:8786.
+
+    Raises
+    ------
+    RequestError
+        On entry: Dask is not installed, the scheduler can't be reached, it has no workers, or one of them has
+        another version.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._client: Client | None = None
+        self._executor: Any = None
+        self._seen = time.monotonic()
+        self.size = 1
+
+    def __enter__(self) -> Self:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise RequestError(
+                f'--cluster: Dask is not installed; pip install "{_PACKAGE}[cluster]", or leave it away'
+            ) from error
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one message
+        try:
+            # Asked before there is a client: one that finds nobody takes long to give up, and tells more.
+            asyncio.run(asyncio.wait_for(_greet(self._address), _SECONDS))
+            self._client = Client(self._address, timeout=_SECONDS, set_as_default=False)
+        except Exception as error:  # whatever comes from an address that is none, or of something else
+            raise RequestError(
+                f"--cluster: {self._address or 'an empty address'} can't be reached ({_reason(error)}); give "
+                "the address of a running Dask scheduler, as in tcp://host:8786, or leave --cluster away"
+            ) from error
+        try:
+            self._check()
+        except BaseException:
+            self._client.close()
+            raise
+        self._executor = self._client.get_executor(pure=False)
+        return self
+
+    def _check(self) -> None:
+        """Refuse a cluster that would give other figures, or none."""
+        assert self._client is not None  # noqa: S101 (entered)
+        self.size = 2 * sum(self._client.nthreads().values())
+        if not self.size:
+            raise RequestError(
+                f"--cluster: {self._address} has no workers; start some: dask worker {self._address}"
+            )
+        try:
+            found = self._ask()
+        except Exception as error:  # whatever a worker says when it can't import this package
+            raise RequestError(
+                f"--cluster: a worker of {self._address} can't run {_PACKAGE} ({_reason(error)}); install "
+                "the same version everywhere"
+            ) from error
+        for worker, there in found.items():
+            _refuse_others(f"the worker {worker}", there, versions())
+
+    def _ask(self) -> dict[str, dict[str, str]]:
+        """Return the versions of every worker."""
+        assert self._client is not None  # noqa: S101 (entered)
+        found: dict[str, dict[str, str]] = self._client.run(versions)
+        return found
+
+    def look_after(self) -> None:
+        """Give a cluster up that has lost all its workers, or whose scheduler is gone.
+
+        Raises
+        ------
+        ConnectionError
+            For a minute there was nobody to simulate anything.
+        """
+        assert self._client is not None  # noqa: S101 (entered)
+        try:
+            there = bool(asyncio.run(asyncio.wait_for(_greet(self._address), _SECONDS))["workers"])
+        except Exception:  # noqa: BLE001 (a scheduler that does not answer, for whatever reason)
+            there = False
+        if there:
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > _PATIENCE:
+            raise ConnectionError(f"--cluster: {self._address} has lost its scheduler or all of its workers")
+
+    def submit(self, task: Task) -> Future[Result]:
+        """Hand a chunk to the cluster, which tries it again if a worker is lost."""
+        future: Future[Result] = self._executor.submit(play_alike, versions(), task)
+        return future
+
+    def renew(self) -> None:
+        """Do nothing: the cluster replaces its workers itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
+        if self._client is not None:
+            self._client.close()
+
+
+async def _greet(address: str) -> dict[str, Any]:
+    """Ask a scheduler who it is, and who its workers are."""
+    from distributed import rpc
+
+    async with rpc(address) as scheduler:
+        identity: dict[str, Any] = await scheduler.identity()
+        return identity
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or "no answer"

@@ -1,0 +1,382 @@
+"""Run folders: written aside, named only when whole, never overwriting what is not theirs."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from tempfile import mkdtemp
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from sim.scenario.problems import RequestError
+from sim.work.lock import LOCK, lock
+from sim.work.store import ChunkStore
+
+MANIFEST = "manifest.json"
+TIMINGS = "timings.json"
+_REQUEST = "request.json"
+_CHUNKS = "chunks"
+RESULTS = Path("results")
+_YOUNG_SECONDS = 60.0
+_LIBRARIES = ("duckdb", "jinja2", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "simpy")
+
+
+class NewFolder:
+    """A working folder that takes its final name when the ``with`` block ends well.
+
+    When it ends badly the folder vanishes, unless chunks of the study are in it: then it stays, and the same
+    request can be resumed.
+
+    Parameters
+    ----------
+    out
+        The folder that the user named; None for ``results/<name>-<number>`` with the next free number.
+    name
+        Used for the working folder and for the numbered one.
+    request
+        What decides about the results; a study can be resumed only by the same request. Without one it can't.
+    force
+        Whether `out` may replace a complete folder that this program has written.
+    resume
+        Whether to go on with an unfinished study of the same request, if there is one.
+
+    Attributes
+    ----------
+    path : Path
+        The working folder inside the block, the final one after it.
+    complete : bool
+        Whether the study to resume is finished already, in `out` or in a numbered folder, so that there is
+        nothing to do.
+    resumed : int
+        How many chunks were there.
+
+    Raises
+    ------
+    RequestError
+        On construction: `out` exists and may not be replaced. On entry: it can't be made.
+    """
+
+    def __init__(
+        self,
+        out: Path | None,
+        name: str,
+        request: Mapping[str, Any] | None = None,
+        *,
+        force: bool = False,
+        resume: bool = False,
+    ) -> None:
+        self._target, self._name, self._request = out, name, request
+        self._force, self._resume = force, resume
+        found = None
+        if resume and out is None:
+            found = _finished(name, request)
+        elif resume and out is not None and _is_complete(out, request):
+            found = out
+        self.complete = found is not None
+        if out is not None and not self.complete:
+            _check_free(out, force=force)
+        self.path = found or out or RESULTS
+        self.resumed = 0
+        self._made: list[Path] = []
+        self._lock: TextIO | None = None
+        self._started = time.monotonic()
+
+    def store(self, name: str) -> ChunkStore:
+        """Return where chunks of a part of the study are kept."""
+        return ChunkStore(self.path / _CHUNKS / name)
+
+    def __enter__(self) -> Self:
+        parent = self._target.absolute().parent if self._target else RESULTS
+        self._made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            _clear_abandoned(parent, self._prefix)
+            found = self._unfinished(parent) if self._resume else None
+            self.path = found or Path(mkdtemp(prefix=self._prefix, dir=parent))
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise RequestError(
+                f"--out: can't make a folder in {parent}: {error.strerror}; name a folder that can be made"
+            ) from error
+        if found is None:
+            try:
+                self._begin()
+            except OSError as error:  # the disk is full
+                self.__exit__(type(error), error, error.__traceback__)
+                raise
+        return self
+
+    def _begin(self) -> None:
+        """Lock a new working folder, and only then say whose it is."""
+        self.path.chmod(0o755)
+        self._lock = lock(self.path, new=True)
+        if self._request is not None:
+            write_json(self.path / _REQUEST, self._asked)
+
+    @property
+    def _prefix(self) -> str:
+        return f".{self._name}.partial-"
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        return {**(self._request or {}), "out": None if self._target is None else self._target.name}
+
+    def _unfinished(self, parent: Path) -> Path | None:
+        """Take an unfinished study of the same request, and clear away all but its chunks."""
+        busy = False
+        for path in sorted(path for path in parent.iterdir() if path.name.startswith(self._prefix)):
+            if read_json(path / _REQUEST) != self._asked:
+                continue
+            try:
+                held = lock(path, new=False)
+            except FileNotFoundError:  # finished, and named, in this moment
+                continue
+            if held is None:
+                busy = True
+                continue
+            if read_json(path / _REQUEST) != self._asked:  # the same, a moment later
+                held.close()
+                continue
+            self._lock = held
+            for other in path.iterdir():
+                if other.name not in (_CHUNKS, _REQUEST, LOCK):
+                    shutil.rmtree(other) if other.is_dir() else other.unlink()
+            self.resumed = _chunks_in(path)
+            return path
+        if busy:
+            raise RequestError(
+                "--resume: another process is at work on this study; wait for it, or leave --resume away to "
+                "begin another one"
+            )
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        work, kept, gone = self.path, 0, not self.path.exists()
+        try:
+            if kind is None:
+                self._write_timings()
+                self._finish()
+            else:
+                # A request that turns out to be wrong would be as wrong the next time; what an earlier one
+                # has done is kept whatever this one is.
+                refused = isinstance(error, RequestError) and not self.resumed
+                kept = 0 if refused else _chunks_in(work)
+        except OSError as failure:
+            error, kept = failure, _chunks_in(work)
+            raise
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+            if not kept:
+                shutil.rmtree(work, ignore_errors=True)
+                for folder in self._made:  # of a failed request nothing stays, not even an empty parent
+                    with suppress(OSError):
+                        folder.rmdir()
+            if gone and isinstance(error, OSError):
+                raise _gone(work) from error
+            self._say_kept(error, kept)
+
+    def _finish(self) -> None:
+        """Remove what only a study at work needs, and give the folder its name."""
+        work = self.path
+        shutil.rmtree(work / _CHUNKS, ignore_errors=True)
+        for name in (_REQUEST, LOCK):
+            (work / name).unlink(missing_ok=True)
+        self.path = self._named(work)
+
+    def _say_kept(self, error: BaseException | None, kept: int) -> None:
+        """Note on an error what is kept."""
+        if kept and error is not None:
+            chunks = "1 chunk is" if kept == 1 else f"{kept} chunks are"
+            error.add_note(f"{chunks} kept: the same command with --resume goes on from there")
+
+    def _write_timings(self) -> None:
+        """Write what may differ between identical runs, and nothing else may."""
+        write_json(
+            self.path / TIMINGS,
+            {
+                "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "seconds": round(time.monotonic() - self._started, 3),
+                "machine": platform.machine(),
+                "system": platform.system(),
+                "processors": os.cpu_count(),
+            },
+        )
+
+    def _named(self, work: Path) -> Path:
+        """Give the finished folder its name."""
+        if self._target is None:
+            return _take_next_number(work, self._name)
+        if self._target.exists() and not self._force:  # it was free at the start
+            raise RequestError(
+                f"--out: another run has made {self._target} in the meantime, and it is left alone; run "
+                "again with a folder of its own, or leave --out away to get a numbered one"
+            )
+        if self._target.exists():  # checked at the start: a folder of ours, which --force replaces
+            aside = Path(mkdtemp(prefix=f".{self._name}.old-", dir=work.parent))
+            self._target.rename(aside / "old")
+            work.rename(self._target)
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            work.rename(self._target)
+        return self._target
+
+
+def _clear_abandoned(parent: Path, prefix: str) -> None:
+    """Remove working folders whose process was killed before it wrote for which request they are.
+
+    Nobody can go on with such a folder. One that is locked, or so young that it may not be locked yet, is of
+    a process at work.
+    """
+    for path in parent.iterdir():
+        with suppress(OSError):  # it takes its final name in this moment, or is not ours to remove
+            if not path.name.startswith(prefix) or (path / _REQUEST).exists():
+                continue
+            if time.time() - path.stat().st_mtime < _YOUNG_SECONDS:
+                continue
+            held = lock(path, new=not (path / LOCK).exists())
+            if held is not None:
+                with held:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _finished(name: str, request: Mapping[str, Any] | None) -> Path | None:
+    """Return the latest numbered folder that holds the finished study of a request, if there is one."""
+    numbered = [
+        (int(number), path)
+        for path in RESULTS.glob(f"{glob.escape(name)}-*")
+        if (number := path.name.removeprefix(f"{name}-")).isascii() and number.isdecimal()
+    ]
+    for _, path in sorted(numbered, reverse=True):
+        manifest = read_json(path / MANIFEST)
+        if manifest and manifest.get("request") == request and (path / TIMINGS).is_file():
+            return path
+    return None
+
+
+def _take_next_number(work: Path, name: str) -> Path:
+    number = 1
+    while True:
+        path = work.parent / f"{name}-{number}"
+        if not path.exists():
+            try:
+                work.rename(path)
+            except OSError:  # another run took the number in between
+                if not path.exists():
+                    raise
+            else:
+                return path
+        number += 1
+
+
+def _check_free(target: Path, *, force: bool) -> None:
+    """Refuse an --out that exists, unless it may be replaced."""
+    try:
+        if not target.exists() and not target.is_symlink():
+            return
+    except OSError as error:  # no name for a folder at all: too long, for one
+        raise RequestError(f"--out: {target}: {error.strerror}; name a folder that can be made") from error
+    if not target.is_dir():
+        raise RequestError(f"--out: {target} is a file; name a folder that does not exist yet")
+    if not force:
+        raise RequestError(
+            f"--out: {target} exists; name a new folder, leave --out away to get a numbered one, "
+            f"or replace a complete run folder with --force"
+        )
+    if not (target / MANIFEST).is_file() or not (target / TIMINGS).is_file():
+        raise RequestError(
+            f"--out: {target} is no complete run folder (no {MANIFEST} and {TIMINGS} in it), so --force "
+            f"does not replace it; name another folder, or remove this one yourself"
+        )
+
+
+def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
+    """Tell whether a folder holds the finished study of a request; refuse one of another request."""
+    manifest = read_json(target / MANIFEST)
+    if manifest is None or not (target / TIMINGS).is_file():
+        return False
+    made_by = manifest.get("request")
+    if made_by == request:
+        return True
+    why = "; ".join(differences(request or {}, made_by)) if isinstance(made_by, dict) else "it can't be told"
+    raise RequestError(
+        f"--resume: {target} holds a finished study of another request ({why}); name another folder, or "
+        "replace it with --force instead of --resume"
+    )
+
+
+def _gone(work: Path) -> OSError:
+    return OSError(
+        errno.ENOENT,
+        "the working folder was removed while the study ran, and what was done with it; run it again",
+        str(work),
+    )
+
+
+def _chunks_in(work: Path) -> int:
+    return len(list((work / _CHUNKS).glob("*/*.npz")))
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in what two requests differ, first this one's value and then the other's."""
+    for name in dict.fromkeys([*one, *other]):
+        here, there = one.get(name), other.get(name)
+        if isinstance(here, dict) and isinstance(there, dict):
+            yield from (f"{name} {text}" for text in differences(here, there))
+        elif here != there:
+            yield f"{name} is {json.dumps(here)} here and {json.dumps(there)} there"
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None if there is none."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people and programs: sorted as given, UTF-8, no NaN."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+
+
+def software() -> dict[str, Any]:
+    """Return what a result rests on: versions and, in a checkout, the commit."""
+    return {
+        "lupus-hsct": metadata.version("lupus-hsct"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{library: metadata.version(library) for library in _LIBRARIES},
+    }
+
+
+def _commit() -> str | None:
+    """Return the checkout's commit; None when installed from a wheel, or without git."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(  # noqa: S603 (fixed words, and the checkout's own path)
+            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607 (git, wherever it is)
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None

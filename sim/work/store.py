@@ -1,0 +1,84 @@
+"""Results of chunks in a folder, so that a study that was broken off goes on where it was.
+
+A chunk is one file, written aside and then named; its name carries the SHA-256 of what it holds, so that a
+damaged one is found and simulated again.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import suppress
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from sim.scenario.problems import DamagedChunkWarning
+from sim.work.task import Result, Task
+
+_DIGITS = 32
+
+
+class ChunkStore:
+    """The chunks of a study in a folder.
+
+    Parameters
+    ----------
+    folder
+        It need not exist, nor the one that it is in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def chunks(self) -> int:
+        """How many are there."""
+        return len(list(self._folder.glob("*.npz")))
+
+    def save(self, experiment: int, task: Task, result: Result) -> None:
+        """Store the result of a chunk.
+
+        Raises
+        ------
+        OSError
+            The disk is full, or the study's folder is gone.
+        """
+        buffer = BytesIO()
+        np.savez(buffer, allow_pickle=False, **result)
+        content = buffer.getvalue()
+        aside = self._folder / f".{_name(experiment, task)}.partial"
+        try:
+            for folder in (self._folder.parent, self._folder):  # but none above, if that was removed
+                folder.mkdir(exist_ok=True)
+            aside.write_bytes(content)
+            aside.replace(self._folder / f"{_name(experiment, task)}-{_digest(content)}.npz")
+        except OSError:
+            with suppress(OSError):  # a disk that is full needs its space
+                aside.unlink()
+            raise
+
+    def load(self, experiment: int, task: Task) -> Result | None:
+        """Return the result of a chunk; None if it is not there or damaged, and then it is taken away."""
+        for path in sorted(self._folder.glob(f"{_name(experiment, task)}-*.npz")):
+            content = path.read_bytes()
+            if path.stem.rpartition("-")[2] == _digest(content):
+                with np.load(BytesIO(content), allow_pickle=False) as arrays:
+                    return dict(arrays)
+            path.unlink()
+            warnings.warn(
+                f"{path.name} is damaged: {task.words} are simulated again."
+                " Nothing is wrong with the result; look after the disk",
+                DamagedChunkWarning,
+                stacklevel=2,
+            )
+        return None
+
+
+def _name(experiment: int, task: Task) -> str:
+    return f"{experiment:05d}-{task.name}"
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:_DIGITS]

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+
+from sim.show.figures.sweep import sweep_curve_figure, sweep_map_figure
+from sim.show.kit.axis import Axis, written
+
+KEY, OTHER, WORDS = "active_disease.hazard_per_year", "after_relapse.multiplier", "clinic.isolation_rooms"
+SURVIVAL = ("overall_survival", 5.0)
+DEATH = ("treatment_related_mortality", None)
+STAY = ("length_of_stay_days", None)
+Words = Callable[[Figure], str]
+
+
+def vary(
+    endpoints: pd.DataFrame, key: str, values: Sequence[Any], estimates: Sequence[float]
+) -> pd.DataFrame:
+    """Repeat the table at values of a key, with other estimates of overall survival."""
+    points = []
+    for value, estimate in zip(values, estimates, strict=True):
+        chosen = endpoints["endpoint"] == "overall_survival"
+        point = endpoints.copy()
+        for column, shift in (("estimate", 0.0), ("mc_lower", -0.004), ("mc_upper", 0.004)):
+            point.loc[chosen, column] = estimate + shift
+        point.insert(0, key, [value] * len(point))
+        points.append(point)
+    return pd.concat(points, ignore_index=True)
+
+
+@pytest.fixture
+def line(endpoints: pd.DataFrame) -> pd.DataFrame:
+    return vary(endpoints, KEY, [0.4, 0.05, 0.1, 0.2], [0.65, 0.9, 0.85, 0.75])
+
+
+@pytest.fixture
+def grid(endpoints: pd.DataFrame) -> pd.DataFrame:
+    """Survival is 0.9 - x/10 - y/100 for x = 1, 2, 3 and y = 10, 20, 30, 40, in no order."""
+    points = [
+        vary(endpoints, KEY, [2, 1, 3], [0.9 - x / 10 - y / 100 for x in (2, 1, 3)]).assign(**{OTHER: y})
+        for y in (40, 10, 20, 30)
+    ]
+    return pd.concat(points, ignore_index=True)
+
+
+def curve(panel: Axes) -> tuple[list[float], list[float]]:
+    (found,) = [drawn for drawn in panel.lines if drawn.get_marker() == "o"]
+    return list(found.get_xdata()), list(found.get_ydata())
+
+
+def test_a_curve_is_drawn_in_the_order_of_its_values(line: pd.DataFrame) -> None:
+    figure = sweep_curve_figure(line, KEY, "per year", [SURVIVAL])
+    (panel,) = figure.axes
+    assert curve(panel) == ([0.05, 0.1, 0.2, 0.4], [0.9, 0.85, 0.75, 0.65])
+    assert panel.get_xscale() == "log"
+    assert panel.get_ylim() == (0.0, 1.0)
+    corners = np.concatenate([path.vertices for band in panel.collections for path in band.get_paths()])
+    for corner in [(0.4, 0.584), (0.05, 0.981), (0.1, 0.846), (0.1, 0.854)]:
+        assert np.isclose(corners, corner).all(axis=1).any()
+
+
+def test_a_panel_says_what_its_endpoint_does(
+    line: pd.DataFrame, endpoints: pd.DataFrame, words: Words
+) -> None:
+    text = words(sweep_curve_figure(line, KEY, "per year", [SURVIVAL, DEATH, STAY]))
+    assert "Varying active_disease.hazard_per_year from 0.05 to 0.4 per year" in text
+    assert "falls from 90.0% to 65.0%" in text
+    assert "2.1% throughout" in text
+    assert "death from lupus" in text
+    assert "A trial does not report: Stay in the isolation room." in text
+    up_and_down = vary(endpoints, KEY, [1, 2, 3], [0.6, 0.8, 0.7])
+    assert "between 60.0% and 80.0%" in words(sweep_curve_figure(up_and_down, KEY, "", [SURVIVAL]))
+    noise = vary(endpoints, KEY, [1, 2, 3], [0.6, 0.603, 0.604])
+    text = words(sweep_curve_figure(noise, KEY, "", [SURVIVAL]))
+    assert "between 60.0% and 60.4%; intervals overlap" in text
+    assert "All points have the same luck: their differences have less error than the intervals show." in text
+
+
+def test_the_target_is_a_dashed_line_and_the_scenario_a_dotted_one(line: pd.DataFrame, words: Words) -> None:
+    figure = sweep_curve_figure(line, KEY, "per year", [SURVIVAL, STAY], own=0.11)
+    first, second = figure.axes
+    straight = [drawn for drawn in first.lines if drawn.get_marker() != "o"]
+    assert [list(drawn.get_ydata()) for drawn in straight if drawn.get_color() == "#1b1b1f"] == [[0.84, 0.84]]
+    assert [list(drawn.get_xdata()) for drawn in straight if drawn.get_color() != "#1b1b1f"] == [[0.11, 0.11]]
+    assert "published 84%" in words(figure)
+    assert [text.get_text() for text in second.texts].count("this scenario: 0.11") == 1
+    assert len(second.lines) == 2  # no target for the stay
+
+
+@pytest.mark.parametrize(
+    ("values", "log"),
+    [
+        ([0.05, 0.1, 0.2, 0.4], True),
+        ([1, 2, 3, 4], False),
+        ([0.0, 0.1, 1.0], False),
+        ([0.03, 0.1, 0.3, 1.0], True),
+        ([0.1, 0.2], False),
+        ([7.0], False),
+    ],
+)
+def test_log_spaced_values_get_a_log_axis(values: list[float], log: bool) -> None:
+    assert Axis.of(pd.DataFrame({KEY: values}), KEY).log is log
+
+
+def test_values_are_written_for_people() -> None:
+    values = [0.1513079, 0.30000000000000004, 3, 2861.0, 1e9, "unlimited"]
+    assert [written(value) for value in values] == ["0.151", "0.3", "3", "2861", "1e9", "unlimited"]
+
+
+def test_words_stand_in_their_order_without_a_line(
+    endpoints: pd.DataFrame, fits: Callable[[Figure], bool]
+) -> None:
+    values = [2, 4, "unlimited", "immunoablation"]
+    points = vary(endpoints, WORDS, values, [0.6, 0.7, 0.8, 0.9])
+    figure = sweep_curve_figure(points, WORDS, "rooms", [SURVIVAL, DEATH], own="unlimited")
+    panel = figure.axes[0]
+    assert curve(panel) == ([0, 1, 2, 3], [0.6, 0.7, 0.8, 0.9])
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == [str(value) for value in values]
+    dotted = [drawn for drawn in panel.lines if list(drawn.get_xdata()) == [2.0, 2.0]]
+    assert len(dotted) == 1
+    assert fits(figure)
+
+
+def test_points_without_an_estimate_are_left_out(
+    line: pd.DataFrame, blank: Callable[[pd.DataFrame], pd.DataFrame], words: Words
+) -> None:
+    partly = pd.concat([line[line[KEY] < 0.3], blank(line[line[KEY] > 0.3])])
+    assert curve(sweep_curve_figure(partly, KEY, "", [SURVIVAL]).axes[0])[0] == [0.05, 0.1, 0.2]
+    nothing = sweep_curve_figure(blank(line), KEY, "", [SURVIVAL])
+    assert "nobody is at risk at any of the points" in words(nothing)
+    assert not nothing.axes
+
+
+def mesh(figure: Figure) -> QuadMesh:
+    (found,) = [drawn for drawn in figure.axes[0].collections if isinstance(drawn, QuadMesh)]
+    return found
+
+
+def test_every_cell_of_a_map_has_its_own_point_at_its_centre(grid: pd.DataFrame) -> None:
+    figure = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL)
+    colours = mesh(figure).get_array()
+    expected = [[0.9 - x / 10 - y / 100 for x in (1, 2, 3)] for y in (10, 20, 30, 40)]
+    assert np.allclose(np.asarray(colours).reshape(4, 3), expected)
+    corners = np.asarray(mesh(figure).get_coordinates())
+    assert np.allclose(corners[0, :, 0], [0.5, 1.5, 2.5, 3.5])
+    assert np.allclose(corners[:, 0, 1], [5, 15, 25, 35, 45])
+    written = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
+    assert written[(3, 10)] == "50.0%"
+    assert written[(1, 40)] == "40.0%"
+
+
+def test_a_fine_map_has_labelled_contours(endpoints: pd.DataFrame, words: Words) -> None:
+    points = pd.concat(
+        [
+            vary(endpoints, KEY, range(8), [0.9 - x / 20 - y / 40 for x in range(8)]).assign(**{OTHER: y})
+            for y in range(8)
+        ]
+    )
+    figure = sweep_map_figure(points, (KEY, OTHER), SURVIVAL, own=(2, 3))
+    text = words(figure)
+    labels = {drawn.get_text() for drawn in figure.axes[0].texts}
+    assert labels <= {f"{level}%" for level in range(40, 91, 10)}
+    assert len(labels) >= 3
+    assert "Dashed: where the published 84% is met. Circle: this scenario (2 and 3)." in text
+    rings = [drawn for drawn in figure.axes[0].lines if drawn.get_marker() == "o"]
+    assert [(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings] == [(2, 3)]
+
+
+def test_a_map_over_words_with_a_hole_says_so(
+    grid: pd.DataFrame,
+    blank: Callable[[pd.DataFrame], pd.DataFrame],
+    words: Words,
+    fits: Callable[[Figure], bool],
+) -> None:
+    names = {40: "immunoablation", 10: "mobilisation", 20: "home", 30: "log_logistic"}
+    named = grid.assign(**{OTHER: grid[OTHER].map(names)})
+    hole = (named[KEY] == 2) & (named[OTHER] == "home")
+    holed = pd.concat([named[~hole], blank(named[hole])])
+    for keys in ((KEY, OTHER), (OTHER, KEY)):
+        own = (2.5, "home") if keys[0] == KEY else ("home", 2.5)
+        figure = sweep_map_figure(holed, keys, SURVIVAL, own=own)
+        assert "Grey: no estimate." in words(figure)
+        assert "Dashed" not in words(figure)
+        assert int(np.isnan(np.ma.filled(mesh(figure).get_array(), np.nan)).sum()) == 1
+        assert fits(figure)
+    text = words(sweep_map_figure(blank(grid), (KEY, OTHER), SURVIVAL))
+    assert "Overall survival, 5 y: nobody is at risk at any point" in text
+
+
+def test_the_scenario_beyond_the_map_is_still_on_the_page(grid: pd.DataFrame) -> None:
+    inside = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL, own=(2.2, 22)).axes[0]
+    beyond = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL, own=(9, 1)).axes[0]
+    assert inside.get_xlim() == (0.5, 3.5)
+    assert beyond.get_xlim()[1] > 9
+    assert beyond.get_ylim()[0] < 1

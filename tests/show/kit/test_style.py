@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+from sim.scenario.schema import Scenario
+from sim.show.figures.plots import survival_figure
+from sim.show.figures.sweep import sweep_curve_figure, sweep_map_figure
+from sim.show.figures.targets import calibration_figure
+from sim.show.kit.style import save, settings, sheet, spread, text_width, wrap
+
+KEY, OTHER = "active_disease.hazard_per_year", "after_relapse.multiplier"
+
+
+@pytest.fixture
+def draw(
+    endpoints: pd.DataFrame, curves: pd.DataFrame, scenario: Callable[..., Scenario]
+) -> dict[str, Callable[[], Figure]]:
+    """Return every figure, ready to be drawn."""
+    line = pd.concat([endpoints.assign(**{KEY: value}) for value in (0.1, 0.2)])
+    grid = pd.concat([line.assign(**{OTHER: value}) for value in (1.0, 2.0)])
+    survival = ("overall_survival", 5.0)
+    return {
+        "survival": lambda: survival_figure(curves, endpoints, "Chicago 2006"),
+        "calibration": lambda: calibration_figure(endpoints, scenario()),
+        "curve": lambda: sweep_curve_figure(line, KEY, "per year", [survival], own=0.11),
+        "map": lambda: sweep_map_figure(grid, (KEY, OTHER), survival, own=(0.11, 1.0)),
+    }
+
+
+@pytest.mark.parametrize("name", ["survival", "calibration", "curve", "map"])
+def test_two_calls_give_the_same_bytes_whatever_the_settings_of_the_user(
+    draw: dict[str, Callable[[], Figure]], name: str, tmp_path: Path
+) -> None:
+    first = [path.read_bytes() for path in save(draw[name](), tmp_path, "first")]
+    odd = {"axes.facecolor": "red", "font.size": 20, "svg.fonttype": "path", "savefig.dpi": 30}
+    with mpl.rc_context(odd):
+        second = [path.read_bytes() for path in save(draw[name](), tmp_path, "second")]
+        assert mpl.rcParams["font.size"] == 20
+    assert first == second
+
+
+def test_files_carry_no_date_and_no_version(draw: dict[str, Callable[[], Figure]], tmp_path: Path) -> None:
+    svg, png = save(draw["survival"](), tmp_path, "figure")
+    assert (svg.name, png.name) == ("figure.svg", "figure.png")
+    text = svg.read_text("utf-8")
+    assert "<dc:date>" not in text
+    assert "matplotlib.org/" not in text
+    assert b"Software" not in png.read_bytes()
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_words_are_text_in_the_svg_and_name_it(draw: dict[str, Callable[[], Figure]], tmp_path: Path) -> None:
+    svg, _ = save(draw["calibration"](), tmp_path, "figure")
+    text = svg.read_text("utf-8")
+    assert ">Treatment-related mortality</text>" in text
+    assert "DejaVu Sans" in text
+    assert "<title>5 of 6 targets met within Monte Carlo error; farthest off: disease-free" in text
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "Zs"]), max_size=80), st.floats(0.5, 5.0))
+def test_wrapped_lines_fit_and_lose_nothing(text: str, width: float) -> None:
+    with settings():
+        lines = wrap(text, 9.0, width)
+        assert all(text_width(line, 9.0) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+def test_a_no_break_space_holds_words_together() -> None:
+    with settings():
+        assert wrap("at 5\N{NO-BREAK SPACE}years", 9.0, text_width("at 5", 9.0))[0] == "at"
+
+
+def test_the_page_grows_with_its_words(fits: Callable[[Figure], bool]) -> None:
+    long = "A long title with $dollars$ and <tags> & " + "averylongword" * 20 + " and the rest of it " * 20
+    with settings():
+        short_page, long_page = sheet("Title", ["line"], [], 6.0, 2.0), sheet(long, [long], [long], 6.0, 2.0)
+    assert fits(long_page.figure)
+    assert long_page.figure.get_figheight() > short_page.figure.get_figheight() + 2
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=6), st.floats(0.01, 3.0))
+def test_spread_labels_keep_their_order_and_their_distance(places: list[float], gap: float) -> None:
+    moved = spread(places, gap)
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    for before, after in itertools.pairwise(order):
+        assert moved[after] - moved[before] >= gap * (1 - 1e-9) - 1e-9
+    assert sum(moved) == pytest.approx(sum(places), abs=1e-6)
+
+
+def test_labels_far_enough_apart_stay() -> None:
+    assert spread([0.84, 0.5], 0.2) == [0.84, 0.5]

@@ -1,0 +1,441 @@
+"""Studies that are broken off, killed or spoilt, and go on: the files are those of a study left in peace."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from drivers import chunks, digests, is_running, start, wait_for_chunks, wait_until, workers_of
+
+from sim.cli import run as command_line
+from sim.study import experiment
+from sim.work.lock import lock
+from sim.work.store import ChunkStore
+
+STUDY = ("run", "chicago2006", "--set", "cohort.patients=10", "--engine", "simpy", "--replications", "1500")
+NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+KEPT = "kept: the same command with --resume goes on from there"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": 1, "arrays": 1})
+
+
+@pytest.fixture(scope="module")
+def in_peace(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The files of the study by one worker, left in peace."""
+    folder = tmp_path_factory.mktemp("peace")
+    with start(folder, *STUDY, "--workers", "1", "--out", "mine") as process:
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    return digests(folder / "mine")
+
+
+@pytest.fixture
+def broken_off() -> Path:
+    """The working folder of the study, of which three chunks are done."""
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(3, patch)
+        assert call(*STUDY, "--out", "mine") == 130
+    (work,) = Path().glob(".*")
+    assert len(chunks(Path())) == 3
+    return work
+
+
+def call(*arguments: str) -> int:
+    return command_line(list(arguments))
+
+
+def interrupt_after(count: int, patch: pytest.MonkeyPatch, error: BaseException | None = None) -> None:
+    saved, save = [0], ChunkStore.save
+
+    def counted(store: ChunkStore, *what: object) -> None:
+        if saved[0] == count:
+            raise error or KeyboardInterrupt
+        saved[0] += 1
+        save(store, *what)  # type: ignore[arg-type]
+
+    patch.setattr(ChunkStore, "save", counted)
+
+
+def count_simulated(patch: pytest.MonkeyPatch) -> list[range]:
+    """Return a list that will hold the chunks that are simulated in this process."""
+    from sim.study.chunks import play
+
+    found: list[range] = []
+
+    def counted(plan: experiment.Experiment, chunk: range) -> object:
+        found.append(chunk)
+        return play(plan, chunk)
+
+    patch.setattr("sim.work.workers.play", counted)
+    return found
+
+
+def assert_only_mine(expected: dict[str, str]) -> None:
+    assert digests(Path("mine")) == expected
+    assert [path.name for path in Path().iterdir()] == ["mine"]
+
+
+@NEEDS_PROC
+def test_two_workers_one_of_which_is_killed(tmp_path: Path, in_peace: dict[str, str]) -> None:
+    with start(tmp_path, *STUDY, "--workers", "2", "--out", "mine") as process:
+        wait_for_chunks(process, tmp_path, 1)
+        first, _ = workers_of(process.pid)
+        os.kill(first, signal.SIGKILL)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "Written to mine" in out
+    assert not is_running(first)
+    assert_only_mine(in_peace)
+
+
+@NEEDS_PROC
+def test_a_killed_driver_leaves_no_process_and_can_be_resumed(
+    tmp_path: Path, in_peace: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start(tmp_path, *STUDY, "--workers", "2", "--out", "mine") as process:
+        wait_for_chunks(process, tmp_path, 2)
+        pids = workers_of(process.pid)
+        assert len(pids) == 2
+        process.kill()
+    wait_until(lambda: not any(map(is_running, pids)), "workers outlive their parent")
+    kept = len(chunks(tmp_path))
+    simulated = count_simulated(monkeypatch)
+    assert call(*STUDY, "--out", "mine", "--workers", "1", "--resume") == 0
+    assert 2 <= kept == 6 - len(simulated)
+    assert_only_mine(in_peace)
+
+
+@NEEDS_PROC
+@pytest.mark.parametrize(
+    ("ending", "status", "word"), [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "Ended")]
+)
+def test_an_ended_study_says_what_is_kept(
+    tmp_path: Path, in_peace: dict[str, str], ending: signal.Signals, status: int, word: str
+) -> None:
+    with start(tmp_path, *STUDY, "--workers", "2", "--out", "mine") as process:
+        wait_for_chunks(process, tmp_path, 2)
+        pids = workers_of(process.pid)
+        os.killpg(process.pid, ending)  # as a terminal does: to everybody
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert not any(map(is_running, pids))
+    assert out == ""
+    assert err.strip().splitlines() == [f"{word}. {len(chunks(tmp_path))} chunks are {KEPT}"]
+    assert call(*STUDY, "--out", "mine", "--resume") == 0
+    assert_only_mine(in_peace)
+
+
+@NEEDS_PROC
+def test_ctrl_c_while_the_workers_start_is_one_message(tmp_path: Path) -> None:
+    with start(tmp_path, *STUDY, "--workers", "2", "--out", "mine") as process:
+        wait_until(lambda: process.poll() is not None or bool(workers_of(process.pid)), "no workers")
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip().startswith("Interrupted")
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("--seed", "2"),
+        ("--replications", "1499"),
+        ("--engine", "arrays"),
+        ("--set", "relapse.shape=0.7"),
+        ("--patients", "3"),
+        ("--out", "another"),
+    ],
+    ids=lambda other: other[0],
+)
+def test_another_request_does_not_take_the_chunks(
+    broken_off: Path, other: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_after(0, monkeypatch)  # it would simulate, and store, the first chunk
+    assert call(*STUDY, "--out", "mine", *other, "--resume") == 130
+    assert len(chunks(Path())) == 3
+    assert broken_off.exists()
+
+
+def test_a_changed_scenario_file_does_not_take_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'kind = "scenario"\nbase = "chicago2006"\ntitle = "Mine"\n[cohort]\npatients = 10\n'
+    path = Path("my[1].toml")  # a name that is a pattern for files too
+    path.write_text(text, "utf-8")
+    request = ("run", "./my[1].toml", "--replications", "600", "--engine", "simpy", "--out", "mine")
+    with monkeypatch.context() as patch:
+        interrupt_after(1, patch)
+        assert call(*request) == 130
+    path.write_text(f"{text}[relapse]\nshape = 0.7\n", "utf-8")
+    with monkeypatch.context() as patch:
+        interrupt_after(0, patch)
+        assert call(*request, "--resume") == 130
+    assert len(chunks(Path())) == 1
+    path.write_text(text, "utf-8")
+    simulated = count_simulated(monkeypatch)
+    assert call(*request, "--resume") == 0
+    assert simulated == [range(256, 512), range(512, 600)]
+
+
+def test_a_finished_study_is_read_back_and_another_request_refused(
+    broken_off: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*STUDY, "--out", "mine", "--resume") == 0
+    assert not broken_off.exists()
+    printed, before = capsys.readouterr().out, digests(Path("mine"))
+    simulated = count_simulated(monkeypatch)
+    assert call(*STUDY, "--out", "mine", "--workers", "2", "--resume") == 0
+    assert capsys.readouterr().out == printed
+    assert call(*STUDY, "--out", "mine", "--seed", "7", "--resume") == 2
+    said = capsys.readouterr().err
+    assert "mine holds a finished study of another request (seed is 7 here and 1 there)" in said
+    assert not simulated
+    assert_only_mine(before)
+
+
+def test_of_several_scenarios_those_that_are_finished_are_read_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    several = ("run", "chicago2006", "ebmt2004", "--engine", "simpy", "--replications", "300")
+    with monkeypatch.context() as patch:
+        interrupt_after(3, patch)  # two chunks a scenario
+        assert call(*several) == 130
+    first = digests(Path("results", "chicago2006-1"))
+    simulated = count_simulated(monkeypatch)
+    capsys.readouterr()
+    assert call(*several, "--workers", "1", "--resume") == 0
+    assert simulated == [range(256, 300)]
+    assert sorted(path.name for path in Path("results").iterdir()) == ["chicago2006-1", "ebmt2004-1"]
+    assert digests(Path("results", "chicago2006-1")) == first
+    assert "Written to results/chicago2006-1" in capsys.readouterr().out
+
+
+def test_what_a_killed_driver_left_before_its_request_is_cleared_away() -> None:
+    parent = Path("results")
+    abandoned, locked, young, other = (
+        parent / name
+        for name in (
+            ".chicago2006.partial-one",
+            ".chicago2006.partial-two",
+            ".chicago2006.partial-three",
+            ".another.partial-four",
+        )
+    )
+    for folder in (abandoned, locked, young, other):
+        folder.mkdir(parents=True)
+    held = lock(locked, new=True)
+    (abandoned / "lock").touch()
+    for folder in (abandoned, locked, other):
+        os.utime(folder, (0, 0))
+    assert call("run", "chicago2006", "--replications", "2") == 0
+    assert held is not None
+    held.close()
+    assert not abandoned.exists()
+    assert all(folder.exists() for folder in (locked, young, other))
+
+
+def test_a_second_process_is_refused_while_the_first_is_at_work(tmp_path: Path) -> None:
+    with start(tmp_path, *STUDY, "--workers", "2", "--out", "mine") as process:
+        wait_for_chunks(process, tmp_path, 1)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with start(tmp_path, *STUDY, "--out", "mine", "--resume") as second:
+                _, err = second.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert second.returncode == 2
+    assert err.startswith("Error: --resume: another process is at work on this study; wait for it")
+
+
+def test_two_identical_runs_at_once_do_not_disturb_each_other(
+    tmp_path: Path, in_peace: dict[str, str]
+) -> None:
+    with start(tmp_path, *STUDY) as one, start(tmp_path, *STUDY, "--resume") as other:
+        for process in (one, other):
+            _, err = process.communicate(timeout=120)
+            assert process.returncode == 0 or "another process is at work" in err, err
+    assert one.returncode == 0
+    finished = sorted(path.name for path in Path("results").iterdir())
+    assert finished in (["chicago2006-1"], ["chicago2006-1", "chicago2006-2"])
+    for name in finished:
+        assert digests(Path("results", name)) == in_peace
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_damaged_chunks_are_simulated_again(
+    broken_off: Path,
+    in_peace: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first, second, _ = chunks(Path())
+    flip(first)
+    second.write_bytes(b"")
+    simulated = count_simulated(monkeypatch)
+    assert call(*STUDY, "--out", "mine", "--resume", "--workers", "1") == 0
+    assert capsys.readouterr().err.count("Warning (DamagedChunkWarning)") == 2
+    assert simulated[:2] == [range(256), range(256, 512)]
+    assert len(simulated) == 5
+    assert not broken_off.exists()
+    assert_only_mine(in_peace)
+
+
+def test_a_chunk_removed_under_a_study_is_one_message(
+    broken_off: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load, loaded = ChunkStore.load, [0]
+
+    def then_gone(store: ChunkStore, *what: object) -> object:
+        found = load(store, *what)  # type: ignore[arg-type]
+        loaded[0] += 1
+        if loaded[0] == 6:  # all have been looked at
+            chunks(Path())[1].unlink()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkStore, "load", then_gone)
+        assert call(*STUDY, "--out", "mine", "--resume", "--workers", "1") == 1
+    said = capsys.readouterr().err
+    assert "the chunk of replications 257 to 512 was removed or damaged while the study ran" in said
+    assert f"2 chunks are {KEPT}" in said
+    assert call(*STUDY, "--out", "mine", "--resume", "--workers", "1") == 0
+    assert not broken_off.exists()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_working_folder_removed_under_a_study_is_one_message(
+    workers: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save, saved = ChunkStore.save, [0]
+
+    def then_gone(store: ChunkStore, *what: object) -> None:
+        save(store, *what)  # type: ignore[arg-type]
+        saved[0] += 1
+        if saved[0] == 3:
+            (work,) = Path().glob(".*")
+            shutil.rmtree(work)
+
+    monkeypatch.setattr(ChunkStore, "save", then_gone)
+    assert call(*STUDY, "--out", "mine", "--workers", workers) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Error: the working folder was removed while the study ran")
+    assert said.count("\n") == 1
+    assert list(Path().iterdir()) == []
+
+
+def test_a_folder_removed_when_all_is_done_is_the_same_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def remove(*_: object) -> None:
+        for work in Path().glob(".*"):
+            shutil.rmtree(work)
+
+    monkeypatch.setattr("sim.commands.run.save", remove)
+    assert call(*STUDY[:-1], "20", "--out", "mine") == 1
+    assert "the working folder was removed while the study ran" in capsys.readouterr().err
+    assert list(Path().iterdir()) == []
+
+
+def test_a_disk_that_fills_up_keeps_what_is_done(
+    in_peace: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(4, patch, OSError(errno.ENOSPC, "No space left on device"))
+        assert call(*STUDY, "--out", "mine", "--workers", "1") == 1
+    assert capsys.readouterr().err == f"Error: No space left on device. 4 chunks are {KEPT}\n"
+    assert call(*STUDY, "--out", "mine", "--workers", "1", "--resume") == 0
+    assert_only_mine(in_peace)
+
+
+def test_a_disk_too_full_to_begin_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sim.work.folder.write_json", full)
+    assert call(*STUDY, "--out", "deep/er/mine") == 1
+    assert capsys.readouterr().err == "Error: No space left on device\n"
+    assert list(Path().iterdir()) == []
+
+
+def test_a_disk_that_fills_up_at_the_very_end_keeps_the_chunks(
+    in_peace: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sim.work.folder.NewFolder._write_timings", full)
+        assert call(*STUDY, "--out", "mine") == 1
+    assert capsys.readouterr().err.endswith(f"Error: No space left on device. 6 chunks are {KEPT}\n")
+    simulated = count_simulated(monkeypatch)
+    assert call(*STUDY, "--out", "mine", "--resume") == 0
+    assert not simulated
+    assert_only_mine(in_peace)
+
+
+def test_a_refused_request_takes_no_chunks_away(broken_off: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*STUDY, "--out", "mine", "--resume", "--cluster", "nonsense") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: --cluster: nonsense can't be reached")
+    assert f"3 chunks are {KEPT}" in said
+    assert broken_off.exists()
+    assert len(chunks(Path())) == 3
+
+
+def test_too_little_memory_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def too_little(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("sim.commands.run.run_figures", too_little)
+    assert call(*STUDY[:-1], "20", "--out", "mine") == 1
+    assert "Error: there is not enough memory" in capsys.readouterr().err
+
+
+def test_too_little_memory_for_a_library_is_the_same_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def too_little(*_: object) -> None:
+        raise ImportError("libmany.so: failed to map segment from shared object")
+
+    monkeypatch.setattr("sim.commands.run.run_figures", too_little)
+    assert call(*STUDY[:-1], "20", "--out", "mine") == 1
+    assert capsys.readouterr().err.count("Error: there is not enough memory") == 1
+
+
+@pytest.mark.parametrize("command", ["compare", "sweep", "range"])
+def test_comparisons_sweeps_and_ranges_resume_too(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ("--set", "cohort.patients=10", "--replications", "300", "--engine", "arrays")
+    key = "aplasia.infection.ward_relative_risk"
+    request = {
+        "compare": ("compare", "chicago2006", "no_isolation", *small),
+        "sweep": ("sweep", "chicago2006", "--vary", f"{key}=1,3", *small),
+        "range": ("run", "no_isolation", *small),
+    }[command]
+    with monkeypatch.context() as patch:
+        interrupt_after(1, patch)
+        assert call(*request, "--out", "mine") == 130
+    simulated = count_simulated(monkeypatch)
+    assert call(*request, "--out", "mine", "--workers", "1", "--resume") == 0
+    resumed = len(simulated)
+    simulated.clear()
+    assert call(*request, "--out", "again", "--workers", "1") == 0
+    assert resumed == len(simulated) - 1
+    assert digests(Path("mine")) == digests(Path("again"))

@@ -1,0 +1,111 @@
+"""Tables that grow on disk come back whole, in order, with nothing changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from sim.work.spool import Spool, read_parquet, write_parquet
+
+
+def fill(spool: Spool, rows: int, at_once: int) -> None:
+    for first in range(0, rows, at_once):
+        number = np.arange(first, min(first + at_once, rows))
+        spool.add({"number": number, "half": np.where(number % 3 == 0, np.nan, number / 2)})
+
+
+@pytest.mark.parametrize(("rows", "at_once"), [(1, 1), (1000, 7), (4096, 4096), (20_000, 1500)])
+def test_rows_come_back_in_order(tmp_path: Path, rows: int, at_once: int) -> None:
+    spool = Spool(tmp_path, "table")
+    fill(spool, rows, at_once)
+    path = spool.join()
+    assert path is not None
+    found, number = read_parquet(path), np.arange(rows)
+    np.testing.assert_array_equal(found["number"], number)
+    np.testing.assert_array_equal(found["half"], np.where(number % 3 == 0, np.nan, number / 2))
+
+
+@pytest.mark.parametrize("folder", ["plain", "it's", 'quo"te', "a b", "50%", "run[1]", "naïve"])
+def test_joining_leaves_one_whole_file_in_any_folder(tmp_path: Path, folder: str) -> None:
+    place = tmp_path / folder
+    place.mkdir()
+    spool = Spool(place, "table")
+    fill(spool, 10_000, 1500)
+    path = spool.join()
+    assert path == place / "table.parquet"
+    assert list(place.iterdir()) == [path]
+    table = read_parquet(path)
+    assert list(table.columns) == ["number", "half"]
+    np.testing.assert_array_equal(table["number"], np.arange(10_000))
+    assert table["half"].isna().sum() == 3334
+
+
+def test_how_rows_were_added_does_not_show_in_the_file(tmp_path: Path) -> None:
+    files = []
+    for at_once in (7, 1000, 3000):
+        folder = tmp_path / str(at_once)
+        folder.mkdir()
+        spool = Spool(folder, "table")
+        fill(spool, 3000, at_once)
+        path = spool.join()
+        assert path is not None
+        files.append(path.read_bytes())
+    assert len(set(files)) == 1
+
+
+def test_nothing_added_leaves_no_file(tmp_path: Path) -> None:
+    assert Spool(tmp_path, "table").join() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_and_text_survive_the_file(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "tiny": [5e-324, 0.1, -0.0, np.inf],
+            "whole": [2**53 + 1, -1, 0, 1],
+            "text": ["", "naïve", "it's", '"'],
+            "flag": [True, False, True, True],
+        }
+    )
+    write_parquet(frame, tmp_path / "frame.parquet")
+    pd.testing.assert_frame_equal(read_parquet(tmp_path / "frame.parquet"), frame, check_dtype=False)
+
+
+def test_not_a_number_becomes_null(tmp_path: Path) -> None:
+    write_parquet(pd.DataFrame({"x": [1.0, np.nan]}), tmp_path / "frame.parquet")
+    assert read_parquet(tmp_path / "frame.parquet")["x"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "said"),
+    [
+        (
+            duckdb.IOException("Async: No space left on device"),
+            OSError,
+            "^.Errno 28. No space left on device",
+        ),
+        (duckdb.IOException("Permission denied"), OSError, "can't write .Permission denied"),
+        (duckdb.OutOfMemoryException("Allocation failure"), MemoryError, "no memory to write"),
+    ],
+)
+def test_what_the_database_can_not_do_is_said_in_terms_of_the_system(
+    failure: Exception, error: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing:
+        def __enter__(self) -> Failing:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def register(self, *_: object) -> None: ...
+
+        def execute(self, _: str) -> None:
+            raise failure
+
+    monkeypatch.setattr("sim.work.spool.connect", Failing)
+    with pytest.raises(error, match=said):
+        write_parquet(pd.DataFrame({"a": [1]}), tmp_path / "a.parquet")
