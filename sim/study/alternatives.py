@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sim.outcomes.expected import expected_before_reinfusion
+from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.scenario.load import load
 from sim.scenario.priors import AS_IT_IS, Alternative
 from sim.scenario.problems import RequestError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.outcomes.expected import expected
+from sim.outcomes.twin.expected import expected
 from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, Target

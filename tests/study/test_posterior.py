@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from sim.outcomes.expected import expected, expected_before_reinfusion
+from sim.outcomes.twin.expected import expected, expected_before_reinfusion
 from sim.scenario.load import load
 from sim.scenario.priors import Prior
 from sim.scenario.problems import EffectiveSizeWarning, RequestError

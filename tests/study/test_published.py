@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.outcomes.expected import Before, expected_before_reinfusion
+from sim.outcomes.twin.expected import Before, expected_before_reinfusion
 from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, Target
