@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sim.commands.compare import compare
     from sim.commands.run import run
     from sim.commands.validate import validate
-    from sim.outcomes.expected import expected
+    from sim.outcomes.twin.expected import expected
     from sim.scenario.load import load as load_scenario
     from sim.scenario.problems import RequestError
     from sim.scenario.schema import Scenario
@@ -42,7 +42,7 @@ _PLACES = {
     "Scenario": "sim.scenario.schema:Scenario",
     "calibrate": "sim.calibrate.point:solve_point",
     "compare": "sim.commands.compare:compare",
-    "expected": "sim.outcomes.expected:expected",
+    "expected": "sim.outcomes.twin.expected:expected",
     "get_value": "sim.scenario.values:get_value",
     "load_scenario": "sim.scenario.load:load",
     "parameters": "sim.scenario.values:parameters",

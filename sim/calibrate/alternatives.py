@@ -13,7 +13,7 @@ from sim.calibrate.answers import answer_table
 from sim.calibrate.importance import StudentProposal
 from sim.calibrate.published import Published
 from sim.calibrate.search import ENOUGH, Free, Search, Tell, find_posterior
-from sim.outcomes.expected import expected_before_reinfusion
+from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.scenario.load import load
 from sim.scenario.priors import AS_IT_IS, Alternative
 from sim.scenario.problems import RequestError

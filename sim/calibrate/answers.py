@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sim.calibrate.search import Search
-from sim.outcomes.expected import expected
+from sim.outcomes.twin.expected import expected
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize, special
 
 from sim.calibrate.identification import free_combination
-from sim.outcomes.expected import expected
+from sim.outcomes.twin.expected import expected
 from sim.scenario.aims import check_aims
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from sim.outcomes.expected import Before
 from sim.outcomes.first_reinfused import CURVES
+from sim.outcomes.twin.expected import Before
 from sim.scenario.endpoints import Key, column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, Target, TrialArrivals

@@ -19,7 +19,7 @@ import numpy as np
 from sim.calibrate.importance import NoLikelihoodError, Proposal, Sample, sample
 from sim.calibrate.published import Published
 from sim.calibrate.virtual_trials import POINTS, EstimatesTask, Points, at_point
-from sim.outcomes.expected import expected_before_reinfusion
+from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.scenario.priors import Prior

@@ -10,9 +10,9 @@ import numpy as np
 
 from sim.calibrate.published import Published
 from sim.clinic.history import History
-from sim.outcomes.expected import expected_before_reinfusion
 from sim.outcomes.first_reinfused import Reinfused, read_first_reinfused, read_not_reinfused
 from sim.outcomes.occupancy import is_limited
+from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.patient.fates import Booleans
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.distributions import Floats

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sim.outcomes.observations import Counts, checked_reading_times, count
-from sim.outcomes.survival import ConfType, Reading, at_times, confidence_limits, warn_if_weak
+from sim.outcomes.survival import ConfType, CurveReading, at_times, confidence_limits, warn_if_weak
 from sim.scenario.distributions import Floats
 
 # The error takes a table of times by times; so many of its cells are held at once.
@@ -35,7 +35,7 @@ class CumulativeIncidences:
 
     def read(
         self, cause: int, times: ArrayLike, conf_type: ConfType = "log-log", conf_level: float = 0.95
-    ) -> Reading:
+    ) -> CurveReading:
         """Read the incidence of one cause at given times, warning where few or none are at risk."""
         wanted = checked_reading_times(times)
         warn_if_weak(self.counts, self.survival, wanted, f"the incidence of cause {cause}")
@@ -45,7 +45,7 @@ class CumulativeIncidences:
             at_times(self.counts, limit, wanted, before=0.0, ending=self.survival)
             for limit in self.intervals(cause, conf_type, conf_level)
         )
-        return Reading(wanted, self.counts.at_risk_at(wanted), incidence, error, lower, upper)
+        return CurveReading(wanted, self.counts.at_risk_at(wanted), incidence, error, lower, upper)
 
 
 def aalen_johansen(time: ArrayLike, cause: ArrayLike, causes: int) -> CumulativeIncidences:

@@ -41,7 +41,7 @@ _CURVES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class EndpointReading:
     """One endpoint in many replications; arrays have shape (replications,).
 
     ``total / size`` estimates the endpoint from uncensored histories; ``trial`` is the figure as each
@@ -53,7 +53,7 @@ class Reading:
     trial: Floats
 
 
-def read_endpoints(history: History, scenario: Scenario) -> dict[Key, Reading]:
+def read_endpoints(history: History, scenario: Scenario) -> dict[Key, EndpointReading]:
     """Read every endpoint off the histories of some replications.
 
     Raises
@@ -105,7 +105,7 @@ class Sums:
         """Add to a denominator."""
         self.size[denominator] = self.size[denominator] + number if denominator in self.size else number
 
-    def readings(self, scenario: Scenario) -> dict[Key, Reading]:
+    def readings(self, scenario: Scenario) -> dict[Key, EndpointReading]:
         """Return every endpoint, at the end: what was read of follow-up is let go."""
         opened, closed = _open_days(scenario)
         replications = len(next(iter(self.total.values())))
@@ -122,7 +122,7 @@ class Sums:
                 trial = trials[key]
             else:
                 trial = _ratio(*self.reported.get(key, (number, size)))
-            readings[key] = Reading(number, size, trial)
+            readings[key] = EndpointReading(number, size, trial)
         return readings
 
     def _trials(self, scenario: Scenario) -> Iterator[tuple[Key, Floats]]:

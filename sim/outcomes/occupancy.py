@@ -42,7 +42,7 @@ class Stays(NamedTuple):
     end: Floats
 
 
-class Step(NamedTuple):
+class Census(NamedTuple):
     """A number over time: ``number[k]`` holds from ``day[k]`` until the next day."""
 
     day: Floats
@@ -73,11 +73,11 @@ def counts(stay: Stays, days: Floats) -> Counts:
     return table
 
 
-def course(stay: Stays, replication: int) -> Step:
+def course(stay: Stays, replication: int) -> Census:
     """Return one replication's count at every moment at which it changes, from day 0."""
     moments = np.concatenate([[0.0], stay.begin[:, replication], stay.end[:, replication]])
     days = np.unique(moments[moments < NEVER])
-    return Step(days, counts(Stays(*(time[:, replication, None] for time in stay)), days)[:, 0])
+    return Census(days, counts(Stays(*(time[:, replication, None] for time in stay)), days)[:, 0])
 
 
 def last_day(scenario: Scenario) -> float:
@@ -104,7 +104,7 @@ class Occupancy:
         open_days = self._open_until - self._open_from
         middles = (np.arange(_DAYS_COUNTED) + 0.5) / _DAYS_COUNTED
         self._counted_days: Floats = self._open_from + open_days * middles
-        self.first: dict[str, Step] = {}
+        self.first: dict[str, Census] = {}
         """The first replication's own course, by series."""
         self._used: dict[str, list[Floats]] = {}
         self._counts: dict[str, list[Counts]] = {}
@@ -142,7 +142,7 @@ class Occupancy:
         """Add what was added elsewhere: the replications that follow those added here."""
         names = [name.removesuffix(".used") for name in arrays if name.endswith(".used")]
         for name in names:
-            first = Step(arrays[f"{name}.first_day"], arrays[f"{name}.first_number"])
+            first = Census(arrays[f"{name}.first_day"], arrays[f"{name}.first_number"])
             self.first.setdefault(name, first)
             self._used.setdefault(name, []).append(arrays[f"{name}.used"])
             self._counts.setdefault(name, []).append(arrays[f"{name}.counts"])

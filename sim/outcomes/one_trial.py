@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sim.clinic.states import ENTRANCES, TREATMENT_CAUSES
 from sim.outcomes.competing_risks import CumulativeIncidences, aalen_johansen
 from sim.outcomes.endpoints import TREATMENT_DAYS
-from sim.outcomes.survival import KaplanMeier, Median, Reading, kaplan_meier
+from sim.outcomes.survival import CurveReading, KaplanMeier, Median, kaplan_meier
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, read_times
 from sim.scenario.problems import TypedWarning
@@ -87,7 +87,7 @@ class Patients:
 
 
 @dataclass(frozen=True, slots=True)
-class FollowUp:
+class CensoredTimes:
     """What a trial knows of who started before its data cut; arrays have one value for each of them."""
 
     who: Booleans
@@ -98,19 +98,19 @@ class FollowUp:
     """What ended the time; -1 for a censoring."""
 
 
-def follow(patients: Patients, start: Floats, end: Floats, cause: NDArray[np.int_]) -> FollowUp:
+def follow(patients: Patients, start: Floats, end: Floats, cause: NDArray[np.int_]) -> CensoredTimes:
     """Follow patients from a start to an end, or to the data cut if that comes first."""
     who = start < patients.cut
     years = (np.minimum(end, patients.cut)[who] - start[who]) / DAYS_PER_YEAR
-    return FollowUp(who, years, np.where(end <= patients.cut, cause, -1)[who])
+    return CensoredTimes(who, years, np.where(end <= patients.cut, cause, -1)[who])
 
 
-def survival_follow_up(patients: Patients, start: Floats) -> FollowUp:
+def survival_follow_up(patients: Patients, start: Floats) -> CensoredTimes:
     """Follow patients until death."""
     return follow(patients, start, patients.death, np.zeros(len(patients), dtype=np.int_))
 
 
-def disease_free_follow_up(patients: Patients) -> FollowUp:
+def disease_free_follow_up(patients: Patients) -> CensoredTimes:
     """Follow the reinfused until relapse, established non-response or death."""
     return follow(patients, patients.reinfusion, patients.disease_free_end, patients.failure)
 
@@ -122,7 +122,7 @@ class Curve:
     name: str
     """The endpoint."""
     estimate: KaplanMeier
-    readings: Reading
+    readings: CurveReading
     median: Median
     last_years: float
     """The longest follow-up."""
@@ -141,7 +141,7 @@ class TrialReport:
     deaths: int
     curves: tuple[Curve, ...]
     incidences: CumulativeIncidences | None
-    incidence_readings: Mapping[str, Reading]
+    incidence_readings: Mapping[str, CurveReading]
     notes: tuple[tuple[str, str], ...]
     """The warnings of the estimators: type and text."""
 
@@ -154,7 +154,7 @@ def report_trial(patients: Patients) -> TrialReport:
     scenario = patients.scenario
     notes: dict[tuple[str, str], None] = {}
     curves: list[Curve] = []
-    incidences, readings = None, dict[str, Reading]()
+    incidences, readings = None, dict[str, CurveReading]()
     if scenario.cohort.enters_at == "home":
         followed = {"overall_survival_enrolled": survival_follow_up(patients, patients.enrolled)}
     else:
@@ -175,7 +175,7 @@ def report_trial(patients: Patients) -> TrialReport:
     return TrialReport(*_counts(patients), tuple(curves), incidences, readings, tuple(notes))
 
 
-def _curve(name: str, followed: FollowUp, scenario: Scenario) -> Curve:
+def _curve(name: str, followed: CensoredTimes, scenario: Scenario) -> Curve:
     estimate = kaplan_meier(followed.years, followed.cause >= 0)
     readings = estimate.read(_times(name, scenario))
     return Curve(name, estimate, readings, estimate.median(), float(followed.years.max()))

@@ -33,7 +33,7 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CurveReading:
     """An estimate at given times; not a number where undefined."""
 
     times: Floats
@@ -77,7 +77,9 @@ class KaplanMeier:
         """Return the pointwise lower and upper limits at the distinct times."""
         return confidence_limits(self.survival, self.std_error, conf_type, conf_level)
 
-    def read(self, times: ArrayLike, conf_type: ConfType = "log-log", conf_level: float = 0.95) -> Reading:
+    def read(
+        self, times: ArrayLike, conf_type: ConfType = "log-log", conf_level: float = 0.95
+    ) -> CurveReading:
         """Read survival at given times, warning where few or none are at risk."""
         wanted = checked_reading_times(times)
         warn_if_weak(self.counts, self.survival, wanted, "survival")
@@ -87,7 +89,7 @@ class KaplanMeier:
             at_times(self.counts, limit, wanted, before=1.0, ending=self.survival)
             for limit in self.intervals(conf_type, conf_level)
         )
-        return Reading(wanted, self.counts.at_risk_at(wanted), survival, error, lower, upper)
+        return CurveReading(wanted, self.counts.at_risk_at(wanted), survival, error, lower, upper)
 
     def median(self, conf_type: ConfType = "log-log", conf_level: float = 0.95) -> Median:
         """Return the median by R's rule, with the interval that inverts the pointwise one.

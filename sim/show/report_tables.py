@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sim.outcomes.one_trial import TrialReport
-from sim.outcomes.survival import Reading
+from sim.outcomes.survival import CurveReading
 from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.evidence import all_evidence
 from sim.scenario.schema import Scenario
@@ -238,7 +238,7 @@ def trial(report: TrialReport) -> TrialTable:
     return TrialTable(counts, times, curves, medians, report.notes)
 
 
-def _readings(reading: Reading, *, at_risk: bool) -> list[tuple[str, Cells]]:
+def _readings(reading: CurveReading, *, at_risk: bool) -> list[tuple[str, Cells]]:
     estimates = tuple(
         "undefined" if math.isnan(value) else format_share(value, 0.005) for value in reading.estimate
     )

@@ -10,7 +10,7 @@ import pandas as pd
 from sim.clinic.states import Place
 from sim.outcomes.observations import Counts, count
 from sim.outcomes.one_trial import (
-    FollowUp,
+    CensoredTimes,
     Patients,
     disease_free_follow_up,
     survival_follow_up,
@@ -51,7 +51,7 @@ def stays(patients: Patients) -> Iterator[tuple[Place, Floats, Floats]]:
         yield place, entries[k], np.where(entered, left, np.inf)
 
 
-def follow_ups(patients: Patients) -> dict[str, FollowUp]:
+def follow_ups(patients: Patients) -> dict[str, CensoredTimes]:
     """Return what trials know of each survival curve at their data cut."""
     if patients.scenario.cohort.enters_at == "home":
         return {"overall_survival_enrolled": survival_follow_up(patients, patients.enrolled)}

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from sim.outcomes.expected import expected, expected_from_enrolment
 from sim.outcomes.occupancy import is_limited
+from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import BY_NAME, OF_TRANSPLANTS, Key, column
 from sim.scenario.schema import Scenario
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History
-from sim.outcomes.endpoints import Reading, read_endpoints
+from sim.outcomes.endpoints import EndpointReading, read_endpoints
 from sim.patient.fates import draw_fates, expected_patients
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
@@ -56,7 +56,7 @@ class Chunk:
 
     replications: range
     history: History
-    readings: dict[Key, Reading]
+    readings: dict[Key, EndpointReading]
 
 
 def choose_simulator(scenarios: Sequence[Scenario], budget: Budget) -> tuple[Simulator, str]:

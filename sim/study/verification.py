@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sim.outcomes.expected import expected, expected_from_enrolment
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import FAILURES, Patients
 from sim.outcomes.queue_laws import plain_queue
+from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import BY_NAME, Key, label
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.values import with_values

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sim.calibrate.point import PointFit, solve_point
-from sim.outcomes.expected import expected
+from sim.outcomes.twin.expected import expected
 from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, Target

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from sim.calibrate.published import Published
-from sim.outcomes.expected import Before, expected_before_reinfusion
+from sim.outcomes.twin.expected import Before, expected_before_reinfusion
 from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, Target

@@ -15,7 +15,7 @@ from scipy import stats
 from sim.calibrate.published import Published
 from sim.calibrate.search import Evaluation, Free, Search, find_posterior
 from sim.calibrate.virtual_trials import at_point
-from sim.outcomes.expected import expected, expected_before_reinfusion
+from sim.outcomes.twin.expected import expected, expected_before_reinfusion
 from sim.scenario.load import load
 from sim.scenario.priors import Prior
 from sim.scenario.problems import EffectiveSizeWarning, RequestError

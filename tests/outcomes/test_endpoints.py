@@ -11,7 +11,7 @@ from scipy import stats
 
 from sim.clinic.history import History
 from sim.clinic.states import Cause
-from sim.outcomes.endpoints import Reading, read_endpoints, survival_curves
+from sim.outcomes.endpoints import EndpointReading, read_endpoints, survival_curves
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.endpoints import BY_NAME, Key, keys
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -22,7 +22,7 @@ MakeFate = Callable[..., "Fate[float, bool]"]
 Play = Callable[..., History]
 Treat = Callable[..., History]
 Still = dict[str, Any]
-Readings = dict[Key, Reading]
+Readings = dict[Key, EndpointReading]
 Read = Callable[..., Readings]
 
 YEAR = DAYS_PER_YEAR
@@ -39,7 +39,7 @@ def read(scenario_of: MakeScenario, still: Still, fate_of: MakeFate, treat: Trea
     return run
 
 
-def numbers(reading: Reading) -> tuple[float, float, float]:
+def numbers(reading: EndpointReading) -> tuple[float, float, float]:
     return float(reading.total[0]), float(reading.size[0]), float(reading.trial[0])
 
 

@@ -24,7 +24,7 @@ from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight, surv
 from sim.outcomes.competing_risks import CumulativeIncidences, aalen_johansen
 from sim.outcomes.log_rank import LogRank, log_rank
 from sim.outcomes.observations import count
-from sim.outcomes.survival import ConfType, KaplanMeier, Reading, kaplan_meier
+from sim.outcomes.survival import ConfType, CurveReading, KaplanMeier, kaplan_meier
 
 FOLDER = Path(__file__).parents[1] / "reference" / "survival"
 WORST = 1e-10
@@ -164,7 +164,7 @@ def test_readings_are_rs(record_property: Callable[[str, object], None]) -> None
         defined = row["followed"] == "TRUE" or number(row["survival"]) == 0
         beyond += not defined
         for conf_type, lower, upper in limits_of(row):
-            read: Reading = curve(name).read(time, conf_type)
+            read: CurveReading = curve(name).read(time, conf_type)
             expected = (number(row["survival"]), number(row["std_error"]), lower, upper)
             found = (read.estimate[0], read.std_error[0], read.lower[0], read.upper[0])
             for value, reference in zip(found, expected, strict=True):

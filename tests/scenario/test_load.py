@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.outcomes.expected import expected
+from sim.outcomes.twin.expected import expected
 from sim.scenario.describe import show_rows, warnings_about
 from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal
 from sim.scenario.inherit import set_layer

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sim.outcomes.expected import expected
+from sim.outcomes.twin.expected import expected
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.load import load

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.outcomes.expected import expected, expected_from_enrolment
+from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError, UnpairedWarning

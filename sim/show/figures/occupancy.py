@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, Step
+from sim.outcomes.occupancy import READ_REPLICATIONS, Census, Occupancy
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 from sim.show.kit.formats import format_share
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, sheet, styled
@@ -83,7 +83,7 @@ def _capacities(scenario: Scenario) -> dict[str, int | None]:
     return found
 
 
-def _draw(axis: Axes, series: pd.DataFrame, first: Step, colour: str, opened: float) -> None:
+def _draw(axis: Axes, series: pd.DataFrame, first: Census, colour: str, opened: float) -> None:
     years = series["time_days"] / DAYS_PER_YEAR
     if opened > 0:
         axis.axvspan(0, opened / DAYS_PER_YEAR, color=_WARM_UP, lw=0, zorder=0)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.outcomes.interpolation import Piecewise, panel_points
-from sim.outcomes.quadrature import double_exponential, fixed_value, law_of, on_panels
+from sim.outcomes.twin.interpolation import Piecewise, panel_points
+from sim.outcomes.twin.quadrature import double_exponential, fixed_value, law_of, on_panels
 from sim.scenario.distributions import Distribution, Floats
 
 _GRADING = 12  # panels that halve towards no cells, where distribution functions are least smooth

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from sim.outcomes.expected import expected
+from sim.outcomes.twin.expected import expected
 from sim.scenario.endpoints import TIMES_YEARS, Key
 from sim.scenario.life_table import background_hazards
 from sim.scenario.problems import RequestError

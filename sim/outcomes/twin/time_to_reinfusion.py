@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from sim.outcomes.apheresis import Sessions, sessions_law
-from sim.outcomes.quadrature import Law, add, compress_between, join, law_of
+from sim.outcomes.twin.apheresis import Sessions, sessions_law
+from sim.outcomes.twin.quadrature import Law, add, compress_between, join, law_of
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Harvest, Recovery, Scenario, TrialArrivals
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim.outcomes.expected import expected, expected_from_enrolment
+from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.distributions import Distribution
 from sim.scenario.endpoints import TIMES_YEARS
 from sim.scenario.life_table import background_hazards

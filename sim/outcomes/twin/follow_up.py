@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from sim.outcomes.after_reinfusion import Course
-from sim.outcomes.interpolation import Piecewise, panel_points
-from sim.outcomes.quadrature import Law, compress_between, double_exponential, join, law_of
+from sim.outcomes.twin.after_reinfusion import Hazards
+from sim.outcomes.twin.interpolation import Piecewise, panel_points
+from sim.outcomes.twin.quadrature import Law, compress_between, double_exponential, join, law_of
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
 
@@ -20,7 +20,7 @@ _ARRIVAL_ORDER = 41
 
 
 @dataclass(frozen=True)
-class Aplasia:
+class AplasiaLength:
     """The length of aplasia, for integrals over it at given times since reinfusion.
 
     ``marks`` are the lengths that matter at all times; at time t so do t and t less the days from the onset
@@ -43,7 +43,7 @@ class Aplasia:
 
 
 @lru_cache(maxsize=16)
-def _lengths_at(aplasia: Aplasia, times: tuple[float, ...]) -> tuple[NDArray[np.intp], Law]:
+def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArray[np.intp], Law]:
     """Return for each time the law of aplasia that suits it: number of the time, and one long law."""
     usual = aplasia.law()
     laws = []
@@ -54,8 +54,8 @@ def _lengths_at(aplasia: Aplasia, times: tuple[float, ...]) -> tuple[NDArray[np.
 
 
 def mean_follow_up(
-    course: Course,
-    aplasia: Aplasia,
+    course: Hazards,
+    aplasia: AplasiaLength,
     reinfusion: Law,
     background: Piecewise,
     arrivals: TrialArrivals,
@@ -100,7 +100,7 @@ def mean_follow_up(
     return total / reinfused / DAYS_PER_YEAR
 
 
-def _edges(course: Course, aplasia: Aplasia, birthdays: Floats, cut: float) -> Floats:
+def _edges(course: Hazards, aplasia: AplasiaLength, birthdays: Floats, cut: float) -> Floats:
     """Return panels on which survival after reinfusion is smooth."""
     delay, start = course.days_to_death, course.relapse.start
     lengths = aplasia.spread()

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from sim.outcomes.interpolation import Piecewise, panel_points
-from sim.outcomes.quadrature import fixed_value, legendre, on_panels
+from sim.outcomes.twin.interpolation import Piecewise, panel_points
+from sim.outcomes.twin.quadrature import fixed_value, legendre, on_panels
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.life_table import background_hazards
 from sim.scenario.schema import Background

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from sim.outcomes.quadrature import double_exponential, on_panels
+from sim.outcomes.twin.quadrature import double_exponential, on_panels
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
@@ -43,7 +43,7 @@ class RelapseTime:
 
 
 @dataclass(frozen=True)
-class Course:
+class Hazards:
     """Hazards per day from reinfusion on.
 
     ``lupus`` is the hazard when active, ``relapsed`` the hazard of lupus and extra mortality after relapse,
@@ -64,8 +64,8 @@ class Course:
     refinement: int
 
     @classmethod
-    def of(cls, scenario: Scenario, refinement: int) -> Course:
-        """Read the course from a scenario."""
+    def of(cls, scenario: Scenario, refinement: int) -> Hazards:
+        """Read the hazards from a scenario."""
         infection, relapse = scenario.aplasia.infection, scenario.relapse
         extra = scenario.background.extra_per_year
         lupus = scenario.active_disease.hazard_per_year

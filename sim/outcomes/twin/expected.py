@@ -3,7 +3,7 @@
 Durations are independent, deaths are latent times of which the earliest wins, and hazards are constant in
 pieces, so every endpoint is an integral over the time to reinfusion, the length of aplasia and the
 time since. Age and sex enter only through background survival B, a smooth function of the time since
-enrolment (`sim.outcomes.background_survival`).
+enrolment (`sim.outcomes.twin.background_survival`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.outcomes.after_reinfusion import Course
-from sim.outcomes.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS
-from sim.outcomes.follow_up import Aplasia, mean_follow_up
-from sim.outcomes.interpolation import Piecewise, panel_points
-from sim.outcomes.quadrature import Law, compress_between, double_exponential, fixed_value, law_of, on_panels
-from sim.outcomes.time_to_reinfusion import (
+from sim.outcomes.twin.after_reinfusion import Hazards
+from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
+from sim.outcomes.twin.follow_up import AplasiaLength, mean_follow_up
+from sim.outcomes.twin.interpolation import Piecewise, panel_points
+from sim.outcomes.twin.quadrature import (
+    Law,
+    compress_between,
+    double_exponential,
+    fixed_value,
+    law_of,
+    on_panels,
+)
+from sim.outcomes.twin.time_to_reinfusion import (
     Branches,
     Pathway,
     apheresis,
@@ -286,7 +293,7 @@ class _AfterReinfusion:
 
     def __init__(self, scenario: Scenario, before: _BeforeReinfusion, refinement: int) -> None:
         self.scenario, self.before, self.refinement = scenario, before, refinement
-        self.course = Course.of(scenario, refinement)
+        self.course = Hazards.of(scenario, refinement)
         self.horizon = scenario.follow_up.horizon_years * DAYS_PER_YEAR
         self.assessed = scenario.response.assessed_at_days
         self.end = before.follow_up
@@ -299,13 +306,13 @@ class _AfterReinfusion:
         return [course.days_to_death, course.relapse.start, *late, TREATMENT_DAYS, self.horizon]
 
     @cached_property
-    def length(self) -> Aplasia:
+    def length(self) -> AplasiaLength:
         """The length of aplasia and what it is compared with."""
         read = [day for _, day in _read_days(self.scenario, "overall_survival")]
         delay = self.course.days_to_death
         marks = {mark - shift for mark in (*self.kinks, self.assessed, *read) for shift in (0.0, delay)}
         duration = self.scenario.aplasia.duration_days
-        return Aplasia(duration, tuple(sorted(marks)), delay, _APLASIA_ORDER * self.refinement)
+        return AplasiaLength(duration, tuple(sorted(marks)), delay, _APLASIA_ORDER * self.refinement)
 
     @cached_property
     def aplasia(self) -> Law:

@@ -1,0 +1,1 @@
+"""The exact twin: what endpoints are on average, by integration instead of simulation."""
