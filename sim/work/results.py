@@ -1,0 +1,138 @@
+"""Finished studies as their folders tell them: a manifest and tables, from which all that is shown is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from sim.scenario.problems import RequestError
+from sim.work.folder import MANIFEST
+from sim.work.spool import read_parquet
+
+FORMAT = 3
+"""Version of the folders' layout."""
+
+# Columns of text, which may be empty from first to last and then look like numbers.
+_TEXTS = (
+    "target_source",
+    "note",
+    "reading",
+    "role",
+    "base",
+    "overlaps",
+    "differs",
+    "source",
+    "varied",
+    "key",
+)
+
+
+class Tables(Mapping[str, pd.DataFrame]):
+    """Tables by the names of their files, each read when it is first asked for.
+
+    Parameters
+    ----------
+    folder
+        Whose CSV and Parquet files they are, those of ``figures/`` too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        found = [*folder.glob("*.parquet"), *folder.glob("figures/*.csv"), *folder.glob("*.csv")]
+        self._files = {path.stem: path for path in sorted(found, key=lambda path: path.parent != folder)}
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._read:
+            self._read[name] = read_table(self._files[name])
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished study: what was asked, and what was found.
+
+    Attributes
+    ----------
+    manifest
+        As in ``manifest.json``.
+    tables
+        By the names of their files, without ending.
+    folder
+        Where they are; None if they are in memory alone.
+    """
+
+    manifest: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    folder: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """The command that made it: run, sweep, compare, validate or calibrate."""
+        return str(self.manifest["command"])
+
+    @property
+    def draws(self) -> int | None:
+        """Under how many draws of a posterior; None without one."""
+        found = self.manifest.get("draws")
+        return None if found is None else int(found)
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """Return a table; None if there is none."""
+        return self.tables.get(name)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table as it was written, every number to the last bit and an empty text as such.
+
+    Raises
+    ------
+    RequestError
+        It can't be read.
+    """
+    try:
+        if path.suffix == ".parquet":
+            return read_parquet(path)
+        head = pd.read_csv(path, nrows=0).columns
+        texts = {name: str for name in _TEXTS if name in head}
+        table = pd.read_csv(path, dtype=texts, float_precision="round_trip")
+    except (duckdb.Error, pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path.parent} is damaged: {path.name} is no table; run it again") from error
+    return table.fillna(dict.fromkeys(texts, ""))
+
+
+def read_results(folder: Path) -> Results:
+    """Read the folder of a finished study of any kind.
+
+    Raises
+    ------
+    RequestError
+        It is missing, is no folder of a study, or was written in another format.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise RequestError(
+            f"{folder} is no folder of a study: it has no {MANIFEST}; name one that `lupus-hsct` wrote"
+        ) from error
+    except (ValueError, OSError) as error:
+        raise RequestError(f"{folder}: {MANIFEST} can't be read ({error}); run the study again") from error
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise RequestError(f"{folder}: {MANIFEST} is not of a study, its format is missing; run it again")
+    if manifest["format"] != FORMAT:
+        raise RequestError(
+            f"{folder} is in format {manifest['format']}, and this version reads format {FORMAT}; "
+            "run it again"
+        )
+    return Results(manifest, Tables(folder), folder)
