@@ -1,4 +1,4 @@
-"""Finished studies as their folders tell them: a manifest and tables, from which all that is shown is made."""
+"""Finished studies as their folders tell them: manifest and tables, from which all that is shown is made."""
 
 from __future__ import annotations
 
