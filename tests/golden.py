@@ -3,16 +3,19 @@
     python tests/golden.py record FILE [CASE...]   writes the hashes of what every case leaves behind
     python tests/golden.py check FILE [CASE...]    makes them again; lists what differs, and then exits with 1
     python tests/golden.py list [CASE...]          names the cases and their command lines
+    python tests/golden.py keep                    makes tests/golden again, which test_golden.py reads
 
 CASE is a name or the beginning of some: run_ sweep_ compare_. Bytes of figures and last bits of numbers may
 differ between machines and versions of libraries, so a recording is made where it is checked, and not kept.
 What tells the time, the commit or a version is left out; the seed of Python's hashes differs every time.
+Of a few cases tests/golden keeps numbers and words, which are the same everywhere.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import html
 import json
 import os
 import re
@@ -159,6 +162,17 @@ GIVEN = {
     "there/note.txt": "Of somebody else.\n",
 }
 
+# Cheap, and between them most tables, sentences and pages.
+KEPT = (
+    "run_events_simpy",
+    "run_posterior_no_transplant",
+    "sweep_posterior",
+    "compare_three",
+    "validate_json",
+)
+FOLDER = Path(__file__).parent / "golden"
+MOST_BYTES = 50_000
+
 # What may differ between two recordings of the same code, or between two commits of it.
 _LEFT_OUT = "timings.json"
 _OF_JSON = (
@@ -186,21 +200,23 @@ def chosen(beginnings: Sequence[str]) -> list[str]:
 
 
 def play(name: str, root: Path, keep: Path | None = None) -> dict[str, str]:
-    """Run the command lines of a case in a folder of its own; return the hashes of what they left there.
-
-    What is kept are the files as they are hashed: without commit, versions and times.
-    """
-    with tempfile.TemporaryDirectory(prefix="golden-") as temporary:
-        folder = Path(temporary).resolve()
-        lay_out(folder, CASES[name])
-        said = b"".join(step(line, folder, root) for line in CASES[name])
-        files = {"said.txt": said, **dict(left_in(folder))}
+    """Return the hashes of what a case leaves behind; keep the files, as they are hashed, if asked to."""
+    files = made(name, root)
     if keep:
         shutil.rmtree(keep / name, ignore_errors=True)
         for file, content in files.items():
             (keep / name / file).parent.mkdir(parents=True, exist_ok=True)
             (keep / name / file).write_bytes(content)
     return {file: hashlib.sha256(content).hexdigest() for file, content in sorted(files.items())}
+
+
+def made(name: str, root: Path) -> dict[str, bytes]:
+    """Run the command lines of a case in a folder of its own; return its files, and what was said."""
+    with tempfile.TemporaryDirectory(prefix="golden-") as temporary:
+        folder = Path(temporary).resolve()
+        lay_out(folder, CASES[name])
+        said = b"".join(step(line, folder, root) for line in CASES[name])
+        return {"said.txt": said, **dict(left_in(folder))}
 
 
 def lay_out(folder: Path, lines: Sequence[str]) -> None:
@@ -249,13 +265,41 @@ def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
     return sorted(gone + new + other)
 
 
+def lasting(files: dict[str, bytes]) -> dict[str, str]:
+    """Return the numbers and words of a case: tables but the longest, what was said, the words of pages."""
+    texts = {}
+    for file, content in files.items():
+        if file.endswith(".html"):
+            texts[f"{file}.txt"] = words_of(content.decode("utf-8"))
+        elif file.endswith((".csv", ".txt")) and len(content) <= MOST_BYTES:
+            texts[file] = content.decode("utf-8")
+    return texts
+
+
+def words_of(page: str) -> str:
+    """Return the words that a page shows, each block of them a line; those in figures are left out."""
+    shown = re.sub(r"<(style|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+    shown = re.sub(r"</?(?:a|b|strong|em|i|span|code|wbr|sub|sup|abbr)\b[^>]*>", "", shown)
+    blocks = (" ".join(html.unescape(block).split()) for block in re.split(r"<[^>]*>", shown))
+    return "\n".join(block for block in blocks if block) + "\n"
+
+
+def keep_lasting(root: Path) -> None:
+    """Make the kept folder again."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    for name in KEPT:
+        for file, text in lasting(made(name, root)).items():
+            (FOLDER / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (FOLDER / name / file).write_text(text, "utf-8")
+
+
 def record(names: Sequence[str], hashes: Iterator[dict[str, str]], file: Path) -> int:
     """Write the hashes; those of cases that were not asked for stay as they are."""
     recorded = json.loads(file.read_text("utf-8")) if file.exists() else {}
     for name, now in zip(names, hashes, strict=True):
         print(f"{name}: {len(now)} files, {processor_seconds():.0f} s so far", flush=True)
         recorded[name] = now
-    file.write_text(json.dumps(recorded, indent=1) + "\n", "utf-8")
+        file.write_text(json.dumps(recorded, indent=1) + "\n", "utf-8")
     return 0
 
 
@@ -286,6 +330,7 @@ def options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("keep")
     for command in ("record", "check", "list"):
         one = commands.add_parser(command)
         if command != "list":
@@ -300,12 +345,17 @@ def options() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Record, check or list."""
+    """Record, check, list or keep."""
     given = options()
+    if given.command == "keep":
+        keep_lasting(FOLDER.parents[1])
+        return 0
     names = chosen(given.cases)
     if given.command == "list":
         print("\n".join(f"{name}\n" + "\n".join(f"    {line}" for line in CASES[name]) for name in names))
         return 0
+    if not (given.root / "sim" / "cli").is_dir():
+        raise SystemExit(f"{given.root} holds no sim: name a checkout with --root")
     one = partial(play, root=given.root.resolve(), keep=given.keep and given.keep.resolve())
     with ThreadPoolExecutor(given.jobs) as pool:
         hashes = pool.map(one, names)
