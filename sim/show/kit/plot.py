@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sim.work.results import Results
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 
@@ -30,6 +31,8 @@ class Plot:
         Draws it; None where there is nothing to draw.
     drawn
         What is added to the description under draws of a posterior.
+    table
+        Gives what is drawn as a table, ``figures/<name>.csv``, where no other file holds it.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Plot:
     needs: tuple[str, ...]
     draw: Callable[[Results], Figure | None]
     drawn: str = ""
+    table: Callable[[Results], pd.DataFrame | None] | None = None
 
     def is_of(self, results: Results) -> bool:
         """Tell whether a study has what the figure is drawn from."""
