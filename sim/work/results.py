@@ -30,6 +30,7 @@ _TEXTS = (
     "source",
     "varied",
     "key",
+    "unit",
 )
 
 
@@ -44,7 +45,7 @@ class Tables(Mapping[str, pd.DataFrame]):
 
     def __init__(self, folder: Path) -> None:
         found = [*folder.glob("*.parquet"), *folder.glob("figures/*.csv"), *folder.glob("*.csv")]
-        self._files = {path.stem: path for path in sorted(found, key=lambda path: path.parent != folder)}
+        self._files = {path.stem: path for path in sorted(found, key=lambda path: path.parent == folder)}
         self._read: dict[str, pd.DataFrame] = {}
 
     def __getitem__(self, name: str) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from sim.show.kit.style import (
     styled,
     wrap,
 )
-from sim.show.validation_words import Drawn, Line, finding, lines, misses, scope, tally_sentences
+from sim.show.validation import Drawn, Line, finding, lines, misses, scope, tally_sentences
 from sim.study.validate import Tally
 
 _ROW, _HEAD, _AXIS, _KEY = 0.34, 0.36, 0.4, 0.62
