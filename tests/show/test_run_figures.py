@@ -23,7 +23,7 @@ from sim.show.figures.mortality import mortality_data
 from sim.show.figures.pathway import pathway_data, pathway_stays
 from sim.show.figures.trial import trial_data
 from sim.show.kit.table import published_table
-from sim.show.run_figures import headlines, run_figures
+from sim.show.kit.scenario_words import headlines
 from sim.show.trial_data import first_trials, one_trial
 from sim.study.budget import Budget
 from sim.study.run import Run, Written, read_run, write_run
