@@ -24,10 +24,12 @@ from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
 from sim.show.calibration_page import write_page
 from sim.show.calibration_shown import Shown
+from sim.show.figure_files import write_figures
 from sim.study.posterior import write_posterior
 from sim.study.request import request_of
 from sim.study.run import FORMAT
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
+from sim.work.results import Results
 from sim.work.spool import write_parquet
 
 POSTERIOR = "posterior.csv"
@@ -73,8 +75,23 @@ def calibrate_study(
             write_parquet(found.told.repeats, folder.path / "repeats.parquet")
         manifest = {**_manifest(loaded, plan, found), "request": request}
         write_json(folder.path / MANIFEST, manifest)
-        write_page(Shown.of(found, tables), manifest, folder.path)
+        shown = Shown.of(found, tables)
+        if shown.draws is not None:
+            write_figures(_shown(shown, manifest, folder.path))
+        write_page(shown, manifest, folder.path)
     return Calibrated(folder.path, found, tables)
+
+
+def _shown(shown: Shown, manifest: dict[str, Any], folder: Path) -> Results:
+    """Return a calibration with the tables that only its figures need, which are written into figures/."""
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
+    for name, table in shown.own.items():
+        table.to_csv(figures / f"{name}.csv", index=False, lineterminator="\n", float_format="%.10g")
+    drawn = shown.draws if shown.draws is not None else pd.DataFrame()
+    posterior = pd.concat([drawn.head(1), drawn], ignore_index=True)  # the file begins with the point
+    tables = {**shown.tables, **shown.own, "posterior": posterior, "repeats": shown.reported}
+    return Results(manifest, tables, folder)
 
 
 def _tables(found: Found) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -16,7 +16,7 @@ from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded, load
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
-from sim.show.comparison_words import (
+from sim.show.comparison import (
     Averted,
     averted_sentence,
     changed_sentence,
@@ -26,15 +26,14 @@ from sim.show.comparison_words import (
     own_values,
     range_sentence,
 )
-from sim.show.figures.differences import differences_figure, pairs
-from sim.show.figures.swimmer import paired_swimmer_figure
-from sim.show.kit.axis import written
-from sim.show.kit.posterior_words import FIRST_DRAW
-from sim.show.kit.style import save
+from sim.show.figure_files import write_figures
+from sim.show.figures.differences import pairs
+from sim.show.kit.formats import written
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.compare import Compared, obstacles, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
 from sim.study.estimates import Z95
+from sim.study.figure_tables import paired_courses
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, warn_of_weak_figures
 from sim.study.named_patients import NamedPatients, name_patients
@@ -42,6 +41,7 @@ from sim.study.pairing import FATES_CHANGED, Change
 from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.run import FORMAT
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
+from sim.work.results import read_results
 
 _MOST_ROWS = 40
 _POINTS = "Differences of per cent are percentage points."
@@ -151,7 +151,7 @@ def compare_study(
         done = _comparison(found, named, names, at, budget, folder.path)
         _write(done, folder.path)
         write_json(folder.path / MANIFEST, _manifest(loaded, names, budget, trial, found))
-        _draw(done, named, scenarios, folder.path)
+        _draw(named, done, folder.path)
         _warn(reference, others, done, budget)
         if budget.draws is not None:
             for each in loaded:
@@ -277,32 +277,19 @@ def _write(done: Comparison, folder: Path) -> None:
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
 
 
-def _draw(
-    done: Comparison, named: Mapping[str, NamedPatients], scenarios: Mapping[str, Scenario], folder: Path
-) -> None:
+def _draw(named: Mapping[str, NamedPatients], done: Comparison, folder: Path) -> None:
     """Draw differences and swimmers; with several scenarios the files carry their names."""
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
-    for name in done.names:
-        ending = (
-            "" if len(done.names) == 1 else f"_{name.replace(' ', '_').replace('(', '').replace(')', '')}"
-        )
-        finding = done.sentences[name][0].partition(";")[0].removesuffix(".")
-        said = dict.fromkeys(scenarios[each].caution for each in (done.reference, name))
-        cautions = [*filter(None, said)]
-        both = (done.reference, name)
-        of_one = [FIRST_DRAW, *cautions] if done.draws else cautions
-        figure = differences_figure(
-            done.comparison, done.ranges, both, finding, cautions, held=done.held[name], draws=done.draws
-        )
-        save(figure, figures, f"differences{ending}")
-        shown = _swimmers(named[name]) if name in named else []
-        if shown:
-            table = named[name].table
-            until = float(table.loc[table["change"].isin([*FATES_CHANGED]), "shared_days"].max())
-            first, second = named[name].histories
-            figure = paired_swimmer_figure(first, second, 0, both, shown, until, notes=of_one)
-            save(figure, figures, f"swimmer{ending}")
+    tables = [
+        paired_courses(name, list(zip((done.reference, name), each.histories, strict=True)), shown)
+        for name, each in named.items()
+        if (shown := _swimmers(each))
+    ]
+    if tables:
+        courses = pd.concat(tables, ignore_index=True)
+        courses.to_csv(figures / "swimmer.csv", index=False, lineterminator="\n")
+    write_figures(read_results(folder))
 
 
 def _swimmers(named: NamedPatients) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,19 @@ from sim.scenario.load import Loaded, load
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
 from sim.scenario.schema import Scenario
+from sim.show.figure_files import write_figures
 from sim.show.kit.formats import rows
-from sim.show.kit.style import save
+from sim.show.kit.scenario_words import headlines
 from sim.show.report import FILE, make_report, render
-from sim.show.run_figures import Named, headlines, run_figures, varied_figures
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
+from sim.study.figure_tables import counted, first_clinic, first_courses
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, precision_text, request_for
-from sim.study.run import FORMAT, Run, read_run, write_run
+from sim.study.run import FORMAT, Run, Written, read_run, write_run
+from sim.study.shares import incidence_data, places_data
 from sim.study.sweep import Axis, sweep
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
+from sim.work.results import Results, Tables, read_results
 
 
 def run_study(
@@ -59,19 +62,23 @@ def run_study(
     with new as folder:
         written = write_run(loaded, budget, folder.path, progress, folder.store)
         found = read_run(folder.path)
-        for name, figure, data in run_figures(written, found, loaded.scenario):
-            _save(folder.path, [(name, figure)])
-            if data is not None:
-                data.to_csv(folder.path / "figures" / f"{name}.csv", index=False, lineterminator="\n")
+        write_figures(_shown(written, found))
         (folder.path / FILE).write_bytes(render(make_report(found)).encode())
     return replace(found, folder=folder.path)
 
 
-def _save(folder: Path, figures: Iterable[Named]) -> None:
-    path = folder / "figures"
-    path.mkdir(exist_ok=True)
-    for name, figure in figures:
-        save(figure, path, name)
+def _shown(written: Written, run: Run) -> Results:
+    """Return a run with the tables that only its figures need, which are written into figures/."""
+    (run.folder / "figures").mkdir(exist_ok=True)
+    own = {"swimmer": first_courses(written.first, written.firsts)}
+    if written.courses is not None:
+        own |= {"incidence": incidence_data(written.courses), "places": places_data(written.courses)}
+    if written.occupancy is not None:
+        own["rooms"] = first_clinic(written.occupancy)
+    for name, table in own.items():
+        table.to_csv(run.folder / "figures" / f"{name}.csv", index=False, lineterminator="\n")
+    manifest = {**run.manifest, "counted": counted(written.courses, written.occupancy)}
+    return Results(manifest, {**Tables(run.folder), **own}, run.folder)
 
 
 def run(
@@ -140,7 +147,7 @@ def sweep_study(
         points = sweep(loaded.scenario, axes, budget, progress, folder.store("sweep"), held)
         points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")
         write_json(folder.path / MANIFEST, {**_sweep_manifest(loaded, axes, budget), "request": request})
-        _save(folder.path, varied_figures(loaded.scenario, points, keys, shown, "sweep"))
+        write_figures(read_results(folder.path))
         if budget.draws is not None:
             budget.draws.warn_of_held(loaded, keys)
     return Sweep(folder.path, points)

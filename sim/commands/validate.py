@@ -15,9 +15,8 @@ from rich.text import Text
 
 from sim.scenario.cohort import Cohort, load_cohorts
 from sim.scenario.describe import show_rows
-from sim.show.figures.validation import figure_data, validation_figure
-from sim.show.kit.style import save
-from sim.show.validation_words import ROLES, Drawn, lines, misses, scope, tally_sentences
+from sim.show.figure_files import write_figures
+from sim.show.validation import ROLES, Drawn, lines, misses, scope, tally_sentences
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, request_for
@@ -25,6 +24,7 @@ from sim.study.run import FORMAT
 from sim.study.validate import Tally, Validation
 from sim.study.validate import validate as validate_cohorts
 from sim.work.folder import MANIFEST, NewFolder, read_json, software, write_json
+from sim.work.results import read_results
 
 _TABLE = "validation.csv"
 _TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
@@ -97,13 +97,8 @@ def validate_study(
         found.table.to_csv(folder.path / _TABLE, index=False, lineterminator="\n")
         manifest = {**_manifest(cohorts, budget, found), "request": request}
         write_json(folder.path / MANIFEST, manifest)
-        figures = folder.path / "figures"
-        figures.mkdir()
-        titles = {cohort.name: cohort.scenario.title for cohort in cohorts}
+        write_figures(read_results(folder.path))
         drawn = _drawn(manifest)
-        figure = validation_figure(found.table, found.predicted, found.apart, titles, drawn)
-        save(figure, figures, "validation")
-        figure_data(found.table).to_csv(figures / _TABLE, index=False, lineterminator="\n")
         done = _validated(folder.path, found.table, found.predicted, found.apart, drawn)
         if budget.draws is not None:
             for cohort in cohorts:

@@ -194,9 +194,7 @@ def _search(_shown: Shown, manifest: Manifest) -> Facts:
 
 
 def _acceptance(shown: Shown, manifest: Manifest) -> Facts:
-    facts: Facts = {
-        name: _records(shown, name) for name in ("directions", "simulation_alone", "coverage")
-    }
+    facts: Facts = {name: _records(shown, name) for name in ("directions", "simulation_alone", "coverage")}
     posterior = manifest["posterior"]
     if posterior is not None:
         names = ("effective_size", "largest_weight", "log_evidence", "log_evidence_se")

@@ -75,7 +75,7 @@ class Shown:
         posterior = results.manifest["posterior"]
         if posterior is None:
             return cls(scenario, results.tables, solved, None, pd.DataFrame(), 0, {})
-        draws = results.tables["posterior"].iloc[1:]  # the first line is the point
+        draws = results.tables["posterior"].iloc[1:].reset_index(drop=True)  # the first line is the point
         own = {name: results.tables[name] for name in ("priors", "ridge", "no_transplant")}
         kept = int(posterior["kept_by_simulation_alone"])
         return cls(scenario, results.tables, solved, draws, results.tables["repeats"], kept, own)

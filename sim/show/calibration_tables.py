@@ -36,7 +36,7 @@ def grids(results: Results) -> dict[str, Grid]:
 
 
 def for_terminal(results: Results) -> Iterator[Grid]:
-    """Yield the tables that the terminal shows: of the directions and of moved answers only the page has one."""
+    """Yield the tables for the terminal; only a page has those of directions and of moved answers."""
     return (grid for name, grid in grids(results).items() if name not in ("directions", "moved"))
 
 

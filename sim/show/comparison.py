@@ -13,10 +13,9 @@ import pandas as pd
 from sim.scenario.registry import short
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.show.kit.axis import written
-from sim.show.kit.formats import decimals, format_parameter, format_share
+from sim.show.kit.formats import decimals, format_parameter, format_share, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
-from sim.show.kit.pairs import pairs
+from sim.show.kit.pairs import pairs, scenarios_of
 from sim.show.kit.prose import sentence, sentences
 from sim.study.estimates import Z95
 from sim.study.pairing import Change
@@ -133,14 +132,6 @@ def names(results: Results) -> tuple[str, ...]:
     return tuple(str(each["scenario"]) for each in results.manifest["scenarios"])
 
 
-def scenarios(results: Results) -> dict[str, Scenario]:
-    """Return the scenarios by name, the reference first."""
-    return {
-        str(each["scenario"]): Scenario.model_validate(each["resolved"])
-        for each in results.manifest["scenarios"]
-    }
-
-
 def _own(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the rows of a comparison with one scenario, as it is or at values of a range."""
     return table[table["scenario"] == name]
@@ -153,9 +144,7 @@ def _as_it_is(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def held(results: Results, name: str) -> str:
     """Say at which values of their ranges a scenario and the reference are compared as they are."""
-    both = {
-        each: scenario for each, scenario in scenarios(results).items() if each in (names(results)[0], name)
-    }
+    both = {each: scenarios_of(results)[each] for each in (names(results)[0], name)}
     free = {str(each["scenario"]): each.get("free", ()) for each in results.manifest["scenarios"]}
     return own_values(both, free)
 

@@ -10,10 +10,9 @@ from sim.outcomes.one_trial import report_trial
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario, TrialArrivals
-from sim.show import comparison, run_tables, validation
+from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
-from sim.show.kit.axis import written
-from sim.show.kit.formats import rows
+from sim.show.kit.formats import rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import one_range, replication
@@ -194,19 +193,22 @@ def _varied(manifest: Mapping[str, Any]) -> Grid:
 
 
 def _of_compare(results: Results) -> Contents:
-    manifest, scenarios = results.manifest, comparison.scenarios(results)
+    from sim.show import comparison
+    from sim.show.kit.pairs import endings, scenarios_of
+
+    manifest, scenarios = results.manifest, scenarios_of(results)
     reference, *names = comparison.names(results)
     said = {name: comparison.found_sentences(results, name) for name in names}
+    ending = endings(results)
     unpaired = {each["scenario"]: each["unpaired_because"] for each in manifest["scenarios"]}
 
     def facts(page: Page) -> dict[str, Any]:
-        several = len(names) > 1
         return {
             "others": [
                 {
                     "id": f"scenario-{number}",
                     "sentences": said[name],
-                    "figures": _figures_of(page, name if several else ""),
+                    "figures": [each for each in page.pictures if each.name.endswith(ending[name])],
                     "differences": comparison.differences(results, name),
                     "ranges": list(comparison.over_ranges(results, name)),
                     "named": comparison.named_patients(results, name),
@@ -245,13 +247,9 @@ def _of_compare(results: Results) -> Contents:
     )
 
 
-def _figures_of(page: Page, name: str) -> list[Any]:
-    """Return the figures of one of several scenarios, whose names they carry; all, if there is but one."""
-    ending = "_" + name.replace(" ", "_").replace("(", "").replace(")", "")
-    return [each for each in page.pictures if not name or each.name.endswith(ending)]
-
-
 def _of_validate(results: Results) -> Contents:
+    from sim.show import validation
+
     manifest = results.manifest
     read = validation.lines(results.tables["validation"])
     scenarios = {each["cohort"]: Scenario.model_validate(each["resolved"]) for each in manifest["cohorts"]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,9 @@ class Page:
     def others(self) -> list[Picture]:
         """The figures that stand neither over all others nor in a section of their own."""
         lead = self.lead
-        return [each for each in self.pictures if each is not lead and each.name not in self.contents.elsewhere]
+        return [
+            each for each in self.pictures if each is not lead and each.name not in self.contents.elsewhere
+        ]
 
     @property
     def finding(self) -> str:
@@ -201,7 +203,7 @@ def render(page: Page) -> str:
     style = Markup(f"\n{sheet}")  # noqa: S704
     return filling.get_template(f"{page.results.kind}.html").render(
         page=page,
-        manifest=page.results.manifest,
+        manifest={"draws": None, "posterior": None, "precision": None, **page.results.manifest},
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
         sections={**page.contents.sections, "provenance": "Provenance"},

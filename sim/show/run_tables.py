@@ -16,8 +16,7 @@ from sim.scenario.describe import value_text
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.show.kit.axis import written
-from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows
+from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentence, sentences
 from sim.show.kit.scenario_words import one_range, replication

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sim.outcomes.courses import WHAT, Courses, Of, days_of
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.study.estimates import Estimate, Moments, ratio_estimate
 
 
@@ -95,3 +95,21 @@ def _columns(found: Sequence[Estimate]) -> dict[str, list[float]]:
         "mc_lower": [each.lower for each in found],
         "mc_upper": [each.upper for each in found],
     }
+
+
+def incidence_data(shares: Shares) -> pd.DataFrame:
+    """Return ``figures/incidence.csv``: ``of, what, time_years, share, mc_lower, mc_upper``."""
+    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
+    table = table[table["share"].notna()].reset_index(drop=True)
+    table["time_days"] /= DAYS_PER_YEAR
+    return table.rename(columns={"time_days": "time_years"})
+
+
+def places_data(shares: Shares) -> pd.DataFrame:
+    """Return ``figures/places.csv``: ``of, what, time_days, share, mc_lower, mc_upper``.
+
+    ``way`` is of those reinfused, who is by a day since enrolment.
+    """
+    parts = [shares.of("place"), shares.of("disease"), shares.of("way")]
+    table = pd.concat(parts, ignore_index=True)
+    return table[table["share"].notna()].reset_index(drop=True)

@@ -19,9 +19,9 @@ _MARKED = re.compile(r"([#+-])(?:\[([a-z-]+)\])? (.*)")
 @cache
 def environment(*, html: bool) -> jinja2.Environment:
     """Return what fills templates: nothing that is undefined passes, and on a page everything is escaped."""
-    return jinja2.Environment(  # noqa: S701 (what the terminal prints is no page)
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("sim.show", "templates"),
-        autoescape=html,
+        autoescape=html,  # noqa: S701 (what the terminal prints is no page)
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
