@@ -15,11 +15,11 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from sim.show.run_figures import run_figures
 
 import sim
 from sim.cli import run as command_line
 from sim.show.kit.style import save
-from sim.show.run_figures import run_figures
 from sim.work.spool import read_parquet
 from sim.work.store import ChunkStore
 

@@ -19,7 +19,7 @@ from sim.cli.options import (
     set_option,
     workers_option,
 )
-from sim.cli.output import print_frame, print_table
+from sim.cli.output import print_frame, print_told
 from sim.cli.progress import figure_warnings, progress_parts
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLICATIONS
@@ -94,7 +94,8 @@ def calibrate_command(
     from sim.calibrate.calibration import Plan
     from sim.commands.calibrate import calibrate_study
     from sim.scenario.load import load
-    from sim.show.calibration_words import calibration_tables
+    from sim.show.terminal import told
+    from sim.work.results import read_results
 
     if workers is not None and cluster is not None:
         raise RequestError("--workers and --cluster: give one of them; a cluster has its own workers")
@@ -115,10 +116,7 @@ def calibrate_command(
     if as_json:
         print_frame("calibrate", done.tables["solved" if "solved" in done.tables else "parameters"])
         return
-    click.echo(f"{loaded.scenario.title}\n")
-    for title, table in calibration_tables(done):
-        print_table(table, title)
-        click.echo()
+    print_told(told(read_results(done.folder)))
     _say_where(done)
 
 

@@ -16,7 +16,7 @@ from sim.cli.options import (
     resume_option,
     set_option,
 )
-from sim.cli.output import print_frame, print_table
+from sim.cli.output import print_frame, print_told
 from sim.cli.progress import figure_warnings, progress_bar
 
 
@@ -50,9 +50,10 @@ def compare_command(
     Writes comparison.csv with the difference of every endpoint, deaths_averted.csv, changed_fates.csv,
     named_patients.csv, range.csv where a scenario has a range, and figures. --set goes over all of them.
     """
-    from sim.commands.compare import compare_study, differences_table, named_table, range_tables
+    from sim.commands.compare import compare_study
     from sim.scenario.load import load
-    from sim.show.kit.posterior_words import sized
+    from sim.show.terminal import told
+    from sim.work.results import read_results
 
     loaded = [load(scenario, overrides) for scenario in scenarios]
     budget = effort.budget(loaded[0].scenario)
@@ -61,20 +62,5 @@ def compare_command(
     if as_json:
         print_frame("compare", done.comparison)
         return
-    for name in done.names:
-        size = f"{sized(done.replications, done.draws)}, seed {effort.seed}"
-        title = f"{name} compared with {done.reference}: {size}"
-        print_table(differences_table(done, name), title)
-        for title, table in range_tables(done, name):
-            click.echo()
-            print_table(table, title)
-        click.echo()
-        for sentence in done.sentences[name]:
-            click.echo(sentence)
-        named = named_table(done, name)
-        if named is not None:
-            click.echo()
-            under = " under the first draw" if done.draws else ""
-            print_table(named, f"Patients of trial {trial}{under} whose fates differ")
-        click.echo()
+    print_told(told(read_results(done.folder)))
     click.echo(f"Written to {done.folder.as_posix()}")

@@ -16,7 +16,7 @@ from sim.cli.options import (
     scenario_argument,
     set_option,
 )
-from sim.cli.output import print_frame, print_frames, print_table
+from sim.cli.output import print_frame, print_frames, print_told
 from sim.cli.progress import figure_warnings, progress_bar
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS
 
@@ -60,9 +60,9 @@ def run_command(
     """
     from sim.commands.run import run_study
     from sim.scenario.load import load
-    from sim.show.kit.posterior_words import under_draws
-    from sim.show.kit.table import published_table, range_table, targets_table
+    from sim.show.terminal import over_range, told, told_of_several
     from sim.study.montecarlo import choose_simulator
+    from sim.work.results import read_results
 
     kept = _patient_replications(patients)
     all_loaded = [load(scenario, overrides) for scenario in scenarios]
@@ -82,21 +82,12 @@ def run_command(
             "run", {loaded.name: run.endpoints for loaded, run in zip(all_loaded, runs, strict=True)}
         )
         return
-    counts = sorted({run.manifest["replications"] for run in runs})
-    count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
-    draws = None if budgets[0].draws is None else len(budgets[0].draws.values)
-    size = f"{count} replications{under_draws(draws)}, seed {effort.seed}"
-    if len(runs) > 1:
-        found = [(one.name, run.endpoints, one.scenario) for one, run in zip(all_loaded, runs, strict=True)]
-        print_table(targets_table(found), f"Every printed figure: {size}")
-    for loaded, run in zip(all_loaded, runs, strict=True):
-        if len(runs) == 1:
-            free = (run.manifest["posterior"] or {}).get("free", ())
-            table = published_table(run.endpoints, loaded.scenario, run.points, full=full, free=free)
-            print_table(table, f"{loaded.scenario.title}: {size}")
-        if run.points is not None:
-            print_table(range_table(run.points, loaded.scenario), f"\n{loaded.name}, over the range:")
-        _say_where(run.folder)
+    results = [read_results(run.folder) for run in runs]
+    if len(results) > 1:
+        print_told(told_of_several(results))
+    for found in results:
+        print_told(told(found, full=full) if len(results) == 1 else over_range(found))
+        _say_where(found.folder)
 
 
 def _patient_replications(text: str) -> int | None:
@@ -137,10 +128,11 @@ def sweep_command(
 
     Writes points.csv with every endpoint at every point, and a curve (one key) or maps (two keys).
     """
-    from sim.commands.run import parse_endpoint, sweep_study, swept_rows
+    from sim.commands.run import parse_endpoint, sweep_study
     from sim.scenario.load import load
-    from sim.show.kit.posterior_words import sized
+    from sim.show.terminal import told
     from sim.study.sweep import parse_axis
+    from sim.work.results import read_results
 
     loaded = load(scenario, overrides)
     axes = [parse_axis(text) for text in vary]
@@ -151,12 +143,10 @@ def sweep_command(
     if as_json:
         print_frame("sweep", done.points)
         return
-    title = loaded.scenario.title
-    if budget.draws is not None:
-        title += f": each point {sized(budget.total, len(budget.draws.values))}, seed {effort.seed}"
-    print_table(swept_rows(done, loaded.scenario, axes, shown), title)
+    print_told(told(read_results(done.folder)))
     _say_where(done.folder)
 
 
-def _say_where(folder: Path) -> None:
-    click.echo(f"\nWritten to {folder.as_posix()}")
+def _say_where(folder: Path | None) -> None:
+    if folder is not None:
+        click.echo(f"Written to {folder.as_posix()}")

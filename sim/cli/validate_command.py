@@ -21,7 +21,7 @@ from sim.cli.options import (
     set_option,
     workers_option,
 )
-from sim.cli.output import print_frame, print_table
+from sim.cli.output import print_frame, print_told
 from sim.cli.progress import figure_warnings, progress_bar
 from sim.scenario.problems import RequestError
 from sim.study.budget import Budget
@@ -60,9 +60,10 @@ def validate_command(
     cohort: lupus-hsct scenario list. Every cohort is simulated with its own patients and follow-up, and each
     figure is predicted as its paper read it. Writes validation.csv and a forest plot.
     """
-    from sim.commands.validate import validate_study, validation_table
+    from sim.commands.validate import validate_study
     from sim.scenario.cohort import load_cohorts
-    from sim.show.kit.posterior_words import under_draws
+    from sim.show.terminal import told
+    from sim.work.results import read_results
 
     if workers is not None and cluster is not None:
         raise RequestError("--workers and --cluster: give one of them; a cluster has its own workers")
@@ -81,9 +82,5 @@ def validate_command(
     if as_json:
         print_frame("validate", done.table)
         return
-    drawn_from = None if budget.draws is None else len(budget.draws.values)
-    size = f"{budget.total:,} virtual cohorts each{under_draws(drawn_from)}, seed {seed}"
-    print_table(validation_table(done), f"Observed and predicted: {size}")
-    for sentence in done.sentences:
-        click.echo(f"\n{sentence}")
-    click.echo(f"\nWritten to {done.folder.as_posix()}")
+    print_told(told(read_results(done.folder)))
+    click.echo(f"Written to {done.folder.as_posix()}")

@@ -12,6 +12,7 @@ from sim.calibrate.alternatives import moved_table, weight_table
 from sim.calibrate.answers import answer_table
 from sim.calibrate.calibration import Calibrated, Found, Plan, Progress, Told, calibrate
 from sim.calibrate.identification import directions
+from sim.calibrate.lines import no_transplant_table, prior_table, ridge_table
 from sim.calibrate.point import PointFit
 from sim.calibrate.profiles import profiles
 from sim.calibrate.tables import alone_table, estimate_table, parameter_table, search_table
@@ -22,14 +23,13 @@ from sim.scenario.problems import RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
-from sim.show.calibration_page import write_page
-from sim.show.calibration_shown import Shown
 from sim.show.figure_files import write_figures
+from sim.show.page import write_page
 from sim.study.posterior import write_posterior
 from sim.study.request import request_of
 from sim.study.run import FORMAT
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
-from sim.work.results import Results
+from sim.work.results import read_results
 from sim.work.spool import write_parquet
 
 POSTERIOR = "posterior.csv"
@@ -75,23 +75,23 @@ def calibrate_study(
             write_parquet(found.told.repeats, folder.path / "repeats.parquet")
         manifest = {**_manifest(loaded, plan, found), "request": request}
         write_json(folder.path / MANIFEST, manifest)
-        shown = Shown.of(found, tables)
-        if shown.draws is not None:
-            write_figures(_shown(shown, manifest, folder.path))
-        write_page(shown, manifest, folder.path)
+        if found.told is not None:
+            _write_lines(found.told, tables["directions"], folder.path / "figures")
+            write_figures(read_results(folder.path))
+        write_page(read_results(folder.path), folder.path)
     return Calibrated(folder.path, found, tables)
 
 
-def _shown(shown: Shown, manifest: dict[str, Any], folder: Path) -> Results:
-    """Return a calibration with the tables that only its figures need, which are written into figures/."""
-    figures = folder / "figures"
-    figures.mkdir(exist_ok=True)
-    for name, table in shown.own.items():
+def _write_lines(told: Told, directions: pd.DataFrame, figures: Path) -> None:
+    """Write what only figures draw."""
+    figures.mkdir()
+    lines = {
+        "priors": prior_table(told.main.free),
+        "ridge": ridge_table(told.main, directions),
+        "no_transplant": no_transplant_table(told),
+    }
+    for name, table in lines.items():
         table.to_csv(figures / f"{name}.csv", index=False, lineterminator="\n", float_format="%.10g")
-    drawn = shown.draws if shown.draws is not None else pd.DataFrame()
-    posterior = pd.concat([drawn.head(1), drawn], ignore_index=True)  # the file begins with the point
-    tables = {**shown.tables, **shown.own, "posterior": posterior, "repeats": shown.reported}
-    return Results(manifest, tables, folder)
 
 
 def _tables(found: Found) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -8,59 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded, load
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
-from sim.show.comparison import (
-    Averted,
-    averted_sentence,
-    changed_sentence,
-    held_at,
-    named_sentences,
-    number_needed,
-    own_values,
-    range_sentence,
-)
+from sim.show.comparison import Averted, number_needed
 from sim.show.figure_files import write_figures
-from sim.show.figures.differences import pairs
-from sim.show.kit.formats import written
+from sim.show.page import write_page
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.compare import Compared, obstacles, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
-from sim.study.estimates import Z95
 from sim.study.figure_tables import paired_courses
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, warn_of_weak_figures
 from sim.study.named_patients import NamedPatients, name_patients
-from sim.study.pairing import FATES_CHANGED, Change
+from sim.study.pairing import FATES_CHANGED
 from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.run import FORMAT
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
 from sim.work.results import read_results
-
-_MOST_ROWS = 40
-_POINTS = "Differences of per cent are percentage points."
-_NOTE = (
-    f"{_POINTS} Their intervals are Monte Carlo error, which more "
-    "replications narrow; what is not known about the parameters is not in them."
-)
-_PAIRED_NOTE = (
-    "Variance reduction: how many times as many replications independent luck would need for the same error."
-)
-_UNPAIRED_NOTE = "Not the same patients: the intervals are those of independent runs."
-_NO_BREAK = "\N{NO-BREAK SPACE}"
-_CHANGE_TEXTS = {
-    Change.LIVES: "lives instead",
-    Change.DIES: "dies instead",
-    Change.MOVES: "dies otherwise",
-    Change.ONLY_REFERENCE: "only here",
-    Change.ONLY_SCENARIO: "only here",
-}
 
 
 @dataclass(frozen=True)
@@ -77,10 +44,6 @@ class Comparison:
         ``comparison.csv``, ``range.csv``, ``deaths_averted.csv``, ``changed_fates.csv``.
     named
         ``named_patients.csv``: the patients of one trial whose fates differ.
-    held
-        By scenario, the values of the ranges at which all tables but ``ranges`` hold; empty without a range.
-    sentences
-        What was found, in words, by scenario.
     draws
         Under how many draws of a posterior, whose the intervals then are; None without one.
     """
@@ -94,8 +57,6 @@ class Comparison:
     averted: pd.DataFrame
     changed: pd.DataFrame
     named: pd.DataFrame
-    held: Mapping[str, str]
-    sentences: Mapping[str, tuple[str, ...]]
     draws: int | None = None
 
 
@@ -142,16 +103,11 @@ def compare_study(
     with new as folder:
         found = compare_scenarios(reference, others, budget, progress, folder.store("compare"), held)
         named = _named(scenarios, names, budget, trial, held)
-        free = None if budget.draws is None else {
-            name: budget.draws.replaced(scenarios[name], held[name]) for name in names
-        }  # fmt: skip
-        at = {
-            name: own_values({each: scenarios[each] for each in (names[0], name)}, free) for name in names[1:]
-        }
-        done = _comparison(found, named, names, at, budget, folder.path)
+        done = _comparison(found, named, names, budget, folder.path)
         _write(done, folder.path)
         write_json(folder.path / MANIFEST, _manifest(loaded, names, budget, trial, found))
         _draw(named, done, folder.path)
+        write_page(read_results(folder.path), folder.path)
         _warn(reference, others, done, budget)
         if budget.draws is not None:
             for each in loaded:
@@ -220,27 +176,15 @@ def _comparison(
     found: Compared,
     named: Mapping[str, NamedPatients],
     names: tuple[str, ...],
-    held: Mapping[str, str],
     budget: Budget,
     folder: Path,
 ) -> Comparison:
     """Add to the tables what they say in words."""
-    averted, drawn = found.averted.copy(), budget.draws is not None
+    averted = found.averted.copy()
     averted["number_needed"] = [number_needed(Averted.of(row)) for row in averted.to_dict("records")]
     tables = [each.table.assign(scenario=name) for name, each in named.items()]
     listed = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["scenario"])
     listed.insert(0, "scenario", listed.pop("scenario"))
-    sentences = {}
-    for name in names[1:]:
-        over = averted[(averted["scenario"] == name) & (averted["key"] != "")]
-        said = [range_sentence(rows, names[0], name) for _, rows in over.groupby("key", sort=False)]
-        as_it_is = averted_sentence(_main_averted(averted, name, drawn=drawn), names[0], name)
-        said.append(held_at(as_it_is, held[name]))
-        if name in named:
-            said += named_sentences(named[name], found.first_decided.get(name), names[0], name, drawn=drawn)
-            own = found.changed[(found.changed["scenario"] == name) & (found.changed["key"] == "")]
-            said.append(changed_sentence(own, names[0], name))
-        sentences[name] = tuple(filter(None, said))
     return Comparison(
         folder,
         found.replications,
@@ -251,16 +195,8 @@ def _comparison(
         averted,
         found.changed,
         listed,
-        held,
-        sentences,
         None if budget.draws is None else len(budget.draws.values),
     )
-
-
-def _main_averted(averted: pd.DataFrame, name: str, *, drawn: bool) -> Averted:
-    """Return the deaths averted by a scenario as it is, without its ranges."""
-    (row,) = averted[(averted["scenario"] == name) & (averted["key"] == "")].to_dict("records")
-    return Averted.of(row, drawn=drawn)
 
 
 def _write(done: Comparison, folder: Path) -> None:
@@ -307,6 +243,7 @@ def _manifest(
             "scenario_hash": each.scenario_hash,
             "unpaired_because": obstacles(loaded[0].scenario, each.scenario),
             "result_hash": found.result_hashes[name],
+            "first_decided": found.first_decided.get(name),
             **(budget.draws.record_of(each) if budget.draws else {}),
             "resolved": each.as_dict(),
             "parameters": show_rows(each),
@@ -335,95 +272,3 @@ def _warn(
     warn_of_weak_figures(done.comparison.head(0), budget.total)
     warn_of_scenarios([reference[1], *others.values()], budget.seed)
     warn_of_unpaired(reference, others)
-
-
-def _table(*headings: str) -> Table:
-    """Start a table of which no cell is ever cut short."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left", overflow="fold")
-    return table
-
-
-def differences_table(done: Comparison, name: str) -> Table:
-    """Return the main endpoints of a scenario beside those of the reference."""
-    difference = f"difference\n({'95% posterior' if done.draws else f'95% Monte{_NO_BREAK}Carlo'})"
-    table = _table("", done.reference, name, difference, "variance\nreduction")
-    for pair in pairs(done.comparison, done.reference, name):
-        reduction = pair.variance_reduction
-        table.add_row(
-            pair.scenario.label,
-            pair.reference.simulated_text,
-            pair.scenario.simulated_text,
-            pair.text,
-            f"{reduction:.3g}" if reduction == reduction else "",
-        )
-    paired = (done.changed["scenario"] == name).any()
-    notes = [_posterior_note(done, name) if done.draws else _NOTE, _PAIRED_NOTE if paired else _UNPAIRED_NOTE]
-    if done.held[name]:
-        notes.append(f"All here holds with {done.held[name]}: read it over the range, below.")
-    table.caption, table.caption_justify = Text("\n".join(["", *notes])), "left"
-    return table
-
-
-def _posterior_note(done: Comparison, name: str) -> str:
-    """Say what the intervals of differences under draws are, and how large their Monte Carlo error is."""
-    shown = pairs(done.comparison, done.reference, name)
-    errors = [Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share"]
-    most = max((error for error in errors if error == error), default=0.0)
-    return (
-        f"{_POINTS} They are means over {done.draws:,} draws of the posterior. Their intervals are the "
-        "posterior's 95%: what the calibrated trial leaves open about the parameters, which only more "
-        f"evidence narrows. Their Monte Carlo error (95%) is at most {100 * most:.2g} points."
-    )
-
-
-def range_tables(done: Comparison, name: str) -> list[tuple[str, Table]]:
-    """Return a title and a table for each range over which a scenario's comparison is shown."""
-    own = done.averted[(done.averted["scenario"] == name) & (done.averted["key"] != "")]
-    found = []
-    for (varied, key), rows in own.groupby(["varied", "key"], sort=False):
-        where = "both" if varied == "both" else str(varied)
-        kind = " (95% posterior)" if done.draws else ""
-        table = _table(
-            str(key),
-            f"treatment-related mortality,\ndifference{kind}",
-            f"deaths averted\nper 100 enrolled{kind}",
-            "",
-        )
-        for row in rows.to_dict("records"):
-            at = done.ranges[(done.ranges["key"] == key) & (done.ranges["value"] == row["value"])]
-            both = pd.concat([done.comparison[done.comparison["scenario"] == done.reference], at])
-            (mortality,) = (
-                pair.text
-                for pair in pairs(both, done.reference, name)
-                if pair.scenario.endpoint.name == "treatment_related_mortality"
-            )
-            averted = Averted.of(row)
-            table.add_row(written(row["value"]), mortality, averted.text, number_needed(averted))
-        found.append((f"{name} less {done.reference}, over the range of {where}", table))
-    return found
-
-
-def named_table(done: Comparison, name: str) -> Table | None:
-    """Return the patients of one trial whose fates differ, None where there are none."""
-    rows = done.named[done.named["scenario"] == name]
-    if rows.empty:
-        return None
-    table = _table("patient", "age, sex", done.reference, name, "")
-    for row in rows.head(_MOST_ROWS).to_dict("records"):
-        change = Change(row["change"])
-        deaths = (
-            (row["reference_death_days"], row["reference_death_cause"], Change.ONLY_SCENARIO),
-            (row["death_days"], row["death_cause"], Change.ONLY_REFERENCE),
-        )
-        fates = ["" if change == absent else _fate(day, cause) for day, cause, absent in deaths]
-        who = f"{row['age_years']:.0f}, {'woman' if row['female'] else 'man'}"
-        table.add_row(str(row["patient"]), who, *fates, _CHANGE_TEXTS[change])
-    if len(rows) > _MOST_ROWS:
-        table.add_row("…", f"{len(rows) - _MOST_ROWS} more", "", "", "named_patients.csv")
-    return table
-
-
-def _fate(day: float, cause: str) -> str:
-    return f"dies of {cause}, day {day:.0f}" if day == day else "lives"

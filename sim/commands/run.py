@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.table import Table
 
-from sim.scenario.describe import show_rows, value_text
+from sim.scenario.describe import show_rows
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.load import Loaded, load
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
 from sim.scenario.schema import Scenario
 from sim.show.figure_files import write_figures
-from sim.show.kit.formats import rows
 from sim.show.kit.scenario_words import headlines
-from sim.show.report import FILE, make_report, render
+from sim.show.page import write_page
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.figure_tables import counted, first_clinic, first_courses
 from sim.study.montecarlo import Progress
@@ -63,7 +60,7 @@ def run_study(
         written = write_run(loaded, budget, folder.path, progress, folder.store)
         found = read_run(folder.path)
         write_figures(_shown(written, found))
-        (folder.path / FILE).write_bytes(render(make_report(found)).encode())
+        write_page(read_results(folder.path), folder.path)
     return replace(found, folder=folder.path)
 
 
@@ -148,26 +145,10 @@ def sweep_study(
         points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")
         write_json(folder.path / MANIFEST, {**_sweep_manifest(loaded, axes, budget), "request": request})
         write_figures(read_results(folder.path))
+        write_page(read_results(folder.path), folder.path)
         if budget.draws is not None:
             budget.draws.warn_of_held(loaded, keys)
     return Sweep(folder.path, points)
-
-
-def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints: Sequence[Key]) -> Table:
-    """Return what the figures show as a table: one row a point, one column an endpoint."""
-    shown = list(endpoints) or headlines(scenario)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for axis in axes:
-        table.add_column(axis.key, overflow="fold")
-    drawn = any(row.drawn for row in rows(done.points))
-    interval = "Monte Carlo 95%; posterior 95%" if drawn else "Monte Carlo 95% interval"
-    for endpoint in shown:
-        table.add_column(f"{label(endpoint)}\n({interval})")
-    keys = [axis.key for axis in axes]
-    for point, table_of_point in done.points.groupby(keys, sort=False):
-        found = {row.key: row for row in rows(table_of_point)}
-        table.add_row(*map(value_text, point), *(found[endpoint].estimate_text for endpoint in shown))
-    return table
 
 
 def _sweep_manifest(loaded: Loaded, axes: Sequence[Axis], budget: Budget) -> dict[str, Any]:

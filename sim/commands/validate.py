@@ -9,33 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
 from sim.scenario.cohort import Cohort, load_cohorts
 from sim.scenario.describe import show_rows
 from sim.show.figure_files import write_figures
-from sim.show.validation import ROLES, Drawn, lines, misses, scope, tally_sentences
+from sim.show.page import write_page
+from sim.show.validation import Drawn, drawn, lines, misses, tallies, tally_sentences
 from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, request_for
 from sim.study.run import FORMAT
 from sim.study.validate import Tally, Validation
 from sim.study.validate import validate as validate_cohorts
-from sim.work.folder import MANIFEST, NewFolder, read_json, software, write_json
+from sim.work.folder import MANIFEST, NewFolder, software, write_json
 from sim.work.results import read_results
 
 _TABLE = "validation.csv"
 _TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
-_PREDICTIVE = (
-    "Predictive interval: what 95% of virtual cohorts of this size report at their data cut, each read as "
-    "its paper reads it. z: the observed figure's mid-rank among them, as a normal score."
-)
-_USE = (
-    "Use: fitted, the model was solved for it, and it counts for nothing; overlaps, it shares something with "
-    "what was fitted; held out, it shares nothing."
-)
 
 
 @dataclass(frozen=True)
@@ -98,8 +88,8 @@ def validate_study(
         manifest = {**_manifest(cohorts, budget, found), "request": request}
         write_json(folder.path / MANIFEST, manifest)
         write_figures(read_results(folder.path))
-        drawn = _drawn(manifest)
-        done = _validated(folder.path, found.table, found.predicted, found.apart, drawn)
+        write_page(read_results(folder.path), folder.path)
+        done = _validated(folder.path, found.table, found.predicted, found.apart, drawn(manifest))
         if budget.draws is not None:
             for cohort in cohorts:
                 budget.draws.warn_of_held(cohort.loaded)
@@ -120,41 +110,6 @@ def validate(
     return validate_study(loaded or load_cohorts(()), budget, folder, force=force)
 
 
-def validation_table(done: Validated) -> Table:
-    """Return every figure beside its prediction, cohort by cohort; no cell is ever cut short."""
-    table = Table(
-        caption=Text("\n".join(["", _PREDICTIVE, *scope(done.drawn), _USE])),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("cohort", overflow="fold")
-    table.add_column("", overflow="fold")
-    for heading in ("observed", "predicted", "predictive\ninterval", "covered", "z", "use"):
-        table.add_column(heading, justify="right", overflow="fold")
-    read = lines(done.table)
-    for place, line in enumerate(read):
-        first = place == 0 or read[place - 1].cohort != line.cohort
-        last = place + 1 < len(read) and read[place + 1].cohort != line.cohort
-        interval = line.interval_text
-        if line.undefined >= 0.005:
-            interval = f"{interval}\n{line.undefined:.0%} undefined".strip()
-        table.add_row(
-            line.cohort if first else "",
-            line.label,
-            line.observed_text,
-            line.predicted_text,
-            interval,
-            line.verdict,
-            line.z_text,
-            ROLES[line.role],
-            end_section=last,
-        )
-    return table
-
-
 def _validated(
     folder: Path, table: pd.DataFrame, predicted: Tally, apart: Tally, drawn: Drawn | None
 ) -> Validated:
@@ -162,31 +117,12 @@ def _validated(
     return Validated(folder, table, predicted, apart, sentences, drawn)
 
 
-def _drawn(manifest: dict[str, Any]) -> Drawn | None:
-    """Read off a manifest of which posterior the predictions are."""
-    if manifest.get("posterior") is None:
-        return None
-    held = {each["cohort"]: each["held"] for each in manifest["cohorts"] if each["held"] and each["free"]}
-    own = tuple(each["cohort"] for each in manifest["cohorts"] if not each["free"])
-    return Drawn(manifest["draws"], manifest["replications"], own, held)
-
-
 def _read_back(folder: Path) -> Validated:
     """Read a finished validation."""
-    kinds = {"covered": "boolean", "n": "Int64", **dict.fromkeys(_TEXTS, "str")}
-    table = pd.read_csv(folder / _TABLE, dtype=kinds)
-    table[list(_TEXTS)] = table[list(_TEXTS)].fillna("")
-    manifest = read_json(folder / MANIFEST) or {}
-    tallies = manifest["tallies"]
-    drawn = _drawn(manifest)
-    return _validated(folder, table, _tally(tallies["predicted"]), _tally(tallies["apart"]), drawn)
-
-
-def _tally(stored: dict[str, Any]) -> Tally:
-    low, high = stored["binomial"]
-    mean, (least, most) = stored["virtual_mean"], stored["virtual"] or (math.nan, math.nan)
-    known = math.nan if mean is None else mean
-    return Tally(stored["figures"], stored["covered"], (low, high), known, (least, most))
+    results = read_results(folder)
+    return _validated(
+        folder, results.tables["validation"], *tallies(results.manifest), drawn(results.manifest)
+    )
 
 
 def _stored(tally: Tally) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
+from sim.show.kit.table import published_table
 
 from sim.clinic.states import Place
 from sim.outcomes.one_trial import Patients, report_trial
@@ -22,7 +23,6 @@ from sim.show.figures.convergence import convergence_data, shown_keys
 from sim.show.figures.mortality import mortality_data
 from sim.show.figures.pathway import pathway_data, pathway_stays
 from sim.show.figures.trial import trial_data
-from sim.show.kit.table import published_table
 from sim.show.kit.scenario_words import headlines
 from sim.show.trial_data import first_trials, one_trial
 from sim.study.budget import Budget
