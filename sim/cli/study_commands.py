@@ -85,7 +85,9 @@ def run_command(
     results = [read_results(run.folder) for run in runs]
     if len(results) > 1:
         print_told(told_of_several(results))
-    for found in results:
+    for number, found in enumerate(results):
+        if number:
+            click.echo()
         print_told(told(found, full=full) if len(results) == 1 else over_range(found))
         _say_where(found.folder)
 

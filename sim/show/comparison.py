@@ -14,7 +14,7 @@ from sim.scenario.registry import short
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.kit.formats import decimals, format_parameter, format_share, written
-from sim.show.kit.grid import Cells, Column, Grid, numbers
+from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.pairs import pairs, scenarios_of
 from sim.show.kit.prose import sentence, sentences
 from sim.study.estimates import Z95
@@ -332,7 +332,7 @@ def differences(results: Results, name: str) -> Grid:
             )
         )
     kind = "95% posterior" if draws else "95% Monte\N{NO-BREAK SPACE}Carlo"
-    heads = numbers(reference, name, f"difference\n({kind})", "variance\nreduction")
+    heads = (*named(reference, name), *numbers(f"difference\n({kind})", "variance\nreduction"))
     errors = (Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share")
     most = 100 * max((error for error in errors if error == error), default=0.0)
     notes = sentences("comparison", "notes", draws, most, is_paired(results, name), held(results, name))
@@ -360,7 +360,7 @@ def over_ranges(results: Results, name: str) -> Iterator[Grid]:
         heads = numbers(
             f"treatment-related mortality,\ndifference{kind}", f"deaths averted\nper 100 enrolled{kind}"
         )
-        columns = (Column(str(key)), *heads, Column("number needed", number=True, plain=True))
+        columns = (*named(str(key), number=False), *heads, Column("number needed", number=True, plain=True))
         where = "both" if varied == "both" else varied
         yield Grid(f"{name} less {reference}, over the range of {where}", columns, found)
 
@@ -382,7 +382,7 @@ def named_patients(results: Results, name: str) -> Grid:
         found.append(("…", f"{len(rows) - _MOST_ROWS} more", "", "", "named_patients.csv"))
     under = " under the first draw" if results.draws else ""
     columns = (
-        Column("patient"), *numbers("age, sex", reference, name), Column("change", number=True, plain=True)
+        Column("patient"), *numbers("age, sex"), *named(reference, name), Column("change", number=True, plain=True)
     )  # fmt: skip
     return Grid(f"Patients of trial {results.manifest['trial']}{under} whose fates differ", columns, found)
 
@@ -403,6 +403,6 @@ def differing(results: Results) -> Grid:
             sources = dict.fromkeys(str(row["source"]) for row in told)
             found.append((key, *values, str(told[0]["unit"]), "; ".join(filter(None, sources))))
     columns = (
-        Column("parameter", code=True), *map(Column, names(results)), Column("unit"), Column("sources")
+        Column("parameter", code=True), *named(*names(results), number=False), Column("unit"), Column("sources")
     )  # fmt: skip
     return Grid("In what the scenarios differ", columns, found)

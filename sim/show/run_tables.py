@@ -17,7 +17,7 @@ from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
-from sim.show.kit.grid import Cells, Column, Grid, numbers
+from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.prose import sentence, sentences
 from sim.show.kit.scenario_words import one_range, replication
 from sim.study.checks import Check
@@ -103,8 +103,8 @@ def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
             target, *figures = cells(row, counts.get(row.key), drawn=drawn)
             use = "compared only" if not row.fitted else "assumed" if row.assumed else "solved for"
             target = target.removesuffix(" *").removesuffix(" assumed")
-            named = ("" if at else name,) if len(found) > 1 else ()
-            read.append((*named, row_label(row), use, target, *figures, row.source))
+            before = ("" if at else name,) if len(found) > 1 else ()
+            read.append((*before, row_label(row), use, target, *figures, row.source))
         ends.add(len(read) - 1)
     columns = (
         *([Column("scenario")] if len(found) > 1 else []),
@@ -181,7 +181,7 @@ def over_range(points: pd.DataFrame, scenario: Scenario) -> Grid:
     bands, outer = range_bands(points), posterior_bands(points)
     between = [_two(bands.get(row.key, ""), outer.get(row.key, "")) for row in heads]
     found.append(("over the whole range", *[""] * (len(keys) - 1), *between))
-    columns = (*map(Column, keys), *numbers(*map(row_label, heads)))
+    columns = (*named(*keys, number=False), *numbers(*map(row_label, heads)))
     notes = sentences("run", "over_values") if drawn else []
     return Grid("Over the range", columns, found, notes, frozenset({len(found) - 2}))
 
@@ -202,7 +202,10 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
     for point, of_point in points.groupby(list(keys), sort=False):
         at = {row.key: row for row in rows(of_point)}
         found.append((*map(value_text, point), *(at[endpoint].estimate_text for endpoint in shown)))
-    columns = (*map(Column, keys), *numbers(*(f"{label(endpoint)}\n({interval})" for endpoint in shown)))
+    columns = (
+        *named(*keys, number=False),
+        *numbers(*(f"{label(endpoint)}\n({interval})" for endpoint in shown)),
+    )
     return Grid("Every point", columns, found)
 
 

@@ -19,24 +19,28 @@ class Column:
     Attributes
     ----------
     heading
-        A line end in it is one on the terminal alone.
+        With line ends where it may be long.
     number
         Whether its cells are figures, set to the right.
     plain
         Whether its cells say enough: the terminal leaves the heading away.
     code
         Whether its cells are keys, which a page writes as such.
+    name
+        Whether the heading is a name, which a page does not begin with a capital.
     """
 
     heading: str
     number: bool = False
     plain: bool = False
     code: bool = False
+    name: bool = False
 
     @property
-    def title(self) -> str:
-        """The heading as a page has it."""
-        return self.heading[:1].upper() + self.heading[1:].replace("\n", " ")
+    def lines(self) -> list[str]:
+        """The heading as a page has it, line by line."""
+        first = self.heading if self.name else self.heading[:1].upper() + self.heading[1:]
+        return first.splitlines()
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,8 @@ class Grid:
 def numbers(*headings: str) -> tuple[Column, ...]:
     """Return columns of figures."""
     return tuple(Column(heading, number=True) for heading in headings)
+
+
+def named(*headings: str, number: bool = True) -> tuple[Column, ...]:
+    """Return columns that are headed by the names of scenarios or the keys of parameters."""
+    return tuple(Column(heading, number=number, name=True) for heading in headings)
