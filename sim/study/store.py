@@ -47,7 +47,7 @@ class ChunkStore:
             The disk is full, or the study's folder is gone.
         """
         buffer = BytesIO()
-        np.savez(buffer, allow_pickle=False, **result)
+        np.savez(buffer, **result)
         content = buffer.getvalue()
         aside = self._folder / f".{_name(experiment, task)}.partial"
         try:
