@@ -28,7 +28,7 @@ from sim.study.workers import ChunkCrashError, ChunkTask
 
 pytest.importorskip("distributed")
 
-ROOT = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[1]
 MakeScenario = Callable[..., Scenario]
 SMALL = ("run", "chicago2006", "--set", "cohort.patients=10", "--engine", "simpy", "--replications", "1500")
 
@@ -54,7 +54,7 @@ class DaskProcesses:
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+        path = os.pathsep.join([os.environ["PYTHONPATH"], str(TESTS)])
         return subprocess.Popen(
             [sys.executable, "-m", "dask", *arguments],
             cwd=self._folder,
