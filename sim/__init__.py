@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sim.study.run import read_run
     from sim.study.sweep import sweep
 
+    __version__: str
+
 __all__ = [
     "RequestError",
     "Scenario",
@@ -56,6 +58,8 @@ _PLACES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
+    if name == "__version__":
+        return _version()
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _PLACES[name].partition(":")
@@ -65,4 +69,18 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, "__version__"])
+
+
+def _version() -> str:
+    """Return the version of what is installed; of a checkout that is not, the one that it would have."""
+    from importlib.metadata import PackageNotFoundError, version
+    from pathlib import Path
+
+    try:
+        return version("lupus-hsct")
+    except PackageNotFoundError:
+        import tomllib
+
+        project = Path(__file__).parents[1] / "pyproject.toml"
+        return str(tomllib.loads(project.read_text("utf-8"))["project"]["version"])

@@ -26,6 +26,7 @@ from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.run import FORMAT, Run, read_run, write_run
+from sim.study.spool import read_csv
 from sim.study.sweep import Axis, sweep
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
 
@@ -135,7 +136,7 @@ def sweep_study(
     )
     new = NewFolder(out, f"{loaded.name}-sweep", request, force=force, resume=resume)
     if new.complete:
-        return Sweep(new.path, pd.read_csv(new.path / "points.csv"))
+        return Sweep(new.path, read_csv(new.path / "points.csv"))
     with new as folder:
         points = sweep(loaded.scenario, axes, budget, progress, folder.store("sweep"), held)
         points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")

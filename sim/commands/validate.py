@@ -22,6 +22,7 @@ from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, request_for
 from sim.study.run import FORMAT
+from sim.study.spool import read_csv
 from sim.study.validate import Tally, Validation
 from sim.study.validate import validate as validate_cohorts
 from sim.work.folder import MANIFEST, NewFolder, read_json, software, write_json
@@ -179,7 +180,7 @@ def _drawn(manifest: dict[str, Any]) -> Drawn | None:
 def _read_back(folder: Path) -> Validated:
     """Read a finished validation."""
     kinds = {"covered": "boolean", "n": "Int64", **dict.fromkeys(_TEXTS, "str")}
-    table = pd.read_csv(folder / _TABLE, dtype=kinds)
+    table = read_csv(folder / _TABLE, kinds)
     table[list(_TEXTS)] = table[list(_TEXTS)].fillna("")
     manifest = read_json(folder / MANIFEST) or {}
     tallies = manifest["tallies"]

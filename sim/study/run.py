@@ -34,7 +34,7 @@ from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.shares import Shares, shares
 from sim.study.sweep import measure_points, range_points
 from sim.work.folder import MANIFEST, software, write_json
-from sim.work.spool import read_parquet, write_parquet
+from sim.work.spool import read_csv, read_parquet, write_parquet
 from sim.work.store import ChunkStore
 
 FORMAT = 3
@@ -232,7 +232,7 @@ def read_run(folder: str | Path) -> Run:
     def csv(name: str) -> pd.DataFrame:
         file, texts = path / f"{name}.csv", {"target_source": str, "note": str}
         try:
-            found = pd.read_csv(file, dtype=texts).fillna(dict.fromkeys(texts, ""))
+            found = read_csv(file, texts).fillna(dict.fromkeys(texts, ""))
         except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
             raise _damaged(file, "it is no table") from error
         missing = [column for column in _COLUMNS[name] if column not in found]

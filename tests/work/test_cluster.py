@@ -30,7 +30,7 @@ from sim.work.workers import ChunkCrashError
 
 pytest.importorskip("distributed")
 
-ROOT = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[1]
 MakeScenario = Callable[..., Scenario]
 SMALL = ("run", "chicago2006", "--set", "cohort.patients=10", "--engine", "simpy", "--replications", "1500")
 
@@ -56,7 +56,7 @@ class DaskProcesses:
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+        path = os.pathsep.join([os.environ["PYTHONPATH"], str(TESTS)])
         return subprocess.Popen(
             [sys.executable, "-m", "dask", *arguments],
             cwd=self._folder,
