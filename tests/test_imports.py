@@ -1,4 +1,4 @@
-"""The shape of the package: imports point left and never in a circle, modules are small, luck has one source."""
+"""The shape of the package: imports point left, in no circle, modules are small, luck has one source."""
 
 from __future__ import annotations
 
@@ -63,12 +63,13 @@ def test_imports_point_left_and_never_in_a_circle() -> None:
                 assert layer in LAYERS, f"{module} imports {name}: only layers are imported"
                 assert LAYERS.index(layer) <= LAYERS.index(own), f"{module} imports {name}: points right"
             assert own == "cli" or layer != "cli", f"{module} imports {name}: nobody imports the command line"
-            while name and name not in names:
-                name = name.rpartition(".")[0]
-            graph[module] |= {name} - {"", "sim", module}
+            needed = name  # a module, or what is in one
+            while needed and needed not in names:
+                needed = needed.rpartition(".")[0]
+            graph[module] |= {needed} - {"", "sim", module}
     # Whoever imports nobody, or only such, stands in no circle; the rest is circles, and what imports them.
-    while done := {module for module, needed in graph.items() if not needed}:
-        graph = {module: needed - done for module, needed in graph.items() if module not in done}
+    while done := {module for module, others in graph.items() if not others}:
+        graph = {module: others - done for module, others in graph.items() if module not in done}
     assert not graph, f"import circles: {graph}"
 
 
