@@ -11,7 +11,7 @@ import pytest
 import sim
 from sim.cli import run as command_line
 from sim.scenario.problems import UnpairedWarning
-from sim.study.spool import read_csv
+from sim.work.spool import read_csv
 
 SMALL = ("--replications", "20", "--set", "cohort.patients=10")
 RISK = "aplasia.infection.ward_relative_risk"

@@ -26,9 +26,9 @@ from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.run import FORMAT, Run, read_run, write_run
-from sim.study.spool import read_csv
 from sim.study.sweep import Axis, sweep
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
+from sim.work.spool import read_csv
 
 
 def run_study(

@@ -22,10 +22,10 @@ from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, request_for
 from sim.study.run import FORMAT
-from sim.study.spool import read_csv
 from sim.study.validate import Tally, Validation
 from sim.study.validate import validate as validate_cohorts
 from sim.work.folder import MANIFEST, NewFolder, read_json, software, write_json
+from sim.work.spool import read_csv
 
 _TABLE = "validation.csv"
 _TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
