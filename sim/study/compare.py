@@ -26,7 +26,7 @@ from sim.study.estimates import POSTERIOR_COLUMNS
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
 from sim.study.pairing import FATES_CHANGED
-from sim.study.tally import NOBODY, ArmTally, PairTally
+from sim.study.tally import NOBODY, ArmTally, PairTally, Tally
 from sim.work.store import ChunkStore
 
 SURVIVAL = "overall_survival_enrolled"
@@ -226,10 +226,15 @@ def compare(
         tuple(arms.scenarios), budget.seed, simulator, tuple(arms.pairs), held=tuple(arms.held)
     )
     (tally,) = simulate([experiment], budget, progress=progress, store=store)
+    return _compared(reference[0], wanted, arms, tally)
+
+
+def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tally) -> Compared:
+    """Make the tables of all comparisons."""
     base = arms.pairs[0].reference
-    hashes = {reference[0]: tally.arms[base].result_hash}
+    hashes = {reference: tally.arms[base].result_hash}
     first_decided = {}
-    main = [_addressed(tally.arms[base].endpoints(), {"scenario": reference[0]})]
+    main = [_addressed(tally.arms[base].endpoints(), {"scenario": reference})]
     main[0][list(DIFFERENCE_COLUMNS)] = math.nan
     ranges, averted, changed = [], [], []
     for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True):
