@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.scenario.cohort import Cohort, load_cohorts
+from sim.scenario.cohort import ObservedCohort, load_cohorts
 from sim.scenario.describe import show_rows
 from sim.show.figures.validation import figure_data, validation_figure
 from sim.show.kit.style import save
@@ -22,7 +22,7 @@ from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
 from sim.study.montecarlo import Progress
 from sim.study.request import posterior_record, request_for
 from sim.study.run import FORMAT
-from sim.study.validate import Tally, Validation
+from sim.study.validate import CoveredCount, Validation
 from sim.study.validate import validate as validate_cohorts
 from sim.work.folder import MANIFEST, NewFolder, read_json, software, write_json
 from sim.work.spool import read_csv
@@ -57,14 +57,14 @@ class Validated:
 
     folder: Path
     table: pd.DataFrame
-    predicted: Tally
-    apart: Tally
+    predicted: CoveredCount
+    apart: CoveredCount
     sentences: tuple[str, ...]
     drawn: Drawn | None = None
 
 
 def validate_study(
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[ObservedCohort],
     budget: Budget,
     out: Path | None = None,
     *,
@@ -113,14 +113,14 @@ def validate_study(
 
 
 def validate(
-    *cohorts: str | Cohort,
+    *cohorts: str | ObservedCohort,
     replications: int = DEFAULT_REPLICATIONS,
     seed: int = DEFAULT_SEED,
     out: str | Path | None = None,
     force: bool = False,
 ) -> Validated:
     """Validate cohorts by name, path or as loaded, all that are shipped if none; see `validate_study`."""
-    loaded = [each if isinstance(each, Cohort) else load_cohorts([each])[0] for each in cohorts]
+    loaded = [each if isinstance(each, ObservedCohort) else load_cohorts([each])[0] for each in cohorts]
     budget = Budget(replications, seed, 0, engine="arrays")
     folder = None if out is None else Path(out)
     return validate_study(loaded or load_cohorts(()), budget, folder, force=force)
@@ -162,7 +162,7 @@ def validation_table(done: Validated) -> Table:
 
 
 def _validated(
-    folder: Path, table: pd.DataFrame, predicted: Tally, apart: Tally, drawn: Drawn | None
+    folder: Path, table: pd.DataFrame, predicted: CoveredCount, apart: CoveredCount, drawn: Drawn | None
 ) -> Validated:
     sentences = (*misses(lines(table)), *tally_sentences(predicted, apart))
     return Validated(folder, table, predicted, apart, sentences, drawn)
@@ -188,21 +188,21 @@ def _read_back(folder: Path) -> Validated:
     return _validated(folder, table, _tally(tallies["predicted"]), _tally(tallies["apart"]), drawn)
 
 
-def _tally(stored: dict[str, Any]) -> Tally:
+def _tally(stored: dict[str, Any]) -> CoveredCount:
     low, high = stored["binomial"]
     mean, (least, most) = stored["virtual_mean"], stored["virtual"] or (math.nan, math.nan)
     known = math.nan if mean is None else mean
-    return Tally(stored["figures"], stored["covered"], (low, high), known, (least, most))
+    return CoveredCount(stored["figures"], stored["covered"], (low, high), known, (least, most))
 
 
-def _stored(tally: Tally) -> dict[str, Any]:
+def _stored(tally: CoveredCount) -> dict[str, Any]:
     stored = asdict(tally)
     if math.isnan(tally.virtual_mean):
         stored.update(virtual_mean=None, virtual=None)
     return stored
 
 
-def _manifest(cohorts: Sequence[Cohort], budget: Budget, found: Validation) -> dict[str, Any]:
+def _manifest(cohorts: Sequence[ObservedCohort], budget: Budget, found: Validation) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "command": "validate",

@@ -20,7 +20,7 @@ DEEPEST = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ValueLayer:
     """What one file, or ``--set``, states: values and their sources.
 
     ``own`` is what only a cohort has.
@@ -35,7 +35,7 @@ class Layer:
 
 def read_layers(
     reference: str, kind: Kind = "scenario", own_keys: Sequence[str] = ()
-) -> tuple[Located, list[Layer]]:
+) -> tuple[Located, list[ValueLayer]]:
     """Read a scenario file and all its bases.
 
     Parameters
@@ -47,7 +47,7 @@ def read_layers(
 
     Returns
     -------
-    tuple of Located and list of Layer
+    tuple of Located and list of ValueLayer
         The file that the reference means; and the layers, the last base first.
 
     Raises
@@ -57,7 +57,7 @@ def read_layers(
     """
     start = file = locate(reference, kind=kind)
     named = ""
-    layers: list[Layer] = []
+    layers: list[ValueLayer] = []
     chain = [file]
     while True:
         tree = _read(file, named, kind)
@@ -65,7 +65,7 @@ def read_layers(
         own = {name: tree.pop(name) for name in own_keys if name in tree}
         sources = take_sources(tree, file.where)
         check_shape(tree, file.where, own_keys)
-        layers.insert(0, Layer(file.name, file.where, tree, sources, own))
+        layers.insert(0, ValueLayer(file.name, file.where, tree, sources, own))
         if base is None:
             return start, layers
         named = f"{file.where}: base = {toml_text(base)}"
@@ -164,7 +164,7 @@ def _items(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
-def set_layer(overrides: Sequence[str]) -> Layer:
+def set_layer(overrides: Sequence[str]) -> ValueLayer:
     """Read ``key=value`` pairs as one layer; a value is TOML, else text.
 
     Raises
@@ -186,7 +186,7 @@ def set_layer(overrides: Sequence[str]) -> Layer:
     tree = expand(flat)
     _check_depth(tree, SET)
     check_shape(tree, SET)
-    return Layer(SET, SET, tree, {})
+    return ValueLayer(SET, SET, tree, {})
 
 
 def set_value(text: str) -> object:

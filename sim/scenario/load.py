@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.scenario.aims import check_aims
-from sim.scenario.inherit import SET, Layer, read_layers, set_layer
+from sim.scenario.inherit import SET, ValueLayer, read_layers, set_layer
 from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, used_parameters
 from sim.scenario.refusals import validate
 from sim.scenario.registry import lookup
@@ -79,7 +79,7 @@ class _Merger:
     sources: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
-    def add(self, layer: Layer, label: str) -> None:
+    def add(self, layer: ValueLayer, label: str) -> None:
         """Put a layer over what there is."""
         before = self.tree
         self.tree = merge(before, layer.tree)
@@ -108,14 +108,14 @@ class _Merger:
         return scenario
 
 
-def _labels(layers: Sequence[Layer]) -> list[str]:
+def _labels(layers: Sequence[ValueLayer]) -> list[str]:
     """Name the layers; a file is called by its path when another one has the same name."""
     names = [layer.name for layer in layers]
     return [layer.where if names.count(layer.name) > 1 else layer.name for layer in layers]
 
 
 def _solved_from(
-    layers: Sequence[Layer], labels: Sequence[str], origins: Mapping[str, str]
+    layers: Sequence[ValueLayer], labels: Sequence[str], origins: Mapping[str, str]
 ) -> dict[str, str]:
     """Say from which targets each solved value was solved.
 
@@ -166,7 +166,7 @@ def load(reference: str, overrides: Sequence[str] = ()) -> Loaded:
     return load_layers(*read_layers(reference), overrides)
 
 
-def load_layers(located: Located, layers: list[Layer], overrides: Sequence[str] = ()) -> Loaded:
+def load_layers(located: Located, layers: list[ValueLayer], overrides: Sequence[str] = ()) -> Loaded:
     """Make the scenario of a file's layers, as `read_layers` gives them; see `load`."""
     if overrides:
         layers = [*layers, set_layer(overrides)]

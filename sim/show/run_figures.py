@@ -15,16 +15,15 @@ from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario, TrialA
 from sim.scenario.values import get_value
 from sim.show.figures import plots
 from sim.show.figures.convergence import convergence_data, shown_keys
-from sim.show.figures.incidence import incidence_data
 from sim.show.figures.mortality import mortality_data
 from sim.show.figures.pathway import counted, pathway_data, pathway_stays
-from sim.show.figures.places import places_data
 from sim.show.figures.trial import trial_data
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW, FIRST_DRAW
 from sim.show.kit.risk_rows import label_times
 from sim.show.kit.scenario_words import replication
 from sim.show.trial_data import at_risk, first_trials, one_trial
 from sim.study.run import Run, Written
+from sim.study.shares import incidence_data, places_data
 
 Named = tuple[str, Figure]
 """A figure and the name of its files."""

@@ -20,7 +20,6 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.censoring import censored_readings
-from sim.study.drawn_tally import AnyTally
 from sim.study.experiment import Experiment, Keep
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import (
@@ -33,6 +32,7 @@ from sim.study.montecarlo import (
 from sim.study.request import posterior_record, precision_text, request_for
 from sim.study.shares import Shares, shares
 from sim.study.sweep import measure_points, range_points
+from sim.study.tally import Tally
 from sim.work.folder import MANIFEST, software, write_json
 from sim.work.spool import read_csv, read_parquet, write_parquet
 from sim.work.store import ChunkStore
@@ -188,7 +188,7 @@ def _write_csv(table: pd.DataFrame, folder: Path, name: str) -> None:
 
 
 def _manifest(
-    loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator, rows: int
+    loaded: Loaded, budget: Budget, tally: Tally, simulator: Simulator, rows: int
 ) -> dict[str, Any]:
     return {
         "format": FORMAT,

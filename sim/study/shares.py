@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sim.clinic.states import Place
 from sim.outcomes.courses import WHAT, Courses, Of, days_of
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import Scenario
-from sim.study.estimates import Estimate, Moments, ratio_estimate
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.study.estimates import estimates
+
+_MONTH = 30.0
+"""Days; treatment is told in whole months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,11 @@ def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:
     """
     tables = []
     for of, names in WHAT.items():
-        days = days_of(of, scenario)
-        sums = _sums_of(parts, of)
-        for what, series in zip(names, sums, strict=True):
-            found = [ratio_estimate(Moments.of(each), share=True) for each in series]
-            tables.append(pd.DataFrame({"of": of, "what": what, "time_days": days, **_columns(found)}))
+        days, count = days_of(of, scenario), len(names)
+        found = estimates(_sums_of(parts, of)[None], share=True).columns("share")
+        del found["mc_se"]
+        columns = {"what": np.repeat(names, days.size), "time_days": np.tile(days, count), **found}
+        tables.append(pd.DataFrame({"of": of, **columns}))
     replications = sum(part.replications for part in parts)
     patients = int(sum(part.sums["place"][0, 0, 2] for part in parts))
     draws = len(parts) if len(parts) > 1 else 0
@@ -89,9 +93,29 @@ def _sums_of(parts: Sequence[Courses], of: Of) -> Floats:
     return np.stack([n, y.sum(axis=0), x.sum(axis=0), *products], axis=-1)
 
 
-def _columns(found: Sequence[Estimate]) -> dict[str, list[float]]:
-    return {
-        "share": [each.value for each in found],
-        "mc_lower": [each.lower for each in found],
-        "mc_upper": [each.upper for each in found],
-    }
+def incidence_data(shares: Shares) -> pd.DataFrame:
+    """Return ``figures/incidence.csv``: ``of, what, time_years, share, mc_lower, mc_upper``."""
+    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
+    table = table[table["share"].notna()].reset_index(drop=True)
+    table["time_days"] /= DAYS_PER_YEAR
+    return table.rename(columns={"time_days": "time_years"})
+
+
+def places_data(shares: Shares) -> pd.DataFrame:
+    """Return ``figures/places.csv``: ``of, what, time_days, share, mc_lower, mc_upper``."""
+    last = last_day_of_treatment(shares)
+    place = shares.of("place")
+    parts = [place[place["time_days"] <= (0 if last is None else last)], shares.of("disease")]
+    return pd.concat(parts[1:] if last is None else parts, ignore_index=True)
+
+
+def last_day_of_treatment(shares: Shares) -> float | None:
+    """Return up to which day treatment is told: most are home by then; None where all begin there."""
+    days, home = shares.days("place"), shares.by_name("place").get(Place.HOME.value)
+    if home is None or home[0] == 1:
+        return None
+    ends = np.arange(_MONTH, days[-1], _MONTH)
+    at_home = np.interp(ends, days, home)
+    # Those who will be home half a year after enrolment, less one in twenty.
+    late = ends[at_home >= 0.95 * home[-1]]
+    return float(late[0]) if late.size else float(days[-1])

@@ -19,16 +19,15 @@ from sim.scenario.load import load
 from sim.scenario.schema import Scenario
 from sim.show.figures import plots
 from sim.show.figures.convergence import convergence_data, shown_keys
-from sim.show.figures.incidence import incidence_data
 from sim.show.figures.mortality import mortality_data
 from sim.show.figures.pathway import pathway_data, pathway_stays
-from sim.show.figures.places import places_data
 from sim.show.figures.trial import trial_data
 from sim.show.kit.table import published_table
 from sim.show.run_figures import headlines, run_figures
 from sim.show.trial_data import first_trials, one_trial
 from sim.study.budget import Budget
 from sim.study.run import Run, Written, read_run, write_run
+from sim.study.shares import incidence_data, places_data
 
 REPLICATIONS = 100
 Told = tuple[Scenario, Run, Written]

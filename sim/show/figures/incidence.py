@@ -38,14 +38,6 @@ _CAUSES = {
 }
 
 
-def incidence_data(shares: Shares) -> pd.DataFrame:
-    """Return what the figure draws: ``of, what, time_years, share, mc_lower, mc_upper``."""
-    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
-    table = table[table["share"].notna()].reset_index(drop=True)
-    table["time_days"] /= DAYS_PER_YEAR
-    return table.rename(columns={"time_days": "time_years"})
-
-
 @styled
 def incidence_figure(
     shares: Shares, endpoints: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = ()

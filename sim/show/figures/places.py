@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
@@ -18,11 +17,10 @@ from sim.show.kit.areas import Layer, counted_note, draw_areas, last_share
 from sim.show.kit.lane_drawing import PLACES, STATUSES, Look
 from sim.show.kit.lanes import QUEUEING
 from sim.show.kit.style import INK, NOTE_SIZE, percent_axis, sheet, styled
-from sim.study.shares import Shares
+from sim.study.shares import Shares, last_day_of_treatment
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.8, 1.95
 _TALL, _FOOT, _GAP = 2.5, 0.5, 0.75
-_SHORTEST, _MONTH = 30.0, 30.0
 _DEAD = Look("Dead", INK, 1.0)
 _HOME = Look("Home", "#dfe1e4", 1.0)
 _QUEUE = Look("Waiting for apheresis", "white", 1.0, "....")
@@ -32,26 +30,6 @@ _DISEASES = {
     ACTIVE: (STATUSES[ACTIVE], "Active"),
     DEAD: (_DEAD, "Dead"),
 }
-
-
-def places_data(shares: Shares) -> pd.DataFrame:
-    """Return what the figure draws: ``of, what, time_days, share, mc_lower, mc_upper``."""
-    last = _last_day(shares)
-    place = shares.of("place")
-    parts = [place[place["time_days"] <= (0 if last is None else last)], shares.of("disease")]
-    return pd.concat(parts[1:] if last is None else parts, ignore_index=True)
-
-
-def _last_day(shares: Shares) -> float | None:
-    """Return up to which day treatment is drawn: most are home by then; None where all begin there."""
-    days, home = shares.days("place"), shares.by_name("place").get(Place.HOME.value)
-    if home is None or home[0] == 1:
-        return None
-    ends = np.arange(_SHORTEST, days[-1], _MONTH)
-    at_home = np.interp(ends, days, home)
-    # Those who will be home half a year after enrolment, less one in twenty.
-    late = ends[at_home >= 0.95 * home[-1]]
-    return float(late[0]) if late.size else float(days[-1])
 
 
 @styled
@@ -67,7 +45,7 @@ def places_figure(shares: Shares, scenario: Scenario, notes: Sequence[str] = ())
     notes : sequence of str
         Further paragraphs at the bottom.
     """
-    until = _last_day(shares)
+    until = last_day_of_treatment(shares)
     said = [counted_note(shares, scenario, ("place", "disease")), *notes]
     height = _FOOT + _TALL + 0.42 + (0 if until is None else _TALL + _GAP)
     years = shares.days("disease") / DAYS_PER_YEAR

@@ -27,7 +27,7 @@ from sim.show.kit.style import (
     wrap,
 )
 from sim.show.validation_words import Drawn, Line, finding, lines, misses, scope, tally_sentences
-from sim.study.validate import Tally
+from sim.study.validate import CoveredCount
 
 _ROW, _HEAD, _AXIS, _KEY = 0.34, 0.36, 0.4, 0.62
 _NAMES, _OBSERVED, _PREDICTED, _FOREST, _VERDICT = 2.75, 1.35, 1.0, 3.5, 1.2
@@ -43,8 +43,8 @@ _MARKS = {
 @styled
 def validation_figure(
     table: pd.DataFrame,
-    predicted: Tally,
-    apart: Tally,
+    predicted: CoveredCount,
+    apart: CoveredCount,
     titles: Mapping[str, str],
     drawn: Drawn | None = None,
 ) -> Figure:
@@ -94,7 +94,7 @@ def figure_data(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[names, columns].reset_index(drop=True)
 
 
-def _title(predicted: Tally, read: Sequence[Line], titles: Mapping[str, str]) -> str:
+def _title(predicted: CoveredCount, read: Sequence[Line], titles: Mapping[str, str]) -> str:
     """Count what holds, and name the cohorts in which something is missed."""
     missed = list(dict.fromkeys(titles[line.cohort].partition(":")[0] for line in read if line.missed))
     text = finding(predicted)
