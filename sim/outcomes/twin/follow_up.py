@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from sim.outcomes.twin.after_reinfusion import Hazards
+from sim.outcomes.twin.hazards import Hazards, Moments
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
-from sim.outcomes.twin.quadrature import Law, compress_between, double_exponential, join, law_of
+from sim.outcomes.twin.quadrature import (
+    Law,
+    compress_between,
+    dot,
+    double_exponential,
+    join,
+    law_of,
+    quotient,
+)
 from sim.scenario.distributions import Distribution, Floats
-from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
+from sim.scenario.schema import DAYS_PER_YEAR
 
 _ORDER = 15
 _ARRIVAL_ORDER = 41
@@ -53,15 +61,29 @@ def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArr
     return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), join(laws)
 
 
+@dataclass(frozen=True)
+class Accrual:
+    """Patients enrol at ``window u^(1 / power)`` with u uniform; powers have shape (sets, 1)."""
+
+    window: float
+    power: Floats
+
+    def arrived(self, day: Floats) -> Floats:
+        """Return the share of patients who have arrived by each day, shape (sets, days)."""
+        if self.window == 0:
+            return np.ones((len(self.power), day.size))
+        return np.asarray(np.clip(day / self.window, 0.0, 1.0) ** self.power)
+
+
 def mean_follow_up(
-    course: Hazards,
+    hazards: Hazards,
     aplasia: AplasiaLength,
     reinfusion: Law,
     background: Piecewise,
-    arrivals: TrialArrivals,
+    accrual: Accrual,
     cut: float,
-) -> float | None:
-    """Return the mean follow-up in years among those reinfused before the cut; None if nobody is.
+) -> Floats:
+    """Return the mean follow-up in years among those reinfused before the cut; not a number if nobody is.
 
     With X the day of arrival and T the time to reinfusion it is
     ``E[(min(death, cut - X) - T); X + T < cut] / P(X + T < cut)``. Survival after reinfusion is integrated
@@ -69,48 +91,43 @@ def mean_follow_up(
 
     Parameters
     ----------
-    course, aplasia
+    hazards, aplasia
         What follows reinfusion.
     reinfusion
-        The law of T in days, everything but background mortality survived.
+        The law of T in days, everything but background mortality survived; weights of shape (sets, times).
     background
         Background survival by years since enrolment.
-    arrivals, cut
+    accrual, cut
         How patients arrive; the data cut in days from study opening.
     """
     early = reinfusion.values < cut
-    times, weights = reinfusion.values[early], reinfusion.weights[early]
-    enrolled_in_time = _arrived(arrivals, cut - times)
-    reinfused = float(weights @ (enrolled_in_time * background(times / DAYS_PER_YEAR)))
-    if reinfused <= 0:
-        return None
+    times, weights = reinfusion.values[early], np.compress(early, reinfusion.weights, axis=-1)
+    if times.size == 0:
+        return np.full(len(weights), np.nan)
+    enrolled_in_time = accrual.arrived(cut - times)
+    reinfused = dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
     birthdays = background.edges[1:] * DAYS_PER_YEAR - times.min()
-    edges = _edges(course, aplasia, birthdays, cut)
-    points = panel_points(edges, _ORDER * course.refinement)
+    edges = _edges(hazards, aplasia, birthdays, cut)
+    points = panel_points(edges, _ORDER * hazards.refinement)
     number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
-    t, a = points.ravel()[number], law.values
-    share = law.weights * course.escapes_treatment(t, a) * course.escapes_lupus(t, a)
-    alive = np.asarray(np.bincount(number, share).reshape(points.shape))
-    with_background = alive[..., None] * background((points[..., None] + times) / DAYS_PER_YEAR)
-    lived = Piecewise.through(edges, with_background).antiderivative()
-    rule = double_exponential(_ARRIVAL_ORDER * course.refinement)
-    u = enrolled_in_time[:, None] * rule.nodes
-    left = np.maximum(cut - arrivals.window_days * u ** (1 / arrivals.power) - times[:, None], 0.0)
-    total = float(weights @ (enrolled_in_time * (lived.paired(left) @ rule.weights)))
-    return total / reinfused / DAYS_PER_YEAR
+    at = Moments(points.ravel(), number, law.values)
+    share = law.weights * hazards.escapes_treatment(at.times, law.values) * hazards.escapes_lupus(at)
+    known = background((points[..., None] + times) / DAYS_PER_YEAR)
+    rule = double_exponential(_ARRIVAL_ORDER * hazards.refinement)
+    total = np.empty(len(weights))
+    for i, (weight, arrived, power) in enumerate(zip(weights, enrolled_in_time, accrual.power, strict=True)):
+        alive = np.bincount(number, share[i]).reshape(points.shape)
+        lived = Piecewise.through(edges, alive[..., None] * known).antiderivative()
+        u = arrived[:, None] * rule.nodes
+        left = np.maximum(cut - accrual.window * u ** (1 / power) - times[:, None], 0.0)
+        total[i] = weight @ (arrived * (lived.paired(left) @ rule.weights))
+    return quotient(total, reinfused) / DAYS_PER_YEAR
 
 
-def _edges(course: Hazards, aplasia: AplasiaLength, birthdays: Floats, cut: float) -> Floats:
+def _edges(hazards: Hazards, aplasia: AplasiaLength, birthdays: Floats, cut: float) -> Floats:
     """Return panels on which survival after reinfusion is smooth."""
-    delay, start = course.days_to_death, course.relapse.start
+    delay, start = hazards.days_to_death, hazards.relapse.start
     lengths = aplasia.spread()
-    kinks = [0.0, delay, start, start + 1, start + 8, course.late_until, course.late_until + delay, cut]
+    kinks = [0.0, delay, start, start + 1, start + 8, hazards.late_until, hazards.late_until + delay, cut]
     edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, kinks]))
     return np.asarray(edges[(edges >= 0) & (edges <= cut)])
-
-
-def _arrived(arrivals: TrialArrivals, day: Floats) -> Floats:
-    """Return the share of patients who have arrived by each day."""
-    if arrivals.window_days == 0:
-        return np.ones_like(day)
-    return np.asarray(np.clip(day / arrivals.window_days, 0.0, 1.0) ** arrivals.power)

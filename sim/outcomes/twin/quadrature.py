@@ -62,6 +62,16 @@ def on_panels(edges: Floats, rule: UnitRule) -> tuple[Floats, Floats]:
     return (left + width * rule.nodes).reshape(shape), (width * rule.weights).reshape(shape)
 
 
+def dot(first: Floats, second: Floats) -> Floats:
+    """Return the sums of products along the last axis; other axes broadcast."""
+    return np.asarray(np.matmul(first[..., None, :], second[..., :, None])[..., 0, 0])
+
+
+def quotient(number: Floats, size: Floats) -> Floats:
+    """Return number / size, not a number where the denominator is empty."""
+    return np.divide(number, size, out=np.full(np.broadcast(number, size).shape, np.nan), where=size > 0)
+
+
 def fixed_value(distribution: Distribution) -> float | None:
     """Return the only value of a distribution without spread, else None."""
     if isinstance(distribution, Fixed):
