@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS
 from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
-from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up
+from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, usual_law
 from sim.outcomes.twin.hazards import Hazards, Moments
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import ParameterSets
@@ -46,6 +46,23 @@ class _Grid:
         return dot(np.compress(chosen, values, axis=-1), self.weights[chosen])
 
 
+@lru_cache(maxsize=16)
+def _grid_of(
+    length: AplasiaLength, common: tuple[float, ...], layers: tuple[float, ...], order: int
+) -> _Grid:
+    """Return panels between common edges, of which the last is the end, and those that go with aplasia."""
+    law, delay = usual_law(length), length.days_to_death
+    a, thin = law.values[:, None], np.array([0.0, *layers])
+    fixed = np.broadcast_to([*common, *thin, *(delay + thin)], (a.size, len(common) + 2 * thin.size))
+    edges = np.concatenate([fixed, a + thin, a + delay + thin], axis=1)
+    edges = np.sort(np.clip(edges, 0.0, common[-1]), axis=1)
+    times, weights = on_panels(edges, double_exponential(order))
+    weights = weights * law.weights[:, None]
+    used = weights > 0
+    distinct, number = np.unique(times[used], return_inverse=True)
+    return _Grid(Moments(distinct, number, np.broadcast_to(a, times.shape)[used]), weights[used])
+
+
 class AfterReinfusion:
     """From reinfusion on."""
 
@@ -75,7 +92,7 @@ class AfterReinfusion:
     @cached_property
     def aplasia(self) -> Law:
         """The law of the length of aplasia."""
-        return self.length.law()
+        return usual_law(self.length)
 
     @cached_property
     def background(self) -> Piecewise:
@@ -91,18 +108,9 @@ class AfterReinfusion:
 
     @cached_property
     def grid(self) -> _Grid:
-        """Times at which hazards and survival are integrated."""
-        a, delay = self.aplasia.values[:, None], self.hazards.days_to_death
-        layers = np.concatenate([[0.0], self.sets.layers])
-        common = np.concatenate([self.background.edges, self.kinks, layers, delay + layers])
-        common = np.broadcast_to(common, (a.size, common.size))
-        edges = np.concatenate([common, a + layers, a + delay + layers], axis=1)
-        edges = np.sort(np.clip(edges, 0.0, self.end), axis=1)
-        times, weights = on_panels(edges, double_exponential(_TIME_ORDER * self.refinement))
-        weights = weights * self.aplasia.weights[:, None]
-        used = weights > 0
-        distinct, number = np.unique(times[used], return_inverse=True)
-        return _Grid(Moments(distinct, number, np.broadcast_to(a, times.shape)[used]), weights[used])
+        """Moments at which hazards and survival are integrated."""
+        edges = (*self.background.edges.tolist(), *self.kinks, self.end)
+        return _grid_of(self.length, edges, tuple(self.sets.layers), _TIME_ORDER * self.refinement)
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield what is known after reinfusion."""
@@ -147,7 +155,7 @@ class AfterReinfusion:
         early = hazards.aplasia_infection * np.exp(-hazards.aplasia_infection * t) * tolerated
         waited = np.maximum(t - a, 0.0)
         late = hazards.late_infection * np.exp(-hazards.late_infection * waited) * tolerated
-        late *= hazards.escapes_aplasia_infection(t, a)
+        late = late * hazards.escapes_aplasia_infection(t, a)
         in_aplasia = self.grid.integral(early, t < a)
         later = self.grid.integral(late, (t > a) & (t < hazards.late_until))
         return self.before.infections + in_aplasia + later
@@ -166,7 +174,7 @@ class AfterReinfusion:
             treated = weights * hazards.escapes_treatment(t, a) * background[:, number, None]
             well = treated * hazards.without_relapse(t, a)
             unanswered = hazards.non_response[:, 0] * dot(treated, np.exp(-hazards.lupus * t))
-            established = self._no_response() if day >= self.assessed else np.zeros(len(self.sets))
+            established = self._no_response() if day >= self.assessed else np.zeros(1)
             free = well.sum(axis=-1) + (unanswered if day < self.assessed else 0.0)
             yield ("overall_survival", years), alive[:, number]
             yield ("disease_free_survival", years), free
@@ -181,7 +189,7 @@ class AfterReinfusion:
         moments = Moments.of(days, self.aplasia.values)
         alive = self.hazards.escapes_treatment(moments.times, moments.aplasia)
         alive = alive * self.hazards.escapes_lupus(moments)
-        by_day = alive.reshape(len(self.sets), days.shape[-1], -1)
+        by_day = alive.reshape(len(alive), days.shape[-1], -1)
         return dot(self.aplasia.weights, by_day) * self.background.paired(days)
 
     def _no_response(self) -> Floats:
@@ -190,7 +198,7 @@ class AfterReinfusion:
         t = np.full_like(a, self.assessed)
         alive = dot(hazards.escapes_treatment(t, a), self.aplasia.weights)
         background = self.background.paired(np.array([self.assessed]))
-        alive *= (np.exp(-hazards.lupus * self.assessed) * background)[:, 0]
+        alive = alive * (np.exp(-hazards.lupus * self.assessed) * background)[:, 0]
         return np.asarray(hazards.non_response[:, 0] * alive)
 
     def _relapsed(self, read: Floats) -> Floats:
@@ -231,13 +239,13 @@ class AfterReinfusion:
         )
         since, until = begin[row].ravel(), end[row].ravel()
         edges = np.stack([relapse.hazard(since), relapse.hazard(until)], axis=-1)
-        z, weights = (part.reshape(len(self.sets), -1) for part in on_panels(edges, rule))
+        z, weights = (part.reshape(len(part), -1) for part in on_panels(edges, rule))
         since, until = np.repeat(since, rule.nodes.size), np.repeat(until, rule.nodes.size)
         t = np.clip(relapse.time(z), since, until)
         number = (back.reshape(-1, 1) * nodes + np.arange(nodes)).ravel()
         at = Moments(t, number, np.repeat(self.aplasia.values, nodes))
         density = at.spread(weights * np.exp(-z)) * self._well(at)
-        return np.asarray(density.reshape(len(self.sets), lengths, panels, -1).sum(axis=-1))
+        return np.asarray(density.reshape(len(density), lengths, panels, -1).sum(axis=-1))
 
     def _well(self, at: Moments) -> Floats:
         """Return the chance of a response, and of life in remission to t had relapse not come before."""

@@ -65,9 +65,11 @@ class BeforeReinfusion:
         """Return the chance to survive active lupus and background mortality for some days."""
         return np.exp(-self.hazard * days) * self.background(days / DAYS_PER_YEAR)
 
-    def share_alive(self, law: Branches, shift: float = 0.0) -> Floats:
-        """Return the share of a law's patients who live to its time, later by `shift`."""
-        return dot(law.weights(self.fatal), self.survival(law.times + shift))
+    def share_alive(self, law: Branches, later: Floats) -> Floats:
+        """Return the share of a law's patients who live to some days later than its time, (sets, days)."""
+        days = law.times + later[:, None]
+        alive = self.survival(days.ravel()).reshape(-1, *days.shape)
+        return dot(law.weights(self.fatal)[:, None, :], alive)
 
     @cached_property
     def reinfusion(self) -> Law:
@@ -81,9 +83,9 @@ class BeforeReinfusion:
         sessions = apheresis(self.path)
         failure = self.scenario.harvest.marrow.failure
         if sessions is None or sessions.short * failure == 0:
-            return np.zeros(len(self.sets))
-        days = float(harvest_law(self.path).values[-1])
-        return sessions.short * failure * self.share_alive(mobilisation_law(self.path), days)
+            return np.zeros(1)
+        given_up = harvest_law(self.path).values[-1:]
+        return sessions.short * failure * self.share_alive(mobilisation_law(self.path), given_up)[:, 0]
 
     @cached_property
     def infections(self) -> Floats:
@@ -99,7 +101,7 @@ class BeforeReinfusion:
         """Return the infections in mobilisation per patient, or the deaths from them."""
         infection = self.scenario.mobilisation.infection
         if not self.mobilised or infection.hazard_per_day == 0:
-            return np.zeros(len(self.sets))
+            return np.zeros(1)
         law = mobilisation_law(self.path)
         window = np.minimum(law.times, infection.window_days)
         waited, weights = self._within(window, infection.hazard_per_day)
@@ -123,7 +125,7 @@ class BeforeReinfusion:
         """Share who die of toxicity in immunoablation: a double integral, if it is not zero."""
         hazard = self.scenario.immunoablation.toxicity_per_day
         if hazard == 0:
-            return np.zeros(len(self.sets))
+            return np.zeros(1)
         law = request_law(self.path)
         order = 16 * self.refinement
         length = compress_between(law_of(self.path.immunoablation, order), (), order)
@@ -147,13 +149,11 @@ class BeforeReinfusion:
         if sessions is None:
             return
         days = np.arange(1.0, sessions.share.size + 1)
-        last = harvest_law(self.path).values[-1]
-        law = mobilisation_law(self.path)
-        done = np.stack([self.share_alive(law, day) for day in (*days, last)], axis=-1)
+        harvested = np.append(days, harvest_law(self.path).values[-1])
+        done = self.share_alive(mobilisation_law(self.path), harvested)
         done *= np.append(sessions.share, sessions.short)
         yield ("apheresis_sessions", None), quotient(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
-        law = reinfusion_law_without_harvest(self.path)
-        reached = np.stack([self.share_alive(law, day) for day in (*days, last)], axis=-1)
+        reached = self.share_alive(reinfusion_law_without_harvest(self.path), harvested)
         given = 1 - self.scenario.harvest.marrow.failure
         size = dot(np.append(sessions.share, given * sessions.short), reached)
         cells = dot(np.append(sessions.cells, given * sessions.short_cells), reached)

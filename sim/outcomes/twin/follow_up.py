@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from scipy import special
 
 from sim.outcomes.twin.hazards import Hazards, Moments
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
+from sim.outcomes.twin.parameter_sets import sets_of
 from sim.outcomes.twin.quadrature import (
     Law,
     compress_between,
@@ -50,15 +52,52 @@ class AplasiaLength:
         return self.duration.quantile(special.ndtr(np.array([-7.0, -4.0, -2.0, 0.0, 2.0, 4.0, 7.0])))
 
 
+@lru_cache(maxsize=64)
+def usual_law(aplasia: AplasiaLength) -> Law:
+    """Return the law of the length of aplasia that suits most times."""
+    return aplasia.law()
+
+
 @lru_cache(maxsize=16)
 def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArray[np.intp], Law]:
     """Return for each time the law of aplasia that suits it: number of the time, and one long law."""
-    usual = aplasia.law()
+    usual = usual_law(aplasia)
     laws = []
     for t in times:
         over = aplasia.duration.cdf(np.array([t - aplasia.days_to_death]))[0] == 1
         laws.append(usual if over else aplasia.law(t, t - aplasia.days_to_death))
     return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), join(laws)
+
+
+class _Panels(NamedTuple):
+    """Days since reinfusion between whose edges survival is smooth, and what no hazard changes there."""
+
+    edges: Floats
+    at: Moments
+    weights: Floats
+    others: Floats
+    """Background survival, shape (panels, points, times to reinfusion)."""
+
+
+@lru_cache(maxsize=8)
+def _panels_of(
+    aplasia: AplasiaLength,
+    background: Piecewise,
+    times: tuple[float, ...],
+    kinks: tuple[float, float],
+    cut: float,
+    order: int,
+) -> _Panels:
+    """Return the panels up to a data cut: kinks are the start of relapse and the end of late infections."""
+    (start, late_until), delay, lengths = kinks, aplasia.days_to_death, aplasia.spread()
+    birthdays = background.edges[1:] * DAYS_PER_YEAR - min(times)
+    ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut]
+    edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends]))
+    edges = edges[(edges >= 0) & (edges <= cut)]
+    points = panel_points(edges, order)
+    number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
+    others = background((points[..., None] + np.array(times)) / DAYS_PER_YEAR)
+    return _Panels(edges, Moments(points.ravel(), number, law.values), law.weights, others)
 
 
 @dataclass(frozen=True)
@@ -71,7 +110,7 @@ class Accrual:
     def arrived(self, day: Floats) -> Floats:
         """Return the share of patients who have arrived by each day, shape (sets, days)."""
         if self.window == 0:
-            return np.ones((len(self.power), day.size))
+            return np.ones((1, day.size))
         return np.asarray(np.clip(day / self.window, 0.0, 1.0) ** self.power)
 
 
@@ -103,31 +142,20 @@ def mean_follow_up(
     early = reinfusion.values < cut
     times, weights = reinfusion.values[early], np.compress(early, reinfusion.weights, axis=-1)
     if times.size == 0:
-        return np.full(len(weights), np.nan)
+        return np.full(1, np.nan)
     enrolled_in_time = accrual.arrived(cut - times)
     reinfused = dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
-    birthdays = background.edges[1:] * DAYS_PER_YEAR - times.min()
-    edges = _edges(hazards, aplasia, birthdays, cut)
-    points = panel_points(edges, _ORDER * hazards.refinement)
-    number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
-    at = Moments(points.ravel(), number, law.values)
-    share = law.weights * hazards.escapes_treatment(at.times, law.values) * hazards.escapes_lupus(at)
-    known = background((points[..., None] + times) / DAYS_PER_YEAR)
+    kinks = (hazards.relapse.start, hazards.late_until)
+    order = _ORDER * hazards.refinement
+    panels = _panels_of(aplasia, background, tuple(times.tolist()), kinks, cut, order)
+    at, treated = panels.at, hazards.escapes_treatment(panels.at.times, panels.at.aplasia)
+    share = panels.weights * treated * hazards.escapes_lupus(at)
     rule = double_exponential(_ARRIVAL_ORDER * hazards.refinement)
-    total = np.empty(len(weights))
-    for i, (weight, arrived, power) in enumerate(zip(weights, enrolled_in_time, accrual.power, strict=True)):
-        alive = np.bincount(number, share[i]).reshape(points.shape)
-        lived = Piecewise.through(edges, alive[..., None] * known).antiderivative()
+    total = []
+    for one, weight, arrived, power in sets_of(share, weights, enrolled_in_time, accrual.power):
+        alive = np.bincount(at.number, one).reshape(*panels.others.shape[:2], 1)
+        lived = Piecewise.through(panels.edges, alive * panels.others).antiderivative()
         u = arrived[:, None] * rule.nodes
         left = np.maximum(cut - accrual.window * u ** (1 / power) - times[:, None], 0.0)
-        total[i] = weight @ (arrived * (lived.paired(left) @ rule.weights))
-    return quotient(total, reinfused) / DAYS_PER_YEAR
-
-
-def _edges(hazards: Hazards, aplasia: AplasiaLength, birthdays: Floats, cut: float) -> Floats:
-    """Return panels on which survival after reinfusion is smooth."""
-    delay, start = hazards.days_to_death, hazards.relapse.start
-    lengths = aplasia.spread()
-    kinks = [0.0, delay, start, start + 1, start + 8, hazards.late_until, hazards.late_until + delay, cut]
-    edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, kinks]))
-    return np.asarray(edges[(edges >= 0) & (edges <= cut)])
+        total.append(weight @ (arrived * (lived.paired(left) @ rule.weights)))
+    return quotient(np.array(total), reinfused) / DAYS_PER_YEAR

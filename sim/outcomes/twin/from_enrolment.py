@@ -42,7 +42,7 @@ class FromEnrolment:
 
     def _in_mobilisation(self, day: float) -> tuple[Floats, Floats, Floats]:
         """Return who has a fatal infection but lives, who is withdrawn, and who will be, lupus left out."""
-        before, path, none = self.before, self.before.path, np.zeros(len(self.before.sets))
+        before, path, none = self.before, self.before.path, np.zeros(1)
         if not before.mobilised:
             return none, none, none
         infection = self.scenario.mobilisation.infection

@@ -168,14 +168,14 @@ class Hazards:
         usual = a <= start  # relapse does not depend on aplasia, and few times differ
         late = _in_any_set(at.distinct > start)
         if late.any() and usual.any():
-            since_start = np.ones((len(alive), late.size))
             times = np.maximum(at.distinct[..., late], start)
-            since_start[:, late] = self._after_first(times, np.full(times.shape[-1], start))
-            alive *= np.where(usual, at.spread(since_start), 1.0)
+            since_start = _at_some(late, self._after_first(times, np.full(times.shape[-1], start)))
+            alive = alive * np.where(usual, at.spread(since_start), 1.0)
         unusual = ~usual & _in_any_set(t > a)
         if unusual.any():
             late_start = a[unusual]
-            alive[:, unusual] *= self._after_first(np.maximum(t[..., unusual], late_start), late_start)
+            since_engraftment = self._after_first(np.maximum(t[..., unusual], late_start), late_start)
+            alive = alive * _at_some(unusual, since_engraftment)
         return alive
 
     def _after_first(self, t: Floats, first: Floats) -> Floats:
@@ -187,16 +187,23 @@ class Hazards:
         begin, end = self.relapse.hazard(first), self.relapse.hazard(t)
         rule = double_exponential(_INNER_ORDER * self.refinement)
         z, weights = on_panels(np.stack([begin, end], axis=-1), rule)
-        by_time, z = z.shape, z.reshape(len(z), -1)
+        by_time, z = z.shape[1:], z.reshape(len(z), -1)
         since, until = (np.repeat(time, rule.nodes.size, axis=-1) for time in (first, t))
         relapse = np.clip(self.relapse.time(z), since, until)
         exponent = z + self.remission * (relapse - since) + self.relapsed * (until - relapse)
-        between = (weights * np.exp(-exponent).reshape(by_time)).sum(axis=-1)
+        between = (weights * np.exp(-exponent).reshape(len(exponent), *by_time)).sum(axis=-1)
         lived = t - first
         never = np.exp(-end - self.remission * lived)
         at_once = -np.expm1(-begin) * np.exp(-self.relapsed * lived)
         alive: Floats = never + at_once + between
         return alive
+
+
+def _at_some(chosen: NDArray[np.bool_], chances: Floats) -> Floats:
+    """Return chances at the chosen moments, and certainty at the others."""
+    everywhere = np.ones((len(chances), chosen.size))
+    everywhere[:, chosen] = chances
+    return everywhere
 
 
 def _in_any_set(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -28,7 +28,7 @@ def panel_points(edges: Floats, order: int) -> Floats:
     return edges[:-1, None] + np.diff(edges)[:, None] * _chebyshev(order)[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piecewise:
     """A function on panels: `coefficients` has shape (order, panels, ...), further axes are functions."""
 
@@ -42,7 +42,7 @@ class Piecewise:
         Coefficients too small to change a double are dropped.
         """
         transform = _chebyshev(values.shape[1])[1]
-        coefficients = np.einsum("cp,np...->cn...", transform, values, optimize=True)
+        coefficients = np.tensordot(transform, values, axes=(1, 1))
         sizes = np.abs(coefficients).reshape(len(transform), -1).max(axis=1)
         used = np.flatnonzero(sizes > _NEGLIGIBLE * sizes.max(initial=0.0))
         return cls(edges, coefficients[: used[-1] + 1 if used.size else 1])

@@ -56,16 +56,23 @@ class ParameterSets:
         return len(self.scenarios)
 
     def column(self, key: str) -> Floats:
-        """Return a parameter of `AS_ARRAYS`, shape (sets, 1)."""
+        """Return a parameter of `AS_ARRAYS`, shape (sets, 1), or (1, 1) where all sets agree."""
         if key not in AS_ARRAYS:
             raise KeyError(f"{key} is shared by the sets of a batch")
         path = key.split(".")
-        return np.array([[reduce(getattr, path, scenario)] for scenario in self.scenarios], dtype=np.float64)
+        values = np.array([[reduce(getattr, path, one)] for one in self.scenarios], dtype=np.float64)
+        return values[:1] if (values == values[0]).all() else values
 
     @property
     def layers(self) -> list[float]:
         """In how many days a hazard has done its work, for each that is too great for a panel."""
         return [waits / hazard for hazard in _steep(self.shared) for waits in (4.0, 40.0)]
+
+
+def sets_of(*arrays: Floats) -> Iterator[tuple[Floats, ...]]:
+    """Yield the rows of each set; an array of one row is common to all sets."""
+    sets = max(map(len, arrays))
+    return zip(*(np.broadcast_to(array, (sets, *array.shape[1:])) for array in arrays), strict=True)
 
 
 def _steep(scenario: Scenario) -> tuple[float, ...]:
@@ -90,7 +97,7 @@ def _read_at(scenario: Scenario) -> tuple[float, ...]:
 
 def batches(scenarios: Sequence[Scenario]) -> Iterator[tuple[list[int], ParameterSets]]:
     """Yield which scenarios can be taken together, by number, and as sets of parameters."""
-    alike: dict[tuple[str | float, ...], list[int]] = {}
+    alike: dict[tuple[object, ...], list[int]] = {}
     for number, scenario in enumerate(scenarios):
         key = (scenario.model_dump_json(exclude=_APART), *_steep(scenario), *_read_at(scenario))
         alike.setdefault(key, []).append(number)

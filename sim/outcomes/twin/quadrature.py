@@ -69,7 +69,8 @@ def dot(first: Floats, second: Floats) -> Floats:
 
 def quotient(number: Floats, size: Floats) -> Floats:
     """Return number / size, not a number where the denominator is empty."""
-    return np.divide(number, size, out=np.full(np.broadcast(number, size).shape, np.nan), where=size > 0)
+    undefined = np.full(np.broadcast(number, size).shape, np.nan)
+    return np.asarray(np.divide(number, size, out=undefined, where=size > 0))
 
 
 def fixed_value(distribution: Distribution) -> float | None:
