@@ -21,6 +21,7 @@ from sim.scenario.schema import DAYS_PER_YEAR
 
 _RELAPSE_CERTAIN = 40.0  # cumulative hazard after which 4e-18 are left without relapse
 _INNER_ORDER = 61
+_TIMES = 64  # at once, that what is held of them stays in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,11 @@ class Hazards:
 
     def escapes_lupus(self, at: Moments) -> Floats:
         """Return the chance of no death by each of some moments from lupus or its extra mortality."""
-        active = at.spread(np.exp(-self.lupus * at.distinct))
         answered = np.exp(-self.lupus * np.minimum(at.times, at.aplasia))
-        responding = (1 - self.non_response) * answered * self._after_engraftment(at)
-        return self.non_response * active + responding
+        responding: Floats = (1 - self.non_response) * answered * self._after_engraftment(at)
+        if not self.non_response.any():
+            return responding
+        return self.non_response * at.spread(np.exp(-self.lupus * at.distinct)) + responding
 
     def without_relapse(self, t: Floats, a: Floats) -> Floats:
         """Return the chance of a response, and of neither relapse nor death from lupus by t."""
@@ -184,6 +186,10 @@ class Hazards:
         Sum of three: no relapse by t, relapse at once, and relapse between, integrated over the
         cumulative hazard z because the density in time is unbounded for shapes below one.
         """
+        if t.shape[-1] > _TIMES:
+            pieces = range(0, t.shape[-1], _TIMES)
+            parts = [self._after_first(t[..., i : i + _TIMES], first[i : i + _TIMES]) for i in pieces]
+            return np.concatenate(parts, axis=-1)
         begin, end = self.relapse.hazard(first), self.relapse.hazard(t)
         rule = double_exponential(_INNER_ORDER * self.refinement)
         z, weights = on_panels(np.stack([begin, end], axis=-1), rule)
