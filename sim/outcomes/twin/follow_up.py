@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import sets_of
 from sim.outcomes.twin.quadrature import (
     Law,
-    compress_between,
+    compress_each_between,
     dot,
     double_exponential,
     join,
@@ -42,10 +43,11 @@ class AplasiaLength:
     days_to_death: float
     order: int
 
-    def law(self, *more: float) -> Law:
-        """Return the law, as Gauss rules between the lengths that matter."""
-        breaks = sorted({*self.marks, *more})
-        return compress_between(law_of(self.duration, 2 * self.order, breaks), breaks, self.order)
+    def laws(self, cuts: Iterable[tuple[float, ...]]) -> list[Law]:
+        """Return the law for each of some cuts, as Gauss rules between what matters and the cut."""
+        breaks = [sorted({*self.marks, *cut}) for cut in cuts]
+        pieces = [(law_of(self.duration, 2 * self.order, ends), ends) for ends in breaks]
+        return compress_each_between(pieces, self.order)
 
     def spread(self) -> Floats:
         """Return lengths between which survival is smooth enough for one panel."""
@@ -55,17 +57,18 @@ class AplasiaLength:
 @lru_cache(maxsize=64)
 def usual_law(aplasia: AplasiaLength) -> Law:
     """Return the law of the length of aplasia that suits most times."""
-    return aplasia.law()
+    return aplasia.laws([()])[0]
 
 
 @lru_cache(maxsize=16)
 def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArray[np.intp], Law]:
     """Return for each time the law of aplasia that suits it: number of the time, and one long law."""
-    usual = usual_law(aplasia)
-    laws = []
-    for t in times:
-        over = aplasia.duration.cdf(np.array([t - aplasia.days_to_death]))[0] == 1
-        laws.append(usual if over else aplasia.law(t, t - aplasia.days_to_death))
+    since = np.array(times) - aplasia.days_to_death
+    over = aplasia.duration.cdf(since) == 1
+    laws = [usual_law(aplasia)] * len(times)
+    early = np.flatnonzero(~over)
+    for number, law in zip(early, aplasia.laws((times[k], float(since[k])) for k in early), strict=True):
+        laws[number] = law
     return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), join(laws)
 
 
