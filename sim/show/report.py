@@ -29,9 +29,9 @@ from sim.show.kit.figure_words import in_order, words_of
 from sim.show.kit.inline_svg import Inlined, Styles, inline
 from sim.show.kit.scenario_words import one_range, replication
 from sim.show.kit.table import range_bands
-from sim.show.run_figures import headlines
 from sim.show.trial_data import one_trial
 from sim.study.checks import Check
+from sim.study.request import headlines
 from sim.study.run import Run, read_run
 from sim.study.verification import verify
 

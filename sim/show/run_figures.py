@@ -22,8 +22,8 @@ from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW, FIRST_DRAW
 from sim.show.kit.risk_rows import label_times
 from sim.show.kit.scenario_words import replication
 from sim.show.trial_data import at_risk, first_trials, one_trial
+from sim.study.request import headlines
 from sim.study.run import Run, Written
-from sim.study.shares import incidence_data, places_data
 
 Named = tuple[str, Figure]
 """A figure and the name of its files."""
@@ -100,8 +100,8 @@ def _counted_figures(
     shares = written.courses
     if shares is not None:
         figure = plots.incidence_figure(shares, run.endpoints, scenario, notes)
-        yield RunFigure("incidence", figure, incidence_data(shares))
-        yield RunFigure("places", plots.places_figure(shares, scenario, notes), places_data(shares))
+        yield RunFigure("incidence", figure)
+        yield RunFigure("places", plots.places_figure(shares, scenario, notes))
     if home:
         return
     first = one_trial(run.patients, scenario)
@@ -125,14 +125,6 @@ def varied_figures(
             pair = (keys[0], keys[1])
             figure = plots.sweep_map_figure(points, pair, endpoint, own=(own[0], own[1]), notes=notes)
             yield f"{'map' if name == 'sweep' else name}_{column(endpoint).replace('@', '_')}", figure
-
-
-def headlines(scenario: Scenario) -> list[Key]:
-    """Return the endpoints that figures show where none were asked for."""
-    horizon = scenario.follow_up.horizon_years
-    if scenario.cohort.enters_at == "home":
-        return [("overall_survival_enrolled", horizon), ("restricted_mean_survival_enrolled", None)]
-    return [("treatment_related_mortality", None), ("overall_survival", horizon)]
 
 
 def cautions(scenario: Scenario) -> list[str]:
