@@ -171,10 +171,10 @@ def measure_points(
         arm = tally.arms[-1]
         endpoints = arm.endpoints()
         if tally.pairs:
-            found = [tally.pairs[0].difference(key) for key in arm.keys]
-            endpoints["difference"] = [each.value for each in found]
-            endpoints["difference_lower"] = [each.lower for each in found]
-            endpoints["difference_upper"] = [each.upper for each in found]
+            found = tally.pairs[0].differences()
+            endpoints["difference"] = found.value
+            endpoints["difference_lower"] = found.lower
+            endpoints["difference_upper"] = found.upper
             endpoints["replications"] = tally.replications
         tables = endpoints, arm.curves()
         for table in tables:

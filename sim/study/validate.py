@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from sim.scenario.cohort import Cohort, Figure
 from sim.scenario.distributions import Floats
@@ -133,7 +133,7 @@ class Prediction:
         reach = self.figure.slack + _ROUNDING
         below = float(np.sum(read < self.figure.value - reach))
         alike = float(np.sum(np.abs(read - self.figure.value) <= reach))
-        return float(stats.norm.ppf((below + (alike + 1) / 2) / (read.size + 1)))
+        return float(special.ndtri((below + (alike + 1) / 2) / (read.size + 1)))
 
     @property
     def note(self) -> str:
@@ -337,7 +337,8 @@ def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str], dr
     ]
     figures = sum(len(own) for own in chosen)
     covered = sum(bool(each.covered) for own in chosen for each in own)
-    low, high = (int(stats.binom.ppf(chance, figures, 0.95)) if figures else 0 for chance in (0.025, 0.975))
+    chances = special.bdtr(np.arange(figures + 1), figures, 0.95)
+    low, high = (int(np.searchsorted(chances, chance)) for chance in (0.025, 0.975))
     laws = [_covered_at_once(own, draws) for own in chosen if own]
     together = np.array([reduce(np.convolve, of_draw, np.ones(1)) for of_draw in zip(*laws, strict=True)])
     known = together[~np.isnan(together).any(axis=1)] if laws else np.ones((1, 1))
