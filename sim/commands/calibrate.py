@@ -77,12 +77,12 @@ def calibrate_study(
         write_json(folder.path / MANIFEST, manifest)
         shown = Shown.of(found, tables)
         if shown.draws is not None:
-            write_figures(_shown(shown, manifest, folder.path))
+            write_figures(figure_results(shown, manifest, folder.path))
         write_page(shown, manifest, folder.path)
     return Calibrated(folder.path, found, tables)
 
 
-def _shown(shown: Shown, manifest: dict[str, Any], folder: Path) -> Results:
+def figure_results(shown: Shown, manifest: dict[str, Any], folder: Path) -> Results:
     """Return a calibration with the tables that only its figures need, which are written into figures/."""
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)

@@ -62,12 +62,12 @@ def run_study(
     with new as folder:
         written = write_run(loaded, budget, folder.path, progress, folder.store)
         found = read_run(folder.path)
-        write_figures(_shown(written, found))
+        write_figures(figure_results(written, found))
         (folder.path / FILE).write_bytes(render(make_report(found)).encode())
     return replace(found, folder=folder.path)
 
 
-def _shown(written: Written, run: Run) -> Results:
+def figure_results(written: Written, run: Run) -> Results:
     """Return a run with the tables that only its figures need, which are written into figures/."""
     (run.folder / "figures").mkdir(exist_ok=True)
     own = {"swimmer": first_courses(written.first, written.firsts)}
