@@ -16,6 +16,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
+from sim.show.kit.scenario_words import headlines
 from sim.study.budget import (
     DEFAULT_AT_MOST,
     DEFAULT_DRAW_REPLICATIONS,
@@ -28,7 +29,7 @@ from sim.study.budget import (
     Precision,
 )
 from sim.study.draws import Draws, draws_from
-from sim.study.request import headlines, posterior_record, precision_text
+from sim.study.request import posterior_record, precision_text
 
 AnyScenario: TypeAlias = str | Path | Loaded
 """A shipped name, a path, or what `load_scenario` and `with_values` return."""

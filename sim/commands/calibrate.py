@@ -18,7 +18,6 @@ from sim.calibrate.point import PointFit
 from sim.calibrate.profiles import profiles
 from sim.calibrate.tables import alone_table, estimate_table, parameter_table, search_table
 from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
-from sim.commands.drawing import show_calibration
 from sim.commands.study import Made, Progress, Stores, Study, Work, write
 from sim.scenario.endpoints import label
 from sim.scenario.inherit import Overrides
@@ -32,7 +31,6 @@ from sim.study.request import request_of
 from sim.work.results import Results
 
 SOLVED = "solved.toml"
-_DIGITS = "%.10g"
 
 
 def calibrate(
@@ -101,8 +99,6 @@ def calibrate(
             rows={} if told is None else {"repeats": told.repeats},
             lines={} if told is None else _lines(told, tables["directions"]),
             texts={} if found.fit is None else {SOLVED: solved_text(loaded, found.fit.values, folder)},
-            digits=_DIGITS,
-            show=lambda results, formats: show_calibration(found, results, formats),
         )
 
     request = request_of("calibrate", [loaded], **plan.asked)

@@ -9,8 +9,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
-from sim.commands.drawing import show_compare
-from sim.commands.study import Made, Progress, Stores, Study, write
+from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
@@ -18,9 +17,11 @@ from sim.show.comparison_words import Averted, number_needed
 from sim.study.budget import Budget
 from sim.study.compare import Compared, obstacles, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
+from sim.study.figure_tables import paired_courses
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
+from sim.study.pairing import FATES_CHANGED
 from sim.study.request import request_for
 from sim.work.results import Results
 
@@ -99,7 +100,7 @@ class _Compared:
             (name, self._scenarios[name]),
             {other: self._scenarios[other] for other in self._others},
             self._budget,
-            None if progress is None else lambda done, total: progress(name, done, total),
+            part(name, progress),
             stores("compare"),
             held,
         )
@@ -107,7 +108,7 @@ class _Compared:
         return Made(
             self._facts(found),
             _tables(found, named),
-            show=lambda results, formats: show_compare(named, results, formats),
+            lines=self._courses(named),
         )
 
     def _named(self, held: Mapping[str, Sequence[str]]) -> dict[str, NamedPatients]:
@@ -125,6 +126,16 @@ class _Compared:
 
     def _obstacles(self, name: str) -> list[str]:
         return obstacles(self._scenarios[self._reference], self._scenarios[name])
+
+    def _courses(self, named: Mapping[str, NamedPatients]) -> dict[str, pd.DataFrame]:
+        """Return the courses of those whose fates change, who lives or dies instead first."""
+        tables = []
+        for name, each in named.items():
+            whose = [number - 1 for change in FATES_CHANGED for number in each.of(change)]
+            arms = list(zip((self._reference, name), each.histories, strict=True))
+            if whose:
+                tables.append(paired_courses(name, arms, whose))
+        return {"swimmer": pd.concat(tables, ignore_index=True)} if tables else {}
 
     def _facts(self, found: Compared) -> dict[str, Any]:
         budget = self._budget

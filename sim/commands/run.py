@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal, Unpack
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
-from sim.commands.drawing import show_run
-from sim.commands.study import Made, Progress, Stores, Study, write
+from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
+from sim.study.figure_tables import counted
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
 from sim.study.request import request_for
@@ -58,8 +58,8 @@ def run(
         budget.draws.require(loaded)
 
     def make(folder: Path, stores: Stores, progress: Progress | None) -> Made:
-        tell = None if progress is None else lambda done, total: progress(loaded.name, done, total)
-        return _made(loaded, budget, simulate_run(loaded, budget, folder, tell, stores))
+        found = simulate_run(loaded, budget, folder, part(loaded.name, progress), stores)
+        return _made(loaded, budget, found)
 
     def warn(results: Results) -> None:
         if budget.draws is not None:
@@ -86,6 +86,7 @@ def _made(loaded: Loaded, budget: Budget, found: Written) -> Made:
         "replication_rows": len(found.rows),
         "patient_replications": budget.patient_replications,
         "result_hash": found.result_hash,
+        "counted": counted(found.courses, found.occupancy),
         **about(loaded),
     }
     return Made(
@@ -93,5 +94,4 @@ def _made(loaded: Loaded, budget: Budget, found: Written) -> Made:
         found.tables,
         rows={"replications": found.rows},
         lines=found.lines,
-        show=lambda results, formats: show_run(found, loaded.scenario, results, formats),
     )

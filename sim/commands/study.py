@@ -71,10 +71,6 @@ class Made:
         What only figures draw, in ``figures/``.
     texts
         Other files by name.
-    digits
-        How numbers are written in the tables, if not exactly.
-    show
-        Draws figures and page into the folder.
     """
 
     facts: Mapping[str, Any]
@@ -82,8 +78,6 @@ class Made:
     rows: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     lines: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
-    digits: str | None = None
-    show: Callable[[Results, Sequence[str]], None] = lambda _results, _formats: None
 
 
 @dataclass(frozen=True)
@@ -132,14 +126,23 @@ def write(study: Study, how: Work) -> Results:
     new = NewFolder(target, study.name, study.request, force=force, resume=resume)
     if new.complete:
         return read_results(new.path)
+    from sim.commands.drawing import write_page
+    from sim.show.figure_files import write_figures  # which Matplotlib comes with
+
     with new as folder:
         made = study.make(folder.path, folder.store, progress)
         _write_tables(made, folder.path)
         write_json(folder.path / MANIFEST, _manifest(study, made))
         results = read_results(folder.path)
-        made.show(results, formats)
+        write_figures(results, formats, part("figures", progress))
+        write_page(results)
         study.warn(results)
     return read_results(new.path)
+
+
+def part(what: str, progress: Progress | None) -> Callable[[int, int], None] | None:
+    """Return whom to tell of one part of the work: how much of it is done, and how much it is."""
+    return None if progress is None else lambda done, total: progress(what, done, total)
 
 
 def _in_memory(study: Study, progress: Progress | None) -> Results:
@@ -170,7 +173,7 @@ def _write_tables(made: Made, folder: Path) -> None:
         for name, table in tables.items():
             if table is not None:
                 path = place / f"{name}.csv"
-                table.to_csv(path, index=False, lineterminator="\n", float_format=made.digits)
+                table.to_csv(path, index=False, lineterminator="\n")
     for name, table in made.rows.items():
         write_parquet(table, folder / f"{name}.parquet")
     for name, text in made.texts.items():

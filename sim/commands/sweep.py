@@ -16,13 +16,13 @@ from sim.commands.asked import (
     parse_endpoint,
     texts_of,
 )
-from sim.commands.drawing import show_sweep
-from sim.commands.study import Made, Progress, Stores, Study, write
+from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.endpoints import column
 from sim.scenario.inherit import Overrides
+from sim.show.kit.scenario_words import headlines
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
-from sim.study.request import headlines, request_for
+from sim.study.request import request_for
 from sim.study.sweep import grid, measure_points, vary_from
 from sim.work.results import Results
 
@@ -70,10 +70,10 @@ def sweep(
     asked = {"vary": {key: list(values) for key, values in varied.items()}, "shown": [*map(column, shown)]}
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
-        tell = None if progress is None else lambda done, total: progress(loaded.name, done, total)
+        tell = part(loaded.name, progress)
         found, _ = measure_points(points, budget, tell, stores("sweep"), held)
         facts = {**facts_of(budget, budget.total, loaded, list(varied)), **asked, **about(loaded)}
-        return Made(facts, {"points": found}, show=show_sweep)
+        return Made(facts, {"points": found})
 
     def warn(results: Results) -> None:
         warn_of_weak_figures(results.points, budget.total)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sim.commands.asked import Luck, about, budget_of, facts_of
-from sim.commands.drawing import show_validation
-from sim.commands.study import Made, Progress, Stores, Study, write
+from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.cohort import Cohort, load_cohorts
 from sim.scenario.inherit import Overrides
 from sim.study.budget import Budget
@@ -46,9 +45,8 @@ def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Luck]) -> 
     budget = budget_of(how, patient_replications=0, engine="arrays")
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
-        tell = None if progress is None else lambda done, total: progress("validation", done, total)
-        found = validate_cohorts(loaded, budget, tell, stores("validate"))
-        return Made(_facts(loaded, budget, found), {"validation": found.table}, show=show_validation)
+        found = validate_cohorts(loaded, budget, part("validation", progress), stores("validate"))
+        return Made(_facts(loaded, budget, found), {"validation": found.table})
 
     def warn(_results: Results) -> None:
         if budget.draws is not None:

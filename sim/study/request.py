@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
-from sim.scenario.endpoints import Key, column
+from sim.scenario.endpoints import column
 from sim.scenario.load import Loaded
-from sim.scenario.schema import Scenario
 from sim.study.budget import Budget
 from sim.work.folder import software
 
@@ -60,14 +59,6 @@ def posterior_record(budget: Budget, loaded: Loaded | None = None, swept: Sequen
         return {"draws": None, "posterior": None}
     of = {} if loaded is None else draws.record_of(loaded, swept)
     return {"draws": len(draws.values), "posterior": {**draws.record(), **of}}
-
-
-def headlines(scenario: Scenario) -> list[Key]:
-    """Return the endpoints that matter where none were asked for."""
-    horizon = scenario.follow_up.horizon_years
-    if scenario.cohort.enters_at == "home":
-        return [("overall_survival_enrolled", horizon), ("restricted_mean_survival_enrolled", None)]
-    return [("treatment_related_mortality", None), ("overall_survival", horizon)]
 
 
 def precision_text(budget: Budget) -> str | None:

@@ -20,6 +20,7 @@ from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.censoring import censored_readings
 from sim.study.experiment import Experiment, Keep
+from sim.study.figure_tables import first_clinic, first_courses
 from sim.study.montecarlo import Progress, choose_simulator, first_replication, simulate
 from sim.study.shares import Shares, incidence_data, places_data, shares
 from sim.study.sweep import measure_points, range_points
@@ -103,9 +104,12 @@ class Written:
     @property
     def lines(self) -> dict[str, pd.DataFrame]:
         """What only figures draw, by name."""
-        if self.courses is None:
-            return {}
-        return {"incidence": incidence_data(self.courses), "places": places_data(self.courses)}
+        found = {"swimmer": first_courses(self.first, self.firsts)}
+        if self.courses is not None:
+            found |= {"incidence": incidence_data(self.courses), "places": places_data(self.courses)}
+        if self.occupancy is not None:
+            found["rooms"] = first_clinic(self.occupancy)
+        return found
 
 
 def simulate_run(

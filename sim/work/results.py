@@ -160,7 +160,7 @@ def read_table(path: Path) -> pd.DataFrame:
         head = pd.read_csv(path, nrows=0).columns
         texts = {name: str for name in _TEXTS if name in head}
         kinds = {name: kind for name, kind in _KINDS.items() if name in head}
-        table = pd.read_csv(path, dtype={**texts, **kinds}, float_precision="round_trip")
+        table = pd.read_csv(path, dtype={**texts, **kinds})
     except (duckdb.Error, pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise RequestError(f"{path.parent} is damaged: {path.name} is no table; run it again") from error
     return table.fillna(dict.fromkeys(texts, ""))
