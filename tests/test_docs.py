@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import runpy
@@ -17,12 +16,11 @@ import pytest
 
 import sim
 from sim.cli import run as command_line
-from sim.commands import run as studies
 from sim.outcomes.one_trial import Patients, report_trial
 from sim.scenario.cohort import Observed, load_cohorts
 from sim.scenario.load import load
 from sim.scenario.shipped import shipped_names
-from sim.show import calibration_figures
+from sim.show import plots
 from sim.study.budget import Budget
 from sim.study.validate import validate
 
@@ -33,9 +31,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 @pytest.fixture
 def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw one figure of each study: all of them take seconds, and have tests of their own."""
-    monkeypatch.setattr(calibration_figures, "PLOTS", calibration_figures.PLOTS[:1])
-    first = studies.run_figures
-    monkeypatch.setattr(studies, "run_figures", lambda *run: itertools.islice(first(*run), 1))
+    monkeypatch.setattr(plots, "PLOTS", {kind: rows[:1] for kind, rows in plots.PLOTS.items()})
 
 
 def blocks(language: str) -> list[str]:

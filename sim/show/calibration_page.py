@@ -6,7 +6,7 @@ bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from markupsafe import Markup
 
 from sim.show import calibration_page_tables as cells
 from sim.show.calibration_card import CARD, REFERENCE, Step, card, card_text, directions_text, rough_text
-from sim.show.calibration_figures import Plot, write_figures
 from sim.show.calibration_shown import Shown
 from sim.show.calibration_words import extrapolation_text
 from sim.show.kit.inline_svg import Styles, inline
+from sim.show.plots import PLOTS
 from sim.show.report import Figure, page_environment, style_hash, with_dois
 from sim.show.report_tables import Cells
 from sim.work.folder import MANIFEST, TIMINGS
@@ -109,14 +109,13 @@ class Page:
 
 
 def write_page(shown: Shown, manifest: Mapping[str, Any], folder: Path) -> None:
-    """Write figures, card and page of a calibration into its folder."""
-    plots = write_figures(shown, manifest, folder)
+    """Write card and page of a calibration into its folder."""
     (folder / CARD).write_text(card_text(shown, manifest), "utf-8")
-    page = make_page(shown, manifest, folder, plots)
+    page = make_page(shown, manifest, folder)
     (folder / FILE).write_bytes(render(page).encode())
 
 
-def make_page(shown: Shown, manifest: Mapping[str, Any], folder: Path, plots: Sequence[Plot]) -> Page:
+def make_page(shown: Shown, manifest: Mapping[str, Any], folder: Path) -> Page:
     """Gather all that the page says, of the figures that are in the folder."""
     styles = Styles()
     figures = {
@@ -124,7 +123,8 @@ def make_page(shown: Shown, manifest: Mapping[str, Any], folder: Path, plots: Se
             plot.name, plot.heading, plot.description, plot.data,
             inline(folder / "figures" / f"{plot.name}.svg", plot.name, plot.description, styles),
         )
-        for plot in plots
+        for plot in PLOTS["calibrate"]
+        if (folder / "figures" / f"{plot.name}.svg").is_file()
     }  # fmt: skip
     sections = [
         Section(name, title, [figures[each] for each in names if each in figures])

@@ -19,6 +19,7 @@ from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.posterior import effective_size, weighted_quantiles
+from sim.work.results import Results
 
 _SHORT = {
     "mobilisation.infection.case_fatality": "Fatal mobilisation infections",
@@ -84,6 +85,17 @@ class Shown:
             "no_transplant": no_transplant_table(told),
         }
         return cls(told.scenario, tables, found.fit is not None, draws, told.repeats, told.kept, own)
+
+    @classmethod
+    def read(cls, results: Results) -> Shown:
+        """Gather what is shown of a calibration with a posterior from its folder."""
+        manifest, tables = results.manifest, dict(results.tables)
+        own = {name: tables[name] for name in ("priors", "ridge", "no_transplant")}
+        return cls(
+            Scenario.model_validate(manifest["resolved"]), tables, manifest["solved"] is not None,
+            tables["posterior"].iloc[1:].reset_index(drop=True), tables["repeats"],
+            int(manifest["posterior"]["kept_by_simulation_alone"]), own,
+        )  # fmt: skip
 
     @property
     def limited(self) -> bool:

@@ -25,11 +25,10 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show import report_tables as tables
 from sim.show.checklist import REFERENCE, Facts, checklist, evidence_in_use
-from sim.show.kit.figure_words import in_order, words_of
 from sim.show.kit.inline_svg import Inlined, Styles, inline
-from sim.show.kit.scenario_words import one_range, replication
+from sim.show.kit.scenario_words import headlines, one_range, replication
 from sim.show.kit.table import range_bands
-from sim.show.run_figures import headlines
+from sim.show.plots import PLOTS, row_of
 from sim.show.trial_data import one_trial
 from sim.study.checks import Check
 from sim.study.run import Run, read_run
@@ -149,8 +148,8 @@ def _first_trial(patients: pd.DataFrame | None, scenario: Scenario) -> TrialRepo
 
 def _figures(folder: Path, styles: Styles, *, drawn: bool) -> Iterator[Figure]:
     found = {path.stem: path for path in sorted((folder / "figures").glob("*.svg"))}
-    for name in in_order(list(found)):
-        words = words_of(name)
+    rows = {name: row for name in found if (row := row_of("run", name)) is not None}
+    for name, words in sorted(rows.items(), key=lambda each: PLOTS["run"].index(each[1])):
         data = tuple(each for each in words.data if (folder / each).is_file())
         description = f"{words.description} {words.drawn if drawn else ''}".rstrip()
         picture = inline(found[name], name, description, styles)

@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.endpoints import Key
+from sim.show.comparison_words import Averted, averted_sentence, held_at, own_values, range_sentence
 from sim.show.kit.axis import written
 from sim.show.kit.formats import Row, format_difference
+from sim.show.kit.pairs import endings, pair_notes, scenarios_of
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -30,6 +32,7 @@ from sim.show.kit.style import (
 )
 from sim.study.compare import DIFFERENCE_ERROR, IDENTICAL
 from sim.study.estimates import Z95
+from sim.work.results import Results
 
 MAIN_ENDPOINTS = (
     "treatment_related_mortality",
@@ -250,3 +253,39 @@ def _spans(over: pd.DataFrame) -> dict[Key, tuple[float, float]]:
 def _signed_points(difference: float, _: float) -> str:
     points = round(100 * difference, 6)
     return f"{points:+g}".replace("-", "\N{MINUS SIGN}") if points else "0"
+
+
+def of_comparison(results: Results) -> dict[str, Figure]:
+    """Draw the differences of each scenario from the reference."""
+    comparison, over = results.tables["comparison"], results.table("range")
+    ranges = comparison.head(0).assign(varied="", key="", value=math.nan) if over is None else over
+    reference, found = str(results.manifest["reference"]), {}
+    for name, ending in endings(results).items():
+        held = held_in(results, name)
+        found[ending] = differences_figure(
+            comparison, ranges, (reference, name), _finding(results, name, held),
+            pair_notes(results, name), held=held, draws=results.draws,
+        )  # fmt: skip
+    return found
+
+
+def held_in(results: Results, name: str) -> str:
+    """Say at which values of their ranges a scenario and the reference are compared."""
+    both = (str(results.manifest["reference"]), name)
+    scenarios = scenarios_of(results)
+    free = None
+    if results.draws:
+        free = {each["scenario"]: each["free"] for each in results.manifest["scenarios"]}
+    return own_values({each: scenarios[each] for each in both}, free)
+
+
+def _finding(results: Results, name: str, held: str) -> str:
+    """Say how many deaths are averted, over a range if there is one."""
+    reference, averted = str(results.manifest["reference"]), results.tables["deaths_averted"]
+    own = averted[averted["scenario"] == name]
+    over = own[own["key"] != ""]
+    said = [range_sentence(rows, reference, name) for _, rows in over.groupby("key", sort=False)]
+    (main,) = own[own["key"] == ""].to_dict("records")
+    as_it_is = averted_sentence(Averted.of(main, drawn=bool(results.draws)), reference, name)
+    first = next(filter(None, [*said, held_at(as_it_is, held)]))
+    return first.partition(";")[0].removesuffix(".")

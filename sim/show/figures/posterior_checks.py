@@ -34,6 +34,7 @@ from sim.show.kit.style import (
     styled,
 )
 from sim.study.estimates import Z95
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 10.0, 0.65, 0.3, 0.7
 _ACROSS, _TALL, _HEAD, _FOOT = 3, 1.45, 0.4, 0.35
@@ -349,3 +350,19 @@ def _coverage_finding(table: pd.DataFrame, trials: int) -> str:
         return f"{text}; the negative control is not seen to fail: too few trials to tell"
     worst = failed.loc[failed["covered"].idxmin()]
     return f"{text}; the control fails for {len(failed)}, at worst {worst['covered']:.0%} covered"
+
+
+def search(results: Results) -> Figure:
+    """Draw how the search of a calibration settled."""
+    wanted = float(results.manifest["plan"]["size"])
+    return search_figure(results.tables["search"], Shown.read(results), wanted)
+
+
+def alone(results: Results) -> Figure:
+    """Draw a calibration by simulation alone."""
+    return alone_figure(results.tables["simulation_alone"], Shown.read(results))
+
+
+def coverage(results: Results) -> Figure:
+    """Draw the coverage of a calibration."""
+    return coverage_figure(results.tables["coverage"], results.tables["ranks"], Shown.read(results))
