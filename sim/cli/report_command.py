@@ -31,6 +31,7 @@ def report_command(folder: Path, force: bool, as_json: bool) -> None:
         checks, items = row["checks"], row["checklist_items"]
         click.echo(
             f"{checks - row['checks_failed']} of {checks} figures agree with what is known; "
-            f"{items - len(row['checklist_unanswered'])} of {items} items of the checklist are answered in full"
+            f"{items - len(row['checklist_unanswered'])} of {items} items of the checklist are answered "
+            "in full"
         )
     click.echo(f"\nWritten to {path.as_posix()}")

@@ -72,7 +72,7 @@ def paired_courses(pair: str, arms: Sequence[tuple[str, History]], patients: Seq
 
 
 def first_clinic(occupancy: Occupancy) -> pd.DataFrame:
-    """Return ``figures/rooms.csv``: ``series, time_days, number``, whenever one of the first clinic changes."""
+    """Return ``figures/rooms.csv``: ``series, time_days, number``, as the first clinic goes."""
     tables = [
         pd.DataFrame({"series": name, "time_days": census.day, "number": census.number})
         for name, census in occupancy.first.items()
