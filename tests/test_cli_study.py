@@ -14,7 +14,6 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
-from sim.show.run_figures import run_figures
 
 import sim
 from sim.cli import run as command_line

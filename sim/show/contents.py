@@ -278,10 +278,11 @@ def _of_validate(results: Results) -> Contents:
 
 def _used(entries: Sequence[Mapping[str, Any]], scenarios: Mapping[str, Scenario]) -> list[str]:
     """Return the ids of the evidence that several scenarios name."""
-    pairs = zip(entries, scenarios.values(), strict=True)
-    return sorted(
-        {name for each, scenario in pairs for name in evidence_in_use(each["parameters"], scenario)}
+    used = (
+        evidence_in_use(each["parameters"], scenario)
+        for each, scenario in zip(entries, scenarios.values(), strict=True)
     )
+    return sorted({name for names in used for name in names})
 
 
 def _of_calibrate(results: Results) -> Contents:
