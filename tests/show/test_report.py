@@ -230,7 +230,17 @@ def test_without_patients_the_rest_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["open_clinic", "no_isolation", "no_transplant", "ebmt2004"])
 def test_every_shipped_scenario_has_a_report_that_opens_with_its_finding(name: str, tmp_path: Path) -> None:
     smaller = ["--set", "arrivals.years=0.3"] if name == "open_clinic" else []
-    request = ["run", name, "--replications", "10", *smaller, "--figures", "svg", "--out", str(tmp_path / "run")]
+    request = [
+        "run",
+        name,
+        "--replications",
+        "10",
+        *smaller,
+        "--figures",
+        "svg",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     assert command_line(request) == 0
     _, report = report_study(tmp_path / "run")
     assert report.lead is not None
@@ -302,12 +312,7 @@ def test_every_kind_has_a_page_with_finding_figures_tables_sources_and_provenanc
     for path in folder.iterdir():
         if path.is_file() and path.name != "report.html":
             assert path.name in page.text, path.name
-    changed = [
-        parameter["key"]
-        for each in entries
-        for parameter in each["parameters"]
-        if sets_it(parameter)
-    ]
+    changed = [parameter["key"] for each in entries for parameter in each["parameters"] if sets_it(parameter)]
     assert changed
     assert all(key in page.text for key in [*changed, *manifest.get("vary", ())])
     ids = [str(attributes["id"]) for _, attributes in page.elements if "id" in attributes]

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
-from sim.show.kit.table import published_table
 
 from sim.clinic.states import Place
 from sim.commands.run import figure_results
@@ -27,6 +26,7 @@ from sim.show.figures.trial import trial_data, trial_figure
 from sim.show.kit.scenario_words import headlines
 from sim.show.plots import Drawn
 from sim.show.plots import draw as draw_all
+from sim.show.run_tables import published
 from sim.show.trial_data import first_trials, one_trial
 from sim.study.budget import Budget
 from sim.study.run import read_run, write_run
@@ -290,7 +290,7 @@ def test_a_clinic_without_data_cut_speaks_of_none(tmp_path: Path, words: Words) 
     assert "95% Monte Carlo error" in rooms
     table = Console(width=100)
     with table.capture() as printed:
-        table.print(published_table(run.tables["endpoints"], scenario))
+        table.print(published(run.tables["endpoints"], scenario).terminal())
     assert "data cut" not in printed.get()
     assert "Range of one clinic" in printed.get()
 

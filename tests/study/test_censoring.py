@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sim.show.report_tables import censored, censored_finding
 
 from sim.clinic import arrays
 from sim.outcomes.survival import kaplan_meier
 from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
+from sim.show.run_tables import censored, censored_finding
 from sim.study.budget import Budget
 from sim.study.censoring import censored_readings
 from sim.study.run import read_run, write_run
@@ -40,7 +40,7 @@ def test_the_mean_over_trials_is_the_twin_where_all_report_and_off_where_some_ca
     assert abs(late["z"]) > 3
     assert late["difference"] == pytest.approx(late["mean"] - late["twin"])
     assert "not the estimator" in censored_finding(table)
-    assert len(censored(table)) == len(read)
+    assert len(censored(table).rows) == len(read)
 
 
 def test_it_is_the_choice_of_trials_that_is_biased() -> None:
