@@ -17,6 +17,8 @@ import pytest
 from made_calibration import coverage_of, found_of, profiles_of, search_of
 from matplotlib.figure import Figure
 from pages import Page
+from sim.show.calibration_figures import PLOTS
+from sim.show.calibration_page import make_page, render
 
 from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.calibrate.calibration import Calibrated, Found, Plan
@@ -27,7 +29,6 @@ from sim.commands.calibrate import calibrate_study, figure_results
 from sim.scenario.load import Loaded, load
 from sim.show import figure_files
 from sim.show.calibration_card import card, card_text, rough_text
-from sim.show.calibration_page import make_page, render
 from sim.show.calibration_shown import Shown, correlation, log_spread_left, prior_table, short_name
 from sim.show.calibration_words import EXTRAPOLATION
 from sim.show.figures.alternatives import alternatives_figure

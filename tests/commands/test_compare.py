@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from sim.scenario.schema import Scenario
-from sim.show.comparison_words import (
+from sim.show.comparison import (
     Averted,
     averted_sentence,
     changed_sentence,

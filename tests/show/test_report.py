@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 from pages import Page
+from sim.show.report import report_study, with_dois
 
 from sim.cli import run as command_line
 from sim.scenario.endpoints import ENDPOINTS
 from sim.show.checklist import Facts, checklist
 from sim.show.kit.inline_svg import Styles, inline
-from sim.show.report import report_study, with_dois
 
 TITLE = 'Wards <script>alert("1")</script> & <b>beds</b>'
 

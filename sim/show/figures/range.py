@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from sim.scenario.registry import parameters
 from sim.show.figures.sweep import varied
-from sim.show.kit.axis import written
-from sim.show.kit.formats import format_share
+from sim.show.kit.formats import format_share, written
 from sim.show.kit.plot import Pictures, scenario_of
 from sim.show.kit.scenario_words import cautions, headlines
 from sim.show.kit.style import (

@@ -385,6 +385,6 @@ def targets(results: Results) -> Figure:
 
 def repeats(results: Results) -> Figure:
     """Draw what repeats of a calibrated trial would report."""
-    shown = Shown.read(results)
+    shown = Shown.of(results)
     at_point = results.tables["at_point"]
     return repeats_figure(shown.reported, at_point, shown.scenario, solved=shown.solved)

@@ -27,7 +27,7 @@ from sim.show.kit.style import (
     styled,
     wrap,
 )
-from sim.show.validation_words import Drawn, Line, finding, lines, misses, scope, tally_sentences
+from sim.show.validation import Drawn, Line, finding, lines, misses, scope, tally_sentences
 from sim.study.validate import CoveredCount
 from sim.work.results import Results
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from rich.table import Table
+from sim.show.kit.table import published_table, range_table
 
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import Row
-from sim.show.kit.table import published_table, range_table
 
 Build = Callable[..., Scenario]
 
