@@ -382,7 +382,8 @@ def named_patients(results: Results, name: str) -> Grid:
         found.append(("…", f"{len(rows) - _MOST_ROWS} more", "", "", "named_patients.csv"))
     under = " under the first draw" if results.draws else ""
     columns = (
-        Column("patient"), *numbers("age, sex"), *named(reference, name), Column("change", number=True, plain=True)
+        Column("patient"), *numbers("age, sex"), *named(reference, name),
+        Column("change", number=True, plain=True),
     )  # fmt: skip
     return Grid(f"Patients of trial {results.manifest['trial']}{under} whose fates differ", columns, found)
 
@@ -403,6 +404,7 @@ def differing(results: Results) -> Grid:
             sources = dict.fromkeys(str(row["source"]) for row in told)
             found.append((key, *values, str(told[0]["unit"]), "; ".join(filter(None, sources))))
     columns = (
-        Column("parameter", code=True), *named(*names(results), number=False), Column("unit"), Column("sources")
+        Column("parameter", code=True), *named(*names(results), number=False),
+        Column("unit"), Column("sources"),
     )  # fmt: skip
     return Grid("In what the scenarios differ", columns, found)
