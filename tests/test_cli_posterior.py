@@ -15,6 +15,7 @@ import sim
 from sim.cli import run as command_line
 from sim.scenario.load import load
 from sim.scenario.values import get_value
+from sim.show import plots
 from sim.study.posterior import Posterior, write_posterior
 
 FATAL, SHAPE, MULTIPLIER = KEYS = (

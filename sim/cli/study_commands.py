@@ -39,7 +39,7 @@ def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: 
     """
     from sim.commands.asked import effort_of, loaded_from
     from sim.commands.run import run
-    from sim.show.terminal import over_range, told, told_of_several
+    from sim.show.terminal import told, told_of_several, told_over_range
 
     if len(scenarios) > 1 and (isinstance(asked["out"], Path) or full):
         raise click.UsageError("--out and --all take one SCENARIO; several get a numbered folder each")
@@ -58,10 +58,8 @@ def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: 
         return
     if len(runs) > 1:
         print_told(told_of_several(runs))
-    for number, each in enumerate(runs):
-        if number:
-            click.echo()
-        print_told(told(each, full=full) if len(runs) == 1 else over_range(each))
+    for each in runs:
+        print_told(told(each, full=full) if len(runs) == 1 else told_over_range(each))
         say_where(each)
 
 

@@ -53,7 +53,7 @@ def _with_error(value: float, error: float) -> str:
     return f"{value:.3g} ({error:.1g})"
 
 
-def published(shown: Shown) -> Grid:
+def targets_published(shown: Shown) -> Grid:
     """Return every target with its exact interval where it is a count."""
     found: list[Cells] = []
     for target in shown.scenario.target:

@@ -11,21 +11,21 @@ from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.calibrate.search import ENOUGH
 from sim.scenario.schema import Scenario
 from sim.show.calibration_shown import Shown, log_spread_left
-from sim.show.kit.prose import sentence
+from sim.show.kit.prose import one_sentence
 from sim.study.estimates import Z95
 
 
 def extrapolation_text(scenario: Scenario) -> str:
     """Return the warning of survival without a transplant: what its hazards rest on in this trial."""
     chicago = any("B03" in target.source.split() for target in scenario.target)
-    return sentence("calibration", "extrapolation", chicago)
+    return one_sentence("calibration", "extrapolation", chicago)
 
 
 def directions_text(directions: pd.DataFrame) -> str:
     """Say how many directions of the parameter space the figures identify."""
     counts = directions["status"].value_counts()
     of_each = (counts.get(status, 0) or "none" for status in ("identified", "in part", "free"))
-    return sentence("calibration", "directions", len(directions), *of_each)
+    return one_sentence("calibration", "directions", len(directions), *of_each)
 
 
 def rough_text(manifest: Mapping[str, Any]) -> str:
@@ -33,7 +33,7 @@ def rough_text(manifest: Mapping[str, Any]) -> str:
     posterior = manifest["posterior"]
     if posterior is None or posterior["effective_size"] >= ENOUGH:
         return ""
-    return sentence("calibration", "rough", posterior["effective_size"], ENOUGH)
+    return one_sentence("calibration", "rough", posterior["effective_size"], ENOUGH)
 
 
 def ridge_text(shown: Shown) -> str:
@@ -47,9 +47,9 @@ def ridge_text(shown: Shown) -> str:
     less, more = product < active - error, product > active + error
     how = "less than" if less else "more than" if more else "within Monte Carlo error, what"
     texts = (f"{100 * share:.0f}%" for share in (active, shares[MULTIPLIER], product))
-    return sentence("calibration", "ridge", *texts, how, 100 * error)
+    return one_sentence("calibration", "ridge", *texts, how, 100 * error)
 
 
 def point_text(scenario: Scenario) -> str:
     """Say that the point is solved."""
-    return sentence("calibration", "finding", len(scenario.fitted_targets))
+    return one_sentence("calibration", "finding", len(scenario.fitted_targets))

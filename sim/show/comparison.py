@@ -15,8 +15,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.kit.formats import decimals, format_parameter, format_share, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
-from sim.show.kit.pairs import pairs, scenarios_of
-from sim.show.kit.prose import sentence, sentences
+from sim.show.kit.pairs import pairs
+from sim.show.kit.prose import one_sentence, sentences
 from sim.study.estimates import Z95
 from sim.study.pairing import Change
 from sim.work.results import Results
@@ -129,7 +129,7 @@ def _inverse(per_100: float) -> str:
 
 def names(results: Results) -> tuple[str, ...]:
     """Return the names of the scenarios, the reference first."""
-    return tuple(str(each["scenario"]) for each in results.manifest["scenarios"])
+    return tuple(results.scenarios)
 
 
 def _own(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -144,7 +144,7 @@ def _as_it_is(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def held(results: Results, name: str) -> str:
     """Say at which values of their ranges a scenario and the reference are compared as they are."""
-    both = {each: scenarios_of(results)[each] for each in (names(results)[0], name)}
+    both = {each: results.scenarios[each] for each in (names(results)[0], name)}
     free = {str(each["scenario"]): each.get("free", ()) for each in results.manifest["scenarios"]}
     return own_values(both, free)
 
@@ -167,7 +167,7 @@ def own_values(scenarios: Mapping[str, Scenario], free: Mapping[str, Sequence[st
         for name, scenario in scenarios.items()
         for each in scenario.range
     ]
-    return sentence("comparison", "own_values", shown)
+    return one_sentence("comparison", "own_values", shown)
 
 
 def held_at(sentence: str, held: str) -> str:
@@ -178,7 +178,9 @@ def held_at(sentence: str, held: str) -> str:
 def averted_sentence(averted: Averted, reference: str, name: str) -> str:
     """Say how many deaths a scenario averts or costs compared with the reference."""
     unknown, by = math.isnan(averted.value), short(averted.years)
-    return sentence("comparison", "averted", averted, reference, name, by, unknown, number_needed(averted))
+    return one_sentence(
+        "comparison", "averted", averted, reference, name, by, unknown, number_needed(averted)
+    )
 
 
 def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
@@ -195,7 +197,7 @@ def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
         return ""
     low, high = known[0], known[-1]
     digits = min(low.digits, high.digits)  # two ends of one range, written alike
-    return sentence(
+    return one_sentence(
         "comparison",
         "over_range",
         short(low.years),
@@ -281,7 +283,7 @@ def changed_sentence(changed: pd.DataFrame, reference: str, name: str) -> str:
     """
     rows = {Change(row.change): row for row in changed.itertuples()}
     shares = [_per_100(rows[change]) for change in (Change.DIES, Change.LIVES, Change.MOVES)]
-    return sentence("comparison", "changed", shares, reference, name, "posterior_lower" in changed)
+    return one_sentence("comparison", "changed", shares, reference, name, "posterior_lower" in changed)
 
 
 def _per_100(row: Any) -> str:
@@ -315,7 +317,7 @@ def is_paired(results: Results, name: str) -> bool:
     return changed is not None and bool((changed["scenario"] == name).any())
 
 
-def differences(results: Results, name: str) -> Grid:
+def compared(results: Results, name: str) -> Grid:
     """Return the main endpoints of a scenario beside those of the reference."""
     reference, draws = names(results)[0], results.draws
     shown = pairs(results.tables["comparison"], reference, name)
@@ -382,9 +384,11 @@ def named_patients(results: Results, name: str) -> Grid:
         found.append(("…", f"{len(rows) - _MOST_ROWS} more", "", "", "named_patients.csv"))
     under = " under the first draw" if results.draws else ""
     columns = (
-        Column("patient"), *numbers("age, sex"), *named(reference, name),
+        Column("patient"),
+        *numbers("age, sex"),
+        *named(reference, name),
         Column("change", number=True, plain=True),
-    )  # fmt: skip
+    )
     return Grid(f"Patients of trial {results.manifest['trial']}{under} whose fates differ", columns, found)
 
 
@@ -404,7 +408,9 @@ def differing(results: Results) -> Grid:
             sources = dict.fromkeys(str(row["source"]) for row in told)
             found.append((key, *values, str(told[0]["unit"]), "; ".join(filter(None, sources))))
     columns = (
-        Column("parameter", code=True), *named(*names(results), number=False),
-        Column("unit"), Column("sources"),
-    )  # fmt: skip
+        Column("parameter", code=True),
+        *named(*names(results), number=False),
+        Column("unit"),
+        Column("sources"),
+    )
     return Grid("In what the scenarios differ", columns, found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.outcomes.one_trial import report_trial
 from sim.scenario.endpoints import BY_NAME, Key
@@ -16,13 +16,10 @@ from sim.show.kit.formats import rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import one_range, replication
-from sim.show.sources import all_values, evidence, own_values
+from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.trial_data import one_trial
 from sim.study.verification import verify
 from sim.work.results import Results
-
-if TYPE_CHECKING:
-    from sim.show.page import Page
 
 _SPOKEN = ("treatment_related_mortality", "overall_survival")
 
@@ -39,8 +36,8 @@ class Contents:
         Whose cautions and purposes are told.
     sections
         Title of each section by its id, in their order; provenance comes last on every page.
-    said
-        What the template of the kind is given, once the figures are known.
+    facts
+        What the template of the kind is given.
     finding
         In one sentence; empty where the leading figure says it.
     without_pictures
@@ -56,7 +53,7 @@ class Contents:
     title: str
     scenarios: tuple[Scenario, ...]
     sections: Mapping[str, str]
-    said: Callable[[Page], dict[str, Any]] = field(repr=False)
+    facts: Mapping[str, Any] = field(repr=False)
     finding: str = ""
     without_pictures: str = ""
     leads: tuple[str, ...] = ()
@@ -67,7 +64,7 @@ class Contents:
 
 def _of_run(results: Results) -> Contents:
     manifest = results.manifest
-    scenario = Scenario.model_validate(manifest["resolved"])
+    scenario = results.scenario
     endpoints, patients = results.tables["endpoints"], results.table("patients")
     words, drawn, points = replication(scenario), bool(results.draws), results.table("range")
     # What is known without simulation holds under one set of values, not on average over many.
@@ -89,9 +86,9 @@ def _of_run(results: Results) -> Contents:
         "censored_finding": "" if read is None else run_tables.censored_finding(read),
         "trial": None if report is None else run_tables.trial(report, scenario),
         "trial_notes": () if report is None else report.notes,
-        "own_values": own_values(manifest["parameters"], manifest["scenario"]),
+        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
         "all_values": all_values(manifest["parameters"]),
-        "evidence": evidence(evidence_in_use(manifest["parameters"], scenario)),
+        "evidence": evidence_grid(evidence_in_use(manifest["parameters"], scenario)),
         "checks": run_tables.checks(checks),
         "failed": sum(not check.passed for check in checks),
         "checklist": items,
@@ -114,7 +111,7 @@ def _of_run(results: Results) -> Contents:
         scenario.title,
         (scenario,),
         sections,
-        lambda _page: facts,
+        facts,
         finding=_finding("Over the range, ", over),
         without_pictures=_finding("", {row.key: row.estimate_text for row in rows(endpoints)}),
         leads=("range", "rooms", "survival"),
@@ -148,15 +145,14 @@ def _spoken(key: Key) -> str:
 
 def _of_sweep(results: Results) -> Contents:
     manifest, points = results.manifest, results.tables["points"]
-    scenario = Scenario.model_validate(manifest["resolved"])
-    vary = manifest["vary"]
+    scenario, vary = results.scenario, manifest["vary"]
     facts = {
         "answers": run_tables.swept(points, list(vary), shown_in(manifest)),
         "points": len(points[list(vary)].drop_duplicates()),
         "varied": _varied(manifest),
-        "own_values": own_values(manifest["parameters"], manifest["scenario"]),
+        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
         "all_values": all_values(manifest["parameters"]),
-        "evidence": evidence(evidence_in_use(manifest["parameters"], scenario)),
+        "evidence": evidence_grid(evidence_in_use(manifest["parameters"], scenario)),
     }
     sections = {
         "results": "Results", "varied": "What is varied", "scenario": "Scenario", "evidence": "Evidence"
@@ -166,15 +162,14 @@ def _of_sweep(results: Results) -> Contents:
         f"{scenario.title}: over {keys}",
         (scenario,),
         sections,
-        lambda _page: facts,
+        facts,
         without_pictures=f"{facts['points']} points over {keys}.",
     )
 
 
 def shown_in(manifest: Mapping[str, Any]) -> list[Key]:
     """Return the endpoints that a sweep shows."""
-    shown = manifest["shown"] if "shown" in manifest else manifest["request"]["shown"]
-    pairs = (text.partition("@") for text in shown)
+    pairs = (text.partition("@") for text in manifest["shown"])
     return [(name, float(time) if time else None) for name, _, time in pairs]
 
 
@@ -194,44 +189,34 @@ def _varied(manifest: Mapping[str, Any]) -> Grid:
 
 def _of_compare(results: Results) -> Contents:
     from sim.show import comparison
-    from sim.show.kit.pairs import endings, scenarios_of
+    from sim.show.kit.pairs import endings
 
-    manifest, scenarios = results.manifest, scenarios_of(results)
+    manifest, scenarios = results.manifest, results.scenarios
     reference, *names = comparison.names(results)
     said = {name: comparison.found_sentences(results, name) for name in names}
     ending = endings(results)
     unpaired = {each["scenario"]: each["unpaired_because"] for each in manifest["scenarios"]}
 
-    def facts(page: Page) -> dict[str, Any]:
-        return {
-            "others": [
-                {
-                    "id": f"scenario-{number}",
-                    "sentences": said[name],
-                    "figures": [each for each in page.pictures if each.name.endswith(ending[name])],
-                    "differences": comparison.differences(results, name),
-                    "ranges": list(comparison.over_ranges(results, name)),
-                    "named": comparison.named_patients(results, name),
-                    "unpaired": unpaired[name],
-                }
-                for number, name in enumerate(names, start=1)
-            ],
-            "differing": comparison.differing(results),
-            "values": [
-                all_values(each["parameters"], f"All values of {each['scenario']}")
-                for each in manifest["scenarios"]
-            ],
-            "evidence": evidence(
-                sorted(
-                    {
-                        name
-                        for each in manifest["scenarios"]
-                        for name in evidence_in_use(each["parameters"], scenarios[each["scenario"]])
-                    }
-                )
-            ),
-        }
-
+    facts = {
+        "others": [
+            {
+                "id": f"scenario-{number}",
+                "sentences": said[name],
+                "ending": ending[name],
+                "differences": comparison.compared(results, name),
+                "ranges": list(comparison.over_ranges(results, name)),
+                "named": comparison.named_patients(results, name),
+                "unpaired": unpaired[name],
+            }
+            for number, name in enumerate(names, start=1)
+        ],
+        "differing": comparison.differing(results),
+        "values": [
+            all_values(each["parameters"], f"All values of {each['scenario']}")
+            for each in manifest["scenarios"]
+        ],
+        "evidence": evidence_grid(_used(manifest["scenarios"], scenarios)),
+    }
     sections = {
         **{f"scenario-{number}": f"{name} compared with {reference}" for number, name in enumerate(names, 1)},
         "varied": "In what they differ",
@@ -252,7 +237,7 @@ def _of_validate(results: Results) -> Contents:
 
     manifest = results.manifest
     read = validation.lines(results.tables["validation"])
-    scenarios = {each["cohort"]: Scenario.model_validate(each["resolved"]) for each in manifest["cohorts"]}
+    scenarios = results.scenarios
     predicted, _ = validation.tallies(manifest)
     overlaps = Grid(
         "What each figure shares with the fit, and what differs",
@@ -270,18 +255,13 @@ def _of_validate(results: Results) -> Contents:
             for each in manifest["cohorts"]
         ],
     )  # fmt: skip
-    used = {
-        name
-        for each in manifest["cohorts"]
-        for name in evidence_in_use(each["parameters"], scenarios[each["cohort"]])
-    }
     facts = {
         "sentences": validation.found_sentences(results),
         "answers": validation.predictions(results),
         "overlaps": overlaps,
         "cohorts": cohorts,
-        "values": [own_values(each["parameters"], each["cohort"]) for each in manifest["cohorts"]],
-        "evidence": evidence(sorted(used)),
+        "values": [set_values(each["parameters"], each["cohort"]) for each in manifest["cohorts"]],
+        "evidence": evidence_grid(_used(manifest["cohorts"], scenarios)),
     }
     sections = {
         "results": "Results", "overlaps": "What is shared, and what differs", "scenario": "Cohorts",
@@ -291,9 +271,18 @@ def _of_validate(results: Results) -> Contents:
         "Validation: the model against cohorts to which it was not fitted",
         (),
         sections,
-        lambda _page: facts,
+        facts,
         finding=f"{validation.finding(predicted)}.",
     )
+
+
+def _used(entries: Sequence[Mapping[str, Any]], scenarios: Mapping[str, Scenario]) -> list[str]:
+    """Return the ids of the evidence that several scenarios name."""
+    used = (
+        evidence_in_use(each["parameters"], scenario)
+        for each, scenario in zip(entries, scenarios.values(), strict=True)
+    )
+    return sorted({name for names in used for name in names})
 
 
 def _of_calibrate(results: Results) -> Contents:
@@ -306,15 +295,15 @@ def _of_calibrate(results: Results) -> Contents:
     facts = {
         "posterior": manifest["posterior"],
         "rough": calibration_words.rough_text(manifest),
-        "published": calibration_tables.published(shown),
-        "evidence": evidence(calibration_tables.evidence_named(shown)),
+        "published": calibration_tables.targets_published(shown),
+        "evidence": evidence_grid(calibration_tables.evidence_named(shown)),
         "grids": calibration_tables.grids(results),
         "priors": calibration_tables.priors(shown) if drawn else None,
         "directions": calibration_words.directions_text(shown.tables["directions"]) if drawn else "",
         "ridge": calibration_words.ridge_text(shown),
         "missing": {step.number: step.missing for step in steps},
         "extrapolation": calibration_words.extrapolation_text(shown.scenario),
-        "own_values": own_values(manifest["parameters"], manifest["scenario"]),
+        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
         "all_values": all_values(manifest["parameters"]),
         "reference": cards.REFERENCE,
         "steps": steps,
@@ -339,7 +328,7 @@ def _of_calibrate(results: Results) -> Contents:
         f"{shown.scenario.title}: calibration",
         (shown.scenario,),
         sections,
-        lambda _page: facts,
+        facts,
         without_pictures=calibration_words.point_text(shown.scenario),
         leads=("survival", "parameters"),
         beside={cards.CARD: cards.card_text(shown, manifest)},

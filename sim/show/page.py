@@ -27,25 +27,17 @@ from sim.work.results import Results, read_results
 
 FILE = "report.html"
 _DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
-_NEEDED: dict[str, dict[str, tuple[str, ...]]] = {
-    "run": {
-        "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
-        "replications": (),
-    },
-    "sweep": {"points": ("endpoint", "time_years", "estimate")},
-    "compare": {
-        "comparison": ("scenario", "endpoint", "time_years", "difference"),
-        "deaths_averted": ("scenario", "key", "averted_per_100"),
-    },
-    "validate": {"validation": ("cohort", "endpoint", "observed", "predicted", "covered")},
-    "calibrate": {},
-}
-"""The tables without which there is no page, and what they are told by."""
-_OPTIONAL: dict[str, tuple[str, ...]] = {
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
     "range": ("endpoint", "time_years", "estimate"),
     "littles_law": ("series", "expected", "counted", "mc_se", "replications"),
     "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
+    "points": ("endpoint", "time_years", "estimate"),
+    "comparison": ("scenario", "endpoint", "time_years", "difference"),
+    "deaths_averted": ("scenario", "key", "averted_per_100"),
+    "validation": ("cohort", "endpoint", "observed", "predicted", "covered"),
 }
+"""What tables are told by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +73,10 @@ class Page:
     def named(self, *names: str) -> list[Picture]:
         """Return the figures of these names that there are."""
         return [picture for name in names for picture in self.pictures if picture.name == name]
+
+    def ending(self, ending: str) -> list[Picture]:
+        """Return the figures whose names end so."""
+        return [picture for picture in self.pictures if picture.name.endswith(ending)]
 
     @property
     def lead(self) -> Picture | None:
@@ -160,12 +156,8 @@ def make_page(results: Results) -> Page:
 
 
 def _check(results: Results) -> None:
-    """Refuse a study without its tables, or with tables that are none."""
-    needed = _NEEDED[results.kind]
-    missing = next((name for name in needed if results.table(name) is None), None)
-    if missing is not None:
-        raise RequestError(f"{results.folder} is incomplete: its table {missing} is missing; run it again")
-    for name, columns in {**_OPTIONAL, **needed}.items():
+    """Refuse tables that are none."""
+    for name, columns in _COLUMNS.items():
         table = results.table(name)
         absent = [each for each in columns if table is not None and each not in table]
         if absent:
@@ -208,7 +200,7 @@ def render(page: Page) -> str:
         style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
         sections={**page.contents.sections, "provenance": "Provenance"},
         files=files(page.results),
-        **page.contents.said(page),
+        **page.contents.facts,
     )
 
 

@@ -18,7 +18,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
-from sim.show.kit.prose import sentence, sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import one_range, replication
 from sim.study.checks import Check
 from sim.study.estimates import Z95
@@ -340,7 +340,7 @@ def censored_finding(table: pd.DataFrame) -> str:
             "difference": _points(row),
             "error": f"{100 * row['mc_se']:.2f}",
         }
-    return sentence("run", "censored", len(whole), whole["z"].abs().max(), late)
+    return one_sentence("run", "censored", len(whole), whole["z"].abs().max(), late)
 
 
 def _points(row: Any) -> str:

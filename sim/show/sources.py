@@ -22,7 +22,7 @@ def all_values(rows: Sequence[Mapping[str, Any]], title: str = "All values") -> 
     return Grid(title, columns, found)
 
 
-def own_values(rows: Sequence[Mapping[str, Any]], name: str) -> Grid:
+def set_values(rows: Sequence[Mapping[str, Any]], name: str) -> Grid:
     """Return the parameters that a scenario itself sets, and what was there before."""
     found: list[Cells] = []
     for row in filter(sets_it, rows):
@@ -44,7 +44,7 @@ def _origin(row: Mapping[str, Any]) -> str:
     return str(row["inherited_from"]) or "set here"
 
 
-def evidence(names: Iterable[str]) -> Grid:
+def evidence_grid(names: Iterable[str]) -> Grid:
     """Return published figures as they were printed."""
     found: list[Cells] = []
     for name in names:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from sim.scenario.schema import Scenario
 from sim.show import run_tables
 from sim.show.contents import shown_in
 from sim.show.kit.grid import Grid
@@ -33,24 +32,20 @@ def _size(results: Results) -> str:
     return f"{sized(int(manifest['replications']), results.draws)}, seed {manifest['seed']}"
 
 
-def _scenario(results: Results) -> Scenario:
-    return Scenario.model_validate(results.manifest["resolved"])
-
-
 def _run(results: Results, full: bool) -> Iterator[Block]:
-    scenario, points = _scenario(results), results.table("range")
+    scenario, points = results.scenario, results.table("range")
     free = (results.manifest.get("posterior") or {}).get("free", ())
     grid = run_tables.published(results.tables["endpoints"], scenario, points, full=full, free=free)
     yield replace(grid, title=f"{scenario.title}: {_size(results)}")
-    yield from over_range(results)
+    yield from told_over_range(results)
 
 
-def over_range(results: Results) -> Iterator[Grid]:
+def told_over_range(results: Results) -> Iterator[Grid]:
     """Yield the table of a run over its range, if it has one."""
     points = results.table("range")
     if points is not None:
         title = f"{results.manifest['scenario']}, over the range:"
-        yield replace(run_tables.over_range(points, _scenario(results)), title=title)
+        yield replace(run_tables.over_range(points, results.scenario), title=title)
 
 
 def told_of_several(runs: list[Results]) -> Iterator[Block]:
@@ -58,23 +53,22 @@ def told_of_several(runs: list[Results]) -> Iterator[Block]:
     counts = sorted({int(run.manifest["replications"]) for run in runs})
     count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
     size = f"{count} replications{under_draws(runs[0].draws)}, seed {runs[0].manifest['seed']}"
-    found = [(run.manifest["scenario"], run.tables["endpoints"], _scenario(run)) for run in runs]
+    found = [(run.manifest["scenario"], run.tables["endpoints"], run.scenario) for run in runs]
     yield replace(run_tables.targets(found), title=f"Every printed figure: {size}")
 
 
 def _sweep(results: Results, _full: bool) -> Iterator[Block]:
     manifest = results.manifest
     keys, shown = list(manifest["vary"]), shown_in(manifest)
-    title = _scenario(results).title + (f": each point {_size(results)}" if results.draws else "")
+    title = results.scenario.title + (f": each point {_size(results)}" if results.draws else "")
     yield replace(run_tables.swept(results.tables["points"], keys, shown), title=title)
 
 
 def _compare(results: Results, _full: bool) -> Iterator[Block]:
     from sim.show import comparison
-    from sim.show.kit.pairs import scenarios_of
 
-    for name in list(scenarios_of(results))[1:]:
-        grid = comparison.differences(results, name)
+    for name in list(results.scenarios)[1:]:
+        grid = comparison.compared(results, name)
         yield replace(grid, title=f"{grid.title}: {_size(results)}")
         yield from comparison.over_ranges(results, name)
         yield comparison.found_sentences(results, name)
@@ -96,7 +90,7 @@ def _validate(results: Results, _full: bool) -> Iterator[Block]:
 def _calibrate(results: Results, _full: bool) -> Iterator[Block]:
     from sim.show.calibration_tables import for_terminal
 
-    yield [_scenario(results).title]
+    yield [results.scenario.title]
     yield from for_terminal(results)
 
 

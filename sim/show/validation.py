@@ -12,7 +12,7 @@ import pandas as pd
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.show.kit.formats import format_range, format_share, format_value
 from sim.show.kit.grid import Cells, Column, Grid, numbers
-from sim.show.kit.prose import sentence, sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.study.validate import CoveredCount
 from sim.work.results import Results
 
@@ -117,11 +117,11 @@ class Line:
     @property
     def miss(self) -> str:
         """What is said of a prediction that failed."""
-        return sentence("validation", "miss", self)
+        return one_sentence("validation", "miss", self)
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class UnderDraws:
     """What is said of a validation under draws of a posterior.
 
     Attributes
@@ -145,13 +145,13 @@ class Drawn:
         return self.replications // self.draws
 
 
-def drawn(manifest: Mapping[str, Any]) -> Drawn | None:
+def draws_of(manifest: Mapping[str, Any]) -> UnderDraws | None:
     """Read off a manifest of which posterior the predictions are; None without one."""
     if manifest.get("posterior") is None:
         return None
     held = {each["cohort"]: each["held"] for each in manifest["cohorts"] if each["held"] and each["free"]}
     own = tuple(each["cohort"] for each in manifest["cohorts"] if not each["free"])
-    return Drawn(manifest["draws"], manifest["replications"], own, held)
+    return UnderDraws(manifest["draws"], manifest["replications"], own, held)
 
 
 def tallies(manifest: Mapping[str, Any]) -> tuple[CoveredCount, CoveredCount]:
@@ -167,7 +167,7 @@ def _tally(stored: Mapping[str, Any]) -> CoveredCount:
     return CoveredCount(stored["figures"], stored["covered"], (low, high), known, (least, most))
 
 
-def scope(drawn: Drawn | None) -> list[str]:
+def scope(drawn: UnderDraws | None) -> list[str]:
     """Say what the intervals hold and what they do not."""
     return sentences("validation", "scope", drawn)
 
@@ -184,7 +184,7 @@ def misses(read: Sequence[Line]) -> list[str]:
 
 def finding(predicted: CoveredCount) -> str:
     """Say in one sentence how many predictions hold."""
-    return sentence("validation", "finding", predicted)
+    return one_sentence("validation", "finding", predicted)
 
 
 def tally_sentences(predicted: CoveredCount, apart: CoveredCount) -> list[str]:
@@ -226,7 +226,7 @@ def predictions(results: Results) -> Grid:
     columns = (Column("cohort"), Column("figure", plain=True), *heads)
     notes = [
         *sentences("validation", "columns"),
-        *scope(drawn(results.manifest)),
+        *scope(draws_of(results.manifest)),
         *sentences("validation", "use"),
     ]
     return Grid("Observed and predicted", columns, found, notes, frozenset(ends))

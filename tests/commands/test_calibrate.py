@@ -17,7 +17,6 @@ import pytest
 from made_calibration import coverage_of, found_of, profiles_of, search_of
 from matplotlib.figure import Figure
 from pages import Page
-from sim.show.calibration_figures import PLOTS
 from sim.show.calibration_page import make_page, render
 
 from sim.calibrate.answers import ACTIVE, MULTIPLIER

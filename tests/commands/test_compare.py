@@ -20,7 +20,8 @@ from sim.show.comparison import (
     own_values,
     range_sentence,
 )
-from sim.show.figures.differences import differences_figure, pairs
+from sim.show.figures.differences import differences_figure
+from sim.show.kit.pairs import pairs
 
 Words = Callable[[Figure], str]
 MINUS = "\N{MINUS SIGN}"

@@ -24,7 +24,6 @@ from sim.show.figures.pathway import pathway_data, pathway_figure
 from sim.show.figures.places import of_run as places
 from sim.show.figures.trial import trial_data, trial_figure
 from sim.show.kit.scenario_words import headlines
-from sim.show.kit.table import published_table
 from sim.show.plots import Drawn
 from sim.show.plots import draw as draw_all
 from sim.show.trial_data import first_trials, one_trial

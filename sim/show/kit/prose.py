@@ -47,7 +47,7 @@ def sentences(file: str, macro: str, *facts: Any, **more: Any) -> list[str]:
     return [line.strip(" ") for line in str(made).splitlines() if line.strip()]
 
 
-def sentence(file: str, macro: str, *facts: Any, **more: Any) -> str:
+def one_sentence(file: str, macro: str, *facts: Any, **more: Any) -> str:
     """Return the one paragraph of `sentences`; empty if there is none."""
     return " ".join(sentences(file, macro, *facts, **more))
 
