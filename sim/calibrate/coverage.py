@@ -18,18 +18,15 @@ from scipy import special, stats
 
 from sim.calibrate.importance import PriorProposal
 from sim.calibrate.published import Published
-from sim.calibrate.search import Free, Tell
-from sim.calibrate.virtual_trials import POINTS, EstimatesTask, Points, PointsTask
-from sim.outcomes.first_reinfused import read_first_reinfused, read_not_reinfused
+from sim.calibrate.search import Free, Tell, log_likelihood
+from sim.calibrate.virtual_trials import Points, Reading, read_chances, read_points, whole_trials
 from sim.patient.fates import Booleans
-from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario
 from sim.study.designs import derived_seed
 from sim.study.estimates import clopper_pearson
 from sim.study.posterior import effective_size
-from sim.work.in_order import in_order
 from sim.work.store import ChunkStore
 from sim.work.task import Result
 from sim.work.workers import Workers
@@ -45,31 +42,21 @@ _BINS = 10
 _FEW = 20.0  # effective draws below which a trial's rank means little
 
 
-@dataclass(frozen=True)
-class TrialTask(PointsTask):
-    """One virtual trial at each of some points: the first of a block whose estimates are all defined.
+def read_first_trial(points: Points, number: int, published: Sequence[Published]) -> Mapping[str, Floats]:
+    """Return one virtual trial at a point: the first of its block whose estimates are all defined.
 
-    Its arrays: ``counts``, shape (points, 6), are treatment deaths, other deaths and withdrawals before
-    reinfusion, the reinfused, treatment deaths among them, and whether a trial was found; ``estimates`` have
-    one column each.
+    Returns
+    -------
+    mapping
+        ``counts`` of `whole_trials`, and last whether there is such a trial; ``estimates``, one an estimate.
     """
-
-    published: Published
-
-    def _point(self, number: int) -> Mapping[str, Floats]:
-        scenario, trial = self.points.scenario_at(number), self.published
-        tiles = self.points.histories(number, scenario, trial.enrolled)
-        read = read_first_reinfused(tiles, scenario, trial.keys, trial.enrolled, trial.enrolled)
-        left = read_not_reinfused(tiles, scenario, trial.enrolled)
-        first = int(np.argmax(read.defined))
-        counted = (
-            left.treatment_deaths, left.other_deaths, left.withdrawn, read.number, read.treatment_deaths,
-            read.defined,
-        )  # fmt: skip
-        return {
-            "counts": np.array([float(each[first]) for each in counted]),
-            "estimates": np.array([float(read.estimates[key][first]) for key in trial.keys]),
-        }
+    (trial,) = published
+    read, counts = whole_trials(points, number, trial)
+    first = int(np.argmax(read.defined))
+    return {
+        "counts": np.array([*counts[:, first], read.defined[first]]),
+        "estimates": np.array([float(read.estimates[key][first]) for key in trial.keys]),
+    }
 
 
 @dataclass(frozen=True)
@@ -113,48 +100,30 @@ def check_coverage(
         Points of the priors that all posteriors share.
     """
     free, published = Free.of(scenario), Published.of(scenario)
-    done = 0
+    prior, done = PriorProposal(len(free.keys)), 0
 
-    def run(tasks: Sequence[PointsTask], store: ChunkStore | None) -> Result:
-        def advance(task: PointsTask) -> None:
-            nonlocal done
-            done += len(task.points.values)
-            if tell is not None:
-                tell(done, trials + pool)
+    def run(read: Reading, part: str, z: Floats, trials_: Sequence[Published], first: int) -> Result:
+        points = Points(scenario, free.keys, free.values(z), seed, _APART + first)
+        told = None if tell is None else lambda more: tell(done + more, 2 * trials + pool)
+        return read_points(read, points, trials_, workers, stores(part), told)
 
-        numbered = [(0, task) for task in tasks]
-        parts = [result for _, result in in_order(workers, numbered, store, advance)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    prior = PriorProposal(len(free.keys))
-    truth = prior.draw(trials, derived_seed(seed, "truths"))
-    made = run([TrialTask(p, published) for p in _points(scenario, free, truth, seed, 0)], stores("trials"))
-    virtual = tuple(
+    truth, z = prior.draw(trials, derived_seed(seed, "truths")), prior.draw(pool, seed)
+    made = run(read_first_trial, "trials", truth, (published,), 0)
+    done += trials
+    virtual = [
         _as_published(published, counts, estimates)
         for counts, estimates in zip(made["counts"], made["estimates"], strict=True)
-    )
-    z = prior.draw(pool, seed)
-    points = _points(scenario, free, z, seed, trials)
-    found = run([EstimatesTask(p, virtual) for p in points], stores("pool"))
-    exact = [EstimatesTask(p, (published,)) for p in _points(scenario, free, truth, seed, trials + pool)]
-    survival = run(exact, stores("truths"))["survival"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log = found["log_counts"] + np.log(found["alike"] / found["enough"])
-        log -= np.log(found["defined"] / BLOCK)[:, None]
-    methods = {"simulated": log, "binomial": found["log_counts"] + _binomial(found["survival"], virtual)}
+    ]
+    found = run(read_chances, "pool", z, virtual, trials)
+    done += pool
+    survival = run(read_chances, "truths", truth, (published,), trials + pool)["survival"]
+    binomial = found["log_counts"] + _binomial(found["survival"], virtual)
+    methods = {"simulated": log_likelihood(found), "binomial": binomial}
     quantities = (
         _quantities(free, published, z, found["survival"]),
         _quantities(free, published, truth, survival),
     )
     return _judged(methods, *quantities, made["counts"][:, -1] > 0)
-
-
-def _points(scenario: Scenario, free: Free, z: Floats, seed: int, first: int) -> list[Points]:
-    values = free.values(z)
-    return [
-        Points(scenario, free.keys, values[at : at + POINTS], seed, _APART + first + at)
-        for at in range(0, len(values), POINTS)
-    ]
 
 
 def _as_published(trial: Published, counts: Floats, estimates: Floats) -> Published:
