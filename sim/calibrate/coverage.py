@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import special, stats
 
 from sim.calibrate.importance import PriorProposal
 from sim.calibrate.published import Published
 from sim.calibrate.search import Free, Tell, log_likelihood
 from sim.calibrate.virtual_trials import Points, Reading, read_chances, read_points, whole_trials
-from sim.patient.fates import Booleans
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario
@@ -100,22 +100,20 @@ def check_coverage(
         Points of the priors that all posteriors share.
     """
     free, published = Free.of(scenario), Published.of(scenario)
-    prior, done = PriorProposal(len(free.keys)), 0
+    prior = PriorProposal(len(free.keys))
 
-    def run(read: Reading, part: str, z: Floats, trials_: Sequence[Published], first: int) -> Result:
+    def run(read: Reading, part: str, z: Floats, asked: Sequence[Published], first: int) -> Result:
         points = Points(scenario, free.keys, free.values(z), seed, _APART + first)
-        told = None if tell is None else lambda more: tell(done + more, 2 * trials + pool)
-        return read_points(read, points, trials_, workers, stores(part), told)
+        told = None if tell is None else lambda done: tell(first + done, 2 * trials + pool)
+        return read_points(read, points, asked, workers, stores(part), told)
 
     truth, z = prior.draw(trials, derived_seed(seed, "truths")), prior.draw(pool, seed)
     made = run(read_first_trial, "trials", truth, (published,), 0)
-    done += trials
     virtual = [
         _as_published(published, counts, estimates)
         for counts, estimates in zip(made["counts"], made["estimates"], strict=True)
     ]
     found = run(read_chances, "pool", z, virtual, trials)
-    done += pool
     survival = run(read_chances, "truths", truth, (published,), trials + pool)["survival"]
     binomial = found["log_counts"] + _binomial(found["survival"], virtual)
     methods = {"simulated": log_likelihood(found), "binomial": binomial}
@@ -123,7 +121,8 @@ def check_coverage(
         _quantities(free, published, z, found["survival"]),
         _quantities(free, published, truth, survival),
     )
-    return _judged(methods, *quantities, made["counts"][:, -1] > 0)
+    ranks = _ranks(methods, *quantities, np.flatnonzero(made["counts"][:, -1]))
+    return Coverage(ranks, _table(ranks), trials, trials - ranks["trial"].nunique())
 
 
 def _as_published(trial: Published, counts: Floats, estimates: Floats) -> Published:
@@ -154,39 +153,34 @@ def _quantities(free: Free, published: Published, z: Floats, survival: Floats) -
     return found
 
 
-def _judged(
-    methods: dict[str, Floats], pool: dict[str, Floats], truth: dict[str, Floats], made: Booleans
-) -> Coverage:
+def _ranks(
+    methods: dict[str, Floats], pool: dict[str, Floats], truth: dict[str, Floats], made: NDArray[np.intp]
+) -> pd.DataFrame:
+    """Return the ranks of the truths among the pool, as each trial that was made weights it."""
     rows = []
-    left_out = 0
-    for trial in np.flatnonzero(made):
-        sizes = {}
-        for method, log in methods.items():
-            weights = _weights(log[:, trial])
-            sizes[method] = effective_size(weights) if weights.sum() > 0 else 0.0
-            if sizes["simulated"] < _FEW:
-                continue
+    for trial in made.tolist():
+        weights = {method: _weights(log[:, trial]) for method, log in methods.items()}
+        if effective_size(weights["simulated"]) < _FEW:
+            continue
+        for method, own in weights.items():
             for name, values in pool.items():
-                own = float(truth[name][trial])
-                rank = float(weights[values < own].sum() + 0.5 * weights[values == own].sum())
+                true = float(truth[name][trial])
+                rank = float(own[values < true].sum() + 0.5 * own[values == true].sum())
                 rows.append(
                     {
-                        "trial": int(trial) + 1, "quantity": name, "method": method, "truth": own,
+                        "trial": trial + 1, "quantity": name, "method": method, "truth": true,
                         "rank": rank, "covered": abs(rank - 0.5) <= WANTED / 2,
-                        "effective_size": sizes[method],
+                        "effective_size": effective_size(own),
                     }
                 )  # fmt: skip
-        left_out += sizes["simulated"] < _FEW
-    ranks = pd.DataFrame(rows)
-    return Coverage(ranks, _table(ranks), len(made), left_out + int((~made).sum()))
+    return pd.DataFrame(rows)
 
 
 def _weights(log: Floats) -> Floats:
-    largest = np.nanmax(np.where(np.isnan(log), -np.inf, log))
-    if not np.isfinite(largest):
-        return np.zeros(log.size)
-    weights = np.nan_to_num(np.exp(log - largest))
-    return np.asarray(weights / weights.sum())
+    """Return weights that add to 1 from log-likelihoods; all on no point where there is no likelihood."""
+    largest = log.max()
+    weights = np.exp(log - largest) if np.isfinite(largest) else np.zeros(log.size)
+    return np.asarray(weights / max(weights.sum(), 1.0))
 
 
 def _table(ranks: pd.DataFrame) -> pd.DataFrame:

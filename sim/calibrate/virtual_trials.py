@@ -25,7 +25,7 @@ from sim.work.task import Result
 from sim.work.workers import Workers
 
 _SPARE = 0.15  # enrolled above the trial's number, so that enough are reinfused
-_POINTS = 32
+POINTS = 32
 """Parameter points of one task: some tenths of a second."""
 
 
@@ -50,8 +50,8 @@ class Points:
     def parts(self) -> list[Points]:
         """Cut them into what one task does."""
         return [
-            replace(self, values=self.values[at : at + _POINTS], first=self.first + at)
-            for at in range(0, len(self.values), _POINTS)
+            replace(self, values=self.values[at : at + POINTS], first=self.first + at)
+            for at in range(0, len(self.values), POINTS)
         ]
 
     def scenario_at(self, number: int) -> Scenario:
