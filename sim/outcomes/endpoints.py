@@ -91,7 +91,7 @@ class Sums:
                 for name, time, number, trial in part(view, self):
                     key = (name, time)
                     self.total[key] = self.total[key] + number if key in self.total else number
-                    if trial is not None and self.trials:
+                    if trial is not None:
                         before = self.reported.get(key)
                         both = trial if before is None else (before[0] + trial[0], before[1] + trial[1])
                         self.reported[key] = both
@@ -250,8 +250,8 @@ Row = tuple[str, float | None, Floats, tuple[Floats, Floats] | None]
 
 def _mortality(view: View, sums: Sums) -> Iterator[Row]:
     history = view.history
-    enrolled, seen = count(view.enrolled), count(view.enrolled & (history.enrolled <= view.cut))
-    sums.out_of("enrolled", enrolled)
+    sums.out_of("enrolled", count(view.enrolled))
+    seen = count(view.enrolled & (history.enrolled <= view.cut)) if sums.trials else None
     dead = Some(view.enrolled & (history.death < NEVER))
     death, aplasia, cause = dead.of(history.death), dead.of(history.aplasia), dead.of(history.cause)
     by_cut = death <= dead.of(view.cut)
@@ -263,15 +263,16 @@ def _mortality(view: View, sums: Sums) -> Iterator[Row]:
         ("pre_transplant_mortality", (aplasia == NEVER) & (dead.of(history.withdrawn) == NEVER)),
         *((f"death_by_cause_{which.name.lower()}", causes[which]) for which in Cause),
     ):
-        yield name, None, dead.number(who), (dead.number(who & by_cut), seen)
+        yield name, None, dead.number(who), None if seen is None else (dead.number(who & by_cut), seen)
     soon = by_cut & (death <= dead.of(history.enrolled) + EARLY_DEATH_YEARS * DAYS_PER_YEAR)
     died = dead.number(by_cut)
     sums.out_of("died", died)
     yield "deaths_by_data_cut", None, died, None
     yield "early_deaths", None, dead.number(soon), None
     withdrawn = Some(view.enrolled & (history.withdrawn < NEVER))
-    known = withdrawn.number(withdrawn.of(history.withdrawn) <= withdrawn.of(view.cut))
-    yield "harvest_failure", None, withdrawn.number(), (known, seen)
+    known = withdrawn.of(history.withdrawn) <= withdrawn.of(view.cut)
+    trial = None if seen is None else (withdrawn.number(known), seen)
+    yield "harvest_failure", None, withdrawn.number(), trial
 
 
 def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
