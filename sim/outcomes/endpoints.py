@@ -172,9 +172,10 @@ def events_by(among: Booleans, start: Floats, end: Floats, days: Floats) -> Floa
     # The first day by which it has ended: guessed as if days were evenly spaced, and then looked for.
     guess = (over - begun) * ((days.size - 1) / max(days[-1], 1e-9))
     first = np.minimum(guess.astype(np.intp) + 1, days.size - 1)
+    before = np.append(-np.inf, days[:-1])
     while True:
-        late = (first > 0) & (over <= begun + np.take(days, np.maximum(first - 1, 0)))
-        early = over > begun + np.take(days, first)
+        late = over <= begun + before.take(first)
+        early = over > begun + days.take(first)
         if not (late.any() or early.any()):
             break
         first -= late
@@ -284,7 +285,8 @@ def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
     well = view.reinfused & history.responds
     for time in _times(view.scenario, "overall_survival"):
         day = history.aplasia + time * DAYS_PER_YEAR
-        event_free, ended = end > day, end <= day
+        event_free = end > day
+        ended = ~event_free
         yield "overall_survival", time, count(view.reinfused & (history.death > day)), None
         yield "disease_free_survival", time, count(view.reinfused & event_free), None
         for name, cause in zip(_CURVES["disease_free"][1:], failed, strict=True):
