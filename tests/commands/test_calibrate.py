@@ -38,6 +38,7 @@ from sim.show.figures.posterior_curves import no_transplant_figure, survival_fig
 from sim.show.figures.repeats import repeats_figure, targets_figure
 from sim.show.kit.style import save, settings
 from sim.show.plots import PLOTS as ALL_PLOTS
+from sim.work.results import read_results
 
 PLOTS = ALL_PLOTS["calibrate"]
 
@@ -116,10 +117,12 @@ def test_every_figure_is_there_as_svg_and_png_with_its_data(whole: Calibrated) -
     assert {path.stem for path in figures.glob("*.svg")} == {plot.name for plot in PLOTS}
 
 
-def test_all_that_is_drawn_lies_on_the_page(shown: Shown, fits: Callable[[Figure], bool]) -> None:
-    manifest = {"plan": {"size": 200}}
+def test_all_that_is_drawn_lies_on_the_page(whole: Calibrated, fits: Callable[[Figure], bool]) -> None:
+    results = read_results(whole.folder)
     for plot in PLOTS:
-        assert fits(plot.draw(shown, manifest)), plot.name
+        figure = plot.draw(results)
+        assert isinstance(figure, Figure)
+        assert fits(figure), plot.name
 
 
 def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:

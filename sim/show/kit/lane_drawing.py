@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from sim.clinic.states import Cause, Place
@@ -155,8 +155,9 @@ def draw_lane(panels: Panels, lane: Lane, y: float, *, shared_until: float = 0.0
 def _bar(axis: Axes, look: Look, y: float, height: float, ends: tuple[float, float]) -> None:
     edge: dict[str, Any] = {"edgecolor": INK, "lw": 0.4, "hatch": look.hatch} if look.hatch else {"lw": 0}
     begin, end = ends
-    if end > begin:
-        axis.barh(y, end - begin, height, begin, color=look.colour, zorder=2, **edge)
+    if end > begin:  # `barh` would look for limits, which the axes have, and take ten times as long
+        at = (begin, y - height / 2)
+        axis.add_artist(Rectangle(at, end - begin, height, **{"color": look.colour, "zorder": 2, **edge}))
 
 
 def write_beside(panels: Panels, text: str, y: float, points: float, **style: Any) -> None:
