@@ -87,13 +87,12 @@ def settings() -> Iterator[None]:
     Threads draw one after the other.
     """
     with _DRAWING:
-        before = dict(mpl.rcParams.copy())
-        del before["backend"]  # to be resolved by whoever needs one
-        dict.update(mpl.rcParams, _styled_settings())
+        before = _current()
+        _put(_styled_settings())
         try:
             yield
         finally:
-            dict.update(mpl.rcParams, before)
+            _put(before)
 
 
 @cache
@@ -102,9 +101,18 @@ def _styled_settings() -> dict[str, Any]:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        found = dict(mpl.rcParams.copy())
-    del found["backend"]
+        return _current()
+
+
+def _current() -> dict[str, Any]:
+    found: dict[Any, Any] = dict(mpl.rcParams.copy())
+    del found["backend"]  # to be resolved by whoever needs one
     return found
+
+
+def _put(values: dict[Any, Any]) -> None:
+    """Set values that Matplotlib has checked before."""
+    dict.update(mpl.rcParams, values)
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
