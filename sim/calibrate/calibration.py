@@ -31,11 +31,12 @@ from sim.study.budget import (
     DEFAULT_SEED,
     Budget,
 )
-from sim.study.drawn_tally import POSTERIOR_COLUMNS, AnyArm
 from sim.study.draws import Draws
+from sim.study.estimates import POSTERIOR_COLUMNS
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, weighted_summary
+from sim.study.tally import ArmTally
 from sim.work.store import ChunkStore
 from sim.work.workers import Workers, workers_for
 
@@ -277,7 +278,7 @@ class _Work:
             if not plan.alternatives:
                 return
 
-    def _simulated(self, part: str, replications: int, draws: Draws | None) -> AnyArm:
+    def _simulated(self, part: str, replications: int, draws: Draws | None) -> ArmTally:
         """Simulate the trial, at the point or under draws."""
         plan = self._plan
         budget = Budget(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.calibrate.search import Search
 from sim.scenario.schema import Scenario
-
-if TYPE_CHECKING:
-    from sim.calibrate.calibration import Calibrated
+from sim.work.results import Results
 
 EXTRAPOLATION = (
     "Without a transplant: these figures extrapolate a hazard over five years. The one when active rests "
@@ -38,34 +35,37 @@ def extrapolation_text(scenario: Scenario) -> str:
     return EXTRAPOLATION if chicago else _OTHERS_EXTRAPOLATION
 
 
-def calibration_tables(done: Calibrated) -> Iterator[tuple[str, Table]]:
+def calibration_tables(results: Results) -> Iterator[tuple[str, Table]]:
     """Yield the tables of a calibration with their titles."""
-    tables, fit, told = done.tables, done.found.fit, done.found.told
-    if fit is not None:
+    tables, manifest = results.tables, results.manifest
+    posterior = manifest["posterior"]
+    if "solved" in tables:
         solved = _table(("", "solved", "unit"))
         for row in _rows(tables["solved"]):
-            solved.add_row(row.key, f"{row.value:.6g}", row.unit)
+            unit = "" if row.unit != row.unit else row.unit
+            solved.add_row(row.key, f"{row.value:.6g}", unit)
         yield "The point: the exact twin meets every target here", solved
-        notes = f"Rank {fit.rank} of {len(fit.values)}, condition number {fit.condition:.3g}."
+        notes = (
+            f"Rank {manifest['rank']} of {len(manifest['solved'])}, condition number "
+            f"{manifest['condition']:.3g}."
+        )
         equations = _table(("", "target", "target less twin", "source"), notes)
         for row in _rows(tables["residuals"]):
             equations.add_row(row.label, f"{row.target:.6g}", f"{row.residual:.1g}", row.source)
         yield "Equations", equations
-    if told is None:
+    if posterior is None:
         return
-    yield "What the trial leaves open: parameters", _parameters(tables["parameters"], told.main)
-    yield "What the trial leaves open: answers", _answers(tables["answers"], told.scenario)
+    yield "What the trial leaves open: parameters", _parameters(tables["parameters"], posterior)
+    yield "What the trial leaves open: answers", _answers(tables["answers"], results.scenario)
     yield "What the trial's estimates can tell", _estimates(tables["estimates"])
     if "alternatives" in tables:
         yield "Other ways to see the trial", _alternatives(tables["alternatives"], tables["moved"])
     if "simulation_alone" in tables:
-        title = (
-            f"By simulation alone: {told.kept:,} of {told.alone.trials if told.alone else 0:,} trials kept"
-        )
-        yield title, _alone(tables["simulation_alone"])
-    if told.coverage is not None:
-        title = f"Coverage in {told.coverage.trials - told.coverage.left_out} virtual trials"
-        yield title, _coverage(told.coverage.table)
+        kept, trials = posterior["kept_by_simulation_alone"], manifest["plan"]["trials"]
+        yield f"By simulation alone: {kept:,} of {trials:,} trials kept", _alone(tables["simulation_alone"])
+    if "coverage" in tables:
+        left = posterior["coverage_trials"] - posterior["coverage_left_out"]
+        yield f"Coverage in {left} virtual trials", _coverage(tables["coverage"])
 
 
 def _table(headings: tuple[str, ...], notes: str = "") -> Table:
@@ -86,11 +86,11 @@ def _between(row: Any, prefix: str = "") -> str:
     return f"{getattr(row, f'{prefix}lower'):.3g} to {getattr(row, f'{prefix}upper'):.3g}"
 
 
-def _parameters(parameters: pd.DataFrame, main: Search) -> Table:
-    sample = main.sample
+def _parameters(parameters: pd.DataFrame, sought: Mapping[str, Any]) -> Table:
     notes = (
-        f"{len(sample.z):,} points of {main.trials // len(sample.z)} virtual trials each; effective sample "
-        f"size {sample.effective_size:,.0f}, largest weight {sample.largest_weight:.2%}. Limits hold 95%. "
+        f"{sought['points']:,} points of {sought['virtual_trials'] // sought['points']} virtual trials each; "
+        f"effective sample size {sought['effective_size']:,.0f}, largest weight "
+        f"{sought['largest_weight']:.2%}. Limits hold 95%. "
         "Mean with its Monte Carlo standard error. Variance left: share of the prior's variance, on the "
         "scale of normal scores, that the figures leave; near 1 they tell nothing."
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.show.kit.formats import format_range, format_share, format_value
-from sim.study.validate import Tally
+from sim.study.validate import CoveredCount
 
 ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
 NARROW = (
@@ -185,7 +185,7 @@ def misses(read: Sequence[Line]) -> list[str]:
     return [line.miss for line in read if line.missed]
 
 
-def finding(predicted: Tally) -> str:
+def finding(predicted: CoveredCount) -> str:
     """Say in one sentence how many predictions hold."""
     if not predicted.figures:
         return "Nothing is predicted here: every figure was fitted, or nobody is at risk"
@@ -198,7 +198,7 @@ def finding(predicted: Tally) -> str:
     )
 
 
-def tally_sentences(predicted: Tally, apart: Tally) -> list[str]:
+def tally_sentences(predicted: CoveredCount, apart: CoveredCount) -> list[str]:
     """Say how many predictions hold, and how many would if the model were right."""
     said = [f"{finding(predicted)}."]
     if predicted.figures:
@@ -214,7 +214,7 @@ def tally_sentences(predicted: Tally, apart: Tally) -> list[str]:
     return said
 
 
-def _expected(tally: Tally) -> str:
+def _expected(tally: CoveredCount) -> str:
     """Write how many figures would be covered."""
     text = (
         f"Were the model right, {tally.expected:.3g} would (95%), and {_span(*tally.binomial)} in 95 of 100 "

@@ -28,7 +28,7 @@ from sim.show.kit.style import (
     wrap,
 )
 from sim.show.validation_words import Drawn, Line, finding, lines, misses, scope, tally_sentences
-from sim.study.validate import Tally
+from sim.study.validate import CoveredCount
 from sim.work.results import Results
 
 _ROW, _HEAD, _AXIS, _KEY = 0.34, 0.36, 0.4, 0.62
@@ -45,8 +45,8 @@ _MARKS = {
 @styled
 def validation_figure(
     table: pd.DataFrame,
-    predicted: Tally,
-    apart: Tally,
+    predicted: CoveredCount,
+    apart: CoveredCount,
     titles: Mapping[str, str],
     drawn: Drawn | None = None,
 ) -> Figure:
@@ -96,7 +96,7 @@ def figure_data(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[names, columns].reset_index(drop=True)
 
 
-def _title(predicted: Tally, read: Sequence[Line], titles: Mapping[str, str]) -> str:
+def _title(predicted: CoveredCount, read: Sequence[Line], titles: Mapping[str, str]) -> str:
     """Count what holds, and name the cohorts in which something is missed."""
     missed = list(dict.fromkeys(titles[line.cohort].partition(":")[0] for line in read if line.missed))
     text = finding(predicted)
@@ -241,11 +241,11 @@ def of_validation(results: Results, _data: pd.DataFrame) -> Figure:
     return validation_figure(results.tables["validation"], predicted, apart, titles, _drawn(manifest))
 
 
-def _tally(stored: Mapping[str, Any]) -> Tally:
+def _tally(stored: Mapping[str, Any]) -> CoveredCount:
     low, high = stored["binomial"]
     mean, (least, most) = stored["virtual_mean"], stored["virtual"] or (math.nan, math.nan)
     known = math.nan if mean is None else mean
-    return Tally(stored["figures"], stored["covered"], (low, high), known, (least, most))
+    return CoveredCount(stored["figures"], stored["covered"], (low, high), known, (least, most))
 
 
 def _drawn(manifest: Mapping[str, Any]) -> Drawn | None:
