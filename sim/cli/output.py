@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sim.show.terminal import Block
+    from sim.work.results import Results
 
 Row = dict[str, Any]
 
@@ -102,3 +103,20 @@ def print_told(blocks: Iterable[Block]) -> None:
             click.echo(f"{block.title}\n")
             console.print(block.terminal())
         click.echo()
+
+
+def print_results(results: Results, main: str, *, as_json: bool) -> None:
+    """Print what a study has found and where it is; as JSON the rows of its main table."""
+    if as_json:
+        print_frame(results.kind, results.tables[main])
+        return
+    from sim.show.terminal import told
+
+    print_told(told(results))
+    say_where(results)
+
+
+def say_where(results: Results) -> None:
+    """Say which folder a study is in."""
+    if results.folder is not None:
+        click.echo(f"Written to {results.folder.as_posix()}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,12 +18,9 @@ from sim.cli.options import (
     seed_option,
     set_option,
 )
-from sim.cli.output import print_frame, print_frames, print_told
+from sim.cli.output import print_frames, print_results, print_told, say_where
 from sim.cli.progress import studying
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLICATIONS
-
-if TYPE_CHECKING:
-    from sim.work.results import Results
 
 
 @click.command("run")
@@ -63,7 +60,7 @@ def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: 
         print_told(told_of_several(runs))
     for each in runs:
         print_told(told(each, full=full) if len(runs) == 1 else told_over_range(each))
-        _say_where(each)
+        say_where(each)
 
 
 @click.command("sweep")
@@ -81,15 +78,10 @@ def sweep_command(scenario: str, vary: tuple[str, ...], as_json: bool, **asked: 
     Writes points.csv with every endpoint at every point, and a curve (one key) or maps (two keys).
     """
     from sim.commands.sweep import sweep
-    from sim.show.terminal import told
 
     with studying() as progress:
         done = sweep(scenario, vary, progress=progress, **asked)
-    if as_json:
-        print_frame("sweep", done.points)
-        return
-    print_told(told(done))
-    _say_where(done)
+    print_results(done, "points", as_json=as_json)
 
 
 @click.command("compare")
@@ -110,15 +102,10 @@ def compare_command(scenarios: tuple[str, ...], as_json: bool, **asked: Any) -> 
     named_patients.csv, range.csv where a scenario has a range, and figures. --set goes over all of them.
     """
     from sim.commands.compare import compare
-    from sim.show.terminal import told
 
     with studying() as progress:
-        results = compare(*scenarios, progress=progress, **asked)
-    if as_json:
-        print_frame("compare", results.comparison)
-        return
-    print_told(told(results))
-    _say_where(results)
+        done = compare(*scenarios, progress=progress, **asked)
+    print_results(done, "comparison", as_json=as_json)
 
 
 @click.command("validate")
@@ -132,15 +119,10 @@ def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> N
     figure is predicted as its paper read it. Writes validation.csv and a forest plot.
     """
     from sim.commands.validate import validate
-    from sim.show.terminal import told
 
     with studying() as progress:
-        results = validate(*cohorts, progress=progress, **asked)
-    if as_json:
-        print_frame("validate", results.validation)
-        return
-    print_told(told(results))
-    _say_where(results)
+        done = validate(*cohorts, progress=progress, **asked)
+    print_results(done, "validation", as_json=as_json)
 
 
 @click.command("calibrate")
@@ -190,24 +172,15 @@ def calibrate_command(scenario: str, as_json: bool, **asked: Any) -> None:
     trial.
     """
     from sim.commands.calibrate import SOLVED, calibrate
-    from sim.show.terminal import told
 
     with studying("done") as progress:
         done = calibrate(scenario, progress=progress, **asked)
-    if as_json:
-        print_frame("calibrate", done.tables["solved" if "solved" in done.tables else "parameters"])
+    print_results(done, "solved" if "solved" in done.tables else "parameters", as_json=as_json)
+    if as_json or done.folder is None:
         return
-    print_told(told(done))
     if not done.scenario.prior:
         click.echo("No posterior: the scenario has no [[prior]]; docs/calibration.md tells how to state one.")
-    folder = _say_where(done)
     if "solved" in done.tables:
-        click.echo(f"Run it: lupus-hsct run {folder}/{SOLVED}")
+        click.echo(f"Run it: lupus-hsct run {(done.folder / SOLVED).as_posix()}")
     if "posterior" in done.tables:
-        click.echo(f"With its posterior: add --posterior {folder}/posterior.csv")
-
-
-def _say_where(results: Results) -> str:
-    folder = "" if results.folder is None else results.folder.as_posix()
-    click.echo(f"Written to {folder}")
-    return folder
+        click.echo(f"With its posterior: add --posterior {(done.folder / 'posterior.csv').as_posix()}")

@@ -32,8 +32,8 @@ from sim.show.figures.alternatives import alternatives_figure
 from sim.show.figures.pairs import pairs_figure
 from sim.show.figures.parameters import parameters_figure, profiles_figure
 from sim.show.figures.posterior_checks import alone_figure, coverage_figure, search_figure
-from sim.show.figures.posterior_curves import no_transplant_figure, survival_figure
 from sim.show.figures.repeats import repeats_figure, targets_figure
+from sim.show.figures.survival import no_transplant_figure, predicted_figure
 from sim.show.kit.style import save
 from sim.show.page import make_page, render
 from sim.show.plots import PLOTS as ALL_PLOTS
@@ -113,7 +113,9 @@ def test_every_figure_is_there_as_svg_and_png_with_its_data(whole: Results) -> N
 
 def test_all_that_is_drawn_lies_on_the_page(whole: Results, fits: Callable[[Figure], bool]) -> None:
     for plot in PLOTS:
-        assert fits(plot.draw(whole)), plot.name
+        figure = plot.draw(whole)
+        assert isinstance(figure, Figure)
+        assert fits(figure), plot.name
 
 
 def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
@@ -132,7 +134,7 @@ def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
 
 def test_survival_and_repeats_say_their_intervals(shown: Shown) -> None:
     tables = shown.tables
-    assert title_of(survival_figure(tables["curves"], tables["predictions"], shown.scenario)) == (
+    assert title_of(predicted_figure(tables["curves"], tables["predictions"], shown.scenario)) == (
         "The posterior leaves 67 to 92% alive and 40 to 55% disease-free at 5 years"
     )
     reported = shown.reported
