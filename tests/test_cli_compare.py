@@ -45,10 +45,12 @@ def test_compare_writes_a_whole_folder(capsys: pytest.CaptureFixture[str], deadl
         "deaths_averted.csv",
         "figures/differences.png",
         "figures/differences.svg",
+        "figures/swimmer.csv",
         "figures/swimmer.png",
         "figures/swimmer.svg",
         "manifest.json",
         "named_patients.csv",
+        "report.html",
         "timings.json",
     ]
 

@@ -83,6 +83,7 @@ def test_run_writes_a_whole_folder_and_numbers_the_next(
         assert f"Written to results/chicago2006-{number}" in capsys.readouterr().out
     assert sorted(digests(Path("results/chicago2006-1"))) == [
         "censored_readings.csv",
+        "checks.csv",
         "curves.csv",
         "endpoints.csv",
         "events.parquet",

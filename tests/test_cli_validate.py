@@ -51,6 +51,7 @@ def test_without_names_every_shipped_cohort_is_validated(capsys: pytest.CaptureF
         "figures/validation.png",
         "figures/validation.svg",
         "manifest.json",
+        "report.html",
         "timings.json",
         "validation.csv",
     ]
