@@ -26,15 +26,15 @@ from sim.cli import run as command_line
 from sim.cli.output import print_results
 from sim.commands import calibrate as calibration
 from sim.scenario.load import Loaded, load
-from sim.show.calibration_card import card, rough_text
+from sim.show.calibration_card import card
 from sim.show.calibration_shown import Shown, correlation, log_spread_left, short_name
-from sim.show.calibration_words import extrapolation_text
+from sim.show.calibration_words import extrapolation_text, rough_text
 from sim.show.figures.alternatives import alternatives_figure
 from sim.show.figures.pairs import pairs_figure
 from sim.show.figures.parameters import parameters_figure, profiles_figure
 from sim.show.figures.posterior_checks import alone_figure, coverage_figure, search_figure
-from sim.show.figures.posterior_curves import no_transplant_figure, survival_figure
 from sim.show.figures.repeats import repeats_figure, targets_figure
+from sim.show.figures.survival import no_transplant_figure, predicted_figure
 from sim.show.page import make_page, render
 from sim.show.plots import PLOTS as ALL_PLOTS
 from sim.work.results import Results, read_results
@@ -115,10 +115,12 @@ def test_every_figure_is_there_as_svg_and_png_with_its_data(whole: Results) -> N
     assert {path.stem for path in figures.glob("*.svg")} == {plot.name for plot in PLOTS}
 
 
-def test_all_that_is_drawn_lies_on_the_page(shown: Shown, fits: Callable[[Figure], bool]) -> None:
-    manifest = {"plan": {"size": 200}}
+def test_all_that_is_drawn_lies_on_the_page(whole: Results, fits: Callable[[Figure], bool]) -> None:
+    results = read_results(folder_of(whole))
     for plot in PLOTS:
-        assert fits(plot.draw(shown, manifest)), plot.name
+        figure = plot.draw(results)
+        assert isinstance(figure, Figure)
+        assert fits(figure), plot.name
 
 
 def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
@@ -137,7 +139,7 @@ def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
 
 def test_survival_and_repeats_say_their_intervals(shown: Shown) -> None:
     tables = shown.tables
-    assert title_of(survival_figure(tables["curves"], tables["predictions"], shown.scenario)) == (
+    assert title_of(predicted_figure(tables["curves"], tables["predictions"], shown.scenario)) == (
         "The posterior leaves 67 to 92% alive and 40 to 55% disease-free at 5 years"
     )
     reported = shown.reported

@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 import pytest
-from sim.show.report_tables import censored, censored_finding
 
 from sim.clinic import arrays
 from sim.commands.run import run
@@ -15,6 +14,7 @@ from sim.outcomes.survival import kaplan_meier
 from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
+from sim.show.run_tables import censored, censored_finding
 from sim.study.censoring import censored_readings
 
 SHORT = ("cohort.patients=20", "follow_up.data_cut_days=2600", "arrivals.window_days=2300")
