@@ -261,7 +261,7 @@ def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(
     assert "rests on one death" in printed.err
     (main,) = (line for line in printed.out.splitlines() if line.startswith("Overall survival, all enrolled"))
     run = sim.read("mine")
-    points = run.points
+    points = run.range
     assert points is not None
     at_end = points[(points["endpoint"] == "overall_survival_enrolled") & (points["time_years"] == 5)]
     low, high = sorted(at_end["estimate"])
@@ -493,7 +493,7 @@ def test_a_run_interrupted_before_its_first_chunk_leaves_no_folder(monkeypatch: 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sim.work.workers.play", interrupt)
+    monkeypatch.setattr("sim.work.workers.do", interrupt)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 130
     assert list(Path().iterdir()) == []
 
@@ -512,7 +512,7 @@ def test_a_terminated_run_leaves_no_folder(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_folder_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(sim.RequestError, match="no run folder"):
+    with pytest.raises(sim.RequestError, match="no folder of a study"):
         sim.read(tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(sim.RequestError, match="format"):
