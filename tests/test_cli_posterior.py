@@ -73,7 +73,7 @@ def test_run_shows_the_posterior_beside_both_errors(capsys: pytest.CaptureFixtur
     assert list(table.columns)[-2:] == list(curves.columns)[-2:] == LIMITS
     known = table[table["estimate"].notna()]
     assert ((known[LIMITS[0]] <= known["estimate"]) & (known["estimate"] <= known[LIMITS[1]])).all()
-    run = sim.read_run("ran")
+    run = sim.read("ran")
     assert run.replications["draw"].tolist() == np.repeat([1, 2, 3, 4], 64).tolist()
     assert run.replications["replication"].tolist() == list(range(1, 257))
     manifest = json.loads(Path("ran/manifest.json").read_text())

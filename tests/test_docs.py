@@ -142,6 +142,20 @@ def test_the_examples_for_results_run_and_are_about_ten_lines(which: str, said: 
     assert said in done.stdout
 
 
+def test_the_examples_for_the_library_run(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "library.md").read_text("utf-8")
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
 def test_the_log_for_vidigi_has_its_schema(mine: Path) -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", examples("python")["vidigi"]], cwd=mine, check=True)
     log = pd.read_csv(mine / "results" / "vidigi.csv")
@@ -160,7 +174,7 @@ def test_the_log_for_vidigi_has_its_schema(mine: Path) -> None:
 def test_r_gets_what_the_report_says(mine: Path) -> None:
     if subprocess.run(["Rscript", "-e", "library(survival)"], capture_output=True, check=False).returncode:
         pytest.skip("needs R with its package survival")
-    run = sim.read_run(mine / "results" / "mine")
+    run = sim.read(mine / "results" / "mine")
     assert run.patients is not None
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
