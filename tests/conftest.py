@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
 
+import sim
 from sim.clinic.history import History, history_of
 from sim.clinic.pathway import Clinic, Protocol, simulate
 from sim.patient.fates import NEVER, Fate, Fates, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Recorded by tests and printed after them, also where all pass and where other processes run them.
 PRINTED = "worst difference"
@@ -56,6 +62,20 @@ STILL: dict[str, Any] = {
     "relapse.shape": 1,
     "background.life_table": "none",
 }
+
+
+TESTED = Path(sim.__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """Let processes that tests start import the copy of ``sim`` that is tested, whichever is installed."""
+    others = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{TESTED}{os.pathsep}{others}" if others else str(TESTED)
+
+
+def pytest_report_header() -> str:
+    """Say which copy is tested: ``python -m pytest`` takes the checkout, ``pytest`` the one installed."""
+    return f"tested: {TESTED / 'sim'}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -141,3 +161,30 @@ def treat() -> Treat:
         return history_of(drawn, [Clinic(Protocol.of(scenario)).treat(fates)])
 
     return run
+
+
+@pytest.fixture
+def words() -> Callable[[Figure], str]:
+    """Return all text of a figure, one line a piece; no-break spaces and line ends as spaces."""
+
+    from matplotlib.text import Text
+
+    def read(figure: Figure) -> str:
+        texts = [text.get_text() for text in figure.findobj(Text)]
+        return "\n".join(" ".join(text.split()) for text in texts if text.strip())
+
+    return read
+
+
+@pytest.fixture
+def fits() -> Callable[[Figure], bool]:
+    """Tell whether all that is drawn lies on the page."""
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    def check(figure: Figure) -> bool:
+        drawn = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+        width, height = figure.get_size_inches()
+        return bool(drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height)
+
+    return check

@@ -1,25 +1,61 @@
-"""The command line in a process of its own, with small chunks, to be killed."""
+"""The command line as tests call it: quickly, with small chunks, and in a process of its own to be killed."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-PROGRAM = (
-    "from sim.study import experiment; experiment.CHUNK_PATIENTS.update(simpy=1, arrays=1); "
-    "from sim.cli import main; main()"
-)
+import pytest
+
+import sim
+from sim.study import experiment
+
+PROGRAM = "from drivers import main; main()"
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return variables under which another process imports what this one does, however it is installed."""
+    path = os.pathsep.join(map(str, (Path(sim.__file__).parents[1], Path(__file__).parent)))
+    return {**os.environ, "PYTHONPATH": path, **changes}
+
+
+def small_chunks(patch: pytest.MonkeyPatch) -> None:
+    """Let a chunk be as small as it may, so that a small study has several."""
+    patch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": 1, "arrays": 1})
+
+
+def no_figures(patch: pytest.MonkeyPatch) -> None:
+    """Let a run draw one empty figure: all of them take seconds, and have tests of their own."""
+
+    def empty(*_: object) -> list[tuple[str, object, None]]:
+        from matplotlib.figure import Figure
+
+        return [("survival", Figure(figsize=(1, 1)), None)]
+
+    patch.setattr("sim.commands.run.run_figures", empty)
+
+
+def main() -> None:
+    """Run the command line with small chunks and without figures."""
+    from sim.cli import main as command_line
+
+    with pytest.MonkeyPatch.context() as patch:
+        small_chunks(patch)
+        no_figures(patch)
+        command_line()
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the command line in a folder."""
+    """Start the command line in a folder, with small chunks and without figures."""
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=folder,
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -37,7 +73,7 @@ def wait_until(there: Callable[[], bool], what: str, seconds: float = 60) -> Non
 
 def chunks(folder: Path) -> list[Path]:
     """The stored chunks of unfinished studies in a folder."""
-    return sorted(folder.glob(".*partial*/chunks/*/*.npz"))
+    return sorted(folder.glob("**/.*partial*/chunks/*/*.npz"))
 
 
 def wait_for_chunks(process: subprocess.Popen[str], folder: Path, count: int) -> None:

@@ -15,7 +15,7 @@ from sim.calibrate.virtual_trials import POINTS
 from sim.cli import run
 from sim.cli.progress import figure_warnings
 from sim.scenario.load import load
-from sim.show import calibration_figures
+from sim.show import plots
 from sim.show.calibration_words import extrapolation_text
 from sim.study.posterior import weighted_summary
 from sim.work import workers
@@ -38,7 +38,7 @@ patients = 50
 def _few_figures() -> Iterator[None]:
     """Draw one figure of a calibration: eleven take seconds, and have tests of their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibration_figures, "PLOTS", calibration_figures.PLOTS[:1])
+        patch.setattr(plots, "PLOTS", {kind: rows[:1] for kind, rows in plots.PLOTS.items()})
         yield
 
 

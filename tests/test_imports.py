@@ -1,8 +1,9 @@
-"""The shape of the package: imports point left, modules and functions stay small, luck has one source."""
+"""The shape of the package: imports point left, in no circle, modules are small, luck has one source."""
 
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,19 +24,21 @@ LAYERS = [
     "commands",
     "cli",
 ]
-MODULES = sorted(PACKAGE.rglob("*.py"))
+TEXTS = {path: path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = {path: ast.parse(text) for path, text in TEXTS.items()}
 MOST_LINES = 600
 MOST_FUNCTION_LINES = 60
 LUCK = PACKAGE / "patient" / "luck.py"
 
 
 def name_of(path: Path) -> str:
-    return path.relative_to(PACKAGE.parent).as_posix()
+    """Return the name under which a module is imported."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Yield the dotted names that a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    """Yield the dotted names that a module imports, wherever in it: in functions and for types too."""
+    for node in ast.walk(MODULES[path]):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -48,44 +51,61 @@ def layer_of(name: str) -> str:
     return parts[1] if parts[0] == "sim" and len(parts) > 1 else ""
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_point_left(path: Path) -> None:
-    own = path.relative_to(PACKAGE).parts[0]
-    for name in imports(path):
-        layer = layer_of(name)
-        if own in LAYERS and name.split(".")[0] == "sim":
-            assert layer in LAYERS, f"{name}: only layers are imported"
-            assert LAYERS.index(layer) <= LAYERS.index(own), f"{name}: points right"
-        if own != "cli":
-            assert layer != "cli", f"{name}: nothing imports the command line"
+def test_imports_point_left_and_never_in_a_circle() -> None:
+    names = {name_of(path) for path in MODULES}
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        module, own = name_of(path), layer_of(name_of(path))
+        graph[module] = set()
+        for name in imports(path):
+            layer = layer_of(name)
+            if own in LAYERS and name.split(".")[0] == "sim":
+                assert layer in LAYERS, f"{module} imports {name}: only layers are imported"
+                assert LAYERS.index(layer) <= LAYERS.index(own), f"{module} imports {name}: points right"
+            assert own == "cli" or layer != "cli", f"{module} imports {name}: nobody imports the command line"
+            needed = name  # a module, or what is in one
+            while needed and needed not in names:
+                needed = needed.rpartition(".")[0]
+            graph[module] |= {needed} - {"", "sim", module}
+    # Whoever imports nobody, or only such, stands in no circle; the rest is circles, and what imports them.
+    while done := {module for module, others in graph.items() if not others}:
+        graph = {module: others - done for module, others in graph.items() if module not in done}
+    assert not graph, f"import circles: {graph}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_modules_and_functions_are_small(path: Path) -> None:
-    text = path.read_text("utf-8")
-    assert text.count("\n") < MOST_LINES
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert lines < MOST_FUNCTION_LINES, f"{node.name} has {lines} lines"
+def test_modules_and_functions_are_small_and_a_public_class_has_a_name_of_its_own() -> None:
+    classes: dict[str, list[str]] = defaultdict(list)
+    for path, tree in MODULES.items():
+        module = name_of(path)
+        assert TEXTS[path].count("\n") < MOST_LINES, module
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                assert lines < MOST_FUNCTION_LINES, f"{module}.{node.name} has {lines} lines"
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes[node.name].append(module)
+    twice = {name: where for name, where in classes.items() if len(where) > 1}
+    assert not twice
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_luck_has_one_source_and_nothing_is_unpickled_or_evaluated(path: Path) -> None:
-    roots = {name.split(".")[0] for name in imports(path)}
-    assert not roots & {"random", "secrets", "pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Name):
-            assert node.id not in ("eval", "exec"), f"line {node.lineno}: {node.id}"
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in ("read_pickle", "to_pickle"), f"line {node.lineno}: {node.attr}"
-        is_random = isinstance(node, ast.Attribute) and ast.unparse(node).startswith("np.random.")
-        if is_random and path == LUCK:
-            assert ast.unparse(node) in ("np.random.Philox", "np.random.Philox.jumped"), f"line {node.lineno}"
-        elif is_random:
-            pytest.fail(f"line {node.lineno}: {ast.unparse(node)}: luck comes from patient/luck.py")
-    if path != LUCK:
-        assert not [name for name in imports(path) if name.startswith("numpy.random")]
+def test_luck_has_one_source_and_nothing_is_unpickled_or_evaluated() -> None:
+    for path, tree in MODULES.items():
+        module, imported = name_of(path), list(imports(path))
+        roots = {name.split(".")[0] for name in imported}
+        unwanted = {"random", "secrets", "pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
+        assert not roots & unwanted, module
+        assert path == LUCK or not [name for name in imported if name.startswith("numpy.random")], module
+        for node in ast.walk(tree):
+            where = f"{module}, line {getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Name):
+                assert node.id not in ("eval", "exec"), where
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in ("read_pickle", "to_pickle"), where
+                used = ast.unparse(node)
+                if used.startswith("np.random."):
+                    assert path == LUCK, f"{where}: {used}: luck comes from patient/luck.py"
+                    assert used in ("np.random.Philox", "np.random.Philox.jumped"), where
 
 
 def test_public_names_exist() -> None:

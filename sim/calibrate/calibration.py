@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -271,12 +270,3 @@ def _reported(arm: ArmTally, *address: str) -> pd.DataFrame:
     keys = [(target.endpoint, target.time_years) for target in arm.scenario.target]
     names = [f"trial_{column(key)}" for key in keys]
     return rows[[*address, *(name for name in names if name in rows)]]
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """A finished calibration: its folder, what was found, and the tables of its files by name."""
-
-    folder: Path
-    found: Found
-    tables: dict[str, pd.DataFrame]

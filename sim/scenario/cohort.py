@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import ids_in
-from sim.scenario.inherit import ValueLayer, read_layers
+from sim.scenario.inherit import Overrides, ValueLayer, read_layers
 from sim.scenario.load import Loaded, load_layers
 from sim.scenario.merging import set_keys
 from sim.scenario.problems import RequestError
@@ -142,15 +142,15 @@ class ObservedCohort:
         return self.loaded.scenario
 
 
-def load_cohort(reference: str, overrides: Sequence[str] = ()) -> ObservedCohort:
+def load_cohort(reference: str, overrides: Overrides = ()) -> ObservedCohort:
     """Load a cohort.
 
     Parameters
     ----------
     reference : str
         A path if it has a slash or ends in .toml, else the name of a shipped cohort.
-    overrides : sequence of str
-        ``key=value`` pairs that go over the parameters in the file.
+    overrides
+        What goes over the parameters in the file, as `sim.scenario.load.load` takes it.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def load_cohort(reference: str, overrides: Sequence[str] = ()) -> ObservedCohort
     return ObservedCohort(loaded, bases[-1].name if bases else "", tables.source, figures)
 
 
-def load_cohorts(references: Sequence[str], overrides: Sequence[str] = ()) -> list[ObservedCohort]:
+def load_cohorts(references: Sequence[str], overrides: Overrides = ()) -> list[ObservedCohort]:
     """Load some cohorts, or all that are shipped if none is named.
 
     Raises

@@ -35,7 +35,7 @@ class NamedPatients:
 
     trial: int
     table: pd.DataFrame
-    histories: tuple[History, History]
+    histories: tuple[History, ...]
 
     def of(self, change: Change) -> list[int]:
         """Return the numbers of the patients with some change, from 1."""

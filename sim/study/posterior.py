@@ -81,11 +81,16 @@ def effective_size(weights: Floats) -> float:
     return float(weights.sum() ** 2 / max((weights**2).sum(), np.finfo(np.float64).tiny))
 
 
-def write_posterior(posterior: Posterior, point: Sequence[float], path: Path) -> None:
-    """Write a posterior: the calibrated values with weight 0, and then the draws."""
+def posterior_table(posterior: Posterior, point: Sequence[float]) -> pd.DataFrame:
+    """Return a posterior as it is kept: the calibrated values with weight 0, and then the draws."""
     table = pd.DataFrame(np.vstack([point, posterior.values]), columns=list(posterior.keys))
     table.insert(0, WEIGHT, np.append(0.0, posterior.weights))
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
+    return table
+
+
+def write_posterior(posterior: Posterior, point: Sequence[float], path: Path) -> None:
+    """Write a posterior by itself."""
+    posterior_table(posterior, point).to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
 
 
 def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:

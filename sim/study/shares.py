@@ -8,14 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sim.clinic.states import Place
 from sim.outcomes.courses import WHAT, Courses, Of, days_of
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.study.estimates import estimates
-
-_MONTH = 30.0
-"""Days; treatment is told in whole months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +98,10 @@ def incidence_data(shares: Shares) -> pd.DataFrame:
 
 
 def places_data(shares: Shares) -> pd.DataFrame:
-    """Return ``figures/places.csv``: ``of, what, time_days, share, mc_lower, mc_upper``."""
-    last = last_day_of_treatment(shares)
-    place = shares.of("place")
-    parts = [place[place["time_days"] <= (0 if last is None else last)], shares.of("disease")]
-    return pd.concat(parts[1:] if last is None else parts, ignore_index=True)
+    """Return ``figures/places.csv``: ``of, what, time_days, share, mc_lower, mc_upper``.
 
-
-def last_day_of_treatment(shares: Shares) -> float | None:
-    """Return up to which day treatment is told: most are home by then; None where all begin there."""
-    days, home = shares.days("place"), shares.by_name("place").get(Place.HOME.value)
-    if home is None or home[0] == 1:
-        return None
-    ends = np.arange(_MONTH, days[-1], _MONTH)
-    at_home = np.interp(ends, days, home)
-    # Those who will be home half a year after enrolment, less one in twenty.
-    late = ends[at_home >= 0.95 * home[-1]]
-    return float(late[0]) if late.size else float(days[-1])
+    ``way`` is of those reinfused, who is by a day since enrolment.
+    """
+    parts = [shares.of("place"), shares.of("disease"), shares.of("way")]
+    table = pd.concat(parts, ignore_index=True)
+    return table[table["share"].notna()].reset_index(drop=True)

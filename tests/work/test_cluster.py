@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -12,13 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from drivers import digests, is_running, wait_until
+from drivers import digests, environment, is_running, no_figures, small_chunks, wait_until
 from failing import Failing
 
 from sim.cli import run as command_line
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
-from sim.study import experiment
 from sim.study.budget import Budget
 from sim.study.chunks import ChunkTask
 from sim.study.experiment import Experiment
@@ -30,7 +28,6 @@ from sim.work.workers import ChunkCrashError
 
 pytest.importorskip("distributed")
 
-ROOT = Path(__file__).parents[2]
 MakeScenario = Callable[..., Scenario]
 SMALL = ("run", "chicago2006", "--set", "cohort.patients=10", "--engine", "simpy", "--replications", "1500")
 
@@ -38,7 +35,8 @@ SMALL = ("run", "chicago2006", "--set", "cohort.patients=10", "--engine", "simpy
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": 1, "arrays": 1})
+    small_chunks(monkeypatch)
+    no_figures(monkeypatch)
 
 
 class DaskProcesses:
@@ -56,11 +54,10 @@ class DaskProcesses:
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         return subprocess.Popen(
             [sys.executable, "-m", "dask", *arguments],
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": path, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"},
+            env=environment(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0"),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -176,6 +173,30 @@ def test_a_worker_that_joins_later_is_checked_at_its_chunk(scenario_of: MakeScen
         play_alike({**versions(), "simpy": "9.9"}, task)
 
 
+def test_a_cluster_that_loses_all_its_workers_is_given_up_and_the_chunks_are_kept(
+    dask: DaskProcesses, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dask.set_workers(1)
+    monkeypatch.setattr(workers, "_LOOK_AFTER", 0.2)
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
+    save, saved = ChunkStore.save, [0]
+
+    def then_kill(store: ChunkStore, *what: object) -> None:
+        save(store, *what)  # type: ignore[arg-type]
+        saved[0] += 1
+        if saved[0] == 2:
+            dask.workers[0].kill()
+            dask.workers[0].wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkStore, "save", then_kill)
+        assert call(*SMALL, "--cluster", dask.address, "--out", "mine") == 1
+    said = one_error(capsys)
+    assert f"{dask.address} has lost its scheduler or all of its workers" in said
+    assert "kept: the same command with --resume goes on from there" in said
+    assert call(*SMALL, "--workers", "1", "--out", "mine", "--resume") == 0
+
+
 def test_a_chunk_that_kills_its_workers_is_named_and_the_rest_is_kept(
     dask: DaskProcesses, scenario_of: MakeScenario, tmp_path: Path
 ) -> None:
@@ -190,31 +211,6 @@ def test_a_chunk_that_kills_its_workers_is_named_and_the_rest_is_kept(
     assert len(caught.value.crashed) == 1
     assert len(list(marks.iterdir())) == 3
     assert store.chunks == 4
-
-
-def test_a_cluster_that_loses_all_its_workers_is_given_up_and_the_chunks_are_kept(
-    dask: DaskProcesses, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    dask.set_workers(2)
-    monkeypatch.setattr(workers, "_LOOK_AFTER", 0.2)
-    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
-    save, saved = ChunkStore.save, [0]
-
-    def then_kill(store: ChunkStore, *what: object) -> None:
-        save(store, *what)  # type: ignore[arg-type]
-        saved[0] += 1
-        if saved[0] == 2:
-            for worker in dask.workers:
-                worker.kill()
-                worker.wait()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ChunkStore, "save", then_kill)
-        assert call(*SMALL, "--cluster", dask.address, "--out", "mine") == 1
-    said = one_error(capsys)
-    assert f"{dask.address} has lost its scheduler or all of its workers" in said
-    assert "kept: the same command with --resume goes on from there" in said
-    assert call(*SMALL, "--workers", "1", "--out", "mine", "--resume") == 0
 
 
 @pytest.mark.parametrize(
@@ -251,9 +247,11 @@ def test_without_dask_it_says_what_to_install(
 
 def test_dask_is_imported_for_a_cluster_only() -> None:
     code = (
-        "import sys\nfrom sim.cli import run\n"
-        "assert run(['run', 'chicago2006', '--replications', '2', '--workers', '2']) == 0\n"
-        "print('MODULES', *{name.partition('.')[0] for name in sys.modules})"
+        "import sys, drivers\ntry: drivers.main()\n"
+        "finally: print('MODULES', *{name.partition('.')[0] for name in sys.modules})"
     )
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert not {"dask", "distributed"} & set(found.stdout.rpartition("MODULES")[2].split())
+    command = [sys.executable, "-c", code, *SMALL[:-1], "300", "--workers", "2"]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, env=environment())
+    modules = set(found.stdout.rpartition("MODULES")[2].split())
+    assert "sim" in modules
+    assert not {"dask", "distributed"} & modules

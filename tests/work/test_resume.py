@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
-from drivers import chunks, digests, is_running, start, wait_for_chunks, wait_until, workers_of
+from drivers import (
+    chunks,
+    digests,
+    is_running,
+    no_figures,
+    small_chunks,
+    start,
+    wait_for_chunks,
+    wait_until,
+    workers_of,
+)
 
 from sim.cli import run as command_line
-from sim.study import experiment
+from sim.study.chunks import ChunkTask
 from sim.work.lock import lock
 from sim.work.store import ChunkStore
+from sim.work.task import do
 
 STUDY = ("run", "chicago2006", "--set", "cohort.patients=10", "--engine", "simpy", "--replications", "1500")
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
@@ -24,28 +36,40 @@ KEPT = "kept: the same command with --resume goes on from there"
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": 1, "arrays": 1})
+    small_chunks(monkeypatch)
+    no_figures(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def in_peace(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The files of the study by one worker, left in peace."""
     folder = tmp_path_factory.mktemp("peace")
-    with start(folder, *STUDY, "--workers", "1", "--out", "mine") as process:
-        _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        small_chunks(patch)
+        no_figures(patch)
+        assert call(*STUDY, "--workers", "1", "--out", "mine") == 0
     return digests(folder / "mine")
 
 
-@pytest.fixture
-def broken_off() -> Path:
+@pytest.fixture(scope="module")
+def once_broken_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working folder of the study, of which three chunks are done."""
+    folder = tmp_path_factory.mktemp("broken_off")
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        small_chunks(patch)
         interrupt_after(3, patch)
         assert call(*STUDY, "--out", "mine") == 130
-    (work,) = Path().glob(".*")
-    assert len(chunks(Path())) == 3
+    (work,) = folder.glob(".*")
+    assert len(chunks(folder)) == 3
     return work
+
+
+@pytest.fixture
+def broken_off(once_broken_off: Path) -> Path:
+    """A copy of that working folder, here."""
+    return Path(shutil.copytree(once_broken_off, once_broken_off.name))
 
 
 def call(*arguments: str) -> int:
@@ -66,15 +90,13 @@ def interrupt_after(count: int, patch: pytest.MonkeyPatch, error: BaseException 
 
 def count_simulated(patch: pytest.MonkeyPatch) -> list[range]:
     """Return a list that will hold the chunks that are simulated in this process."""
-    from sim.study.chunks import play
-
     found: list[range] = []
 
-    def counted(plan: experiment.Experiment, chunk: range) -> object:
-        found.append(chunk)
-        return play(plan, chunk)
+    def counted(task: ChunkTask) -> object:
+        found.append(task.chunk)
+        return do(task)
 
-    patch.setattr("sim.work.workers.play", counted)
+    patch.setattr("sim.work.workers.do", counted)
     return found
 
 
@@ -83,16 +105,21 @@ def assert_only_mine(expected: dict[str, str]) -> None:
     assert [path.name for path in Path().iterdir()] == ["mine"]
 
 
-@NEEDS_PROC
-def test_two_workers_one_of_which_is_killed(tmp_path: Path, in_peace: dict[str, str]) -> None:
-    with start(tmp_path, *STUDY, "--workers", "2", "--out", "mine") as process:
-        wait_for_chunks(process, tmp_path, 1)
-        first, _ = workers_of(process.pid)
-        os.kill(first, signal.SIGKILL)
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "Written to mine" in out
-    assert not is_running(first)
+def test_two_workers_one_of_which_is_killed(
+    in_peace: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, killed = ChunkStore.save, []
+
+    def then_kill(store: ChunkStore, *what: object) -> None:
+        save(store, *what)  # type: ignore[arg-type]
+        if not killed:
+            killed.append(multiprocessing.active_children()[0])
+            killed[0].kill()
+
+    monkeypatch.setattr(ChunkStore, "save", then_kill)
+    assert call(*STUDY, "--workers", "2", "--out", "mine") == 0
+    assert killed[0].exitcode == -signal.SIGKILL
+    assert not multiprocessing.active_children()
     assert_only_mine(in_peace)
 
 
@@ -118,7 +145,7 @@ def test_a_killed_driver_leaves_no_process_and_can_be_resumed(
     ("ending", "status", "word"), [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "Ended")]
 )
 def test_an_ended_study_says_what_is_kept(
-    tmp_path: Path, in_peace: dict[str, str], ending: signal.Signals, status: int, word: str
+    tmp_path: Path, ending: signal.Signals, status: int, word: str
 ) -> None:
     with start(tmp_path, *STUDY, "--workers", "2", "--out", "mine") as process:
         wait_for_chunks(process, tmp_path, 2)
@@ -129,8 +156,6 @@ def test_an_ended_study_says_what_is_kept(
     assert not any(map(is_running, pids))
     assert out == ""
     assert err.strip().splitlines() == [f"{word}. {len(chunks(tmp_path))} chunks are {KEPT}"]
-    assert call(*STUDY, "--out", "mine", "--resume") == 0
-    assert_only_mine(in_peace)
 
 
 @NEEDS_PROC
@@ -203,7 +228,8 @@ def test_a_finished_study_is_read_back_and_another_request_refused(
 def test_of_several_scenarios_those_that_are_finished_are_read_back(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    several = ("run", "chicago2006", "ebmt2004", "--engine", "simpy", "--replications", "300")
+    several = ("run", "chicago2006", "ebmt2004", "--set", "cohort.patients=5", "--engine", "simpy")
+    several += ("--replications", "300")
     with monkeypatch.context() as patch:
         interrupt_after(3, patch)  # two chunks a scenario
         assert call(*several) == 130
@@ -241,30 +267,23 @@ def test_what_a_killed_driver_left_before_its_request_is_cleared_away() -> None:
     assert all(folder.exists() for folder in (locked, young, other))
 
 
-def test_a_second_process_is_refused_while_the_first_is_at_work(tmp_path: Path) -> None:
-    with start(tmp_path, *STUDY, "--workers", "2", "--out", "mine") as process:
+def test_a_second_study_is_refused_while_the_first_is_at_work_or_goes_its_own_way(
+    tmp_path: Path, in_peace: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with start(tmp_path, *STUDY, "--workers", "1") as process:
         wait_for_chunks(process, tmp_path, 1)
         process.send_signal(signal.SIGSTOP)
         try:
-            with start(tmp_path, *STUDY, "--out", "mine", "--resume") as second:
-                _, err = second.communicate(timeout=60)
+            assert call(*STUDY, "--resume") == 2
         finally:
-            process.kill()
-    assert second.returncode == 2
-    assert err.startswith("Error: --resume: another process is at work on this study; wait for it")
-
-
-def test_two_identical_runs_at_once_do_not_disturb_each_other(
-    tmp_path: Path, in_peace: dict[str, str]
-) -> None:
-    with start(tmp_path, *STUDY) as one, start(tmp_path, *STUDY, "--resume") as other:
-        for process in (one, other):
-            _, err = process.communicate(timeout=120)
-            assert process.returncode == 0 or "another process is at work" in err, err
-    assert one.returncode == 0
-    finished = sorted(path.name for path in Path("results").iterdir())
-    assert finished in (["chicago2006-1"], ["chicago2006-1", "chicago2006-2"])
-    for name in finished:
+            process.send_signal(signal.SIGCONT)
+        said = capsys.readouterr().err
+        assert said.startswith("Error: --resume: another process is at work on this study; wait for it")
+        assert call(*STUDY) == 0
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert sorted(path.name for path in Path("results").iterdir()) == ["chicago2006-1", "chicago2006-2"]
+    for name in ("chicago2006-1", "chicago2006-2"):
         assert digests(Path("results", name)) == in_peace
 
 
@@ -314,9 +333,8 @@ def test_a_chunk_removed_under_a_study_is_one_message(
     assert not broken_off.exists()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_working_folder_removed_under_a_study_is_one_message(
-    workers: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save, saved = ChunkStore.save, [0]
 
@@ -328,7 +346,7 @@ def test_a_working_folder_removed_under_a_study_is_one_message(
             shutil.rmtree(work)
 
     monkeypatch.setattr(ChunkStore, "save", then_gone)
-    assert call(*STUDY, "--out", "mine", "--workers", workers) == 1
+    assert call(*STUDY, "--out", "mine", "--workers", "1") == 1
     said = capsys.readouterr().err
     assert said.startswith("Error: the working folder was removed while the study ran")
     assert said.count("\n") == 1
@@ -342,7 +360,7 @@ def test_a_folder_removed_when_all_is_done_is_the_same_message(
         for work in Path().glob(".*"):
             shutil.rmtree(work)
 
-    monkeypatch.setattr("sim.commands.run.save", remove)
+    monkeypatch.setattr("sim.work.folder.NewFolder._write_timings", remove)
     assert call(*STUDY[:-1], "20", "--out", "mine") == 1
     assert "the working folder was removed while the study ran" in capsys.readouterr().err
     assert list(Path().iterdir()) == []
@@ -402,7 +420,7 @@ def test_too_little_memory_is_one_message(
     def too_little(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("sim.commands.run.run_figures", too_little)
+    monkeypatch.setattr("sim.commands.run.write_figures", too_little)
     assert call(*STUDY[:-1], "20", "--out", "mine") == 1
     assert "Error: there is not enough memory" in capsys.readouterr().err
 
@@ -413,7 +431,7 @@ def test_too_little_memory_for_a_library_is_the_same_message(
     def too_little(*_: object) -> None:
         raise ImportError("libmany.so: failed to map segment from shared object")
 
-    monkeypatch.setattr("sim.commands.run.run_figures", too_little)
+    monkeypatch.setattr("sim.commands.run.write_figures", too_little)
     assert call(*STUDY[:-1], "20", "--out", "mine") == 1
     assert capsys.readouterr().err.count("Error: there is not enough memory") == 1
 

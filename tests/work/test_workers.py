@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -106,6 +107,7 @@ def test_two_processes_and_another_order_give_the_same(
     plan = Experiment((scenario, other), 5, "arrays", (Pair(0, 1, paired=True, fates=True),))
     alone = tally_of(plan)
     assert_same(tally_of(plan, 2), alone)
+    assert not multiprocessing.active_children()
     backwards = Backwards()
     monkeypatch.setattr(montecarlo, "workers_for", lambda *_: backwards)
     assert_same(tally_of(plan), alone)
@@ -114,28 +116,10 @@ def test_two_processes_and_another_order_give_the_same(
     assert_same(tally_of(plan, store=ChunkStore(tmp_path / "chunks")), alone)
 
 
-@pytest.mark.parametrize("how", ["kill", "exit"])
-def test_a_chunk_whose_worker_dies_once_is_simulated_again(scenario: Scenario, marks: Path, how: str) -> None:
-    broken = Failing((scenario,), 1, "arrays", bad=300, how=how, times=1, marks=str(marks))
+def test_a_chunk_whose_worker_dies_once_is_simulated_again(scenario: Scenario, marks: Path) -> None:
+    broken = Failing((scenario,), 1, "arrays", bad=300, how="kill", times=1, marks=str(marks))
     assert_same(tally_of(broken, 2), tally_of(Experiment((scenario,), 1, "arrays")))
     assert len(list(marks.iterdir())) == 2
-
-
-def test_workers_killed_from_outside_change_nothing(scenario: Scenario) -> None:
-    plan = Experiment((scenario,), 1, "simpy")
-    tasks = [ChunkTask(plan, chunk) for chunk in plan.chunks(range(REPLICATIONS))]
-    found: dict[int, Result] = {}
-    with Processes(2) as pool:
-        for number, result in simulate_chunks(pool, tasks):
-            assert number not in found
-            found[number] = result
-            if len(found) == 1:
-                assert pool._pool is not None
-                os.kill(next(iter(pool._pool._processes)), signal.SIGKILL)
-    tally = Tally(plan)
-    for number, task in enumerate(tasks):
-        tally.add(found[number], task.chunk)
-    assert_same(tally, tally_of(plan))
 
 
 def test_a_chunk_that_always_kills_its_worker_is_named_and_the_rest_is_kept(
@@ -236,24 +220,19 @@ def test_who_brings_nothing_back_is_looked_after(scenario: Scenario, monkeypatch
         list(simulate_chunks(Gone(), tasks_of(scenario, 2)))
 
 
-def test_no_process_is_left_behind(scenario: Scenario) -> None:
-    plan = Experiment((scenario,), 1, "arrays")
-    tasks = [ChunkTask(plan, chunk) for chunk in plan.chunks(range(REPLICATIONS))]
+def test_who_stops_in_the_middle_leaves_no_process_behind(scenario: Scenario) -> None:
     pids: list[int] = []
 
-    def work(fail: bool) -> None:
+    def stopping() -> None:
         with Processes(2) as pool:
-            for _ in simulate_chunks(pool, tasks):
+            for _ in simulate_chunks(pool, tasks_of(scenario, 6)):
                 assert pool._pool is not None
                 pids.extend(pool._pool._processes)
-                if fail:
-                    raise KeyboardInterrupt
+                raise KeyboardInterrupt
 
-    work(fail=False)
-    assert pids
-    assert not any(map(is_there, pids))
     with pytest.raises(KeyboardInterrupt):
-        work(fail=True)
+        stopping()
+    assert pids
     assert not any(map(is_there, pids))
 
 
