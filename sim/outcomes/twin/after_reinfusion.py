@@ -1,4 +1,4 @@
-"""What the twin expects from reinfusion on; arrays have one value a set, or shape (sets, moments)."""
+"""What the twin expects from reinfusion on; arrays have one value a set, or shape (sets, times)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS
 from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, usual_law
-from sim.outcomes.twin.hazards import Hazards, Moments
+from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import ParameterSets
 from sim.outcomes.twin.quadrature import Law, dot, double_exponential, fixed_value, on_panels, quotient
@@ -35,10 +35,9 @@ def read_days(scenario: Scenario, name: str) -> list[tuple[float, float]]:
 
 
 @dataclass(frozen=True)
-class _Grid:
+class _Grid(TimePoints):
     """Times since reinfusion for each length of aplasia, with no kink between panels, and their weights."""
 
-    moments: Moments
     weights: Floats
 
     def integral(self, values: Floats, chosen: NDArray[np.bool_]) -> Floats:
@@ -60,7 +59,7 @@ def _grid_of(
     weights = weights * law.weights[:, None]
     used = weights > 0
     distinct, number = np.unique(times[used], return_inverse=True)
-    return _Grid(Moments(distinct, number, np.broadcast_to(a, times.shape)[used]), weights[used])
+    return _Grid(distinct, number, np.broadcast_to(a, times.shape)[used], weights[used])
 
 
 class AfterReinfusion:
@@ -108,7 +107,7 @@ class AfterReinfusion:
 
     @cached_property
     def grid(self) -> _Grid:
-        """Moments at which hazards and survival are integrated."""
+        """TimePoints at which hazards and survival are integrated."""
         edges = (*self.background.edges.tolist(), *self.kinks, self.end)
         return _grid_of(self.length, edges, tuple(self.sets.layers), _TIME_ORDER * self.refinement)
 
@@ -127,30 +126,27 @@ class AfterReinfusion:
 
     @cached_property
     def _others(self) -> Floats:
-        """Chance to survive lupus and background mortality to each moment of the grid."""
-        moments = self.grid.moments
-        background = moments.spread(self.background.paired(moments.distinct))
-        return self.hazards.escapes_lupus(moments) * background
+        """Chance to survive lupus and background mortality to each time of the grid."""
+        background = self.grid.spread(self.background.paired(self.grid.distinct))
+        return self.hazards.escapes_lupus(self.grid) * background
 
     @cached_property
     def _alive(self) -> Floats:
-        """Chance to be alive at each moment of the grid, as a share of the enrolled."""
-        moments = self.grid.moments
-        return self.hazards.escapes_treatment(moments.times, moments.aplasia) * self._others
+        """Chance to be alive at each time of the grid, as a share of the enrolled."""
+        return self.hazards.escapes_treatment(self.grid.times, self.grid.aplasia) * self._others
 
     def _treatment_deaths(self) -> Floats:
-        t, a = self.grid.moments.times, self.grid.moments.aplasia
+        t, a = self.grid.times, self.grid.aplasia
         infection = self.hazards.infection_death_density(t, a) * self._others
         toxicity = self.hazards.toxicity * self._alive
         treated = t < TREATMENT_DAYS
         return self.grid.integral(infection, treated) + self.grid.integral(toxicity, treated & (t < a))
 
     def _toxicity_deaths(self) -> Floats:
-        moments = self.grid.moments
-        return self.grid.integral(self.hazards.toxicity * self._alive, moments.times < moments.aplasia)
+        return self.grid.integral(self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia)
 
     def _infections(self) -> Floats:
-        hazards, t, a = self.hazards, self.grid.moments.times, self.grid.moments.aplasia
+        hazards, t, a = self.hazards, self.grid.times, self.grid.aplasia
         tolerated = np.exp(-hazards.toxicity * np.minimum(t, a)) * self._others
         early = hazards.aplasia_infection * np.exp(-hazards.aplasia_infection * t) * tolerated
         waited = np.maximum(t - a, 0.0)
@@ -161,7 +157,7 @@ class AfterReinfusion:
         return self.before.infections + in_aplasia + later
 
     def _days_lived(self) -> Floats:
-        return self.grid.integral(self._alive, self.grid.moments.times < self.horizon)
+        return self.grid.integral(self._alive, self.grid.times < self.horizon)
 
     def _shares(self) -> Iterator[tuple[Key, Floats]]:
         """Yield the shares at each reading time, as shares of the enrolled."""
@@ -186,10 +182,9 @@ class AfterReinfusion:
 
     def _alive_on(self, days: Floats) -> Floats:
         """Return the share alive some days after reinfusion, shape (sets, days)."""
-        moments = Moments.of(days, self.aplasia.values)
-        alive = self.hazards.escapes_treatment(moments.times, moments.aplasia)
-        alive = alive * self.hazards.escapes_lupus(moments)
-        by_day = alive.reshape(len(alive), days.shape[-1], -1)
+        at = TimePoints.of(days, self.aplasia.values)
+        alive = self.hazards.escapes_treatment(at.times, at.aplasia) * self.hazards.escapes_lupus(at)
+        by_day = alive.reshape(len(alive), days.size, -1)
         return dot(self.aplasia.weights, by_day) * self.background.paired(days)
 
     def _no_response(self) -> Floats:
@@ -217,7 +212,7 @@ class AfterReinfusion:
         edges = np.concatenate([first, ends], axis=1)
         by_panel = np.zeros((len(self.sets), *edges.shape))
         at_once = -np.expm1(-relapse.hazard(first[:, 0]))
-        engrafted = Moments(first[:, 0], np.arange(a.size), a[:, 0])
+        engrafted = TimePoints(first[:, 0], np.arange(a.size), a[:, 0])
         by_panel[..., 0] = at_once * self._well(engrafted)
         wide = (np.diff(edges, axis=1) > 0).any(axis=0)
         by_panel[..., 1:][..., wide] = self._relapsing(edges[:, :-1][:, wide], edges[:, 1:][:, wide])
@@ -243,11 +238,11 @@ class AfterReinfusion:
         since, until = np.repeat(since, rule.nodes.size), np.repeat(until, rule.nodes.size)
         t = np.clip(relapse.time(z), since, until)
         number = (back.reshape(-1, 1) * nodes + np.arange(nodes)).ravel()
-        at = Moments(t, number, np.repeat(self.aplasia.values, nodes))
+        at = TimePoints(t, number, np.repeat(self.aplasia.values, nodes))
         density = at.spread(weights * np.exp(-z)) * self._well(at)
         return np.asarray(density.reshape(len(density), lengths, panels, -1).sum(axis=-1))
 
-    def _well(self, at: Moments) -> Floats:
+    def _well(self, at: TimePoints) -> Floats:
         """Return the chance of a response, and of life in remission to t had relapse not come before."""
         hazards, t, a = self.hazards, at.times, at.aplasia
         lupus = np.exp(-hazards.lupus * a - hazards.remission * (t - a))
@@ -284,6 +279,6 @@ class AfterReinfusion:
         relapsed = self._relapsed(np.append(followed, early))
         seen = dot(rule.weights, relapsed[:, :-1])
         a = self.aplasia.values
-        responded = dot(self.aplasia.weights, self._well(Moments(a, np.arange(a.size), a)))
+        responded = dot(self.aplasia.weights, self._well(TimePoints(a, np.arange(a.size), a)))
         yield ("relapses_by_data_cut", None), np.where(seen > 0, quotient(seen, responded), np.nan)
         yield ("early_relapses", None), np.where(responded > 0, quotient(relapsed[:, -1], seen), np.nan)

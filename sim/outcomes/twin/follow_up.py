@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from sim.outcomes.twin.hazards import Hazards, Moments
+from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import sets_of
 from sim.outcomes.twin.quadrature import (
@@ -76,7 +76,7 @@ class _Panels(NamedTuple):
     """Days since reinfusion between whose edges survival is smooth, and what no hazard changes there."""
 
     edges: Floats
-    at: Moments
+    at: TimePoints
     weights: Floats
     others: Floats
     """Background survival, shape (panels, points, times to reinfusion)."""
@@ -100,7 +100,7 @@ def _panels_of(
     points = panel_points(edges, order)
     number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
     others = background((points[..., None] + np.array(times)) / DAYS_PER_YEAR)
-    return _Panels(edges, Moments(points.ravel(), number, law.values), law.weights, others)
+    return _Panels(edges, TimePoints(points.ravel(), number, law.values), law.weights, others)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.outcomes.twin.after_reinfusion import AfterReinfusion, read_days
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion
-from sim.outcomes.twin.hazards import Moments
+from sim.outcomes.twin.hazards import TimePoints
 from sim.outcomes.twin.quadrature import dot, law_of
 from sim.outcomes.twin.time_to_reinfusion import apheresis, harvest_law, reinfusion_law, request_law
 from sim.scenario.distributions import Floats
@@ -83,7 +83,7 @@ class FromEnrolment:
         times = law.times[past]
         weights = np.compress(past, law.weights(self.before.fatal), axis=-1)
         weights = weights * np.exp(-self.before.hazard * times)
-        at = Moments.of(day - times, aplasia.values)
+        at = TimePoints.of(day - times, aplasia.values)
         treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, times.size)
         unassessed = hazards.non_response * np.exp(-hazards.lupus * at.times) * (at.times < assessed)
         alive, free = (
