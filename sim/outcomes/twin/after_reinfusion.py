@@ -9,29 +9,24 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS
+from sim.outcomes.counting import ratio
+from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS, reading_years
 from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, usual_law
 from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, dot, double_exponential, fixed_value, on_panels, quotient
+from sim.outcomes.twin.quadrature import Law, dot, double_exponential, fixed_value, on_panels
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, read_times
-from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
+from sim.scenario.endpoints import Key
+from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
 
 _APLASIA_ORDER = 10
 _BACKGROUND_ORDER = 15
 _TIME_ORDER = 31
 _CUT_ORDER = 41
 _RELAPSE_ORDER = 51
-
-
-def read_days(scenario: Scenario, name: str) -> list[tuple[float, float]]:
-    """Return the times at which an endpoint is read, in years and in days."""
-    times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
-    return [(time, time * DAYS_PER_YEAR) for time in times if time is not None]
 
 
 @dataclass(frozen=True)
@@ -71,6 +66,8 @@ class AfterReinfusion:
         self.horizon = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR
         self.assessed = self.scenario.response.assessed_at_days
         self.end = before.follow_up
+        self.years = reading_years(self.scenario, "overall_survival")
+        self.read = np.array(self.years) * DAYS_PER_YEAR
 
     @cached_property
     def kinks(self) -> list[float]:
@@ -82,9 +79,8 @@ class AfterReinfusion:
     @cached_property
     def length(self) -> AplasiaLength:
         """The length of aplasia and what it is compared with."""
-        read = [day for _, day in read_days(self.scenario, "overall_survival")]
         delay = self.hazards.days_to_death
-        marks = {mark - shift for mark in (*self.kinks, self.assessed, *read) for shift in (0.0, delay)}
+        marks = {day - shift for day in (*self.kinks, self.assessed, *self.read) for shift in (0.0, delay)}
         duration = self.scenario.aplasia.duration_days
         return AplasiaLength(duration, tuple(sorted(marks)), delay, _APLASIA_ORDER * self.refinement)
 
@@ -119,8 +115,8 @@ class AfterReinfusion:
             yield ("infections_per_patient", None), self._infections()
         size = self.before.reinfused
         for key, share in self._shares():
-            yield key, quotient(share, size)
-        yield ("restricted_mean_survival", None), quotient(self._days_lived() / DAYS_PER_YEAR, size)
+            yield key, ratio(share, size)
+        yield ("restricted_mean_survival", None), ratio(self._days_lived() / DAYS_PER_YEAR, size)
         for key, value in self._follow_up():
             yield key, np.where(size > 0, value, np.nan)
 
@@ -162,10 +158,9 @@ class AfterReinfusion:
     def _shares(self) -> Iterator[tuple[Key, Floats]]:
         """Yield the shares at each reading time, as shares of the enrolled."""
         a, weights, hazards = self.aplasia.values, self.aplasia.weights, self.hazards
-        days = np.array([day for _, day in read_days(self.scenario, "overall_survival")])
-        relapsed, alive = self._relapsed(days), self._alive_on(days)
-        background = self.background.paired(days)
-        for number, (years, day) in enumerate(read_days(self.scenario, "overall_survival")):
+        relapsed, alive = self._relapsed(self.read), self._alive_on(self.read)
+        background = self.background.paired(self.read)
+        for number, (years, day) in enumerate(zip(self.years, self.read, strict=True)):
             t = np.full_like(a, day)
             treated = weights * hazards.escapes_treatment(t, a) * background[:, number, None]
             well = treated * hazards.without_relapse(t, a)
@@ -280,5 +275,5 @@ class AfterReinfusion:
         seen = dot(rule.weights, relapsed[:, :-1])
         a = self.aplasia.values
         responded = dot(self.aplasia.weights, self._well(TimePoints(a, np.arange(a.size), a)))
-        yield ("relapses_by_data_cut", None), np.where(seen > 0, quotient(seen, responded), np.nan)
-        yield ("early_relapses", None), np.where(responded > 0, quotient(relapsed[:, -1], seen), np.nan)
+        yield ("relapses_by_data_cut", None), np.where(seen > 0, ratio(seen, responded), np.nan)
+        yield ("early_relapses", None), np.where(responded > 0, ratio(relapsed[:, -1], seen), np.nan)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from sim.outcomes.counting import ratio
 from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import sets_of
@@ -21,7 +22,6 @@ from sim.outcomes.twin.quadrature import (
     double_exponential,
     join,
     law_of,
-    quotient,
 )
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR
@@ -161,4 +161,4 @@ def mean_follow_up(
         u = arrived[:, None] * rule.nodes
         left = np.maximum(cut - accrual.window * u ** (1 / power) - times[:, None], 0.0)
         total.append(weight @ (arrived * (lived.paired(left) @ rule.weights)))
-    return quotient(np.array(total), reinfused) / DAYS_PER_YEAR
+    return ratio(np.array(total), reinfused) / DAYS_PER_YEAR
