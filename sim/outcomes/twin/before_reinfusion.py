@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
+from sim.outcomes.counting import ratio
 from sim.outcomes.endpoints import TREATMENT_DAYS
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.twin.interpolation import Piecewise
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, compress_between, dot, double_exponential, law_of, quotient
+from sim.outcomes.twin.quadrature import Law, compress_between, dot, double_exponential, law_of
 from sim.outcomes.twin.time_to_reinfusion import (
     Branches,
     Pathway,
@@ -152,10 +153,10 @@ class BeforeReinfusion:
         harvested = np.append(days, harvest_law(self.path).values[-1])
         done = self.share_alive(mobilisation_law(self.path), harvested)
         done *= np.append(sessions.share, sessions.short)
-        yield ("apheresis_sessions", None), quotient(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
+        yield ("apheresis_sessions", None), ratio(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
         reached = self.share_alive(reinfusion_law_without_harvest(self.path), harvested)
         given = 1 - self.scenario.harvest.marrow.failure
         size = dot(np.append(sessions.share, given * sessions.short), reached)
         cells = dot(np.append(sessions.cells, given * sessions.short_cells), reached)
         recovered = self.sets.column("harvest.selection_recovery")[:, 0] * cells
-        yield ("cd34_infused", None), quotient(recovered, size)
+        yield ("cd34_infused", None), ratio(recovered, size)
