@@ -289,6 +289,20 @@ def _is_blank(results: Results) -> bool:
     return bool(endpoints.loc[endpoints["endpoint"] == "overall_survival", "estimate"].isna().all())
 
 
+def draw_predicted(axis: Axes, curves: pd.DataFrame, predictions: pd.DataFrame) -> None:
+    """Draw predicted survival into axes; parameters as in `predicted_figure`."""
+    read = [row for row in rows(predictions) if row.endpoint.name in CURVES]
+    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    for name, (colour, _) in CURVES.items():
+        draw_trial_range(axis, read, name, 0.12)
+        curve = drawn[drawn["endpoint"] == name]
+        draw_band(axis, curve, "posterior", colour, 0.32)
+        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+    mark_published(axis, read)
+    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
+    _label_predicted(axis, drawn, read)
+
+
 @styled
 def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw predicted survival from reinfusion: posterior mean and band, and the band of single trials.
@@ -311,15 +325,7 @@ def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: 
         "Diamonds: published.",
     ]
     page = sheet(_predicted_finding(read), said, _predicted_notes(read), WIDTH, 4.25)
-    axis = page.axes(0.8, FOOT, 4.95, TALL)
-    for name, (colour, _) in CURVES.items():
-        draw_trial_range(axis, read, name, 0.12)
-        curve = drawn[drawn["endpoint"] == name]
-        draw_band(axis, curve, "posterior", colour, 0.32)
-        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
-    mark_published(axis, read)
-    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
-    _label_predicted(axis, drawn, read)
+    draw_predicted(page.axes(0.8, FOOT, 4.95, TALL), curves, predictions)
     return page.figure
 
 

@@ -55,20 +55,22 @@ class Plot:
         return all(table is not None and not table.empty for table in tables)
 
 
-def at(where: str) -> Callable[..., Any]:
-    """Return a function of `sim.show.figures`, imported when it is first called: pages need words alone.
+@dataclass(frozen=True, slots=True)
+class at:  # noqa: N801 (read as a word: drawn at a place)
+    """A function of `sim.show.figures`, imported when it is first called: pages need words alone.
 
-    Parameters
+    Attributes
     ----------
     where
         Module and name, as in ``survival.of_run``.
     """
-    module, name = where.split(".")
 
-    def call(*given: Any) -> Any:
+    where: str
+
+    def __call__(self, *given: Any) -> Any:
+        """Call it."""
+        module, name = self.where.split(".")
         return getattr(import_module(f"sim.show.figures.{module}"), name)(*given)
-
-    return call
 
 
 def scenario_of(results: Results) -> Scenario:
