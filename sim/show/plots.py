@@ -190,7 +190,7 @@ _CALIBRATE = (
         "a count; below it the posterior's mean and 95% on a bar for the range of single trials.",
         ("predictions.csv",),
         ("predictions",),
-        at("repeats.targets"),
+        at("targets.of_calibration"),
     ),
     Plot(
         "survival",
