@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.commands.calibrate import calibrate
     from sim.commands.compare import compare
     from sim.commands.library import expected, load_scenario, read, with_values
+    from sim.commands.report import report
     from sim.commands.run import run
     from sim.commands.study import NUMBERED
     from sim.commands.sweep import sweep
@@ -43,6 +44,7 @@ __all__ = [
     "parameters",
     "plot",
     "read",
+    "report",
     "run",
     "sweep",
     "validate",
@@ -62,6 +64,7 @@ _PLACES = {
     "load_scenario": "sim.commands.library",
     "parameters": "sim.scenario.registry",
     "read": "sim.commands.library",
+    "report": "sim.commands.report",
     "run": "sim.commands.run",
     "sweep": "sim.commands.sweep",
     "validate": "sim.commands.validate",
@@ -73,6 +76,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use; a function that does a study speaks of keywords, not of options."""
     if name == "plot":
         return import_module("sim.show.notebook")
+    if name == "__version__":
+        return _version()
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_PLACES[name]), name)
@@ -83,7 +88,21 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, "__version__"])
+
+
+def _version() -> str:
+    """Return the version of what is installed; of a checkout that is not, the one that it would have."""
+    from importlib.metadata import PackageNotFoundError, version
+    from pathlib import Path
+
+    try:
+        return version("lupus-hsct")
+    except PackageNotFoundError:
+        import tomllib
+
+        project = Path(__file__).parents[1] / "pyproject.toml"
+        return str(tomllib.loads(project.read_text("utf-8"))["project"]["version"])
 
 
 class _Library(ModuleType):

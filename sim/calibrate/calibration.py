@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -293,12 +292,3 @@ class _Work:
         keys = [(target.endpoint, target.time_years) for target in self._scenario.target]
         names = [f"trial_{column(key)}" for key in keys]
         return rows[[*address, *(name for name in names if name in rows)]]
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """A finished calibration: its folder, what was found, and the tables of its files by name."""
-
-    folder: Path
-    found: Found
-    tables: dict[str, pd.DataFrame]

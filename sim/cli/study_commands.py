@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,12 +18,9 @@ from sim.cli.options import (
     seed_option,
     set_option,
 )
-from sim.cli.output import print_frame, print_frames, print_table
+from sim.cli.output import print_frames, print_results, print_told, say_where
 from sim.cli.progress import studying
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLICATIONS
-
-if TYPE_CHECKING:
-    from sim.work.results import Results
 
 
 @click.command("run")
@@ -42,8 +39,7 @@ def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: 
     """
     from sim.commands.asked import effort_of, loaded_from
     from sim.commands.run import run
-    from sim.show.kit.posterior_words import under_draws
-    from sim.show.kit.table import published_table, range_table, targets_table
+    from sim.show.terminal import told, told_of_several, told_over_range
 
     if len(scenarios) > 1 and (isinstance(asked["out"], Path) or full):
         raise click.UsageError("--out and --all take one SCENARIO; several get a numbered folder each")
@@ -60,21 +56,11 @@ def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: 
     if as_json:
         print_frames("run", {each.manifest["scenario"]: each.endpoints for each in runs})
         return
-    counts = sorted({each.manifest["replications"] for each in runs})
-    count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
-    size = f"{count} replications{under_draws(runs[0].draws)}, seed {asked['seed']}"
     if len(runs) > 1:
-        found_in = [(each.manifest["scenario"], each.endpoints, each.scenario) for each in runs]
-        print_table(targets_table(found_in), f"Every printed figure: {size}")
+        print_told(told_of_several(runs))
     for each in runs:
-        points = each.table("range")
-        if len(runs) == 1:
-            free = (each.manifest["posterior"] or {}).get("free", ())
-            table = published_table(each.endpoints, each.scenario, points, full=full, free=free)
-            print_table(table, f"{each.scenario.title}: {size}")
-        if points is not None:
-            print_table(range_table(points, each.scenario), f"\n{each.manifest['scenario']}, over the range:")
-        _say_where(each, "\n")
+        print_told(told(each, full=full) if len(runs) == 1 else told_over_range(each))
+        say_where(each)
 
 
 @click.command("sweep")
@@ -92,19 +78,10 @@ def sweep_command(scenario: str, vary: tuple[str, ...], as_json: bool, **asked: 
     Writes points.csv with every endpoint at every point, and a curve (one key) or maps (two keys).
     """
     from sim.commands.sweep import sweep
-    from sim.commands.terminal import swept_rows
-    from sim.show.kit.posterior_words import sized
 
     with studying() as progress:
         done = sweep(scenario, vary, progress=progress, **asked)
-    if as_json:
-        print_frame("sweep", done.points)
-        return
-    title = done.scenario.title
-    if done.draws is not None:
-        title += f": each point {sized(done.manifest['replications'], done.draws)}, seed {asked['seed']}"
-    print_table(swept_rows(done), title)
-    _say_where(done, "\n")
+    print_results(done, "points", as_json=as_json)
 
 
 @click.command("compare")
@@ -125,31 +102,10 @@ def compare_command(scenarios: tuple[str, ...], as_json: bool, **asked: Any) -> 
     named_patients.csv, range.csv where a scenario has a range, and figures. --set goes over all of them.
     """
     from sim.commands.compare import compare
-    from sim.commands.terminal import Comparison, differences_table, named_table, range_tables
-    from sim.show.kit.posterior_words import sized
 
     with studying() as progress:
-        results = compare(*scenarios, progress=progress, **asked)
-    if as_json:
-        print_frame("compare", results.comparison)
-        return
-    done = Comparison.of(results)
-    for name in done.names:
-        size = f"{sized(done.replications, done.draws)}, seed {asked['seed']}"
-        print_table(differences_table(done, name), f"{name} compared with {done.reference}: {size}")
-        for title, table in range_tables(done, name):
-            click.echo()
-            print_table(table, title)
-        click.echo()
-        for sentence in done.sentences[name]:
-            click.echo(sentence)
-        named = named_table(done, name)
-        if named is not None:
-            click.echo()
-            under = " under the first draw" if done.draws else ""
-            print_table(named, f"Patients of trial {asked['trial']}{under} whose fates differ")
-        click.echo()
-    _say_where(results)
+        done = compare(*scenarios, progress=progress, **asked)
+    print_results(done, "comparison", as_json=as_json)
 
 
 @click.command("validate")
@@ -162,21 +118,11 @@ def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> N
     cohort: lupus-hsct scenario list. Every cohort is simulated with its own patients and follow-up, and each
     figure is predicted as its paper read it. Writes validation.csv and a forest plot.
     """
-    from sim.commands.terminal import Validated, validation_table
     from sim.commands.validate import validate
-    from sim.show.kit.posterior_words import under_draws
 
     with studying() as progress:
-        results = validate(*cohorts, progress=progress, **asked)
-    if as_json:
-        print_frame("validate", results.validation)
-        return
-    size = f"{results.manifest['replications']:,} virtual cohorts each{under_draws(results.draws)}"
-    done = Validated.of(results)
-    print_table(validation_table(done), f"Observed and predicted: {size}, seed {asked['seed']}")
-    for sentence in done.sentences:
-        click.echo(f"\n{sentence}")
-    _say_where(results, "\n")
+        done = validate(*cohorts, progress=progress, **asked)
+    print_results(done, "validation", as_json=as_json)
 
 
 @click.command("calibrate")
@@ -226,27 +172,15 @@ def calibrate_command(scenario: str, as_json: bool, **asked: Any) -> None:
     trial.
     """
     from sim.commands.calibrate import SOLVED, calibrate
-    from sim.show.calibration_words import calibration_tables
 
     with studying("done") as progress:
         done = calibrate(scenario, progress=progress, **asked)
-    if as_json:
-        print_frame("calibrate", done.tables["solved" if "solved" in done.tables else "parameters"])
+    print_results(done, "solved" if "solved" in done.tables else "parameters", as_json=as_json)
+    if as_json or done.folder is None:
         return
-    click.echo(f"{done.scenario.title}\n")
-    for title, table in calibration_tables(done):
-        print_table(table, title)
-        click.echo()
     if not done.scenario.prior:
         click.echo("No posterior: the scenario has no [[prior]]; docs/calibration.md tells how to state one.")
-    folder = _say_where(done)
     if "solved" in done.tables:
-        click.echo(f"Run it: lupus-hsct run {folder}/{SOLVED}")
+        click.echo(f"Run it: lupus-hsct run {(done.folder / SOLVED).as_posix()}")
     if "posterior" in done.tables:
-        click.echo(f"With its posterior: add --posterior {folder}/posterior.csv")
-
-
-def _say_where(results: Results, before: str = "") -> str:
-    folder = "" if results.folder is None else results.folder.as_posix()
-    click.echo(f"{before}Written to {folder}")
-    return folder
+        click.echo(f"With its posterior: add --posterior {(done.folder / 'posterior.csv').as_posix()}")

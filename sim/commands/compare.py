@@ -13,7 +13,7 @@ from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
-from sim.show.comparison_words import Averted, number_needed
+from sim.show.comparison import Averted, number_needed
 from sim.study.budget import Budget
 from sim.study.compare import Compared, obstacles, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios

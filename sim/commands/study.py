@@ -126,8 +126,8 @@ def write(study: Study, how: Work) -> Results:
     new = NewFolder(target, study.name, study.request, force=force, resume=resume)
     if new.complete:
         return read_results(new.path)
-    from sim.commands.drawing import write_page
     from sim.show.figure_files import write_figures  # which Matplotlib comes with
+    from sim.show.page import write_page
 
     with new as folder:
         made = study.make(folder.path, folder.store, progress)
@@ -135,7 +135,7 @@ def write(study: Study, how: Work) -> Results:
         write_json(folder.path / MANIFEST, _manifest(study, made))
         results = read_results(folder.path)
         write_figures(results, formats, part("figures", progress))
-        write_page(results)
+        write_page(results, folder.path)
         study.warn(results)
     return read_results(new.path)
 

@@ -149,7 +149,7 @@ class _Part:
         self._figures.append(_matrices(sums, self.scenario))
         for row, name in enumerate(curve_names(self.scenario)):
             alive, size = curves[name]
-            self._curves[row] += moments(alive, np.broadcast_to(size, alive.shape))
+            self._curves[row] += moments(alive, size[None], np.zeros(len(alive), dtype=np.intp))
         if with_arms:
             self.arms.append(Arm.joined(arms))
         if first:

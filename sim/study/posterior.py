@@ -86,8 +86,8 @@ def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float])
 
 
 def effective_size(weights: Floats) -> float:
-    """Return Kish's effective sample size, ``(sum w)^2 / sum w^2``."""
-    return float(weights.sum() ** 2 / (weights**2).sum())
+    """Return Kish's effective sample size, ``(sum w)^2 / sum w^2``; 0 without any weight."""
+    return float(weights.sum() ** 2 / max((weights**2).sum(), np.finfo(np.float64).tiny))
 
 
 def posterior_table(posterior: Posterior, point: Sequence[float]) -> pd.DataFrame:

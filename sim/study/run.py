@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pandas as pd
 
 from sim.clinic.history import History
 from sim.outcomes.courses import read_replications
 from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.censoring import censored_readings
@@ -24,42 +20,7 @@ from sim.study.figure_tables import first_clinic, first_courses
 from sim.study.montecarlo import Progress, choose_simulator, first_replication, simulate
 from sim.study.shares import Shares, incidence_data, places_data, shares
 from sim.study.sweep import measure_points, range_points
-from sim.work.folder import MANIFEST
-from sim.work.results import FORMAT
-from sim.work.spool import read_csv, read_parquet
 from sim.work.store import ChunkStore
-
-# What the tables are told by.
-_COLUMNS = {
-    "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
-    "curves": ("endpoint", "time_years", "estimate", "mc_lower", "mc_upper"),
-    "occupancy": ("series", "time_days", "mean"),
-    "range": ("endpoint", "time_years", "estimate"),
-    "littles_law": ("series", "expected", "counted", "mc_se", "replications"),
-    "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
-}
-_OPTIONAL = ("occupancy", "range", "littles_law", "censored_readings")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run read back from its folder; tables have the columns of the files.
-
-    ``patients``, ``events``, ``occupancy``, ``points`` (of ``range.csv``), ``littles_law`` and ``censored``
-    (of ``censored_readings.csv``) are None where the folder has none.
-    """
-
-    folder: Path
-    manifest: dict[str, Any]
-    endpoints: pd.DataFrame
-    curves: pd.DataFrame
-    replications: pd.DataFrame
-    patients: pd.DataFrame | None
-    events: pd.DataFrame | None
-    occupancy: pd.DataFrame | None
-    points: pd.DataFrame | None
-    littles_law: pd.DataFrame | None
-    censored: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
@@ -191,88 +152,3 @@ class Parts:
     def _tell(self, done: int) -> None:
         if self._progress is not None:
             self._progress(done, self._total * (1 + self._ranges))
-
-
-def read_run(folder: str | Path) -> Run:
-    """Read a run folder.
-
-    Raises
-    ------
-    RequestError
-        The folder is missing, is no run folder, is incomplete, or was written in another format.
-    """
-    path = Path(folder)
-    manifest = read_manifest(path)
-
-    def table(name: str) -> pd.DataFrame | None:
-        file = path / f"{name}.parquet"
-        try:
-            return read_parquet(file) if file.is_file() else None
-        except duckdb.Error as error:
-            raise _damaged(file, "it is no Parquet file") from error
-
-    def csv(name: str) -> pd.DataFrame:
-        file, texts = path / f"{name}.csv", {"target_source": str, "note": str}
-        try:
-            found = read_csv(file, texts).fillna(dict.fromkeys(texts, ""))
-        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-            raise _damaged(file, "it is no table") from error
-        missing = [column for column in _COLUMNS[name] if column not in found]
-        if missing:
-            raise _damaged(file, f"it has no column {missing[0]}")
-        return found
-
-    replications = table("replications")
-    try:
-        endpoints, curves = csv("endpoints"), csv("curves")
-    except FileNotFoundError as error:
-        raise RequestError(f"{path} is incomplete: {error.filename} is missing; run it again") from error
-    if replications is None:
-        raise RequestError(f"{path} is incomplete: replications.parquet is missing; run it again")
-    occupancy, points, littles_law, censored = (
-        csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL
-    )
-    return Run(
-        path,
-        manifest,
-        endpoints,
-        curves,
-        replications,
-        table("patients"),
-        table("events"),
-        occupancy,
-        points,
-        littles_law,
-        censored,
-    )
-
-
-def _damaged(file: Path, why: str) -> RequestError:
-    return RequestError(f"{file.parent} is damaged: {file.name} can't be read, {why}; run the scenario again")
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a run folder; refusals as in `read_run`."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise RequestError(
-            f"{folder} is no run folder: it has no {MANIFEST}; name one that `lupus-hsct run` wrote"
-        ) from error
-    except (ValueError, OSError) as error:
-        raise RequestError(f"{folder}: {MANIFEST} can't be read ({error}); run the scenario again") from error
-    if not isinstance(manifest, dict) or "format" not in manifest:
-        raise RequestError(
-            f"{folder}: {MANIFEST} is not of a run, its format is missing; run the scenario again"
-        )
-    command = manifest.get("command", "run")
-    if command != "run":
-        raise RequestError(
-            f"{folder} holds a {command}, not a run; name a folder that `lupus-hsct run` wrote"
-        )
-    if manifest["format"] != FORMAT:
-        raise RequestError(
-            f"{folder} is a run folder in format {manifest['format']}, and this version reads format "
-            f"{FORMAT}; run the scenario again"
-        )
-    return manifest

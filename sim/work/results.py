@@ -46,7 +46,7 @@ _TEXTS = (
     "unit",
 )
 
-# Whole numbers and yes or no, some of which may be missing.
+# Of a validation: whole numbers, and yes or no, some of which may be missing.
 _KINDS = {"n": "Int64", "covered": "boolean"}
 
 
@@ -159,7 +159,7 @@ def read_table(path: Path) -> pd.DataFrame:
             return read_parquet(path)
         head = pd.read_csv(path, nrows=0).columns
         texts = {name: str for name in _TEXTS if name in head}
-        kinds = {name: kind for name, kind in _KINDS.items() if name in head}
+        kinds = _KINDS if path.stem == "validation" else {}
         table = pd.read_csv(path, dtype={**texts, **kinds})
     except (duckdb.Error, pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise RequestError(f"{path.parent} is damaged: {path.name} is no table; run it again") from error

@@ -17,19 +17,20 @@ import pytest
 from made_calibration import coverage_of, found_of, profiles_of, search_of
 from matplotlib.figure import Figure
 from pages import Page
+from sim.show.calibration_page import make_page, render
 
 from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.calibrate.calibration import Calibrated, Found, Plan
+from sim.calibrate.lines import prior_table
 from sim.calibrate.point import PointFit, solve_point
 from sim.cli import run as command_line
 from sim.commands import calibrate as calibration
 from sim.commands.calibrate import calibrate_study, figure_results
 from sim.scenario.load import Loaded, load
 from sim.show import figure_files
-from sim.show.calibration_card import card, card_text, rough_text
-from sim.show.calibration_page import make_page, render
-from sim.show.calibration_shown import Shown, correlation, log_spread_left, prior_table, short_name
-from sim.show.calibration_words import EXTRAPOLATION
+from sim.show.calibration_card import card, card_text
+from sim.show.calibration_shown import Shown, correlation, log_spread_left, short_name
+from sim.show.calibration_words import EXTRAPOLATION, rough_text
 from sim.show.figures.alternatives import alternatives_figure
 from sim.show.figures.pairs import pairs_figure
 from sim.show.figures.parameters import parameters_figure, profiles_figure

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from sim.scenario.cohort import load_cohorts
 from sim.show.figures.validation import figure_data, validation_figure
-from sim.show.validation_words import finding, lines, misses, tally_sentences
+from sim.show.validation import finding, lines, misses, tally_sentences
 from sim.study.budget import Budget
 from sim.study.validate import CoveredCount, Validation, validate
 

@@ -71,7 +71,10 @@ class RelapseTime:
         """Return the time at which the cumulative hazard is reached."""
         power = hazard if self.dist == "weibull" else np.expm1(hazard)
         with np.errstate(over="ignore"):
-            return self.start + self.scale * power ** (1 / self.shape)
+            time = power ** (1 / self.shape)
+            time *= self.scale
+            time += self.start
+            return time
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,8 @@ class Hazards:
         by_time, z = z.shape[1:], z.reshape(len(z), -1)
         since, until = (np.repeat(time, rule.nodes.size, axis=-1) for time in (first, t))
         relapse = np.clip(self.relapse.time(z), since, until)
-        exponent = z + self.remission * (relapse - since) + self.relapsed * (until - relapse)
+        remission = self.remission * (relapse - since) if self.remission.any() else 0.0
+        exponent = z + remission + self.relapsed * (until - relapse)
         between = (weights * np.exp(-exponent).reshape(len(exponent), *by_time)).sum(axis=-1)
         lived = t - first
         never = np.exp(-end - self.remission * lived)

@@ -50,7 +50,13 @@ class Piecewise:
     def antiderivative(self) -> Piecewise:
         """Return the integral from the first edge on."""
         widths = np.diff(self.edges).reshape((-1,) + (1,) * (self.coefficients.ndim - 2))
-        raised = np.polynomial.chebyshev.chebint(self.coefficients, lbnd=-1, axis=0) * widths / 2
+        integral = np.zeros((len(self.coefficients) + 1, *self.coefficients.shape[1:]))
+        twice = 2.0 * np.arange(1, len(integral)).reshape((-1,) + (1,) * (integral.ndim - 1))
+        integral[1] = self.coefficients[0]
+        integral[2:] = self.coefficients[1:] / twice[1:]
+        integral[1:-2] -= self.coefficients[2:] / twice[:-2]
+        integral[0] = -np.polynomial.chebyshev.chebval(-1.0, integral)
+        raised = integral * widths / 2
         ends = raised.sum(axis=0)  # every Chebyshev polynomial is 1 at the right end
         raised[0] += np.cumsum(ends, axis=0) - ends
         return Piecewise(self.edges, raised)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,11 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.endpoints import Key
-from sim.show.comparison_words import Averted, averted_sentence, held_at, own_values, range_sentence
-from sim.show.kit.axis import written
+from sim.show.comparison import Averted, averted_sentence, held_at, own_values, range_sentence
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, ruled, signed_points, words_axes
-from sim.show.kit.formats import Row, format_difference
-from sim.show.kit.pairs import endings, pair_notes, scenarios_of
+from sim.show.kit.formats import written
+from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs, scenarios_of
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -30,95 +27,10 @@ from sim.show.kit.style import (
     styled,
     wrap,
 )
-from sim.study.compare import DIFFERENCE_ERROR, IDENTICAL
-from sim.study.estimates import Z95
 from sim.work.results import Results
-
-MAIN_ENDPOINTS = (
-    "treatment_related_mortality",
-    "transplant_related_mortality",
-    "pre_transplant_mortality",
-    "overall_survival",
-    "disease_free_survival",
-    "overall_survival_enrolled",
-    "disease_free_survival_enrolled",
-    "restricted_mean_survival_enrolled",
-    "infections_per_patient",
-    "length_of_stay_days",
-    "room_wait_days",
-    "room_occupancy",
-)
-"""What a comparison shows of its table, each at the latest time at which it is read."""
 
 _ROW, _AXIS, _HEAD = 0.4, 0.45, 0.34
 _NAMES, _VALUE, _FOREST, _TEXT = 3.0, 1.05, 3.1, 1.85
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One endpoint of the reference and of the scenario, and their difference; not a number where blank."""
-
-    reference: Row
-    scenario: Row
-    value: float
-    lower: float
-    upper: float
-    variance_reduction: float
-    error: float
-    """Standard error of the difference, where its limits are a posterior's; else not a number."""
-
-    @property
-    def identical(self) -> bool:
-        """Whether the endpoint is the same in every replication."""
-        return self.scenario.note.split("; ")[-1] == IDENTICAL
-
-    @property
-    def _half_width(self) -> float:
-        """Half of the interval, or of that of Monte Carlo error where a posterior leaves less open."""
-        error = 0.0 if math.isnan(self.error) else Z95 * self.error
-        return max((self.upper - self.lower) / 2, error)
-
-    @property
-    def text(self) -> str:
-        """The difference with its interval; why there is none where there is none."""
-        if math.isnan(self.value):
-            return self.scenario.note.replace("_", " ")
-        if self.identical:
-            return "0, in every trial"
-        half, endpoint = self._half_width, self.scenario.endpoint
-        value, *limits = (format_difference(endpoint, v, half) for v in (self.value, self.lower, self.upper))
-        return value if math.isnan(half) else f"{value} ({limits[0]} to {limits[1]})"
-
-
-def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[Pair]:
-    """Return the main endpoints of one scenario that have a figure in it or in the reference.
-
-    Parameters
-    ----------
-    comparison
-        The columns of ``comparison.csv``.
-    """
-    own, base = (_by_key(comparison[comparison["scenario"] == each]) for each in (name, reference))
-    last = {key[0]: key for key in own if key in base}
-    chosen = [last[endpoint] for endpoint in MAIN_ENDPOINTS if endpoint in last]
-    found = []
-    for key in chosen:
-        fields = own[key]
-        one, other = Row(base[key]), Row(fields)
-        if not (math.isnan(one.estimate) and math.isnan(other.estimate)):
-            lower, upper = float(fields.difference_lower), float(fields.difference_upper)
-            reduction = float(fields.variance_reduction)
-            error = float(getattr(fields, DIFFERENCE_ERROR, math.nan))
-            found.append(Pair(one, other, float(fields.difference), lower, upper, reduction, error))
-    return found
-
-
-def _by_key(table: pd.DataFrame) -> dict[Key, Any]:
-    read = table.itertuples(index=False)
-    return {
-        (str(fields.endpoint), None if math.isnan(fields.time_years) else float(fields.time_years)): fields
-        for fields in read
-    }
 
 
 @styled
@@ -180,7 +92,7 @@ def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | N
     return [*lines, f"All else: with {held}."] if held else lines
 
 
-def _notes(rest: Sequence[Pair]) -> list[str]:
+def _notes(rest: Sequence[EndpointPair]) -> list[str]:
     """Write the pairs that have no place on an axis of percentage points, and those without a difference."""
     notes, missing = [], defaultdict(list)
     for pair in rest:
@@ -193,7 +105,7 @@ def _notes(rest: Sequence[Pair]) -> list[str]:
     return notes + [f"Not compared ({why}): {'; '.join(labels)}." for why, labels in missing.items()]
 
 
-def _draw(page: Sheet, shown: Sequence[Pair], names: tuple[str, str], over: pd.DataFrame) -> None:
+def _draw(page: Sheet, shown: Sequence[EndpointPair], names: tuple[str, str], over: pd.DataFrame) -> None:
     height = _ROW * len(shown)
     words = words_axes(page, EDGE, _AXIS, _NAMES + 2 * _VALUE, height)
     forest = page.axes(EDGE + _NAMES + 2 * _VALUE, _AXIS, _FOREST, height)
@@ -215,7 +127,7 @@ def _draw(page: Sheet, shown: Sequence[Pair], names: tuple[str, str], over: pd.D
 
 
 def _draw_row(
-    words: Axes, forest: Axes, texts: Axes, pair: Pair, y: int, span: tuple[float, float] | None
+    words: Axes, forest: Axes, texts: Axes, pair: EndpointPair, y: int, span: tuple[float, float] | None
 ) -> None:
     words.text(0, y, pair.scenario.label, va="center", weight="bold", size=TEXT_SIZE)
     for place, row in enumerate((pair.reference, pair.scenario)):

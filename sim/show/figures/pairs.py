@@ -275,4 +275,4 @@ def _pairs_notes(shown: Shown) -> list[str]:
 
 def pairs(results: Results) -> Figure:
     """Draw the posterior of a calibration in pairs."""
-    return pairs_figure(Shown.read(results))
+    return pairs_figure(Shown.of(results))

@@ -255,9 +255,9 @@ def _profiles_finding(profiles: pd.DataFrame) -> str:
 
 def parameters(results: Results) -> Figure:
     """Draw the free parameters of a calibration."""
-    return parameters_figure(Shown.read(results))
+    return parameters_figure(Shown.of(results))
 
 
 def profiles(results: Results) -> Figure:
     """Draw the profile likelihoods of a calibration."""
-    return profiles_figure(Shown.read(results))
+    return profiles_figure(Shown.of(results))

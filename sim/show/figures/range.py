@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from sim.scenario.registry import parameters
 from sim.show.figures.sweep import varied
-from sim.show.kit.axis import written
 from sim.show.kit.curves import (
     DASHED,
     FOOT,
@@ -19,7 +18,7 @@ from sim.show.kit.curves import (
     dress,
     line_of,
 )
-from sim.show.kit.formats import format_share
+from sim.show.kit.formats import format_share, written
 from sim.show.kit.plot import Pictures, scenario_of
 from sim.show.kit.scenario_words import (
     cautions,

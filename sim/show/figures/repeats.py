@@ -199,6 +199,6 @@ def _edges(target: Target, values: Floats) -> Floats:
 
 def repeats(results: Results) -> Figure:
     """Draw what repeats of a calibrated trial would report."""
-    shown = Shown.read(results)
+    shown = Shown.of(results)
     at_point = results.tables["at_point"]
     return repeats_figure(shown.reported, at_point, shown.scenario, solved=shown.solved)

@@ -18,8 +18,8 @@ from sim.scenario.endpoints import Endpoint, Key, column, label
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.show.kit.axis import Axis, written
-from sim.show.kit.formats import Row, format_difference, format_value, rows
+from sim.show.kit.axis import Axis
+from sim.show.kit.formats import Row, format_difference, format_value, rows, written
 from sim.show.kit.plot import Pictures, scenario_of
 from sim.show.kit.scenario_words import cautions, headlines
 from sim.show.kit.style import (

@@ -27,7 +27,7 @@ from sim.show.kit.style import (
     styled,
     wrap,
 )
-from sim.show.validation_words import Drawn, Line, finding, lines, misses, scope, tally_sentences
+from sim.show.validation import Line, UnderDraws, finding, lines, misses, scope, tally_sentences
 from sim.study.validate import CoveredCount
 from sim.work.results import Results
 
@@ -47,7 +47,7 @@ def validation_figure(
     predicted: CoveredCount,
     apart: CoveredCount,
     titles: Mapping[str, str],
-    drawn: Drawn | None = None,
+    drawn: UnderDraws | None = None,
 ) -> Figure:
     """Draw every observed share with its interval, and the range that virtual cohorts would report.
 
@@ -228,10 +228,10 @@ def _tally(stored: Mapping[str, Any]) -> CoveredCount:
     return CoveredCount(stored["figures"], stored["covered"], (low, high), known, (least, most))
 
 
-def _drawn(manifest: Mapping[str, Any]) -> Drawn | None:
+def _drawn(manifest: Mapping[str, Any]) -> UnderDraws | None:
     """Read off a manifest of which posterior the predictions are."""
     if manifest.get("posterior") is None:
         return None
     held = {each["cohort"]: each["held"] for each in manifest["cohorts"] if each["held"] and each["free"]}
     own = tuple(each["cohort"] for each in manifest["cohorts"] if not each["free"])
-    return Drawn(manifest["draws"], manifest["replications"], own, held)
+    return UnderDraws(manifest["draws"], manifest["replications"], own, held)

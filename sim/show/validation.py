@@ -1,4 +1,4 @@
-"""A validation in words: every figure as it is written, what is missed and what differs, and the tally."""
+"""A validation for people: every figure as it is written, what is missed and what differs, and the tally."""
 
 from __future__ import annotations
 
@@ -11,17 +11,13 @@ import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.show.kit.formats import format_range, format_share, format_value
+from sim.show.kit.grid import Cells, Column, Grid, numbers
+from sim.show.kit.prose import one_sentence, sentences
 from sim.study.validate import CoveredCount
+from sim.work.results import Results
 
-ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
-NARROW = (
-    "The intervals hold the luck of so few patients and their censoring; what is not known about the "
-    "parameters is not in them, so they are too narrow."
-)
-_WIDE = (
-    "The intervals hold the luck of so few patients, their censoring, and what the calibrated trial leaves "
-    "open about the parameters"
-)
+_ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
+_TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
 _SURE = 10
 """A predicted mean is written to a tenth of its interval."""
 
@@ -114,25 +110,18 @@ class Line:
         return "yes" if self.covered else "MISSED" if self.missed else "no"
 
     @property
+    def spoken(self) -> str:
+        """The label within a sentence."""
+        return f"{self.label[0].lower()}{self.label[1:]}"
+
+    @property
     def miss(self) -> str:
         """What is said of a prediction that failed."""
-        text = (
-            f"{self.cohort} misses {self.label[0].lower()}{self.label[1:]}: observed {self.observed_text}, "
-            f"{self.note} the {self.interval_text} that 95% of such cohorts would report with "
-            f"{self.base or 'its own scenario'}."
-        )
-        if self.differs:
-            text += f" What differs: {self.differs}."
-        else:
-            text += " What differs is not stated in its file."
-        return text
-
-
-_TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
+        return one_sentence("validation", "miss", self)
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class UnderDraws:
     """What is said of a validation under draws of a posterior.
 
     Attributes
@@ -151,28 +140,36 @@ class Drawn:
     held: Mapping[str, Sequence[str]]
 
     @property
-    def sentences(self) -> list[str]:
-        """What the intervals hold, and where they hold less."""
-        each = self.replications // self.draws
-        said = [
-            f"{_WIDE} ({each:,} virtual cohorts under each of {self.draws:,} draws of its posterior). What "
-            "was assumed and never fitted is not in them."
-        ]
-        if self.own:
-            rest, keep = ("rests", "keeps") if len(self.own) == 1 else ("rest", "keep")
-            said.append(
-                f"{' and '.join(self.own)} {rest} on another calibration and {keep} its values in every "
-                "draw: what is not known about these is not in the intervals, which are too narrow there."
-            )
-        if self.held:
-            parts = "; ".join(f"{name} ({', '.join(keys)})" for name, keys in self.held.items())
-            said.append(f"Held at a cohort's own value in every draw: {parts}.")
-        return said
+    def each(self) -> int:
+        """Virtual cohorts under each draw."""
+        return self.replications // self.draws
 
 
-def scope(drawn: Drawn | None) -> list[str]:
+def draws_of(manifest: Mapping[str, Any]) -> UnderDraws | None:
+    """Read off a manifest of which posterior the predictions are; None without one."""
+    if manifest.get("posterior") is None:
+        return None
+    held = {each["cohort"]: each["held"] for each in manifest["cohorts"] if each["held"] and each["free"]}
+    own = tuple(each["cohort"] for each in manifest["cohorts"] if not each["free"])
+    return UnderDraws(manifest["draws"], manifest["replications"], own, held)
+
+
+def tallies(manifest: Mapping[str, Any]) -> tuple[CoveredCount, CoveredCount]:
+    """Read off a manifest the tallies of all that was predicted, and of what shares nothing with the fit."""
+    stored = manifest["tallies"]
+    return _tally(stored["predicted"]), _tally(stored["apart"])
+
+
+def _tally(stored: Mapping[str, Any]) -> CoveredCount:
+    low, high = stored["binomial"]
+    mean, (least, most) = stored["virtual_mean"], stored["virtual"] or (math.nan, math.nan)
+    known = math.nan if mean is None else mean
+    return CoveredCount(stored["figures"], stored["covered"], (low, high), known, (least, most))
+
+
+def scope(drawn: UnderDraws | None) -> list[str]:
     """Say what the intervals hold and what they do not."""
-    return [NARROW] if drawn is None else drawn.sentences
+    return sentences("validation", "scope", drawn)
 
 
 def lines(table: pd.DataFrame) -> list[Line]:
@@ -187,46 +184,49 @@ def misses(read: Sequence[Line]) -> list[str]:
 
 def finding(predicted: CoveredCount) -> str:
     """Say in one sentence how many predictions hold."""
-    if not predicted.figures:
-        return "Nothing is predicted here: every figure was fitted, or nobody is at risk"
-    if predicted.figures == 1:
-        verb = "lies in its" if predicted.covered else "lies outside its"
-        return f"The one figure that was not fitted {verb} 95% predictive interval"
-    return (
-        f"{predicted.covered} of {predicted.figures} figures that were not fitted lie in their 95% "
-        "predictive interval"
-    )
+    return one_sentence("validation", "finding", predicted)
 
 
 def tally_sentences(predicted: CoveredCount, apart: CoveredCount) -> list[str]:
     """Say how many predictions hold, and how many would if the model were right."""
-    said = [f"{finding(predicted)}."]
-    if predicted.figures:
-        said[0] += f" {_expected(predicted)}"
-    if apart.figures and apart.figures < predicted.figures:
-        are = "1 shares" if apart.figures == 1 else f"{apart.figures} share"
-        said.append(
-            f"Of these figures {are} nothing with the data that the model was fitted to: {apart.covered} of "
-            f"{apart.figures} covered. {_expected(apart)}"
+    known = (not math.isnan(tally.virtual_mean) for tally in (predicted, apart))
+    return sentences("validation", "tally", predicted, apart, *known)
+
+
+def found_sentences(results: Results) -> list[str]:
+    """Say what was found: what is missed and why it may be, and the tally."""
+    return [*misses(lines(results.tables["validation"])), *tally_sentences(*tallies(results.manifest))]
+
+
+def predictions(results: Results) -> Grid:
+    """Return every figure beside its prediction, cohort by cohort."""
+    read = lines(results.tables["validation"])
+    found: list[Cells] = []
+    ends = set()
+    for at, line in enumerate(read):
+        first = at == 0 or read[at - 1].cohort != line.cohort
+        if at + 1 < len(read) and read[at + 1].cohort != line.cohort:
+            ends.add(at)
+        interval = line.interval_text
+        if line.undefined >= 0.005:
+            interval = f"{interval}\n{line.undefined:.0%} undefined".strip()
+        found.append(
+            (
+                line.cohort if first else "",
+                line.label,
+                line.observed_text,
+                line.predicted_text,
+                interval,
+                line.verdict,
+                line.z_text,
+                _ROLES[line.role],
+            )
         )
-    elif predicted.figures and not apart.figures:
-        said.append("Each of these figures shares something with the data that the model was fitted to.")
-    return said
-
-
-def _expected(tally: CoveredCount) -> str:
-    """Write how many figures would be covered."""
-    text = (
-        f"Were the model right, {tally.expected:.3g} would (95%), and {_span(*tally.binomial)} in 95 of 100 "
-        "such comparisons, if figures were independent (binomial)"
-    )
-    if not math.isnan(tally.virtual_mean):
-        text += (
-            f"; figures of one cohort hang together, and among virtual cohorts it is "
-            f"{tally.virtual_mean:.3g} and {_span(*map(int, tally.virtual))}"
-        )
-    return f"{text}."
-
-
-def _span(low: int, high: int) -> str:
-    return f"{low}" if low == high else f"{low} to {high}"
+    heads = numbers("observed", "predicted", "predictive\ninterval", "covered", "z", "use")
+    columns = (Column("cohort"), Column("figure", plain=True), *heads)
+    notes = [
+        *sentences("validation", "columns"),
+        *scope(draws_of(results.manifest)),
+        *sentences("validation", "use"),
+    ]
+    return Grid("Observed and predicted", columns, found, notes, frozenset(ends))

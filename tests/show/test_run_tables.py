@@ -7,32 +7,31 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
-from rich.table import Table
 
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import Row
-from sim.show.kit.table import published_table, range_table
+from sim.show.kit.grid import Column, Grid
+from sim.show.run_tables import over_range, published
 
 Build = Callable[..., Scenario]
 
 
-def printed(table: Table, width: int) -> list[str]:
+def printed(grid: Grid, width: int) -> list[str]:
     """Print as into a pipe of some width."""
     out = io.StringIO()
-    Console(file=out, width=width).print(table)
+    Console(file=out, width=width).print(grid.terminal())
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def cells(table: Table) -> dict[str, list[str]]:
+def cells(grid: Grid) -> dict[str, list[str]]:
     """Return the cells of each row by its label."""
-    columns = [[str(cell) for cell in column.cells] for column in table.columns]
-    return {row[0]: row[1:] for row in map(list, zip(*columns, strict=True))}
+    return {row[0]: list(row[1:]) for row in grid.rows}
 
 
 def test_targets_stand_beside_the_simulated_figures(endpoints: pd.DataFrame, scenario: Build) -> None:
-    table = published_table(endpoints, scenario())
-    assert [" ".join(str(column.header).split()) for column in table.columns] == [
-        "",
+    table = published(endpoints, scenario())
+    assert [" ".join(column.heading.split()) for column in table.columns] == [
+        "endpoint",
         "published",
         "simulated",
         "Monte Carlo error",
@@ -51,18 +50,19 @@ def test_targets_stand_beside_the_simulated_figures(endpoints: pd.DataFrame, sce
 def test_the_full_table_has_every_endpoint_once_and_targets_first(
     endpoints: pd.DataFrame, scenario: Build
 ) -> None:
-    table = published_table(endpoints, scenario(), full=True)
+    table = published(endpoints, scenario(), full=True)
     shown = cells(table)
-    assert len(shown) == table.row_count == len(endpoints)
-    assert list(shown)[:6] == list(cells(published_table(endpoints, scenario())))
+    assert len(shown) == len(table.rows) == len(endpoints)
+    assert list(shown)[:6] == list(cells(published(endpoints, scenario())))
     assert shown["Stay in the isolation room (days)"] == ["", "17.18", "17.16 to 17.21", ""]
     assert shown["No response, 5 y"][1] == "0%"
-    assert [row.end_section for row in table.rows].index(True) == 5
+    assert table.ends == {5}
+    assert [row.end_section for row in table.terminal().rows].index(True) == 5
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_nothing_is_cut_short_at_any_width(endpoints: pd.DataFrame, scenario: Build, width: int) -> None:
-    table = published_table(endpoints, scenario(), full=True)
+    table = published(endpoints, scenario(), full=True)
     lines = printed(table, width)
     assert max(map(len, lines)) <= width
     assert not any("…" in line for line in lines)
@@ -73,20 +73,20 @@ def test_nothing_is_cut_short_at_any_width(endpoints: pd.DataFrame, scenario: Bu
 
 
 def test_at_80_columns_no_word_or_number_is_broken(endpoints: pd.DataFrame, scenario: Build) -> None:
-    text = "\n".join(printed(published_table(endpoints, scenario(), full=True), 80))
+    text = "\n".join(printed(published(endpoints, scenario(), full=True), 80))
     for words in ("2% (1 of 50)", "0.5% assumed", "50.5 to 51.7%", "8.2% undefined", "Transplant-related"):
         assert words in text
 
 
 def test_wide_output_has_one_line_a_target(endpoints: pd.DataFrame, scenario: Build) -> None:
-    lines = printed(published_table(endpoints, scenario()), 200)
+    lines = printed(published(endpoints, scenario()), 200)
     (line,) = [line for line in lines if line.startswith("Treatment-related mortality")]
     assert " ".join(line.split()) == "Treatment-related mortality 2% (1 of 50) 2.1% 1.9 to 2.2% 0 to 6%"
 
 
 def test_notes_say_which_uncertainty_is_which(endpoints: pd.DataFrame, scenario: Build) -> None:
     def notes(table: pd.DataFrame) -> str:
-        return str(published_table(table, scenario()).caption)
+        return " ".join(published(table, scenario()).notes)
 
     assert "Monte Carlo error: the 95% interval of the simulated figure" in notes(endpoints)
     assert "Range of one trial: what 95% of virtual trials" in notes(endpoints)
@@ -98,29 +98,29 @@ def test_without_targets_the_main_endpoints_are_shown_at_the_horizon(
     endpoints: pd.DataFrame, scenario: Build
 ) -> None:
     none = endpoints.assign(target=np.nan, target_source="")
-    table = published_table(none, scenario(target=()))
+    table = published(none, scenario(target=()))
     assert list(cells(table)) == [
         "Treatment-related mortality",
         "Death before reinfusion",
         "Overall survival, 5 y",
         "Disease-free survival, 5 y",
     ]
-    assert published_table(none, scenario(target=()), full=True).row_count == len(endpoints)
+    assert len(published(none, scenario(target=()), full=True).rows) == len(endpoints)
 
 
 def test_nobody_at_risk_is_said_and_no_figure_shown(
     endpoints: pd.DataFrame, scenario: Build, blank: Callable[[pd.DataFrame], pd.DataFrame]
 ) -> None:
-    shown = cells(published_table(blank(endpoints), scenario()))
+    shown = cells(published(blank(endpoints), scenario()))
     assert shown["Overall survival, 5 y"] == ["84%", "nobody at risk", "", "100% undefined"]
-    assert "nan" not in "".join(printed(published_table(blank(endpoints), scenario(), full=True), 200))
+    assert "nan" not in "".join(printed(published(blank(endpoints), scenario(), full=True), 200))
 
 
 def test_one_replication_shows_means_without_error(endpoints: pd.DataFrame, scenario: Build) -> None:
     means = endpoints["endpoint"] == "mean_follow_up"
     one = endpoints.copy()
     one.loc[means, ["mc_se", "mc_lower", "mc_upper"]] = np.nan
-    assert cells(published_table(one, scenario()))["Mean follow-up (years)"][1:3] == ["2.43", ""]
+    assert cells(published(one, scenario()))["Mean follow-up (years)"][1:3] == ["2.43", ""]
 
 
 def test_an_estimate_in_one_cell_has_its_interval(endpoints: pd.DataFrame) -> None:
@@ -149,18 +149,18 @@ def with_range(scenario: Scenario) -> Scenario:
 
 
 def test_over_a_range_each_figure_has_its_band_beside_it(endpoints: pd.DataFrame, scenario: Build) -> None:
-    table = published_table(endpoints, with_range(scenario()), ranged(endpoints))
-    assert " ".join(str(table.columns[3].header).split()) == "over the range"
+    table = published(endpoints, with_range(scenario()), ranged(endpoints))
+    assert " ".join(table.columns[3].heading.split()) == "over the range"
     bands = {label: row[2] for label, row in cells(table).items()}
     assert bands["Overall survival, 5 y"] == "between 74.3% and 84.3%"
     assert bands["Disease-free survival, 5 y"] == "51.1%"
-    notes = " ".join(str(table.caption).split())
+    notes = " ".join(table.notes)
     assert f"Over the range: {KEY} from 0.1 to 0.2 (B03)" in notes
     assert f"The other columns hold at {KEY} = 0.15." in notes
 
 
 def test_the_range_has_a_row_for_each_value_and_one_for_all(endpoints: pd.DataFrame, scenario: Build) -> None:
-    shown = cells(range_table(ranged(endpoints), with_range(scenario())))
+    shown = cells(over_range(ranged(endpoints), with_range(scenario())))
     assert list(shown) == ["0.1", "0.2", "over the whole range"]
     assert [row[2] for row in shown.values()] == ["84.3%", "74.3%", "between 74.3% and 84.3%"]
 
@@ -169,7 +169,7 @@ def test_who_is_never_transplanted_is_read_from_enrolment(
     endpoints: pd.DataFrame, scenario_of: Callable[..., Scenario]
 ) -> None:
     home = scenario_of({"cohort.enters_at": "home"})
-    shown = cells(published_table(endpoints.assign(target=np.nan), home))
+    shown = cells(published(endpoints.assign(target=np.nan), home))
     assert list(shown) == [
         "Overall survival, all enrolled, 5 y",
         "Years lived to the horizon, from enrolment",
@@ -180,7 +180,19 @@ def test_who_is_never_transplanted_is_read_from_enrolment(
 def test_where_patients_may_queue_the_wait_is_shown(
     endpoints: pd.DataFrame, scenario_of: Callable[..., Scenario]
 ) -> None:
-    shown = cells(
-        published_table(endpoints.assign(target=np.nan), scenario_of({"clinic.apheresis_slots": 2}))
-    )
+    shown = cells(published(endpoints.assign(target=np.nan), scenario_of({"clinic.apheresis_slots": 2})))
     assert list(shown)[-2:] == ["Wait for a room (days)", "Rooms in use"]
+
+
+def test_what_others_named_is_no_markup_of_the_terminal() -> None:
+    grid = Grid("", (Column("[bold]way"), Column("b", number=True)), [("[[alternative]] x", "1\n2")])
+    lines = printed(grid, 80)
+    assert lines[0].startswith("[bold]way")
+    assert lines[2].startswith("[[alternative]] x")
+    assert lines[3].strip() == "2"
+
+
+def test_a_name_over_a_column_keeps_its_letters_on_a_page() -> None:
+    assert Column("Monte Carlo\nerror").lines == ["Monte Carlo", "error"]
+    assert Column("published").lines == ["Published"]
+    assert Column("relapse.shape", name=True).lines == ["relapse.shape"]
