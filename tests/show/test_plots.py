@@ -38,3 +38,13 @@ def test_names_are_told_apart_by_their_rows() -> None:
 def test_words_cost_no_matplotlib() -> None:
     code = "import sys, sim.show.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_figures_of_a_run_are_drawn_without_a_calibration_and_without_statistics() -> None:
+    modules = {call.where.split(".")[0] for plot in PLOTS["run"] if isinstance(call := plot.draw, at)}
+    imports = ", ".join(f"sim.show.figures.{module}" for module in sorted(modules))
+    code = f"import sys, {imports}; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = done.stdout.split()
+    assert "matplotlib.figure" in loaded
+    assert [name for name in loaded if name.startswith(("sim.calibrate", "scipy.stats"))] == []

@@ -16,9 +16,10 @@ from matplotlib.patches import Patch
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Endpoint, column, label
 from sim.scenario.schema import Scenario, Target
-from sim.show.calibration_shown import Shown, in_sentence
+from sim.show.calibration_shown import Shown
 from sim.show.kit.forest import draw_key, panels
 from sim.show.kit.formats import format_range, format_value
+from sim.show.kit.scenario_words import in_sentence
 from sim.show.kit.style import (
     BLUE,
     GREY,

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
-from sim.show.calibration_words import extrapolation_text
 from sim.show.kit.curves import (
     CURVES,
     DASHED,
@@ -434,5 +433,8 @@ _BAND_NOTE = (
 
 def no_transplant(results: Results) -> Figure:
     """Draw survival without a transplant as a calibration leaves it open."""
+    # A run, which has survival too, does without the calibration.
+    from sim.show.calibration_words import extrapolation_text
+
     scenario = scenario_of(results)
     return no_transplant_figure(results.tables["no_transplant"], scenario, extrapolation_text(scenario))

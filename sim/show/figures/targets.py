@@ -15,10 +15,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.schema import Scenario
-from sim.show.calibration_shown import in_sentence
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
 from sim.show.kit.plot import scenario_of
+from sim.show.kit.scenario_words import in_sentence
 from sim.show.kit.style import (
     BLUE,
     GREY,
