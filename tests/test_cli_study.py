@@ -17,10 +17,17 @@ import pytest
 
 import sim
 from sim.cli import run as command_line
+<<<<<<< HEAD
 from sim.show import plots
 from sim.show.kit.style import save
-from sim.work.spool import read_parquet
+from sim.work.spool import read_csv, read_parquet
 from sim.work.store import ChunkStore
+=======
+from sim.show.run_figures import run_figures
+from sim.show.style import save
+from sim.study.spool import read_csv, read_parquet
+from sim.study.store import ChunkStore
+>>>>>>> install
 
 FIGURES = sorted(
     [
@@ -204,7 +211,7 @@ def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str]) -> N
     assert call("run", "chicago2006", *SMALL, "--json", "--out", "mine") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["command"] == "run"
-    table = pd.read_csv("mine/endpoints.csv")
+    table = read_csv(Path("mine/endpoints.csv"))
     assert [row["estimate"] for row in printed["rows"]] == table["estimate"].tolist()
     assert list(printed["rows"][0]) == list(table.columns)
 
