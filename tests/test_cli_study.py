@@ -17,17 +17,10 @@ import pytest
 
 import sim
 from sim.cli import run as command_line
-<<<<<<< HEAD
 from sim.show import plots
 from sim.show.kit.style import save
 from sim.work.spool import read_csv, read_parquet
 from sim.work.store import ChunkStore
-=======
-from sim.show.run_figures import run_figures
-from sim.show.style import save
-from sim.study.spool import read_csv, read_parquet
-from sim.study.store import ChunkStore
->>>>>>> install
 
 FIGURES = sorted(
     [

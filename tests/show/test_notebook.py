@@ -34,7 +34,7 @@ def results(endpoints: pd.DataFrame, curves: pd.DataFrame, scenario: Callable[..
                 parts.append(pd.DataFrame({"of": of, "what": what, time: days, **limits}))
         tables[name] = pd.concat(parts, ignore_index=True)
     counted = {"replications": 10, "patients": 500, "draws": 0}
-    manifest = {"command": "run", "draws": None, "posterior": None, "counted": counted}
+    manifest = {"command": "run", "scenario": "mine", "draws": None, "posterior": None, "counted": counted}
     return Results({**manifest, "resolved": one.model_dump(exclude_none=True)}, tables)
 
 

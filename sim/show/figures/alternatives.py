@@ -11,7 +11,6 @@ from sim.scenario.priors import AS_IT_IS
 from sim.scenario.schema import Scenario
 from sim.show.figures.posterior_checks import ANSWERS
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, words_axes
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -157,4 +156,4 @@ def _finding(weights: pd.DataFrame, moved: pd.DataFrame) -> str:
 def alternatives(results: Results) -> Figure:
     """Draw the alternatives of a calibration."""
     tables = results.tables
-    return alternatives_figure(tables["alternatives"], tables["moved"], scenario_of(results))
+    return alternatives_figure(tables["alternatives"], tables["moved"], results.scenario)

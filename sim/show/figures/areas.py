@@ -17,7 +17,6 @@ from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.show.kit.areas import OverTime, ShareLayer, draw_areas
 from sim.show.kit.formats import rows
 from sim.show.kit.looks import AREAS, CAUSES, FAILURES, look_of
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import cautions
 from sim.show.kit.style import NOTE_SIZE, empty_figure, percent_axis, sheet, styled
 from sim.work.results import Results
@@ -187,11 +186,11 @@ def over_time(results: Results, name: str) -> OverTime:
 
 def incidence(results: Results) -> Figure:
     """Draw the incidences of a run."""
-    scenario, shares = scenario_of(results), over_time(results, "incidence")
+    scenario, shares = results.scenario, over_time(results, "incidence")
     return incidence_figure(shares, results.tables["endpoints"], scenario, cautions(scenario))
 
 
 def places(results: Results) -> Figure:
     """Draw where the patients of a run are."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     return places_figure(over_time(results, "places"), scenario, cautions(scenario))

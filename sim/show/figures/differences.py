@@ -15,7 +15,7 @@ from sim.scenario.endpoints import Key
 from sim.show.comparison import Averted, averted_sentence, held_at, own_values, range_sentence
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, ruled, signed_points, words_axes
 from sim.show.kit.formats import written
-from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs, scenarios_of
+from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -167,7 +167,7 @@ def of_comparison(results: Results) -> dict[str, Figure]:
 def held_in(results: Results, name: str) -> str:
     """Say at which values of their ranges a scenario and the reference are compared."""
     both = (str(results.manifest["reference"]), name)
-    scenarios = scenarios_of(results)
+    scenarios = results.scenarios
     free = None
     if results.draws:
         free = {each["scenario"]: each["free"] for each in results.manifest["scenarios"]}

@@ -28,7 +28,6 @@ from sim.show.kit.curves import (
     write_beside,
 )
 from sim.show.kit.formats import Row, format_difference, rows, undefined_note
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
 from sim.show.kit.scenario_words import (
@@ -264,7 +263,7 @@ def _notes(read: list[Row]) -> list[str]:
 
 def risk_table(results: Results) -> pd.DataFrame | None:
     """Return the numbers at risk in the first trials of a run; None where no patients were kept."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     patients = first_trials(results.table("patients"), scenario)
     if patients is None or _is_blank(results):
         return None
@@ -275,7 +274,7 @@ def of_run(results: Results, at_risk: pd.DataFrame | None) -> Figure | None:
     """Draw survival of a run; None where nobody is reinfused."""
     if _is_blank(results):
         return None
-    scenario, tables = scenario_of(results), results.tables
+    scenario, tables = results.scenario, results.tables
     notes = cautions(scenario)
     if results.draws and at_risk is not None:
         notes = [AT_RISK_FIRST_DRAW, *notes]
@@ -377,7 +376,7 @@ def _label_predicted(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
 def of_calibration(results: Results) -> Figure:
     """Draw survival as a calibration predicts it."""
     tables = results.tables
-    return predicted_figure(tables["curves"], tables["predictions"], scenario_of(results))
+    return predicted_figure(tables["curves"], tables["predictions"], results.scenario)
 
 
 @styled
@@ -436,5 +435,5 @@ def no_transplant(results: Results) -> Figure:
     # A run, which has survival too, does without the calibration.
     from sim.show.calibration_words import extrapolation_text
 
-    scenario = scenario_of(results)
+    scenario = results.scenario
     return no_transplant_figure(results.tables["no_transplant"], scenario, extrapolation_text(scenario))

@@ -17,7 +17,6 @@ from matplotlib.ticker import MaxNLocator
 from sim.scenario.schema import Scenario
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import in_sentence
 from sim.show.kit.style import (
     BLUE,
@@ -490,10 +489,10 @@ def _draw_open_row(axis: Axes, aim: Aim, y: int) -> None:
 
 def of_run(results: Results) -> Figure | None:
     """Draw the targets of a run's scenario; None without any."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     return calibration_figure(results.tables["endpoints"], scenario) if scenario.target else None
 
 
 def of_calibration(results: Results) -> Figure:
     """Draw the targets of a calibration."""
-    return targets_figure(results.tables["predictions"], scenario_of(results))
+    return targets_figure(results.tables["predictions"], results.scenario)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sim.scenario.schema import Scenario
 from sim.work.results import Results
 
 if TYPE_CHECKING:
@@ -71,8 +70,3 @@ class at:  # noqa: N801 (read as a word: drawn at a place)
         """Call it."""
         module, name = self.where.split(".")
         return getattr(import_module(f"sim.show.figures.{module}"), name)(*given)
-
-
-def scenario_of(results: Results) -> Scenario:
-    """Return the scenario of a study of one."""
-    return Scenario.model_validate(results.manifest["resolved"])
