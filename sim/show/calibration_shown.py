@@ -77,7 +77,8 @@ class Shown:
         draws = results.tables["posterior"].iloc[1:].reset_index(drop=True)  # the first line is the point
         own = {name: results.tables[name] for name in ("priors", "ridge", "no_transplant")}
         kept = int(posterior["kept_by_simulation_alone"])
-        return cls(scenario, results.tables, solved, draws, results.tables["repeats"], kept, own)
+        reported = results.tables.get("repeats", pd.DataFrame())  # so long that it may have been removed
+        return cls(scenario, results.tables, solved, draws, reported, kept, own)
 
     @property
     def limited(self) -> bool:

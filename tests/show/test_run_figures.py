@@ -12,8 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-import sim
 from sim.clinic.states import Place
+from sim.commands.run import run as simulated
 from sim.outcomes.one_trial import Patients, report_trial
 from sim.outcomes.survival import kaplan_meier
 from sim.scenario.load import load
@@ -36,10 +36,10 @@ Words = Callable[[Figure], str]
 
 
 def run_of(name: str, *changes: str, replications: int = REPLICATIONS) -> Told:
-    loaded = load(name, list(changes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return loaded.scenario, sim.run(loaded, replications=replications)
+        results = simulated(name, set=changes, replications=replications)
+    return results.scenario, results
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_deaths_of_single_trials_are_counted_and_the_published_count_is_marked(
     assert finding(figure).startswith(f"{100 * ones['share'].iloc[0]:.1f}% of virtual trials of 50 see 1 ")
 
 
-def test_a_published_count_of_other_patients_is_not_marked(tmp_path: Path, words: Words) -> None:
+def test_a_published_count_of_other_patients_is_not_marked(words: Words) -> None:
     scenario, run = run_of("chicago2006", "cohort.patients=10")
     figure = mortality_figure(mortality_data(run.tables["replications"]), scenario)
     assert "published:" not in words(figure)
@@ -190,7 +190,7 @@ def test_places_say_when_patients_are_reinfused_and_how_they_end(chicago: Told) 
     assert f"{100 * end.loc['remission', 'share']:.0f}% are in remission" in said
 
 
-def test_who_waits_for_apheresis_is_shown_apart(tmp_path: Path, words: Words) -> None:
+def test_who_waits_for_apheresis_is_shown_apart(words: Words) -> None:
     _, run = run_of("open_clinic", "clinic.apheresis_slots=1", "arrivals.years=0.4", replications=20)
     said = words(places(run))
     assert "Waiting for apheresis" in said
@@ -271,7 +271,7 @@ def _trials(rows: pd.DataFrame | None) -> Iterator[tuple[int, pd.DataFrame]]:
     yield from ((int(str(number)), trial) for number, trial in rows.groupby("replication"))
 
 
-def test_a_clinic_without_data_cut_speaks_of_none(tmp_path: Path, words: Words) -> None:
+def test_a_clinic_without_data_cut_speaks_of_none(words: Words) -> None:
     scenario, run = run_of("open_clinic", "arrivals.years=0.4", replications=20)
     by_name = {figure.name: figure for figure in draw_all(run)}
     for name, figure in by_name.items():

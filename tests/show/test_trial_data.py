@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import sim
+from sim.commands.run import run
 from sim.outcomes.one_trial import Patients
-from sim.scenario.load import load
 from sim.show import trial_data
 from sim.work.results import Results
 
@@ -18,13 +17,12 @@ from sim.work.results import Results
 @pytest.fixture(scope="module", params=["chicago2006", "ebmt2004", "no_transplant"])
 def found(request: pytest.FixtureRequest) -> tuple[Results, Patients]:
     """A run of as many trials as figures draw from, and its patients."""
-    loaded = load(request.param)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        run = sim.run(loaded, replications=trial_data.MOST_TRIALS)
-    patients = trial_data.first_trials(run.table("patients"), loaded.scenario)
+        results = run(request.param, replications=trial_data.MOST_TRIALS)
+    patients = trial_data.first_trials(results.patients, results.scenario)
     assert patients is not None
-    return run, patients
+    return results, patients
 
 
 def test_numbers_at_risk_fall_from_the_reinfused(found: tuple[Results, Patients]) -> None:
@@ -41,10 +39,11 @@ def test_only_whole_trials_are_drawn_from(
     found: tuple[Results, Patients], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, patients = found
+    assert run.patients is not None
     size: Any = patients.scenario.cohort.patients
     monkeypatch.setattr(trial_data, "MOST_ROWS", 3 * size + 1)
-    some = trial_data.first_trials(run.table("patients"), patients.scenario)
+    some = trial_data.first_trials(run.patients, patients.scenario)
     assert some is not None
     assert set(some.rows["replication"]) == {1, 2, 3}
     monkeypatch.setattr(trial_data, "MOST_ROWS", size - 1)
-    assert trial_data.first_trials(run.table("patients"), patients.scenario) is None
+    assert trial_data.first_trials(run.patients, patients.scenario) is None
