@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from drivers import SMALL_CALIBRATION, made_once, no_figures
 
+from sim.cli import run as command_line
 from sim.clinic.history import History, history_of
 from sim.clinic.pathway import Clinic, Protocol, simulate
 from sim.patient.fates import NEVER, Fate, Fates, draw_fates
@@ -141,3 +144,16 @@ def treat() -> Treat:
         return history_of(drawn, [Clinic(Protocol.of(scenario)).treat(fates)])
 
     return run
+
+
+@pytest.fixture(scope="session")
+def small_calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small calibration of ``chicago2006`` by one worker, to be read only."""
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            no_figures(patch)
+            arguments = ("calibrate", "chicago2006", *SMALL_CALIBRATION, "--workers", "1")
+            assert command_line([*arguments, "--out", str(folder)]) == 0
+
+    return made_once(tmp_path_factory, "small-calibration", make)
