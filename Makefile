@@ -3,12 +3,17 @@
 # make bench  adds the libraries to compare with, measures for ten minutes, and writes benchmarks/README.md
 # make calibration  makes results/reference again: the posterior that ships, its figures, card and validation
 # make reference  makes the numbers of other software again; needs R with its package survival
+# make lowest  tests the lowest versions that pyproject.toml allows, and the package as a wheel; needs Python 3.11
+# make requirements  pins the newest versions anew; needs uv
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TESTS_READY := $(VENV)/.tests-ready
+LOWEST := .venv-lowest
+INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench clean requirements reference calibration
+.PHONY: run test lint bench clean requirements lowest reference calibration
 
 run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
@@ -16,25 +21,51 @@ run: $(READY)
 test: lint
 	$(BIN)/python -m pytest -q -n 2
 
-lint: $(READY)
+lint: $(TESTS_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
+	$(BIN)/python $(INSTALL) --no-build-isolation -e '.[bench]'
 	$(BIN)/python benchmarks/race.py
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "lupus-hsct needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 " + "$(MAKECMDGOALS)")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $(READY)
+	@echo "Installing what running needs in $(VENV), once: 119 MB to download, 525 MB on disk, half a minute on a fast line."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(INSTALL) --require-hashes -r requirements.txt
+	@$(BIN)/python $(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
 
-# Needs uv on the PATH; writes no index lines.
+$(TESTS_READY): requirements-dev.txt $(READY)
+	@echo "Installing what the tests add, once: 48 MB to download, 215 MB on disk, half a minute on a fast line."
+	@$(BIN)/python $(INSTALL) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Not editable, and pytest without python -m: what is tested is the wheel. Old libraries deprecate one another.
+lowest: $(LOWEST)/.ready
+	$(LOWEST)/bin/python $(INSTALL) --no-deps --no-build-isolation .
+	$(LOWEST)/bin/pytest -q -n 2 -p no:cacheprovider -W ignore::DeprecationWarning $(LOWEST_TESTS)
+
+LOWEST_TESTS := tests/scenario tests/patient tests/clinic/test_pathway.py tests/clinic/test_arrays.py \
+  tests/outcomes/test_expected.py tests/study/test_spool.py tests/study/test_store.py tests/study/test_cluster.py \
+  tests/show/test_report.py tests/show/test_run_figures.py tests/test_cli_scenario.py tests/test_cli_study.py \
+  tests/test_cli_compare.py tests/test_cli_validate.py
+
+$(LOWEST)/.ready: requirements-lowest.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else "The lowest versions are those for Python 3.11; name one: make lowest PYTHON=python3.11")'
+	@echo "Installing the lowest versions in $(LOWEST), once: 138 MB to download, 625 MB on disk, a minute or two."
+	@$(PYTHON) -m venv --clear $(LOWEST)
+	@$(LOWEST)/bin/python $(INSTALL) --require-hashes -r requirements-lowest.txt
+	@touch $@
+
+# Hashes, but no index lines. The tests' versions come first, so that running uses the same.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml
 requirements:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev --upgrade pyproject.toml -o requirements.txt
+	$(COMPILE) --extra dev -o requirements-dev.txt
+	$(COMPILE) --extra editable -c requirements-dev.txt -o requirements.txt
+	$(COMPILE) --extra editable --extra test --resolution lowest-direct -o requirements-lowest.txt
 
 reference: $(READY)
 	$(BIN)/python tests/reference/survival/make_data.py
@@ -53,4 +84,4 @@ calibration: $(READY)
 	mv $(NEW)/* results/reference && rmdir $(NEW)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from drivers import SMALL_CALIBRATION, made_once, no_figures
 
+import sim
 from sim.cli import run as command_line
 from sim.clinic.history import History, history_of
 from sim.clinic.pathway import Clinic, Protocol, simulate
@@ -59,6 +61,20 @@ STILL: dict[str, Any] = {
     "relapse.shape": 1,
     "background.life_table": "none",
 }
+
+
+TESTED = Path(sim.__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """Let processes that tests start import the copy of ``sim`` that is tested, whichever is installed."""
+    others = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{TESTED}{os.pathsep}{others}" if others else str(TESTED)
+
+
+def pytest_report_header() -> str:
+    """Say which copy is tested: ``python -m pytest`` takes the checkout, ``pytest`` the one installed."""
+    return f"tested: {TESTED / 'sim'}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

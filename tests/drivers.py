@@ -32,16 +32,8 @@ def small_chunks(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_figures(patch: pytest.MonkeyPatch) -> None:
-    """Let a run draw one empty figure, and a calibration one: all of them take seconds, and are tested."""
-    from sim.show import calibration_figures
-
-    def empty(*_: object) -> list[tuple[str, object, None]]:
-        from matplotlib.figure import Figure
-
-        return [("survival", Figure(figsize=(1, 1)), None)]
-
-    patch.setattr("sim.commands.run.run_figures", empty)
-    patch.setattr(calibration_figures, "PLOTS", calibration_figures.PLOTS[:1])
+    """Let every study be one with ``--figures none``: they take seconds, and have tests of their own."""
+    patch.setattr("sim.commands.study.formats_of", lambda _: ())
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -163,13 +163,7 @@ GIVEN = {
 }
 
 # Cheap, and between them most tables, sentences and pages.
-KEPT = (
-    "run_events_simpy",
-    "run_posterior_no_transplant",
-    "sweep_posterior",
-    "compare_three",
-    "validate_json",
-)
+KEPT = ("run_events_simpy", "sweep_posterior", "compare_three", "validate_json")
 FOLDER = Path(__file__).parent / "golden"
 MOST_BYTES = 50_000
 

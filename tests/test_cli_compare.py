@@ -11,6 +11,7 @@ import pytest
 import sim
 from sim.cli import run as command_line
 from sim.scenario.problems import UnpairedWarning
+from sim.work.spool import read_csv
 
 SMALL = ("--replications", "20", "--set", "cohort.patients=10")
 RISK = "aplasia.infection.ward_relative_risk"
@@ -149,7 +150,7 @@ def test_several_scenarios_have_a_figure_each(deadly: str) -> None:
 def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str], deadly: str) -> None:
     assert call("compare", "chicago2006", deadly, *SMALL, "--json", "--out", "mine") == 0
     printed = json.loads(capsys.readouterr().out)
-    table = pd.read_csv("mine/comparison.csv")
+    table = read_csv(Path("mine/comparison.csv"))
     assert printed["command"] == "compare"
     assert list(printed["rows"][0]) == list(table.columns)
     differences = pd.Series([row["difference"] for row in printed["rows"]], dtype=float)

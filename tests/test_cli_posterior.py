@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sim.show.report import report_study
 
 import sim
 from sim.cli import run as command_line
 from sim.scenario.load import load
 from sim.scenario.values import get_value
-from sim.show.report import report_study
-from sim.show.run_figures import run_figures
+from sim.show import plots
 from sim.study.posterior import Posterior, write_posterior
 
 FATAL, SHAPE, MULTIPLIER = KEYS = (
@@ -40,7 +39,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw one figure of a run: nine take seconds."""
-    monkeypatch.setattr("sim.commands.run.run_figures", lambda *run: itertools.islice(run_figures(*run), 1))
+    monkeypatch.setattr(plots, "PLOTS", {kind: rows[:1] for kind, rows in plots.PLOTS.items()})
 
 
 def call(*arguments: str) -> int:

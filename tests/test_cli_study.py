@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import subprocess
@@ -18,8 +17,8 @@ import pytest
 
 import sim
 from sim.cli import run as command_line
+from sim.show import plots
 from sim.show.kit.style import save
-from sim.show.run_figures import run_figures
 from sim.work.spool import read_parquet
 from sim.work.store import ChunkStore
 
@@ -61,9 +60,7 @@ def all_figures() -> None:
 def _few_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw one figure of a run where a test is not about them: nine take seconds."""
     if "all_figures" not in request.fixturenames:
-        monkeypatch.setattr(
-            "sim.commands.run.run_figures", lambda *run: itertools.islice(run_figures(*run), 1)
-        )
+        monkeypatch.setattr(plots, "PLOTS", {kind: rows[:1] for kind, rows in plots.PLOTS.items()})
 
 
 def call(*arguments: str) -> int:
@@ -409,7 +406,7 @@ def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
         Path("mine").mkdir(exist_ok=True)
         Path("mine/endpoints.csv").write_text("of the other run")
 
-    monkeypatch.setattr("sim.commands.run.save", meanwhile)
+    monkeypatch.setattr("sim.show.figure_files.save", meanwhile)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 2
     assert "another run has made mine in the meantime" in capsys.readouterr().err
     assert [str(path) for path in Path().rglob("*")] == ["mine", "mine/endpoints.csv"]

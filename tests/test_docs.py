@@ -239,33 +239,3 @@ def test_the_documents_name_every_cohort_and_what_is_found() -> None:
 def test_the_reference_is_up_to_date() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == made, "run python docs/make_reference.py"
-
-
-def test_the_wheel_carries_the_scenarios(tmp_path: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    program = (
-        f"import sys; sys.path.insert(0, {str(wheel)!r}.replace('.whl', '')); import sim; "
-        "print(sim.__file__); from sim.cli import run; sys.exit(run(['scenario', 'list']))"
-    )
-    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(wheel)[:-4]], check=True)
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert str(tmp_path) in done.stdout.splitlines()[0]
-    for scenario in (ROOT / "scenarios").rglob("*.toml"):
-        assert scenario.stem in done.stdout
-    posterior = Path(str(wheel)[:-4]) / "sim" / "scenario" / "data" / "posteriors" / "chicago2006.csv"
-    assert posterior.read_bytes() == (ROOT / "results/reference/chicago2006/posterior.csv").read_bytes()
-    templates = Path(str(wheel)[:-4]) / "sim" / "show" / "templates"
-    assert {path.name for path in templates.iterdir()} == {
-        "calibration.html",
-        "parts.html",
-        "report.css",
-        "report.html",
-    }

@@ -10,10 +10,9 @@ import numpy as np
 from sim.calibrate.importance import PriorProposal, Sample
 from sim.calibrate.published import Published
 from sim.calibrate.search import Free, Search, Tell, no_mass, warn_of_size
-from sim.calibrate.virtual_trials import POINTS, Points, WholeTrialsTask
+from sim.calibrate.virtual_trials import Points, read_points, read_whole_trials
 from sim.patient.luck import BLOCK
 from sim.scenario.schema import Scenario
-from sim.work.in_order import in_order
 from sim.work.store import ChunkStore
 from sim.work.workers import Workers
 
@@ -51,23 +50,9 @@ def simulate_posterior(
     free, published = Free.of(scenario), Published.of(scenario)
     count = -(-trials // BLOCK)
     z = PriorProposal(len(free.keys)).draw(count, seed)
-    values = free.values(z)
-    tasks = [
-        (
-            0,
-            WholeTrialsTask(
-                Points(scenario, free.keys, values[at : at + POINTS], seed, _APART + at), published
-            ),
-        )
-        for at in range(0, count, POINTS)
-    ]
-
-    def advance(task: WholeTrialsTask) -> None:
-        if tell is not None:
-            tell(task.points.first - _APART + len(task.points.values), count)
-
-    parts = [result for _, result in in_order(workers, tasks, store, advance)]
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    points = Points(scenario, free.keys, free.values(z), seed, _APART)
+    told = None if tell is None else lambda done: tell(done, count)
+    found = read_points(read_whole_trials, points, (published,), workers, store, told)
     alike, defined = found["alike"], np.maximum(found["defined"], 1)
     kept = int(alike.sum())
     if not kept:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -31,11 +30,12 @@ from sim.study.budget import (
     DEFAULT_SEED,
     Budget,
 )
-from sim.study.drawn_tally import POSTERIOR_COLUMNS, AnyArm
 from sim.study.draws import Draws
+from sim.study.estimates import POSTERIOR_COLUMNS
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, weighted_summary
+from sim.study.tally import ArmTally
 from sim.work.store import ChunkStore
 from sim.work.workers import Workers, workers_for
 
@@ -277,7 +277,7 @@ class _Work:
             if not plan.alternatives:
                 return
 
-    def _simulated(self, part: str, replications: int, draws: Draws | None) -> AnyArm:
+    def _simulated(self, part: str, replications: int, draws: Draws | None) -> ArmTally:
         """Simulate the trial, at the point or under draws."""
         plan = self._plan
         budget = Budget(
@@ -292,12 +292,3 @@ class _Work:
         keys = [(target.endpoint, target.time_years) for target in self._scenario.target]
         names = [f"trial_{column(key)}" for key in keys]
         return rows[[*address, *(name for name in names if name in rows)]]
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """A finished calibration: its folder, what was found, and the tables of its files by name."""
-
-    folder: Path
-    found: Found
-    tables: dict[str, pd.DataFrame]

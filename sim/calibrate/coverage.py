@@ -14,22 +14,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import special, stats
 
 from sim.calibrate.importance import PriorProposal
 from sim.calibrate.published import Published
-from sim.calibrate.search import Free, Tell
-from sim.calibrate.virtual_trials import POINTS, EstimatesTask, Points, PointsTask
-from sim.outcomes.first_reinfused import read_first_reinfused, read_not_reinfused
-from sim.patient.fates import Booleans
-from sim.patient.luck import BLOCK
+from sim.calibrate.search import Free, Tell, log_likelihood
+from sim.calibrate.virtual_trials import Points, Reading, read_chances, read_points, whole_trials
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario
 from sim.study.designs import derived_seed
 from sim.study.estimates import clopper_pearson
 from sim.study.posterior import effective_size
-from sim.work.in_order import in_order
 from sim.work.store import ChunkStore
 from sim.work.task import Result
 from sim.work.workers import Workers
@@ -45,31 +42,21 @@ _BINS = 10
 _FEW = 20.0  # effective draws below which a trial's rank means little
 
 
-@dataclass(frozen=True)
-class TrialTask(PointsTask):
-    """One virtual trial at each of some points: the first of a block whose estimates are all defined.
+def read_first_trial(points: Points, number: int, published: Sequence[Published]) -> Mapping[str, Floats]:
+    """Return one virtual trial at a point: the first of its block whose estimates are all defined.
 
-    Its arrays: ``counts``, shape (points, 6), are treatment deaths, other deaths and withdrawals before
-    reinfusion, the reinfused, treatment deaths among them, and whether a trial was found; ``estimates`` have
-    one column each.
+    Returns
+    -------
+    mapping
+        ``counts`` of `whole_trials`, and last whether there is such a trial; ``estimates``, one an estimate.
     """
-
-    published: Published
-
-    def _point(self, number: int) -> Mapping[str, Floats]:
-        scenario, trial = self.points.scenario_at(number), self.published
-        tiles = self.points.histories(number, scenario, trial.enrolled)
-        read = read_first_reinfused(tiles, scenario, trial.keys, trial.enrolled, trial.enrolled)
-        left = read_not_reinfused(tiles, scenario, trial.enrolled)
-        first = int(np.argmax(read.defined))
-        counted = (
-            left.treatment_deaths, left.other_deaths, left.withdrawn, read.number, read.treatment_deaths,
-            read.defined,
-        )  # fmt: skip
-        return {
-            "counts": np.array([float(each[first]) for each in counted]),
-            "estimates": np.array([float(read.estimates[key][first]) for key in trial.keys]),
-        }
+    (trial,) = published
+    read, counts = whole_trials(points, number, trial)
+    first = int(np.argmax(read.defined))
+    return {
+        "counts": np.array([*counts[:, first], read.defined[first]]),
+        "estimates": np.array([float(read.estimates[key][first]) for key in trial.keys]),
+    }
 
 
 @dataclass(frozen=True)
@@ -113,48 +100,29 @@ def check_coverage(
         Points of the priors that all posteriors share.
     """
     free, published = Free.of(scenario), Published.of(scenario)
-    done = 0
-
-    def run(tasks: Sequence[PointsTask], store: ChunkStore | None) -> Result:
-        def advance(task: PointsTask) -> None:
-            nonlocal done
-            done += len(task.points.values)
-            if tell is not None:
-                tell(done, trials + pool)
-
-        numbered = [(0, task) for task in tasks]
-        parts = [result for _, result in in_order(workers, numbered, store, advance)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
     prior = PriorProposal(len(free.keys))
-    truth = prior.draw(trials, derived_seed(seed, "truths"))
-    made = run([TrialTask(p, published) for p in _points(scenario, free, truth, seed, 0)], stores("trials"))
-    virtual = tuple(
+
+    def run(read: Reading, part: str, z: Floats, asked: Sequence[Published], first: int) -> Result:
+        points = Points(scenario, free.keys, free.values(z), seed, _APART + first)
+        told = None if tell is None else lambda done: tell(first + done, 2 * trials + pool)
+        return read_points(read, points, asked, workers, stores(part), told)
+
+    truth, z = prior.draw(trials, derived_seed(seed, "truths")), prior.draw(pool, seed)
+    made = run(read_first_trial, "trials", truth, (published,), 0)
+    virtual = [
         _as_published(published, counts, estimates)
         for counts, estimates in zip(made["counts"], made["estimates"], strict=True)
-    )
-    z = prior.draw(pool, seed)
-    points = _points(scenario, free, z, seed, trials)
-    found = run([EstimatesTask(p, virtual) for p in points], stores("pool"))
-    exact = [EstimatesTask(p, (published,)) for p in _points(scenario, free, truth, seed, trials + pool)]
-    survival = run(exact, stores("truths"))["survival"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log = found["log_counts"] + np.log(found["alike"] / found["enough"])
-        log -= np.log(found["defined"] / BLOCK)[:, None]
-    methods = {"simulated": log, "binomial": found["log_counts"] + _binomial(found["survival"], virtual)}
+    ]
+    found = run(read_chances, "pool", z, virtual, trials)
+    survival = run(read_chances, "truths", truth, (published,), trials + pool)["survival"]
+    binomial = found["log_counts"] + _binomial(found["survival"], virtual)
+    methods = {"simulated": log_likelihood(found), "binomial": binomial}
     quantities = (
         _quantities(free, published, z, found["survival"]),
         _quantities(free, published, truth, survival),
     )
-    return _judged(methods, *quantities, made["counts"][:, -1] > 0)
-
-
-def _points(scenario: Scenario, free: Free, z: Floats, seed: int, first: int) -> list[Points]:
-    values = free.values(z)
-    return [
-        Points(scenario, free.keys, values[at : at + POINTS], seed, _APART + first + at)
-        for at in range(0, len(values), POINTS)
-    ]
+    ranks = _ranks(methods, *quantities, np.flatnonzero(made["counts"][:, -1]))
+    return Coverage(ranks, _table(ranks), trials, trials - ranks["trial"].nunique())
 
 
 def _as_published(trial: Published, counts: Floats, estimates: Floats) -> Published:
@@ -185,39 +153,34 @@ def _quantities(free: Free, published: Published, z: Floats, survival: Floats) -
     return found
 
 
-def _judged(
-    methods: dict[str, Floats], pool: dict[str, Floats], truth: dict[str, Floats], made: Booleans
-) -> Coverage:
+def _ranks(
+    methods: dict[str, Floats], pool: dict[str, Floats], truth: dict[str, Floats], made: NDArray[np.intp]
+) -> pd.DataFrame:
+    """Return the ranks of the truths among the pool, as each trial that was made weights it."""
     rows = []
-    left_out = 0
-    for trial in np.flatnonzero(made):
-        sizes = {}
-        for method, log in methods.items():
-            weights = _weights(log[:, trial])
-            sizes[method] = effective_size(weights) if weights.sum() > 0 else 0.0
-            if sizes["simulated"] < _FEW:
-                continue
+    for trial in made.tolist():
+        weights = {method: _weights(log[:, trial]) for method, log in methods.items()}
+        if effective_size(weights["simulated"]) < _FEW:
+            continue
+        for method, own in weights.items():
             for name, values in pool.items():
-                own = float(truth[name][trial])
-                rank = float(weights[values < own].sum() + 0.5 * weights[values == own].sum())
+                true = float(truth[name][trial])
+                rank = float(own[values < true].sum() + 0.5 * own[values == true].sum())
                 rows.append(
                     {
-                        "trial": int(trial) + 1, "quantity": name, "method": method, "truth": own,
+                        "trial": trial + 1, "quantity": name, "method": method, "truth": true,
                         "rank": rank, "covered": abs(rank - 0.5) <= WANTED / 2,
-                        "effective_size": sizes[method],
+                        "effective_size": effective_size(own),
                     }
                 )  # fmt: skip
-        left_out += sizes["simulated"] < _FEW
-    ranks = pd.DataFrame(rows)
-    return Coverage(ranks, _table(ranks), len(made), left_out + int((~made).sum()))
+    return pd.DataFrame(rows)
 
 
 def _weights(log: Floats) -> Floats:
-    largest = np.nanmax(np.where(np.isnan(log), -np.inf, log))
-    if not np.isfinite(largest):
-        return np.zeros(log.size)
-    weights = np.nan_to_num(np.exp(log - largest))
-    return np.asarray(weights / weights.sum())
+    """Return weights that add to 1 from log-likelihoods; all on no point where there is no likelihood."""
+    largest = log.max()
+    weights = np.exp(log - largest) if np.isfinite(largest) else np.zeros(log.size)
+    return np.asarray(weights / max(weights.sum(), 1.0))
 
 
 def _table(ranks: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from sim.calibrate.search import Search
 from sim.scenario.distributions import Floats
@@ -22,7 +22,7 @@ from sim.scenario.distributions import Floats
 Powers: TypeAlias = NDArray[np.intp]
 
 GRID = 17
-CUTOFF = float(stats.chi2.ppf(0.95, 1)) / 2
+CUTOFF = float(special.gammaincinv(0.5, 0.95))
 """Fall of the log-likelihood at the ends of a 95% interval."""
 
 _CUBIC = 3

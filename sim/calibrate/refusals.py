@@ -6,8 +6,7 @@ import numpy as np
 
 from sim.calibrate.published import Published
 from sim.calibrate.search import Free
-from sim.calibrate.virtual_trials import Points
-from sim.outcomes.first_reinfused import read_first_reinfused, read_not_reinfused
+from sim.calibrate.virtual_trials import Points, whole_trials
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.problems import RequestError
@@ -71,11 +70,5 @@ def refuse_untouched(scenario: Scenario, seed: int) -> None:
 
 
 def _read(scenario: Scenario, free: Free, values: Floats, published: Published, seed: int) -> Floats:
-    points = Points(scenario, free.keys, values[None, :], seed, 0)
-    there = points.scenario_at(0)
-    enrolled = published.enrolled
-    tiles = points.histories(0, there, enrolled)
-    read = read_first_reinfused(tiles, there, published.keys, enrolled, enrolled)
-    left = read_not_reinfused(tiles, there, enrolled)
-    counts = (left.treatment_deaths, left.other_deaths, left.withdrawn, read.number, read.treatment_deaths)
+    read, counts = whole_trials(Points(scenario, free.keys, values[None, :], seed, 0), 0, published)
     return np.array([*counts, *read.estimates.values()])

@@ -18,7 +18,7 @@ import numpy as np
 
 from sim.calibrate.importance import NoLikelihoodError, Proposal, Sample, sample
 from sim.calibrate.published import Published
-from sim.calibrate.virtual_trials import POINTS, EstimatesTask, Points, at_point
+from sim.calibrate.virtual_trials import Points, at_point, read_chances, read_points
 from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
@@ -27,7 +27,6 @@ from sim.scenario.problems import EffectiveSizeWarning, RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.study.posterior import Posterior
-from sim.work.in_order import in_order
 from sim.work.store import ChunkStore
 from sim.work.task import Result
 from sim.work.workers import Workers
@@ -154,23 +153,17 @@ class Evaluation:
 
     def __call__(self, z: Floats) -> Floats:
         """Return the log-likelihood, shape (points,); minus infinity where no virtual trial is alike."""
-        values = self._free.values(z)
-        tasks = [
-            (0, EstimatesTask(self._points(values[at : at + POINTS], at), (self._published,)))
-            for at in range(0, len(values), POINTS)
-        ]
-        parts = [result for _, result in in_order(self._workers, tasks, self._store, self._advance)]
-        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        self.points += len(values)
+        points = Points(self._scenario, self._free.keys, self._free.values(z), self._seed, self.points)
+        found = read_points(
+            read_chances, points, (self._published,), self._workers, self._store, self._advance
+        )
+        self.points += len(z)
         self.found.append(found)
-        return log_likelihood(found)
+        return log_likelihood(found)[:, 0]
 
-    def _points(self, values: Floats, at: int) -> Points:
-        return Points(self._scenario, self._free.keys, values, self._seed, self.points + at)
-
-    def _advance(self, task: EstimatesTask) -> None:
+    def _advance(self, done: int) -> None:
         if self._tell is not None:
-            self._tell(task.points.first + len(task.points.values), self._most)
+            self._tell(self.points + done, self._most)
 
     def all(self, name: str) -> Floats:
         """Return what was found of all points so far."""
@@ -178,13 +171,13 @@ class Evaluation:
 
 
 def log_likelihood(found: Result) -> Floats:
-    """Return the log-likelihood of one trial at each point, from the results of `EstimatesTask`."""
-    alike, enough = found["alike"][:, 0], found["enough"][:, 0]
+    """Return the log-likelihood of trials at each point, shape (points, trials), from `read_chances`."""
+    alike, enough = found["alike"], found["enough"]
     # Some may be alike though none of the trials with its own number of enrolled is defined.
-    defined = np.maximum(found["defined"], 1)
+    defined = np.maximum(found["defined"], 1)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.log(alike / enough) - np.log(defined / BLOCK)
-    return np.asarray(np.where(alike > 0, found["log_counts"][:, 0] + chance, -np.inf))
+    return np.asarray(np.where(alike > 0, found["log_counts"] + chance, -np.inf))
 
 
 def find_posterior(
@@ -251,7 +244,7 @@ def warn_of_size(found: Sample, enough: float = ENOUGH) -> None:
 def no_mass(free: Free, published: Published, survival: Floats, defined: Floats) -> RequestError:
     """Say that the priors can't give what the trial reported, and what they give instead.
 
-    ``survival`` and ``defined`` are those of `EstimatesTask`, of every point.
+    ``survival`` and ``defined`` are those of `read_chances`, of every point.
     """
     lines, reached = [], True
     for column, (key, value) in enumerate(published.estimates):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,10 @@ from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.chunks import histories, keep_freed_memory
+from sim.work.in_order import in_order
+from sim.work.store import ChunkStore
 from sim.work.task import Result
+from sim.work.workers import Workers
 
 _SPARE = 0.15  # enrolled above the trial's number, so that enough are reinfused
 POINTS = 32
@@ -44,15 +47,12 @@ class Points:
     seed: int
     first: int
 
-    @property
-    def name(self) -> str:
-        """First and last point."""
-        return f"{self.first:012d}-{self.first + len(self.values):012d}"
-
-    @property
-    def words(self) -> str:
-        """The same for people, who count from 1."""
-        return f"parameter points {self.first + 1} to {self.first + len(self.values)}"
+    def parts(self) -> list[Points]:
+        """Cut them into what one task does."""
+        return [
+            replace(self, values=self.values[at : at + POINTS], first=self.first + at)
+            for at in range(0, len(self.values), POINTS)
+        ]
 
     def scenario_at(self, number: int) -> Scenario:
         """Return the scenario at a point."""
@@ -78,96 +78,132 @@ def at_point(scenario: Scenario, keys: Sequence[str], values: Floats) -> Scenari
     return with_values(scenario, dict(zip(keys, values.tolist(), strict=True)))
 
 
+Reading: TypeAlias = Callable[[Points, int, Sequence[Published]], Mapping[str, Floats]]
+"""Simulates the point with a number, of some points, and finds something out about published trials."""
+
+
 @dataclass(frozen=True)
-class PointsTask(ABC):
+class PointsTask:
     """Something to find out at every one of some points."""
 
+    read: Reading
     points: Points
+    published: tuple[Published, ...]
 
     @property
     def name(self) -> str:
         """First and last point."""
-        return self.points.name
+        first = self.points.first
+        return f"{first:012d}-{first + len(self.points.values):012d}"
 
     @property
     def words(self) -> str:
-        """The same for people."""
-        return self.points.words
+        """The same for people, who count from 1."""
+        first = self.points.first
+        return f"parameter points {first + 1} to {first + len(self.points.values)}"
 
     def play(self) -> Result:
         """Simulate every point, and return arrays with one row a point."""
         keep_freed_memory()
-        found = [self._point(number) for number in range(len(self.points.values))]
+        found = [self.read(self.points, number, self.published) for number in range(len(self.points.values))]
         return {name: np.array([each[name] for each in found]) for name in found[0]}
 
-    @abstractmethod
-    def _point(self, number: int) -> Mapping[str, Floats]:
-        """Simulate one point."""
 
+def read_points(
+    read: Reading,
+    points: Points,
+    published: Sequence[Published],
+    workers: Workers,
+    store: ChunkStore | None = None,
+    tell: Callable[[int], None] | None = None,
+) -> Result:
+    """Simulate points, whoever does it, and return arrays with one row a point.
 
-@dataclass(frozen=True)
-class EstimatesTask(PointsTask):
-    """The chance of trials' estimates at some points, given the counts by reinfusion; without a queue.
-
-    Several trials may be asked about, which all enrolled equally many and estimated the same.
-
-    Its arrays have one column a trial: ``log_counts`` (see `Published.log_counts`), ``alike`` and ``enough``,
-    numbers of replications that report the same after reinfusion, and that have enough reinfused patients.
-    ``defined``: replications (with the trial's own number of enrolled) whose estimates are all defined.
-    ``survival``: share of the reinfused who are event-free in their whole course, one column an estimate.
-    ``shares``: see `Before`.
+    Parameters
+    ----------
+    tell
+        Called with how many points are done.
     """
+    done = 0
 
-    published: tuple[Published, ...]
+    def advance(task: PointsTask) -> None:
+        nonlocal done
+        done += len(task.points.values)
+        if tell is not None:
+            tell(done)
 
-    def _point(self, number: int) -> Mapping[str, Floats]:
-        scenario = self.points.scenario_at(number)
-        some = self.published[0]
-        simulated = some.enrolled + int(np.ceil(_SPARE * some.enrolled))
-        tiles = self.points.histories(number, scenario, simulated)
-        read = {
-            size: read_first_reinfused(tiles, scenario, some.keys, size, simulated)
-            for size in {trial.reinfused for trial in self.published}
-        }
-        whole = read_first_reinfused(tiles, scenario, some.keys, some.enrolled, some.enrolled)
-        shares = expected_before_reinfusion(scenario)
-        return {
-            "log_counts": np.array([trial.log_counts(shares) for trial in self.published]),
-            "alike": np.array([alike(read[trial.reinfused], trial).sum() for trial in self.published]),
-            "enough": np.array([(read[t.reinfused].number == t.reinfused).sum() for t in self.published]),
-            "defined": np.array(whole.defined.sum()),
-            "survival": survival_shares(whole, some),
-            "shares": np.array(shares),
-        }
+    tasks = [(0, PointsTask(read, part, tuple(published))) for part in points.parts()]
+    parts = [result for _, result in in_order(workers, tasks, store, advance)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-@dataclass(frozen=True)
-class WholeTrialsTask(PointsTask):
-    """How many whole virtual trials report all that a trial reported, at some points; queues may bind.
+def read_chances(points: Points, number: int, published: Sequence[Published]) -> Mapping[str, Floats]:
+    """Return what the likelihood of trials' reports rests on at a point; without a queue.
 
-    Its arrays: ``alike`` and ``defined``, numbers of replications that report the same, and whose estimates
-    are all defined; ``survival`` as in `EstimatesTask`.
+    The trials all enrolled equally many and estimated the same.
+
+    Returns
+    -------
+    mapping
+        One column a trial: ``log_counts`` (see `Published.log_counts`), ``alike`` and ``enough``, numbers of
+        replications that report the same after reinfusion, and that have enough reinfused patients.
+        ``defined``: replications (with the trial's own number of enrolled) whose estimates are all defined.
+        ``survival``: share of the reinfused who are event-free in their whole course, one column an
+        estimate. ``shares``: see `Before`.
     """
+    scenario, some = points.scenario_at(number), published[0]
+    simulated = some.enrolled + int(np.ceil(_SPARE * some.enrolled))
+    tiles = points.histories(number, scenario, simulated)
+    read = {
+        size: read_first_reinfused(tiles, scenario, some.keys, size, simulated)
+        for size in {trial.reinfused for trial in published}
+    }
+    whole = read_first_reinfused(tiles, scenario, some.keys, some.enrolled, some.enrolled)
+    shares = expected_before_reinfusion(scenario)
+    return {
+        "log_counts": np.array([trial.log_counts(shares) for trial in published]),
+        "alike": np.array([alike(read[trial.reinfused], trial).sum() for trial in published]),
+        "enough": np.array([(read[t.reinfused].number == t.reinfused).sum() for t in published]),
+        "defined": np.array(whole.defined.sum()),
+        "survival": survival_shares(whole, some),
+        "shares": np.array(shares),
+    }
 
-    published: Published
 
-    def _point(self, number: int) -> Mapping[str, Floats]:
-        scenario, trial = self.points.scenario_at(number), self.published
-        tiles = self.points.histories(number, scenario, trial.enrolled)
-        read = read_first_reinfused(tiles, scenario, trial.keys, trial.enrolled, trial.enrolled)
-        left = read_not_reinfused(tiles, scenario, trial.enrolled)
-        same = alike(read, trial)
-        for counted, wanted in (
-            (left.treatment_deaths, trial.treatment_before),
-            (left.other_deaths, trial.others_before),
-            (left.withdrawn, trial.withdrawn),
-        ):
-            same &= counted == wanted
-        return {
-            "alike": np.array(same.sum()),
-            "defined": np.array(read.defined.sum()),
-            "survival": survival_shares(read, trial),
-        }
+def read_whole_trials(points: Points, number: int, published: Sequence[Published]) -> Mapping[str, Floats]:
+    """Count the whole virtual trials that report all that a trial reported at a point; queues may bind.
+
+    Returns
+    -------
+    mapping
+        ``alike`` and ``defined``, numbers of replications that report the same, and whose estimates are all
+        defined; ``survival`` as in `read_chances`.
+    """
+    (trial,) = published
+    read, counts = whole_trials(points, number, trial)
+    same = alike(read, trial) & (counts[:3] == np.array(trial.cells[:3])[:, None]).all(axis=0)
+    return {
+        "alike": np.array(same.sum()),
+        "defined": np.array(read.defined.sum()),
+        "survival": survival_shares(read, trial),
+    }
+
+
+def whole_trials(points: Points, number: int, trial: Published) -> tuple[Reinfused, Floats]:
+    """Return what whole virtual trials report at a point: of the reinfused, and all counts.
+
+    Returns
+    -------
+    Reinfused, array of shape (5, replications)
+        The counts: treatment deaths, other deaths and withdrawals before reinfusion, the reinfused, and
+        treatment deaths among them.
+    """
+    scenario = points.scenario_at(number)
+    tiles = points.histories(number, scenario, trial.enrolled)
+    read = read_first_reinfused(tiles, scenario, trial.keys, trial.enrolled, trial.enrolled)
+    left = read_not_reinfused(tiles, scenario, trial.enrolled)
+    counts = (left.treatment_deaths, left.other_deaths, left.withdrawn, read.number, read.treatment_deaths)
+    return read, np.array(counts, dtype=np.float64)
 
 
 def alike(read: Reinfused, trial: Published) -> Booleans:

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import click
 
-from sim.cli.calibrate_command import calibrate_command
-from sim.cli.compare_command import compare_command
 from sim.cli.report_command import report_command
 from sim.cli.scenario_commands import scenario_group
-from sim.cli.study_commands import run_command, sweep_command
-from sim.cli.validate_command import validate_command
+from sim.cli.study_commands import (
+    calibrate_command,
+    compare_command,
+    run_command,
+    sweep_command,
+    validate_command,
+)
 from sim.scenario.problems import RequestError
 
 INTERRUPTED = 130

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
+
+    from sim.show.terminal import Block
+    from sim.work.results import Results
 
 Row = dict[str, Any]
 
@@ -60,17 +62,12 @@ def _print_plain(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None
 
 def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     """Print a table as wide as the terminal; long cells go on in the next line."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(Text(name), overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    from sim.show.kit.grid import Column, Grid
+
+    grid = Grid("", tuple(map(Column, columns)), [tuple(row) for row in cells])
+    Console().print(grid.terminal())
 
 
 def print_frame(command: str, frame: pd.DataFrame) -> None:
@@ -93,10 +90,33 @@ def print_frames(command: str, frames: Mapping[str, pd.DataFrame]) -> None:
     print_frame(command, joined[[*first, *(name for name in joined.columns if name != "scenario")]])
 
 
-def print_table(table: Table, title: str) -> None:
-    """Print a table of the show package, as wide as it needs where no terminal limits it."""
+def print_told(blocks: Iterable[Block]) -> None:
+    """Print tables and lines, each block set apart; as wide as they need where no terminal limits them."""
     from rich.console import Console
 
-    click.echo(f"{title}\n")
     console = Console() if sys.stdout.isatty() else Console(width=200)
-    console.print(table)
+    for block in blocks:
+        if isinstance(block, list):
+            for line in block:
+                click.echo(line)
+        else:
+            click.echo(f"{block.title}\n")
+            console.print(block.terminal())
+        click.echo()
+
+
+def print_results(results: Results, main: str, *, as_json: bool) -> None:
+    """Print what a study has found and where it is; as JSON the rows of its main table."""
+    if as_json:
+        print_frame(results.kind, results.tables[main])
+        return
+    from sim.show.terminal import told
+
+    print_told(told(results))
+    say_where(results)
+
+
+def say_where(results: Results) -> None:
+    """Say which folder a study is in."""
+    if results.folder is not None:
+        click.echo(f"Written to {results.folder.as_posix()}")

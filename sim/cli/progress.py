@@ -11,14 +11,14 @@ import click
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Give a callback that shows done, all, and the time left; None where stderr is no terminal."""
-    with progress_parts("replications") as part:
-        yield None if part is None else lambda done, total: part(what, done, total)
+def studying(unit: str = "replications") -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show the progress of a study, and print its warnings when it is done."""
+    with figure_warnings(), progress_parts(unit) as progress:
+        yield progress
 
 
 @contextmanager
-def progress_parts(unit: str = "done") -> Iterator[Callable[[str, int, int], None] | None]:
+def progress_parts(unit: str) -> Iterator[Callable[[str, int, int], None] | None]:
     """Give a callback that shows the part of the work, done, all, and the time left of it.
 
     None where stderr is no terminal.

@@ -11,25 +11,27 @@ from sim.cli.output import print_rows
 
 
 @click.command("report")
-@click.argument("folder", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @force_option
+@click.option("--figures", default="none", metavar="LIST", help="Draw the figures anew: svg, png, pdf.")
 @json_option
-def report_command(folder: Path, force: bool, as_json: bool) -> None:
-    """Write report.html into RUN_DIR, a folder that `lupus-hsct run` wrote: one page with all of the run.
+def report_command(folder: Path, force: bool, figures: str, as_json: bool) -> None:
+    """Write report.html into FOLDER, which `lupus-hsct` wrote: one page with all of a study of any kind.
 
     The page needs no network and runs no script. A report that is there and differs is replaced with --force.
     """
-    from sim.show.report import report_study, summary
+    from sim.commands.report import report
 
-    path, report = report_study(folder, force=force)
+    row = report(folder, force=force, figures=figures)
     if as_json:
-        print_rows("report", summary(path, report), as_json=True)
+        print_rows("report", [row], as_json=True)
         return
-    (row,) = summary(path, report)
-    click.echo(report.finding)
-    click.echo(
-        f"{row['checks'] - row['checks_failed']} of {row['checks']} figures agree with what is known; "
-        f"{row['checklist_items'] - len(row['checklist_unanswered'])} of {row['checklist_items']} items of "
-        "the checklist are answered in full"
-    )
-    click.echo(f"\nWritten to {path.as_posix()}")
+    click.echo(row["finding"])
+    if "checks" in row:
+        checks, items = row["checks"], row["checklist_items"]
+        agree, answered = checks - row["checks_failed"], items - len(row["checklist_unanswered"])
+        click.echo(
+            f"{agree} of {checks} figures agree with what is known; {answered} of {items} items of the "
+            "checklist are answered in full"
+        )
+    click.echo(f"\nWritten to {row['report']}")

@@ -32,7 +32,7 @@ def list_command(as_json: bool) -> None:
 @set_option
 @json_option
 @click.option("--references", is_flag=True, help="Add the references of the evidence named as source.")
-def show_command(scenario: str, overrides: tuple[str, ...], as_json: bool, references: bool) -> None:
+def show_command(scenario: str, as_json: bool, references: bool, **asked: tuple[str, ...]) -> None:
     """Show every value of SCENARIO: what it is, where it comes from, how sure it is.
 
     The status is evidence, solved (by calibration) or assumption.
@@ -40,7 +40,7 @@ def show_command(scenario: str, overrides: tuple[str, ...], as_json: bool, refer
     from sim.scenario.describe import show_rows
     from sim.scenario.load import load
 
-    loaded = load(scenario, overrides)
+    loaded = load(scenario, asked["set"])
     title = f"{loaded.name}{_based_on(loaded.chain)}: {loaded.scenario.title}"
     print_rows("scenario show", show_rows(loaded, references=references), as_json=as_json, title=title)
 
@@ -49,12 +49,12 @@ def show_command(scenario: str, overrides: tuple[str, ...], as_json: bool, refer
 @scenario_argument
 @set_option
 @json_option
-def check_command(scenario: str, overrides: tuple[str, ...], as_json: bool) -> None:
+def check_command(scenario: str, as_json: bool, **asked: tuple[str, ...]) -> None:
     """Check SCENARIO: one line if it is valid, else what is wrong and what to do."""
     from sim.scenario.describe import warnings_about
     from sim.scenario.load import load
 
-    loaded = load(scenario, overrides)
+    loaded = load(scenario, asked["set"])
     warnings = list(warnings_about(loaded))
     if as_json:
         row = {"scenario": loaded.name, "valid": True, "hash": loaded.scenario_hash, "warnings": warnings}

@@ -1,112 +1,66 @@
-"""``lupus-hsct run``, ``sweep`` and ``calibrate``."""
+"""``lupus-hsct run``, ``sweep``, ``compare``, ``validate`` and ``calibrate``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from sim.cli.options import (
-    Effort,
-    effort_options,
-    force_option,
-    json_option,
-    out_option,
-    resume_option,
+    EFFORT,
+    LUCK,
+    WORK,
+    WholeNumber,
+    options,
+    patients_option,
     scenario_argument,
+    seed_option,
     set_option,
 )
-from sim.cli.output import print_frame, print_frames, print_table
-from sim.cli.progress import figure_warnings, progress_bar
-from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS
-
-_ALL = "all"
+from sim.cli.output import print_frames, print_results, print_told, say_where
+from sim.cli.progress import studying
+from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLICATIONS
 
 
 @click.command("run")
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
-@set_option
-@effort_options
-@click.option(
-    "--patients",
-    metavar="all|N",
-    default=str(DEFAULT_PATIENT_REPLICATIONS),
-    show_default=True,
-    help="First replications whose patients are kept in patients.parquet.",
-)
+@options(set_option, *EFFORT)
+@patients_option
 @click.option("--events", is_flag=True, help="Keep the events of these patients too, in events.parquet.")
 @click.option("--all", "full", is_flag=True, help="Print every endpoint, not just those with a target.")
-@out_option
-@force_option
-@resume_option
-@json_option
-def run_command(
-    scenarios: tuple[str, ...],
-    overrides: tuple[str, ...],
-    effort: Effort,
-    patients: str,
-    events: bool,
-    full: bool,
-    out: Path | None,
-    force: bool,
-    resume: bool,
-    as_json: bool,
-) -> None:
+@options(*WORK)
+def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: Any) -> None:
     """Simulate SCENARIO, patient by patient, and show it beside the published figures.
 
     Writes a run folder: endpoints.csv, curves.csv, replications.parquet, patients.parquet, figures and a
     manifest with the source of every value. Several scenarios get a folder each and one table of all the
     figures that were printed.
     """
-    from sim.commands.run import run_study
-    from sim.scenario.load import load
-    from sim.show.kit.posterior_words import under_draws
-    from sim.show.kit.table import published_table, range_table, targets_table
-    from sim.study.montecarlo import choose_simulator
+    from sim.commands.asked import effort_of, loaded_from
+    from sim.commands.run import run
+    from sim.show.terminal import told, told_of_several, told_over_range
 
-    kept = _patient_replications(patients)
-    all_loaded = [load(scenario, overrides) for scenario in scenarios]
-    if len(all_loaded) > 1 and (out is not None or full):
+    if len(scenarios) > 1 and (isinstance(asked["out"], Path) or full):
         raise click.UsageError("--out and --all take one SCENARIO; several get a numbered folder each")
-    budgets = [effort.budget(loaded.scenario, kept, events=events) for loaded in all_loaded]
+    overrides = asked.pop("set")
+    all_loaded = [loaded_from(scenario, overrides) for scenario in scenarios]
+    for loaded in all_loaded:  # nothing is simulated if one of them is wrong
+        effort_of(asked, loaded.scenario)  # type: ignore[arg-type]
     runs = []
-    with figure_warnings():
-        for loaded, budget in zip(all_loaded, budgets, strict=True):
-            with progress_bar(loaded.name) as progress:
-                run = run_study(loaded, budget, out, force=force, resume=resume, progress=progress)
-            runs.append(run)
-            simulator, reason = choose_simulator([loaded.scenario], budget)
-            click.echo(f"{loaded.name}: simulated with {simulator}, {reason}", err=True)
+    with studying() as progress:
+        for loaded in all_loaded:
+            runs.append(run(loaded, progress=progress, **asked))
+            engine, because = (runs[-1].manifest[name] for name in ("engine", "engine_because"))
+            click.echo(f"{loaded.name}: simulated with {engine}, {because}", err=True)
     if as_json:
-        print_frames(
-            "run", {loaded.name: run.endpoints for loaded, run in zip(all_loaded, runs, strict=True)}
-        )
+        print_frames("run", {each.manifest["scenario"]: each.endpoints for each in runs})
         return
-    counts = sorted({run.manifest["replications"] for run in runs})
-    count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
-    draws = None if budgets[0].draws is None else len(budgets[0].draws.values)
-    size = f"{count} replications{under_draws(draws)}, seed {effort.seed}"
     if len(runs) > 1:
-        found = [(one.name, run.endpoints, one.scenario) for one, run in zip(all_loaded, runs, strict=True)]
-        print_table(targets_table(found), f"Every printed figure: {size}")
-    for loaded, run in zip(all_loaded, runs, strict=True):
-        if len(runs) == 1:
-            free = (run.manifest["posterior"] or {}).get("free", ())
-            table = published_table(run.endpoints, loaded.scenario, run.points, full=full, free=free)
-            print_table(table, f"{loaded.scenario.title}: {size}")
-        if run.points is not None:
-            print_table(range_table(run.points, loaded.scenario), f"\n{loaded.name}, over the range:")
-        _say_where(run.folder)
-
-
-def _patient_replications(text: str) -> int | None:
-    if text == _ALL:
-        return None
-    if text.isascii() and text.isdecimal() and len(text) <= 20:
-        return int(text)
-    raise click.BadParameter(
-        f"{text!r} given; allowed: all, or a whole number from 0", param_hint="--patients"
-    )
+        print_told(told_of_several(runs))
+    for each in runs:
+        print_told(told(each, full=full) if len(runs) == 1 else told_over_range(each))
+        say_where(each)
 
 
 @click.command("sweep")
@@ -117,46 +71,116 @@ def _patient_replications(text: str) -> int | None:
     metavar="KEY=...",
     help="Key and values: key=low:high:points, key=log:low:high:points or key=a,b,c. Repeat for a grid.",
 )
-@set_option
-@effort_options
-@out_option
-@force_option
-@resume_option
-@json_option
-def sweep_command(
-    scenario: str,
-    vary: tuple[str, ...],
-    overrides: tuple[str, ...],
-    effort: Effort,
-    out: Path | None,
-    force: bool,
-    resume: bool,
-    as_json: bool,
-) -> None:
+@options(set_option, *EFFORT, *WORK)
+def sweep_command(scenario: str, vary: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Simulate SCENARIO over a grid of values, every point under the same luck.
 
     Writes points.csv with every endpoint at every point, and a curve (one key) or maps (two keys).
     """
-    from sim.commands.run import parse_endpoint, sweep_study, swept_rows
-    from sim.scenario.load import load
-    from sim.show.kit.posterior_words import sized
-    from sim.study.sweep import parse_axis
+    from sim.commands.sweep import sweep
 
-    loaded = load(scenario, overrides)
-    axes = [parse_axis(text) for text in vary]
-    shown = [parse_endpoint(text, loaded.scenario) for text in effort.endpoints]
-    budget = effort.budget(loaded.scenario, shown=True)
-    with figure_warnings(), progress_bar(loaded.name) as progress:
-        done = sweep_study(loaded, axes, budget, shown, out, force=force, resume=resume, progress=progress)
-    if as_json:
-        print_frame("sweep", done.points)
+    with studying() as progress:
+        done = sweep(scenario, vary, progress=progress, **asked)
+    print_results(done, "points", as_json=as_json)
+
+
+@click.command("compare")
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO SCENARIO...")
+@options(set_option, *EFFORT)
+@click.option(
+    "--trial",
+    type=WholeNumber(1),
+    default=1,
+    show_default=True,
+    help="Virtual trial whose patients are named.",
+)
+@options(*WORK)
+def compare_command(scenarios: tuple[str, ...], as_json: bool, **asked: Any) -> None:
+    """Compare scenarios with the first one, the reference, patient by patient under the same luck.
+
+    Writes comparison.csv with the difference of every endpoint, deaths_averted.csv, changed_fates.csv,
+    named_patients.csv, range.csv where a scenario has a range, and figures. --set goes over all of them.
+    """
+    from sim.commands.compare import compare
+
+    with studying() as progress:
+        done = compare(*scenarios, progress=progress, **asked)
+    print_results(done, "comparison", as_json=as_json)
+
+
+@click.command("validate")
+@click.argument("cohorts", nargs=-1, metavar="[COHORT]...")
+@options(set_option, *LUCK, *WORK)
+def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> None:
+    """Hold the model against cohorts to which it was not fitted; all that are shipped, if none is named.
+
+    COHORT is the path of a cohort file if it has a slash or ends in .toml, else the name of a shipped
+    cohort: lupus-hsct scenario list. Every cohort is simulated with its own patients and follow-up, and each
+    figure is predicted as its paper read it. Writes validation.csv and a forest plot.
+    """
+    from sim.commands.validate import validate
+
+    with studying() as progress:
+        done = validate(*cohorts, progress=progress, **asked)
+    print_results(done, "validation", as_json=as_json)
+
+
+@click.command("calibrate")
+@scenario_argument
+@options(set_option, seed_option)
+@click.option("--point", is_flag=True, help="Solve for the point alone, without a posterior.")
+@click.option(
+    "--effective-size",
+    type=WholeNumber(10, 1_000_000),
+    default=DEFAULT_EFFECTIVE_SIZE,
+    show_default=True,
+    help="Independent draws of the posterior that its weighted ones should be worth.",
+)
+@click.option(
+    "--points",
+    type=WholeNumber(256, 10_000_000),
+    default=DEFAULT_POINTS,
+    show_default=True,
+    help="Parameter points to look at, at most; each gets 256 virtual trials.",
+)
+@click.option(
+    "--no-alternatives",
+    "alternatives",
+    flag_value=False,
+    default=True,
+    help="Leave the scenario's [[alternative]]s out.",
+)
+@click.option(
+    "--simulation",
+    type=WholeNumber(1, MOST_REPLICATIONS),
+    metavar="N",
+    help="Find the posterior by N virtual trials alone too (1000000 or more), without the exact twin.",
+)
+@click.option(
+    "--coverage",
+    type=WholeNumber(20, 100_000),
+    metavar="N",
+    help="Check on N virtual trials (200 or more) that posteriors hold the truth as often as they say.",
+)
+@options(*WORK)
+def calibrate_command(scenario: str, as_json: bool, **asked: Any) -> None:
+    """Calibrate SCENARIO: solve for the point, and say what its figures leave open.
+
+    The point is where the exact twin meets every [[target]]. With [[prior]]s there is also the joint
+    posterior of the free parameters. Writes solved.toml, a scenario file that can be run; posterior.csv, for
+    --posterior of the other commands; tables of both, of what they predict, and of other ways to see the
+    trial.
+    """
+    from sim.commands.calibrate import SOLVED, calibrate
+
+    with studying("done") as progress:
+        done = calibrate(scenario, progress=progress, **asked)
+    print_results(done, "solved" if "solved" in done.tables else "parameters", as_json=as_json)
+    if as_json or done.folder is None:
         return
-    title = loaded.scenario.title
-    if budget.draws is not None:
-        title += f": each point {sized(budget.total, len(budget.draws.values))}, seed {effort.seed}"
-    print_table(swept_rows(done, loaded.scenario, axes, shown), title)
-    _say_where(done.folder)
-
-
-def _say_where(folder: Path) -> None:
-    click.echo(f"\nWritten to {folder.as_posix()}")
+    if not done.scenario.prior:
+        click.echo("No posterior: the scenario has no [[prior]]; docs/calibration.md tells how to state one.")
+    if "solved" in done.tables:
+        click.echo(f"Run it: lupus-hsct run {(done.folder / SOLVED).as_posix()}")
+    if "posterior" in done.tables:
+        click.echo(f"With its posterior: add --posterior {(done.folder / 'posterior.csv').as_posix()}")

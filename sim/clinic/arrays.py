@@ -118,7 +118,7 @@ def _rooms(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) ->
 def _transplant(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> None:
     """Fill in the stay in the isolation room, and what it changes about the deaths to come."""
     own = RoomFate(*(getattr(fates, name) for name in _ROOM_FATES))
-    stay = Stay(protocol, course["immunoablation"], own, latent)
+    stay = RoomStay(protocol, course["immunoablation"], own, latent)
     engrafted = stay.reinfused & (stay.death > stay.engraftment)
     course["aplasia"] = _where(stay.reinfused, stay.reinfusion)
     course["recovering_in_hospital"] = _where(engrafted, stay.engraftment)
@@ -145,7 +145,7 @@ class RoomFate(NamedTuple):
 _ROOM_FATES = RoomFate._fields
 
 
-class Stay:
+class RoomStay:
     """What a stay in the room that starts at a time would be like; no times for who gets none."""
 
     def __init__(self, protocol: Protocol, start: Floats, fates: RoomFate, latent: Latent) -> None:
@@ -234,16 +234,16 @@ class _RoomTurns:
         """Return when a room that is granted at a time is free again."""
         fates = RoomFate(*(array[turn] for array in self._fates))
         latent = [self._never, self._never, self._lupus[turn], self._background[turn]]
-        stay = Stay(self._protocol, start, fates, latent)
+        stay = RoomStay(self._protocol, start, fates, latent)
         return np.minimum(stay.discharge, stay.death) + fates.turnaround_days
 
 
 class _ShortRoomTurns(NamedTuple):
     """The same where nobody relapses before discharge or death from infection, and no hazard is extra.
 
-    When a room is free depends on no death after discharge, so far less than a `Stay` has to be known. Lupus
-    kills a responder in the room before engraftment or not at all. Whether there was a reinfusion does not
-    matter: without one, another death came before all that it could have brought.
+    When a room is free depends on no death after discharge, so far less than a `RoomStay` has to be known.
+    Lupus kills a responder in the room before engraftment or not at all. Whether there was a reinfusion does
+    not matter: without one, another death came before all that it could have brought.
     """
 
     death: Floats

@@ -16,7 +16,7 @@ import simpy
 
 from sim.clinic.history import Course, History, history_of
 from sim.clinic.states import ALIVE, Cause
-from sim.clinic.stations import EXIT, RELEASE, ROOM_QUEUE, SLOT_QUEUE, At, Place, Station
+from sim.clinic.stations import EXIT, RELEASE, ROOM_QUEUE, SLOT_QUEUE, At, PlaceRequest, Station
 from sim.patient.fates import NEVER, Fate, Fates, by_replication
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
@@ -243,7 +243,7 @@ class Patient:
             return At(self.env, self.death, EXIT)
         return At(self.env, time, priority)
 
-    def wait_for(self, place: Place) -> Process:
+    def wait_for(self, place: PlaceRequest) -> Process:
         """Queue until the place is granted or death comes."""
         if not place.triggered:
             yield place if self.death == NEVER else place | At(self.env, self.death, EXIT)

@@ -40,7 +40,7 @@ class At(simpy.Event):
         heappush(env._queue, entry)
 
 
-class Place(Request):
+class PlaceRequest(Request):
     """A request for a place at a station; `number` is set with the grant, 0 where places are unlimited."""
 
     number = 0
@@ -60,11 +60,11 @@ class Station(simpy.Resource):
         self._numbered = not math.isinf(capacity)
         self._free = list(range(1, int(capacity) + 1)) if self._numbered else []
 
-    def ask(self) -> Place:
+    def ask(self) -> PlaceRequest:
         """Queue for a place."""
-        return Place(self)
+        return PlaceRequest(self)
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: PlaceRequest) -> None:
         """Give a place back, or leave the queue."""
         if not place.triggered:
             place.cancel()
@@ -76,11 +76,11 @@ class Station(simpy.Resource):
         if self.put_queue:
             At(self._env, self._env.now, GRANT).callbacks.append(lambda _: self._trigger_put(None))
 
-    def leave_at(self, time: float, place: Place) -> None:
+    def leave_at(self, time: float, place: PlaceRequest) -> None:
         """Give a place back at a later time."""
         At(self._env, time, RELEASE).callbacks.append(lambda _: self.leave(place))
 
     def _do_put(self, event: Request) -> None:
         super()._do_put(event)
-        if self._numbered and event.triggered and isinstance(event, Place):
+        if self._numbered and event.triggered and isinstance(event, PlaceRequest):
             event.number = heappop(self._free)

@@ -1,80 +1,109 @@
-"""A whole calibration: solve, find the posterior, check it, and write tables, a scenario file and figures."""
+"""A calibration: the point, what its figures leave open, and whether that can be trusted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
 from sim.calibrate.alternatives import moved_table, weight_table
 from sim.calibrate.answers import answer_table
-from sim.calibrate.calibration import Calibrated, Found, Plan, Progress, Told, calibrate
+from sim.calibrate.calibration import Found, Plan, Told
+from sim.calibrate.calibration import calibrate as find
 from sim.calibrate.identification import directions
+from sim.calibrate.lines import no_transplant_table, prior_table, ridge_table
 from sim.calibrate.point import PointFit
 from sim.calibrate.profiles import profiles
 from sim.calibrate.tables import alone_table, estimate_table, parameter_table, search_table
-from sim.scenario.describe import show_rows
+from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
+from sim.commands.study import Made, Progress, Stores, Study, Work, write
 from sim.scenario.endpoints import label
+from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
-from sim.show.calibration_page import write_page
-from sim.show.calibration_shown import Shown
-from sim.study.posterior import write_posterior
+from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, DEFAULT_SEED
+from sim.study.posterior import posterior_table
 from sim.study.request import request_of
-from sim.study.run import FORMAT
-from sim.work.folder import MANIFEST, NewFolder, software, write_json
-from sim.work.spool import write_parquet
+from sim.work.results import Results
 
-POSTERIOR = "posterior.csv"
 SOLVED = "solved.toml"
 
 
-def calibrate_study(
-    loaded: Loaded,
-    plan: Plan,
-    out: Path | None = None,
+def calibrate(
+    scenario: AnyScenario,
     *,
-    force: bool = False,
-    resume: bool = False,
-    progress: Progress | None = None,
-) -> Calibrated:
-    """Calibrate a scenario into a folder: tables, manifest, solution as a scenario file, figures, and a page.
+    set: Overrides = (),  # noqa: A002 (the option's name)
+    point: bool = False,
+    effective_size: int = DEFAULT_EFFECTIVE_SIZE,
+    points: int = DEFAULT_POINTS,
+    alternatives: bool = True,
+    simulation: int | None = None,
+    coverage: int | None = None,
+    **how: Unpack[Work],
+) -> Results:
+    """Calibrate a scenario: solve for the point, and say what its figures leave open.
+
+    Parameters
+    ----------
+    scenario
+        A shipped name, a path, or what `load_scenario` and `with_values` return.
+    set
+        Changes of it: values by key.
+    point
+        Whether the point is enough, without a posterior.
+    effective_size, points
+        Independent draws that the posterior should be worth, and the most points to look at for it.
+    alternatives
+        Whether the scenario's alternatives are looked at too.
+    simulation, coverage
+        Virtual trials for the posterior by simulation alone, and those whose posteriors are checked.
+    how
+        See `Work`.
+
+    Returns
+    -------
+    Results
+        With ``solved``, and with a posterior ``parameters``, ``answers``, ``posterior`` and more.
 
     Raises
     ------
     RequestError
-        The targets can't be met, do not identify the parameters or contradict the priors, or `out` may not
-        be written.
+        The targets can't be met, do not identify the parameters or contradict the priors; or something else
+        asked for is wrong.
     """
-    request = request_of("calibrate", [loaded], **plan.asked)
-    new = NewFolder(out, f"{loaded.name}-calibration", request, force=force, resume=resume)
-    if new.complete:
-        raise RequestError(
-            f"--resume: {new.path} holds this calibration, finished; look into its files, or make it again "
-            "with --force instead of --resume"
-        )
-    with new as folder:
-        found = calibrate(loaded, plan, folder.store, progress)
+    loaded = loaded_from(scenario, set)
+    refuse_both(how)
+    plan = Plan(
+        seed=how.get("seed", DEFAULT_SEED),
+        size=effective_size,
+        points=points,
+        trials=simulation or 0,
+        coverage=coverage or 0,
+        posterior=bool(loaded.scenario.prior) and not point,
+        alternatives=alternatives,
+        workers=how.get("workers", 1),
+        cluster=how.get("cluster"),
+    )
+
+    def make(folder: Path, stores: Stores, progress: Progress | None) -> Made:
+        found = find(loaded, plan, stores, progress)
         tables = dict(_tables(found))
-        for name, table in tables.items():
-            table.to_csv(folder.path / f"{name}.csv", index=False, lineterminator="\n", float_format="%.10g")
-        if found.fit is not None:
-            text = solved_text(loaded, found.fit.values, folder.path)
-            (folder.path / SOLVED).write_text(text, "utf-8")
-        if found.told is not None:
-            posterior = found.told.main.posterior
-            point = [float(get_value(found.scenario, key)) for key in posterior.keys]
-            write_posterior(posterior, point, folder.path / POSTERIOR)
-            write_parquet(found.told.repeats, folder.path / "repeats.parquet")
-        manifest = {**_manifest(loaded, plan, found), "request": request}
-        write_json(folder.path / MANIFEST, manifest)
-        write_page(Shown.of(found, tables), manifest, folder.path)
-    return Calibrated(folder.path, found, tables)
+        told = found.told
+        return Made(
+            _facts(loaded, plan, found),
+            tables,
+            rows={} if told is None else {"repeats": told.repeats},
+            lines={} if told is None else _lines(told, tables["directions"]),
+            texts={} if found.fit is None else {SOLVED: solved_text(loaded, found.fit.values, folder)},
+        )
+
+    request = request_of("calibrate", [loaded], **plan.asked)
+    study = Study("calibrate", f"{loaded.name}-calibration", request, make, lambda _results: None)
+    return write(study, how)
 
 
 def _tables(found: Found) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -88,6 +117,9 @@ def _tables(found: Found) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _told(told: Told) -> Iterator[tuple[str, pd.DataFrame]]:
+    posterior = told.main.posterior
+    point = [float(get_value(told.scenario, key)) for key in posterior.keys]
+    yield "posterior", posterior_table(posterior, point)
     yield "parameters", parameter_table(told)
     yield "answers", answer_table(told.scenario, told.main)
     yield "estimates", estimate_table(told)
@@ -106,6 +138,15 @@ def _told(told: Told) -> Iterator[tuple[str, pd.DataFrame]]:
     if told.coverage is not None:
         yield "coverage", told.coverage.table
         yield "ranks", told.coverage.ranks
+
+
+def _lines(told: Told, known: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return what only figures draw: priors, free directions, and survival without a transplant."""
+    return {
+        "priors": prior_table(told.main.free),
+        "ridge": ridge_table(told.main, known),
+        "no_transplant": no_transplant_table(told),
+    }
 
 
 def _solved(fit: PointFit) -> pd.DataFrame:
@@ -147,22 +188,18 @@ def _jacobian(fit: PointFit) -> pd.DataFrame:
     return table
 
 
-def _manifest(loaded: Loaded, plan: Plan, found: Found) -> dict[str, Any]:
+def _facts(loaded: Loaded, plan: Plan, found: Found) -> dict[str, Any]:
     fit, told = found.fit, found.told
     return {
-        "format": FORMAT,
-        "command": "calibrate",
-        "scenario": loaded.name,
-        "scenario_hash": loaded.scenario_hash,
+        "seed": plan.seed,
         "solved": None if fit is None else fit.values,
         "rank": None if fit is None else fit.rank,
         "condition": None if fit is None else fit.condition,
         "evaluations": None if fit is None else fit.evaluations,
         "plan": plan.asked,
         "posterior": None if told is None else _search(told),
-        "software": software(),
+        **about(loaded),
         "resolved": found.scenario.model_dump(exclude_none=True),
-        "parameters": show_rows(loaded),
     }
 
 

@@ -1,442 +1,184 @@
-"""A whole comparison: simulate, name the patients, write tables and figures, and say what was found."""
+"""A study of some scenarios against a reference, patient by patient under the same luck."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
-from rich import box
-from rich.table import Table
-from rich.text import Text
 
-from sim.scenario.describe import show_rows
-from sim.scenario.load import Loaded, load
+from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
+from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.scenario.inherit import Overrides
+from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
-from sim.scenario.schema import Scenario
-from sim.show.comparison_words import (
-    Averted,
-    averted_sentence,
-    changed_sentence,
-    held_at,
-    named_sentences,
-    number_needed,
-    own_values,
-    range_sentence,
-)
-from sim.show.figures.differences import differences_figure, pairs
-from sim.show.figures.swimmer import paired_swimmer_figure
-from sim.show.kit.axis import written
-from sim.show.kit.posterior_words import FIRST_DRAW
-from sim.show.kit.style import save
-from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
+from sim.show.comparison import Averted, number_needed
+from sim.study.budget import Budget
 from sim.study.compare import Compared, obstacles, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
-from sim.study.estimates import Z95
+from sim.study.figure_tables import paired_courses
 from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import Progress, warn_of_weak_figures
+from sim.study.montecarlo import warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
-from sim.study.pairing import FATES_CHANGED, Change
-from sim.study.request import posterior_record, precision_text, request_for
-from sim.study.run import FORMAT
-from sim.work.folder import MANIFEST, NewFolder, software, write_json
-
-_MOST_ROWS = 40
-_POINTS = "Differences of per cent are percentage points."
-_NOTE = (
-    f"{_POINTS} Their intervals are Monte Carlo error, which more "
-    "replications narrow; what is not known about the parameters is not in them."
-)
-_PAIRED_NOTE = (
-    "Variance reduction: how many times as many replications independent luck would need for the same error."
-)
-_UNPAIRED_NOTE = "Not the same patients: the intervals are those of independent runs."
-_NO_BREAK = "\N{NO-BREAK SPACE}"
-_CHANGE_TEXTS = {
-    Change.LIVES: "lives instead",
-    Change.DIES: "dies instead",
-    Change.MOVES: "dies otherwise",
-    Change.ONLY_REFERENCE: "only here",
-    Change.ONLY_SCENARIO: "only here",
-}
+from sim.study.pairing import FATES_CHANGED
+from sim.study.request import request_for
+from sim.work.results import Results
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A finished comparison: its folder, and the tables of its files.
-
-    Attributes
-    ----------
-    replications
-        How many were simulated.
-    reference, names
-        The reference, and what is compared with it; a name given twice is numbered.
-    comparison, ranges, averted, changed
-        ``comparison.csv``, ``range.csv``, ``deaths_averted.csv``, ``changed_fates.csv``.
-    named
-        ``named_patients.csv``: the patients of one trial whose fates differ.
-    held
-        By scenario, the values of the ranges at which all tables but ``ranges`` hold; empty without a range.
-    sentences
-        What was found, in words, by scenario.
-    draws
-        Under how many draws of a posterior, whose the intervals then are; None without one.
-    """
-
-    folder: Path
-    replications: int
-    reference: str
-    names: tuple[str, ...]
-    comparison: pd.DataFrame
-    ranges: pd.DataFrame
-    averted: pd.DataFrame
-    changed: pd.DataFrame
-    named: pd.DataFrame
-    held: Mapping[str, str]
-    sentences: Mapping[str, tuple[str, ...]]
-    draws: int | None = None
-
-
-def compare_study(
-    loaded: Sequence[Loaded],
-    budget: Budget,
+def compare(
+    reference: AnyScenario,
+    *others: AnyScenario,
+    set: Overrides = (),  # noqa: A002 (the option's name)
     trial: int = 1,
-    out: Path | None = None,
-    *,
-    force: bool = False,
-    resume: bool = False,
-    progress: Progress | None = None,
-) -> Comparison:
-    """Compare scenarios into a folder with tables, manifest and figures.
+    **how: Unpack[Effort],
+) -> Results:
+    """Compare scenarios with a reference, each endpoint and each patient, under the same luck.
 
     Parameters
     ----------
-    loaded
-        The reference first.
+    reference, others
+        Shipped names, paths, or what `load_scenario` and `with_values` return.
+    set
+        Changes of all of them: values by key.
     trial
         Number of the virtual trial whose patients are named, from 1.
+    how
+        See `Effort`.
+
+    Returns
+    -------
+    Results
+        With ``comparison``, ``deaths_averted``, and where patients can be paired ``changed_fates`` and
+        ``named_patients``.
 
     Raises
     ------
     RequestError
-        There is nothing to compare with, the trial is not among the replications, the budget is
-        impossible, or `out` may not be written.
+        Something asked for is wrong; the message says what is allowed.
     """
+    loaded = _named_apart([loaded_from(each, set) for each in (reference, *others)])
+    first = next(iter(loaded.values()))
+    budget = effort_of(how, first.scenario)
     if not 1 <= trial <= budget.replications:
         raise RequestError(
             f"--trial: {trial} given; allowed: one of the {budget.replications} replications, counted from 1"
         )
-    names = _names(loaded)
-    scenarios = {name: each.scenario for name, each in zip(names, loaded, strict=True)}
-    reference, others = (names[0], scenarios[names[0]]), {name: scenarios[name] for name in names[1:]}
-    held = _held(loaded, names, budget)
-    request = request_for("compare", loaded, budget, trial=trial)
-    new = NewFolder(out, f"{loaded[0].name}-compare", request, force=force, resume=resume)
-    if new.complete:
-        raise RequestError(
-            f"--resume: {new.path} holds this comparison, finished; look into its files, or make it again "
-            "with --force instead of --resume"
-        )
-    with new as folder:
-        found = compare_scenarios(reference, others, budget, progress, folder.store("compare"), held)
-        named = _named(scenarios, names, budget, trial, held)
-        free = None if budget.draws is None else {
-            name: budget.draws.replaced(scenarios[name], held[name]) for name in names
-        }  # fmt: skip
-        at = {
-            name: own_values({each: scenarios[each] for each in (names[0], name)}, free) for name in names[1:]
-        }
-        done = _comparison(found, named, names, at, budget, folder.path)
-        _write(done, folder.path)
-        write_json(folder.path / MANIFEST, _manifest(loaded, names, budget, trial, found))
-        _draw(done, named, scenarios, folder.path)
-        _warn(reference, others, done, budget)
-        if budget.draws is not None:
-            for each in loaded:
-                budget.draws.warn_of_held(each)
-    return replace(done, folder=folder.path)
+    if budget.draws is not None:
+        for each in loaded.values():
+            budget.draws.require(each)
+    pair = _Compared(loaded, budget, trial)
+    request = request_for("compare", list(loaded.values()), budget, trial=trial)
+    return write(Study("compare", f"{first.name}-compare", request, pair.make, pair.warn), how)
 
 
-def _held(loaded: Sequence[Loaded], names: Sequence[str], budget: Budget) -> dict[str, tuple[str, ...]]:
-    """Return what draws of a posterior must not replace in each scenario; they must be about all of them."""
-    if budget.draws is None:
-        return {}
-    for each in loaded:
-        budget.draws.require(each)
-    return {name: budget.draws.held_in(each) for name, each in zip(names, loaded, strict=True)}
-
-
-def _named(
-    scenarios: Mapping[str, Scenario],
-    names: Sequence[str],
-    budget: Budget,
-    trial: int,
-    held: Mapping[str, Sequence[str]],
-) -> dict[str, NamedPatients]:
-    """Name the patients of one trial as it was simulated: under draws of a posterior, under the first."""
-    played = {name: _first_drawn(each, budget, held.get(name, ())) for name, each in scenarios.items()}
-    return {
-        name: name_patients(played[names[0]], played[name], trial, budget.seed)
-        for name in names[1:]
-        if not obstacles(scenarios[names[0]], scenarios[name])
-    }
-
-
-def _first_drawn(scenario: Scenario, budget: Budget, held: Sequence[str]) -> Scenario:
-    return scenario if budget.draws is None else budget.draws.first(scenario, held)
-
-
-def compare(
-    reference: str | Loaded,
-    *others: str | Loaded,
-    replications: int = DEFAULT_REPLICATIONS,
-    seed: int = DEFAULT_SEED,
-    trial: int = 1,
-    out: str | Path | None = None,
-    force: bool = False,
-) -> Comparison:
-    """Compare scenarios by name, path or as loaded; see `compare_study`, which the command line calls."""
-    loaded = [load(each) if isinstance(each, str) else each for each in (reference, *others)]
-    return compare_study(
-        loaded, Budget(replications, seed), trial, None if out is None else Path(out), force=force
-    )
-
-
-def _names(loaded: Sequence[Loaded]) -> tuple[str, ...]:
-    """Return the scenarios' names; the second of one name is numbered, so that rows can be told apart."""
-    names: list[str] = []
+def _named_apart(loaded: Sequence[Loaded]) -> dict[str, Loaded]:
+    """Name the scenarios; the second of one name is numbered, so that rows can be told apart."""
+    named: dict[str, Loaded] = {}
     for each in loaded:
         name, number = each.name, 1
-        while name in names:
+        while name in named:
             number += 1
             name = f"{each.name} ({number})"
-        names.append(name)
-    return tuple(names)
+        named[name] = each
+    return named
 
 
-def _comparison(
-    found: Compared,
-    named: Mapping[str, NamedPatients],
-    names: tuple[str, ...],
-    held: Mapping[str, str],
-    budget: Budget,
-    folder: Path,
-) -> Comparison:
-    """Add to the tables what they say in words."""
-    averted, drawn = found.averted.copy(), budget.draws is not None
-    averted["number_needed"] = [number_needed(Averted.of(row)) for row in averted.to_dict("records")]
-    tables = [each.table.assign(scenario=name) for name, each in named.items()]
-    listed = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["scenario"])
-    listed.insert(0, "scenario", listed.pop("scenario"))
-    sentences = {}
-    for name in names[1:]:
-        over = averted[(averted["scenario"] == name) & (averted["key"] != "")]
-        said = [range_sentence(rows, names[0], name) for _, rows in over.groupby("key", sort=False)]
-        as_it_is = averted_sentence(_main_averted(averted, name, drawn=drawn), names[0], name)
-        said.append(held_at(as_it_is, held[name]))
-        if name in named:
-            said += named_sentences(named[name], found.first_decided.get(name), names[0], name, drawn=drawn)
-            own = found.changed[(found.changed["scenario"] == name) & (found.changed["key"] == "")]
-            said.append(changed_sentence(own, names[0], name))
-        sentences[name] = tuple(filter(None, said))
-    return Comparison(
-        folder,
-        found.replications,
-        names[0],
-        names[1:],
-        found.comparison,
-        found.ranges,
-        averted,
-        found.changed,
-        listed,
-        held,
-        sentences,
-        None if budget.draws is None else len(budget.draws.values),
-    )
+class _Compared:
+    """One comparison: the scenarios by name, the reference first."""
 
+    def __init__(self, loaded: Mapping[str, Loaded], budget: Budget, trial: int) -> None:
+        self._loaded, self._budget, self._trial = loaded, budget, trial
+        self._scenarios = {name: each.scenario for name, each in loaded.items()}
+        self._reference, *self._others = loaded
 
-def _main_averted(averted: pd.DataFrame, name: str, *, drawn: bool) -> Averted:
-    """Return the deaths averted by a scenario as it is, without its ranges."""
-    (row,) = averted[(averted["scenario"] == name) & (averted["key"] == "")].to_dict("records")
-    return Averted.of(row, drawn=drawn)
-
-
-def _write(done: Comparison, folder: Path) -> None:
-    """Write the tables; a range, or names, only where there are any."""
-    tables = {
-        "comparison": done.comparison,
-        "deaths_averted": done.averted,
-        "range": done.ranges if len(done.ranges) else None,
-        "changed_fates": done.changed if len(done.changed) else None,
-        "named_patients": done.named if len(done.changed) else None,
-    }
-    for name, table in tables.items():
-        if table is not None:
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-
-
-def _draw(
-    done: Comparison, named: Mapping[str, NamedPatients], scenarios: Mapping[str, Scenario], folder: Path
-) -> None:
-    """Draw differences and swimmers; with several scenarios the files carry their names."""
-    figures = folder / "figures"
-    figures.mkdir(exist_ok=True)
-    for name in done.names:
-        ending = (
-            "" if len(done.names) == 1 else f"_{name.replace(' ', '_').replace('(', '').replace(')', '')}"
+    def make(self, _folder: Path, stores: Stores, progress: Progress | None) -> Made:
+        """Simulate, and name the patients of one trial."""
+        draws, name = self._budget.draws, self._reference
+        held = {} if draws is None else {key: draws.held_in(each) for key, each in self._loaded.items()}
+        found = compare_scenarios(
+            (name, self._scenarios[name]),
+            {other: self._scenarios[other] for other in self._others},
+            self._budget,
+            part(name, progress),
+            stores("compare"),
+            held,
         )
-        finding = done.sentences[name][0].partition(";")[0].removesuffix(".")
-        said = dict.fromkeys(scenarios[each].caution for each in (done.reference, name))
-        cautions = [*filter(None, said)]
-        both = (done.reference, name)
-        of_one = [FIRST_DRAW, *cautions] if done.draws else cautions
-        figure = differences_figure(
-            done.comparison, done.ranges, both, finding, cautions, held=done.held[name], draws=done.draws
+        named = self._named(held)
+        return Made(
+            self._facts(found),
+            _tables(found, named),
+            lines=self._courses(named),
         )
-        save(figure, figures, f"differences{ending}")
-        shown = _swimmers(named[name]) if name in named else []
-        if shown:
-            table = named[name].table
-            until = float(table.loc[table["change"].isin([*FATES_CHANGED]), "shared_days"].max())
-            first, second = named[name].histories
-            figure = paired_swimmer_figure(first, second, 0, both, shown, until, notes=of_one)
-            save(figure, figures, f"swimmer{ending}")
 
-
-def _swimmers(named: NamedPatients) -> list[int]:
-    """Return whose fate changes, by number from 0: first who lives or dies instead."""
-    return [number - 1 for change in FATES_CHANGED for number in named.of(change)]
-
-
-def _manifest(
-    loaded: Sequence[Loaded], names: Sequence[str], budget: Budget, trial: int, found: Compared
-) -> dict[str, Any]:
-    scenarios = [
-        {
-            "scenario": name,
-            "chain": list(each.chain),
-            "scenario_hash": each.scenario_hash,
-            "unpaired_because": obstacles(loaded[0].scenario, each.scenario),
-            "result_hash": found.result_hashes[name],
-            **(budget.draws.record_of(each) if budget.draws else {}),
-            "resolved": each.as_dict(),
-            "parameters": show_rows(each),
+    def _named(self, held: Mapping[str, Sequence[str]]) -> dict[str, NamedPatients]:
+        """Name the patients of one trial as it was simulated: under draws of a posterior, under the first."""
+        draws = self._budget.draws
+        played = {
+            name: each if draws is None else draws.first(each, held[name])
+            for name, each in self._scenarios.items()
         }
-        for name, each in zip(names, loaded, strict=True)
-    ]
+        return {
+            name: name_patients(played[self._reference], played[name], self._trial, self._budget.seed)
+            for name in self._others
+            if not self._obstacles(name)
+        }
+
+    def _obstacles(self, name: str) -> list[str]:
+        return obstacles(self._scenarios[self._reference], self._scenarios[name])
+
+    def _courses(self, named: Mapping[str, NamedPatients]) -> dict[str, pd.DataFrame]:
+        """Return the courses of those whose fates change, who lives or dies instead first."""
+        tables = []
+        for name, each in named.items():
+            whose = [number - 1 for change in FATES_CHANGED for number in each.of(change)]
+            arms = list(zip((self._reference, name), each.histories, strict=True))
+            if whose:
+                tables.append(paired_courses(name, arms, whose))
+        return {"swimmer": pd.concat(tables, ignore_index=True)} if tables else {}
+
+    def _facts(self, found: Compared) -> dict[str, Any]:
+        budget = self._budget
+        return {
+            "reference": self._reference,
+            "trial": self._trial,
+            **facts_of(budget, found.replications),
+            "scenarios": [
+                {
+                    **about(each, budget.draws),
+                    "scenario": name,
+                    "unpaired_because": self._obstacles(name),
+                    "first_decided": found.first_decided.get(name),
+                    "result_hash": found.result_hashes[name],
+                }
+                for name, each in self._loaded.items()
+            ],
+        }
+
+    def warn(self, _results: Results) -> None:
+        """Warn of few replications, of scenarios, and of what draws do not replace."""
+        # Of what single trials can't report nothing is shown here.
+        warn_of_few_replications(self._budget.total)
+        warn_of_scenarios(self._scenarios.values(), self._budget.seed)
+        first, *others = self._scenarios.items()
+        warn_of_unpaired(first, dict(others))
+        if self._budget.draws is not None:
+            for each in self._loaded.values():
+                self._budget.draws.warn_of_held(each)
+
+
+def _tables(found: Compared, named: Mapping[str, NamedPatients]) -> dict[str, pd.DataFrame | None]:
+    """Return the tables; a range, or names, only where there are any."""
+    averted = found.averted.copy()
+    averted["number_needed"] = [number_needed(Averted.of(row)) for row in averted.to_dict("records")]
+    listed = [each.table.assign(scenario=name) for name, each in named.items()]
+    patients = pd.concat(listed, ignore_index=True) if listed else None
+    if patients is not None:
+        patients.insert(0, "scenario", patients.pop("scenario"))
     return {
-        "format": FORMAT,
-        "command": "compare",
-        "reference": names[0],
-        "trial": trial,
-        "seed": budget.seed,
-        "replications": found.replications,
-        "precision": precision_text(budget),
-        **(posterior_record(budget) if budget.draws else {}),
-        "engine": budget.engine,
-        "software": software(),
-        "scenarios": scenarios,
+        "comparison": found.comparison,
+        "deaths_averted": averted,
+        "range": found.ranges if len(found.ranges) else None,
+        "changed_fates": found.changed if len(found.changed) else None,
+        "named_patients": patients,
     }
-
-
-def _warn(
-    reference: tuple[str, Scenario], others: Mapping[str, Scenario], done: Comparison, budget: Budget
-) -> None:
-    # Of what single trials can't report nothing is shown here: only too few replications are warned of.
-    warn_of_weak_figures(done.comparison.head(0), budget.total)
-    warn_of_scenarios([reference[1], *others.values()], budget.seed)
-    warn_of_unpaired(reference, others)
-
-
-def _table(*headings: str) -> Table:
-    """Start a table of which no cell is ever cut short."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left", overflow="fold")
-    return table
-
-
-def differences_table(done: Comparison, name: str) -> Table:
-    """Return the main endpoints of a scenario beside those of the reference."""
-    difference = f"difference\n({'95% posterior' if done.draws else f'95% Monte{_NO_BREAK}Carlo'})"
-    table = _table("", done.reference, name, difference, "variance\nreduction")
-    for pair in pairs(done.comparison, done.reference, name):
-        reduction = pair.variance_reduction
-        table.add_row(
-            pair.scenario.label,
-            pair.reference.simulated_text,
-            pair.scenario.simulated_text,
-            pair.text,
-            f"{reduction:.3g}" if reduction == reduction else "",
-        )
-    paired = (done.changed["scenario"] == name).any()
-    notes = [_posterior_note(done, name) if done.draws else _NOTE, _PAIRED_NOTE if paired else _UNPAIRED_NOTE]
-    if done.held[name]:
-        notes.append(f"All here holds with {done.held[name]}: read it over the range, below.")
-    table.caption, table.caption_justify = Text("\n".join(["", *notes])), "left"
-    return table
-
-
-def _posterior_note(done: Comparison, name: str) -> str:
-    """Say what the intervals of differences under draws are, and how large their Monte Carlo error is."""
-    shown = pairs(done.comparison, done.reference, name)
-    errors = [Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share"]
-    most = max((error for error in errors if error == error), default=0.0)
-    return (
-        f"{_POINTS} They are means over {done.draws:,} draws of the posterior. Their intervals are the "
-        "posterior's 95%: what the calibrated trial leaves open about the parameters, which only more "
-        f"evidence narrows. Their Monte Carlo error (95%) is at most {100 * most:.2g} points."
-    )
-
-
-def range_tables(done: Comparison, name: str) -> list[tuple[str, Table]]:
-    """Return a title and a table for each range over which a scenario's comparison is shown."""
-    own = done.averted[(done.averted["scenario"] == name) & (done.averted["key"] != "")]
-    found = []
-    for (varied, key), rows in own.groupby(["varied", "key"], sort=False):
-        where = "both" if varied == "both" else str(varied)
-        kind = " (95% posterior)" if done.draws else ""
-        table = _table(
-            str(key),
-            f"treatment-related mortality,\ndifference{kind}",
-            f"deaths averted\nper 100 enrolled{kind}",
-            "",
-        )
-        for row in rows.to_dict("records"):
-            at = done.ranges[(done.ranges["key"] == key) & (done.ranges["value"] == row["value"])]
-            both = pd.concat([done.comparison[done.comparison["scenario"] == done.reference], at])
-            (mortality,) = (
-                pair.text
-                for pair in pairs(both, done.reference, name)
-                if pair.scenario.endpoint.name == "treatment_related_mortality"
-            )
-            averted = Averted.of(row)
-            table.add_row(written(row["value"]), mortality, averted.text, number_needed(averted))
-        found.append((f"{name} less {done.reference}, over the range of {where}", table))
-    return found
-
-
-def named_table(done: Comparison, name: str) -> Table | None:
-    """Return the patients of one trial whose fates differ, None where there are none."""
-    rows = done.named[done.named["scenario"] == name]
-    if rows.empty:
-        return None
-    table = _table("patient", "age, sex", done.reference, name, "")
-    for row in rows.head(_MOST_ROWS).to_dict("records"):
-        change = Change(row["change"])
-        deaths = (
-            (row["reference_death_days"], row["reference_death_cause"], Change.ONLY_SCENARIO),
-            (row["death_days"], row["death_cause"], Change.ONLY_REFERENCE),
-        )
-        fates = ["" if change == absent else _fate(day, cause) for day, cause, absent in deaths]
-        who = f"{row['age_years']:.0f}, {'woman' if row['female'] else 'man'}"
-        table.add_row(str(row["patient"]), who, *fates, _CHANGE_TEXTS[change])
-    if len(rows) > _MOST_ROWS:
-        table.add_row("…", f"{len(rows) - _MOST_ROWS} more", "", "", "named_patients.csv")
-    return table
-
-
-def _fate(day: float, cause: str) -> str:
-    return f"dies of {cause}, day {day:.0f}" if day == day else "lives"

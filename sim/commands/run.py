@@ -1,226 +1,97 @@
-"""Whole studies: simulate, write the tables, draw the figures, and only then give the folder its name."""
+"""One study of one scenario: every endpoint with its uncertainty, and the patients of some trials."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal, Unpack
 
-import pandas as pd
-from rich import box
-from rich.table import Table
-
-from sim.scenario.describe import show_rows, value_text
-from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
-from sim.scenario.load import Loaded, load
+from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
+from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.scenario.inherit import Overrides
+from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
-from sim.scenario.refusals import cut_short, unknown
-from sim.scenario.schema import Scenario
-from sim.show.kit.formats import rows
-from sim.show.kit.style import save
-from sim.show.report import FILE, make_report, render
-from sim.show.run_figures import Named, headlines, run_figures, varied_figures
-from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget
-from sim.study.montecarlo import Progress
-from sim.study.request import posterior_record, precision_text, request_for
-from sim.study.run import FORMAT, Run, read_run, write_run
-from sim.study.sweep import Axis, sweep
-from sim.work.folder import MANIFEST, NewFolder, software, write_json
-
-
-def run_study(
-    loaded: Loaded,
-    budget: Budget,
-    out: Path | None = None,
-    *,
-    force: bool = False,
-    resume: bool = False,
-    progress: Progress | None = None,
-) -> Run:
-    """Run a scenario into a folder with tables, manifest and figures.
-
-    Parameters
-    ----------
-    resume
-        Go on with an unfinished run of the same request, if there is one; a finished one is read back.
-
-    Raises
-    ------
-    RequestError
-        The budget is impossible, or `out` may not be written.
-    """
-    if budget.draws is not None:
-        budget.draws.require(loaded)
-    new = NewFolder(out, loaded.name, request_for("run", [loaded], budget), force=force, resume=resume)
-    if new.complete:
-        return read_run(new.path)
-    with new as folder:
-        written = write_run(loaded, budget, folder.path, progress, folder.store)
-        found = read_run(folder.path)
-        for name, figure, data in run_figures(written, found, loaded.scenario):
-            _save(folder.path, [(name, figure)])
-            if data is not None:
-                data.to_csv(folder.path / "figures" / f"{name}.csv", index=False, lineterminator="\n")
-        (folder.path / FILE).write_bytes(render(make_report(found)).encode())
-    return replace(found, folder=folder.path)
-
-
-def _save(folder: Path, figures: Iterable[Named]) -> None:
-    path = folder / "figures"
-    path.mkdir(exist_ok=True)
-    for name, figure in figures:
-        save(figure, path, name)
+from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
+from sim.study.figure_tables import counted
+from sim.study.load import warn_of_scenarios
+from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
+from sim.study.request import request_for
+from sim.study.run import Written, simulate_run
+from sim.work.results import Results
 
 
 def run(
-    scenario: str | Loaded,
+    scenario: AnyScenario,
     *,
-    replications: int = DEFAULT_REPLICATIONS,
-    seed: int = DEFAULT_SEED,
+    set: Overrides = (),  # noqa: A002 (the option's name)
+    patients: int | Literal["all"] = DEFAULT_PATIENT_REPLICATIONS,
     events: bool = False,
-    out: str | Path | None = None,
-    force: bool = False,
-) -> Run:
-    """Run a scenario by name, path or as loaded; see `run_study`, which the command line calls."""
-    loaded = load(scenario) if isinstance(scenario, str) else scenario
-    budget = Budget(replications, seed, events=events)
-    return run_study(loaded, budget, None if out is None else Path(out), force=force)
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A finished sweep: its folder, and the table of ``points.csv``."""
-
-    folder: Path
-    points: pd.DataFrame
-
-
-def sweep_study(
-    loaded: Loaded,
-    axes: Sequence[Axis],
-    budget: Budget,
-    endpoints: Sequence[Key] = (),
-    out: Path | None = None,
-    *,
-    force: bool = False,
-    resume: bool = False,
-    progress: Progress | None = None,
-) -> Sweep:
-    """Sweep a scenario into a folder: ``points.csv``, manifest, and a curve (one key) or maps (two keys).
+    **how: Unpack[Effort],
+) -> Results:
+    """Simulate a scenario, patient by patient.
 
     Parameters
     ----------
-    endpoints
-        What the figures show; left out, treatment-related mortality and survival at the last time.
+    scenario
+        A shipped name, a path, or what `load_scenario` and `with_values` return.
+    set
+        Changes of it: values by key.
+    patients
+        First replications whose patients are kept; ``"all"`` for all.
+    events
+        Whether the events of these patients are kept too.
+    how
+        See `Effort`.
+
+    Returns
+    -------
+    Results
+        With ``endpoints``, ``curves``, ``replications``, ``patients`` and more.
 
     Raises
     ------
     RequestError
-        The grid or the budget is impossible, or `out` may not be written.
+        Something asked for is wrong; the message says what is allowed.
     """
-    shown = list(endpoints) or headlines(loaded.scenario)
-    keys = [axis.key for axis in axes]
-    held: tuple[str, ...] = ()
+    loaded = loaded_from(scenario, set)
+    budget = effort_of(how, loaded.scenario, None if patients == "all" else _count(patients), events=events)
     if budget.draws is not None:
-        budget.draws.require(loaded, keys)
-        held = budget.draws.held_in(loaded)
-    request = request_for(
-        "sweep",
-        [loaded],
-        budget,
-        vary={axis.key: list(axis.points) for axis in axes},
-        shown=[column(key) for key in shown],
-    )
-    new = NewFolder(out, f"{loaded.name}-sweep", request, force=force, resume=resume)
-    if new.complete:
-        return Sweep(new.path, pd.read_csv(new.path / "points.csv"))
-    with new as folder:
-        points = sweep(loaded.scenario, axes, budget, progress, folder.store("sweep"), held)
-        points.to_csv(folder.path / "points.csv", index=False, lineterminator="\n")
-        write_json(folder.path / MANIFEST, {**_sweep_manifest(loaded, axes, budget), "request": request})
-        _save(folder.path, varied_figures(loaded.scenario, points, keys, shown, "sweep"))
+        budget.draws.require(loaded)
+
+    def make(folder: Path, stores: Stores, progress: Progress | None) -> Made:
+        found = simulate_run(loaded, budget, folder, part(loaded.name, progress), stores)
+        return _made(loaded, budget, found)
+
+    def warn(results: Results) -> None:
         if budget.draws is not None:
-            budget.draws.warn_of_held(loaded, keys)
-    return Sweep(folder.path, points)
+            budget.draws.warn_of_held(loaded)
+        warn_of_weak_figures(results.endpoints, results.manifest["replications"])
+        warn_of_scenarios([loaded.scenario], budget.seed)
+
+    return write(Study("run", loaded.name, request_for("run", [loaded], budget), make, warn), how)
 
 
-def swept_rows(done: Sweep, scenario: Scenario, axes: Sequence[Axis], endpoints: Sequence[Key]) -> Table:
-    """Return what the figures show as a table: one row a point, one column an endpoint."""
-    shown = list(endpoints) or headlines(scenario)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for axis in axes:
-        table.add_column(axis.key, overflow="fold")
-    drawn = any(row.drawn for row in rows(done.points))
-    interval = "Monte Carlo 95%; posterior 95%" if drawn else "Monte Carlo 95% interval"
-    for endpoint in shown:
-        table.add_column(f"{label(endpoint)}\n({interval})")
-    keys = [axis.key for axis in axes]
-    for point, table_of_point in done.points.groupby(keys, sort=False):
-        found = {row.key: row for row in rows(table_of_point)}
-        table.add_row(*map(value_text, point), *(found[endpoint].estimate_text for endpoint in shown))
-    return table
+def _count(patients: int) -> int:
+    if isinstance(patients, bool) or not isinstance(patients, int) or patients < 0:
+        raise RequestError(f"--patients: {patients!r} given; allowed: all, or a whole number from 0")
+    return patients
 
 
-def _sweep_manifest(loaded: Loaded, axes: Sequence[Axis], budget: Budget) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "command": "sweep",
-        "scenario": loaded.name,
-        "scenario_hash": loaded.scenario_hash,
-        "vary": {axis.key: list(axis.points) for axis in axes},
-        "seed": budget.seed,
-        "replications": budget.replications,
-        "precision": precision_text(budget),
-        **(posterior_record(budget, loaded, [axis.key for axis in axes]) if budget.draws else {}),
-        "engine": budget.engine,
-        "software": software(),
-        "resolved": loaded.as_dict(),
-        "parameters": show_rows(loaded),
+def _made(loaded: Loaded, budget: Budget, found: Written) -> Made:
+    """Put what a run has found into the form of its folder."""
+    _, reason = choose_simulator([loaded.scenario], budget)
+    facts = {
+        **facts_of(budget, found.replications, loaded),
+        "engine": found.simulator,
+        "engine_because": reason,
+        "replication_rows": len(found.rows),
+        "patient_replications": budget.patient_replications,
+        "result_hash": found.result_hash,
+        "counted": counted(found.courses, found.occupancy),
+        **about(loaded),
     }
-
-
-def parse_endpoint(text: str, scenario: Scenario) -> Key:
-    """Read ``NAME`` or ``NAME@YEARS``.
-
-    Raises
-    ------
-    RequestError
-        There is no such endpoint, or it is not read at that time.
-    """
-    name, at, years = text.partition("@")
-    if name not in BY_NAME:
-        what, otherwise = f'unknown endpoint "{cut_short(name)}"', f"endpoints are {', '.join(BY_NAME)}"
-        raise RequestError(f"--endpoint {cut_short(text)}: {unknown(what, name, BY_NAME, otherwise)}")
-    times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
-    try:
-        time = float(years) if at else None
-    except ValueError:
-        time = math.nan
-    if time not in times:
-        allowed = ", ".join(column((name, choice)) for choice in times)
-        raise RequestError(f"--endpoint {text}: {BY_NAME[name].label} is read as {allowed}")
-    return name, time
-
-
-def precise_endpoints(texts: Sequence[str], scenario: Scenario) -> tuple[Key, ...]:
-    """Read the endpoints whose precision is asked for; left out, the shares that the scenario aims at.
-
-    Raises
-    ------
-    RequestError
-        An endpoint is unknown, or no share, of which percentage points mean nothing.
-    """
-    asked = [parse_endpoint(text, scenario) for text in texts]
-    for key in asked:
-        if BY_NAME[key[0]].kind != "share":
-            raise RequestError(
-                f"--endpoint {column(key)}: --precision is in percentage points, and {label(key)} is no "
-                "share; name a share, as in --endpoint overall_survival@5"
-            )
-    aimed = [(target.endpoint, target.time_years) for target in scenario.fitted_targets]
-    shares = [key for key in [*aimed, *headlines(scenario)] if BY_NAME[key[0]].kind == "share"]
-    horizon = scenario.follow_up.horizon_years
-    readable = [key for key in shares if key[1] in read_times(BY_NAME[key[0]], horizon)]
-    return tuple(dict.fromkeys(asked or readable))
+    return Made(
+        facts,
+        found.tables,
+        rows={"replications": found.rows},
+        lines=found.lines,
+    )

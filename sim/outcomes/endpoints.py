@@ -91,7 +91,7 @@ class Sums:
                 for name, time, number, trial in part(view, self):
                     key = (name, time)
                     self.total[key] = self.total[key] + number if key in self.total else number
-                    if trial is not None and self.trials:
+                    if trial is not None:
                         before = self.reported.get(key)
                         both = trial if before is None else (before[0] + trial[0], before[1] + trial[1])
                         self.reported[key] = both
@@ -172,9 +172,10 @@ def events_by(among: Booleans, start: Floats, end: Floats, days: Floats) -> Floa
     # The first day by which it has ended: guessed as if days were evenly spaced, and then looked for.
     guess = (over - begun) * ((days.size - 1) / max(days[-1], 1e-9))
     first = np.minimum(guess.astype(np.intp) + 1, days.size - 1)
+    before = np.append(-np.inf, days[:-1])
     while True:
-        late = (first > 0) & (over <= begun + np.take(days, np.maximum(first - 1, 0)))
-        early = over > begun + np.take(days, first)
+        late = over <= begun + before.take(first)
+        early = over > begun + days.take(first)
         if not (late.any() or early.any()):
             break
         first -= late
@@ -250,8 +251,8 @@ Row = tuple[str, float | None, Floats, tuple[Floats, Floats] | None]
 
 def _mortality(view: View, sums: Sums) -> Iterator[Row]:
     history = view.history
-    enrolled, seen = count(view.enrolled), count(view.enrolled & (history.enrolled <= view.cut))
-    sums.out_of("enrolled", enrolled)
+    sums.out_of("enrolled", count(view.enrolled))
+    seen = count(view.enrolled & (history.enrolled <= view.cut)) if sums.trials else None
     dead = Some(view.enrolled & (history.death < NEVER))
     death, aplasia, cause = dead.of(history.death), dead.of(history.aplasia), dead.of(history.cause)
     by_cut = death <= dead.of(view.cut)
@@ -263,15 +264,16 @@ def _mortality(view: View, sums: Sums) -> Iterator[Row]:
         ("pre_transplant_mortality", (aplasia == NEVER) & (dead.of(history.withdrawn) == NEVER)),
         *((f"death_by_cause_{which.name.lower()}", causes[which]) for which in Cause),
     ):
-        yield name, None, dead.number(who), (dead.number(who & by_cut), seen)
+        yield name, None, dead.number(who), None if seen is None else (dead.number(who & by_cut), seen)
     soon = by_cut & (death <= dead.of(history.enrolled) + EARLY_DEATH_YEARS * DAYS_PER_YEAR)
     died = dead.number(by_cut)
     sums.out_of("died", died)
     yield "deaths_by_data_cut", None, died, None
     yield "early_deaths", None, dead.number(soon), None
     withdrawn = Some(view.enrolled & (history.withdrawn < NEVER))
-    known = withdrawn.number(withdrawn.of(history.withdrawn) <= withdrawn.of(view.cut))
-    yield "harvest_failure", None, withdrawn.number(), (known, seen)
+    known = withdrawn.of(history.withdrawn) <= withdrawn.of(view.cut)
+    trial = None if seen is None else (withdrawn.number(known), seen)
+    yield "harvest_failure", None, withdrawn.number(), trial
 
 
 def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
@@ -283,7 +285,8 @@ def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
     well = view.reinfused & history.responds
     for time in _times(view.scenario, "overall_survival"):
         day = history.aplasia + time * DAYS_PER_YEAR
-        event_free, ended = end > day, end <= day
+        event_free = end > day
+        ended = ~event_free
         yield "overall_survival", time, count(view.reinfused & (history.death > day)), None
         yield "disease_free_survival", time, count(view.reinfused & event_free), None
         for name, cause in zip(_CURVES["disease_free"][1:], failed, strict=True):

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import ids_in
-from sim.scenario.inherit import Layer, read_layers
+from sim.scenario.inherit import Overrides, ValueLayer, read_layers
 from sim.scenario.load import Loaded, load_layers
 from sim.scenario.merging import set_keys
 from sim.scenario.problems import RequestError
@@ -81,7 +81,7 @@ OWN_KEYS = tuple(_Tables.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class ObservedFigure:
     """An observed figure, with everything about it decided.
 
     ``slack`` is half of the step to which it was printed: the figure itself may lie so far to either side.
@@ -112,7 +112,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Cohort:
+class ObservedCohort:
     """A cohort: the scenario that predicts it, and what was observed.
 
     Attributes
@@ -123,13 +123,13 @@ class Cohort:
         Name of the scenario that it is based on; empty without one.
     source : str
         Evidence ids, or a reference.
-    figures : tuple of Figure
+    figures : tuple of ObservedFigure
     """
 
     loaded: Loaded
     base: str
     source: str
-    figures: tuple[Figure, ...]
+    figures: tuple[ObservedFigure, ...]
 
     @property
     def name(self) -> str:
@@ -142,15 +142,15 @@ class Cohort:
         return self.loaded.scenario
 
 
-def load_cohort(reference: str, overrides: Sequence[str] = ()) -> Cohort:
+def load_cohort(reference: str, overrides: Overrides = ()) -> ObservedCohort:
     """Load a cohort.
 
     Parameters
     ----------
     reference : str
         A path if it has a slash or ends in .toml, else the name of a shipped cohort.
-    overrides : sequence of str
-        ``key=value`` pairs that go over the parameters in the file.
+    overrides
+        What goes over the parameters in the file, as `sim.scenario.load.load` takes it.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def load_cohort(reference: str, overrides: Sequence[str] = ()) -> Cohort:
     tables = _tables(own)
     about = {"purpose": "", **{name: [] for name in LISTED}, "calibration": {"solve": []}}
     tree = {**about, **own.tree, "kind": "scenario"}
-    loaded = load_layers(located, [*bases, Layer(own.name, own.where, tree, own.sources)], overrides)
+    loaded = load_layers(located, [*bases, ValueLayer(own.name, own.where, tree, own.sources)], overrides)
     problems = [*_cohort_problems(loaded.scenario)]
     for number, item in enumerate(tables.observed, start=1):
         what = f"[[observed]] number {number}: {item.endpoint}"
@@ -172,10 +172,10 @@ def load_cohort(reference: str, overrides: Sequence[str] = ()) -> Cohort:
     if problems:
         raise refuse(sentence(own.where, text) for text in problems)
     figures = tuple(_figure(item, tables) for item in tables.observed)
-    return Cohort(loaded, bases[-1].name if bases else "", tables.source, figures)
+    return ObservedCohort(loaded, bases[-1].name if bases else "", tables.source, figures)
 
 
-def load_cohorts(references: Sequence[str], overrides: Sequence[str] = ()) -> list[Cohort]:
+def load_cohorts(references: Sequence[str], overrides: Overrides = ()) -> list[ObservedCohort]:
     """Load some cohorts, or all that are shipped if none is named.
 
     Raises
@@ -194,7 +194,7 @@ def load_cohorts(references: Sequence[str], overrides: Sequence[str] = ()) -> li
     return cohorts
 
 
-def _tables(own: Layer) -> _Tables:
+def _tables(own: ValueLayer) -> _Tables:
     """Check what only a cohort has, all but its sense."""
     problems = [f"{name}: not in a cohort: {why}" for name, why in _NOT_HERE.items() if name in own.tree]
     if "title" not in own.tree:
@@ -331,7 +331,7 @@ def _joint_problems(observed: Sequence[Observed]) -> Iterator[str]:
                 )
 
 
-def _unmarked(observed: Sequence[Observed], bases: Sequence[Layer], own: Layer) -> Iterator[str]:
+def _unmarked(observed: Sequence[Observed], bases: Sequence[ValueLayer], own: ValueLayer) -> Iterator[str]:
     """Refuse a figure that the base was fitted to and that does not say so.
 
     A cohort that replaces a solved value is no longer fitted to the base's targets.
@@ -351,7 +351,7 @@ def _unmarked(observed: Sequence[Observed], bases: Sequence[Layer], own: Layer) 
                 )
 
 
-def _figure(item: Observed, tables: _Tables) -> Figure:
+def _figure(item: Observed, tables: _Tables) -> ObservedFigure:
     endpoint = BY_NAME[item.endpoint]
     reading: Reading = item.reading or endpoint.trial  # type: ignore[assignment]
     is_share = endpoint.kind == "share"
@@ -363,7 +363,7 @@ def _figure(item: Observed, tables: _Tables) -> Figure:
         value, slack = item.value, step / 2
     overlaps = item.overlaps or tables.overlaps
     limits = None if item.lower is None or item.upper is None else (item.lower, item.upper)
-    return Figure(
+    return ObservedFigure(
         key=(item.endpoint, item.time_years),
         value=value,
         limits=limits,

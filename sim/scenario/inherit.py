@@ -7,20 +7,25 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from sim.scenario.merging import Tree, expand
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import bad_value, cut_short, sentence, toml_text
+from sim.scenario.registry import plain
 from sim.scenario.shipped import COMMANDS, Kind, Located, locate
 from sim.scenario.structure import check_shape, take_sources
 
 SET = "--set"
+Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
+"""Changes of a scenario: ``key=value`` pairs as typed, or values by key."""
+
 DEEPEST = 16
 """Levels of tables and lists that a file may have; parameters need four."""
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ValueLayer:
     """What one file, or ``--set``, states: values and their sources.
 
     ``own`` is what only a cohort has.
@@ -35,7 +40,7 @@ class Layer:
 
 def read_layers(
     reference: str, kind: Kind = "scenario", own_keys: Sequence[str] = ()
-) -> tuple[Located, list[Layer]]:
+) -> tuple[Located, list[ValueLayer]]:
     """Read a scenario file and all its bases.
 
     Parameters
@@ -47,7 +52,7 @@ def read_layers(
 
     Returns
     -------
-    tuple of Located and list of Layer
+    tuple of Located and list of ValueLayer
         The file that the reference means; and the layers, the last base first.
 
     Raises
@@ -57,7 +62,7 @@ def read_layers(
     """
     start = file = locate(reference, kind=kind)
     named = ""
-    layers: list[Layer] = []
+    layers: list[ValueLayer] = []
     chain = [file]
     while True:
         tree = _read(file, named, kind)
@@ -65,7 +70,7 @@ def read_layers(
         own = {name: tree.pop(name) for name in own_keys if name in tree}
         sources = take_sources(tree, file.where)
         check_shape(tree, file.where, own_keys)
-        layers.insert(0, Layer(file.name, file.where, tree, sources, own))
+        layers.insert(0, ValueLayer(file.name, file.where, tree, sources, own))
         if base is None:
             return start, layers
         named = f"{file.where}: base = {toml_text(base)}"
@@ -164,14 +169,23 @@ def _items(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
-def set_layer(overrides: Sequence[str]) -> Layer:
-    """Read ``key=value`` pairs as one layer; a value is TOML, else text.
+def set_layer(overrides: Overrides) -> ValueLayer:
+    """Return changes as one layer.
 
     Raises
     ------
     RequestError
         If a pair has no key or no equals sign, or the key is unknown.
     """
+    flat = _pairs(overrides) if not isinstance(overrides, Mapping) else dict(overrides)
+    tree = expand({key: plain(value) for key, value in flat.items()})
+    _check_depth(tree, SET)
+    check_shape(tree, SET)
+    return ValueLayer(SET, SET, tree, {})
+
+
+def _pairs(overrides: Sequence[str]) -> Tree:
+    """Read ``key=value`` pairs; a value is TOML, else text."""
     flat: Tree = {}
     for pair in overrides:
         key, equals, text = (part.strip() for part in pair.partition("="))
@@ -183,10 +197,7 @@ def set_layer(overrides: Sequence[str]) -> Layer:
             raise RequestError(f"{SET} {cut_short(pair)}: {key.partition('.')[0]} belongs in a scenario file")
         flat.pop(key, None)  # the last one counts, and in its own place
         flat[key] = set_value(text)
-    tree = expand(flat)
-    _check_depth(tree, SET)
-    check_shape(tree, SET)
-    return Layer(SET, SET, tree, {})
+    return flat
 
 
 def set_value(text: str) -> object:

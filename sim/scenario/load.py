@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.scenario.aims import check_aims
-from sim.scenario.inherit import SET, Layer, read_layers, set_layer
+from sim.scenario.inherit import SET, Overrides, ValueLayer, read_layers, set_layer
 from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, used_parameters
 from sim.scenario.refusals import validate
 from sim.scenario.registry import lookup
@@ -29,9 +29,10 @@ class Loaded:
     Attributes
     ----------
     scenario : Scenario
-    name : str
-        The shipped name, or the file's name without its ending.
-    path : Path
+    located : Located
+        Its file.
+    layers : tuple of ValueLayer
+        What that file, its bases and ``--set`` state, the last base first.
     chain : tuple of str
         Names from the file down to its last base.
     origins : Mapping
@@ -43,12 +44,22 @@ class Loaded:
     """
 
     scenario: Scenario
-    name: str
-    path: Path
+    located: Located
+    layers: tuple[ValueLayer, ...] = field(repr=False)
     chain: tuple[str, ...]
     origins: Mapping[str, str]
     replaced: Mapping[str, tuple[str, Any]]
     solved_from: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The shipped name, or the file's name without its ending."""
+        return self.located.name
+
+    @property
+    def path(self) -> Path:
+        """Where its file is."""
+        return self.located.path
 
     def as_dict(self) -> dict[str, Any]:
         """Return the resolved scenario as nested plain tables."""
@@ -79,7 +90,7 @@ class _Merger:
     sources: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
-    def add(self, layer: Layer, label: str) -> None:
+    def add(self, layer: ValueLayer, label: str) -> None:
         """Put a layer over what there is."""
         before = self.tree
         self.tree = merge(before, layer.tree)
@@ -108,14 +119,14 @@ class _Merger:
         return scenario
 
 
-def _labels(layers: Sequence[Layer]) -> list[str]:
+def _labels(layers: Sequence[ValueLayer]) -> list[str]:
     """Name the layers; a file is called by its path when another one has the same name."""
     names = [layer.name for layer in layers]
     return [layer.where if names.count(layer.name) > 1 else layer.name for layer in layers]
 
 
 def _solved_from(
-    layers: Sequence[Layer], labels: Sequence[str], origins: Mapping[str, str]
+    layers: Sequence[ValueLayer], labels: Sequence[str], origins: Mapping[str, str]
 ) -> dict[str, str]:
     """Say from which targets each solved value was solved.
 
@@ -148,15 +159,15 @@ def _target_names(targets: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def load(reference: str, overrides: Sequence[str] = ()) -> Loaded:
+def load(reference: str, overrides: Overrides = ()) -> Loaded:
     """Load a scenario.
 
     Parameters
     ----------
     reference : str
         A path if it has a slash or ends in .toml, else the name of a shipped scenario.
-    overrides : sequence of str
-        ``key=value`` pairs that go over the file; the value is TOML, else text.
+    overrides
+        What goes over the file: ``key=value`` pairs, in which the value is TOML, else text; or a mapping.
 
     Raises
     ------
@@ -166,7 +177,12 @@ def load(reference: str, overrides: Sequence[str] = ()) -> Loaded:
     return load_layers(*read_layers(reference), overrides)
 
 
-def load_layers(located: Located, layers: list[Layer], overrides: Sequence[str] = ()) -> Loaded:
+def changed(loaded: Loaded, overrides: Overrides) -> Loaded:
+    """Return a scenario with some values changed, and marked as changed, as ``--set`` does; see `load`."""
+    return load_layers(loaded.located, loaded.layers, overrides) if overrides else loaded
+
+
+def load_layers(located: Located, layers: Sequence[ValueLayer], overrides: Overrides = ()) -> Loaded:
     """Make the scenario of a file's layers, as `read_layers` gives them; see `load`."""
     if overrides:
         layers = [*layers, set_layer(overrides)]
@@ -179,8 +195,8 @@ def load_layers(located: Located, layers: list[Layer], overrides: Sequence[str] 
     files = [label for label in labels if label != SET]
     return Loaded(
         scenario=scenario,
-        name=located.name,
-        path=located.path,
+        located=located,
+        layers=tuple(layers),
         chain=tuple(reversed(files)),
         origins=origins,
         replaced={key: merger.replaced[key] for key in origins if key in merger.replaced},

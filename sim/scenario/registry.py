@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import numpy as np
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -115,8 +116,10 @@ def quoted_choices(choices: tuple[str, ...]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn models into plain tables, numbers and words."""
-    return value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
+    """Turn models into plain tables, numbers and words; NumPy's numbers into Python's."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_none=True)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sim.calibrate.answers import ACTIVE, MULTIPLIER, answers
-from sim.calibrate.calibration import Found, Told
-from sim.calibrate.search import Free, Search
+from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, read_times
+from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
-from sim.scenario.values import get_value, with_values
-from sim.study.posterior import effective_size, weighted_quantiles
+from sim.scenario.values import get_value
+from sim.study.posterior import effective_size
+from sim.work.results import Results
 
 _SHORT = {
     "mobilisation.infection.case_fatality": "Fatal mobilisation infections",
@@ -32,11 +31,10 @@ _SHORT = {
 _LONGEST = 40
 FEW_DRAWS = 100.0
 """Effective sample size below which the shape of a posterior is noise."""
+FEW_KEPT = 100
+"""Virtual trials below which simulation alone tells little."""
 
 _SMALL = 0.2  # parts of a direction below it are not named
-_GRID = 161
-_REACH = 3.2  # normal scores: all but a thousandth of the prior
-_ALONG = 41
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,11 @@ class Shown:
     kept
         How many virtual trials simulation alone keeps; 0 if it was not asked for.
     own
-        Tables that only figures need: ``priors``, ``ridge`` and ``no_transplant``.
+        Tables that mostly figures need: ``priors``, ``ridge`` and ``no_transplant``.
     """
 
     scenario: Scenario
-    tables: dict[str, pd.DataFrame]
+    tables: Mapping[str, pd.DataFrame]
     solved: bool
     draws: pd.DataFrame | None
     reported: pd.DataFrame
@@ -70,20 +68,17 @@ class Shown:
     own: dict[str, pd.DataFrame]
 
     @classmethod
-    def of(cls, found: Found, tables: dict[str, pd.DataFrame]) -> Shown:
+    def of(cls, results: Results) -> Shown:
         """Gather what is shown of a calibration."""
-        told = found.told
-        if told is None:
-            return cls(found.scenario, tables, found.fit is not None, None, pd.DataFrame(), 0, {})
-        posterior = told.main.posterior
-        draws = pd.DataFrame(posterior.values, columns=list(posterior.keys))
-        draws.insert(0, "weight", posterior.weights)
-        own = {
-            "priors": prior_table(told.main.free),
-            "ridge": ridge_table(told.main, tables["directions"]),
-            "no_transplant": no_transplant_table(told),
-        }
-        return cls(told.scenario, tables, found.fit is not None, draws, told.repeats, told.kept, own)
+        scenario = Scenario.model_validate(results.manifest["resolved"])
+        solved = results.manifest["solved"] is not None
+        posterior = results.manifest["posterior"]
+        if posterior is None:
+            return cls(scenario, results.tables, solved, None, pd.DataFrame(), 0, {})
+        draws = results.tables["posterior"].iloc[1:].reset_index(drop=True)  # the first line is the point
+        own = {name: results.tables[name] for name in ("priors", "ridge", "no_transplant")}
+        kept = int(posterior["kept_by_simulation_alone"])
+        return cls(scenario, results.tables, solved, draws, results.tables["repeats"], kept, own)
 
     @property
     def limited(self) -> bool:
@@ -166,65 +161,6 @@ def written(key: str, value: float) -> str:
         return f"{100 * value:.2g}%" if value < 0.995 else "100%"
     text = f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
     return f"{text} {unit_of(key)}".rstrip()
-
-
-def prior_table(free: Free) -> pd.DataFrame:
-    """Return the prior density of each free parameter: ``key, score, value, density``.
-
-    Values are those at a grid of normal scores, so that the density is the normal one by how far values move.
-    """
-    scores = np.linspace(-_REACH, _REACH, _GRID)
-    values = free.values(np.repeat(scores[:, None], len(free.keys), axis=1))
-    normal = np.exp(-0.5 * scores**2) / np.sqrt(2 * np.pi)
-    tables = []
-    for column, key in enumerate(free.keys):
-        density = normal / np.gradient(values[:, column], scores)
-        tables.append(
-            pd.DataFrame({"key": key, "score": scores, "value": values[:, column], "density": density})
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def ridge_table(search: Search, directions: pd.DataFrame) -> pd.DataFrame:
-    """Return the free directions as lines of parameter values through the posterior mean.
-
-    Each runs two posterior SDs to either side: ``direction, sd``, and one column a parameter.
-    """
-    keys = list(search.free.keys)
-    mean = search.sample.weights @ search.sample.z
-    sds = np.linspace(-2.0, 2.0, _ALONG)
-    tables = [pd.DataFrame(columns=["direction", "sd", *keys])]
-    for row in directions[directions["status"] == "free"].to_dict("records"):
-        vector = np.array([float(row[key]) for key in keys])
-        line = search.free.values(mean + np.outer(sds * np.sqrt(float(row["variance_left"])), vector))
-        table = pd.DataFrame(line, columns=keys)
-        table.insert(0, "sd", sds)
-        table.insert(0, "direction", int(row["direction"]))
-        tables.append(table)
-    return pd.concat(tables[1:] or tables, ignore_index=True)
-
-
-def no_transplant_table(told: Told) -> pd.DataFrame:
-    """Return survival without a transplant over the years, under either hazard.
-
-    ``answer, time_years, mean, lower, median, upper``: the answers of the same names, had the horizon been
-    at each time.
-    """
-    rows = []
-    horizon = told.scenario.follow_up.horizon_years
-    weights = told.main.sample.weights
-    for years in read_times(BY_NAME["overall_survival_enrolled"], horizon):
-        scenario = with_values(told.scenario, {"follow_up.horizon_years": years})
-        for each in answers(scenario, told.main):
-            if each.kind == "extrapolation":
-                low, middle, high = weighted_quantiles(each.values, weights, (0.025, 0.5, 0.975))
-                rows.append(
-                    {
-                        "answer": each.name, "time_years": years, "mean": float(weights @ each.values),
-                        "lower": low, "median": middle, "upper": high,
-                    }
-                )  # fmt: skip
-    return pd.DataFrame(rows)
 
 
 def log_spread_left(shown: Shown) -> pd.DataFrame:

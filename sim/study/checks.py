@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["closed form", "Little's law", "exact twin", "extreme"]
+Kind: TypeAlias = Literal["closed form", "Little's law", "exact twin"]
 
 CLOSE = 4.0
 """Standard errors that one of a hundred true comparisons exceeds once in 160 reports."""

@@ -27,7 +27,7 @@ from sim.scenario.schema import Scenario
 from sim.study.budget import Simulator
 from sim.study.estimates import cross_moments, moments
 from sim.study.experiment import ROWS, Experiment, units
-from sim.study.pairing import Arm, ChangeCounts, pair
+from sim.study.pairing import Arm, count_changes, pair
 from sim.study.records import event_rows, patient_rows
 from sim.work.task import Result
 
@@ -149,7 +149,7 @@ class _Part:
         self._figures.append(_matrices(sums, self.scenario))
         for row, name in enumerate(curve_names(self.scenario)):
             alive, size = curves[name]
-            self._curves[row] += moments(alive, np.broadcast_to(size, alive.shape))
+            self._curves[row] += moments(alive, size[None], np.zeros(len(alive), dtype=np.intp))
         if with_arms:
             self.arms.append(Arm.joined(arms))
         if first:
@@ -253,10 +253,9 @@ def _compared(reference: _Part, scenario: _Part, chunk: range, *, fates: bool) -
     same = [np.all(one == other, axis=1) for one, other in zip(*sides, strict=True)]
     found: Result = {"cross": np.array(sums), "identical": same[0] & same[1]}
     if fates:
-        counts = ChangeCounts()
-        counts.add(pair(Arm.beside(reference.arms), Arm.beside(scenario.arms)), chunk)
-        decided = -1 if counts.first_decided is None else counts.first_decided
-        found.update(changes=counts.sums, decided=np.array(decided))
+        pairing = pair(Arm.beside(reference.arms), Arm.beside(scenario.arms))
+        changes, decided = count_changes(pairing, chunk)
+        found.update(changes=changes, decided=np.array(-1 if decided is None else decided))
     return found
 
 

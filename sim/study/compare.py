@@ -9,29 +9,29 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from sim.scenario.describe import value_text
-from sim.scenario.endpoints import NEVER_TRANSPLANTED, OF_TRANSPLANTS, Key
+from sim.scenario.endpoints import NEVER_TRANSPLANTED, OF_TRANSPLANTS
 from sim.scenario.load import scenario_hash
 from sim.scenario.problems import RequestError, UnpairedWarning
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
-from sim.study.drawn_tally import POSTERIOR_COLUMNS, AnyArm, AnyPair, AnyTally, DrawnChanges, DrawnPair
-from sim.study.estimates import Difference
+from sim.study.estimates import POSTERIOR_COLUMNS
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
-from sim.study.pairing import ChangeCounts
+from sim.study.pairing import FATES_CHANGED
+from sim.study.tally import NOBODY, ArmTally, PairTally, Tally
 from sim.work.store import ChunkStore
 
 SURVIVAL = "overall_survival_enrolled"
 """The endpoint from which deaths averted are counted: everybody enrolled, from enrolment."""
 
-NOBODY = "nobody_at_risk"
 IDENTICAL = "identical"
 """Note of an endpoint that is the same in every replication."""
 
@@ -160,7 +160,7 @@ class Compared:
     changed: pd.DataFrame
     first_decided: dict[str, int]
     result_hashes: dict[str, str]
-    replications: int = 0
+    replications: int
 
 
 class _Arms:
@@ -225,55 +225,80 @@ def compare(
     experiment = Experiment(
         tuple(arms.scenarios), budget.seed, simulator, tuple(arms.pairs), held=tuple(arms.held)
     )
-    tally: AnyTally
     (tally,) = simulate([experiment], budget, progress=progress, store=store)
-    measured: Sequence[AnyArm] = tally.arms
-    differences: Sequence[AnyPair] = tally.pairs
-    parts = [
-        (setting, _against(measured[two.scenario], found, setting), found.changes)
-        for setting, two, found in zip(wanted, arms.pairs, differences, strict=True)
-    ]
-    hashes = {
-        name: tally.arms[number].result_hash
-        for setting, two in zip(wanted, arms.pairs, strict=True)
-        if not setting.key
-        for name, number in ((reference[0], two.reference), (setting.name, two.scenario))
-    }
-    alone = tally.arms[arms.pairs[0].reference].endpoints()
-    return replace(_compared(reference[0], alone, parts, hashes), replications=tally.replications)
+    return _compared(reference[0], wanted, arms, tally)
 
 
-def _against(scenario: AnyArm, two: AnyPair, setting: Setting) -> pd.DataFrame:
-    """Return a scenario's table of endpoints with the differences from the reference."""
-    table = scenario.endpoints()
-    unread = {
-        **dict.fromkeys((*DIFFERENCE_COLUMNS, DIFFERENCE_ERROR), math.nan),
-        "why": "not_read_in_reference",
-    }
-    rows = [_difference_row(key, setting, two) if key in two.keys else unread for key in scenario.keys]
-    found = pd.DataFrame(rows)
-    columns = [*DIFFERENCE_COLUMNS, *([DIFFERENCE_ERROR] if isinstance(two, DrawnPair) else [])]
-    table[columns] = found[columns]
-    table["note"] = [_joined(*both) for both in zip(table["note"], found["why"], strict=True)]
+def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tally) -> Compared:
+    """Make the tables of all comparisons."""
+    base = arms.pairs[0].reference
+    hashes = {reference: tally.arms[base].result_hash}
+    first_decided = {}
+    main = [_addressed(tally.arms[base].endpoints(), {"scenario": reference})]
+    main[0][list(DIFFERENCE_COLUMNS)] = math.nan
+    ranges, averted, changed = [], [], []
+    for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True):
+        arm = tally.arms[two.scenario]
+        table = _against(arm, found, setting)
+        averted.append({**setting.address, **_averted(table, setting)})
+        if (shares := found.changes()) is not None:
+            changes = {"change": [each.value for each in FATES_CHANGED], **shares.columns("share")}
+            changed.append(_addressed(pd.DataFrame(changes), setting.address))
+        if setting.key:
+            ranges.append(_addressed(table, setting.address))
+            continue
+        main.append(_addressed(table, {"scenario": setting.name}))
+        hashes[setting.name] = arm.result_hash
+        if found.first_decided is not None:
+            first_decided[setting.name] = found.first_decided + 1
+    addresses = list(wanted[0].address)
+    return Compared(
+        pd.concat(main, ignore_index=True),
+        _joined(ranges, [*addresses, *main[0].columns[1:]]),
+        pd.DataFrame(averted),
+        _joined(changed, [*addresses, *_CHANGED]),
+        first_decided,
+        hashes,
+        tally.replications,
+    )
+
+
+def _addressed(table: pd.DataFrame, address: Mapping[str, object]) -> pd.DataFrame:
+    """Return a table with first columns that say what it is of."""
+    for place, (name, value) in enumerate(address.items()):
+        table.insert(place, name, value)
     return table
 
 
-def _joined(note: str, why: str) -> str:
+def _joined(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def _against(scenario: ArmTally, two: PairTally, setting: Setting) -> pd.DataFrame:
+    """Return a scenario's table of endpoints with the differences from the reference.
+
+    A difference that is blank, or has no error, has a note that says why.
+    """
+    table, found = scenario.endpoints(), two.differences()
+    figures = (found.value, found.lower, found.upper, found.variance_reduction)
+    columns = dict(zip(DIFFERENCE_COLUMNS, figures, strict=True))
+    if POSTERIOR_COLUMNS[0] in table:
+        columns[DIFFERENCE_ERROR] = found.se
+    apart = np.array([_incomparable(name, setting) for name, _ in scenario.keys])
+    why = np.select(
+        [~two.read_in_both(), np.isnan(found.value), apart != "", two.identical() & setting.paired],
+        ["not_read_in_reference", f"{NOBODY}_in_reference", apart, IDENTICAL],
+        "",
+    )
+    for name, column in columns.items():
+        table[name] = np.where(apart != "", math.nan, column)
+    table["note"] = [_noted(*both) for both in zip(table["note"], why.tolist(), strict=True)]
+    return table
+
+
+def _noted(note: str, why: str) -> str:
     """Add to a row's own note why there is no difference; without patients the note says it all."""
     return note if note == NOBODY else "; ".join(dict.fromkeys(filter(None, (note, why))))
-
-
-def _difference_row(key: Key, setting: Setting, two: AnyPair) -> dict[str, object]:
-    """Return the difference of one endpoint, and why it is blank or has no error where that is so."""
-    found, why = two.difference(key), _incomparable(key[0], setting)
-    if math.isnan(found.value):
-        why = f"{NOBODY}_in_reference"  # nobody at risk in the scenario is in the note already
-    elif why:
-        found = Difference(math.nan, math.nan, math.nan)
-    elif setting.paired and two.identical(key):
-        why = IDENTICAL
-    figures = (found.value, found.lower, found.upper, found.variance_reduction)
-    return {**dict(zip(DIFFERENCE_COLUMNS, figures, strict=True)), DIFFERENCE_ERROR: found.se, "why": why}
 
 
 def _incomparable(endpoint: str, setting: Setting) -> str:
@@ -289,45 +314,6 @@ def _incomparable(endpoint: str, setting: Setting) -> str:
     if any(at_home) and not all(at_home) and endpoint in OF_TRANSPLANTS:
         return NEVER_TRANSPLANTED
     return ""
-
-
-def _compared(
-    reference: str,
-    alone: pd.DataFrame,
-    parts: Sequence[tuple[Setting, pd.DataFrame, ChangeCounts | DrawnChanges | None]],
-    hashes: dict[str, str],
-) -> Compared:
-    """Put the tables of all comparisons together."""
-    alone = alone.assign(**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan))
-    alone.insert(0, "scenario", reference)
-    main, ranges, averted, changed = [alone], [], [], []
-    for setting, table, counts in parts:
-        for place, (name, value) in enumerate(setting.address.items()):
-            table.insert(place, name, value)
-        averted.append({**setting.address, **_averted(table, setting)})
-        for change, share in counts.shares().items() if counts else ():
-            limits = {"mc_se": share.se, "mc_lower": share.lower, "mc_upper": share.upper}
-            if isinstance(counts, DrawnChanges):
-                limits |= dict(zip(POSTERIOR_COLUMNS, counts.limits()[change], strict=True))
-            changed.append({**setting.address, "change": change.value, "share": share.value, **limits})
-        if setting.key:
-            ranges.append(table)
-        else:
-            main.append(table.drop(columns=["varied", "key", "value"]))
-    addresses = list(parts[0][0].address)
-    columns = [*addresses, *main[0].columns[1:]]
-    return Compared(
-        pd.concat(main, ignore_index=True),
-        pd.concat(ranges, ignore_index=True) if ranges else pd.DataFrame(columns=columns),
-        pd.DataFrame(averted),
-        pd.DataFrame(changed, columns=None if changed else [*addresses, *_CHANGED]),
-        {
-            setting.name: counts.first_decided + 1
-            for setting, _, counts in parts
-            if not setting.key and counts and counts.first_decided is not None
-        },
-        hashes,
-    )
 
 
 def _averted(table: pd.DataFrame, setting: Setting) -> dict[str, float]:

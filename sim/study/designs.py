@@ -5,13 +5,14 @@ from __future__ import annotations
 from hashlib import blake2b
 
 import numpy as np
-from scipy.stats import qmc
 
 from sim.scenario.distributions import Floats
 
 
 def sobol(dimensions: int, count: int, seed: int) -> Floats:
     """Return scrambled Sobol points strictly between 0 and 1, shape (count, dimensions)."""
+    from scipy.stats import qmc  # most of a second, and most studies need none
+
     whole = int(np.ceil(np.log2(count)))  # the points are balanced in powers of two
     points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(whole)
     return np.clip(points[:count], 1e-12, 1 - 1e-12)

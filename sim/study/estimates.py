@@ -7,16 +7,18 @@ trial of this size may lie from it. They are never mixed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from sim.scenario.distributions import Floats
 
-Z95 = float(stats.norm.ppf(0.975))
+Z95 = float(special.ndtri(0.975))
+
+POSTERIOR_COLUMNS = ("posterior_lower", "posterior_upper")
 
 # A variance this much smaller than those it is the difference of is rounding.
 _CANCELLED = 1e-12
@@ -73,11 +75,6 @@ class CrossMoments(NamedTuple):
     xy: float
     xx: float
 
-    @classmethod
-    def of(cls, sums: Floats) -> CrossMoments:
-        """Read one row of `cross_moments`."""
-        return cls(*sums.tolist())
-
 
 def cross_moments(reference: tuple[Floats, Floats], scenario: tuple[Floats, Floats]) -> Floats:
     """Return the sums of `CrossMoments` of several endpoints at once, shape (..., 4).
@@ -90,36 +87,119 @@ def cross_moments(reference: tuple[Floats, Floats], scenario: tuple[Floats, Floa
     return np.stack([_products(one, other) for one in reference for other in scenario], axis=-1)
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A ratio of sums over replications with its Monte Carlo error; not a number where undefined."""
+class Estimate(NamedTuple):
+    """Ratios of sums over replications, as arrays of one shape; not numbers where undefined.
 
-    value: float
-    se: float
-    lower: float
-    upper: float
+    Attributes
+    ----------
+    value, se
+        The ratios and their Monte Carlo errors: over replications, or over draws of a posterior.
+    lower, upper
+        Their 95% Monte Carlo intervals.
+    posterior_lower, posterior_upper
+        The posterior's 95% limits; None without one.
+    """
+
+    value: Floats
+    se: Floats
+    lower: Floats
+    upper: Floats
+    posterior_lower: Floats | None = None
+    posterior_upper: Floats | None = None
+
+    def columns(self, value: str = "estimate") -> dict[str, Floats]:
+        """Return the columns of a table, of which that of the estimates has a name to choose."""
+        names = (value, "mc_se", "mc_lower", "mc_upper", *POSTERIOR_COLUMNS)
+        return {name: np.ravel(each) for name, each in zip(names, self, strict=True) if each is not None}
 
 
-def ratio_estimate(moments: Moments, *, share: bool) -> Estimate:
-    """Estimate y / x with the ratio estimator's standard error over replications.
+def ratio_estimate(sums: Moments, *, share: bool) -> Estimate:
+    """Estimate one ratio without a posterior; see `estimates`."""
+    return estimates(np.array([sums]), share=share)
 
-    A share gets Wilson's interval with the effective number that the standard error implies; where the
-    error vanishes (nobody, or everybody) or is unknown (one replication), with the number of patients.
-    A mean gets the normal interval.
+
+def estimates(sums: Floats, *, share: bool | Sequence[bool]) -> Estimate:
+    """Estimate y / x of some figures.
+
+    Without a posterior there is one draw, and the error is the ratio estimator's over replications: a share
+    gets Wilson's interval with the effective number that the error implies, or with the number of patients
+    where the error vanishes (nobody, or everybody) or is unknown (one replication); a mean gets the normal
+    interval. With several draws see `over_draws`.
+
+    Parameters
+    ----------
+    sums
+        Sums of `Moments`, shape (draws, ..., 6).
+    share
+        Which of the figures, shape (...), are shares.
 
     Notes
     -----
     Cochran WG. Sampling Techniques, 3rd ed, 1977, section 6.3. Wilson EB. J Am Stat Assoc 1927;22:209-212.
     """
-    values, errors = ratios(np.array(moments))
-    value, se = float(values), float(errors)
-    if math.isnan(value):
-        return Estimate(value, value, value, value)
-    if not share:
-        return Estimate(value, se, value - Z95 * se, value + Z95 * se)
-    spread = value * (1 - value)
-    effective = spread / se**2 if se > 0 and spread > 0 else moments.x
-    return Estimate(value, se, *wilson(value, effective))
+    values, errors = ratios(sums)
+    shares = np.broadcast_to(share, values.shape[1:])
+    if len(sums) > 1:
+        return Estimate(*_each_over_draws(values, errors, shares))
+    value, se = values[0], errors[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = value * (1 - value)
+        # The square of an array may differ from that of a number in the last bit.
+        squares = np.reshape([each**2 for each in se.ravel().tolist()], se.shape)
+        effective = np.where((se > 0) & (spread > 0), spread / squares, sums[0, ..., 2])
+        lower, upper = wilson(value, effective)
+    return Estimate(
+        value, se, np.where(shares, lower, value - Z95 * se), np.where(shares, upper, value + Z95 * se)
+    )
+
+
+def over_draws(values: Floats, errors: Floats, *, share: bool) -> tuple[float, ...]:
+    """Return the mean over draws, its Monte Carlo error and interval, and the posterior's 95% limits.
+
+    Three uncertainties are never mixed: Monte Carlo error (finitely many draws and replications), the
+    posterior's interval (what the trial leaves open), and the range of what single trials would report.
+    Draws in which a figure is undefined are left out.
+
+    Parameters
+    ----------
+    values, errors
+        The estimate under each draw and its standard error, shape (draws,).
+
+    Returns
+    -------
+    tuple of six floats
+        Value, standard error, lower and upper end; lower and upper limit of the posterior.
+
+    Notes
+    -----
+    Estimates under single draws scatter more than what they estimate, by their own Monte Carlo error. They
+    are drawn towards their mean until their variance is less by that of the error, so that the limits are
+    the posterior's alone: Louis TA. J Am Stat Assoc 1984;79:393-398.
+    """
+    known = ~np.isnan(values)
+    count = int(np.sum(known))
+    if count == 0:
+        return (math.nan,) * 6
+    found, noise = values[known], errors[known & ~np.isnan(errors)]
+    mean = float(found.mean())
+    variance = float(found.var(ddof=1)) if count > 1 else math.nan
+    se = math.sqrt(variance / count)
+    lower, upper = mean - Z95 * se, mean + Z95 * se
+    if share:
+        lower, upper = max(lower, 0.0), min(upper, 1.0)
+    left = 1.0
+    if noise.size and variance > 0:
+        left = math.sqrt(max(1 - float(np.mean(noise * noise)) / variance, 0.0))
+    low, high = (mean + left * (float(limit) - mean) for limit in np.quantile(found, (0.025, 0.975)))
+    return mean, se, lower, upper, low, high
+
+
+def _each_over_draws(values: Floats, errors: Floats, shares: NDArray[np.bool_]) -> Iterator[Floats]:
+    """Yield what `over_draws` returns, each of some figures."""
+    found = np.empty((6, *shares.shape))
+    for at in np.ndindex(shares.shape):
+        found[:, *at] = over_draws(values[:, *at], errors[:, *at], share=bool(shares[at]))
+    yield from found
 
 
 def ratios(sums: Floats) -> tuple[Floats, Floats]:
@@ -137,12 +217,12 @@ def ratios(sums: Floats) -> tuple[Floats, Floats]:
     return value, np.where(n > 1, error, np.nan)
 
 
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """Return Wilson's 95% interval of a share of n."""
+def wilson(share: Floats | float, n: Floats | float) -> tuple[Floats, Floats]:
+    """Return Wilson's 95% intervals of shares of n."""
     scale = 1 + Z95**2 / n
     middle = (share + Z95**2 / (2 * n)) / scale
-    half = Z95 * float(np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))) / scale
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    half = Z95 * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n)) / scale
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
 def clopper_pearson(events: int, n: int) -> tuple[float, float]:
@@ -152,8 +232,8 @@ def clopper_pearson(events: int, n: int) -> tuple[float, float]:
     -----
     Clopper CJ, Pearson ES. Biometrika 1934;26:404-413.
     """
-    lower = float(stats.beta.ppf(0.025, events, n - events + 1)) if events > 0 else 0.0
-    upper = float(stats.beta.ppf(0.975, events + 1, n - events)) if events < n else 1.0
+    lower = float(special.betaincinv(events, n - events + 1, 0.025)) if events > 0 else 0.0
+    upper = float(special.betaincinv(events + 1, n - events, 0.975)) if events < n else 1.0
     return lower, upper
 
 
@@ -170,43 +250,35 @@ def trial_range(trials: Floats) -> tuple[float, float, float]:
     return float(lower), float(upper), undefined
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """An endpoint of a scenario less that of the reference; not a number where undefined.
+class Difference(NamedTuple):
+    """Endpoints of a scenario less those of the reference, as arrays; not numbers where undefined.
 
+    ``lower`` and ``upper`` are the ends of the 95% interval: of Monte Carlo error, or the posterior's.
     ``variance_reduction`` is the variance of the difference under independent luck over that under the same
     luck; not a number where the difference has no error, or no pairs.
     """
 
-    value: float
-    se: float
-    variance_reduction: float
-    limits: tuple[float, float] | None = None
-
-    @property
-    def lower(self) -> float:
-        """Lower limit of the 95% interval."""
-        return self.value - Z95 * self.se if self.limits is None else self.limits[0]
-
-    @property
-    def upper(self) -> float:
-        """Upper limit of the 95% interval."""
-        return self.value + Z95 * self.se if self.limits is None else self.limits[1]
+    value: Floats
+    se: Floats
+    lower: Floats
+    upper: Floats
+    variance_reduction: Floats
 
 
-def difference(
-    reference: Moments, scenario: Moments, cross: CrossMoments | None, *, identical: bool = False
+def differences(
+    reference: Floats, scenario: Floats, cross: Floats | None, identical: NDArray[np.bool_]
 ) -> Difference:
-    """Estimate R_B - R_A, each a ratio of sums over the same replications.
+    """Estimate R_B - R_A of some endpoints, each a ratio of sums over the same replications.
 
     Parameters
     ----------
     reference, scenario
-        Sums of A and of B.
+        Sums of `Moments` of A and of B, shape (draws, endpoints, 6); without a posterior there is one draw.
     cross
-        Sums of their products; None if A and B are to be taken as independent.
+        Sums of `CrossMoments`, shape (draws, endpoints, 4); None if A and B are to be taken as independent.
     identical
-        Whether both are the same in every replication, which sums can't tell from nearly so.
+        Whether both are the same in every replication, which sums can't tell from nearly so; shape (draws,
+        endpoints).
 
     Notes
     -----
@@ -214,27 +286,20 @@ def difference(
     of a mean of differences: Cochran WG. Sampling Techniques, 3rd ed, 1977, sections 6.3 and 2.11. Common
     random numbers: Law AM. Simulation Modeling and Analysis, 5th ed, 2015, section 11.2.
     """
-    sides = np.array(reference), np.array(scenario)
-    value, se, reduction = differences(
-        *sides, None if cross is None else np.array(cross), np.array(identical)
-    )
-    return Difference(float(value), float(se), float(reduction))
+    values, errors, reductions = _in_each_draw(reference, scenario, cross, identical)
+    if len(values) == 1:
+        value, se = values[0], errors[0]
+        return Difference(value, se, value - Z95 * se, value + Z95 * se, reductions[0])
+    value, se, _, _, low, high = _each_over_draws(values, errors, np.zeros(values.shape[1:], dtype=np.bool_))
+    known = [each[~np.isnan(each)] for each in reductions.T]
+    reduction = np.array([np.median(each) if each.size else np.nan for each in known])
+    return Difference(value, se, low, high, reduction)
 
 
-def differences(
+def _in_each_draw(
     reference: Floats, scenario: Floats, cross: Floats | None, identical: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats]:
-    """Estimate some differences with their errors and variance reductions; see `difference`.
-
-    Parameters
-    ----------
-    reference, scenario
-        Sums of `Moments`, shape (..., 6).
-    cross
-        Sums of `CrossMoments`, shape (..., 4).
-    identical
-        Shape (...).
-    """
+    """Return each draw's differences with their errors and variance reductions."""
     n = reference[..., 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio_a, ratio_b = (

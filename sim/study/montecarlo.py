@@ -6,6 +6,7 @@ depends on how a study was cut up, on the number of workers, or on where a study
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,13 +33,12 @@ from sim.study.budget import (
     Simulator,
 )
 from sim.study.chunks import ChunkTask
-from sim.study.drawn_tally import AnyTally, DrawnTally
-from sim.study.draws import Draws
-from sim.study.estimates import Z95, ratio_estimate
+from sim.study.estimates import Z95
 from sim.study.experiment import Experiment, Keep
 from sim.study.tally import Tally
 from sim.work.in_order import in_order
 from sim.work.store import ChunkStore
+from sim.work.task import Result
 from sim.work.workers import Workers, workers_for
 
 # Draws whose patients' courses are counted at most.
@@ -88,7 +88,7 @@ def simulate(
     folder: Path | None = None,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
-) -> Iterator[AnyTally]:
+) -> Iterator[Tally]:
     """Simulate experiments and yield the tally of each, in order.
 
     With draws of a posterior, every experiment is simulated under each of them.
@@ -107,59 +107,39 @@ def simulate(
     ChunkCrashError
         Some chunks could not be simulated; all the others are in the store.
     """
-    if budget.draws is not None:
-        yield from _over_draws(
-            budget.draws, experiments, replace(budget, draws=None), folder, progress, store
-        )
-        return
-    run = _Run(budget, store, progress)
+    under = [_under(each, budget) for each in experiments]
+    tallies = (
+        Tally(each, own, folder if number == 0 else None)
+        for number, (each, own) in enumerate(zip(experiments, under, strict=True))
+    )
     most = budget.replications if budget.precision is None else budget.precision.at_most
-    chunks = sum(len(each.chunks(range(most))) for each in experiments)
+    every = [one for own in under for one in own]
+    run = _Run(budget, store, progress)
+    chunks = sum(len(one.chunks(range(most))) for one in every)
     with workers_for(budget.workers, budget.cluster, chunks) as workers:
-        tallies = (Tally(each, folder if number == 0 else None) for number, each in enumerate(experiments))
         if budget.precision is None:
-            yield from run.to_the_end(workers, tallies, len(experiments), list(experiments))
+            yield from run.to_the_end(workers, tallies, every)
         else:
             for number, tally in enumerate(tallies):
                 run.until_precise(workers, tally, number, budget.precision)
                 yield tally
 
 
-def _over_draws(
-    draws: Draws,
-    experiments: Sequence[Experiment],
-    budget: Budget,
-    folder: Path | None,
-    progress: Progress | None,
-    store: ChunkStore | None,
-) -> Iterator[DrawnTally]:
-    """Simulate each experiment under every draw, each draw under luck of its own."""
-    apart = -(-budget.replications // BLOCK) * BLOCK
-    drawn = [_under(draws, experiment, apart) for experiment in experiments]
-    tallies = simulate([one for some in drawn for one in some], budget, folder, progress, store)
-    for experiment, some in zip(experiments, drawn, strict=True):
-        yield DrawnTally(experiment, [_plain(next(tallies)) for _ in some])
-    for _ in tallies:  # none is left, and the workers go home
-        pass
-
-
-def _plain(tally: AnyTally) -> Tally:
-    if isinstance(tally, DrawnTally):  # there are no draws of draws
-        raise TypeError("drawn twice")
-    return tally
-
-
-def _under(draws: Draws, experiment: Experiment, apart: int) -> list[Experiment]:
-    """Return the experiment under each draw.
+def _under(experiment: Experiment, budget: Budget) -> list[Experiment]:
+    """Return the experiment under each draw of a posterior, each with luck of its own; as it is without one.
 
     Rows of patients and events are kept of the first draw alone, and courses of a few replications of many
     draws: as many in all as without draws, or a little more.
     """
+    draws = budget.draws
+    if draws is None:
+        return [experiment]
     held = experiment.held or ((),) * len(experiment.scenarios)
     drawn = (
         draws.over(scenario, own) if draws.replaced(scenario, own) else [scenario] * len(draws.values)
         for scenario, own in zip(experiment.scenarios, held, strict=True)
     )
+    apart = -(-budget.replications // BLOCK) * BLOCK
     read = -(-experiment.keep.courses // min(len(draws.values), _READ_DRAWS))
     return [
         replace(
@@ -180,34 +160,24 @@ class _Run:
         self._done = self._planned = 0
 
     def to_the_end(
-        self, workers: Workers, tallies: Iterator[Tally], count: int, experiments: Sequence[Experiment]
+        self, workers: Workers, tallies: Iterator[Tally], every: Sequence[Experiment]
     ) -> Iterator[Tally]:
-        """Simulate a number of replications of every experiment."""
+        """Simulate a number of replications of every experiment, under every draw."""
         replications = range(self._budget.replications)
-        self._planned = sum(len(replications) * len(each.scenarios) for each in experiments)
-        tasks = [
-            (number, ChunkTask(each, chunk))
-            for number, each in enumerate(experiments)
-            for chunk in each.chunks(replications)
-        ]
-        tally = next(tallies)
-        for (number, task), result in in_order(workers, tasks, self._store, self._advance):
-            tally.add(result, task.chunk)
-            if task.chunk.stop == replications.stop:
-                yield tally
-                if number + 1 < count:
-                    tally = next(tallies)
+        results = self._results(workers, list(enumerate(every)), replications)
+        for tally in tallies:
+            for draw, one in enumerate(tally.under):
+                for _ in one.chunks(replications):
+                    tally.add(*next(results), draw)
+            yield tally
 
     def until_precise(self, workers: Workers, tally: Tally, number: int, precision: Precision) -> None:
         """Simulate an experiment until its endpoints are known well enough."""
         wanted: int | None = precision.first(self._budget.replications)
-        arms = len(tally.experiment.scenarios)
         while wanted is not None:
-            self._planned += (wanted - tally.replications) * arms
-            chunks = tally.experiment.chunks(range(tally.replications, wanted))
-            tasks = [(number, ChunkTask(tally.experiment, chunk)) for chunk in chunks]
-            for (_, task), result in in_order(workers, tasks, self._store, self._advance):
-                tally.add(result, task.chunk)
+            more = range(tally.replications, wanted)
+            for found in self._results(workers, [(number, tally.experiment)], more):
+                tally.add(*found)
             widest, key = widest_half_width(tally, precision.endpoints)
             wanted = precision.next(tally.replications, widest)
         if not widest <= precision.half_width:
@@ -220,6 +190,19 @@ class _Run:
                 stacklevel=2,
             )
 
+    def _results(
+        self, workers: Workers, numbered: Sequence[tuple[int, Experiment]], replications: range
+    ) -> Iterator[tuple[Result, range]]:
+        """Yield the results of some replications, chunk after chunk, experiment after experiment."""
+        self._planned += sum(len(replications) * len(each.scenarios) for _, each in numbered)
+        tasks = [
+            (number, ChunkTask(each, chunk))
+            for number, each in numbered
+            for chunk in each.chunks(replications)
+        ]
+        for (_, task), result in in_order(workers, tasks, self._store, self._advance):
+            yield result, task.chunk
+
     def _advance(self, task: ChunkTask) -> None:
         self._done += len(task.chunk) * len(task.experiment.scenarios)
         if self._progress is not None:
@@ -231,14 +214,13 @@ def widest_half_width(tally: Tally, endpoints: Sequence[Key]) -> tuple[float, Ke
 
     Of an experiment with pairs it is that of their differences.
     """
-    found = []
-    for key in endpoints:
-        if tally.pairs:
-            widths = [100 * Z95 * two.difference(key).se for two in tally.pairs]
-        else:
-            estimates = [ratio_estimate(arm.moments(key), share=True) for arm in tally.arms]
-            widths = [50 * (estimate.upper - estimate.lower) for estimate in estimates]
-        found += [(width if width == width else np.inf, key) for width in widths]
+    if tally.pairs:
+        errors = [(two.keys, two.differences().se) for two in tally.pairs]
+        widths = [(100 * Z95 * se[read.index(key)], key) for key in endpoints for read, se in errors]
+    else:
+        known = [(each.estimate(key), key) for key in endpoints for each in tally.arms]
+        widths = [(50 * (found.upper - found.lower), key) for found, key in known]
+    found = [(math.inf if np.isnan(width) else float(width), key) for width, key in widths]
     return max(found, key=lambda each: each[0])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sim.clinic.history import PLACES, History
 from sim.clinic.states import ALIVE, Cause
@@ -34,7 +35,7 @@ class NamedPatients:
 
     trial: int
     table: pd.DataFrame
-    histories: tuple[History, History]
+    histories: tuple[History, ...]
 
     def of(self, change: Change) -> list[int]:
         """Return the numbers of the patients with some change, from 1."""
@@ -56,14 +57,10 @@ def name_patients(reference: Scenario, scenario: Scenario, trial: int, seed: int
     )
     first, second = histories
     pairing = pair(Arm.of(first, reference), Arm.of(second, scenario))
-    rows = [
-        _row(pairing, trial, number, change)
-        for number in range(len(pairing.shared_days))
-        for change, who in pairing.changes.items()
-        if who[number, 0]
-    ]
+    tables = [_changed(pairing, trial, change) for change in pairing.changes]
+    table = pd.concat(tables, ignore_index=True).sort_values("patient", kind="stable", ignore_index=True)
     cut = (_cut(first, pairing.reference, pairing), _cut(second, pairing.scenario, pairing))
-    return NamedPatients(trial, pd.DataFrame(rows, columns=_COLUMNS), cut)
+    return NamedPatients(trial, table, cut)
 
 
 def _cut(history: History, arm: Arm, pairing: Pairing) -> History:
@@ -85,44 +82,37 @@ _EVENTS = (
     "aplasia_infection",
     "late_infection",
 )
-_COLUMNS = [
-    "trial",
-    "patient",
-    "change",
-    "age_years",
-    "female",
-    "reference_death_days",
-    "reference_death_cause",
-    "death_days",
-    "death_cause",
-    "shared_days",
-]
 
 
-def _row(pairing: Pairing, trial: int, number: int, change: Change) -> dict[str, object]:
-    one, other = pairing.reference, pairing.scenario
-    who = one if change != Change.ONLY_SCENARIO else other
+def _changed(pairing: Pairing, trial: int, change: Change) -> pd.DataFrame:
+    """Return a row for each patient with some change."""
+    at = np.flatnonzero(pairing.changes[change][:, 0])
+    who = pairing.scenario if change == Change.ONLY_SCENARIO else pairing.reference
+    both = change in FATES_CHANGED
     # Who is in one arm only has no follow-up to share: that arm's own counts.
-    shared = pairing.shared_days if change in FATES_CHANGED else who.followed
-    day, cause = _death(one, shared, number)
-    other_day, other_cause = _death(other, shared, number)
-    return {
-        "trial": trial,
-        "patient": number + 1,
-        "change": change.value,
-        "age_years": float(who.age[number, 0]),
-        "female": bool(who.female[number, 0]),
-        "reference_death_days": day,
-        "reference_death_cause": cause,
-        "death_days": other_day,
-        "death_cause": other_cause,
-        "shared_days": float(shared[number, 0]) if change in FATES_CHANGED else np.nan,
-    }
+    followed = (pairing.shared_days if both else who.followed)[at, 0]
+    (reference_day, reference_cause), (day, cause) = (
+        _deaths(arm, at, followed) for arm in (pairing.reference, pairing.scenario)
+    )
+    return pd.DataFrame(
+        {
+            "trial": np.full(at.size, trial),
+            "patient": at + 1,
+            "change": np.full(at.size, change.value, dtype=object),
+            "age_years": who.age[at, 0],
+            "female": who.female[at, 0],
+            "reference_death_days": reference_day,
+            "reference_death_cause": reference_cause,
+            "death_days": day,
+            "death_cause": cause,
+            "shared_days": followed if both else np.full(at.size, np.nan),
+        }
+    )
 
 
-def _death(arm: Arm, until: Floats, number: int) -> tuple[float, str]:
-    """Return day and cause of a death by some day; not a number and no text where there is none."""
-    day, cause = float(arm.days[number, 0]), int(arm.cause[number, 0])
-    if not arm.counted[number, 0] or day > until[number, 0] or cause == ALIVE:
-        return np.nan, ""
-    return day, Cause(cause).name.lower()
+def _deaths(arm: Arm, at: NDArray[np.intp], until: Floats) -> tuple[Floats, NDArray[np.object_]]:
+    """Return day and cause of deaths by some days; not a number and no text where there is none."""
+    days, causes = arm.days[at, 0], arm.cause[at, 0]
+    dead = arm.counted[at, 0] & (days <= until) & (causes != ALIVE)
+    names = np.array([*(cause.name.lower() for cause in Cause), ""], dtype=object)
+    return np.where(dead, days, np.nan), names[np.where(dead, causes, len(Cause))]

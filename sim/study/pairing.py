@@ -18,7 +18,7 @@ from sim.clinic.history import History
 from sim.patient.fates import NEVER, Booleans
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import PoissonArrivals, Scenario
-from sim.study.estimates import Estimate, Moments, moments, ratio_estimate
+from sim.study.estimates import moments
 
 # Days from enrolment are differences of absolute days, of which the last bits depend on the day of enrolment:
 # a tenth of a second is no other death.
@@ -129,38 +129,17 @@ def pair(reference: Arm, scenario: Arm) -> Pairing:
     return Pairing(one, other, shared, changes)
 
 
-class ChangeCounts:
-    """How many of the paired patients have another fate, over all replications.
+def count_changes(pairing: Pairing, replications: range) -> tuple[Floats, int | None]:
+    """Count how many of the paired patients have another fate.
 
-    Attributes
-    ----------
-    first_decided : int or None
-        The first replication, from 0, in which somebody lives or dies instead; None where nobody does.
+    Returns
+    -------
+    array of shape (changes, 6), int or None
+        Sums of `Moments` for each of `FATES_CHANGED`: whole numbers, which add up alike in any order. And the
+        first replication in which somebody lives or dies instead; None where nobody does.
     """
-
-    def __init__(self) -> None:
-        # Sums of whole numbers, which are the same in any order.
-        self.sums = np.zeros((len(FATES_CHANGED), len(Moments._fields)))
-        self.first_decided: int | None = None
-
-    def add(self, pairing: Pairing, replications: range) -> None:
-        """Count some replications, which come after those counted before."""
-        decided = np.any(pairing.changes[Change.LIVES] | pairing.changes[Change.DIES], axis=0)
-        if self.first_decided is None and decided.any():
-            self.first_decided = replications[int(np.argmax(decided))]
-        size = np.sum(pairing.both, axis=0, dtype=np.float64)
-        totals = [np.sum(pairing.changes[change], axis=0, dtype=np.float64) for change in FATES_CHANGED]
-        self.sums += moments(np.array(totals), np.broadcast_to(size, (len(totals), size.size)))
-
-    def join(self, sums: Floats, first_decided: int | None) -> None:
-        """Add what was counted elsewhere: the replications that follow those counted here."""
-        self.sums += sums
-        if self.first_decided is None:
-            self.first_decided = first_decided
-
-    def shares(self) -> dict[Change, Estimate]:
-        """Return the share of paired patients with each change, with Monte Carlo error."""
-        return {
-            change: ratio_estimate(Moments.of(sums), share=True)
-            for change, sums in zip(FATES_CHANGED, self.sums, strict=True)
-        }
+    decided = np.any(pairing.changes[Change.LIVES] | pairing.changes[Change.DIES], axis=0)
+    first = replications[int(np.argmax(decided))] if decided.any() else None
+    size = np.sum(pairing.both, axis=0, dtype=np.float64)
+    totals = np.array([np.sum(pairing.changes[change], axis=0) for change in FATES_CHANGED], dtype=np.float64)
+    return moments(totals, np.broadcast_to(size, totals.shape)), first

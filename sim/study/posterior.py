@@ -86,15 +86,20 @@ def weighted_quantiles(values: Floats, weights: Floats, shares: Sequence[float])
 
 
 def effective_size(weights: Floats) -> float:
-    """Return Kish's effective sample size, ``(sum w)^2 / sum w^2``."""
-    return float(weights.sum() ** 2 / (weights**2).sum())
+    """Return Kish's effective sample size, ``(sum w)^2 / sum w^2``; 0 without any weight."""
+    return float(weights.sum() ** 2 / max((weights**2).sum(), np.finfo(np.float64).tiny))
+
+
+def posterior_table(posterior: Posterior, point: Sequence[float]) -> pd.DataFrame:
+    """Return a posterior as it is kept: the calibrated values with weight 0, and then the draws."""
+    table = pd.DataFrame(np.vstack([point, posterior.values]), columns=list(posterior.keys))
+    table.insert(0, WEIGHT, np.append(0.0, posterior.weights))
+    return table
 
 
 def write_posterior(posterior: Posterior, point: Sequence[float], path: Path) -> None:
-    """Write a posterior: the calibrated values with weight 0, and then the draws."""
-    table = pd.DataFrame(np.vstack([point, posterior.values]), columns=list(posterior.keys))
-    table.insert(0, WEIGHT, np.append(0.0, posterior.weights))
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
+    """Write a posterior by itself."""
+    posterior_table(posterior, point).to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
 
 
 def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:

@@ -1,88 +1,40 @@
-"""One study of one scenario, written into a run folder and read back from it."""
+"""One study of one scenario, also over its ranges."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pandas as pd
 
 from sim.clinic.history import History
 from sim.outcomes.courses import read_replications
 from sim.outcomes.occupancy import Occupancy, is_limited
-from sim.scenario.describe import show_rows
 from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.censoring import censored_readings
-from sim.study.drawn_tally import AnyTally
 from sim.study.experiment import Experiment, Keep
-from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import (
-    Progress,
-    choose_simulator,
-    first_replication,
-    simulate,
-    warn_of_weak_figures,
-)
-from sim.study.request import posterior_record, precision_text, request_for
-from sim.study.shares import Shares, shares
+from sim.study.figure_tables import first_clinic, first_courses
+from sim.study.montecarlo import Progress, choose_simulator, first_replication, simulate
+from sim.study.shares import Shares, incidence_data, places_data, shares
 from sim.study.sweep import measure_points, range_points
-from sim.work.folder import MANIFEST, software, write_json
-from sim.work.spool import read_parquet, write_parquet
 from sim.work.store import ChunkStore
-
-FORMAT = 3
-"""Version of the run folder's layout."""
-
-# What the tables are told by.
-_COLUMNS = {
-    "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
-    "curves": ("endpoint", "time_years", "estimate", "mc_lower", "mc_upper"),
-    "occupancy": ("series", "time_days", "mean"),
-    "range": ("endpoint", "time_years", "estimate"),
-    "littles_law": ("series", "expected", "counted", "mc_se", "replications"),
-    "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
-}
-_OPTIONAL = ("occupancy", "range", "littles_law", "censored_readings")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run read back from its folder; tables have the columns of the files.
-
-    ``patients``, ``events``, ``occupancy``, ``points`` (of ``range.csv``), ``littles_law`` and ``censored``
-    (of ``censored_readings.csv``) are None where the folder has none.
-    """
-
-    folder: Path
-    manifest: dict[str, Any]
-    endpoints: pd.DataFrame
-    curves: pd.DataFrame
-    replications: pd.DataFrame
-    patients: pd.DataFrame | None
-    events: pd.DataFrame | None
-    occupancy: pd.DataFrame | None
-    points: pd.DataFrame | None
-    littles_law: pd.DataFrame | None
-    censored: pd.DataFrame | None
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a run has found, for its figures; tables as in the files.
+    """What a run has found, but for the rows of its patients and their events; tables as in the files.
 
     ``occupancy`` is None where nothing is limited, ``courses`` where nobody is transplanted, ``points`` and
-    ``point_curves`` where the scenario has no range.
+    ``point_curves`` where the scenario has no range, ``censored`` where the twin can't tell what trials read.
     """
 
     endpoints: pd.DataFrame
     curves: pd.DataFrame
+    rows: pd.DataFrame
+    """The first replications, one a row."""
     first: History
     """The first replication alone."""
     firsts: list[History]
@@ -91,19 +43,49 @@ class Written:
     courses: Shares | None
     points: pd.DataFrame | None
     point_curves: pd.DataFrame | None
+    censored: pd.DataFrame | None
+    simulator: Simulator
+    replications: int
+    result_hash: str
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame | None]:
+        """All that people and other programs read, by name."""
+        occupancy = self.occupancy
+        return {
+            "endpoints": self.endpoints,
+            "curves": self.curves,
+            "occupancy": None if occupancy is None else occupancy.table(),
+            "littles_law": None if occupancy is None else occupancy.littles_law(),
+            "range": self.points,
+            "range_curves": self.point_curves,
+            "censored_readings": self.censored,
+        }
+
+    @property
+    def lines(self) -> dict[str, pd.DataFrame]:
+        """What only figures draw, by name."""
+        found = {"swimmer": first_courses(self.first, self.firsts)}
+        if self.courses is not None:
+            found |= {"incidence": incidence_data(self.courses), "places": places_data(self.courses)}
+        if self.occupancy is not None:
+            found["rooms"] = first_clinic(self.occupancy)
+        return found
 
 
-def write_run(
+def simulate_run(
     loaded: Loaded,
     budget: Budget,
     folder: Path,
     progress: Progress | None = None,
     stores: Callable[[str], ChunkStore | None] = lambda _part: None,
 ) -> Written:
-    """Simulate a scenario, also at each value of its ranges, and write tables and manifest into a folder.
+    """Simulate a scenario, also at each value of its ranges.
 
     Parameters
     ----------
+    folder
+        Where rows of patients and events are left, which may be too many for memory.
     stores
         Where chunks of a part of the study are kept until it is whole.
     """
@@ -127,21 +109,24 @@ def write_run(
         first_replication(_first_drawn(changed, budget, (*held, *point)), budget.seed)
         for point, changed in (({}, scenario), *over_range)
     )
-    (arm,) = tally.arms
-    courses = shares(tally.courses, scenario) if tally.courses else None
-    written = Written(arm.endpoints(), arm.curves(), first, firsts, tally.occupancy, courses, points, curves)
-    _write_tables(written, folder)
-    rows = arm.rows()
-    write_parquet(rows, folder / "replications.parquet")
-    if budget.draws is None and (censored := censored_readings(scenario, rows)) is not None:
-        _write_csv(censored, folder, "censored_readings")
     tally.join_tables()
-    write_json(folder / MANIFEST, _manifest(loaded, budget, tally, simulator, len(rows)))
-    if budget.draws is not None:
-        budget.draws.warn_of_held(loaded)
-    warn_of_weak_figures(written.endpoints, tally.replications)
-    warn_of_scenarios([scenario], budget.seed)
-    return written
+    (arm,) = tally.arms
+    rows = arm.rows()
+    return Written(
+        arm.endpoints(),
+        arm.curves(),
+        rows,
+        first,
+        firsts,
+        tally.occupancy,
+        shares(tally.courses, scenario) if tally.courses else None,
+        points,
+        curves,
+        censored_readings(scenario, rows) if budget.draws is None else None,
+        simulator,
+        tally.replications,
+        arm.result_hash,
+    )
 
 
 def _first_drawn(scenario: Scenario, budget: Budget, held: Sequence[str]) -> Scenario:
@@ -167,130 +152,3 @@ class Parts:
     def _tell(self, done: int) -> None:
         if self._progress is not None:
             self._progress(done, self._total * (1 + self._ranges))
-
-
-def _write_tables(written: Written, folder: Path) -> None:
-    tables = {
-        "endpoints": written.endpoints,
-        "curves": written.curves,
-        "occupancy": None if written.occupancy is None else written.occupancy.table(),
-        "littles_law": None if written.occupancy is None else written.occupancy.littles_law(),
-        "range": written.points,
-        "range_curves": written.point_curves,
-    }
-    for name, table in tables.items():
-        if table is not None:
-            _write_csv(table, folder, name)
-
-
-def _write_csv(table: pd.DataFrame, folder: Path, name: str) -> None:
-    table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-
-
-def _manifest(
-    loaded: Loaded, budget: Budget, tally: AnyTally, simulator: Simulator, rows: int
-) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "command": "run",
-        "scenario": loaded.name,
-        "chain": list(loaded.chain),
-        "scenario_hash": loaded.scenario_hash,
-        "seed": budget.seed,
-        "replications": tally.replications,
-        "precision": precision_text(budget),
-        **posterior_record(budget, loaded),
-        "replication_rows": rows,
-        "patient_replications": budget.patient_replications,
-        "engine": simulator,
-        "result_hash": tally.arms[0].result_hash,
-        "software": software(),
-        "request": request_for("run", [loaded], budget),
-        "resolved": loaded.as_dict(),
-        "parameters": show_rows(loaded),
-    }
-
-
-def read_run(folder: str | Path) -> Run:
-    """Read a run folder.
-
-    Raises
-    ------
-    RequestError
-        The folder is missing, is no run folder, is incomplete, or was written in another format.
-    """
-    path = Path(folder)
-    manifest = read_manifest(path)
-
-    def table(name: str) -> pd.DataFrame | None:
-        file = path / f"{name}.parquet"
-        try:
-            return read_parquet(file) if file.is_file() else None
-        except duckdb.Error as error:
-            raise _damaged(file, "it is no Parquet file") from error
-
-    def csv(name: str) -> pd.DataFrame:
-        file, texts = path / f"{name}.csv", {"target_source": str, "note": str}
-        try:
-            found = pd.read_csv(file, dtype=texts).fillna(dict.fromkeys(texts, ""))
-        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-            raise _damaged(file, "it is no table") from error
-        missing = [column for column in _COLUMNS[name] if column not in found]
-        if missing:
-            raise _damaged(file, f"it has no column {missing[0]}")
-        return found
-
-    replications = table("replications")
-    try:
-        endpoints, curves = csv("endpoints"), csv("curves")
-    except FileNotFoundError as error:
-        raise RequestError(f"{path} is incomplete: {error.filename} is missing; run it again") from error
-    if replications is None:
-        raise RequestError(f"{path} is incomplete: replications.parquet is missing; run it again")
-    occupancy, points, littles_law, censored = (
-        csv(name) if (path / f"{name}.csv").is_file() else None for name in _OPTIONAL
-    )
-    return Run(
-        path,
-        manifest,
-        endpoints,
-        curves,
-        replications,
-        table("patients"),
-        table("events"),
-        occupancy,
-        points,
-        littles_law,
-        censored,
-    )
-
-
-def _damaged(file: Path, why: str) -> RequestError:
-    return RequestError(f"{file.parent} is damaged: {file.name} can't be read, {why}; run the scenario again")
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a run folder; refusals as in `read_run`."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise RequestError(
-            f"{folder} is no run folder: it has no {MANIFEST}; name one that `lupus-hsct run` wrote"
-        ) from error
-    except (ValueError, OSError) as error:
-        raise RequestError(f"{folder}: {MANIFEST} can't be read ({error}); run the scenario again") from error
-    if not isinstance(manifest, dict) or "format" not in manifest:
-        raise RequestError(
-            f"{folder}: {MANIFEST} is not of a run, its format is missing; run the scenario again"
-        )
-    command = manifest.get("command", "run")
-    if command != "run":
-        raise RequestError(
-            f"{folder} holds a {command}, not a run; name a folder that `lupus-hsct run` wrote"
-        )
-    if manifest["format"] != FORMAT:
-        raise RequestError(
-            f"{folder} is a run folder in format {manifest['format']}, and this version reads format "
-            f"{FORMAT}; run the scenario again"
-        )
-    return manifest

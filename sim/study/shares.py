@@ -10,8 +10,8 @@ import pandas as pd
 
 from sim.outcomes.courses import WHAT, Courses, Of, days_of
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import Scenario
-from sim.study.estimates import Estimate, Moments, ratio_estimate
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.study.estimates import estimates
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:
     """
     tables = []
     for of, names in WHAT.items():
-        days = days_of(of, scenario)
-        sums = _sums_of(parts, of)
-        for what, series in zip(names, sums, strict=True):
-            found = [ratio_estimate(Moments.of(each), share=True) for each in series]
-            tables.append(pd.DataFrame({"of": of, "what": what, "time_days": days, **_columns(found)}))
+        days, count = days_of(of, scenario), len(names)
+        found = estimates(_sums_of(parts, of)[None], share=True).columns("share")
+        del found["mc_se"]
+        columns = {"what": np.repeat(names, days.size), "time_days": np.tile(days, count), **found}
+        tables.append(pd.DataFrame({"of": of, **columns}))
     replications = sum(part.replications for part in parts)
     patients = int(sum(part.sums["place"][0, 0, 2] for part in parts))
     draws = len(parts) if len(parts) > 1 else 0
@@ -89,9 +89,19 @@ def _sums_of(parts: Sequence[Courses], of: Of) -> Floats:
     return np.stack([n, y.sum(axis=0), x.sum(axis=0), *products], axis=-1)
 
 
-def _columns(found: Sequence[Estimate]) -> dict[str, list[float]]:
-    return {
-        "share": [each.value for each in found],
-        "mc_lower": [each.lower for each in found],
-        "mc_upper": [each.upper for each in found],
-    }
+def incidence_data(shares: Shares) -> pd.DataFrame:
+    """Return ``figures/incidence.csv``: ``of, what, time_years, share, mc_lower, mc_upper``."""
+    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
+    table = table[table["share"].notna()].reset_index(drop=True)
+    table["time_days"] /= DAYS_PER_YEAR
+    return table.rename(columns={"time_days": "time_years"})
+
+
+def places_data(shares: Shares) -> pd.DataFrame:
+    """Return ``figures/places.csv``: ``of, what, time_days, share, mc_lower, mc_upper``.
+
+    ``way`` is of those reinfused, who is by a day since enrolment.
+    """
+    parts = [shares.of("place"), shares.of("disease"), shares.of("way")]
+    table = pd.concat(parts, ignore_index=True)
+    return table[table["share"].notna()].reset_index(drop=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,49 +13,66 @@ import pandas as pd
 from sim.scenario.distributions import Floats
 from sim.scenario.inherit import set_value
 from sim.scenario.problems import RequestError
+from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, parameters, with_values
 from sim.study.budget import Budget, Simulator
 from sim.study.experiment import Experiment, Pair
-from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import Progress, choose_simulator, simulate, warn_of_weak_figures
+from sim.study.montecarlo import Progress, choose_simulator, simulate
 from sim.work.store import ChunkStore
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """One varied key and its values, in the order given."""
-
-    key: str
-    points: tuple[Any, ...]
-    logarithmic: bool = False
-
-    @property
-    def numeric(self) -> bool:
-        """Whether every value is a number."""
-        return all(isinstance(value, (int, float)) for value in self.points)
+Vary: TypeAlias = Mapping[str, Sequence[Any]]
+"""What is varied: the values of each key, in the order given."""
 
 
-def parse_axis(text: str) -> Axis:
-    """Read one ``--vary``.
+def vary_from(asked: Mapping[str, Any] | Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Read what is varied: values by key, or texts as after ``--vary``.
 
     Raises
     ------
     RequestError
-        It has none of the three forms, or its range is empty or reversed.
+        A text has none of the three forms, a range is empty or reversed, or a key or a value is named twice.
     """
-    key, equals, values = text.partition("=")
-    key, values = key.strip(), values.strip()
+    if not isinstance(asked, Mapping):
+        read = [_parse(text) for text in ([asked] if isinstance(asked, str) else asked)]
+        names = [key for key, _ in read]
+        for name in names:
+            if names.count(name) > 1:
+                raise RequestError(f"--vary {name}: named twice; give its values in one --vary")
+        return dict(read)
+    return dict(_given(key, values) for key, values in asked.items())
+
+
+def _given(key: str, values: Any) -> tuple[str, tuple[Any, ...]]:
+    """Read the values of one key: several, or one text that describes them."""
+    if isinstance(values, str):
+        return _parse(f"{key}={values}")
+    if isinstance(values, Mapping) or not isinstance(values, Iterable):
+        raise RequestError(
+            f"--vary {key}: {values!r} given; allowed: a list of values, or text as {_ALLOWED}"
+        )
+    return key, _distinct(tuple(plain(value) for value in values), key)
+
+
+def _distinct(values: tuple[Any, ...], text: str) -> tuple[Any, ...]:
+    if not values:
+        raise RequestError(f"--vary {text}: no value given; give one at least")
+    if len({repr(value) for value in values}) < len(values):
+        raise RequestError(f"--vary {text}: a value is given twice; name each once")
+    return values
+
+
+def _parse(text: str) -> tuple[str, tuple[Any, ...]]:
+    """Read one ``--vary``."""
+    key, equals, values = (part.strip() for part in text.partition("="))
     if not equals or not key or not values:
         raise RequestError(f"--vary {text}: allowed: {_ALLOWED}")
     if ":" not in values:
-        read = tuple(set_value(value.strip()) for value in values.split(","))
-        if len({repr(value) for value in read}) < len(read):
-            raise RequestError(f"--vary {text}: a value is given twice; name each once")
-        return Axis(key, read)
+        return key, _distinct(tuple(set_value(value.strip()) for value in values.split(",")), text)
     parts = values.split(":")
     logarithmic = parts[0].strip() == "log"
     low, high, points = _range(text, parts[1:] if logarithmic else parts)
@@ -64,7 +80,7 @@ def parse_axis(text: str) -> Axis:
         raise RequestError(f"--vary {text}: a logarithmic range starts above 0, not at {low:g}")
     spaced: Floats = np.geomspace(low, high, points) if logarithmic else np.linspace(low, high, points)
     # Decimal steps as people write them: 0.3 and not 0.30000000000000004.
-    return Axis(key, tuple(float(f"{value:.12g}") for value in spaced), logarithmic)
+    return key, tuple(float(f"{value:.12g}") for value in spaced)
 
 
 def _range(text: str, parts: Sequence[str]) -> tuple[float, float, int]:
@@ -85,79 +101,34 @@ def _range(text: str, parts: Sequence[str]) -> tuple[float, float, int]:
     return low, high, points
 
 
-def grid(scenario: Scenario, axes: Sequence[Axis]) -> list[tuple[dict[str, Any], Scenario]]:
+def grid(scenario: Scenario, vary: Vary) -> list[tuple[dict[str, Any], Scenario]]:
     """Return every point of the grid with its scenario, all checked before anything runs.
 
     Raises
     ------
     RequestError
-        A key is unknown or named twice, a value is not allowed, or the grid is too large.
+        A key is unknown, a value is not allowed, or the grid is empty or too large.
     """
-    if not axes:
+    if not vary:
         raise RequestError(f"--vary: nothing to vary; give at least one, as {_ALLOWED}")
-    names = [axis.key for axis in axes]
-    for name in names:
-        if names.count(name) > 1:
-            raise RequestError(f"--vary {name}: named twice; give its values in one --vary")
-    axes = [_whole(axis) for axis in axes]
-    if math.prod(len(axis.points) for axis in axes) > MAX_POINTS:
+    if math.prod(map(len, vary.values())) > MAX_POINTS:
         raise RequestError(f"--vary: the grid has more than {MAX_POINTS} points; take fewer on each key")
-    points = [
-        dict(zip(names, values, strict=True)) for values in itertools.product(*(axis.points for axis in axes))
-    ]
+    axes = [_whole(key, values) for key, values in vary.items()]
+    points = [dict(zip(vary, values, strict=True)) for values in itertools.product(*axes)]
     try:
-        for name in names:  # an unknown key is refused before its values are looked at
+        for name in vary:  # an unknown key is refused before its values are looked at
             get_value(scenario, name)
         return [(point, with_values(scenario, point)) for point in points]
     except RequestError as error:
         raise RequestError(f"--vary {error}") from None
 
 
-def _whole(axis: Axis) -> Axis:
+def _whole(key: str, values: Sequence[Any]) -> Sequence[Any]:
     """Read 3.0 as 3 where the key counts things, because a range gives numbers with a point."""
-    parameter = parameters().get(axis.key)
+    parameter = parameters().get(key)
     if parameter is None or parameter.numbers is None or not parameter.numbers.whole:
-        return axis
-    points = tuple(
-        int(value) if isinstance(value, float) and value.is_integer() else value for value in axis.points
-    )
-    return replace(axis, points=points)
-
-
-def sweep(
-    scenario: Scenario,
-    axes: Sequence[Axis],
-    budget: Budget,
-    progress: Progress | None = None,
-    store: ChunkStore | None = None,
-    held: Sequence[str] = (),
-) -> pd.DataFrame:
-    """Estimate every endpoint at every point of the grid.
-
-    The luck is the same at every point, so curves are smooth and differences between points have less
-    error than the intervals of the points themselves suggest. With a precision, the differences from the
-    first point are in the table too, and their half-widths are what counts.
-
-    Parameters
-    ----------
-    held
-        Parameters that draws of a posterior must not replace, besides those varied.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The varied keys, then the columns of ``endpoints.csv``; one row a point and endpoint.
-
-    Raises
-    ------
-    RequestError
-        As `grid`.
-    """
-    points = grid(scenario, axes)
-    swept, _ = measure_points(points, budget, progress, store, held)
-    warn_of_weak_figures(swept, budget.total)
-    warn_of_scenarios((changed for _, changed in points), budget.seed)
-    return swept
+        return values
+    return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
 
 
 def range_points(scenario: Scenario) -> list[tuple[dict[str, Any], Scenario]]:
@@ -165,9 +136,9 @@ def range_points(scenario: Scenario) -> list[tuple[dict[str, Any], Scenario]]:
 
     Empty without a range.
     """
-    axes = [Axis(shown.key, tuple(shown.values)) for shown in scenario.range]
+    vary = {shown.key: shown.values for shown in scenario.range}
     try:
-        return grid(scenario, axes) if axes else []
+        return grid(scenario, vary) if vary else []
     except RequestError as error:
         raise RequestError(f"[[range]] {str(error).removeprefix('--vary ')}") from None
 
@@ -200,10 +171,10 @@ def measure_points(
         arm = tally.arms[-1]
         endpoints = arm.endpoints()
         if tally.pairs:
-            found = [tally.pairs[0].difference(key) for key in arm.keys]
-            endpoints["difference"] = [each.value for each in found]
-            endpoints["difference_lower"] = [each.lower for each in found]
-            endpoints["difference_upper"] = [each.upper for each in found]
+            found = tally.pairs[0].differences()
+            endpoints["difference"] = found.value
+            endpoints["difference_lower"] = found.lower
+            endpoints["difference_upper"] = found.upper
             endpoints["replications"] = tally.replications
         tables = endpoints, arm.curves()
         for table in tables:

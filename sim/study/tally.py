@@ -1,11 +1,14 @@
-"""What is kept of an experiment: chunk after chunk is added, in order, and memory stays as it is."""
+"""What is kept of an experiment: chunk after chunk is added, in order, and memory stays as it is.
+
+Without a posterior there is one draw, and estimates have the error of its replications; with one, everything
+is kept by draw, and estimates are over draws.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,20 +30,26 @@ from sim.scenario.endpoints import (
     keys,
 )
 from sim.scenario.schema import Scenario
-from sim.study.chunks import curve_names, curve_years, reported_keys, shared_keys
+from sim.study.chunks import CURVE_POINTS, curve_names, curve_years, reported_keys, shared_keys
 from sim.study.estimates import (
+    POSTERIOR_COLUMNS,
     CrossMoments,
     Difference,
+    Estimate,
     Moments,
-    difference,
     differences,
-    ratio_estimate,
+    estimates,
     trial_range,
 )
 from sim.study.experiment import Experiment, Pair
-from sim.study.pairing import ChangeCounts
+from sim.study.pairing import FATES_CHANGED
 from sim.work.spool import Spool
 from sim.work.task import Result
+
+NOBODY = "nobody_at_risk"
+"""Note of an endpoint that is nobody's."""
+
+_TRIALS = ("trial_lower", "trial_upper", "trial_undefined")
 
 
 class Tally:
@@ -48,65 +57,67 @@ class Tally:
 
     Parameters
     ----------
+    under
+        The experiment under each draw of a posterior; as it is without one.
     folder
         Where the rows of patients and events are kept while they grow; None if none are kept.
 
     Attributes
     ----------
-    replications : int
-        How many were added.
     arms : list of ArmTally
         What is kept of each scenario.
     pairs : list of PairTally
         What is kept of each pair.
+    occupancy : Occupancy or None
+        How full the clinic is, under the first draw.
+    courses : list of Courses
+        The counted courses of the first scenario's patients under each draw, if any are kept.
     """
 
-    def __init__(self, experiment: Experiment, folder: Path | None = None) -> None:
-        self.experiment = experiment
-        self.replications = 0
-        self.arms = [ArmTally(scenario) for scenario in experiment.scenarios]
+    def __init__(
+        self, experiment: Experiment, under: Sequence[Experiment] = (), folder: Path | None = None
+    ) -> None:
+        self.experiment, self.under = experiment, tuple(under) or (experiment,)
+        self._added = [0] * len(self.under)
+        self.arms = [ArmTally(scenario, len(self.under)) for scenario in experiment.scenarios]
         self.pairs = [PairTally(two, self.arms[two.reference], self.arms[two.scenario])
                       for two in experiment.pairs]  # fmt: skip
-        self.occupancy: Occupancy | None = None
-        if experiment.keep.occupancy and is_limited(experiment.scenarios[0]):
-            self.occupancy = Occupancy(experiment.scenarios[0])
-        self._courses = Courses(experiment.scenarios[0]) if experiment.keep.courses else None
+        first = self.under[0].scenarios[0]
+        self.occupancy = Occupancy(first) if experiment.keep.occupancy and is_limited(first) else None
+        self.courses = [Courses(each.scenarios[0]) for each in self.under if each.keep.courses]
         self._spools = (
             {} if folder is None else {name: Spool(folder, name) for name in ("patients", "events")}
         )
 
-    def add(self, result: Result, replications: range) -> None:
-        """Add the result of a chunk, which follows those added before."""
-        if replications.start != self.replications:
-            raise ValueError(f"replication {self.replications} comes next, not {replications.start}")
-        self.replications = replications.stop
+    @property
+    def replications(self) -> int:
+        """How many were added, of all draws."""
+        return sum(self._added)
+
+    def add(self, result: Result, replications: range, draw: int = 0) -> None:
+        """Add the result of a chunk of one draw, which follows those added before."""
+        if replications.start != self._added[draw]:
+            raise ValueError(f"replication {self._added[draw]} comes next, not {replications.start}")
+        self._added[draw] = replications.stop
         parts: dict[str, Result] = defaultdict(dict)
         for name, values in result.items():
             part, _, own = name.partition(".")
             parts[part][own] = values
         for number, arm in enumerate(self.arms):
-            arm.add(parts[str(number)])
+            arm.add(parts[str(number)], draw)
         for number, two in enumerate(self.pairs):
-            two.add(parts[f"pair{number}"])
+            two.add(parts[f"pair{number}"], draw)
         first = parts["0"]
         for table, spool in self._spools.items():
-            rows = _under(first, table)
-            if rows:
+            if rows := _under(first, table):
                 spool.add({name: _texts(values) for name, values in rows.items()})
-        occupied = _under(first, "occupancy")
-        if self.occupancy is not None and occupied:
+        if self.occupancy is not None and (occupied := _under(first, "occupancy")):
             self.occupancy.join(occupied)
-        courses = _under(first, "courses")
-        if self._courses is not None and courses:
-            self._courses.join(courses)
-
-    @property
-    def courses(self) -> list[Courses]:
-        """The counted courses of the first scenario's patients, if any were kept."""
-        return [] if self._courses is None else [self._courses]
+        if courses := _under(first, "courses"):
+            self.courses[draw].join(courses)
 
     def join_tables(self) -> None:
-        """Make one file of each table of rows."""
+        """Make one file of each table of rows, which are of the first draw."""
         for spool in self._spools.values():
             spool.join()
 
@@ -127,179 +138,159 @@ def _texts(values: NDArray[Any]) -> Any:
 
 
 class ArmTally:
-    """What is kept of one scenario: sums of every endpoint, curves, figures of the first replications."""
+    """What is kept of one scenario: sums of every endpoint, curves, figures of the first replications.
 
-    def __init__(self, scenario: Scenario) -> None:
+    Attributes
+    ----------
+    sums : array of shape (draws, keys, 6)
+        The sums of every endpoint; see `Moments`.
+    """
+
+    def __init__(self, scenario: Scenario, draws: int = 1) -> None:
         self.scenario = scenario
         self.keys = keys(scenario.follow_up.horizon_years)
-        self._sums = np.zeros((len(self.keys), len(Moments._fields)))
-        self._curves: Floats | int = 0
-        self._digest = sha256()
-        self._rows: dict[str, list[Floats]] = {"total": [], "size": [], "trial": []}
+        self.sums = np.zeros((draws, len(self.keys), len(Moments._fields)))
+        self._curves = np.zeros((draws, len(curve_names(scenario)), CURVE_POINTS, len(Moments._fields)))
+        self._digests = [sha256() for _ in range(draws)]
+        self._rows: list[list[Sequence[Floats]]] = [[] for _ in range(draws)]
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Result, draw: int) -> None:
         """Add a chunk's part."""
         for sums in result["sums"]:  # one after the other, whatever the chunk
-            self._sums += sums
-        self._curves = self._curves + result["curves"]
-        self._digest.update(result["digests"].tobytes())
-        for name, rows in self._rows.items():
-            if name in result:
-                rows.append(result[name])
+            self.sums[draw] += sums
+        self._curves[draw] += result["curves"]
+        self._digests[draw].update(result["digests"].tobytes())
+        if "total" in result:
+            self._rows[draw].append([result[name] for name in ("total", "size", "trial")])
 
     @property
     def result_hash(self) -> str:
-        """SHA-256 of the digests of every unit's figures, in order."""
-        return self._digest.hexdigest()
+        """SHA-256 of the digests of every unit's figures, in order; over draws, of that of each."""
+        hashes = [digest.hexdigest() for digest in self._digests]
+        return hashes[0] if len(hashes) == 1 else sha256("".join(hashes).encode()).hexdigest()
 
-    @property
-    def sums(self) -> Floats:
-        """The sums of every endpoint, shape (keys, 6); see `Moments`."""
-        return self._sums
-
-    @property
-    def curve_sums(self) -> Floats:
-        """The sums of every curve, shape (curves, times, 6)."""
-        return np.asarray(self._curves)
-
-    def moments(self, key: Key) -> Moments:
-        """Return the sums of an endpoint."""
-        return Moments.of(self._sums[self.keys.index(key)])
+    def estimate(self, key: Key) -> Estimate:
+        """Estimate one endpoint."""
+        return estimates(self.sums[:, self.keys.index(key)], share=BY_NAME[key[0]].kind == "share")
 
     def rows(self) -> pd.DataFrame:
-        """Return the table of ``replications.parquet``: one row a replication, of the first ones."""
-        return rows_table(self.scenario, *self.figures())
+        """Return the table of ``replications.parquet``: one row a replication, of the first ones.
 
-    def figures(self) -> tuple[Floats, Floats, Floats]:
+        Draws are numbered from 1, if there are several, and the replications of all of them on.
+        """
+        total, size, trial = self._figures()
+        columns: dict[str, NDArray[Any]] = {}
+        if len(self._rows) > 1:
+            counts = [sum(part[0].shape[1] for part in parts) for parts in self._rows]
+            columns["draw"] = np.repeat(np.arange(len(counts)) + 1, counts)
+        columns["replication"] = np.arange(total.shape[1]) + 1
+        columns.update({f"n_{name}": size[row] for row, name in enumerate(DENOMINATORS)})
+        reported = {key: row for row, key in enumerate(reported_keys(self.scenario))}
+        for row, key in enumerate(self.keys):
+            columns[column(key)] = total[row]
+            if key in reported:
+                columns[f"trial_{column(key)}"] = trial[reported[key]]
+        return pd.DataFrame(columns)
+
+    def _figures(self) -> list[Floats]:
         """Return totals, sizes and what trials report, each a row a figure and a column a replication."""
-        total, size, trial = (np.concatenate(parts, axis=1) for parts in self._rows.values())
-        return total, size, trial
-
-    def trials(self) -> dict[Key, Floats]:
-        """Return what each of the first replications reports as a trial."""
-        trials = np.concatenate(self._rows["trial"], axis=1)
-        return dict(zip(reported_keys(self.scenario), trials, strict=True))
+        parts = [part for parts in self._rows for part in parts]
+        return [np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]
 
     def endpoints(self) -> pd.DataFrame:
-        """Return the table of ``endpoints.csv``."""
-        reported = self.trials()
-        return endpoints_table(
-            self.scenario,
+        """Return the table of ``endpoints.csv``; a posterior's limits are the last columns."""
+        found = estimates(self.sums, share=[BY_NAME[name].kind == "share" for name, _ in self.keys]).columns()
+        posterior = {name: found.pop(name) for name in POSTERIOR_COLUMNS if name in found}
+        reported = dict(zip(reported_keys(self.scenario), self._figures()[2], strict=True))
+        nothing = (math.nan,) * len(_TRIALS)
+        trials = [trial_range(reported[key]) if key in reported else nothing for key in self.keys]
+        aims = {(target.endpoint, target.time_years): target for target in self.scenario.target}
+        targets = [aims.get(key) for key in self.keys]
+        table = pd.DataFrame(
             {
-                key: _figures(key, Moments.of(sums), reported.get(key))
-                for key, sums in zip(self.keys, self._sums, strict=True)
-            },
+                "endpoint": [name for name, _ in self.keys],
+                "time_years": [math.nan if time is None else time for _, time in self.keys],
+                **found,
+                **dict(zip(_TRIALS, np.transpose(trials), strict=True)),
+                "target": [target.value if target else math.nan for target in targets],
+                "target_source": [target.source if target else "" for target in targets],
+                "note": ["" if target is None or target.fitted else "not_fitted" for target in targets],
+                **posterior,
+            }
         )
+        table.loc[table["estimate"].isna(), "note"] = NOBODY
+        if self.scenario.cohort.enters_at == "home":
+            table.loc[table["endpoint"].isin(OF_TRANSPLANTS), "note"] = NEVER_TRANSPLANTED
+            nobody_waits = table["endpoint"] == "pre_transplant_mortality"
+            table.loc[nobody_waits, [*found, *_TRIALS, *posterior]] = math.nan
+        return table
 
     def curves(self) -> pd.DataFrame:
-        """Return the survival curves with their Monte Carlo intervals."""
-        rows = [
-            (name, float(time), estimate.value, estimate.lower, estimate.upper)
-            for name, sums in zip(curve_names(self.scenario), self.curve_sums, strict=True)
-            for time, estimate in zip(
-                curve_years(self.scenario),
-                (ratio_estimate(Moments.of(each), share=True) for each in sums),
-                strict=True,
-            )
-        ]
-        return pd.DataFrame(rows, columns=["endpoint", "time_years", "estimate", "mc_lower", "mc_upper"])
+        """Return the survival curves with their Monte Carlo intervals; a posterior's limits are last."""
+        names, years = curve_names(self.scenario), curve_years(self.scenario)
+        found = estimates(self._curves, share=True).columns()
+        del found["mc_se"]
+        return pd.DataFrame(
+            {
+                "endpoint": np.repeat(names, len(years)),
+                "time_years": np.tile(years, len(names)),
+                **found,
+            }
+        )
 
 
 class PairTally:
-    """What is kept of two scenarios: the sums behind every difference, and whose fates change."""
+    """What is kept of two scenarios: the sums behind every difference, and whose fates change.
+
+    Attributes
+    ----------
+    keys : list of Key
+        The scenario's endpoints.
+    first_decided : int or None
+        The first replication, from 0, of the first draw in which somebody lives or dies instead.
+    """
 
     def __init__(self, two: Pair, reference: ArmTally, scenario: ArmTally) -> None:
-        self.paired = two.paired
+        self.paired, self.keys = two.paired, scenario.keys
         self._reference, self._scenario = reference, scenario
-        self.keys, self._ours, self._theirs = shared_keys(reference.scenario, scenario.scenario)
-        self._cross = np.zeros((len(self.keys), len(CrossMoments._fields)))
-        self._identical = np.ones(len(self.keys), dtype=np.bool_)
-        self.changes = ChangeCounts() if two.fates else None
+        _, self._ours, self._theirs = shared_keys(reference.scenario, scenario.scenario)
+        shape = len(scenario.sums), len(self._theirs)
+        self._cross = np.zeros((*shape, len(CrossMoments._fields)))
+        self._identical = np.ones(shape, dtype=np.bool_)
+        self._changes = np.zeros((shape[0], len(FATES_CHANGED), len(Moments._fields))) if two.fates else None
+        self.first_decided: int | None = None
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Result, draw: int) -> None:
         """Add a chunk's part."""
         for sums in result["cross"]:
-            self._cross += sums
-        self._identical &= result["identical"]
-        if self.changes is not None:
+            self._cross[draw] += sums
+        self._identical[draw] &= result["identical"]
+        if self._changes is not None:
+            self._changes[draw] += result["changes"]
             decided = int(result["decided"])
-            self.changes.join(result["changes"], None if decided < 0 else decided)
+            if draw == 0 and self.first_decided is None and decided >= 0:
+                self.first_decided = decided
 
-    @property
-    def differences(self) -> tuple[Floats, Floats, Floats]:
-        """Every difference with its standard error and its variance reduction, each of shape (keys,)."""
-        sides = self._reference.sums[self._ours], self._scenario.sums[self._theirs]
-        return differences(*sides, self._cross if self.paired else None, self._identical)
+    def changes(self) -> Estimate | None:
+        """Return the share of paired patients with each of `FATES_CHANGED`; None if nobody is paired."""
+        return None if self._changes is None else estimates(self._changes, share=True)
 
-    def identical(self, key: Key) -> bool:
-        """Tell whether an endpoint has been the same in every replication."""
-        return bool(self._identical[self.keys.index(key)])
+    def differences(self) -> Difference:
+        """Estimate every endpoint's difference; not a number where the reference does not read it."""
+        sides = self._reference.sums[:, self._ours], self._scenario.sums[:, self._theirs]
+        found = differences(*sides, self._cross if self.paired else None, self._identical)
+        return Difference(*(self._spread(each, math.nan) for each in found))
 
-    def difference(self, key: Key) -> Difference:
-        """Estimate the difference of an endpoint: the scenario's less the reference's."""
-        cross = None
-        if self.paired:
-            cross = CrossMoments.of(self._cross[self.keys.index(key)])
-        sides = self._reference.moments(key), self._scenario.moments(key)
-        return difference(*sides, cross, identical=self.identical(key))
+    def read_in_both(self) -> NDArray[np.bool_]:
+        """Tell which endpoints of the scenario the reference has too."""
+        return self._spread(np.ones(len(self._theirs), dtype=np.bool_), False)
 
+    def identical(self) -> NDArray[np.bool_]:
+        """Tell which endpoints of the scenario have been the same in every replication of every draw."""
+        return self._spread(np.all(self._identical, axis=0), False)
 
-def rows_table(scenario: Scenario, total: Floats, size: Floats, trial: Floats) -> pd.DataFrame:
-    """Return the table of ``replications.parquet``; see `ArmTally.figures`."""
-    columns: dict[str, NDArray[Any]] = {"replication": np.arange(total.shape[1]) + 1}
-    columns.update({f"n_{name}": size[row] for row, name in enumerate(DENOMINATORS)})
-    reported = {key: row for row, key in enumerate(reported_keys(scenario))}
-    for row, key in enumerate(keys(scenario.follow_up.horizon_years)):
-        columns[column(key)] = total[row]
-        if key in reported:
-            columns[f"trial_{column(key)}"] = trial[reported[key]]
-    return pd.DataFrame(columns)
-
-
-FIGURES = ("estimate", "mc_se", "mc_lower", "mc_upper", "trial_lower", "trial_upper", "trial_undefined")
-"""Columns of an endpoint's figures."""
-
-
-def _figures(key: Key, sums: Moments, trial: Floats | None) -> tuple[float, ...]:
-    estimate = ratio_estimate(sums, share=BY_NAME[key[0]].kind == "share")
-    undefined = (np.nan, np.nan, np.nan)
-    return (*astuple(estimate), *(undefined if trial is None else trial_range(trial)))
-
-
-def endpoints_table(
-    scenario: Scenario, figures: Mapping[Key, Sequence[float]], more: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Return the table of ``endpoints.csv``.
-
-    Parameters
-    ----------
-    figures
-        By endpoint, in the order of `FIGURES`.
-    more
-        Names of figures that follow these; they are the last columns.
-    """
-    targets = {(target.endpoint, target.time_years): target for target in scenario.target}
-    rows = []
-    for key, found in figures.items():
-        name, time = key
-        known, target, note = found, targets.get(key), ""
-        if target and not target.fitted:
-            note = "not_fitted"
-        if math.isnan(known[0]):
-            note = "nobody_at_risk"
-        if scenario.cohort.enters_at == "home" and name in OF_TRANSPLANTS:
-            note = NEVER_TRANSPLANTED
-            if name == "pre_transplant_mortality":
-                known = [math.nan] * len(known)
-        rows.append(
-            {
-                "endpoint": name,
-                "time_years": math.nan if time is None else time,
-                **dict(zip(FIGURES, known, strict=False)),
-                "target": target.value if target else math.nan,
-                "target_source": target.source if target else "",
-                "note": note,
-                **dict(zip(more, known[len(FIGURES) :], strict=True)),
-            }
-        )
-    return pd.DataFrame(rows)
+    def _spread(self, values: NDArray[Any], missing: float | bool) -> NDArray[Any]:
+        """Return values of the endpoints that both read as a row of all of the scenario's."""
+        whole = np.full(len(self.keys), missing, dtype=values.dtype)
+        whole[self._theirs] = values
+        return whole

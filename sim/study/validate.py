@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
-from sim.scenario.cohort import Cohort, Figure
+from sim.scenario.cohort import ObservedCohort, ObservedFigure
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import TIMES_YEARS, column
 from sim.scenario.problems import RequestError, UndefinedFigureWarning
@@ -30,6 +30,7 @@ from sim.study.estimates import clopper_pearson, trial_range
 from sim.study.experiment import ROWS, Experiment
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import Progress, simulate, warn_of_few_replications
+from sim.study.tally import NOBODY
 from sim.work.store import ChunkStore
 
 COLUMNS = (
@@ -39,7 +40,6 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of ``validation.csv``."""
 
-NOBODY = "nobody_at_risk"
 MUCH_UNDEFINED = 0.2
 """Share of virtual cohorts without a figure from which its prediction is warned of."""
 
@@ -47,13 +47,6 @@ _ROUNDING = 1e-9
 
 Rows: TypeAlias = pd.DataFrame
 """One row a virtual cohort, with the columns of ``replications.parquet``."""
-
-Simulated: TypeAlias = Callable[
-    [Sequence[Scenario], Budget, "Progress | None", "ChunkStore | None", Sequence[tuple[str, ...]]],
-    Iterator[tuple[Rows, str]],
-]
-"""Gives, for each scenario in turn, its virtual cohorts and the hash of their figures. Under draws of a
-posterior, which must not replace the parameters named last, those of one draw follow those of another."""
 
 
 def virtual_cohorts(
@@ -63,7 +56,15 @@ def virtual_cohorts(
     store: ChunkStore | None = None,
     held: Sequence[tuple[str, ...]] = (),
 ) -> Iterator[tuple[Rows, str]]:
-    """Simulate every scenario, all under the same luck; see `Simulated`."""
+    """Simulate every scenario, all under the same luck, and yield virtual cohorts and their hash.
+
+    Under draws of a posterior those of one draw follow those of another.
+
+    Parameters
+    ----------
+    held
+        For each scenario the parameters that draws must not replace; empty without draws.
+    """
     experiments = [
         Experiment((scenario,), budget.seed, "arrays", held=tuple(held[number : number + 1]))
         for number, scenario in enumerate(scenarios)
@@ -73,17 +74,17 @@ def virtual_cohorts(
         yield arm.rows(), arm.result_hash
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prediction:
     """What virtual cohorts read where the figure was observed; not a number where they can't.
 
     ``draws`` has shape (replications,).
     """
 
-    figure: Figure
+    figure: ObservedFigure
     draws: Floats
 
-    @property
+    @cached_property
     def limits(self) -> tuple[float, float]:
         """The 95% predictive interval; both ends are figures that virtual cohorts read."""
         lower, upper, _ = trial_range(self.draws)
@@ -100,20 +101,19 @@ class Prediction:
         return float(np.nanmean(self.draws)) if self.undefined < 1 else math.nan
 
     @property
-    def inside(self) -> NDArray[np.bool_]:
-        """Which virtual cohorts lie in the interval, as the observed one may."""
+    def reach(self) -> float:
+        """How far off a figure may lie that would be printed alike."""
+        return self.figure.slack + _ROUNDING
+
+    def inside(self, figures: Floats | float) -> NDArray[np.bool_]:
+        """Tell which figures, or ones that would be printed alike, lie in the interval or on its ends."""
         lower, upper = self.limits
-        reach = self.figure.slack + _ROUNDING
-        return np.asarray((self.draws >= lower - reach) & (self.draws <= upper + reach))
+        return np.asarray((figures >= lower - self.reach) & (figures <= upper + self.reach))
 
     @property
     def covered(self) -> bool | None:
-        """Whether the figure, or one that would be printed alike, lies in the interval or on its ends."""
-        if self.undefined == 1:
-            return None
-        lower, upper = self.limits
-        reach = self.figure.slack + _ROUNDING
-        return lower - reach <= self.figure.value <= upper + reach
+        """Whether the figure lies inside; None if nothing is predicted."""
+        return None if self.undefined == 1 else bool(self.inside(self.figure.value))
 
     @property
     def z(self) -> float:
@@ -130,10 +130,9 @@ class Prediction:
         read = self.draws[~np.isnan(self.draws)]
         if not read.size:
             return math.nan
-        reach = self.figure.slack + _ROUNDING
-        below = float(np.sum(read < self.figure.value - reach))
-        alike = float(np.sum(np.abs(read - self.figure.value) <= reach))
-        return float(stats.norm.ppf((below + (alike + 1) / 2) / (read.size + 1)))
+        below = float(np.sum(read < self.figure.value - self.reach))
+        alike = float(np.sum(np.abs(read - self.figure.value) <= self.reach))
+        return float(special.ndtri((below + (alike + 1) / 2) / (read.size + 1)))
 
     @property
     def note(self) -> str:
@@ -146,7 +145,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CoveredCount:
     """How many of some predicted figures are covered, and how many would be if the model were right.
 
     ``lower`` and ``upper`` are the 95% range of the number covered: ``binomial`` if figures were independent,
@@ -183,25 +182,19 @@ class Validation:
     """
 
     table: pd.DataFrame
-    predicted: Tally
-    apart: Tally
+    predicted: CoveredCount
+    apart: CoveredCount
     result_hashes: dict[str, str]
     replications: int
 
 
 def validate(
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[ObservedCohort],
     budget: Budget,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
-    simulated: Simulated = virtual_cohorts,
 ) -> Validation:
     """Predict every figure of some cohorts, and hold the observed ones against it.
-
-    Parameters
-    ----------
-    simulated
-        Where virtual cohorts come from: by default from the scenarios as they are.
 
     Raises
     ------
@@ -217,34 +210,23 @@ def validate(
     parts = [(number, *part) for number, cohort in enumerate(cohorts) for part in _parts(cohort)]
     drawn: list[dict[int, Floats]] = [{} for _ in cohorts]
     hashes: dict[str, str] = {}
-    found = simulated(
-        [scenario for _, scenario, _ in parts],
-        budget,
-        progress,
-        store,
-        [held[number] for number, _, _ in parts],
-    )
-    for (number, _, figures), (rows, digest) in zip(parts, found, strict=True):
+    scenarios, own = [scenario for _, scenario, _ in parts], [held[number] for number, _, _ in parts]
+    found = virtual_cohorts(scenarios, budget, progress, store, own)
+    for (number, _, places), (rows, digest) in zip(parts, found, strict=True):
         hashes.setdefault(cohorts[number].name, digest)
-        for place in figures:
-            drawn[number][place] = _read(rows, cohorts[number].figures[place])
+        drawn[number].update({place: _read(rows, cohorts[number].figures[place]) for place in places})
     predictions = [
         [Prediction(figure, draws[place]) for place, figure in enumerate(cohort.figures)]
         for cohort, draws in zip(cohorts, drawn, strict=True)
     ]
-    drawn_from = 1 if budget.draws is None else len(budget.draws.values)
-    done = Validation(
-        _table(cohorts, predictions),
-        _tally(predictions, ("overlaps", "held_out"), drawn_from),
-        _tally(predictions, ("held_out",), drawn_from),
-        hashes,
-        budget.total,
-    )
     _warn(cohorts, predictions, budget)
-    return done
+    draws = 1 if budget.draws is None else len(budget.draws.values)
+    predicted = _tally(predictions, ("overlaps", "held_out"), draws)
+    apart = _tally(predictions, ("held_out",), draws)
+    return Validation(_table(cohorts, predictions), predicted, apart, hashes, budget.total)
 
 
-def _table(cohorts: Sequence[Cohort], predictions: Sequence[Sequence[Prediction]]) -> pd.DataFrame:
+def _table(cohorts: Sequence[ObservedCohort], predictions: Sequence[Sequence[Prediction]]) -> pd.DataFrame:
     """Return the table of ``validation.csv``."""
     both = zip(cohorts, predictions, strict=True)
     table = pd.DataFrame([_row(cohort, one) for cohort, own in both for one in own], columns=COLUMNS)
@@ -253,7 +235,7 @@ def _table(cohorts: Sequence[Cohort], predictions: Sequence[Sequence[Prediction]
     return table
 
 
-def _held(cohorts: Sequence[Cohort], budget: Budget) -> list[tuple[str, ...]]:
+def _held(cohorts: Sequence[ObservedCohort], budget: Budget) -> list[tuple[str, ...]]:
     """Return what draws of a posterior must not replace in each cohort; they must be about one at least."""
     draws = budget.draws
     if draws is None:
@@ -268,7 +250,7 @@ def _held(cohorts: Sequence[Cohort], budget: Budget) -> list[tuple[str, ...]]:
     return held
 
 
-def _parts(cohort: Cohort) -> Iterator[tuple[Scenario, list[int]]]:
+def _parts(cohort: ObservedCohort) -> Iterator[tuple[Scenario, list[int]]]:
     """Yield the scenarios to simulate, and which figures to read off each.
 
     Endpoints are read at certain times and at the horizon: a figure of another time has a horizon of its own,
@@ -285,7 +267,7 @@ def _parts(cohort: Cohort) -> Iterator[tuple[Scenario, list[int]]]:
             yield with_values(scenario, {"follow_up.horizon_years": years}), places
 
 
-def _read(rows: Rows, figure: Figure) -> Floats:
+def _read(rows: Rows, figure: ObservedFigure) -> Floats:
     """Read a figure off every virtual cohort, as it was read in the real one."""
     name = column(figure.key)
     if figure.reading == figure.endpoint.trial:
@@ -295,38 +277,22 @@ def _read(rows: Rows, figure: Figure) -> Floats:
     return np.asarray(np.divide(number, size, out=np.full(size.shape, np.nan), where=size > 0))
 
 
-def _row(cohort: Cohort, prediction: Prediction) -> dict[str, object]:
+def _row(cohort: ObservedCohort, prediction: Prediction) -> tuple[object, ...]:
+    """Return a row with `COLUMNS`."""
     figure = prediction.figure
-    lower, upper = prediction.limits
-    observed = figure.limits
-    if observed is None and figure.events is not None and figure.n is not None:
+    endpoint, time = figure.key
+    observed = figure.limits or (math.nan, math.nan)
+    if figure.limits is None and figure.events is not None and figure.n is not None:
         observed = clopper_pearson(figure.events, figure.n)
-    return {
-        "cohort": cohort.name,
-        "endpoint": figure.key[0],
-        "time_years": math.nan if figure.key[1] is None else figure.key[1],
-        "observed": figure.value,
-        "lower": lower,
-        "upper": upper,
-        "covered": prediction.covered,
-        "z": prediction.z,
-        "predicted": prediction.mean,
-        "undefined": prediction.undefined,
-        "n": figure.n,
-        "patients": cohort.scenario.cohort.patients,
-        "reading": figure.reading,
-        "role": figure.role,
-        "base": cohort.base,
-        "observed_lower": math.nan if observed is None else observed[0],
-        "observed_upper": math.nan if observed is None else observed[1],
-        "overlaps": figure.overlaps,
-        "differs": figure.differs,
-        "note": prediction.note,
-        "source": figure.source,
-    }
+    return (
+        cohort.name, endpoint, math.nan if time is None else time, figure.value, *prediction.limits,
+        prediction.covered, prediction.z, prediction.mean, prediction.undefined, figure.n,
+        cohort.scenario.cohort.patients, figure.reading, figure.role, cohort.base, *observed,
+        figure.overlaps, figure.differs, prediction.note, figure.source,
+    )  # fmt: skip
 
 
-def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str], draws: int) -> Tally:
+def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str], draws: int) -> CoveredCount:
     """Count the figures of some roles that are covered; cohorts are independent, figures of one are not.
 
     Under draws of a posterior cohorts are independent under each draw, and the mean is over draws.
@@ -337,17 +303,17 @@ def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str], dr
     ]
     figures = sum(len(own) for own in chosen)
     covered = sum(bool(each.covered) for own in chosen for each in own)
-    low, high = (int(stats.binom.ppf(chance, figures, 0.95)) if figures else 0 for chance in (0.025, 0.975))
+    chances = special.bdtr(np.arange(figures + 1), figures, 0.95)
+    low, high = (int(np.searchsorted(chances, chance)) for chance in (0.025, 0.975))
     laws = [_covered_at_once(own, draws) for own in chosen if own]
     together = np.array([reduce(np.convolve, of_draw, np.ones(1)) for of_draw in zip(*laws, strict=True)])
     known = together[~np.isnan(together).any(axis=1)] if laws else np.ones((1, 1))
     law = np.mean(known, axis=0) if len(known) else np.full(figures + 1, np.nan)
-    below = np.cumsum(law)
-    limits = [float(np.searchsorted(below, chance - _ROUNDING)) for chance in (0.025, 0.975)]
-    mean = float(np.arange(law.size) @ law)
-    if np.isnan(law).any():
-        mean, limits = math.nan, [math.nan, math.nan]
-    return Tally(figures, covered, (low, high), mean, (limits[0], limits[1]))
+    mean, limits = math.nan, [math.nan, math.nan]
+    if len(known):
+        mean = float(np.arange(law.size) @ law)
+        limits = [float(np.searchsorted(np.cumsum(law), chance - _ROUNDING)) for chance in (0.025, 0.975)]
+    return CoveredCount(figures, covered, (low, high), mean, (limits[0], limits[1]))
 
 
 def _covered_at_once(own: Sequence[Prediction], draws: int) -> list[Floats]:
@@ -361,7 +327,7 @@ def _covered_at_once(own: Sequence[Prediction], draws: int) -> list[Floats]:
         Of a posterior, in equal parts of the virtual cohorts; 1 without a posterior.
     """
     whole = ~np.isnan([each.draws for each in own]).any(axis=0)
-    inside = np.sum([each.inside for each in own], axis=0)
+    inside = np.sum([each.inside(each.draws) for each in own], axis=0)
     laws: list[Floats] = []
     for some, kept in zip(np.split(inside, draws), np.split(whole, draws), strict=True):
         counted = np.bincount(some[kept], minlength=len(own) + 1)
@@ -369,17 +335,19 @@ def _covered_at_once(own: Sequence[Prediction], draws: int) -> list[Floats]:
     return laws
 
 
-def _warn(cohorts: Sequence[Cohort], predictions: Sequence[Sequence[Prediction]], budget: Budget) -> None:
+def _warn(
+    cohorts: Sequence[ObservedCohort], predictions: Sequence[Sequence[Prediction]], budget: Budget
+) -> None:
     """Warn of predictions that can't bear their weight, with the remedy."""
     warn_of_few_replications(budget.total)
-    for cohort, own in zip(cohorts, predictions, strict=True):
-        for each in own:
-            if each.undefined >= MUCH_UNDEFINED:
-                warnings.warn(
-                    f"{cohort.name}, {each.figure.label}: {each.undefined:.0%} of the virtual cohorts can't "
-                    "read it, because nobody is at risk any more; the prediction is of the others. Check "
-                    f"arrivals and follow_up.data_cut_days of {cohort.name} against its follow-up",
-                    UndefinedFigureWarning,
-                    stacklevel=2,
-                )
+    both = zip(cohorts, predictions, strict=True)
+    for cohort, each in ((cohort, each) for cohort, own in both for each in own):
+        if each.undefined >= MUCH_UNDEFINED:
+            warnings.warn(
+                f"{cohort.name}, {each.figure.label}: {each.undefined:.0%} of the virtual cohorts can't "
+                "read it, because nobody is at risk any more; the prediction is of the others. Check "
+                f"arrivals and follow_up.data_cut_days of {cohort.name} against its follow-up",
+                UndefinedFigureWarning,
+                stacklevel=2,
+            )
     warn_of_scenarios((cohort.scenario for cohort in cohorts), budget.seed)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,22 @@ import duckdb
 import pandas as pd
 
 from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario
 from sim.work.folder import MANIFEST
 from sim.work.spool import read_parquet
 
 FORMAT = 3
 """Version of the folders' layout."""
+
+_REQUIRED = {
+    "run": ("endpoints", "curves", "replications"),
+    "sweep": ("points",),
+    "compare": ("comparison", "deaths_averted"),
+    "validate": ("validation",),
+    "calibrate": (),
+}
+"""Without which tables a folder is incomplete, the main one first."""
+_SHOWN_ROWS = 12
 
 # Columns of text, which may be empty from first to last and then look like numbers.
 _TEXTS = (
@@ -30,7 +43,11 @@ _TEXTS = (
     "source",
     "varied",
     "key",
+    "unit",
 )
+
+# Of a validation: whole numbers, and yes or no, some of which may be missing.
+_KINDS = {"n": "Int64", "covered": "boolean"}
 
 
 class Tables(Mapping[str, pd.DataFrame]):
@@ -44,7 +61,7 @@ class Tables(Mapping[str, pd.DataFrame]):
 
     def __init__(self, folder: Path) -> None:
         found = [*folder.glob("*.parquet"), *folder.glob("figures/*.csv"), *folder.glob("*.csv")]
-        self._files = {path.stem: path for path in sorted(found, key=lambda path: path.parent != folder)}
+        self._files = {path.stem: path for path in sorted(found, key=lambda path: path.parent == folder)}
         self._read: dict[str, pd.DataFrame] = {}
 
     def __getitem__(self, name: str) -> pd.DataFrame:
@@ -59,9 +76,9 @@ class Tables(Mapping[str, pd.DataFrame]):
         return len(self._files)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
-    """A finished study: what was asked, and what was found.
+    """A finished study: what was asked, and what was found. Every table is an attribute too.
 
     Attributes
     ----------
@@ -74,7 +91,7 @@ class Results:
     """
 
     manifest: Mapping[str, Any]
-    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    tables: Mapping[str, pd.DataFrame]
     folder: Path | None = None
 
     @property
@@ -88,9 +105,45 @@ class Results:
         found = self.manifest.get("draws")
         return None if found is None else int(found)
 
+    @cached_property
+    def scenarios(self) -> dict[str, Scenario]:
+        """The scenarios by name, as they were simulated; of a comparison the reference first."""
+        entries = self.manifest.get("scenarios") or self.manifest.get("cohorts") or [self.manifest]
+        name = "cohort" if "cohorts" in self.manifest else "scenario"
+        return {str(each[name]): Scenario.model_validate(each["resolved"]) for each in entries}
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario; of several the first."""
+        return next(iter(self.scenarios.values()))
+
     def table(self, name: str) -> pd.DataFrame | None:
         """Return a table; None if there is none."""
         return self.tables.get(name)
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        if name.startswith("_") or name in ("manifest", "tables"):  # while it is unpickled
+            raise AttributeError(name)
+        if name not in self.tables:
+            raise AttributeError(f"this {self.kind} has no table {name}; it has {', '.join(self.tables)}")
+        return self.tables[name]
+
+    def __dir__(self) -> list[str]:
+        return sorted([*super().__dir__(), *self.tables])
+
+    @property
+    def _about(self) -> str:
+        where = "in memory" if self.folder is None else f"in {self.folder.as_posix()}"
+        return f"{self.kind} of {', '.join(self.scenarios)}, {where}"
+
+    def __repr__(self) -> str:
+        return f"<{self._about}: {', '.join(self.tables)}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the first rows of the main table."""
+        main = next((self.tables[name] for name in _REQUIRED[self.kind] if name in self.tables), None)
+        shown = "" if main is None else main.head(_SHOWN_ROWS).to_html(index=False, border=0)
+        return f"<p>{escape(self._about)}: {escape(', '.join(self.tables))}</p>{shown}"
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -106,7 +159,8 @@ def read_table(path: Path) -> pd.DataFrame:
             return read_parquet(path)
         head = pd.read_csv(path, nrows=0).columns
         texts = {name: str for name in _TEXTS if name in head}
-        table = pd.read_csv(path, dtype=texts, float_precision="round_trip")
+        kinds = _KINDS if path.stem == "validation" else {}
+        table = pd.read_csv(path, dtype={**texts, **kinds})
     except (duckdb.Error, pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise RequestError(f"{path.parent} is damaged: {path.name} is no table; run it again") from error
     return table.fillna(dict.fromkeys(texts, ""))
@@ -135,4 +189,8 @@ def read_results(folder: Path) -> Results:
             f"{folder} is in format {manifest['format']}, and this version reads format {FORMAT}; "
             "run it again"
         )
-    return Results(manifest, Tables(folder), folder)
+    tables = Tables(folder)
+    for name in _REQUIRED.get(manifest.get("command", ""), ()):
+        if name not in tables:
+            raise RequestError(f"{folder} is incomplete: its table {name} is missing; run it again")
+    return Results(manifest, tables, folder)

@@ -46,7 +46,8 @@ class ChunkStore:
             The disk is full, or the study's folder is gone.
         """
         buffer = BytesIO()
-        np.savez(buffer, allow_pickle=False, **result)
+        # All are names of arrays: numpy before 2.1 takes allow_pickle for one too.
+        np.savez(buffer, **result)  # type: ignore[arg-type]
         content = buffer.getvalue()
         aside = self._folder / f".{_name(experiment, task)}.partial"
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from sim.calibrate.published import Published
 from sim.calibrate.search import log_likelihood
-from sim.calibrate.virtual_trials import EstimatesTask, Points, WholeTrialsTask, alike
+from sim.calibrate.virtual_trials import Points, PointsTask, alike, read_chances, read_whole_trials
 from sim.outcomes.first_reinfused import Reinfused, read_first_reinfused, read_not_reinfused
 from sim.patient.luck import BLOCK
 from sim.scenario.load import load
@@ -107,12 +106,12 @@ def settled(case: Case, points: Points, blocks: int) -> float:
 def test_the_likelihood_in_factors_is_the_frequency_of_whole_trials(name: str) -> None:
     """It is that of a trial that finds nobody still on the way to reinfusion at its data cut."""
     case = CASES[name]
-    one = EstimatesTask(case.points(ESTIMATES, 1), (case.published,)).play()
+    one = PointsTask(read_chances, case.points(ESTIMATES, 1), (case.published,)).play()
     points = case.points(WHOLE, 2)
-    whole = WholeTrialsTask(points, case.published).play()
+    whole = PointsTask(read_whole_trials, points, (case.published,)).play()
 
     with np.errstate(divide="ignore"):
-        likelihood = np.exp(log_likelihood(one)) * one["defined"] / BLOCK
+        likelihood = np.exp(log_likelihood(one)[:, 0]) * one["defined"] / BLOCK
     mean, error = likelihood.mean(), likelihood.std(ddof=1) / np.sqrt(ESTIMATES)
     trials, seen = WHOLE * BLOCK, whole["alike"].sum()
     chance = mean * settled(case, points, 30)
@@ -130,15 +129,15 @@ def test_the_likelihood_in_factors_is_the_frequency_of_whole_trials(name: str) -
 def test_with_too_few_reinfused_it_rests_on_those_trials_that_have_enough() -> None:
     """As it did in one of the cases above."""
     case = CASES["many harvests that fail"]
-    found = EstimatesTask(case.points(10, 1), (case.published,)).play()
+    found = PointsTask(read_chances, case.points(10, 1), (case.published,)).play()
     assert 0.3 * BLOCK < found["enough"].mean() < 0.8 * BLOCK
 
 
 def test_both_tasks_read_the_same_trials() -> None:
     case = CASES["the trial"]
     points = case.points(3, 5)
-    one = EstimatesTask(points, (case.published,)).play()
-    whole = WholeTrialsTask(points, case.published).play()
+    one = PointsTask(read_chances, points, (case.published,)).play()
+    whole = PointsTask(read_whole_trials, points, (case.published,)).play()
     np.testing.assert_array_equal(one["defined"], whole["defined"])
     np.testing.assert_array_equal(one["survival"], whole["survival"])
     # Nearly all have 48 reinfused, as more are simulated than enrolled: of 50 alone, 7 in 10 would.
@@ -149,17 +148,15 @@ def test_a_points_result_does_not_depend_on_the_points_beside_it() -> None:
     case = CASES["the trial"]
     points = case.points(3, 5)
     values = points.values * np.array([[1.0], [1.1], [0.9]])
-    makers: list[Callable[[Points], EstimatesTask | WholeTrialsTask]] = [
-        lambda some: EstimatesTask(some, (case.published,)),
-        lambda some: WholeTrialsTask(some, case.published),
-    ]
-    for make in makers:
-        together = make(replace(points, values=values, first=7)).play()
+    trials = (case.published,)
+    for read in (read_chances, read_whole_trials):
+        together = PointsTask(read, replace(points, values=values, first=7), trials).play()
         for number in range(3):
-            alone = make(replace(points, values=values[number : number + 1], first=7 + number)).play()
+            one = replace(points, values=values[number : number + 1], first=7 + number)
+            alone = PointsTask(read, one, trials).play()
             for name, found in alone.items():
                 np.testing.assert_array_equal(found[0], together[name][number])
-        elsewhere = make(replace(points, values=values, first=8)).play()
+        elsewhere = PointsTask(read, replace(points, values=values, first=8), trials).play()
         assert (elsewhere["defined"] != together["defined"]).any()
 
 
@@ -172,9 +169,9 @@ def test_several_trials_at_once_are_as_each_alone() -> None:
         replace(case.published, estimates=((FIVE[0], 0.9), (FIVE[1], 0.6))),
     )
     points = case.points(2, 6)
-    together = EstimatesTask(points, trials).play()
+    together = PointsTask(read_chances, points, trials).play()
     for column, trial in enumerate(trials):
-        alone = EstimatesTask(points, (trial,)).play()
+        alone = PointsTask(read_chances, points, (trial,)).play()
         for name in ("log_counts", "alike", "enough"):
             np.testing.assert_array_equal(alone[name][:, 0], together[name][:, column])
         np.testing.assert_array_equal(alone["defined"], together["defined"])
@@ -227,13 +224,14 @@ def test_at_the_limits_of_the_parameters_nothing_is_undefined(changes: dict[str,
     points = case.points(1, 1)
     values = np.array([[changes.get(key, value) for key, value in zip(KEYS, points.values[0], strict=True)]])
     points = replace(points, values=values)
-    one = EstimatesTask(points, (case.published,)).play()
+    one = PointsTask(read_chances, points, (case.published,)).play()
     assert not np.isnan(log_likelihood(one)).any()
     assert not (log_likelihood(one) > 0).any()
     assert not any(np.isnan(values).any() for values in one.values())
     assert one["shares"].sum() == pytest.approx(1)
     assert not any(
-        np.isnan(values).any() for values in WholeTrialsTask(points, case.published).play().values()
+        np.isnan(values).any()
+        for values in PointsTask(read_whole_trials, points, (case.published,)).play().values()
     )
 
 
@@ -241,8 +239,8 @@ def test_whole_trials_may_queue() -> None:
     """A room that binds keeps some from reinfusion by the cut; an idle one changes nothing."""
     case = Case((1, 1, 0, 48), overrides={"clinic.isolation_rooms": 40})
     free = Case((1, 1, 0, 48))
-    idle = WholeTrialsTask(case.points(2, 1), case.published).play()
-    np.testing.assert_equal(idle, WholeTrialsTask(free.points(2, 1), free.published).play())
+    idle = PointsTask(read_whole_trials, case.points(2, 1), (case.published,)).play()
+    np.testing.assert_equal(idle, PointsTask(read_whole_trials, free.points(2, 1), (free.published,)).play())
     scarce = Case((1, 1, 0, 48), overrides={"clinic.isolation_rooms": 1, "clinic.room_turnaround_days": 60.0})
-    bound = WholeTrialsTask(scarce.points(2, 1), scarce.published).play()
+    bound = PointsTask(read_whole_trials, scarce.points(2, 1), (scarce.published,)).play()
     assert (bound["defined"] < idle["defined"]).all()

@@ -100,13 +100,13 @@ def test_many_patients_are_the_same_to_the_bit() -> None:
 
 
 def test_one_addition_in_another_order_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = arrays.Stay.__init__
+    original = arrays.RoomStay.__init__
 
     def reordered(stay: Any, protocol: Any, start: Any, fates: Any, latent: Any) -> None:
         original(stay, protocol, start, fates, latent)
         stay.discharge = start + (fates.immunoablation_days + fates.stay_days)
 
-    monkeypatch.setattr(arrays.Stay, "__init__", reordered)
+    monkeypatch.setattr(arrays.RoomStay, "__init__", reordered)
     difference = compare(load("chicago2006").scenario, 1, range(20))
     assert difference is not None
     assert "home" in difference

@@ -17,18 +17,17 @@ import pytest
 from made_calibration import coverage_of, found_of, profiles_of, search_of
 from matplotlib.figure import Figure
 from pages import Page
+from sim.show.calibration_page import make_page, render
 
 from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.calibrate.calibration import Calibrated, Found, Plan
 from sim.calibrate.point import PointFit, solve_point
 from sim.cli import run as command_line
 from sim.commands import calibrate as calibration
-from sim.commands.calibrate import calibrate_study
+from sim.commands.calibrate import calibrate_study, figure_results
 from sim.scenario.load import Loaded, load
-from sim.show import calibration_figures
+from sim.show import figure_files
 from sim.show.calibration_card import card, card_text, rough_text
-from sim.show.calibration_figures import PLOTS
-from sim.show.calibration_page import make_page, render
 from sim.show.calibration_shown import Shown, correlation, log_spread_left, prior_table, short_name
 from sim.show.calibration_words import EXTRAPOLATION
 from sim.show.figures.alternatives import alternatives_figure
@@ -38,6 +37,9 @@ from sim.show.figures.posterior_checks import alone_figure, coverage_figure, sea
 from sim.show.figures.posterior_curves import no_transplant_figure, survival_figure
 from sim.show.figures.repeats import repeats_figure, targets_figure
 from sim.show.kit.style import save, settings
+from sim.show.plots import PLOTS as ALL_PLOTS
+
+PLOTS = ALL_PLOTS["calibrate"]
 
 TITLE = 'Trials <script>alert("1")</script> & <b>beds</b>'
 Made = Callable[..., Calibrated]
@@ -66,7 +68,7 @@ def calibrated(fit: PointFit, hostile: Loaded, tmp_path_factory: pytest.TempPath
             patch.setattr(calibration, "calibrate", lambda *_: found)
             patch.setattr(calibration, "profiles", profiles_of)
             if not png:  # they take most of the time
-                patch.setattr(calibration_figures, "save", save_svg)
+                patch.setattr(figure_files, "save", save_svg)
             out = tmp_path_factory.mktemp("calibrated") / name
             return calibrate_study(hostile, plan, out)
 
@@ -93,7 +95,7 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-def save_svg(figure: Figure, folder: Path, name: str) -> None:
+def save_svg(figure: Figure, folder: Path, name: str, _formats: tuple[str, ...]) -> None:
     with settings():
         figure.savefig(
             folder / f"{name}.svg", metadata={"Title": title_of(figure), "Date": None, "Creator": None}
@@ -353,10 +355,11 @@ def test_the_same_calibration_gives_the_same_bytes(
     again = Shown.of(found, whole.tables)
     manifest = json.loads((whole.folder / "manifest.json").read_text("utf-8"))
     assert card_text(again, manifest) == (whole.folder / "card.json").read_text("utf-8")
-    assert render(make_page(again, manifest, whole.folder, PLOTS)) == text
+    assert render(make_page(again, manifest, whole.folder)) == text
+    results = figure_results(again, manifest, tmp_path)
     for plot in PLOTS:
         if plot.name in ("pairs", "repeats"):
-            for path in save(plot.draw(again, manifest), tmp_path, plot.name):
+            for path in save(plot.draw(results), tmp_path, plot.name):
                 assert path.read_bytes() == (whole.folder / "figures" / path.name).read_bytes()
 
 
@@ -453,7 +456,7 @@ def test_few_draws_are_called_rough(whole: Calibrated) -> None:
 
 
 def test_without_alternatives_in_the_scenario_none_are_missed_by_choice(
-    shown: Shown, whole: Calibrated
+    shown: Shown, whole: Calibrated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = json.loads((whole.folder / "manifest.json").read_text("utf-8"))
     tables = {name: table for name, table in shown.tables.items() if name not in ("alternatives", "moved")}
@@ -462,8 +465,11 @@ def test_without_alternatives_in_the_scenario_none_are_missed_by_choice(
     assert card(bare, manifest)[6].missing == (
         "other ways to see the trial: the scenario states no [[alternative]]",
     )
-    written = [plot for plot in PLOTS if plot.name in ("survival", "pairs")]
-    page = Page(render(make_page(bare, manifest, whole.folder, written)))
+    monkeypatch.setattr(
+        "sim.show.calibration_page.PLOTS",
+        {"calibrate": [plot for plot in PLOTS if plot.name in ("survival", "pairs")]},
+    )
+    page = Page(render(make_page(bare, manifest, whole.folder)))
     assert "the scenario states no [[alternative]]" in page.text
     assert len([svg for svg in page.all("svg") if svg.get("class") == "plot"]) == 2
 

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from sim.scenario.schema import Scenario
-from sim.show.comparison_words import (
+from sim.show.comparison import (
     Averted,
     averted_sentence,
     changed_sentence,
@@ -20,7 +20,8 @@ from sim.show.comparison_words import (
     own_values,
     range_sentence,
 )
-from sim.show.figures.differences import differences_figure, pairs
+from sim.show.figures.differences import differences_figure
+from sim.show.kit.pairs import pairs
 
 Words = Callable[[Figure], str]
 MINUS = "\N{MINUS SIGN}"

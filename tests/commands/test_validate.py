@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 
 from sim.scenario.cohort import load_cohorts
 from sim.show.figures.validation import figure_data, validation_figure
-from sim.show.validation_words import finding, lines, misses, tally_sentences
+from sim.show.validation import finding, lines, misses, tally_sentences
 from sim.study.budget import Budget
-from sim.study.validate import Tally, Validation, validate
+from sim.study.validate import CoveredCount, Validation, validate
 
 NAN = math.nan
 
@@ -93,8 +93,8 @@ def test_a_miss_says_by_what_and_what_differs(found: Validation) -> None:
 
 
 def test_the_tally_in_words() -> None:
-    tally = Tally(23, 20, (19, 23), 22.3, (20.0, 23.0))
-    apart = Tally(4, 2, (3, 4), NAN, (NAN, NAN))
+    tally = CoveredCount(23, 20, (19, 23), 22.3, (20.0, 23.0))
+    apart = CoveredCount(4, 2, (3, 4), NAN, (NAN, NAN))
     first, second = tally_sentences(tally, apart)
     assert first.startswith("20 of 23 figures that were not fitted lie in their 95% predictive interval.")
     assert "21.8 would (95%), and 19 to 23" in first
@@ -102,12 +102,14 @@ def test_the_tally_in_words() -> None:
     assert second.startswith("Of these figures 4 share nothing with the data")
     assert "3.8 would" in second
     assert "virtual" not in second
-    nothing = Tally(0, 0, (0, 0), 0.0, (0.0, 0.0))
+    nothing = CoveredCount(0, 0, (0, 0), 0.0, (0.0, 0.0))
     assert tally_sentences(nothing, nothing) == [
         "Nothing is predicted here: every figure was fitted, or nobody is at risk."
     ]
     assert tally_sentences(tally, nothing)[1].startswith("Each of these figures shares something")
-    assert finding(Tally(1, 0, (0, 1), 1.0, (1.0, 1.0))).endswith("lies outside its 95% predictive interval")
+    assert finding(CoveredCount(1, 0, (0, 1), 1.0, (1.0, 1.0))).endswith(
+        "lies outside its 95% predictive interval"
+    )
 
 
 def test_rows_read_back_from_the_file_say_the_same(

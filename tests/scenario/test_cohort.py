@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from sim.scenario.cohort import Cohort, cohort_rows, load_cohort, load_cohorts
+from sim.scenario.cohort import ObservedCohort, cohort_rows, load_cohort, load_cohorts
 from sim.scenario.describe import warnings_about
 from sim.scenario.evidence import ids_in
 from sim.scenario.load import load
@@ -16,7 +16,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.shipped import shipped_names
 from sim.scenario.values import get_value
 
-CohortOf: TypeAlias = Callable[[str], Cohort]
+CohortOf: TypeAlias = Callable[[str], ObservedCohort]
 
 ABOUT = 'kind = "cohort"\nbase = "chicago2006"\ntitle = "Mine"\nsource = "me"\n'
 SURVIVAL = '[[observed]]\nendpoint = "overall_survival"\ntime_years = 5\nvalue = 0.8\nsource = "me"\n'
@@ -26,7 +26,7 @@ DISEASE_FREE = SURVIVAL.replace("overall", "disease_free")
 
 @pytest.fixture
 def cohort_of(tmp_path: Path) -> CohortOf:
-    def write(text: str) -> Cohort:
+    def write(text: str) -> ObservedCohort:
         path = tmp_path / "mine.toml"
         path.write_text(text, "utf-8")
         return load_cohort(str(path))

@@ -16,9 +16,12 @@ from pages import Page
 
 from sim.cli import run as command_line
 from sim.scenario.endpoints import ENDPOINTS
-from sim.show.checklist import Facts, checklist
+from sim.show.checklist import checklist, sets_it
+from sim.show.kit.grid import Grid
 from sim.show.kit.inline_svg import Styles, inline
-from sim.show.report import report_study, with_dois
+from sim.show.page import report_study, with_dois
+from sim.show.terminal import told
+from sim.work.results import read_results
 
 TITLE = 'Wards <script>alert("1")</script> & <b>beds</b>'
 
@@ -34,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "'<i>assumption</i>'\n",
         "utf-8",
     )
-    request = ("run", str(scenario), "--replications", "100", "--out", str(path / "run"))
+    request = ("run", str(scenario), "--replications", "100", "--figures", "svg", "--out", str(path / "run"))
     assert command_line(list(request)) == 0
     return path / "run"
 
@@ -130,7 +133,6 @@ def test_all_is_there(page: Page, folder: Path) -> None:
         "Monte Carlo error",
         "Range of one trial",
         "exact twin",
-        "extreme",
         manifest["result_hash"],
     ):
         assert words in page.text
@@ -157,6 +159,7 @@ def test_a_report_that_differs_is_replaced_only_by_force(
     assert command_line(["report", str(copy), "--force", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["checks_failed"] == 0
+    assert row["checks"] == 8  # closed forms, and Little's law of both queues and both stations
     assert row["bytes"] == len(text.encode())
     assert (copy / "report.html").read_text("utf-8") == text
 
@@ -169,15 +172,11 @@ def damaged(folder: Path, what: str) -> None:
         manifest.unlink()
     elif what == "another format":
         manifest.write_text(json.dumps({**told, "format": 1}), "utf-8")
-    elif what in ("sweep", "compare"):
-        manifest.write_text(json.dumps({**told, "command": what}), "utf-8")
     elif what == "no text":
         manifest.write_text("{", "utf-8")
     elif what == "another scenario":
         told["resolved"]["cohort"]["patients"] = "many"
         manifest.write_text(json.dumps(told), "utf-8")
-    elif what == "no pictures":
-        shutil.rmtree(folder / "figures")
     elif what == "no picture":
         (folder / "figures" / "survival.svg").write_text("<svg", "utf-8")
     elif what.startswith("junk in "):
@@ -189,19 +188,16 @@ def damaged(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("no run folder", "is no run folder: it has no manifest.json"),
-        ("another format", "is a run folder in format 1, and this version reads format"),
-        ("sweep", "holds a sweep, not a run"),
-        ("compare", "holds a compare, not a run"),
+        ("no run folder", "is no folder of a study: it has no manifest.json"),
+        ("another format", "is in format 1, and this version reads format"),
         ("no text", "manifest.json can't be read"),
-        ("another scenario", "is no run folder of this version"),
-        ("no pictures", "is incomplete: figures/ holds no figure of a run"),
+        ("another scenario", "is of another version"),
         ("no picture", "survival.svg is no SVG"),
         ("endpoints.csv", "is incomplete"),
         ("junk in endpoints.csv", "endpoints.csv can't be read, it has no column endpoint"),
         ("junk in censored_readings.csv", "censored_readings.csv can't be read, it has no column endpoint"),
-        ("junk in patients.parquet", "patients.parquet can't be read, it is no Parquet file"),
-        ("replications.parquet", "is incomplete: replications.parquet is missing"),
+        ("junk in patients.parquet", "patients.parquet is no table"),
+        ("replications.parquet", "is incomplete: its table replications is missing"),
     ],
 )
 def test_what_can_not_be_reported_is_one_clear_message(
@@ -220,7 +216,7 @@ def test_what_can_not_be_reported_is_one_clear_message(
 
 def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line(["report", str(tmp_path / "none")]) == 2
-    assert "is no run folder" in capsys.readouterr().err
+    assert "is no folder of a study" in capsys.readouterr().err
 
 
 def test_without_patients_the_rest_is_reported(tmp_path: Path) -> None:
@@ -234,7 +230,17 @@ def test_without_patients_the_rest_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["open_clinic", "no_isolation", "no_transplant", "ebmt2004"])
 def test_every_shipped_scenario_has_a_report_that_opens_with_its_finding(name: str, tmp_path: Path) -> None:
     smaller = ["--set", "arrivals.years=0.3"] if name == "open_clinic" else []
-    request = ["run", name, "--replications", "10", *smaller, "--out", str(tmp_path / "run")]
+    request = [
+        "run",
+        name,
+        "--replications",
+        "10",
+        *smaller,
+        "--figures",
+        "svg",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     assert command_line(request) == 0
     _, report = report_study(tmp_path / "run")
     assert report.lead is not None
@@ -251,8 +257,89 @@ def test_every_shipped_scenario_has_a_report_that_opens_with_its_finding(name: s
         said = rf"Over the range, {mortality}, and {survival}\."
         assert re.fullmatch(said, report.finding)
     figures = [figure["id"] for figure in page.all("figure")]
-    assert sorted(figures) == sorted(f"figure-{figure.name}" for figure in report.figures)
-    assert all(check.passed for check in report.checks if check.kind == "extreme")
+    assert sorted(figures) == sorted(f"figure-{picture.name}" for picture in report.pictures)
+
+
+def test_without_pictures_the_page_says_its_finding_in_numbers(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    for path in (copy / "figures").glob("*.svg"):
+        path.unlink()
+    _, report = report_study(copy, force=True)
+    assert report.pictures == []
+    assert re.fullmatch(
+        r"Treatment-related mortality is [^,]*, and overall survival at 5 years is .*%\)\.", report.finding
+    )
+    page = Page((copy / "report.html").read_text("utf-8"))
+    assert report.finding in page.text
+    assert page.all("figure") == []
+
+
+STUDIES = {
+    "sweep": ("chicago2006", "--vary", "relapse.shape=0.5,0.7", "--vary", "cohort.patients=10,20"),
+    "compare": ("chicago2006", "no_isolation", "no_transplant"),
+    "validate": ("burt2018", "leng2017"),
+}
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def study(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A small study of each other kind but a calibration."""
+    folder = tmp_path_factory.mktemp("studies") / request.param
+    asked = (request.param, *STUDIES[request.param], "--replications", "10", "--figures", "svg")
+    assert command_line([*asked, "--out", str(folder)]) == 0
+    return request.param, folder
+
+
+def test_every_kind_has_a_page_with_finding_figures_tables_sources_and_provenance(
+    study: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, folder = study
+    written = (folder / "report.html").read_bytes()
+    assert command_line(["report", str(folder), "--json"]) == 0  # of the folder alone it is the same
+    assert (folder / "report.html").read_bytes() == written
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["kind"] == kind
+    page = Page(written.decode())
+    assert row["finding"] in page.text
+    svgs = {path.stem for path in (folder / "figures").glob("*.svg")}
+    assert {str(figure["id"]) for figure in page.all("figure")} == {f"figure-{name}" for name in svgs}
+    assert len(row["figures"]) == len(svgs) > 0
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    entries = manifest.get("scenarios") or manifest.get("cohorts") or [manifest]
+    hashes = [each[of] for each in entries for of in ("scenario_hash", "result_hash") if of in each]
+    assert all(each in page.text for each in hashes)
+    for path in folder.iterdir():
+        if path.is_file() and path.name != "report.html":
+            assert path.name in page.text, path.name
+    changed = [parameter["key"] for each in entries for parameter in each["parameters"] if sets_it(parameter)]
+    assert changed
+    assert all(key in page.text for key in [*changed, *manifest.get("vary", ())])
+    ids = [str(attributes["id"]) for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert all(str(a["href"])[1:] in ids for a in page.all("a") if str(a["href"]).startswith("#"))
+    assert len(page.all("caption")) == len(page.all("table")) >= 4
+    assert "None" not in page.text
+    assert not re.search(r"\bnan\b", page.text)
+
+
+def test_the_terminal_says_what_the_page_says(
+    study: tuple[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, folder = study
+    page = Page((folder / "report.html").read_text("utf-8"))
+    shown = " ".join(page.text.split())
+    blocks = list(told(read_results(folder)))
+    tables = [block for block in blocks if isinstance(block, Grid)]
+    assert tables
+    for grid in tables:
+        for text in (cell for row in grid.rows for cell in row):
+            assert " ".join(text.replace("\n", "; ").split()) in shown
+        for note in grid.notes:
+            assert " ".join(note.split()) in shown
+    for block in blocks:
+        for line in block if isinstance(block, list) else ():
+            assert " ".join(line.split()) in shown
 
 
 def svg(inner: str) -> bytes:
@@ -308,8 +395,9 @@ def test_dois_become_links_and_all_else_is_escaped() -> None:
 def test_nothing_is_made_up_for_the_checklist(folder: Path) -> None:
     """An item without an answer stays without one: here a scenario without purpose, of chosen size."""
     _, report = report_study(folder, force=True)
-    facts = Facts(report.scenario.model_copy(update={"purpose": "", "caution": ""}), report.run.manifest)
-    items = {item.number: item for item in checklist(facts)}
+    scenario, manifest = report.results.scenario, report.results.manifest
+    bare = scenario.model_copy(update={"purpose": "", "caution": ""})
+    items = {item.number: item for item in checklist(bare, manifest)}
     assert list(items) == [
         *("1.1", "1.2", "1.3", "2.1", "2.2", "2.3", "2.4", "2.5.1", "2.5.2", "2.5.3", "2.5.4", "2.5.5"),
         *("3.1", "3.2", "3.3", "3.4", "4.1", "4.2", "4.3", "5.1", "5.2", "5.3", "5.4", "6.1"),
@@ -317,6 +405,16 @@ def test_nothing_is_made_up_for_the_checklist(folder: Path) -> None:
     assert items["1.1"].status == "unanswered"
     assert items["3.3"].status == items["4.3"].status == items["6.1"].status == "in part"
     assert items["2.5.4"].status == "answered"
-    told: dict[str, Any] = {**report.run.manifest, "precision": "95% half-width of 1 percentage points"}
-    items = {item.number: item for item in checklist(Facts(report.scenario, told))}
+    told: dict[str, Any] = {**manifest, "precision": "95% half-width of 1 percentage points"}
+    items = {item.number: item for item in checklist(scenario, told)}
     assert items["4.3"].status == "answered"
+
+
+def test_what_others_wrote_is_no_line_of_the_checklist(folder: Path) -> None:
+    _, report = report_study(folder, force=True)
+    scenario, manifest = report.results.scenario, report.results.manifest
+    sly = scenario.model_copy(update={"purpose": "To be sly\n- nothing\n# 9 | is | missing"})
+    items = {item.number: item for item in checklist(sly, manifest)}
+    assert "9" not in items
+    assert items["1.1"].said[0].text == "To be sly - nothing # 9 | is | missing"
+    assert items["1.1"].missing == ()

@@ -13,25 +13,26 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from sim.clinic.states import Place
+from sim.commands.run import figure_results
 from sim.outcomes.one_trial import Patients, report_trial
 from sim.outcomes.survival import kaplan_meier
 from sim.scenario.load import load
 from sim.scenario.schema import Scenario
-from sim.show.figures import plots
-from sim.show.figures.convergence import convergence_data, shown_keys
-from sim.show.figures.incidence import incidence_data
-from sim.show.figures.mortality import mortality_data
-from sim.show.figures.pathway import pathway_data, pathway_stays
-from sim.show.figures.places import places_data
-from sim.show.figures.trial import trial_data
-from sim.show.kit.table import published_table
-from sim.show.run_figures import headlines, run_figures
+from sim.show.figures.convergence import convergence_data, convergence_figure, shown_keys
+from sim.show.figures.mortality import mortality_data, mortality_figure
+from sim.show.figures.pathway import pathway_data, pathway_figure
+from sim.show.figures.places import of_run as places
+from sim.show.figures.trial import trial_data, trial_figure
+from sim.show.kit.scenario_words import headlines
+from sim.show.plots import Drawn
+from sim.show.plots import draw as draw_all
 from sim.show.trial_data import first_trials, one_trial
 from sim.study.budget import Budget
-from sim.study.run import Run, Written, read_run, write_run
+from sim.study.run import read_run, write_run
+from sim.work.results import Results
 
 REPLICATIONS = 100
-Told = tuple[Scenario, Run, Written]
+Told = tuple[Scenario, Results]
 Words = Callable[[Figure], str]
 
 
@@ -40,7 +41,7 @@ def run_of(name: str, folder: Path, *changes: str, replications: int = REPLICATI
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         written = write_run(loaded, Budget(replications, 1), folder)
-    return loaded.scenario, read_run(folder), written
+    return loaded.scenario, figure_results(written, read_run(folder))
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +49,18 @@ def chicago(tmp_path_factory: pytest.TempPathFactory) -> Told:
     return run_of("chicago2006", tmp_path_factory.mktemp("chicago"))
 
 
+@pytest.fixture(scope="module")
+def drawn(chicago: Told) -> dict[str, Drawn]:
+    return {each.name: each for each in draw_all(chicago[1])}
+
+
 def finding(figure: Figure) -> str:
     return " ".join(figure.get_suptitle().split())
 
 
-def estimates(run: Run, name: str) -> pd.Series:
-    rows = run.endpoints[run.endpoints["endpoint"] == name].iloc[-1]
-    return pd.Series(rows)
+def estimates(run: Results, name: str) -> pd.Series:
+    endpoints = run.tables["endpoints"]
+    return pd.Series(endpoints[endpoints["endpoint"] == name].iloc[-1])
 
 
 CASES = {
@@ -85,8 +91,8 @@ def test_every_figure_fits_on_its_page_and_says_something(
         )
         name = str(path)
     (tmp_path / "run").mkdir()
-    scenario, run, written = run_of(name, tmp_path / "run", *changes, replications=4)
-    figures = list(run_figures(written, run, scenario))
+    scenario, run = run_of(name, tmp_path / "run", *changes, replications=4)
+    figures = list(draw_all(run))
     names = [figure.name for figure in figures]
     assert len(set(names)) == len(names)
     assert {"swimmer", "pathway"} <= set(names)
@@ -97,7 +103,7 @@ def test_every_figure_fits_on_its_page_and_says_something(
 
 
 def test_the_running_estimate_ends_where_the_endpoints_are(chicago: Told) -> None:
-    scenario, run, _ = chicago
+    scenario, run = chicago
     keys = shown_keys(scenario, headlines(scenario))
     assert keys == [
         ("treatment_related_mortality", None),
@@ -105,18 +111,18 @@ def test_the_running_estimate_ends_where_the_endpoints_are(chicago: Told) -> Non
         ("overall_survival", 5.0),
         ("disease_free_survival", 5.0),
     ]
-    data = convergence_data(run.replications, keys)
+    data = convergence_data(run.tables["replications"], keys)
     for name, curve in data.groupby("endpoint"):
         last, row = curve.iloc[-1], estimates(run, str(name))
         assert last["replications"] == REPLICATIONS
         assert last["estimate"] == pytest.approx(row["estimate"], rel=1e-12)
         assert (last["mc_upper"] - last["mc_lower"]) / 2 == pytest.approx(1.959964 * row["mc_se"], rel=1e-6)
-        early = run.replications.iloc[: int(curve["replications"].iloc[3])]
+        early = run.tables["replications"].iloc[: int(curve["replications"].iloc[3])]
         key = next(key for key in keys if key[0] == name)
         column = str(name) if key[1] is None else f"{name}@{key[1]:g}"
         of = "n_reinfused" if key[1] else "n_enrolled"
         assert curve["estimate"].iloc[3] == pytest.approx(early[column].sum() / early[of].sum(), rel=1e-12)
-    figure = plots.convergence_figure(data, scenario)
+    figure = convergence_figure(data, scenario)
     assert finding(figure).startswith(
         "After 100 virtual trials the Monte Carlo error of the figures is down to"
     )
@@ -125,15 +131,15 @@ def test_the_running_estimate_ends_where_the_endpoints_are(chicago: Told) -> Non
 def test_deaths_of_single_trials_are_counted_and_the_published_count_is_marked(
     chicago: Told, words: Words
 ) -> None:
-    scenario, run, _ = chicago
-    data = mortality_data(run.replications)
+    scenario, run = chicago
+    data = mortality_data(run.tables["replications"])
     for name, rows in data.groupby("endpoint"):
         assert rows["trials"].sum() == REPLICATIONS
         assert rows["share"].sum() == pytest.approx(1.0)
         total = float((rows["deaths"] * rows["trials"]).sum())
-        reported = run.replications[f"trial_{name}"] * run.replications["n_enrolled"]
+        reported = run.tables["replications"][f"trial_{name}"] * run.tables["replications"]["n_enrolled"]
         assert total == pytest.approx(reported.sum())
-    figure = plots.mortality_figure(data, scenario)
+    figure = mortality_figure(data, scenario)
     said = words(figure)
     assert "published: 1 of 50 (B08)" in said
     assert "published: 2 of 50 (B03)" in said
@@ -142,8 +148,8 @@ def test_deaths_of_single_trials_are_counted_and_the_published_count_is_marked(
 
 
 def test_a_published_count_of_other_patients_is_not_marked(tmp_path: Path, words: Words) -> None:
-    scenario, run, _ = run_of("chicago2006", tmp_path, "cohort.patients=10")
-    figure = plots.mortality_figure(mortality_data(run.replications), scenario)
+    scenario, run = run_of("chicago2006", tmp_path, "cohort.patients=10")
+    figure = mortality_figure(mortality_data(run.tables["replications"]), scenario)
     assert "published:" not in words(figure)
     assert "Published counts are not marked" in words(figure)
     assert finding(figure).startswith(
@@ -151,15 +157,14 @@ def test_a_published_count_of_other_patients_is_not_marked(tmp_path: Path, words
     )
 
 
-def test_incidences_end_where_the_endpoints_are(chicago: Told, words: Words) -> None:
-    scenario, run, written = chicago
-    assert written.courses is not None
-    data = incidence_data(written.courses)
+def test_incidences_end_where_the_endpoints_are(chicago: Told, drawn: dict[str, Drawn], words: Words) -> None:
+    _, run = chicago
+    data = run.tables["incidence"]
     assert list(data.columns) == ["of", "what", "time_years", "share", "mc_lower", "mc_upper"]
     last = data[data["time_years"] == 5.0].set_index("what")
     for name in ("relapse_incidence", "no_response", "death_without_relapse", "disease_free_survival"):
         assert last.loc[name, "share"] == pytest.approx(estimates(run, name)["estimate"], abs=1e-12)
-    figure = plots.incidence_figure(written.courses, run.endpoints, scenario)
+    figure = drawn["incidence"].figure
     assert "Relapse" in words(figure)
     assert "most deaths are of lupus" in finding(figure)
     widest = 100 * ((data["mc_upper"] - data["mc_lower"]) / 2).max()
@@ -170,35 +175,36 @@ def test_incidences_end_where_the_endpoints_are(chicago: Told, words: Words) -> 
 
 
 def test_places_say_when_patients_are_reinfused_and_how_they_end(chicago: Told) -> None:
-    scenario, run, written = chicago
-    patients = first_trials(run.patients, scenario)
+    scenario, run = chicago
+    patients = first_trials(run.table("patients"), scenario)
     assert patients is not None
-    assert written.courses is not None
-    data = places_data(written.courses)
-    assert data.groupby(["of", "time_days"])["share"].sum().to_numpy() == pytest.approx(1.0)
+    data = run.tables["places"]
+    shares = data[data["of"] != "way"]
+    assert shares.groupby(["of", "time_days"])["share"].sum().to_numpy() == pytest.approx(1.0)
     days = data[data["of"] == "place"]
-    assert days["time_days"].max() == 150
     assert days[days["time_days"] == 0].set_index("what").loc["mobilising", "share"] == 1.0
     end = data[(data["of"] == "disease") & (data["time_days"] == data["time_days"].max())].set_index("what")
     waits = (patients.reinfusion - patients.enrolled)[np.isfinite(patients.reinfusion)]
-    said = finding(plots.places_figure(written.courses, scenario))
+    figure = places(run)
+    treatment = next(axis for axis in figure.axes if axis.get_xlabel().startswith("Days"))
+    assert treatment.get_xlim() == (0, 150)
+    said = finding(figure)
     assert f"by day {np.median(waits):.0f};" in said
     assert f"{100 * end.loc['remission', 'share']:.0f}% are in remission" in said
 
 
 def test_who_waits_for_apheresis_is_shown_apart(tmp_path: Path, words: Words) -> None:
-    scenario, _, written = run_of(
+    _, run = run_of(
         "open_clinic", tmp_path, "clinic.apheresis_slots=1", "arrivals.years=0.4", replications=20
     )
-    assert written.courses is not None
-    said = words(plots.places_figure(written.courses, scenario))
+    said = words(places(run))
     assert "Waiting for apheresis" in said
     assert "20 virtual clinics" in said.replace("\n", " ")
 
 
 def test_the_first_trial_is_drawn_as_the_estimator_gives_it(chicago: Told, words: Words) -> None:
-    scenario, run, _ = chicago
-    first = one_trial(run.patients, scenario)
+    scenario, run = chicago
+    first = one_trial(run.table("patients"), scenario)
     assert first is not None
     report = report_trial(first)
     data = trial_data(report)
@@ -210,19 +216,19 @@ def test_the_first_trial_is_drawn_as_the_estimator_gives_it(chicago: Told, words
     expected = kaplan_meier(years, (first.death <= cut)[started])
     assert rows["survival"].to_numpy() == pytest.approx(expected.survival)
     assert rows["at_risk"].iloc[0] == started.sum()
-    said = run.replications.iloc[0]["trial_overall_survival@5"]
-    figure = plots.trial_figure(report, scenario)
+    said = run.tables["replications"].iloc[0]["trial_overall_survival@5"]
+    figure = trial_figure(report, scenario)
     assert f"{100 * said:.1f}% alive" in finding(figure)
     assert "At risk" in words(figure)
     assert str(int(started.sum())) in words(figure).split()
 
 
 def test_the_diagram_names_every_place_that_is_reached(chicago: Told, words: Words) -> None:
-    scenario, run, _ = chicago
-    patients = first_trials(run.patients, scenario)
+    scenario, run = chicago
+    patients = first_trials(run.table("patients"), scenario)
     assert patients is not None
-    stays = pathway_stays(patients)
-    said = words(plots.pathway_figure(scenario, stays)).lower()
+    stays = pathway_data(patients)
+    said = words(pathway_figure(scenario, stays)).lower()
     for place in Place:
         assert place.value.replace("_", " ") in said
     for word in (
@@ -233,7 +239,7 @@ def test_the_diagram_names_every_place_that_is_reached(chicago: Told, words: Wor
         "reinfu",
     ):
         assert word in said
-    data = pathway_data(stays).set_index("place")
+    data = stays.set_index("place")
     assert data.loc["aplasia", "reached"] == np.isfinite(patients.reinfusion).mean()
     assert data.loc["immunoablation", "mean_days"] == pytest.approx(5.0, abs=0.1)
     assert data.loc["mobilising", "reached"] == 1.0
@@ -241,24 +247,26 @@ def test_the_diagram_names_every_place_that_is_reached(chicago: Told, words: Wor
 
 def test_the_diagram_of_a_registry_begins_at_the_queue(words: Words) -> None:
     scenario = load("ebmt2004", ["clinic.isolation_rooms=2"]).scenario
-    said = words(plots.pathway_figure(scenario, None))
+    said = words(pathway_figure(scenario, None))
     assert "Mobilising" not in said
     assert "apheresis" not in said
     assert "isolation room: 2 of them, first come, first served" in said
     home = load("no_transplant").scenario
-    assert finding(plots.pathway_figure(home, None)) == "No pathway: patients are at home from enrolment"
+    assert finding(pathway_figure(home, None)) == "No pathway: patients are at home from enrolment"
 
 
-def test_numbers_at_risk_stand_under_survival(chicago: Told, words: Words) -> None:
-    scenario, run, written = chicago
-    survival = next(found for found in run_figures(written, run, scenario) if found.name == "survival")
-    assert survival.data is not None
+def test_numbers_at_risk_stand_under_survival(chicago: Told, drawn: dict[str, Drawn], words: Words) -> None:
+    scenario, run = chicago
+    survival = drawn["survival"]
+    assert survival.table is not None
     said = words(survival.figure)
-    for row in survival.data.itertuples():
+    for row in survival.table.itertuples():
         assert f"{row.median} ({row.lower}-{row.upper})" in said
-    sizes = [int((Patients(rows, scenario).reinfusion < 3105).sum()) for _, rows in _trials(run.patients)]
-    begun = survival.data[
-        (survival.data["endpoint"] == "overall_survival") & (survival.data["time_years"] == 0)
+    sizes = [
+        int((Patients(rows, scenario).reinfusion < 3105).sum()) for _, rows in _trials(run.table("patients"))
+    ]
+    begun = survival.table[
+        (survival.table["endpoint"] == "overall_survival") & (survival.table["time_years"] == 0)
     ]
     assert begun["median"].iloc[0] == np.quantile(sizes, 0.5, method="inverted_cdf")
 
@@ -269,8 +277,8 @@ def _trials(rows: pd.DataFrame | None) -> Iterator[tuple[int, pd.DataFrame]]:
 
 
 def test_a_clinic_without_data_cut_speaks_of_none(tmp_path: Path, words: Words) -> None:
-    scenario, run, written = run_of("open_clinic", tmp_path, "arrivals.years=0.4", replications=20)
-    by_name = {figure.name: figure for figure in run_figures(written, run, scenario)}
+    scenario, run = run_of("open_clinic", tmp_path, "arrivals.years=0.4", replications=20)
+    by_name = {figure.name: figure for figure in draw_all(run)}
     for name, figure in by_name.items():
         said = " ".join(words(figure.figure).split())
         assert "data cut" not in said, name
@@ -281,20 +289,23 @@ def test_a_clinic_without_data_cut_speaks_of_none(tmp_path: Path, words: Words) 
     assert "95% Monte Carlo error" in rooms
     table = Console(width=100)
     with table.capture() as printed:
-        table.print(published_table(run.endpoints, scenario))
+        table.print(published_table(run.tables["endpoints"], scenario))
     assert "data cut" not in printed.get()
     assert "Range of one clinic" in printed.get()
 
 
-def test_every_figure_has_its_data_as_csv(chicago: Told) -> None:
-    scenario, run, written = chicago
-    given = {figure.name: figure.data for figure in run_figures(written, run, scenario)}
-    elsewhere = {"calibration"}  # endpoints.csv
-    assert {name for name, data in given.items() if data is None} == elsewhere
-    patients = given["swimmer"]
-    assert patients is not None
-    assert len(patients) == 50
-    deaths = given["mortality"]
+def test_every_figure_has_its_data_as_a_table(chicago: Told, drawn: dict[str, Drawn]) -> None:
+    _, run = chicago
+    elsewhere = {
+        "calibration": "endpoints",
+        "incidence": "incidence",
+        "places": "places",
+        "swimmer": "swimmer",
+    }
+    assert {name for name, each in drawn.items() if each.table is None} == set(elsewhere)
+    assert all(run.table(name) is not None for name in elsewhere.values())
+    assert len(run.tables["swimmer"]) == 50
+    deaths = drawn["mortality"].table
     assert deaths is not None
     assert (deaths["mc_lower"] <= deaths["share"]).all()
     assert (deaths["share"] <= deaths["mc_upper"]).all()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sim.show.report_tables import censored, censored_finding
 
 from sim.clinic import arrays
 from sim.outcomes.survival import kaplan_meier
 from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
-from sim.show.report_tables import censored, censored_finding
 from sim.study.budget import Budget
 from sim.study.censoring import censored_readings
 from sim.study.run import read_run, write_run

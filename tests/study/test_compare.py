@@ -24,8 +24,7 @@ from sim.study.compare import (
     settings,
     warn_of_unpaired,
 )
-from sim.study.estimates import CrossMoments, Difference, Moments, cross_moments, moments
-from sim.study.estimates import difference as of_sums
+from sim.study.estimates import Difference, cross_moments, differences, moments
 from sim.study.montecarlo import estimate, replicate
 
 MakeScenario = Callable[..., Scenario]
@@ -59,10 +58,10 @@ def difference(
     reference: tuple[Floats, Floats], scenario: tuple[Floats, Floats], *, paired: bool = True
 ) -> Difference:
     """Estimate a difference from totals and sizes, one entry a replication."""
-    sums = [Moments.of(moments(*arm)) for arm in (reference, scenario)]
+    one, other = (moments(*arm)[None, None] for arm in (reference, scenario))
     same = all(np.array_equal(*both) for both in zip(reference, scenario, strict=True))
-    cross = CrossMoments.of(cross_moments(reference, scenario)) if paired else None
-    return of_sums(sums[0], sums[1], cross, identical=same)
+    cross = cross_moments(reference, scenario)[None, None] if paired else None
+    return Difference(*(each[0] for each in differences(one, other, cross, np.array([[same]]))))
 
 
 def test_a_difference_by_hand() -> None:

@@ -12,8 +12,8 @@ from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
-from sim.study.drawn_tally import over_draws
 from sim.study.draws import Draws, draws_from
+from sim.study.estimates import over_draws
 from sim.study.posterior import Posterior, read_posterior, write_posterior
 
 KEYS = ("relapse.scale_years", "active_disease.hazard_per_year", "after_relapse.multiplier")
@@ -170,9 +170,9 @@ def test_over_draws_the_mean_has_an_error_and_the_draws_have_limits(noise: float
     scores, covered, limits = [], 0, []
     for _ in range(400):
         figures = rng.normal(0.5, 0.1, 200) + rng.normal(0, noise, 200)
-        estimate, ends = over_draws(figures, np.full(200, noise), share=True)
-        scores.append((estimate.value - 0.5) / estimate.se)
-        covered += estimate.lower <= 0.5 <= estimate.upper
+        value, se, lower, upper, *ends = over_draws(figures, np.full(200, noise), share=True)
+        scores.append((value - 0.5) / se)
+        covered += lower <= 0.5 <= upper
         limits.append(ends)
     assert stats.kstest(scores, stats.t(199).cdf).pvalue > 0.001
     assert stats.binomtest(covered, 400, 0.95).pvalue > 0.001
@@ -181,22 +181,21 @@ def test_over_draws_the_mean_has_an_error_and_the_draws_have_limits(noise: float
 
 
 def test_limits_of_a_share_may_touch_0_and_its_interval_stays_above() -> None:
-    estimate, limits = over_draws(np.array([0.0, 0.0, 0.01, np.nan]), np.zeros(4), share=True)
-    assert (estimate.value, estimate.lower) == (pytest.approx(0.01 / 3), 0.0)
-    assert limits == pytest.approx((0.0, 0.0095))
+    value, _, lower, _, *limits = over_draws(np.array([0.0, 0.0, 0.01, np.nan]), np.zeros(4), share=True)
+    assert (value, lower) == (pytest.approx(0.01 / 3), 0.0)
+    assert limits == pytest.approx([0.0, 0.0095])
 
 
 def test_where_all_scatter_is_noise_there_is_no_width_left() -> None:
     figures = np.random.default_rng(1).normal(0.5, 0.1, 50)
-    estimate, limits = over_draws(figures, np.full(50, 0.2), share=True)
-    assert limits == (estimate.value, estimate.value)
+    value, _, _, _, *limits = over_draws(figures, np.full(50, 0.2), share=True)
+    assert limits == [value, value]
 
 
 def test_over_draws_what_is_undefined_is_left_out() -> None:
     values, errors = np.array([0.2, np.nan, 0.4]), np.array([0.0, np.nan, 0.0])
-    assert over_draws(values, errors, share=True)[0].value == pytest.approx(0.3)
-    estimate, limits = over_draws(np.full(3, np.nan), np.full(3, np.nan), share=True)
-    assert np.isnan([estimate.value, estimate.se, *limits]).all()
-    single, limits = over_draws(np.array([0.2]), np.array([0.0]), share=True)
-    assert (single.value, limits) == (0.2, (0.2, 0.2))
-    assert np.isnan(single.se)
+    assert over_draws(values, errors, share=True)[0] == pytest.approx(0.3)
+    assert np.isnan(over_draws(np.full(3, np.nan), np.full(3, np.nan), share=True)).all()
+    value, se, _, _, *limits = over_draws(np.array([0.2]), np.array([0.0]), share=True)
+    assert (value, limits) == (0.2, [0.2, 0.2])
+    assert np.isnan(se)

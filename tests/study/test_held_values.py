@@ -20,8 +20,8 @@ from sim.scenario.problems import HeldValueWarning, RequestError
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
 from sim.study.compare import compare, settings
-from sim.study.drawn_tally import POSTERIOR_COLUMNS, over_draws
 from sim.study.draws import Draws, draws_from
+from sim.study.estimates import POSTERIOR_COLUMNS, over_draws
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, write_posterior
@@ -158,27 +158,26 @@ def test_posterior_limits_leave_out_the_monte_carlo_error_of_single_draws() -> N
     size, spread, noise = 20_000, 1.0, 2.0
     truth = spread * rng.standard_normal(size)
     values = truth + noise * rng.standard_normal(size)
-    estimate, (low, high) = over_draws(values, np.full(size, noise), share=False)
-    assert estimate.se == pytest.approx(math.hypot(spread, noise) / math.sqrt(size), rel=0.02)
+    _, se, _, _, low, high = over_draws(values, np.full(size, noise), share=False)
+    assert se == pytest.approx(math.hypot(spread, noise) / math.sqrt(size), rel=0.02)
     # The variance is that of the sum less that of the noise: its error is that of a variance of 5.
     error = 1.96 * (spread**2 + noise**2) * math.sqrt(2 / size) / (2 * spread)
     assert high - low == pytest.approx(2 * 1.96 * spread, abs=4 * error)
-    exact, limits = over_draws(truth, np.zeros(size), share=False)
-    assert limits == pytest.approx(tuple(np.quantile(truth, (0.025, 0.975))))
-    assert exact.value == truth.mean()
+    value, _, _, _, *limits = over_draws(truth, np.zeros(size), share=False)
+    assert limits == pytest.approx(np.quantile(truth, (0.025, 0.975)).tolist())
+    assert value == truth.mean()
 
 
 def test_figures_that_some_draws_leave_undefined() -> None:
     nan = math.nan
-    estimate, limits = over_draws(np.array([nan, 0.2, 0.4]), np.array([nan, nan, nan]), share=True)
-    assert estimate.value == pytest.approx(0.3)
-    assert limits == pytest.approx((0.205, 0.395))
-    nothing, none = over_draws(np.array([nan, nan]), np.array([nan, nan]), share=True)
-    assert np.isnan([nothing.value, nothing.se, *none]).all()
-    alone, limits = over_draws(np.array([nan, 0.2]), np.array([nan, 0.0]), share=True)
-    assert alone.value == 0.2
-    assert math.isnan(alone.se)
-    assert limits == pytest.approx((0.2, 0.2))
+    value, _, _, _, *limits = over_draws(np.array([nan, 0.2, 0.4]), np.array([nan, nan, nan]), share=True)
+    assert value == pytest.approx(0.3)
+    assert limits == pytest.approx([0.205, 0.395])
+    assert np.isnan(over_draws(np.array([nan, nan]), np.array([nan, nan]), share=True)).all()
+    value, se, _, _, *limits = over_draws(np.array([nan, 0.2]), np.array([nan, 0.0]), share=True)
+    assert value == 0.2
+    assert math.isnan(se)
+    assert limits == pytest.approx([0.2, 0.2])
 
 
 def test_one_draw_repeated_at_the_calibrated_point_is_a_plain_run() -> None:

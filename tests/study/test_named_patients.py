@@ -13,9 +13,10 @@ from sim.clinic.history import History
 from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.schema import Scenario
+from sim.study.estimates import estimates
 from sim.study.montecarlo import replicate
 from sim.study.named_patients import name_patients
-from sim.study.pairing import FATES_CHANGED, Arm, Change, ChangeCounts, Pairing, pair
+from sim.study.pairing import FATES_CHANGED, Arm, Change, Pairing, count_changes, pair
 
 MakeScenario = Callable[..., Scenario]
 MakeFate = Callable[..., "Fate[float, bool]"]
@@ -102,22 +103,22 @@ def test_the_warm_up_is_not_counted(by_hand: Callable[..., Pairing]) -> None:
 
 
 def test_shares_are_of_the_patients_of_both(by_hand: Callable[..., Pairing]) -> None:
-    counts = ChangeCounts()
-    counts.add(by_hand([{"background_days": 9}], [{"background_days": 8}]), range(6, 7))
-    assert counts.first_decided is None  # a death that moves decides over nobody's life
-    counts.add(by_hand([{"background_days": 9}, {}, {}, {}], [{}, {}, {}]), range(7, 8))
-    counts.add(by_hand([{}], [{"background_days": 9}]), range(8, 9))
-    shares = counts.shares()
-    assert [shares[change].value for change in FATES_CHANGED] == [1 / 5, 1 / 5, 1 / 5]
-    assert shares[Change.LIVES].se > 0
-    assert counts.first_decided == 7
+    counted = [
+        count_changes(by_hand([{"background_days": 9}], [{"background_days": 8}]), range(6, 7)),
+        count_changes(by_hand([{"background_days": 9}, {}, {}, {}], [{}, {}, {}]), range(7, 8)),
+        count_changes(by_hand([{}], [{"background_days": 9}]), range(8, 9)),
+    ]
+    shares = estimates(sum(sums for sums, _ in counted)[None], share=True)
+    assert shares.value.tolist() == [1 / 5, 1 / 5, 1 / 5]
+    assert shares.se[FATES_CHANGED.index(Change.LIVES)] > 0
+    # A death that moves decides over nobody's life.
+    assert [first for _, first in counted] == [None, 7, 8]
 
 
 def test_a_life_lost_decides_as_a_life_saved_does(by_hand: Callable[..., Pairing]) -> None:
-    counts = ChangeCounts()
-    counts.add(by_hand([{}], [{"background_days": 9}]), range(3, 4))
-    counts.add(by_hand([{"background_days": 9}], [{}]), range(4, 5))
-    assert counts.first_decided == 3
+    dies = by_hand([{}, {}], [{}, {"background_days": 9}])
+    lives = by_hand([{}, {"background_days": 9}], [{}, {}])
+    assert [count_changes(each, range(3, 4))[1] for each in (dies, lives)] == [3, 3]
 
 
 def test_names_are_those_of_the_trial_in_a_long_run(scenario_of: MakeScenario) -> None:

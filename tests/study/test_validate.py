@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sim.scenario.cohort import Cohort, Figure, load_cohort, load_cohorts
+from sim.scenario.cohort import ObservedCohort, ObservedFigure, load_cohort, load_cohorts
 from sim.scenario.problems import FewReplicationsWarning, RequestError, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.budget import Budget
 from sim.study.experiment import ROWS, Experiment
 from sim.study.montecarlo import simulate
-from sim.study.validate import COLUMNS, Prediction, Simulated, _covered_at_once, validate, virtual_cohorts
+from sim.study.validate import COLUMNS, Prediction, _covered_at_once, validate, virtual_cohorts
 
+VIRTUAL = "sim.study.validate.virtual_cohorts"
 MOST = 4.0
 """Standard errors that one of 16,000 true comparisons exceeds."""
 
@@ -34,11 +35,11 @@ def figure_of(draws: Sequence[float] | np.ndarray, value: float, slack: float = 
     return Prediction(replace(figure, value=value, slack=slack), np.array(draws, dtype=float))
 
 
-def with_figures(cohort: Cohort, *figures: Figure) -> Cohort:
+def with_figures(cohort: ObservedCohort, *figures: ObservedFigure) -> ObservedCohort:
     return replace(cohort, figures=figures)
 
 
-def made_up(rows: pd.DataFrame) -> Simulated:
+def made_up(rows: pd.DataFrame) -> Callable[..., Iterator[tuple[pd.DataFrame, str]]]:
     """Give the same virtual cohorts for every scenario."""
     return lambda scenarios, *_: ((rows, "") for _ in scenarios)
 
@@ -149,18 +150,20 @@ def test_z_is_the_normal_score_of_the_mid_rank() -> None:
     assert figure_of(draws, 0.5).z == pytest.approx(-figure_of([1 - each for each in draws], 0.5).z)
 
 
-def test_what_virtual_cohorts_cannot_read_is_left_out_and_warned_of() -> None:
+def test_what_virtual_cohorts_cannot_read_is_left_out_and_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort = load_cohort("berlin2005")
     (figure,) = cohort.figures
     draws = np.where(np.arange(400) < 100, np.nan, (np.arange(400) % 7) / 6)
     rows = pd.DataFrame({"trial_relapses_by_data_cut": draws})
+    monkeypatch.setattr(VIRTUAL, made_up(rows))
     with pytest.warns(UndefinedFigureWarning, match="berlin2005.*25% of the virtual cohorts"):
-        found = validate([cohort], budget(400), simulated=made_up(rows))
+        found = validate([cohort], budget(400))
     assert found.table["undefined"][0] == 0.25
     assert found.table["predicted"][0] == pytest.approx(np.nanmean(draws))
     nobody = pd.DataFrame({"trial_relapses_by_data_cut": np.full(400, np.nan)})
+    monkeypatch.setattr(VIRTUAL, made_up(nobody))
     with pytest.warns(UndefinedFigureWarning):
-        found = validate([with_figures(cohort, figure)], budget(400), simulated=made_up(nobody))
+        found = validate([with_figures(cohort, figure)], budget(400))
     assert found.table["covered"].isna().tolist() == [True]
     assert found.table["note"].tolist() == ["nobody_at_risk"]
     assert found.predicted.figures == 0
@@ -173,7 +176,9 @@ def test_few_virtual_cohorts_are_warned_of_and_too_many_refused() -> None:
         validate([load_cohort("berlin2005")], budget(ROWS + 1))
 
 
-def test_any_time_up_to_the_horizon_can_be_read_and_of_the_same_patients() -> None:
+def test_any_time_up_to_the_horizon_can_be_read_and_of_the_same_patients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     cohort = load_cohort("alchi2013")
     survival = replace(cohort.figures[0], role="held_out")
     figures = [replace(survival, key=("overall_survival", time)) for time in (1.0, 1.5, 2.0, 4.25, 5.0)]
@@ -184,7 +189,8 @@ def test_any_time_up_to_the_horizon_can_be_read_and_of_the_same_patients() -> No
             kept.append((scenario, found[0]))
             yield found
 
-    table = validate([with_figures(cohort, *figures)], budget(300), simulated=simulated).table
+    monkeypatch.setattr(VIRTUAL, simulated)
+    table = validate([with_figures(cohort, *figures)], budget(300)).table
     assert sorted(scenario.follow_up.horizon_years for scenario, _ in kept) == [1.5, 4.25, 5.0]
     assert table["predicted"].is_monotonic_decreasing
     at = {}

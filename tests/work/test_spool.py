@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.work.spool import Spool, read_parquet, write_parquet
+from sim.work.spool import Spool, read_csv, read_parquet, write_parquet
 
 
 def fill(spool: Spool, rows: int, at_once: int) -> None:
@@ -109,3 +109,18 @@ def test_what_the_database_can_not_do_is_said_in_terms_of_the_system(
     monkeypatch.setattr("sim.work.spool.connect", Failing)
     with pytest.raises(error, match=said):
         write_parquet(pd.DataFrame({"a": [1]}), tmp_path / "a.parquet")
+
+
+def test_missing_text_is_null(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    write_parquet(pd.DataFrame({"cause": pd.array(["infection", None], dtype="string")}), path)
+    with duckdb.connect() as database:
+        assert database.read_parquet(str(path)).fetchall() == [("infection",), (None,)]
+
+
+def test_numbers_of_a_csv_come_back_to_the_last_bit(tmp_path: Path) -> None:
+    written = pd.DataFrame({"number": np.random.default_rng(1).random(1000), "text": "1"})
+    written.to_csv(tmp_path / "table.csv", index=False)
+    found = read_csv(tmp_path / "table.csv", {"text": str})
+    assert found["number"].tolist() == written["number"].tolist()
+    assert set(found["text"]) == {"1"}

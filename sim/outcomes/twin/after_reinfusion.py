@@ -1,165 +1,289 @@
-"""What can befall a patient after reinfusion, given the length of aplasia: chances at a time.
-
-All functions are elementwise in t, days since reinfusion, and a, the length of aplasia; background
-mortality is left out. Latent causes are independent, so survival is a product.
-"""
+"""What the twin expects from reinfusion on; arrays have one value a set, or shape (sets, moments)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property, lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sim.outcomes.twin.quadrature import double_exponential, on_panels
+from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS
+from sim.outcomes.twin.background_survival import MAX_YEARS
+from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
+from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, usual_law
+from sim.outcomes.twin.hazards import Hazards, Moments
+from sim.outcomes.twin.interpolation import Piecewise, panel_points
+from sim.outcomes.twin.parameter_sets import ParameterSets
+from sim.outcomes.twin.quadrature import Law, dot, double_exponential, fixed_value, on_panels, quotient
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.scenario.endpoints import BY_NAME, Key, read_times
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
 
-_RELAPSE_CERTAIN = 40.0  # cumulative hazard after which 4e-18 are left without relapse
-_INNER_ORDER = 61
-_STEEP = 0.5  # per day
+_APLASIA_ORDER = 10
+_BACKGROUND_ORDER = 15
+_TIME_ORDER = 31
+_CUT_ORDER = 41
+_RELAPSE_ORDER = 51
 
 
-@dataclass(frozen=True)
-class RelapseTime:
-    """The latent time of relapse: cumulative hazard H and its inverse; days since reinfusion."""
-
-    dist: Literal["weibull", "log_logistic"]
-    shape: float
-    scale: float
-    start: float
-
-    def hazard(self, t: Floats) -> Floats:
-        """Return H: ``x^shape`` (Weibull) or ``log(1 + x^shape)`` (log-logistic), x = (t - start) / scale."""
-        with np.errstate(over="ignore"):
-            power = (np.maximum(t - self.start, 0.0) / self.scale) ** self.shape
-            return np.minimum(power if self.dist == "weibull" else np.log1p(power), _RELAPSE_CERTAIN)
-
-    def time(self, hazard: Floats) -> Floats:
-        """Return the time at which the cumulative hazard is reached."""
-        power = hazard if self.dist == "weibull" else np.expm1(hazard)
-        with np.errstate(over="ignore"):
-            return self.start + self.scale * power ** (1 / self.shape)
+def read_days(scenario: Scenario, name: str) -> list[tuple[float, float]]:
+    """Return the times at which an endpoint is read, in years and in days."""
+    times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
+    return [(time, time * DAYS_PER_YEAR) for time in times if time is not None]
 
 
 @dataclass(frozen=True)
-class Hazards:
-    """Hazards per day from reinfusion on.
+class _Grid:
+    """Times since reinfusion for each length of aplasia, with no kink between panels, and their weights."""
 
-    ``lupus`` is the hazard when active, ``relapsed`` the hazard of lupus and extra mortality after relapse,
-    ``remission`` the extra mortality in remission.
-    """
+    moments: Moments
+    weights: Floats
 
-    lupus: float
-    toxicity: float
-    aplasia_infection: float
-    late_infection: float
-    late_until: float
-    case_fatality: float
-    days_to_death: float
-    non_response: float
-    remission: float
-    relapsed: float
-    relapse: RelapseTime
-    refinement: int
+    def integral(self, values: Floats, chosen: NDArray[np.bool_]) -> Floats:
+        """Return the integrals of values over the chosen times and the law of aplasia."""
+        return dot(np.compress(chosen, values, axis=-1), self.weights[chosen])
 
-    @classmethod
-    def of(cls, scenario: Scenario, refinement: int) -> Hazards:
-        """Read the hazards from a scenario."""
-        infection, relapse = scenario.aplasia.infection, scenario.relapse
-        extra = scenario.background.extra_per_year
-        lupus = scenario.active_disease.hazard_per_year
-        return cls(
-            lupus=lupus / DAYS_PER_YEAR,
-            toxicity=scenario.immunoablation.toxicity_per_day,
-            aplasia_infection=infection.hazard_per_day * infection.ward_relative_risk,
-            late_infection=scenario.late_infection.hazard_per_day,
-            late_until=scenario.late_infection.until_day,
-            case_fatality=infection.case_fatality,
-            days_to_death=infection.days_to_death,
-            non_response=scenario.response.non_response,
-            remission=extra.remission / DAYS_PER_YEAR,
-            relapsed=(scenario.after_relapse.multiplier * lupus + extra.relapsed) / DAYS_PER_YEAR,
-            relapse=RelapseTime(
-                relapse.dist, relapse.shape, relapse.scale_years * DAYS_PER_YEAR, relapse.start_day
-            ),
-            refinement=refinement,
-        )
 
-    def layers(self) -> list[float]:
-        """Return in how many days a hazard has done its work, for each that is too great for a panel."""
-        hazards = (self.aplasia_infection, self.late_infection, self.toxicity, self.lupus, self.remission)
-        return [waits / hazard for hazard in hazards if hazard > _STEEP for waits in (4.0, 40.0)]
+@lru_cache(maxsize=16)
+def _grid_of(
+    length: AplasiaLength, common: tuple[float, ...], layers: tuple[float, ...], order: int
+) -> _Grid:
+    """Return panels between common edges, of which the last is the end, and those that go with aplasia."""
+    law, delay = usual_law(length), length.days_to_death
+    a, thin = law.values[:, None], np.array([0.0, *layers])
+    fixed = np.broadcast_to([*common, *thin, *(delay + thin)], (a.size, len(common) + 2 * thin.size))
+    edges = np.concatenate([fixed, a + thin, a + delay + thin], axis=1)
+    edges = np.sort(np.clip(edges, 0.0, common[-1]), axis=1)
+    times, weights = on_panels(edges, double_exponential(order))
+    weights = weights * law.weights[:, None]
+    used = weights > 0
+    distinct, number = np.unique(times[used], return_inverse=True)
+    return _Grid(Moments(distinct, number, np.broadcast_to(a, times.shape)[used]), weights[used])
 
-    def escapes_aplasia_infection(self, t: Floats, a: Floats) -> Floats:
-        """Return the chance of no death by t from an infection caught in aplasia."""
-        exposed = np.minimum(np.maximum(t - self.days_to_death, 0.0), a)
-        return 1 + self.case_fatality * np.expm1(-self.aplasia_infection * exposed)
 
-    def escapes_late_infection(self, t: Floats, a: Floats) -> Floats:
-        """Return the chance of no death by t from an infection caught after engraftment."""
-        exposed = np.maximum(np.minimum(t - self.days_to_death, self.late_until) - a, 0.0)
-        return 1 + self.case_fatality * np.expm1(-self.late_infection * exposed)
+class AfterReinfusion:
+    """From reinfusion on."""
 
-    def escapes_treatment(self, t: Floats, a: Floats) -> Floats:
-        """Return the chance of no death by t from infection or toxicity."""
-        toxicity = np.exp(-self.toxicity * np.minimum(t, a))
-        return self.escapes_aplasia_infection(t, a) * self.escapes_late_infection(t, a) * toxicity
+    def __init__(self, sets: ParameterSets, before: BeforeReinfusion, refinement: int) -> None:
+        self.sets, self.scenario, self.before, self.refinement = sets, sets.shared, before, refinement
+        self.hazards = Hazards.of(sets, refinement)
+        self.horizon = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR
+        self.assessed = self.scenario.response.assessed_at_days
+        self.end = before.follow_up
 
-    def infection_death_density(self, t: Floats, a: Floats) -> Floats:
-        """Return the density of the first death from infection, per day, toxicity survived."""
-        onset = t - self.days_to_death
-        early = self.aplasia_infection * np.exp(-self.aplasia_infection * np.clip(onset, 0.0, a))
-        early *= (onset > 0) & (onset < a)
-        late = self.late_infection * np.exp(-self.late_infection * np.maximum(onset - a, 0.0))
-        late *= (onset > a) & (onset < self.late_until)
-        density = early * self.escapes_late_infection(t, a) + late * self.escapes_aplasia_infection(t, a)
-        return self.case_fatality * density * np.exp(-self.toxicity * np.minimum(t, a))
+    @cached_property
+    def kinks(self) -> list[float]:
+        """Times since reinfusion at which some hazard changes, whatever the length of aplasia."""
+        hazards = self.hazards
+        late = (hazards.late_until, hazards.late_until + hazards.days_to_death)
+        return [hazards.days_to_death, hazards.relapse.start, *late, TREATMENT_DAYS, self.horizon]
 
-    def escapes_lupus(self, t: Floats, a: Floats) -> Floats:
-        """Return the chance of no death by t from lupus or its extra mortality."""
-        active = np.exp(-self.lupus * t)
-        answered = np.exp(-self.lupus * np.minimum(t, a))
-        responding = (1 - self.non_response) * answered * self._after_engraftment(t, a)
-        return self.non_response * active + responding
+    @cached_property
+    def length(self) -> AplasiaLength:
+        """The length of aplasia and what it is compared with."""
+        read = [day for _, day in read_days(self.scenario, "overall_survival")]
+        delay = self.hazards.days_to_death
+        marks = {mark - shift for mark in (*self.kinks, self.assessed, *read) for shift in (0.0, delay)}
+        duration = self.scenario.aplasia.duration_days
+        return AplasiaLength(duration, tuple(sorted(marks)), delay, _APLASIA_ORDER * self.refinement)
 
-    def without_relapse(self, t: Floats, a: Floats) -> Floats:
-        """Return the chance of a response, and of neither relapse nor death from lupus by t."""
-        free = np.where(t < a, 1.0, np.exp(-self.relapse.hazard(t)))
-        lupus = np.exp(-self.lupus * np.minimum(t, a) - self.remission * np.maximum(t - a, 0.0))
-        return (1 - self.non_response) * lupus * free
+    @cached_property
+    def aplasia(self) -> Law:
+        """The law of the length of aplasia."""
+        return usual_law(self.length)
 
-    def _after_engraftment(self, t: Floats, a: Floats) -> Floats:
-        """Return a responder's chance to live from engraftment at a to t (1 before)."""
-        first = np.maximum(a, self.relapse.start)  # no relapse shows before
-        quiet = np.exp(-self.remission * np.maximum(np.minimum(t, first) - a, 0.0))
-        t, a, first, quiet = np.broadcast_arrays(t, a, first, quiet)
-        result = np.array(quiet)
-        late = t > first
-        usual = late & (first == self.relapse.start)
-        if usual.any():  # relapse does not depend on aplasia, and few times differ
-            times, back = np.unique(t[usual], return_inverse=True)
-            result[usual] *= self._after_first(times, np.full(times.shape, self.relapse.start))[back]
-        unusual = late & ~usual
-        if unusual.any():
-            result[unusual] *= self._after_first(t[unusual], first[unusual])
-        return result
+    @cached_property
+    def background(self) -> Piecewise:
+        """Share of the enrolled reinfused, times background survival by days since reinfusion; by set."""
+        law, survival = self.before.reinfusion, self.before.background
+        age = fixed_value(self.scenario.cohort.age_years) or 0.0
+        first = 1 - (age + float(law.values.min(initial=MAX_YEARS)) / DAYS_PER_YEAR) % 1
+        years = np.concatenate([[0.0], np.arange(first, self.end / DAYS_PER_YEAR + 1)])
+        points = panel_points(years, _BACKGROUND_ORDER * self.refinement)
+        alive = survival(points[..., None] + law.values / DAYS_PER_YEAR)
+        days = years * DAYS_PER_YEAR
+        return Piecewise.together([Piecewise.through(days, alive @ weights) for weights in law.weights])
 
-    def _after_first(self, t: Floats, first: Floats) -> Floats:
-        """Return the chance to live from `first`, when relapse can show, to t.
+    @cached_property
+    def grid(self) -> _Grid:
+        """Moments at which hazards and survival are integrated."""
+        edges = (*self.background.edges.tolist(), *self.kinks, self.end)
+        return _grid_of(self.length, edges, tuple(self.sets.layers), _TIME_ORDER * self.refinement)
 
-        Sum of three: no relapse by t, relapse at once, and relapse between, integrated over the
-        cumulative hazard z because the density in time is unbounded for shapes below one.
+    def endpoints(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield what is known after reinfusion."""
+        yield ("transplant_related_mortality", None), self._treatment_deaths()
+        yield ("death_by_cause_toxicity", None), self.before.toxicity_deaths + self._toxicity_deaths()
+        if self.hazards.late_until <= self.horizon:
+            yield ("infections_per_patient", None), self._infections()
+        size = self.before.reinfused
+        for key, share in self._shares():
+            yield key, quotient(share, size)
+        yield ("restricted_mean_survival", None), quotient(self._days_lived() / DAYS_PER_YEAR, size)
+        for key, value in self._follow_up():
+            yield key, np.where(size > 0, value, np.nan)
+
+    @cached_property
+    def _others(self) -> Floats:
+        """Chance to survive lupus and background mortality to each moment of the grid."""
+        moments = self.grid.moments
+        background = moments.spread(self.background.paired(moments.distinct))
+        return self.hazards.escapes_lupus(moments) * background
+
+    @cached_property
+    def _alive(self) -> Floats:
+        """Chance to be alive at each moment of the grid, as a share of the enrolled."""
+        moments = self.grid.moments
+        return self.hazards.escapes_treatment(moments.times, moments.aplasia) * self._others
+
+    def _treatment_deaths(self) -> Floats:
+        t, a = self.grid.moments.times, self.grid.moments.aplasia
+        infection = self.hazards.infection_death_density(t, a) * self._others
+        toxicity = self.hazards.toxicity * self._alive
+        treated = t < TREATMENT_DAYS
+        return self.grid.integral(infection, treated) + self.grid.integral(toxicity, treated & (t < a))
+
+    def _toxicity_deaths(self) -> Floats:
+        moments = self.grid.moments
+        return self.grid.integral(self.hazards.toxicity * self._alive, moments.times < moments.aplasia)
+
+    def _infections(self) -> Floats:
+        hazards, t, a = self.hazards, self.grid.moments.times, self.grid.moments.aplasia
+        tolerated = np.exp(-hazards.toxicity * np.minimum(t, a)) * self._others
+        early = hazards.aplasia_infection * np.exp(-hazards.aplasia_infection * t) * tolerated
+        waited = np.maximum(t - a, 0.0)
+        late = hazards.late_infection * np.exp(-hazards.late_infection * waited) * tolerated
+        late = late * hazards.escapes_aplasia_infection(t, a)
+        in_aplasia = self.grid.integral(early, t < a)
+        later = self.grid.integral(late, (t > a) & (t < hazards.late_until))
+        return self.before.infections + in_aplasia + later
+
+    def _days_lived(self) -> Floats:
+        return self.grid.integral(self._alive, self.grid.moments.times < self.horizon)
+
+    def _shares(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield the shares at each reading time, as shares of the enrolled."""
+        a, weights, hazards = self.aplasia.values, self.aplasia.weights, self.hazards
+        days = np.array([day for _, day in read_days(self.scenario, "overall_survival")])
+        relapsed, alive = self._relapsed(days), self._alive_on(days)
+        background = self.background.paired(days)
+        for number, (years, day) in enumerate(read_days(self.scenario, "overall_survival")):
+            t = np.full_like(a, day)
+            treated = weights * hazards.escapes_treatment(t, a) * background[:, number, None]
+            well = treated * hazards.without_relapse(t, a)
+            unanswered = hazards.non_response[:, 0] * dot(treated, np.exp(-hazards.lupus * t))
+            established = self._no_response() if day >= self.assessed else np.zeros(1)
+            free = well.sum(axis=-1) + (unanswered if day < self.assessed else 0.0)
+            yield ("overall_survival", years), alive[:, number]
+            yield ("disease_free_survival", years), free
+            yield ("relapse_incidence", years), relapsed[:, number]
+            yield ("no_response", years), established
+            died = self.before.reinfused - free - relapsed[:, number] - established
+            yield ("death_without_relapse", years), died
+            yield ("in_remission", years), np.compress(a <= day, well, axis=-1).sum(axis=-1)
+
+    def _alive_on(self, days: Floats) -> Floats:
+        """Return the share alive some days after reinfusion, shape (sets, days)."""
+        moments = Moments.of(days, self.aplasia.values)
+        alive = self.hazards.escapes_treatment(moments.times, moments.aplasia)
+        alive = alive * self.hazards.escapes_lupus(moments)
+        by_day = alive.reshape(len(alive), days.shape[-1], -1)
+        return dot(self.aplasia.weights, by_day) * self.background.paired(days)
+
+    def _no_response(self) -> Floats:
+        """Return the share alive and still active when response is assessed."""
+        a, hazards = self.aplasia.values, self.hazards
+        t = np.full_like(a, self.assessed)
+        alive = dot(hazards.escapes_treatment(t, a), self.aplasia.weights)
+        background = self.background.paired(np.array([self.assessed]))
+        alive = alive * (np.exp(-hazards.lupus * self.assessed) * background)[:, 0]
+        return np.asarray(hazards.non_response[:, 0] * alive)
+
+    def _relapsed(self, read: Floats) -> Floats:
+        """Return the share who have relapsed by each of some days, shape (sets, days).
+
+        Integrated over the cumulative hazard z of relapse, whose density ``exp(-z)`` is bounded; a latent
+        relapse before engraftment shows at engraftment.
         """
-        begin, end = self.relapse.hazard(first), self.relapse.hazard(t)
-        lived = t - first
-        z, weights = on_panels(
-            np.stack([begin, end], axis=-1), double_exponential(_INNER_ORDER * self.refinement)
+        hazards, relapse = self.hazards, self.hazards.relapse
+        a = self.aplasia.values[:, None]
+        first = np.maximum(a, relapse.start)
+        common = np.array([*self.kinks, *self.background.edges, *read])
+        common = np.broadcast_to(common, (a.size, common.size))
+        ends = np.concatenate([common, a + hazards.days_to_death], axis=1)
+        ends = np.sort(np.maximum(ends, first), axis=1)
+        edges = np.concatenate([first, ends], axis=1)
+        by_panel = np.zeros((len(self.sets), *edges.shape))
+        at_once = -np.expm1(-relapse.hazard(first[:, 0]))
+        engrafted = Moments(first[:, 0], np.arange(a.size), a[:, 0])
+        by_panel[..., 0] = at_once * self._well(engrafted)
+        wide = (np.diff(edges, axis=1) > 0).any(axis=0)
+        by_panel[..., 1:][..., wide] = self._relapsing(edges[:, :-1][:, wide], edges[:, 1:][:, wide])
+        by_panel *= self.aplasia.weights[:, None]
+        flat = by_panel.reshape(len(self.sets), -1)
+        seen = [np.compress((edges <= day).ravel(), flat, axis=-1).sum(axis=-1) for day in read]
+        return np.stack(seen, axis=-1)
+
+    def _relapsing(self, begin: Floats, end: Floats) -> Floats:
+        """Return who relapses between some days, one row a length of aplasia, shape (sets, lengths, days).
+
+        Rows are alike unless aplasia outlasts the start of relapse.
+        """
+        lengths, panels = begin.shape
+        relapse, rule = self.hazards.relapse, double_exponential(_RELAPSE_ORDER * self.refinement)
+        nodes = panels * rule.nodes.size
+        _, row, back = np.unique(
+            np.concatenate([begin, end], axis=1), axis=0, return_index=True, return_inverse=True
         )
-        relapse = np.clip(self.relapse.time(z), first[:, None], t[:, None])
-        exponent = z + self.remission * (relapse - first[:, None]) + self.relapsed * (t[:, None] - relapse)
-        between = (weights * np.exp(-exponent)).sum(axis=-1)
-        never = np.exp(-end - self.remission * lived)
-        at_once = -np.expm1(-begin) * np.exp(-self.relapsed * lived)
-        alive: Floats = never + at_once + between
-        return alive
+        since, until = begin[row].ravel(), end[row].ravel()
+        edges = np.stack([relapse.hazard(since), relapse.hazard(until)], axis=-1)
+        z, weights = (part.reshape(len(part), -1) for part in on_panels(edges, rule))
+        since, until = np.repeat(since, rule.nodes.size), np.repeat(until, rule.nodes.size)
+        t = np.clip(relapse.time(z), since, until)
+        number = (back.reshape(-1, 1) * nodes + np.arange(nodes)).ravel()
+        at = Moments(t, number, np.repeat(self.aplasia.values, nodes))
+        density = at.spread(weights * np.exp(-z)) * self._well(at)
+        return np.asarray(density.reshape(len(density), lengths, panels, -1).sum(axis=-1))
+
+    def _well(self, at: Moments) -> Floats:
+        """Return the chance of a response, and of life in remission to t had relapse not come before."""
+        hazards, t, a = self.hazards, at.times, at.aplasia
+        lupus = np.exp(-hazards.lupus * a - hazards.remission * (t - a))
+        well = (1 - hazards.non_response) * lupus * hazards.escapes_treatment(t, a)
+        return np.asarray(well * at.spread(self.background.paired(at.distinct)))
+
+    def _follow_up(self) -> Iterator[tuple[Key, Floats]]:
+        arrivals, cut = self.scenario.arrivals, self.scenario.follow_up.data_cut_days
+        if cut == "none" or not isinstance(arrivals, TrialArrivals):
+            return
+        survival = background_of(self.scenario, cut, self.refinement)
+        accrual = Accrual(arrivals.window_days, self.sets.column("arrivals.power"))
+        yield (
+            ("mean_follow_up", None),
+            mean_follow_up(self.hazards, self.length, self.before.reinfusion, survival, accrual, cut),
+        )
+        yield from self._at_data_cut(arrivals, cut)
+
+    def _at_data_cut(self, arrivals: TrialArrivals, cut: float) -> Iterator[tuple[Key, Floats]]:
+        """Yield what a registry of transplants has seen at its data cut.
+
+        Only where everybody enters at a fixed time before reinfusion and is reinfused by the cut: then the
+        days of follow-up are those of arrival, and the averages over arrivals are one integral.
+        """
+        days = fixed_value(self.scenario.immunoablation.duration_days)
+        if self.before.mobilised or days is None or cut - arrivals.window_days - days < TREATMENT_DAYS:
+            return
+        rule = double_exponential(_CUT_ORDER * self.refinement)
+        followed = np.maximum(cut - arrivals.window_days * rule.nodes ** (1 / arrivals.power) - days, 0.0)
+        yield ("deaths_by_data_cut", None), 1.0 - dot(rule.weights, self._alive_on(followed))
+        early = EARLY_RELAPSE_YEARS * DAYS_PER_YEAR
+        if followed.min() < early:
+            return
+        relapsed = self._relapsed(np.append(followed, early))
+        seen = dot(rule.weights, relapsed[:, :-1])
+        a = self.aplasia.values
+        responded = dot(self.aplasia.weights, self._well(Moments(a, np.arange(a.size), a)))
+        yield ("relapses_by_data_cut", None), np.where(seen > 0, quotient(seen, responded), np.nan)
+        yield ("early_relapses", None), np.where(responded > 0, quotient(relapsed[:, -1], seen), np.nan)

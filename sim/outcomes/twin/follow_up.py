@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from sim.outcomes.twin.after_reinfusion import Hazards
+from sim.outcomes.twin.hazards import Hazards, Moments
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
-from sim.outcomes.twin.quadrature import Law, compress_between, double_exponential, join, law_of
+from sim.outcomes.twin.parameter_sets import sets_of
+from sim.outcomes.twin.quadrature import (
+    Law,
+    compress_each_between,
+    dot,
+    double_exponential,
+    join,
+    law_of,
+    quotient,
+)
 from sim.scenario.distributions import Distribution, Floats
-from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
+from sim.scenario.schema import DAYS_PER_YEAR
 
 _ORDER = 15
 _ARRIVAL_ORDER = 41
@@ -32,36 +43,89 @@ class AplasiaLength:
     days_to_death: float
     order: int
 
-    def law(self, *more: float) -> Law:
-        """Return the law, as Gauss rules between the lengths that matter."""
-        breaks = sorted({*self.marks, *more})
-        return compress_between(law_of(self.duration, 2 * self.order, breaks), breaks, self.order)
+    def laws(self, cuts: Iterable[tuple[float, ...]]) -> list[Law]:
+        """Return the law for each of some cuts, as Gauss rules between what matters and the cut."""
+        breaks = [sorted({*self.marks, *cut}) for cut in cuts]
+        pieces = [(law_of(self.duration, 2 * self.order, ends), ends) for ends in breaks]
+        return compress_each_between(pieces, self.order)
 
     def spread(self) -> Floats:
         """Return lengths between which survival is smooth enough for one panel."""
         return self.duration.quantile(special.ndtr(np.array([-7.0, -4.0, -2.0, 0.0, 2.0, 4.0, 7.0])))
 
 
+@lru_cache(maxsize=64)
+def usual_law(aplasia: AplasiaLength) -> Law:
+    """Return the law of the length of aplasia that suits most times."""
+    return aplasia.laws([()])[0]
+
+
 @lru_cache(maxsize=16)
 def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArray[np.intp], Law]:
     """Return for each time the law of aplasia that suits it: number of the time, and one long law."""
-    usual = aplasia.law()
-    laws = []
-    for t in times:
-        over = aplasia.duration.cdf(np.array([t - aplasia.days_to_death]))[0] == 1
-        laws.append(usual if over else aplasia.law(t, t - aplasia.days_to_death))
+    since = np.array(times) - aplasia.days_to_death
+    over = aplasia.duration.cdf(since) == 1
+    laws = [usual_law(aplasia)] * len(times)
+    early = np.flatnonzero(~over)
+    for number, law in zip(early, aplasia.laws((times[k], float(since[k])) for k in early), strict=True):
+        laws[number] = law
     return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), join(laws)
 
 
+class _Panels(NamedTuple):
+    """Days since reinfusion between whose edges survival is smooth, and what no hazard changes there."""
+
+    edges: Floats
+    at: Moments
+    weights: Floats
+    others: Floats
+    """Background survival, shape (panels, points, times to reinfusion)."""
+
+
+@lru_cache(maxsize=8)
+def _panels_of(
+    aplasia: AplasiaLength,
+    background: Piecewise,
+    times: tuple[float, ...],
+    kinks: tuple[float, float],
+    cut: float,
+    order: int,
+) -> _Panels:
+    """Return the panels up to a data cut: kinks are the start of relapse and the end of late infections."""
+    (start, late_until), delay, lengths = kinks, aplasia.days_to_death, aplasia.spread()
+    birthdays = background.edges[1:] * DAYS_PER_YEAR - min(times)
+    ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut]
+    edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends]))
+    edges = edges[(edges >= 0) & (edges <= cut)]
+    points = panel_points(edges, order)
+    number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
+    others = background((points[..., None] + np.array(times)) / DAYS_PER_YEAR)
+    return _Panels(edges, Moments(points.ravel(), number, law.values), law.weights, others)
+
+
+@dataclass(frozen=True)
+class Accrual:
+    """Patients enrol at ``window u^(1 / power)`` with u uniform; powers have shape (sets, 1)."""
+
+    window: float
+    power: Floats
+
+    def arrived(self, day: Floats) -> Floats:
+        """Return the share of patients who have arrived by each day, shape (sets, days)."""
+        if self.window == 0:
+            return np.ones((1, day.size))
+        return np.asarray(np.clip(day / self.window, 0.0, 1.0) ** self.power)
+
+
 def mean_follow_up(
-    course: Hazards,
+    hazards: Hazards,
     aplasia: AplasiaLength,
     reinfusion: Law,
     background: Piecewise,
-    arrivals: TrialArrivals,
+    accrual: Accrual,
     cut: float,
-) -> float | None:
-    """Return the mean follow-up in years among those reinfused before the cut; None if nobody is.
+) -> Floats:
+    """Return the mean follow-up in years among those reinfused before the cut; not a number if nobody is.
 
     With X the day of arrival and T the time to reinfusion it is
     ``E[(min(death, cut - X) - T); X + T < cut] / P(X + T < cut)``. Survival after reinfusion is integrated
@@ -69,48 +133,32 @@ def mean_follow_up(
 
     Parameters
     ----------
-    course, aplasia
+    hazards, aplasia
         What follows reinfusion.
     reinfusion
-        The law of T in days, everything but background mortality survived.
+        The law of T in days, everything but background mortality survived; weights of shape (sets, times).
     background
         Background survival by years since enrolment.
-    arrivals, cut
+    accrual, cut
         How patients arrive; the data cut in days from study opening.
     """
     early = reinfusion.values < cut
-    times, weights = reinfusion.values[early], reinfusion.weights[early]
-    enrolled_in_time = _arrived(arrivals, cut - times)
-    reinfused = float(weights @ (enrolled_in_time * background(times / DAYS_PER_YEAR)))
-    if reinfused <= 0:
-        return None
-    birthdays = background.edges[1:] * DAYS_PER_YEAR - times.min()
-    edges = _edges(course, aplasia, birthdays, cut)
-    points = panel_points(edges, _ORDER * course.refinement)
-    number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
-    t, a = points.ravel()[number], law.values
-    share = law.weights * course.escapes_treatment(t, a) * course.escapes_lupus(t, a)
-    alive = np.asarray(np.bincount(number, share).reshape(points.shape))
-    with_background = alive[..., None] * background((points[..., None] + times) / DAYS_PER_YEAR)
-    lived = Piecewise.through(edges, with_background).antiderivative()
-    rule = double_exponential(_ARRIVAL_ORDER * course.refinement)
-    u = enrolled_in_time[:, None] * rule.nodes
-    left = np.maximum(cut - arrivals.window_days * u ** (1 / arrivals.power) - times[:, None], 0.0)
-    total = float(weights @ (enrolled_in_time * (lived.paired(left) @ rule.weights)))
-    return total / reinfused / DAYS_PER_YEAR
-
-
-def _edges(course: Hazards, aplasia: AplasiaLength, birthdays: Floats, cut: float) -> Floats:
-    """Return panels on which survival after reinfusion is smooth."""
-    delay, start = course.days_to_death, course.relapse.start
-    lengths = aplasia.spread()
-    kinks = [0.0, delay, start, start + 1, start + 8, course.late_until, course.late_until + delay, cut]
-    edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, kinks]))
-    return np.asarray(edges[(edges >= 0) & (edges <= cut)])
-
-
-def _arrived(arrivals: TrialArrivals, day: Floats) -> Floats:
-    """Return the share of patients who have arrived by each day."""
-    if arrivals.window_days == 0:
-        return np.ones_like(day)
-    return np.asarray(np.clip(day / arrivals.window_days, 0.0, 1.0) ** arrivals.power)
+    times, weights = reinfusion.values[early], np.compress(early, reinfusion.weights, axis=-1)
+    if times.size == 0:
+        return np.full(1, np.nan)
+    enrolled_in_time = accrual.arrived(cut - times)
+    reinfused = dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
+    kinks = (hazards.relapse.start, hazards.late_until)
+    order = _ORDER * hazards.refinement
+    panels = _panels_of(aplasia, background, tuple(times.tolist()), kinks, cut, order)
+    at, treated = panels.at, hazards.escapes_treatment(panels.at.times, panels.at.aplasia)
+    share = panels.weights * treated * hazards.escapes_lupus(at)
+    rule = double_exponential(_ARRIVAL_ORDER * hazards.refinement)
+    total = []
+    for one, weight, arrived, power in sets_of(share, weights, enrolled_in_time, accrual.power):
+        alive = np.bincount(at.number, one).reshape(*panels.others.shape[:2], 1)
+        lived = Piecewise.through(panels.edges, alive * panels.others).antiderivative()
+        u = arrived[:, None] * rule.nodes
+        left = np.maximum(cut - accrual.window * u ** (1 / power) - times[:, None], 0.0)
+        total.append(weight @ (arrived * (lived.paired(left) @ rule.weights)))
+    return quotient(np.array(total), reinfused) / DAYS_PER_YEAR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +28,7 @@ def panel_points(edges: Floats, order: int) -> Floats:
     return edges[:-1, None] + np.diff(edges)[:, None] * _chebyshev(order)[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piecewise:
     """A function on panels: `coefficients` has shape (order, panels, ...), further axes are functions."""
 
@@ -41,7 +42,7 @@ class Piecewise:
         Coefficients too small to change a double are dropped.
         """
         transform = _chebyshev(values.shape[1])[1]
-        coefficients = np.einsum("cp,np...->cn...", transform, values, optimize=True)
+        coefficients = np.tensordot(transform, values, axes=(1, 1))
         sizes = np.abs(coefficients).reshape(len(transform), -1).max(axis=1)
         used = np.flatnonzero(sizes > _NEGLIGIBLE * sizes.max(initial=0.0))
         return cls(edges, coefficients[: used[-1] + 1 if used.size else 1])
@@ -49,26 +50,46 @@ class Piecewise:
     def antiderivative(self) -> Piecewise:
         """Return the integral from the first edge on."""
         widths = np.diff(self.edges).reshape((-1,) + (1,) * (self.coefficients.ndim - 2))
-        raised = np.polynomial.chebyshev.chebint(self.coefficients, lbnd=-1, axis=0) * widths / 2
+        integral = np.zeros((len(self.coefficients) + 1, *self.coefficients.shape[1:]))
+        twice = 2.0 * np.arange(1, len(integral)).reshape((-1,) + (1,) * (integral.ndim - 1))
+        integral[1] = self.coefficients[0]
+        integral[2:] = self.coefficients[1:] / twice[1:]
+        integral[1:-2] -= self.coefficients[2:] / twice[:-2]
+        integral[0] = -np.polynomial.chebyshev.chebval(-1.0, integral)
+        raised = integral * widths / 2
         ends = raised.sum(axis=0)  # every Chebyshev polynomial is 1 at the right end
         raised[0] += np.cumsum(ends, axis=0) - ends
         return Piecewise(self.edges, raised)
 
     def __call__(self, x: Floats) -> Floats:
         """Evaluate the only function at each of `x`; beyond the last edge the value there holds."""
-        return self._evaluate(x, ())
+        return self._evaluate(x, 0)
+
+    @classmethod
+    def together(cls, functions: Sequence[Piecewise]) -> Piecewise:
+        """Return functions on the same panels as one, their coefficients side by side."""
+        order = max(len(function.coefficients) for function in functions)
+        coefficients = np.zeros((order, functions[0].edges.size - 1, len(functions)))
+        for number, function in enumerate(functions):
+            coefficients[: len(function.coefficients), :, number] = function.coefficients
+        return cls(functions[0].edges, coefficients)
 
     def paired(self, x: Floats) -> Floats:
-        """Evaluate function number i at row i of `x`."""
-        return self._evaluate(x, (np.arange(x.shape[0])[:, None],))
+        """Evaluate function number i at row i of `x`, or each at all of `x` if it has one axis."""
+        return self._evaluate(x, np.arange(self.coefficients.shape[2])[:, None])
 
-    def _evaluate(self, x: Floats, functions: tuple[NDArray[np.intp], ...]) -> Floats:
+    def _evaluate(self, x: Floats, function: NDArray[np.intp] | int) -> Floats:
         x = np.minimum(np.maximum(x, self.edges[0]), self.edges[-1])
         panel = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, self.edges.size - 2)
         left, right = self.edges[panel], self.edges[panel + 1]
         local = (2 * x - left - right) / (right - left)
-        before, last = np.zeros_like(local), np.zeros_like(local)
-        for row in self.coefficients[:0:-1]:  # Clenshaw's recurrence
-            last, before = 2 * local * last - before + row[(panel, *functions)], last
-        result: Floats = local * last - before + self.coefficients[0][(panel, *functions)]
+        rows = self.coefficients.reshape(len(self.coefficients), -1)
+        place = panel * (rows.shape[1] // (self.edges.size - 1)) + function
+        twice, last, before = 2 * local, np.zeros(place.shape), np.zeros(place.shape)
+        for row in rows[:0:-1]:  # Clenshaw's recurrence
+            now = twice * last
+            now -= before
+            now += row.take(place)
+            last, before = now, last
+        result: Floats = local * last - before + rows[0].take(place)
         return result

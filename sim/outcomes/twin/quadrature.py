@@ -6,8 +6,9 @@ score z, with ``x = quantile(Phi(z))``, because every family is smooth there, do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ _SCORE_LIMIT = 8.0  # beyond it lie 1.2e-15 of a distribution, which doubles can
 _SCORE_PANELS = 8
 _LEAST_MASS = 1e-18  # between two breaks, below which nothing is kept there
 _NEGLIGIBLE = 1e-20  # of a law's mass
+_NOTHING_LEFT = 1e-13  # of a vector of length one, orthogonalised
 _DOUBLE_EXPONENTIAL_LIMIT = 3.1  # there 1 - x is 8e-16
 
 
@@ -60,6 +62,17 @@ def on_panels(edges: Floats, rule: UnitRule) -> tuple[Floats, Floats]:
     left, width = edges[..., :-1, None], np.diff(edges)[..., None]
     shape = (*edges.shape[:-1], -1)
     return (left + width * rule.nodes).reshape(shape), (width * rule.weights).reshape(shape)
+
+
+def dot(first: Floats, second: Floats) -> Floats:
+    """Return the sums of products along the last axis; other axes broadcast."""
+    return np.asarray(np.matmul(first[..., None, :], second[..., :, None])[..., 0, 0])
+
+
+def quotient(number: Floats, size: Floats) -> Floats:
+    """Return number / size, not a number where the denominator is empty."""
+    undefined = np.full(np.broadcast(number, size).shape, np.nan)
+    return np.asarray(np.divide(number, size, out=undefined, where=size > 0))
 
 
 def fixed_value(distribution: Distribution) -> float | None:
@@ -107,45 +120,73 @@ def join(laws: Sequence[Law]) -> Law:
     return Law(np.concatenate([law.values for law in laws]), np.concatenate([law.weights for law in laws]))
 
 
-def compress(law: Law, order: int) -> Law:
-    """Return the Gauss rule of a law: the same first ``2 order`` moments on at most `order` nodes.
+def _gauss_rules(laws: Sequence[Law], order: int) -> list[Law]:
+    """Return the Gauss rule of each law: the same first ``2 order`` moments on at most `order` nodes.
 
-    Lanczos with full reorthogonalisation, then Golub and Welsch (1969).
+    Laws of as many values are taken together, because most are short and there are hundreds.
     """
-    keep = law.weights > _NEGLIGIBLE * law.weights.sum()
-    values, weights = law.values[keep], law.weights[keep]
-    if values.size <= 1:
-        return Law(values, weights)
-    mass, low, high = float(weights.sum()), float(values.min()), float(values.max())
-    if high - low <= 1e-14 * high:
-        return Law(np.array([float(weights @ values) / mass]), np.array([mass]))
+    rules: list[Law] = []
+    alike: dict[int, list[int]] = {}
+    for number, law in enumerate(laws):
+        keep = law.weights > _NEGLIGIBLE * law.weights.sum()
+        values, weights = law.values[keep], law.weights[keep]
+        if values.size > 1:
+            mass, low, high = float(weights.sum()), float(values.min()), float(values.max())
+            if high - low <= 1e-14 * high:
+                values, weights = np.array([float(weights @ values) / mass]), np.array([mass])
+            else:
+                alike.setdefault(values.size, []).append(number)
+        rules.append(Law(values, weights))
+    for numbers in alike.values():
+        values, weights = (np.stack(part) for part in zip(*(rules[k] for k in numbers), strict=True))
+        for number, rule in zip(numbers, _lanczos(values, weights, order), strict=True):
+            rules[number] = rule
+    return rules
+
+
+def _lanczos(values: Floats, weights: Floats, order: int) -> Iterator[Law]:
+    """Yield the Gauss rules of some laws, one a row: Lanczos with full reorthogonalisation.
+
+    Nodes and weights then follow from a tridiagonal matrix (Golub and Welsch 1969).
+    """
+    mass, low, high = (part[:, None] for part in (weights.sum(-1), values.min(-1), values.max(-1)))
     x = (2 * values - low - high) / (high - low)
-    steps = min(order, values.size)
-    basis = np.empty((steps + 1, values.size))
-    basis[0] = np.sqrt(weights / mass)
-    diagonal, beside = [], []
+    laws, steps = len(values), min(order, values.shape[1])
+    basis = np.zeros((laws, steps + 1, values.shape[1]))
+    basis[:, 0] = np.sqrt(weights / mass)
+    diagonal, beside = np.zeros((laws, steps)), np.zeros((laws, steps))
     for step in range(steps):
-        residual = x * basis[step]
-        diagonal.append(float(residual @ basis[step]))
+        residual = x * basis[:, step]
+        diagonal[:, step] = dot(residual, basis[:, step])
         for _ in range(2):  # twice is enough; einsum, because threads cost more than they give here
-            along = np.einsum("kn,n->k", basis[: step + 1], residual)
-            residual -= np.einsum("k,kn->n", along, basis[: step + 1])
-        norm = float(np.sqrt(residual @ residual))
-        if norm < 1e-13:
-            break
-        beside.append(norm)
-        basis[step + 1] = residual / norm
-    nodes, vectors = linalg.eigh_tridiagonal(np.array(diagonal), np.array(beside[: len(diagonal) - 1]))
-    return Law((low + high + nodes * (high - low)) / 2, mass * vectors[0] ** 2)
+            along = np.einsum("lkn,ln->lk", basis[:, : step + 1], residual)
+            residual -= np.einsum("lk,lkn->ln", along, basis[:, : step + 1])
+        norm = np.sqrt(dot(residual, residual))
+        beside[:, step] = np.where(norm < _NOTHING_LEFT, 0.0, norm)
+        basis[:, step + 1] = residual / np.where(norm < _NOTHING_LEFT, np.inf, norm)[:, None]
+    for row in range(laws):
+        size = min([*np.flatnonzero(beside[row] == 0) + 1, steps])
+        nodes, vectors = linalg.eigh_tridiagonal(diagonal[row, :size], beside[row, : size - 1])
+        middle = (low[row] + high[row] + nodes * (high[row] - low[row])) / 2
+        yield Law(middle, mass[row] * vectors[0] ** 2)
 
 
 def compress_between(law: Law, breaks: Iterable[float], order: int) -> Law:
     """Return a law as one Gauss rule between each two neighbouring breaks."""
-    edges = np.array(sorted(breaks), dtype=np.float64)
-    segment = np.searchsorted(edges, law.values)
-    pieces = []
-    for number in range(edges.size + 1):
-        inside = segment == number
-        if law.weights[inside].sum() > _LEAST_MASS:
-            pieces.append(compress(Law(law.values[inside], law.weights[inside]), order))
-    return join(pieces)
+    return compress_each_between([(law, breaks)], order)[0]
+
+
+def compress_each_between(laws: Sequence[tuple[Law, Iterable[float]]], order: int) -> list[Law]:
+    """Return each law as one Gauss rule between each two neighbouring breaks of its own."""
+    pieces: list[Law] = []
+    ends = [0]
+    for law, breaks in laws:
+        edges = np.array(sorted(breaks), dtype=np.float64)
+        segment = np.searchsorted(edges, law.values)
+        for number in np.unique(segment):
+            inside = segment == number
+            if law.weights[inside].sum() > _LEAST_MASS:
+                pieces.append(Law(law.values[inside], law.weights[inside]))
+        ends.append(len(pieces))
+    rules = _gauss_rules(pieces, order)
+    return [join(rules[begin:end]) for begin, end in pairwise(ends)]

@@ -35,8 +35,8 @@ class Branches:
     clean: Floats
     infected: Floats
 
-    def weights(self, case_fatality: float) -> Floats:
-        """Return the weights of those whose infection, if any, is not fatal."""
+    def weights(self, case_fatality: Floats) -> Floats:
+        """Return the weights of those whose infection, if any, is not fatal; case fatalities (sets, 1)."""
         return self.clean + (1 - case_fatality) * self.infected
 
     @classmethod

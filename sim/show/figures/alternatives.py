@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from sim.scenario.priors import AS_IT_IS
 from sim.scenario.schema import Scenario
 from sim.show.figures.posterior_checks import ANSWERS
+from sim.show.kit.plot import scenario_of
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -24,6 +25,7 @@ from sim.show.kit.style import (
     wrap,
 )
 from sim.study.estimates import Z95
+from sim.work.results import Results
 
 _NAMES, _WEIGHTS, _ROW, _HEAD, _AXIS, _GAP, _PANEL = 2.5, 1.55, 0.5, 0.62, 0.55, 0.16, 1.02
 _LITTLE = 0.5  # posterior SDs: what moves an answer less is within what the trial leaves open
@@ -153,3 +155,9 @@ def _finding(weights: pd.DataFrame, moved: pd.DataFrame) -> str:
         return f"The figures speak against \u201c{least['title']}\u201d; {move}"
     ways = f"none of {len(weights)} ways to see the trial out (weights {low:.0%} to {high:.0%})"
     return f"The figures rule {ways}; {move}"
+
+
+def alternatives(results: Results) -> Figure:
+    """Draw the alternatives of a calibration."""
+    tables = results.tables
+    return alternatives_figure(tables["alternatives"], tables["moved"], scenario_of(results))

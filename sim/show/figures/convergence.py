@@ -16,9 +16,11 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.evidence import is_assumed
 from sim.scenario.schema import Scenario
-from sim.show.kit.scenario_words import replication
+from sim.show.kit.plot import scenario_of
+from sim.show.kit.scenario_words import cautions, headlines, replication
 from sim.show.kit.style import BLUE, NOTE_SIZE, ORANGE, TICK_SIZE, percent_axis, sheet, styled
 from sim.study.estimates import Z95
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 7.8, 0.72, 0.25, 0.75
 _TALL, _FOOT, _GAP = 1.75, 0.5, 0.65
@@ -167,3 +169,19 @@ def _finding(data: pd.DataFrame) -> str:
     low, high = (f"{width:.2g}" for width in (widths.min(), widths.max()))
     span = f"{high}" if low == high or len(widths) == 1 else f"{low} to {high}"
     return f"{after} the Monte Carlo error of the figures is down to {span} percentage points"
+
+
+def run_table(results: Results) -> pd.DataFrame | None:
+    """Return the running estimates of a run; None of a cohort that is never transplanted."""
+    scenario = scenario_of(results)
+    if scenario.cohort.enters_at == "home":
+        return None
+    return convergence_data(results.tables["replications"], shown_keys(scenario, headlines(scenario)))
+
+
+def of_run(results: Results, data: pd.DataFrame | None) -> Figure | None:
+    """Draw how the estimates of a run settled."""
+    scenario = scenario_of(results)
+    if data is None:
+        return None
+    return convergence_figure(data, scenario, cautions(scenario), drawn=bool(results.draws))

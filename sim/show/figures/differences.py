@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.endpoints import Key
-from sim.show.kit.axis import written
-from sim.show.kit.formats import Row, format_difference
+from sim.show.comparison import Averted, averted_sentence, held_at, own_values, range_sentence
+from sim.show.kit.formats import written
+from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs, scenarios_of
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -28,95 +27,11 @@ from sim.show.kit.style import (
     styled,
     wrap,
 )
-from sim.study.compare import DIFFERENCE_ERROR, IDENTICAL
-from sim.study.estimates import Z95
-
-MAIN_ENDPOINTS = (
-    "treatment_related_mortality",
-    "transplant_related_mortality",
-    "pre_transplant_mortality",
-    "overall_survival",
-    "disease_free_survival",
-    "overall_survival_enrolled",
-    "disease_free_survival_enrolled",
-    "restricted_mean_survival_enrolled",
-    "infections_per_patient",
-    "length_of_stay_days",
-    "room_wait_days",
-    "room_occupancy",
-)
-"""What a comparison shows of its table, each at the latest time at which it is read."""
+from sim.work.results import Results
 
 _ROW, _AXIS, _HEAD = 0.4, 0.45, 0.34
 _NAMES, _VALUE, _FOREST, _TEXT = 3.0, 1.05, 3.1, 1.85
 _RANGE = "#bccbdc"
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One endpoint of the reference and of the scenario, and their difference; not a number where blank."""
-
-    reference: Row
-    scenario: Row
-    value: float
-    lower: float
-    upper: float
-    variance_reduction: float
-    error: float
-    """Standard error of the difference, where its limits are a posterior's; else not a number."""
-
-    @property
-    def identical(self) -> bool:
-        """Whether the endpoint is the same in every replication."""
-        return self.scenario.note.split("; ")[-1] == IDENTICAL
-
-    @property
-    def _half_width(self) -> float:
-        """Half of the interval, or of that of Monte Carlo error where a posterior leaves less open."""
-        error = 0.0 if math.isnan(self.error) else Z95 * self.error
-        return max((self.upper - self.lower) / 2, error)
-
-    @property
-    def text(self) -> str:
-        """The difference with its interval; why there is none where there is none."""
-        if math.isnan(self.value):
-            return self.scenario.note.replace("_", " ")
-        if self.identical:
-            return "0, in every trial"
-        half, endpoint = self._half_width, self.scenario.endpoint
-        value, *limits = (format_difference(endpoint, v, half) for v in (self.value, self.lower, self.upper))
-        return value if math.isnan(half) else f"{value} ({limits[0]} to {limits[1]})"
-
-
-def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[Pair]:
-    """Return the main endpoints of one scenario that have a figure in it or in the reference.
-
-    Parameters
-    ----------
-    comparison
-        The columns of ``comparison.csv``.
-    """
-    own, base = (_by_key(comparison[comparison["scenario"] == each]) for each in (name, reference))
-    last = {key[0]: key for key in own if key in base}
-    chosen = [last[endpoint] for endpoint in MAIN_ENDPOINTS if endpoint in last]
-    found = []
-    for key in chosen:
-        fields = own[key]
-        one, other = Row(base[key]), Row(fields)
-        if not (math.isnan(one.estimate) and math.isnan(other.estimate)):
-            lower, upper = float(fields.difference_lower), float(fields.difference_upper)
-            reduction = float(fields.variance_reduction)
-            error = float(getattr(fields, DIFFERENCE_ERROR, math.nan))
-            found.append(Pair(one, other, float(fields.difference), lower, upper, reduction, error))
-    return found
-
-
-def _by_key(table: pd.DataFrame) -> dict[Key, Any]:
-    read = table.itertuples(index=False)
-    return {
-        (str(fields.endpoint), None if math.isnan(fields.time_years) else float(fields.time_years)): fields
-        for fields in read
-    }
 
 
 @styled
@@ -178,7 +93,7 @@ def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | N
     return [*lines, f"All else: with {held}."] if held else lines
 
 
-def _notes(rest: Sequence[Pair]) -> list[str]:
+def _notes(rest: Sequence[EndpointPair]) -> list[str]:
     """Write the pairs that have no place on an axis of percentage points, and those without a difference."""
     notes, missing = [], defaultdict(list)
     for pair in rest:
@@ -191,7 +106,7 @@ def _notes(rest: Sequence[Pair]) -> list[str]:
     return notes + [f"Not compared ({why}): {'; '.join(labels)}." for why, labels in missing.items()]
 
 
-def _draw(page: Sheet, shown: Sequence[Pair], names: tuple[str, str], over: pd.DataFrame) -> None:
+def _draw(page: Sheet, shown: Sequence[EndpointPair], names: tuple[str, str], over: pd.DataFrame) -> None:
     height = _ROW * len(shown)
     words = page.axes(0.22, _AXIS, _NAMES + 2 * _VALUE, height)
     forest = page.axes(0.22 + _NAMES + 2 * _VALUE, _AXIS, _FOREST, height)
@@ -224,7 +139,7 @@ def _draw(page: Sheet, shown: Sequence[Pair], names: tuple[str, str], over: pd.D
 
 
 def _draw_row(
-    words: Axes, forest: Axes, texts: Axes, pair: Pair, y: int, span: tuple[float, float] | None
+    words: Axes, forest: Axes, texts: Axes, pair: EndpointPair, y: int, span: tuple[float, float] | None
 ) -> None:
     words.text(0, y, pair.scenario.label, va="center", weight="bold", size=TEXT_SIZE)
     for place, row in enumerate((pair.reference, pair.scenario)):
@@ -250,3 +165,39 @@ def _spans(over: pd.DataFrame) -> dict[Key, tuple[float, float]]:
 def _signed_points(difference: float, _: float) -> str:
     points = round(100 * difference, 6)
     return f"{points:+g}".replace("-", "\N{MINUS SIGN}") if points else "0"
+
+
+def of_comparison(results: Results) -> dict[str, Figure]:
+    """Draw the differences of each scenario from the reference."""
+    comparison, over = results.tables["comparison"], results.table("range")
+    ranges = comparison.head(0).assign(varied="", key="", value=math.nan) if over is None else over
+    reference, found = str(results.manifest["reference"]), {}
+    for name, ending in endings(results).items():
+        held = held_in(results, name)
+        found[ending] = differences_figure(
+            comparison, ranges, (reference, name), _finding(results, name, held),
+            pair_notes(results, name), held=held, draws=results.draws,
+        )  # fmt: skip
+    return found
+
+
+def held_in(results: Results, name: str) -> str:
+    """Say at which values of their ranges a scenario and the reference are compared."""
+    both = (str(results.manifest["reference"]), name)
+    scenarios = scenarios_of(results)
+    free = None
+    if results.draws:
+        free = {each["scenario"]: each["free"] for each in results.manifest["scenarios"]}
+    return own_values({each: scenarios[each] for each in both}, free)
+
+
+def _finding(results: Results, name: str, held: str) -> str:
+    """Say how many deaths are averted, over a range if there is one."""
+    reference, averted = str(results.manifest["reference"]), results.tables["deaths_averted"]
+    own = averted[averted["scenario"] == name]
+    over = own[own["key"] != ""]
+    said = [range_sentence(rows, reference, name) for _, rows in over.groupby("key", sort=False)]
+    (main,) = own[own["key"] == ""].to_dict("records")
+    as_it_is = averted_sentence(Averted.of(main, drawn=bool(results.draws)), reference, name)
+    first = next(filter(None, [*said, held_at(as_it_is, held)]))
+    return first.partition(";")[0].removesuffix(".")

@@ -14,13 +14,15 @@ from sim.clinic.states import Cause
 from sim.outcomes.courses import FREE
 from sim.outcomes.one_trial import FAILURES
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.show.kit.areas import Layer, counted_note, draw_areas, last_share
+from sim.scenario.schema import Scenario
+from sim.show.kit.areas import Layer, OverTime, draw_areas
 from sim.show.kit.formats import Row, rows
 from sim.show.kit.lane_drawing import Look
 from sim.show.kit.lanes import CAUSE_WORDS
+from sim.show.kit.plot import scenario_of
+from sim.show.kit.scenario_words import cautions
 from sim.show.kit.style import BLUE, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
-from sim.study.shares import Shares
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.8, 1.95
 _TALL, _LOW, _FOOT, _GAP = 2.7, 1.9, 0.5, 0.75
@@ -38,24 +40,16 @@ _CAUSES = {
 }
 
 
-def incidence_data(shares: Shares) -> pd.DataFrame:
-    """Return what the figure draws: ``of, what, time_years, share, mc_lower, mc_upper``."""
-    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
-    table = table[table["share"].notna()].reset_index(drop=True)
-    table["time_days"] /= DAYS_PER_YEAR
-    return table.rename(columns={"time_days": "time_years"})
-
-
 @styled
 def incidence_figure(
-    shares: Shares, endpoints: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = ()
+    shares: OverTime, endpoints: pd.DataFrame, scenario: Scenario, notes: Sequence[str] = ()
 ) -> Figure:
     """Draw how remission ends, since reinfusion, and of what patients die, since enrolment.
 
     Parameters
     ----------
-    shares : Shares
-        Of the first virtual trials, whose courses the areas show.
+    shares : OverTime
+        ``figures/incidence.csv``, of the first virtual trials, whose courses the areas show.
     endpoints : DataFrame
         The columns of ``endpoints.csv``: the figures of all trials at the horizon, which the names give.
     scenario : Scenario
@@ -66,12 +60,12 @@ def incidence_figure(
     failed, dead = shares.by_name("reinfused"), shares.by_name("enrolled")
     if not failed and not any(np.max(share) > 0 for share in dead.values()):
         return empty_figure("No incidences to show: nobody is reinfused and nobody dies", scenario.title)
-    years = shares.days("enrolled") / DAYS_PER_YEAR
+    years = shares.times("enrolled")
     horizon = scenario.follow_up.horizon_years
     at_end = {row.endpoint.name: row for row in rows(endpoints) if row.time == horizon}
     told = {name: _told(at_end.get(name), shares, name) for name in failed}
     height = _FOOT + _LOW + 0.42 + (_TALL + _GAP if failed else 0)
-    said = [counted_note(shares, scenario, ("reinfused", "enrolled")), *notes]
+    said = [shares.note(scenario, ("reinfused", "enrolled")), *notes]
     page = sheet(_finding(told, shares, years[-1]), [scenario.title], said, _WIDTH, height)
     room = _WIDTH - _LEFT - _RIGHT
     lower = page.axes(_LEFT, _FOOT, room, _LOW)
@@ -89,9 +83,9 @@ def incidence_figure(
     return page.figure
 
 
-def _cause(cause: Cause, shares: Shares, dead: Mapping[str, Floats]) -> Layer:
+def _cause(cause: Cause, shares: OverTime, dead: Mapping[str, Floats]) -> Layer:
     name = cause.name.lower()
-    label = f"{CAUSE_WORDS[cause].capitalize()} {last_share(shares, 'enrolled', name)}"
+    label = f"{CAUSE_WORDS[cause].capitalize()} {shares.last('enrolled', name)}"
     return Layer(_CAUSES[cause], label, dead[name])
 
 
@@ -103,18 +97,25 @@ def _dress(axis: Axes, horizon: float, top: float, heading: str, below: str) -> 
     percent_axis(axis, "y")
 
 
-def _told(row: Row | None, shares: Shares, name: str) -> str:
+def _told(row: Row | None, shares: OverTime, name: str) -> str:
     """Write the figure of all trials; that of those drawn where there is none."""
     if row is None or math.isnan(row.estimate):
-        return last_share(shares, "reinfused", name)
+        return shares.last("reinfused", name)
     return row.simulated_text
 
 
-def _finding(told: dict[str, str], shares: Shares, horizon: float) -> str:
+def _finding(told: dict[str, str], shares: OverTime, horizon: float) -> str:
     dead = {name: share[-1] for name, share in shares.by_name("enrolled").items()}
     worst = max(dead, key=lambda name: float(dead[name]))
     killer = f"most deaths are of {CAUSE_WORDS[Cause[worst.upper()]]}" if dead[worst] > 0 else "nobody dies"
     if not told:
-        return f"Over {horizon:g} years, {killer}: {last_share(shares, 'enrolled', worst)} of the enrolled"
+        return f"Over {horizon:g} years, {killer}: {shares.last('enrolled', worst)} of the enrolled"
     relapse, death = told[FAILURES[0]], told[FAILURES[2]]
     return f"By {horizon:g} years {relapse} relapse and {death} die without relapse; {killer}"
+
+
+def of_run(results: Results) -> Figure:
+    """Draw the incidences of a run."""
+    scenario, tables = scenario_of(results), results.tables
+    shares = OverTime(tables["incidence"], results.manifest["counted"])
+    return incidence_figure(shares, tables["endpoints"], scenario, cautions(scenario))

@@ -15,9 +15,11 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 from sim.show.kit.formats import format_share
-from sim.show.kit.scenario_words import replication
+from sim.show.kit.plot import scenario_of
+from sim.show.kit.scenario_words import cautions, replication
 from sim.show.kit.style import BLUE, INK, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
 from sim.study.estimates import Z95, wilson
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 7.8, 0.72, 0.2, 0.75
 _TALL, _FOOT = 2.3, 0.55
@@ -160,3 +162,15 @@ def _note(scenario: Scenario, trials: int, observed: dict[str, tuple[int, Target
     if all(found is None for found in observed.values()) and any(target.n for target in scenario.target):
         text += " Published counts are not marked: they are of another number of patients."
     return text
+
+
+def run_table(results: Results) -> pd.DataFrame | None:
+    """Return the counts of a run; None of a cohort that is never transplanted."""
+    home = scenario_of(results).cohort.enters_at == "home"
+    return None if home else mortality_data(results.tables["replications"])
+
+
+def of_run(results: Results, data: pd.DataFrame | None) -> Figure | None:
+    """Draw how deaths are spread over the trials of a run."""
+    scenario = scenario_of(results)
+    return None if data is None else mortality_figure(data, scenario, cautions(scenario))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,10 +12,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from sim.outcomes.occupancy import READ_REPLICATIONS, Census, Occupancy
+from sim.outcomes.occupancy import READ_REPLICATIONS
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 from sim.show.kit.formats import format_share
+from sim.show.kit.plot import scenario_of
+from sim.show.kit.scenario_words import single_notes
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, sheet, styled
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.72, 0.3
 _KEY, _FOOT, _GAP = 0.3, 0.5, 0.42
@@ -31,13 +34,21 @@ _PANELS = {
 
 
 @styled
-def occupancy_figure(occupancy: Occupancy, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
+def occupancy_figure(
+    table: pd.DataFrame,
+    first: pd.DataFrame,
+    counted: Mapping[str, Any],
+    scenario: Scenario,
+    notes: Sequence[str] = (),
+) -> Figure:
     """Draw what is limited, over time: mean, range over virtual clinics, and one clinic's own course.
 
     Parameters
     ----------
-    occupancy : Occupancy
-        The counts of all replications.
+    table, first : DataFrame
+        ``occupancy.csv`` and ``figures/rooms.csv``: all clinics, and the first of them.
+    counted : Mapping
+        From `sim.study.figure_tables.counted`: the averages, and how many clinics they are of.
     scenario : Scenario
         Its capacities are drawn, and its warm-up is shaded.
     notes : sequence of str
@@ -48,12 +59,11 @@ def occupancy_figure(occupancy: Occupancy, scenario: Scenario, notes: Sequence[s
     if not shown:
         return empty_figure("Nobody queues: rooms and slots are unlimited", scenario.title)
     height = _KEY + sum(tall for _, tall, _ in shown.values()) + _GAP * len(shown) + _FOOT - 0.1
-    table = occupancy.table()
     opened = scenario.arrivals.warm_up_days if isinstance(scenario.arrivals, PoissonArrivals) else 0.0
     page = sheet(
-        _finding(occupancy, capacities),
+        _finding(counted["mean"], capacities),
         [scenario.title],
-        [*_notes(occupancy, opened, capacities), *notes],
+        [*_notes(counted, opened, capacities), *notes],
         _WIDTH,
         height,
     )
@@ -62,7 +72,7 @@ def occupancy_figure(occupancy: Occupancy, scenario: Scenario, notes: Sequence[s
         bottom -= tall + _GAP
         axis = page.axes(_LEFT, bottom + 0.1, _WIDTH - _LEFT - _RIGHT, tall)
         series = table[table["series"] == name]
-        _draw(axis, series, occupancy.first[name], colour, opened)
+        _draw(axis, series, first[first["series"] == name], colour, opened)
         _dress(axis, heading, capacities[name], top=max(series["trial_upper"].max(), 1.0))
         axis.tick_params(labelbottom=name == list(shown)[-1])
     axis.set_xlabel("Years since opening")
@@ -83,7 +93,7 @@ def _capacities(scenario: Scenario) -> dict[str, int | None]:
     return found
 
 
-def _draw(axis: Axes, series: pd.DataFrame, first: Census, colour: str, opened: float) -> None:
+def _draw(axis: Axes, series: pd.DataFrame, first: pd.DataFrame, colour: str, opened: float) -> None:
     years = series["time_days"] / DAYS_PER_YEAR
     if opened > 0:
         axis.axvspan(0, opened / DAYS_PER_YEAR, color=_WARM_UP, lw=0, zorder=0)
@@ -93,7 +103,7 @@ def _draw(axis: Axes, series: pd.DataFrame, first: Census, colour: str, opened: 
         for name in ("trial_lower", "trial_upper")
     )
     axis.fill_between(years, lower, upper, step="post", color=colour, alpha=0.22, lw=0)
-    axis.step(first.day / DAYS_PER_YEAR, first.number, where="post", color=INK, lw=0.4, alpha=0.7)
+    axis.step(first["time_days"] / DAYS_PER_YEAR, first["number"], where="post", color=INK, lw=0.4, alpha=0.7)
     axis.plot(years, series["mean"], color="white", lw=3.6)
     axis.plot(years, series["mean"], color=colour, lw=2.2)
     axis.set_xlim(0, float(years.iloc[-1]))
@@ -127,32 +137,39 @@ def _scarcest(capacities: dict[str, int | None]) -> tuple[str, str]:
     return ("rooms_in_use", "room_queue") if rooms else ("slots_in_use", "slot_queue")
 
 
-def _finding(occupancy: Occupancy, capacities: dict[str, int | None]) -> str:
+def _finding(mean: Mapping[str, Any], capacities: dict[str, int | None]) -> str:
     """Say how full the scarcest place is, and how many queue for it."""
     used, queue = _scarcest(capacities)
     capacity, what = capacities[used] or 1, "isolation room" if used == "rooms_in_use" else "apheresis slot"
-    share, waiting = occupancy.average(used) / capacity, occupancy.average(queue)
-    if math.isnan(share):
+    (held, _), (waiting, _) = mean[used], mean[queue]
+    if held is None:
         return f"All patients come at once, to {capacity} {what}{'s' if capacity > 1 else ''}"
     places = f"The one {what} is" if capacity == 1 else f"The {capacity} {what}s are"
     many = f"{waiting:.2g}" if waiting < 10 else f"{waiting:.0f}"
     who = "1 patient queues" if many == "1" else f"{many} patients queue"
-    return f"{places} in use {format_share(share, 0.005)} of the time, and {who} on average"
+    return f"{places} in use {format_share(held / capacity, 0.005)} of the time, and {who} on average"
 
 
-def _notes(occupancy: Occupancy, opened: float, capacities: dict[str, int | None]) -> list[str]:
-    total = occupancy.replications
+def _notes(counted: Mapping[str, Any], opened: float, capacities: dict[str, int | None]) -> list[str]:
+    total = counted["clinics"]
     clinics = f"{total:,} virtual clinics" if total > 1 else "one virtual clinic"
     first = "the first " if total == READ_REPLICATIONS else ""
     since = "the end of the warm-up" if opened > 0 else "the opening"
     text = f"Over {first}{clinics}; 'one of them' is the first."
     text = f"{text} The title averages from {since} to the last arrival"
     used, queue = _scarcest(capacities)
-    errors = [occupancy.half_width(name) for name in (used, queue)]
-    if not any(map(math.isnan, errors)):
+    errors = [counted["mean"][name][1] for name in (used, queue)]
+    if None not in errors:
         share = 100 * errors[0] / (capacities[used] or 1)
         text += (
             f" (95% Monte Carlo error: \N{PLUS-MINUS SIGN}{share:.1g} points of use, "
             f"\N{PLUS-MINUS SIGN}{errors[1]:.1g} in the queue)"
         )
     return [f"{text}. The range is drawn as its median over {_SMOOTHED} days read, a few days apart."]
+
+
+def of_run(results: Results) -> Figure:
+    """Draw how full the clinic of a run is."""
+    scenario, tables = scenario_of(results), results.tables
+    counted, notes = results.manifest["counted"], single_notes(scenario, drawn=bool(results.draws))
+    return occupancy_figure(tables["occupancy"], tables["rooms"], counted, scenario, notes)

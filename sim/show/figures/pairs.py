@@ -31,6 +31,7 @@ from sim.show.figures.parameters import is_long, value_axis
 from sim.show.kit.style import BLUE, INK, NOTE_SIZE, ORANGE, Sheet, empty_figure, sheet, styled, wrap
 from sim.study.estimates import Z95
 from sim.study.posterior import weighted_quantiles
+from sim.work.results import Results
 
 _CELLS = 72
 _LEVELS = (0.9, 0.5)
@@ -270,3 +271,8 @@ def _pairs_notes(shown: Shown) -> list[str]:
             f"Free direction {row['direction']} ({row['variance_left']:.0%} of the variance left): {text}."
         )
     return notes
+
+
+def pairs(results: Results) -> Figure:
+    """Draw the posterior of a calibration in pairs."""
+    return pairs_figure(Shown.of(results))

@@ -44,6 +44,7 @@ from sim.show.kit.style import (
 )
 from sim.study.estimates import Z95
 from sim.study.posterior import weighted_quantiles
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT, _BETWEEN, _TALL = 10.0, 0.65, 0.25, 0.7, 1.7
 _HEAD, _FOOT, _KEY = 0.52, 0.55, 0.36
@@ -258,3 +259,13 @@ def _profiles_finding(profiles: pd.DataFrame) -> str:
         return f"The trial's figures limit all {len(by_key)} parameters"
     rest = len(by_key) - len(flat)
     return f"The figures alone limit {rest} of {len(by_key)} parameters; flat: {listed(flat)}"
+
+
+def parameters(results: Results) -> Figure:
+    """Draw the free parameters of a calibration."""
+    return parameters_figure(Shown.of(results))
+
+
+def profiles(results: Results) -> Figure:
+    """Draw the profile likelihoods of a calibration."""
+    return profiles_figure(Shown.of(results))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,13 @@ from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Place
 from sim.outcomes.one_trial import Patients
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
+from sim.show.kit.plot import scenario_of
+from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
-from sim.show.trial_data import stays
+from sim.show.trial_data import first_trials, stays
 from sim.study.estimates import Moments, moments, ratio_estimate
+from sim.work.results import Results
 
 _WIDTH, _MARGIN = 7.8, 0.28
 _BOX, _TALL, _GAP = 1.42, 0.66, 0.52
@@ -30,29 +32,6 @@ _HELD = "#e3ecf5"
 _ARROW: dict[str, Any] = {
     "arrowstyle": "-|>", "color": INK, "lw": 1.1, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9,
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """How many of the enrolled reach a place, and how long they stay on average."""
-
-    reached: float
-    mean_days: float
-    entered_on_day: float
-    """Mean day of entry since enrolment."""
-
-
-def pathway_stays(patients: Patients) -> dict[Place, Stay]:
-    """Return the stays of patients; follow-up ends the last one."""
-    found = {}
-    end = np.minimum(patients.death, patients.time("follow_up_end")) - patients.enrolled
-    for place, entered, left in stays(patients):
-        there = np.isfinite(entered)
-        days = (np.minimum(left, end) - np.where(there, entered, 0.0))[there]
-        mean = float(days.mean()) if days.size else math.nan
-        came = float(entered[there].mean()) if days.size else math.nan
-        found[place] = Stay(float(there.mean()), mean, came)
-    return found
 
 
 def counted(patients: Patients) -> str:
@@ -73,37 +52,44 @@ def counted(patients: Patients) -> str:
     return f"{text} The wait for a slot is part of mobilising." if limited and mobilised else text
 
 
-def pathway_data(found: Mapping[Place, Stay]) -> pd.DataFrame:
-    """Return what the diagram tells: ``place, next, resource, reached, mean_days, entered_on_day``."""
-    rows = [
-        {
-            "place": place.value,
-            "next": " ".join(there.value for there in MOVES[place]),
-            "resource": " ".join(name for name, places in RESOURCES.items() if place in places),
-            "reached": stay.reached,
-            "mean_days": stay.mean_days,
-            "entered_on_day": stay.entered_on_day,
-        }
-        for place, stay in found.items()
-    ]
+def pathway_data(patients: Patients) -> pd.DataFrame:
+    """Return what the diagram tells: ``place, next, resource, reached, mean_days, entered_on_day``.
+
+    ``reached`` is of the enrolled; the others are means, of the days in a place, where follow-up ends the
+    last stay, and of the day of entry since enrolment.
+    """
+    rows = []
+    end = np.minimum(patients.death, patients.time("follow_up_end")) - patients.enrolled
+    for place, entered, left in stays(patients):
+        there = np.isfinite(entered)
+        days = (np.minimum(left, end) - np.where(there, entered, 0.0))[there]
+        rows.append(
+            {
+                "place": place.value,
+                "next": " ".join(there.value for there in MOVES[place]),
+                "resource": " ".join(name for name, places in RESOURCES.items() if place in places),
+                "reached": float(there.mean()),
+                "mean_days": float(days.mean()) if days.size else math.nan,
+                "entered_on_day": float(entered[there].mean()) if days.size else math.nan,
+            }
+        )
     return pd.DataFrame(rows)
 
 
 @styled
-def pathway_figure(
-    scenario: Scenario, found: Mapping[Place, Stay] | None, notes: Sequence[str] = ()
-) -> Figure:
+def pathway_figure(scenario: Scenario, data: pd.DataFrame | None, notes: Sequence[str] = ()) -> Figure:
     """Draw places as boxes and moves as arrows.
 
     Parameters
     ----------
     scenario : Scenario
         Where its patients enter, and its capacities.
-    found : Mapping, optional
-        Stays by place; boxes without them only have names.
+    data : DataFrame, optional
+        From `pathway_data`; boxes without it only have names.
     notes : sequence of str
         Further paragraphs at the bottom.
     """
+    found = None if data is None else {Place(row.place): row for row in data.itertuples()}
     start = ENTRANCES[scenario.cohort.enters_at]
     shown = _reachable(start)
     spots = {place: divmod(number, _PER_ROW) for number, place in enumerate(shown)}
@@ -147,7 +133,7 @@ def _centre(row: int, column: int, height: float) -> tuple[float, float]:
     return _MARGIN + 0.12 + _BOX / 2 + column * (_BOX + _GAP), height - 0.95 - row * _ROW
 
 
-def _box(axis: Axes, place: Place, centre: tuple[float, float], stay: Stay | None) -> None:
+def _box(axis: Axes, place: Place, centre: tuple[float, float], stay: Any) -> None:
     x, y = centre
     held = any(place in places for places in RESOURCES.values())
     axis.add_patch(
@@ -165,7 +151,7 @@ def _box(axis: Axes, place: Place, centre: tuple[float, float], stay: Stay | Non
         axis.text(x, y - 0.2, told, ha="center", va="center", size=NOTE_SIZE - 0.5, color=INK, zorder=4)
 
 
-def _told(stay: Stay) -> str:
+def _told(stay: Any) -> str:
     days = stay.mean_days
     if math.isnan(days):
         return "nobody"
@@ -238,7 +224,7 @@ def _ends(axis: Axes, start: Place, centres: Mapping[Place, tuple[float, float]]
                   linespacing=1.05)  # fmt: skip
 
 
-def _finding(shown: Sequence[Place], found: Mapping[Place, Stay] | None) -> str:
+def _finding(shown: Sequence[Place], found: Mapping[Place, Any] | None) -> str:
     if len(shown) == 1:
         return "No pathway: patients are at home from enrolment"
     if found is None:
@@ -250,3 +236,17 @@ def _finding(shown: Sequence[Place], found: Mapping[Place, Stay] | None) -> str:
         f"{reached} of the enrolled reach reinfusion, {found[Place.APLASIA].entered_on_day:.0f} days after "
         "enrolment on average"
     )
+
+
+def run_table(results: Results) -> pd.DataFrame | None:
+    """Return the stays of the first patients of a run; None where none were kept."""
+    patients = first_trials(results.table("patients"), scenario_of(results))
+    return None if patients is None else pathway_data(patients)
+
+
+def of_run(results: Results, stays: pd.DataFrame | None) -> Figure:
+    """Draw the pathway of a run's scenario, and how its first patients went along it."""
+    scenario = scenario_of(results)
+    patients = first_trials(results.table("patients"), scenario)
+    about = [] if patients is None else [counted(patients)]
+    return pathway_figure(scenario, stays, [*about, FIRST_DRAW] if results.draws else about)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
@@ -14,15 +13,17 @@ from sim.clinic.states import Place
 from sim.outcomes.courses import ACTIVE, ARRIVED, DEAD, QUEUE, RELAPSED, REMISSION
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.show.kit.areas import Layer, counted_note, draw_areas, last_share
+from sim.show.kit.areas import Layer, OverTime, draw_areas
 from sim.show.kit.lane_drawing import PLACES, STATUSES, Look
 from sim.show.kit.lanes import QUEUEING
+from sim.show.kit.plot import scenario_of
+from sim.show.kit.scenario_words import cautions
 from sim.show.kit.style import INK, NOTE_SIZE, percent_axis, sheet, styled
-from sim.study.shares import Shares
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.8, 1.95
 _TALL, _FOOT, _GAP = 2.5, 0.5, 0.75
-_SHORTEST, _MONTH = 30.0, 30.0
+_MONTH = 30.0
 _DEAD = Look("Dead", INK, 1.0)
 _HOME = Look("Home", "#dfe1e4", 1.0)
 _QUEUE = Look("Waiting for apheresis", "white", 1.0, "....")
@@ -34,20 +35,12 @@ _DISEASES = {
 }
 
 
-def places_data(shares: Shares) -> pd.DataFrame:
-    """Return what the figure draws: ``of, what, time_days, share, mc_lower, mc_upper``."""
-    last = _last_day(shares)
-    place = shares.of("place")
-    parts = [place[place["time_days"] <= (0 if last is None else last)], shares.of("disease")]
-    return pd.concat(parts[1:] if last is None else parts, ignore_index=True)
-
-
-def _last_day(shares: Shares) -> float | None:
+def _last_day(shares: OverTime) -> float | None:
     """Return up to which day treatment is drawn: most are home by then; None where all begin there."""
-    days, home = shares.days("place"), shares.by_name("place").get(Place.HOME.value)
+    days, home = shares.times("place"), shares.by_name("place").get(Place.HOME.value)
     if home is None or home[0] == 1:
         return None
-    ends = np.arange(_SHORTEST, days[-1], _MONTH)
+    ends = np.arange(_MONTH, days[-1], _MONTH)
     at_home = np.interp(ends, days, home)
     # Those who will be home half a year after enrolment, less one in twenty.
     late = ends[at_home >= 0.95 * home[-1]]
@@ -55,22 +48,22 @@ def _last_day(shares: Shares) -> float | None:
 
 
 @styled
-def places_figure(shares: Shares, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
+def places_figure(shares: OverTime, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
     """Draw the shares of patients in each place by day, and with each disease status by year.
 
     Parameters
     ----------
-    shares : Shares
-        Of the first virtual trials.
+    shares : OverTime
+        ``figures/places.csv``, of the first virtual trials.
     scenario : Scenario
         Its title, and what its replications are called.
     notes : sequence of str
         Further paragraphs at the bottom.
     """
     until = _last_day(shares)
-    said = [counted_note(shares, scenario, ("place", "disease")), *notes]
+    said = [shares.note(scenario, ("place", "disease")), *notes]
     height = _FOOT + _TALL + 0.42 + (0 if until is None else _TALL + _GAP)
-    years = shares.days("disease") / DAYS_PER_YEAR
+    years = shares.times("disease") / DAYS_PER_YEAR
     page = sheet(_finding(shares, years[-1]), [scenario.title], said, _WIDTH, height)
     room = _WIDTH - _LEFT - _RIGHT
     lower = page.axes(_LEFT, _FOOT, room, _TALL)
@@ -78,14 +71,14 @@ def places_figure(shares: Shares, scenario: Scenario, notes: Sequence[str] = ())
     lower.xaxis.set_major_locator(MaxNLocator(6, integer=years[-1] >= 2))
     disease = shares.by_name("disease")
     draw_areas(lower, years, [
-        Layer(look, f"{word} {last_share(shares, 'disease', name)}", disease[name])
+        Layer(look, f"{word} {shares.last('disease', name)}", disease[name])
         for name, (look, word) in _DISEASES.items()
     ])  # fmt: skip
     if until is not None:
         upper = page.axes(_LEFT, _FOOT + _TALL + _GAP, room, _TALL)
         _dress(upper, until, "The treatment, day by day", "Days since enrolment")
         upper.xaxis.set_major_locator(MultipleLocator(30 if until > 90 else 10))
-        days = shares.days("place")
+        days = shares.times("place")
         shown = days <= until
         found = shares.by_name("place")
         draw_areas(upper, days[shown], [_layer(name, share[shown]) for name, share in found.items()])
@@ -110,12 +103,19 @@ def _dress(axis: Axes, last: float, heading: str, below: str) -> None:
     percent_axis(axis, "y")
 
 
-def _finding(shares: Shares, horizon: float) -> str:
+def _finding(shares: OverTime, horizon: float) -> str:
     """Say when half of the patients are reinfused, and how many are in remission at the end."""
-    text = f"{last_share(shares, 'disease', REMISSION)} are in remission {horizon:g} years after enrolment"
-    days, arrived = shares.days("way"), shares.by_name("way").get(ARRIVED)
+    text = f"{shares.last('disease', REMISSION)} are in remission {horizon:g} years after enrolment"
+    days, arrived = shares.times("way"), shares.by_name("way").get(ARRIVED)
     if arrived is None:
         return text
     late = arrived[-1] < 0.5
     when = f"after day {days[-1]:.0f}" if late else f"by day {float(np.interp(0.5, arrived, days)):.0f}"
     return f"Half of those reinfused get there {when}; {text}"
+
+
+def of_run(results: Results) -> Figure:
+    """Draw where the patients of a run are."""
+    scenario = scenario_of(results)
+    shares = OverTime(results.tables["places"], results.manifest["counted"])
+    return places_figure(shares, scenario, cautions(scenario))

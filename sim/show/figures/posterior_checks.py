@@ -18,7 +18,7 @@ from sim.calibrate.answers import ACTIVE
 from sim.calibrate.coverage import WANTED
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
-from sim.show.calibration_shown import Shown, short_name
+from sim.show.calibration_shown import FEW_KEPT, Shown, short_name
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -34,6 +34,7 @@ from sim.show.kit.style import (
     styled,
 )
 from sim.study.estimates import Z95
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 10.0, 0.65, 0.3, 0.7
 _ACROSS, _TALL, _HEAD, _FOOT = 3, 1.45, 0.4, 0.35
@@ -42,8 +43,6 @@ _BINS = 10
 _MOST_STAGES = 4
 _FAR = 3.0  # standard errors, from which two ways to the same figure differ
 _JOINED = "\N{NO-BREAK SPACE}"
-FEW = 100
-"""Trials kept by simulation alone, below which their standard errors mean little."""
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -232,7 +231,7 @@ def _alone_finding(alone: pd.DataFrame, kept: int) -> str:
     z = z[~np.isnan(z)]
     far = int((z > _FAR).sum())
     text = f"{kept:,} virtual trials alone"
-    if kept < FEW:
+    if kept < FEW_KEPT:
         return f"Only {kept:,} virtual trials were kept: too few to check the posterior by"
     if far:
         return f"{text} differ in {far} of {z.size} means and SDs by more than {_FAR:g} standard errors"
@@ -349,3 +348,19 @@ def _coverage_finding(table: pd.DataFrame, trials: int) -> str:
         return f"{text}; the negative control is not seen to fail: too few trials to tell"
     worst = failed.loc[failed["covered"].idxmin()]
     return f"{text}; the control fails for {len(failed)}, at worst {worst['covered']:.0%} covered"
+
+
+def search(results: Results) -> Figure:
+    """Draw how the search of a calibration settled."""
+    wanted = float(results.manifest["plan"]["size"])
+    return search_figure(results.tables["search"], Shown.of(results), wanted)
+
+
+def alone(results: Results) -> Figure:
+    """Draw a calibration by simulation alone."""
+    return alone_figure(results.tables["simulation_alone"], Shown.of(results))
+
+
+def coverage(results: Results) -> Figure:
+    """Draw the coverage of a calibration."""
+    return coverage_figure(results.tables["coverage"], results.tables["ranks"], Shown.of(results))

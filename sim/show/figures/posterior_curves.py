@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
+from sim.show.calibration_words import extrapolation_text
 from sim.show.kit.formats import Row, rows, undefined_note
+from sim.show.kit.plot import scenario_of
 from sim.show.kit.style import (
     BLUE,
     INK,
@@ -24,6 +26,7 @@ from sim.show.kit.style import (
     spread,
     styled,
 )
+from sim.work.results import Results
 
 _JOINED = "\N{NO-BREAK SPACE}"
 _CURVES = {"overall_survival": (BLUE, "alive"), "disease_free_survival": (ORANGE, "disease-free")}
@@ -220,3 +223,15 @@ def _band_notes() -> list[str]:
         "posterior under each hazard. No line inside is likelier than another, and none is drawn. Deaths of "
         "other causes by life table."
     ]
+
+
+def of_calibration(results: Results) -> Figure:
+    """Draw survival as a calibration predicts it."""
+    tables = results.tables
+    return survival_figure(tables["curves"], tables["predictions"], scenario_of(results))
+
+
+def no_transplant(results: Results) -> Figure:
+    """Draw survival without a transplant as a calibration leaves it open."""
+    scenario = scenario_of(results)
+    return no_transplant_figure(results.tables["no_transplant"], scenario, extrapolation_text(scenario))

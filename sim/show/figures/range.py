@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.scenario.registry import parameters
-from sim.show.kit.axis import written
-from sim.show.kit.formats import format_share
+from sim.show.figures.sweep import varied
+from sim.show.kit.formats import format_share, written
+from sim.show.kit.plot import Pictures, scenario_of
+from sim.show.kit.scenario_words import cautions, headlines
 from sim.show.kit.style import (
     BLUE,
     INK,
@@ -24,6 +26,7 @@ from sim.show.kit.style import (
     spread,
     styled,
 )
+from sim.work.results import Results
 
 _SURVIVAL = "overall_survival_enrolled"
 _WIDTH, _HEIGHT, _TALL = 7.8, 4.15, 3.5
@@ -130,3 +133,16 @@ def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
 
 def _unit(key: str) -> str:
     return parameters()[key].unit if key in parameters() else ""
+
+
+def of_run(results: Results) -> Pictures:
+    """Draw what a run finds over its range: survival as a band, else its main endpoints."""
+    scenario = scenario_of(results)
+    keys = [shown.key for shown in scenario.range]
+    if scenario.cohort.enters_at != "home":
+        return varied(scenario, results.tables["range"], keys, headlines(scenario))
+    free = (results.manifest["posterior"] or {}).get("free", ())
+    whole = results.tables["curves"] if free and {*keys} <= {*free} else None
+    return survival_band_figure(
+        results.tables["range_curves"], keys, scenario.title, cautions(scenario), whole
+    )

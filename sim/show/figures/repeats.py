@@ -16,9 +16,10 @@ from matplotlib.patches import Patch
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Endpoint, column, label
 from sim.scenario.schema import Scenario, Target
-from sim.show.calibration_shown import in_sentence
+from sim.show.calibration_shown import Shown, in_sentence
 from sim.show.figures.targets import Aim
 from sim.show.kit.formats import Row, format_range, format_share, format_value, rows, undefined_note
+from sim.show.kit.plot import scenario_of
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -35,6 +36,7 @@ from sim.show.kit.style import (
     wrap,
 )
 from sim.study.estimates import Z95
+from sim.work.results import Results
 
 LIGHT = "#bccbdc"
 _LOW = 0.15  # targets below it get a panel with a wider scale
@@ -374,3 +376,15 @@ def _edges(target: Target, values: Floats) -> Floats:
         return np.linspace(0.0, 1.0, 26)
     low, high = np.quantile(values, (0.001, 0.999)) if values.size else (target.value - 1, target.value + 1)
     return np.linspace(min(low, target.value), max(high, target.value), 26)
+
+
+def targets(results: Results) -> Figure:
+    """Draw the targets of a calibration."""
+    return targets_figure(results.tables["predictions"], scenario_of(results))
+
+
+def repeats(results: Results) -> Figure:
+    """Draw what repeats of a calibrated trial would report."""
+    shown = Shown.of(results)
+    at_point = results.tables["at_point"]
+    return repeats_figure(shown.reported, at_point, shown.scenario, solved=shown.solved)

@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
 from sim.show.kit.formats import Row, format_difference, rows, undefined_note
-from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk
-from sim.show.kit.scenario_words import TRIAL, Replication
+from sim.show.kit.plot import scenario_of
+from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
+from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
+from sim.show.kit.scenario_words import TRIAL, Replication, cautions, replication
 from sim.show.kit.style import (
     BLUE,
     INK,
@@ -29,6 +31,9 @@ from sim.show.kit.style import (
     text_width,
     written_in,
 )
+from sim.show.trial_data import at_risk as numbers_at_risk
+from sim.show.trial_data import first_trials
+from sim.work.results import Results
 
 _JOINED = "\N{NO-BREAK SPACE}"
 _CURVES = {
@@ -292,3 +297,29 @@ def _notes(read: list[Row]) -> list[str]:
         sources = ", ".join(dict.fromkeys(row.source for row in published))
         notes.append(f"Published figures ({sources}) are Kaplan-Meier estimates; interval not published.")
     return notes
+
+
+def risk_table(results: Results) -> pd.DataFrame | None:
+    """Return the numbers at risk in the first trials of a run; None where no patients were kept."""
+    scenario = scenario_of(results)
+    patients = first_trials(results.table("patients"), scenario)
+    if patients is None or _is_blank(results):
+        return None
+    return numbers_at_risk(patients, label_times(scenario.follow_up.horizon_years))
+
+
+def of_run(results: Results, at_risk: pd.DataFrame | None) -> Figure | None:
+    """Draw survival of a run; None where nobody is reinfused."""
+    if _is_blank(results):
+        return None
+    scenario, tables = scenario_of(results), results.tables
+    notes = cautions(scenario)
+    if results.draws and at_risk is not None:
+        notes = [AT_RISK_FIRST_DRAW, *notes]
+    words = replication(scenario)
+    return survival_figure(tables["curves"], tables["endpoints"], scenario.title, notes, at_risk, words)
+
+
+def _is_blank(results: Results) -> bool:
+    endpoints = results.tables["endpoints"]
+    return bool(endpoints.loc[endpoints["endpoint"] == "overall_survival", "estimate"].isna().all())

@@ -14,10 +14,14 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import Endpoint, Key, label
+from sim.scenario.endpoints import Endpoint, Key, column, label
 from sim.scenario.registry import parameters
-from sim.show.kit.axis import Axis, written
-from sim.show.kit.formats import Row, format_difference, format_value, rows
+from sim.scenario.schema import Scenario
+from sim.scenario.values import get_value
+from sim.show.kit.axis import Axis
+from sim.show.kit.formats import Row, format_difference, format_value, rows, written
+from sim.show.kit.plot import Pictures, scenario_of
+from sim.show.kit.scenario_words import cautions, headlines
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -29,6 +33,7 @@ from sim.show.kit.style import (
     sheet,
     styled,
 )
+from sim.work.results import Results
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 3.55, 2.75
 # With more cells than this, contours are easier to read than numbers.
@@ -405,3 +410,48 @@ def _map_lines(across: Axis, up: Axis, row: Row, grid: Floats, own: tuple[Any, A
     if bool(np.isnan(grid).any()):
         what.append("Grey: no estimate.")
     return [_meaning(across.key), _meaning(up.key), " ".join(what)]
+
+
+def varied(scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Pictures:
+    """Draw what a page can show of points: a curve over one key, maps over two; the table holds the rest."""
+    own = [_plain(get_value(scenario, key)) for key in keys]
+    notes = [scenario.title, *cautions(scenario)]
+    if len(keys) == 1:
+        return sweep_curve_figure(points, keys[0], _unit(keys[0]), shown, own=own[0], notes=notes)
+    if len(keys) > 2:
+        return {}
+    return {
+        column(key).replace("@", "_"): sweep_map_figure(
+            points, (keys[0], keys[1]), key, own=(own[0], own[1]), notes=notes
+        )
+        for key in shown
+    }
+
+
+def _plain(value: Any) -> float | str | None:
+    """Return a value that an axis can mark; a distribution has no one place on it."""
+    return value if isinstance(value, (int, float, str)) else None
+
+
+def _swept(results: Results) -> Pictures:
+    scenario, vary = scenario_of(results), results.manifest["vary"]
+    points = results.tables["points"].copy()
+    for key, values in vary.items():  # a file does not tell a number among words from a word
+        points[key] = points[key].map({str(value): value for value in values} | {v: v for v in values})
+    shown = [_key(name) for name in results.manifest["request"]["shown"]]
+    return varied(scenario, points, list(vary), shown or headlines(scenario))
+
+
+def _key(name: str) -> Key:
+    endpoint, _, years = name.partition("@")
+    return endpoint, float(years) if years else None
+
+
+def curve(results: Results) -> Pictures:
+    """Draw the endpoints of a sweep over one key; None over several."""
+    return _swept(results) if len(results.manifest["vary"]) == 1 else None
+
+
+def maps(results: Results) -> Pictures:
+    """Draw a map for each endpoint of a sweep over two keys."""
+    return _swept(results) if len(results.manifest["vary"]) == 2 else None

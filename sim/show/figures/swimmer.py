@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from sim.clinic.history import History
 from sim.clinic.states import Cause
-from sim.scenario.schema import DAYS_PER_YEAR
+from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals
+from sim.scenario.values import get_value
 from sim.show.kit.lane_drawing import (
     FOOT,
     SMALL,
@@ -36,7 +36,12 @@ from sim.show.kit.lanes import (
     diverge,
     lane_of,
 )
+from sim.show.kit.pairs import endings, pair_notes
+from sim.show.kit.plot import scenario_of
+from sim.show.kit.scenario_words import single_notes
 from sim.show.kit.style import GREY, INK, NOTE_SIZE, empty_figure, sheet, styled, text_width
+from sim.study.pairing import FATES_CHANGED
+from sim.work.results import Results
 
 MOST_LANES = 60
 MOST_PAIRS = 25
@@ -45,24 +50,21 @@ _HEADING_SIZE = NOTE_SIZE + 0.5
 
 @styled
 def swimmer_figure(
-    history: History,
-    replication: int,
+    courses: pd.DataFrame,
     title: str,
     horizon_days: float,
     data_cut: float | None,
     *,
     opened: float = 0.0,
-    over_range: Sequence[History] = (),
     notes: Sequence[str] = (),
 ) -> Figure:
     """Draw the patients of one virtual trial, those who died first.
 
     Parameters
     ----------
-    history : History
-        What happened to everybody.
-    replication : int
-        The column of its arrays.
+    courses : DataFrame
+        From `sim.study.figure_tables.first_courses`; over a range, who dies at some values only is
+        told apart.
     title : str
         The line below the finding.
     horizon_days : float
@@ -71,27 +73,23 @@ def swimmer_figure(
         Day from study opening after which a trial would see nothing.
     opened : float
         Day from study opening from which patients are shown: the end of a warm-up.
-    over_range : sequence of History
-        The same patients at each value of a range over which the answer must be read: who dies at some values
-        only is told apart.
     notes : sequence of str
         Further paragraphs at the bottom.
     """
-    enrolled = history.enrolled[:, replication]
-    present = np.flatnonzero(np.isfinite(enrolled) & (enrolled >= opened))
-    found = (lane_of(history, int(who), replication, horizon_days, data_cut) for who in present[:MOST_LANES])
-    lanes = [lane for lane in found if lane is not None]
+    present = courses[(courses["point"] == 0) & (courses["enrolled"] >= opened)]
+    lanes = [lane_of(row, horizon_days, data_cut) for row in present.head(MOST_LANES).to_dict("records")]
     if not lanes:
         return empty_figure("No patients to show: nobody enrolled", title)
+    shown = courses[courses["patient"].isin(present["patient"].head(MOST_LANES))]
     others = [
-        {lane.patient: lane_of(other, lane.patient, replication, horizon_days, data_cut) for lane in lanes}
-        for other in over_range
+        {lane.patient: lane for lane in (lane_of(row, horizon_days, data_cut) for row in rows)}
+        for rows in (of_point.to_dict("records") for point, of_point in shown.groupby("point") if point != 0)
     ]
     moot = _moot(lanes, others)
     groups = [(f"{name}: {len(group)}", group) for name, group in _by_end(lanes, moot, bool(others))]
     rows = len(lanes) + 1.1 * len(groups)
     which = "" if len(present) == len(lanes) else "first "
-    deaths = [sum(lane is not None and lane.dead for lane in other.values()) for other in others]
+    deaths = [sum(lane.dead for lane in other.values()) for other in others]
     finding = _finding(lanes, horizon_days, which, deaths)
     said = [*_swimmer_notes(lanes, len(present), opened), *notes]
     keys = Keys.of(lanes, with_cut=data_cut is not None)
@@ -120,13 +118,13 @@ def _widest(texts: Iterable[str]) -> float:
     return max(text_width(text, SMALL, weight="bold") for text in texts)
 
 
-def _moot(lanes: Sequence[Lane], others: Sequence[Mapping[int, Lane | None]]) -> set[int]:
+def _moot(lanes: Sequence[Lane], others: Sequence[Mapping[int, Lane]]) -> set[int]:
     """Return who dies at some values of the range and lives at others."""
     return {
         lane.patient
         for lane in lanes
         for other in others
-        if (found := other[lane.patient]) is not None and found.dead != lane.dead
+        if (found := other.get(lane.patient)) is not None and found.dead != lane.dead
     }
 
 
@@ -188,39 +186,28 @@ def _swimmer_notes(lanes: Sequence[Lane], present: int, opened: float) -> list[s
 
 @styled
 def paired_swimmer_figure(
-    first: History,
-    second: History,
-    replication: int,
-    names: tuple[str, str],
-    patients: Sequence[int],
-    horizon_days: float,
-    notes: Sequence[str] = (),
+    courses: pd.DataFrame, names: tuple[str, str], horizon_days: float, notes: Sequence[str] = ()
 ) -> Figure:
     """Draw the same patients in two scenarios, one above the other, striped up to where their courses part.
 
     Parameters
     ----------
-    first, second : History
-        What happened in each scenario, under the same luck.
-    replication : int
-        The column of their arrays.
+    courses : DataFrame
+        Rows from `sim.study.figure_tables.paired_courses`, of one pair; a patient who exists in one scenario
+        only has one lane. The first `MOST_PAIRS` are drawn; the title and the headings count all.
     names : tuple[str, str]
         What the scenarios are called.
-    patients : sequence of int
-        Rows of the arrays; a patient who exists in one scenario only has one lane. The first `MOST_PAIRS` are
-        drawn; the title and the headings count all.
     horizon_days : float
         Days since enrolment up to which lanes go.
     notes : sequence of str
         Further paragraphs at the bottom.
     """
+    first, second = (
+        {lane.patient: lane for lane in (lane_of(row, horizon_days, None) for row in rows)}
+        for rows in (courses[courses["scenario"] == name].to_dict("records") for name in names)
+    )
     pairs = [
-        _Pair(
-            who,
-            lane_of(first, who, replication, horizon_days, None),
-            lane_of(second, who, replication, horizon_days, None),
-        )
-        for who in patients
+        _Pair(who, first.get(who), second.get(who)) for who in (courses["patient"] - 1).unique().tolist()
     ]
     drawn = sorted(pairs[:MOST_PAIRS], key=lambda pair: pair.patient)
     counts = {heading: len(group) for heading, group in _by_difference(pairs, names)}
@@ -355,3 +342,38 @@ def _outcome(lane: Lane) -> str:
         return f"dies: {death_words(lane)}"
     words = {ACTIVE: "alive, active disease", REMISSION: "alive, in remission", RELAPSED: "alive, relapsed"}
     return words[lane.status]
+
+
+def of_run(results: Results) -> Figure:
+    """Draw the patients of the first trial of a run."""
+    scenario = scenario_of(results)
+    cut, arrivals = scenario.follow_up.data_cut_days, scenario.arrivals
+    free = (results.manifest["posterior"] or {}).get("free", ())
+    at = ", ".join(
+        f"the first draw of {shown.key}"
+        if shown.key in free
+        else f"{shown.key} = {get_value(scenario, shown.key):.3g}"
+        for shown in scenario.range
+    )
+    return swimmer_figure(
+        results.tables["swimmer"],
+        f"{scenario.title}. Virtual trial 1{f', drawn at {at}' if at else ''}",
+        scenario.follow_up.horizon_years * DAYS_PER_YEAR,
+        None if cut == "none" else cut,
+        opened=arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0,
+        notes=single_notes(scenario, drawn=bool(results.draws)),
+    )
+
+
+def of_comparison(results: Results) -> dict[str, Figure]:
+    """Draw the patients of one trial whose fates differ, a figure for each scenario that changes any."""
+    courses, named = results.tables["swimmer"], results.tables["named_patients"]
+    decided = named[named["change"].isin([*FATES_CHANGED])]
+    reference, found = str(results.manifest["reference"]), {}
+    for name, ending in endings(results).items():
+        own = courses[courses["pair"] == name]
+        if not own.empty:
+            until = float(decided.loc[decided["scenario"] == name, "shared_days"].max())
+            notes = pair_notes(results, name, single=True)
+            found[ending] = paired_swimmer_figure(own, (reference, name), until, notes)
+    return found

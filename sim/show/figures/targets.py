@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import Row, format_difference, format_range, rows, undefined_note
+from sim.show.kit.plot import scenario_of
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -31,6 +32,7 @@ from sim.show.kit.style import (
     wrap,
 )
 from sim.study.estimates import clopper_pearson
+from sim.work.results import Results
 
 # Rows below this get a panel with its own, wider scale: 2% would be a dot beside 84%.
 _LOW = 0.15
@@ -335,3 +337,9 @@ def _notes(aims: Sequence[Aim]) -> list[str]:
     if without:
         notes.append(f"{'; '.join(without)}: interval not published.")
     return notes + undefined_note([aim.row for aim in aims], "bar")
+
+
+def of_run(results: Results) -> Figure | None:
+    """Draw the targets of a run's scenario; None without any."""
+    scenario = scenario_of(results)
+    return calibration_figure(results.tables["endpoints"], scenario) if scenario.target else None

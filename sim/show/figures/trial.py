@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.outcomes.one_trial import Curve, TrialReport
+from sim.outcomes.one_trial import Curve, TrialReport, report_trial
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show.kit.formats import format_share
+from sim.show.kit.plot import scenario_of
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
-from sim.show.kit.scenario_words import replication
+from sim.show.kit.scenario_words import replication, single_notes
 from sim.show.kit.style import (
     BLUE,
     INK,
@@ -30,6 +31,8 @@ from sim.show.kit.style import (
     styled,
     written_in,
 )
+from sim.show.trial_data import one_trial
+from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT, _TALL, _FOOT = 7.8, 1.25, 1.95, 3.1, 0.5
 _COLOURS = (BLUE, ORANGE)
@@ -176,3 +179,25 @@ def _note(report: TrialReport, scenario: Scenario) -> str:
         "pointwise log-log 95% intervals of this one trial, no Monte Carlo error. Ticks: patients censored. "
         "A curve ends with the last patient followed."
     )
+
+
+def _report(results: Results) -> TrialReport | None:
+    """Report the first trial of a run: an open clinic is none, and who stay at home are none."""
+    scenario = scenario_of(results)
+    if scenario.cohort.enters_at == "home" or not isinstance(scenario.arrivals, TrialArrivals):
+        return None
+    first = one_trial(results.table("patients"), scenario)
+    return None if first is None else report_trial(first)
+
+
+def run_table(results: Results) -> pd.DataFrame | None:
+    """Return the curves of a run's first trial, where there are any."""
+    report = _report(results)
+    return None if report is None or not report.curves else trial_data(report)
+
+
+def of_run(results: Results, _data: pd.DataFrame | None) -> Figure | None:
+    """Draw what the first trial of a run would have printed."""
+    report, scenario = _report(results), scenario_of(results)
+    notes = single_notes(scenario, drawn=bool(results.draws))
+    return None if report is None else trial_figure(report, scenario, notes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -26,8 +27,9 @@ from sim.show.kit.style import (
     styled,
     wrap,
 )
-from sim.show.validation_words import Drawn, Line, finding, lines, misses, scope, tally_sentences
-from sim.study.validate import Tally
+from sim.show.validation import Line, UnderDraws, finding, lines, misses, scope, tally_sentences
+from sim.study.validate import CoveredCount
+from sim.work.results import Results
 
 _ROW, _HEAD, _AXIS, _KEY = 0.34, 0.36, 0.4, 0.62
 _NAMES, _OBSERVED, _PREDICTED, _FOREST, _VERDICT = 2.75, 1.35, 1.0, 3.5, 1.2
@@ -43,10 +45,10 @@ _MARKS = {
 @styled
 def validation_figure(
     table: pd.DataFrame,
-    predicted: Tally,
-    apart: Tally,
+    predicted: CoveredCount,
+    apart: CoveredCount,
     titles: Mapping[str, str],
-    drawn: Drawn | None = None,
+    drawn: UnderDraws | None = None,
 ) -> Figure:
     """Draw every observed share with its interval, and the range that virtual cohorts would report.
 
@@ -94,7 +96,7 @@ def figure_data(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[names, columns].reset_index(drop=True)
 
 
-def _title(predicted: Tally, read: Sequence[Line], titles: Mapping[str, str]) -> str:
+def _title(predicted: CoveredCount, read: Sequence[Line], titles: Mapping[str, str]) -> str:
     """Count what holds, and name the cohorts in which something is missed."""
     missed = list(dict.fromkeys(titles[line.cohort].partition(":")[0] for line in read if line.missed))
     text = finding(predicted)
@@ -224,3 +226,32 @@ def _notes(drawn: Sequence[Line]) -> list[str]:
     if shared:
         notes.append(f"Overlaps. {'. '.join(shared)}.")
     return notes
+
+
+def shares_table(results: Results) -> pd.DataFrame:
+    """Return what the figure of a validation draws."""
+    return figure_data(results.tables["validation"])
+
+
+def of_validation(results: Results, _data: pd.DataFrame) -> Figure:
+    """Draw a validation."""
+    manifest = results.manifest
+    titles = {each["cohort"]: str(each["resolved"]["title"]) for each in manifest["cohorts"]}
+    predicted, apart = (_tally(manifest["tallies"][name]) for name in ("predicted", "apart"))
+    return validation_figure(results.tables["validation"], predicted, apart, titles, _drawn(manifest))
+
+
+def _tally(stored: Mapping[str, Any]) -> CoveredCount:
+    low, high = stored["binomial"]
+    mean, (least, most) = stored["virtual_mean"], stored["virtual"] or (math.nan, math.nan)
+    known = math.nan if mean is None else mean
+    return CoveredCount(stored["figures"], stored["covered"], (low, high), known, (least, most))
+
+
+def _drawn(manifest: Mapping[str, Any]) -> UnderDraws | None:
+    """Read off a manifest of which posterior the predictions are."""
+    if manifest.get("posterior") is None:
+        return None
+    held = {each["cohort"]: each["held"] for each in manifest["cohorts"] if each["held"] and each["free"]}
+    own = tuple(each["cohort"] for each in manifest["cohorts"] if not each["free"])
+    return UnderDraws(manifest["draws"], manifest["replications"], own, held)

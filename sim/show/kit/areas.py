@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -18,7 +19,6 @@ from sim.show.kit.formats import format_share
 from sim.show.kit.lane_drawing import Look
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import INK, NOTE_SIZE, spread
-from sim.study.shares import Shares
 
 _SHOWN = 5e-4
 """Shares that stay below are not drawn."""
@@ -94,17 +94,49 @@ def _inside(heights: Sequence[float], gap: float) -> list[float]:
     return moved
 
 
-def last_share(shares: Shares, of: Of, what: str) -> str:
-    """Write the last share with the digits that its Monte Carlo error allows."""
-    return format_share(*shares.last(of, what))
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """Shares of patients over time, as the tables of a folder have them.
 
+    Attributes
+    ----------
+    table : DataFrame
+        ``of, what``, a time, ``share, mc_lower, mc_upper``.
+    counted : Mapping
+        From `sim.study.figure_tables.counted`: how many stand behind them.
+    """
 
-def counted_note(shares: Shares, scenario: Scenario, drawn: Sequence[Of]) -> str:
-    """Say how many stand behind areas, and how large their Monte Carlo error is."""
-    words, many = replication(scenario), shares.replications
-    of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
-    if shares.draws:
-        of = f"{many:,} {words.virtual} under {shares.draws:,} draws of the posterior"
-    text = f"Areas: the whole courses of {shares.patients:,} patients of {of}, nobody censored"
-    width = max(shares.half_width(each) for each in drawn)
-    return f"{text}; their 95% Monte Carlo error is at most \N{PLUS-MINUS SIGN}{100 * width:.2g} points."
+    table: pd.DataFrame
+    counted: Mapping[str, Any]
+
+    def of(self, of: Of) -> pd.DataFrame:
+        """Return the rows of one denominator."""
+        return self.table[self.table["of"] == of]
+
+    def by_name(self, of: Of) -> dict[str, Floats]:
+        """Return the shares of one denominator over time; none where there is nobody."""
+        found = self.of(of).groupby("what", sort=False)["share"]
+        return {str(what): share.to_numpy() for what, share in found if share.notna().all()}
+
+    def times(self, of: Of) -> Floats:
+        """Return the times of one denominator's shares, in the table's unit."""
+        name = "time_years" if "time_years" in self.table else "time_days"
+        return np.unique(self.of(of)[name].to_numpy())
+
+    def last(self, of: Of, what: str) -> str:
+        """Write the last share with the digits that its Monte Carlo error allows."""
+        rows = self.of(of)
+        row = rows[rows["what"] == what].iloc[-1]
+        return format_share(float(row["share"]), float(row["mc_upper"] - row["mc_lower"]) / 2)
+
+    def note(self, scenario: Scenario, drawn: Sequence[Of]) -> str:
+        """Say how many stand behind areas, and how large their Monte Carlo error is."""
+        words, many, draws = replication(scenario), self.counted["replications"], self.counted["draws"]
+        of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
+        if draws:
+            of = f"{many:,} {words.virtual} under {draws:,} draws of the posterior"
+        patients = f"{self.counted['patients']:,} patients"
+        text = f"Areas: the whole courses of {patients} of {of}, nobody censored"
+        widths = [(rows["mc_upper"] - rows["mc_lower"]).max() / 2 for rows in map(self.of, drawn)]
+        error = f"{100 * max(widths):.2g} points."
+        return f"{text}; their 95% Monte Carlo error is at most \N{PLUS-MINUS SIGN}{error}"

@@ -13,6 +13,7 @@ from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
 
 from sim.scenario.distributions import Floats
 from sim.scenario.registry import short
+from sim.show.kit.formats import written
 from sim.show.kit.style import TICK_SIZE, text_width
 
 _SLANT = 30
@@ -121,10 +122,3 @@ def _log_spaced(values: Floats) -> bool:
         return False
     ratios, steps = np.diff(np.log(values)), np.diff(values)
     return bool(np.std(ratios) / np.mean(ratios) < np.std(steps) / np.mean(steps) - 1e-9)
-
-
-def written(value: Any) -> str:
-    """Write a parameter's value: a small number with three digits, a large one whole, a word as it is."""
-    if not isinstance(value, int | float):
-        return str(value)
-    return short(float(f"{value:.3g}")) if abs(value) < 1000 else short(value)

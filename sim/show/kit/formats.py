@@ -13,6 +13,7 @@ import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import all_evidence, ids_in, is_assumed
+from sim.scenario.registry import short
 
 _MOST_DECIMALS = 4
 _VERDICT = 3 / 1.96
@@ -103,6 +104,13 @@ def format_parameter(value: Any) -> str:
         )
         return f"{value['dist']}, {members}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def written(value: Any) -> str:
+    """Write a parameter's value: a small number with three digits, a large one whole, a word as it is."""
+    if not isinstance(value, int | float):
+        return str(value)
+    return short(float(f"{value:.3g}")) if abs(value) < 1000 else short(value)
 
 
 def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:

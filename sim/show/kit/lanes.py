@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.clinic.history import History
-from sim.clinic.states import ALIVE, Cause, Place
+from sim.clinic.states import Cause, Place
+from sim.study.figure_tables import MOMENTS
 
 QUEUEING, ACTIVE, REMISSION, RELAPSED = "queueing", "active", "remission", "relapsed"
 INFECTION, REINFUSION, RELAPSE = "infection", "reinfusion", "relapse"
@@ -83,55 +83,41 @@ class Lane:
         return {(kind, round(day, _SAME)) for kind, day in happened}
 
 
-def lane_of(
-    history: History, patient: int, replication: int, horizon_days: float, data_cut: float | None
-) -> Lane | None:
-    """Return a patient's lane; None for who never enrolled.
+def lane_of(row: Mapping[str, Any], horizon_days: float, data_cut: float | None) -> Lane:
+    """Return a patient's lane.
 
     Parameters
     ----------
-    patient, replication
-        Row and column of the history's arrays.
+    row
+        As `sim.study.figure_tables.course_rows` has it: days from study opening, missing for never.
     horizon_days
         Days after enrolment at which every lane ends, if follow-up does not end before.
     data_cut
         Day from study opening.
     """
-    if patient >= history.enrolled.shape[0]:
-        return None
-    values = {name: float(getattr(history, name)[patient, replication]) for name in _DATED}
+    values = {name: math.inf if math.isnan(row[name]) else float(row[name]) for name in MOMENTS}
     enrolled = values["enrolled"]
-    if not math.isfinite(enrolled):
-        return None
     since = {name: day - enrolled for name, day in values.items()}
     end = min(since["death"], since["follow_up_end"], horizon_days)
-    code = int(history.cause[patient, replication])
-    died = code != ALIVE and since["death"] <= end
+    died = isinstance(row["cause"], str) and row["cause"] != "" and since["death"] <= end
     begun = [(place.value, since[place.value]) for place in Place]
     begun.insert(1, (QUEUEING, since["ready_for_harvest"]))
     begun = [(QUEUEING if kind == Place.WAITING else kind, day) for kind, day in begun]
     disease = [(ACTIVE, 0.0)]
-    if bool(history.responds[patient, replication]):
+    if bool(row["responds"]):
         disease += [(REMISSION, since["recovering_in_hospital"]), (RELAPSED, since["relapse"])]
     single = {REINFUSION: "aplasia", RELAPSE: "relapse", WITHDRAWN: "withdrawn"}
     marks = [Mark(kind, since[name]) for kind, name in single.items()]
     marks += [Mark(INFECTION, since[f"{which}_infection"]) for which in ("mobilisation", "aplasia", "late")]
     return Lane(
-        patient,
+        int(row["patient"]) - 1,
         _spans(begun, end),
         _spans(disease, end),
         tuple(mark for mark in marks if mark.day <= end),
         end,
-        Cause(code) if died else None,
+        Cause[row["cause"].upper()] if died else None,
         math.inf if data_cut is None else data_cut - enrolled,
     )
-
-
-_DATED = (
-    *(place.value for place in Place),
-    *("enrolled", "ready_for_harvest", "withdrawn", "relapse", "death", "follow_up_end"),
-    *("mobilisation_infection", "aplasia_infection", "late_infection"),
-)
 
 
 def _spans(begun: Sequence[tuple[str, float]], end: float) -> tuple[Span, ...]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sim.scenario.schema import Scenario
 from sim.work.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+Pictures: TypeAlias = "Figure | Mapping[str, Figure] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class Plot:
     needs
         The tables without which there is no figure.
     draw
-        Draws it; None where there is nothing to draw.
+        Draws it, from its `table` too if it has one. None where there is nothing to draw; several figures by
+        the endings of their names where one is drawn for each of something.
     drawn
         What is added to the description under draws of a posterior.
     table
@@ -40,7 +45,7 @@ class Plot:
     description: str
     data: tuple[str, ...]
     needs: tuple[str, ...]
-    draw: Callable[[Results], Figure | None]
+    draw: Callable[..., Pictures]
     drawn: str = ""
     table: Callable[[Results], pd.DataFrame | None] | None = None
 
@@ -48,3 +53,24 @@ class Plot:
         """Tell whether a study has what the figure is drawn from."""
         tables = (results.table(name) for name in self.needs)
         return all(table is not None and not table.empty for table in tables)
+
+
+def at(where: str) -> Callable[..., Any]:
+    """Return a function of `sim.show.figures`, imported when it is first called: pages need words alone.
+
+    Parameters
+    ----------
+    where
+        Module and name, as in ``survival.of_run``.
+    """
+    module, name = where.split(".")
+
+    def call(*given: Any) -> Any:
+        return getattr(import_module(f"sim.show.figures.{module}"), name)(*given)
+
+    return call
+
+
+def scenario_of(results: Results) -> Scenario:
+    """Return the scenario of a study of one."""
+    return Scenario.model_validate(results.manifest["resolved"])

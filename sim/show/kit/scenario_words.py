@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from sim.scenario.endpoints import Key
 from sim.scenario.schema import Scenario, TrialArrivals
+from sim.show.kit.posterior_words import FIRST_DRAW
 
 
 class Replication(NamedTuple):
@@ -50,3 +52,21 @@ def one_range(words: Replication, *, drawn: bool = False) -> str:
     if drawn:
         narrows = f"it holds the posterior too, so that {larger} narrows it, and more evidence does."
     return f"what 95% of {words.virtual} of this size report {when}; {narrows}"
+
+
+def cautions(scenario: Scenario) -> list[str]:
+    """Return the scenario's own caution as a note, if it has one."""
+    return [scenario.caution] if scenario.caution else []
+
+
+def single_notes(scenario: Scenario, *, drawn: bool) -> list[str]:
+    """Return what is noted under single patients and trials, which are of one set of parameters."""
+    return [FIRST_DRAW, *cautions(scenario)] if drawn else cautions(scenario)
+
+
+def headlines(scenario: Scenario) -> list[Key]:
+    """Return the endpoints that are shown where none were asked for."""
+    horizon = scenario.follow_up.horizon_years
+    if scenario.cohort.enters_at == "home":
+        return [("overall_survival_enrolled", horizon), ("restricted_mean_survival_enrolled", None)]
+    return [("treatment_related_mortality", None), ("overall_survival", horizon)]

@@ -93,29 +93,39 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
     return draw_styled
 
 
-def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write a figure as SVG and as PNG, without dates or versions.
+def save(
+    figure: Figure, folder: Path, name: str, formats: Sequence[str] = ("svg", "png")
+) -> tuple[Path, ...]:
+    """Write a figure without dates or versions.
 
     Parameters
     ----------
     figure : Figure
-        As the functions of `sim.show.figures.plots` return it.
+        As the functions of `sim.show.figures` return it.
     folder : Path
         It exists.
     name : str
         File name without ending.
+    formats : Sequence[str]
+        Some of svg, png and pdf.
 
     Returns
     -------
-    tuple[Path, Path]
-        The SVG and the PNG.
+    tuple[Path, ...]
+        A file for each format.
     """
-    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
     title = " ".join(figure.get_suptitle().split())
+    nameless: dict[str, dict[str, str | None]] = {
+        "svg": {"Date": None, "Creator": None},
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
+    paths = tuple(folder / f"{name}.{each}" for each in formats)
     with settings():
-        figure.savefig(svg, format="svg", metadata={"Title": title, "Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=_DPI, metadata={"Title": title, "Software": None})
-    return svg, png
+        for path, each in zip(paths, formats, strict=True):
+            dpi = _DPI if each == "png" else "figure"
+            figure.savefig(path, format=each, dpi=dpi, metadata={"Title": title, **nameless[each]})
+    return paths
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sim.clinic.history import History
 from sim.outcomes.occupancy import Occupancy
 from sim.scenario.schema import Scenario
 from sim.show.figures.occupancy import occupancy_figure
+from sim.study.figure_tables import counted, first_clinic
 
 MakeScenario: TypeAlias = Callable[..., Scenario]
 Draw: TypeAlias = Callable[..., tuple[Figure, Occupancy]]
@@ -30,7 +31,8 @@ def draw(scenario_of: MakeScenario, play: Callable[..., History]) -> Draw:
         scenario = scenario_of(changes)
         occupancy = Occupancy(scenario)
         occupancy.add(play(scenario, range(3)))
-        return occupancy_figure(occupancy, scenario, **more), occupancy
+        tables = occupancy.table(), first_clinic(occupancy)
+        return occupancy_figure(*tables, counted(None, occupancy), scenario, **more), occupancy
 
     return make
 

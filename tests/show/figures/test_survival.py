@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from sim.show.figures.plots import survival_figure
+from sim.show.figures.survival import survival_figure
 
 Change = dict[str, float | str]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from sim.clinic.states import Cause
 from sim.scenario.schema import Scenario
 from sim.show.figures.swimmer import MOST_PAIRS, paired_swimmer_figure, swimmer_figure
 from sim.show.kit.lanes import Lane, detail_days, diverge, lane_of
+from sim.study.figure_tables import course_rows, first_courses, paired_courses
 
 MakeScenario: TypeAlias = Callable[..., Scenario]
 Play: TypeAlias = Callable[..., History]
@@ -52,9 +53,13 @@ def made(
 
 
 def lane(history: History, patient: int = 0, cut: float | None = None) -> Lane:
-    found = lane_of(history, patient, 0, FIVE, cut)
-    assert found is not None
-    return found
+    (row,) = course_rows(history, [patient]).to_dict("records")
+    return lane_of(row, FIVE, cut)
+
+
+def paired(first: History, second: History, patients: Iterable[int]) -> Figure:
+    courses = paired_courses("beta", [("alpha", first), ("beta", second)], list(patients))
+    return paired_swimmer_figure(courses, ("alpha", "beta"), FIVE)
 
 
 def finding(figure: Figure) -> str:
@@ -120,7 +125,9 @@ def test_the_title_counts_deaths_by_cause_and_relapses(
         {},
         {"harvest_fails": True},
     )
-    figure = swimmer_figure(history, 0, "A scenario", FIVE, data_cut=800.0, notes=["A caution."])
+    figure = swimmer_figure(
+        first_courses(history, []), "A scenario", FIVE, data_cut=800.0, notes=["A caution."]
+    )
     assert finding(figure) == "3 of the 6 patients die in 5 years: 2 of lupus, 1 of infection; 2 relapse"
     text = words(figure)
     for said in (
@@ -134,7 +141,7 @@ def test_the_title_counts_deaths_by_cause_and_relapses(
 
 def test_patients_are_numbered_from_one_and_the_dead_come_first(made: Made) -> None:
     history = made({}, {"lupus_days": 40.0}, {"lupus_days": 20.0})
-    figure = swimmer_figure(history, 0, "", FIVE, None)
+    figure = swimmer_figure(first_courses(history, []), "", FIVE, None)
     names = [text for text in figure.axes[0].texts if text.get_text().isdecimal()]
     assert [text.get_text() for text in sorted(names, key=lambda text: text.xy[1])] == ["3", "2", "1"]
 
@@ -151,7 +158,7 @@ def test_of_many_patients_the_first_60_since_the_warm_up_are_drawn(
     history = play(scenario_of(poisson), range(2))
     came = history.enrolled[:, 1]
     counted = np.flatnonzero((came >= 100) & np.isfinite(came))
-    figure = swimmer_figure(history, 1, "", FIVE, None, opened=100.0)
+    figure = swimmer_figure(first_courses(history.only(slice(1, 2)), []), "", FIVE, None, opened=100.0)
     text = words(figure)
     assert f"The first 60 of {len(counted)} patients enrolled after the warm-up are shown." in text
     assert "of the first 60 patients" in finding(figure)
@@ -169,7 +176,7 @@ def test_over_a_range_the_title_is_a_band_and_who_dies_at_some_values_is_told_ap
     low = play(scenario_of(home, {"active_disease.hazard_per_year": 0.05}))
     dead = [int(np.sum(history.death <= history.enrolled + FIVE)) for history in (low, high)]
     assert dead[0] < dead[1]
-    figure = swimmer_figure(high, 0, "", FIVE, None, over_range=[low, high])
+    figure = swimmer_figure(first_courses(high, [low, high]), "", FIVE, None)
     assert (
         finding(figure)
         == f"Between {dead[0]} and {dead[1]} of the 50 patients die in 5 years, over the range"
@@ -181,7 +188,10 @@ def test_over_a_range_the_title_is_a_band_and_who_dies_at_some_values_is_told_ap
 
 def test_nobody_to_show_is_said_in_words(made: Made) -> None:
     history = made({"enrolled": math.inf})
-    assert finding(swimmer_figure(history, 0, "", FIVE, None)) == "No patients to show: nobody enrolled"
+    assert (
+        finding(swimmer_figure(first_courses(history, []), "", FIVE, None))
+        == "No patients to show: nobody enrolled"
+    )
 
 
 def test_courses_part_where_they_first_differ(made: Made) -> None:
@@ -205,7 +215,7 @@ def test_the_paired_title_says_who_lives_and_who_dies(
     sick, well = {"lupus_days": 20.0}, {}
     first = made(sick, well, well, {"lupus_days": 30.0}, well)
     second = made(well, sick, sick, sick)
-    figure = paired_swimmer_figure(first, second, 0, ("alpha", "beta"), [0, 1, 2, 3, 4], FIVE)
+    figure = paired(first, second, [0, 1, 2, 3, 4])
     assert finding(figure) == (
         "2 patients die with beta and live with alpha, 1 the other way round; "
         "1 dies with both, but at another time or of another cause, in up to 5 years"
@@ -221,7 +231,7 @@ def test_the_paired_title_says_who_lives_and_who_dies(
 
 def test_only_the_patients_asked_for_are_drawn(made: Made, words: Callable[[Figure], str]) -> None:
     first, second = made({}, {}, {}), made({}, {"lupus_days": 20.0}, {"lupus_days": 25.0})
-    text = words(paired_swimmer_figure(first, second, 0, ("alpha", "beta"), [2], FIVE)).splitlines()
+    text = words(paired(first, second, [2])).splitlines()
     assert "3" in text
     assert "2" not in text or text.count("2") == 1  # the axis of years
     assert text.count("alpha") == 1
@@ -229,19 +239,17 @@ def test_only_the_patients_asked_for_are_drawn(made: Made, words: Callable[[Figu
 
 def test_a_pair_is_striped_up_to_where_it_parts(made: Made, words: Callable[[Figure], str]) -> None:
     first, second = made({}), made({"aplasia_infection": 4.0})
-    figure = paired_swimmer_figure(first, second, 0, ("alpha", "beta"), [0], FIVE)
+    figure = paired(first, second, [0])
     striped = [patch for patch in figure.axes[0].patches if patch.get_hatch()]
     assert [patch.get_x() + patch.get_width() for patch in striped] == [41, 41]
     assert "Striped: the course is the same in both up to there." in words(figure)
-    apart = paired_swimmer_figure(first, made({}, cohort__enters_at="home"), 0, ("alpha", "beta"), [0], FIVE)
+    apart = paired(first, made({}, cohort__enters_at="home"), [0])
     assert "Striped" not in words(apart)
 
 
 def test_what_two_courses_share_keeps_its_colour(made: Made) -> None:
     """A faded aplasia would be the colour of recovery in hospital."""
-    figure = paired_swimmer_figure(
-        made({}), made({"aplasia_infection": 4.0}), 0, ("alpha", "beta"), [0], FIVE
-    )
+    figure = paired(made({}), made({"aplasia_infection": 4.0}), [0])
     for patch in figure.axes[0].patches:
         assert patch.get_alpha() in (None, 1.0)
         assert patch.get_hatch() is None or patch.get_facecolor()[3] == 0  # stripes cover nothing else
@@ -250,7 +258,7 @@ def test_what_two_courses_share_keeps_its_colour(made: Made) -> None:
 def test_who_does_not_fit_is_counted_all_the_same(made: Made, words: Callable[[Figure], str]) -> None:
     many = MOST_PAIRS + 3
     first, second = made(*[{}] * many), made(*[{"lupus_days": 20.0}] * many)
-    figure = paired_swimmer_figure(first, second, 0, ("alpha", "beta"), range(many), FIVE)
+    figure = paired(first, second, range(many))
     assert finding(figure).startswith(f"{many} patients die with beta and live with alpha")
     text = words(figure)
     assert f"Lives with alpha, dies with beta: {many}, of whom {MOST_PAIRS} shown" in text
@@ -260,7 +268,7 @@ def test_who_does_not_fit_is_counted_all_the_same(made: Made, words: Callable[[F
 
 def test_nobody_to_pair_is_said_in_words(made: Made) -> None:
     history = made({})
-    figure = paired_swimmer_figure(history, history, 0, ("alpha", "beta"), [], FIVE)
+    figure = paired(history, history, [])
     assert finding(figure) == "No patient differs between alpha and beta"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from sim.scenario.schema import Scenario
-from sim.show.figures.plots import survival_figure
+from sim.show.figures.survival import survival_figure
 from sim.show.figures.sweep import sweep_curve_figure, sweep_map_figure
 from sim.show.figures.targets import calibration_figure
 from sim.show.kit.style import save, settings, sheet, spread, text_width, wrap

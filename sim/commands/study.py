@@ -1,0 +1,199 @@
+"""One writer for every kind of study: tables, manifest, figures and page, and then the folder's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeAlias, TypedDict
+
+import pandas as pd
+
+from sim.scenario.problems import RequestError
+from sim.study.request import Request
+from sim.work.folder import MANIFEST, NewFolder, software, write_json
+from sim.work.results import FORMAT, Results, Tables, read_results
+from sim.work.spool import write_parquet
+from sim.work.store import ChunkStore
+
+FORMATS = ("svg", "png", "pdf")
+"""What figures can be written as; the first two are, where nothing is asked for."""
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much it is in all."""
+Stores: TypeAlias = Callable[[str], ChunkStore | None]
+"""Gives where chunks of a part of a study are kept until it is whole; None where they are not."""
+
+
+class Numbered(Enum):
+    """The one value of `out` that is no folder: the next free number under ``results/``."""
+
+    NUMBERED = "numbered"
+
+
+NUMBERED: Final = Numbered.NUMBERED
+Out: TypeAlias = str | Path | Numbered | None
+
+
+class Work(TypedDict, total=False):
+    """How any study is done: its luck, who works, and what becomes of it.
+
+    ``out`` is a folder, `NUMBERED` for ``results/<name>-<number>``, or None to keep everything in memory and
+    draw nothing. ``force`` replaces a complete folder, ``resume`` goes on with an unfinished study of the
+    same request or reads a finished one back. ``figures`` are some of `FORMATS`, or ``"none"``.
+    """
+
+    seed: int
+    workers: int | None
+    cluster: str | None
+    out: Out
+    force: bool
+    resume: bool
+    figures: str | Sequence[str]
+    progress: Progress | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a study has found.
+
+    Attributes
+    ----------
+    facts
+        What its manifest says besides what all say.
+    tables
+        By the names of their CSV files; None for one that there is nothing to say in.
+    rows
+        Long tables, which are written as Parquet.
+    lines
+        What only figures draw, in ``figures/``.
+    texts
+        Other files by name.
+    """
+
+    facts: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame | None]
+    rows: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    lines: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study that was asked for.
+
+    Attributes
+    ----------
+    kind
+        Its command.
+    name
+        Of its numbered folder.
+    request
+        What decides about the results.
+    make
+        Finds them: gets the folder, in which it may leave tables that are too long for memory, where chunks
+        are kept, and whom to tell.
+    warn
+        Warns of figures that can't bear their weight.
+    """
+
+    kind: str
+    name: str
+    request: Request
+    make: Callable[[Path, Stores, Progress | None], Made]
+    warn: Callable[[Results], None]
+
+
+def write(study: Study, how: Work) -> Results:
+    """Do a study and write its folder, or keep it in memory; what is finished already is read back.
+
+    Raises
+    ------
+    RequestError
+        The folder may not be written, or the study finds that it was asked for the impossible.
+    """
+    out, progress = how.get("out"), how.get("progress")
+    formats = formats_of(how.get("figures", FORMATS[:2]))
+    force, resume = how.get("force", False), how.get("resume", False)
+    if out is None:
+        if force or resume:
+            option = "--force" if force else "--resume"
+            raise RequestError(f"{option}: it is about a folder, and none is written; name one with --out")
+        return _in_memory(study, progress)
+    target = None if out is NUMBERED else Path(out)
+    new = NewFolder(target, study.name, study.request, force=force, resume=resume)
+    if new.complete:
+        return read_results(new.path)
+    from sim.show.figure_files import write_figures  # which Matplotlib comes with
+    from sim.show.page import write_page
+
+    with new as folder:
+        made = study.make(folder.path, folder.store, progress)
+        _write_tables(made, folder.path)
+        write_json(folder.path / MANIFEST, _manifest(study, made))
+        results = read_results(folder.path)
+        write_figures(results, formats, part("figures", progress))
+        write_page(results, folder.path)
+        study.warn(results)
+    return read_results(new.path)
+
+
+def part(what: str, progress: Progress | None) -> Callable[[int, int], None] | None:
+    """Return whom to tell of one part of the work: how much of it is done, and how much it is."""
+    return None if progress is None else lambda done, total: progress(what, done, total)
+
+
+def _in_memory(study: Study, progress: Progress | None) -> Results:
+    with TemporaryDirectory(prefix="lupus-hsct-") as aside:
+        made = study.make(Path(aside), lambda _part: None, progress)
+        left = dict(Tables(Path(aside)))
+    told = {name: table for name, table in made.tables.items() if table is not None}
+    results = Results(_manifest(study, made), {**told, **made.rows, **made.lines, **left})
+    study.warn(results)
+    return results
+
+
+def _manifest(study: Study, made: Made) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "command": study.kind,
+        "request": study.request,
+        "software": software(),
+        **made.facts,
+    }
+
+
+def _write_tables(made: Made, folder: Path) -> None:
+    if made.lines:
+        (folder / "figures").mkdir()
+    places = {folder: made.tables, folder / "figures": made.lines}
+    for place, tables in places.items():
+        for name, table in tables.items():
+            if table is not None:
+                path = place / f"{name}.csv"
+                table.to_csv(path, index=False, lineterminator="\n")
+    for name, table in made.rows.items():
+        write_parquet(table, folder / f"{name}.parquet")
+    for name, text in made.texts.items():
+        (folder / name).write_text(text, "utf-8")
+
+
+def formats_of(figures: str | Sequence[str]) -> tuple[str, ...]:
+    """Read what figures are written as: some of `FORMATS`, one text with commas or several; or none.
+
+    Raises
+    ------
+    RequestError
+        There is no such format.
+    """
+    given = figures.split(",") if isinstance(figures, str) else figures
+    asked = tuple(dict.fromkeys(each.strip() for each in given))
+    for each in asked:
+        if each not in FORMATS and asked != ("none",):
+            raise RequestError(
+                f"--figures: {each!r} given; allowed: {', '.join(FORMATS)}, several with commas between, or "
+                "none alone"
+            )
+    return () if asked == ("none",) else asked

@@ -1,0 +1,161 @@
+"""What the twin expects from enrolment to reinfusion; arrays have one value a set, or shape (sets, times)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from sim.outcomes.endpoints import TREATMENT_DAYS
+from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
+from sim.outcomes.twin.interpolation import Piecewise
+from sim.outcomes.twin.parameter_sets import ParameterSets
+from sim.outcomes.twin.quadrature import Law, compress_between, dot, double_exponential, law_of, quotient
+from sim.outcomes.twin.time_to_reinfusion import (
+    Branches,
+    Pathway,
+    apheresis,
+    harvest_law,
+    mobilisation_law,
+    reinfusion_law,
+    reinfusion_law_without_harvest,
+    request_law,
+)
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import Key
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+
+_BACKGROUND_ORDER = 15
+_TIME_ORDER = 31
+
+
+def background_of(scenario: Scenario, days: float, refinement: int) -> Piecewise:
+    """Return background survival by years since enrolment, long enough for some days."""
+    years = min(5 * int(np.ceil(days / DAYS_PER_YEAR / 5)) + 5, MAX_YEARS)
+    cohort, order = scenario.cohort, _BACKGROUND_ORDER * refinement
+    return background_survival(cohort.age_years, cohort.female, scenario.background, years, order)
+
+
+class BeforeReinfusion:
+    """From enrolment to reinfusion."""
+
+    def __init__(self, sets: ParameterSets, refinement: int) -> None:
+        self.sets, self.scenario, self.refinement = sets, sets.shared, refinement
+        self.path = Pathway.of(self.scenario, refinement)
+        self.hazard = sets.column("active_disease.hazard_per_year") / DAYS_PER_YEAR
+        self.fatal = sets.column("mobilisation.infection.case_fatality")
+        self.mobilised = self.scenario.cohort.enters_at == "mobilisation"
+
+    @cached_property
+    def background(self) -> Piecewise:
+        """Background survival by years since enrolment, over the whole of follow-up."""
+        longest = float(reinfusion_law(self.path).times.max(initial=0.0))
+        return background_of(self.scenario, longest + self.follow_up, self.refinement)
+
+    @property
+    def follow_up(self) -> float:
+        """Days after reinfusion over which something is asked."""
+        horizon, cut = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR, 0.0
+        if not self.mobilised and self.scenario.follow_up.data_cut_days != "none":
+            cut = self.scenario.follow_up.data_cut_days
+        return max(horizon, TREATMENT_DAYS, cut)
+
+    def survival(self, days: Floats) -> Floats:
+        """Return the chance to survive active lupus and background mortality for some days."""
+        return np.exp(-self.hazard * days) * self.background(days / DAYS_PER_YEAR)
+
+    def share_alive(self, law: Branches, later: Floats) -> Floats:
+        """Return the share of a law's patients who live to some days later than its time, (sets, days)."""
+        days = law.times + later[:, None]
+        alive = self.survival(days.ravel()).reshape(-1, *days.shape)
+        return dot(law.weights(self.fatal)[:, None, :], alive)
+
+    @cached_property
+    def reinfusion(self) -> Law:
+        """The law of the time to reinfusion, everything but background mortality survived."""
+        law = reinfusion_law(self.path)
+        return Law(law.times, law.weights(self.fatal) * np.exp(-self.hazard * law.times))
+
+    @cached_property
+    def withdrawn(self) -> Floats:
+        """Share of the enrolled whose harvest failed for good."""
+        sessions = apheresis(self.path)
+        failure = self.scenario.harvest.marrow.failure
+        if sessions is None or sessions.short * failure == 0:
+            return np.zeros(1)
+        given_up = harvest_law(self.path).values[-1:]
+        return sessions.short * failure * self.share_alive(mobilisation_law(self.path), given_up)[:, 0]
+
+    @cached_property
+    def infections(self) -> Floats:
+        """Infections in mobilisation per patient enrolled."""
+        return self._infections(fatal=False)
+
+    @cached_property
+    def treatment_deaths(self) -> Floats:
+        """Share of the enrolled who die of infection or toxicity before reinfusion."""
+        return self._infections(fatal=True) + self.toxicity_deaths
+
+    def _infections(self, *, fatal: bool) -> Floats:
+        """Return the infections in mobilisation per patient, or the deaths from them."""
+        infection = self.scenario.mobilisation.infection
+        if not self.mobilised or infection.hazard_per_day == 0:
+            return np.zeros(1)
+        law = mobilisation_law(self.path)
+        window = np.minimum(law.times, infection.window_days)
+        waited, weights = self._within(window, infection.hazard_per_day)
+        onset = (law.times - window)[:, None] + waited
+        alive = self.survival((onset + infection.days_to_death if fatal else onset).ravel())
+        by_length = (weights * alive.reshape(-1, *onset.shape)).sum(axis=-1)
+        per_patient = dot(law.clean + law.infected, by_length)
+        return self.fatal[:, 0] * per_patient if fatal else per_patient
+
+    def _within(self, length: Floats, hazard: float) -> tuple[Floats, Floats]:
+        """Return times and weights of a first event at a hazard within each length, shape (lengths, nodes).
+
+        The nodes lie in the chance of the event, so no hazard is too large for them.
+        """
+        rule = double_exponential(_TIME_ORDER * self.refinement)
+        chance = -np.expm1(-hazard * length)[:, None]
+        return -np.log1p(-chance * rule.nodes) / hazard, chance * rule.weights
+
+    @cached_property
+    def toxicity_deaths(self) -> Floats:
+        """Share who die of toxicity in immunoablation: a double integral, if it is not zero."""
+        hazard = self.scenario.immunoablation.toxicity_per_day
+        if hazard == 0:
+            return np.zeros(1)
+        law = request_law(self.path)
+        order = 16 * self.refinement
+        length = compress_between(law_of(self.path.immunoablation, order), (), order)
+        since, weights = self._within(length.values, hazard)
+        weights = (length.weights[:, None] * weights).ravel()
+        died = law.times[:, None] + since.ravel()
+        alive = self.survival(died.ravel()).reshape(-1, *died.shape)
+        return dot((law.weights(self.fatal)[:, None, :] @ alive)[:, 0], weights)
+
+    @cached_property
+    def reinfused(self) -> Floats:
+        """Share of the enrolled who are reinfused."""
+        law = self.reinfusion
+        return dot(law.weights, self.background(law.values / DAYS_PER_YEAR))
+
+    def endpoints(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield what is known at reinfusion."""
+        yield ("pre_transplant_mortality", None), 1 - self.reinfused - self.withdrawn
+        yield ("harvest_failure", None), self.withdrawn
+        sessions = apheresis(self.path)
+        if sessions is None:
+            return
+        days = np.arange(1.0, sessions.share.size + 1)
+        harvested = np.append(days, harvest_law(self.path).values[-1])
+        done = self.share_alive(mobilisation_law(self.path), harvested)
+        done *= np.append(sessions.share, sessions.short)
+        yield ("apheresis_sessions", None), quotient(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
+        reached = self.share_alive(reinfusion_law_without_harvest(self.path), harvested)
+        given = 1 - self.scenario.harvest.marrow.failure
+        size = dot(np.append(sessions.share, given * sessions.short), reached)
+        cells = dot(np.append(sessions.cells, given * sessions.short_cells), reached)
+        recovered = self.sets.column("harvest.selection_recovery")[:, 0] * cells
+        yield ("cd34_infused", None), quotient(recovered, size)

@@ -1,0 +1,96 @@
+"""What the twin expects from enrolment on; arrays have one value a set, or shape (sets, times)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from sim.outcomes.twin.after_reinfusion import AfterReinfusion, read_days
+from sim.outcomes.twin.before_reinfusion import BeforeReinfusion
+from sim.outcomes.twin.hazards import Moments
+from sim.outcomes.twin.quadrature import dot, law_of
+from sim.outcomes.twin.time_to_reinfusion import apheresis, harvest_law, reinfusion_law, request_law
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import Key
+
+
+class FromEnrolment:
+    """From enrolment on: at a given time background survival is a factor, so only the rest is integrated."""
+
+    def __init__(self, before: BeforeReinfusion, after: AfterReinfusion) -> None:
+        self.before, self.after, self.scenario = before, after, before.scenario
+        self.days = [day for _, day in read_days(self.scenario, "overall_survival_enrolled")]
+
+    def endpoints(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield the shares of the enrolled at each reading time."""
+        for years, day in read_days(self.scenario, "overall_survival_enrolled"):
+            background = self.before.background(np.array([years]))
+            active = np.exp(-self.before.hazard[:, 0] * day)
+            doomed, withdrawn, to_withdraw = self._in_mobilisation(day)
+            unharmed = active * (doomed + self._waiting(day) + to_withdraw)
+            alive, free = self._reinfused(day)
+            yield (
+                ("overall_survival_enrolled", years),
+                background * (unharmed + active * withdrawn + alive),
+            )
+            yield ("disease_free_survival_enrolled", years), background * (unharmed + free)
+
+    def _before_reading(self, lags: Iterable[float]) -> tuple[float, ...]:
+        """Return the days some lags before each reading time, at which laws of earlier events have kinks."""
+        return tuple(sorted({day - lag for day in self.days for lag in lags if day > lag}))
+
+    def _in_mobilisation(self, day: float) -> tuple[Floats, Floats, Floats]:
+        """Return who has a fatal infection but lives, who is withdrawn, and who will be, lupus left out."""
+        before, path, none = self.before, self.before.path, np.zeros(1)
+        if not before.mobilised:
+            return none, none, none
+        infection = self.scenario.mobilisation.infection
+        sessions = apheresis(path)
+        harvest = 0.0 if sessions is None else float(harvest_law(path).values[-1])
+        safe = day - infection.days_to_death  # who falls ill later lives
+        breaks = (path.infection_window, safe, safe + path.infection_window, day - harvest)
+        law = law_of(path.mobilisation, 16 * before.refinement, breaks)
+        window = np.minimum(law.values, infection.window_days)
+        exposed = np.clip(safe - (law.values - window), 0.0, window)
+        free = path.infection_free(law.values)
+        doomed = before.fatal[:, 0] * dot(law.weights, np.exp(-infection.hazard_per_day * exposed) - free)
+        if sessions is None:
+            return doomed, none, none
+        chance = sessions.short * self.scenario.harvest.marrow.failure
+        failed = chance * law.weights * (free + (1 - before.fatal) * (1 - free))
+        over = law.values + harvest <= day
+        withdrawn, waiting = (np.compress(who, failed, axis=-1).sum(axis=-1) for who in (over, ~over))
+        return doomed, withdrawn, waiting
+
+    def _waiting(self, day: float) -> Floats:
+        """Return who will be reinfused but is not yet, and has survived toxicity."""
+        stay = self.before.path.immunoablation
+        typical = float(stay.quantile(np.array([0.5]))[0])
+        law = request_law(self.before.path, self._before_reading({0.0, typical}))
+        since = day - law.times
+        inside = np.exp(-self.before.path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
+        return dot(law.weights(self.before.fatal), np.where(since < 0, 1.0, inside))
+
+    def _reinfused(self, day: float) -> tuple[Floats, Floats]:
+        """Return who has been reinfused and lives, and of them who is disease-free."""
+        hazards, aplasia, assessed = self.after.hazards, self.after.aplasia, self.after.assessed
+        late = min(hazards.late_until + hazards.days_to_death, self.after.horizon)
+        kinks = {0.0, float(self.after.length.spread()[3]), hazards.relapse.start, late}
+        kinks |= {assessed} if (hazards.non_response > 0).any() else set()
+        law = reinfusion_law(self.before.path, self._before_reading(kinks))
+        past = law.times <= day
+        times = law.times[past]
+        weights = np.compress(past, law.weights(self.before.fatal), axis=-1)
+        weights = weights * np.exp(-self.before.hazard * times)
+        at = Moments.of(day - times, aplasia.values)
+        treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, times.size)
+        unassessed = hazards.non_response * np.exp(-hazards.lupus * at.times) * (at.times < assessed)
+        alive, free = (
+            (treated * chance).reshape(*weights.shape, -1).sum(axis=-1)
+            for chance in (
+                hazards.escapes_lupus(at),
+                hazards.without_relapse(at.times, at.aplasia) + unassessed,
+            )
+        )
+        return dot(weights, alive), dot(weights, free)

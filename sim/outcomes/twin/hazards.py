@@ -1,0 +1,220 @@
+"""What can befall a patient after reinfusion, given the length of aplasia: chances at a time.
+
+All functions are elementwise in t, days since reinfusion, and a, the length of aplasia, and are taken for
+several sets of hazards at once: results have shape (sets, times). Background mortality is left out. Latent
+causes are independent, so survival is a product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.outcomes.twin.parameter_sets import ParameterSets
+from sim.outcomes.twin.quadrature import double_exponential, on_panels
+from sim.scenario.distributions import Floats
+from sim.scenario.schema import DAYS_PER_YEAR
+
+_RELAPSE_CERTAIN = 40.0  # cumulative hazard after which 4e-18 are left without relapse
+_INNER_ORDER = 61
+_TIMES = 64  # at once, that what is held of them stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Pairs of a time since reinfusion and a length of aplasia; few of the times differ.
+
+    ``distinct`` has shape (times,), or (sets, times) where each set has its own; pair number i is the time
+    ``number[i]`` with the length ``aplasia[i]``.
+    """
+
+    distinct: Floats
+    number: NDArray[np.intp]
+    aplasia: Floats
+
+    @classmethod
+    def of(cls, times: Floats, aplasia: Floats) -> Moments:
+        """Pair each of some times with each of some lengths, time by time."""
+        number = np.repeat(np.arange(times.shape[-1]), aplasia.size)
+        return cls(times, number, np.tile(aplasia, times.shape[-1]))
+
+    @cached_property
+    def times(self) -> Floats:
+        """The time of each pair."""
+        return self.spread(self.distinct)
+
+    def spread(self, values: Floats) -> Floats:
+        """Return for each pair the value at its time."""
+        return np.take(values, self.number, axis=-1)
+
+
+@dataclass(frozen=True)
+class RelapseTime:
+    """The latent time of relapse: cumulative hazard H and its inverse; days since reinfusion."""
+
+    dist: Literal["weibull", "log_logistic"]
+    shape: Floats
+    scale: Floats
+    start: float
+
+    def hazard(self, t: Floats) -> Floats:
+        """Return H: ``x^shape`` (Weibull) or ``log(1 + x^shape)`` (log-logistic), x = (t - start) / scale."""
+        with np.errstate(over="ignore"):
+            power = (np.maximum(t - self.start, 0.0) / self.scale) ** self.shape
+            return np.minimum(power if self.dist == "weibull" else np.log1p(power), _RELAPSE_CERTAIN)
+
+    def time(self, hazard: Floats) -> Floats:
+        """Return the time at which the cumulative hazard is reached."""
+        power = hazard if self.dist == "weibull" else np.expm1(hazard)
+        with np.errstate(over="ignore"):
+            time = power ** (1 / self.shape)
+            time *= self.scale
+            time += self.start
+            return time
+
+
+@dataclass(frozen=True)
+class Hazards:
+    """Hazards per day from reinfusion on; arrays have shape (sets, 1), numbers are common to the sets.
+
+    ``lupus`` is the hazard when active, ``relapsed`` the hazard of lupus and extra mortality after relapse,
+    ``remission`` the extra mortality in remission.
+    """
+
+    lupus: Floats
+    toxicity: float
+    aplasia_infection: Floats
+    late_infection: Floats
+    late_until: float
+    case_fatality: Floats
+    days_to_death: float
+    non_response: Floats
+    remission: Floats
+    relapsed: Floats
+    relapse: RelapseTime
+    refinement: int
+
+    @classmethod
+    def of(cls, sets: ParameterSets, refinement: int) -> Hazards:
+        """Read the hazards from scenarios."""
+        column, shared = sets.column, sets.shared
+        infection, relapse = "aplasia.infection", shared.relapse
+        lupus = column("active_disease.hazard_per_year")
+        after_relapse = column("after_relapse.multiplier") * lupus
+        return cls(
+            lupus=lupus / DAYS_PER_YEAR,
+            toxicity=shared.immunoablation.toxicity_per_day,
+            aplasia_infection=column(f"{infection}.hazard_per_day")
+            * column(f"{infection}.ward_relative_risk"),
+            late_infection=column("late_infection.hazard_per_day"),
+            late_until=shared.late_infection.until_day,
+            case_fatality=column(f"{infection}.case_fatality"),
+            days_to_death=shared.aplasia.infection.days_to_death,
+            non_response=column("response.non_response"),
+            remission=column("background.extra_per_year.remission") / DAYS_PER_YEAR,
+            relapsed=(after_relapse + column("background.extra_per_year.relapsed")) / DAYS_PER_YEAR,
+            relapse=RelapseTime(
+                relapse.dist,
+                column("relapse.shape"),
+                column("relapse.scale_years") * DAYS_PER_YEAR,
+                relapse.start_day,
+            ),
+            refinement=refinement,
+        )
+
+    def escapes_aplasia_infection(self, t: Floats, a: Floats) -> Floats:
+        """Return the chance of no death by t from an infection caught in aplasia."""
+        exposed = np.minimum(np.maximum(t - self.days_to_death, 0.0), a)
+        return 1 + self.case_fatality * np.expm1(-self.aplasia_infection * exposed)
+
+    def escapes_late_infection(self, t: Floats, a: Floats) -> Floats:
+        """Return the chance of no death by t from an infection caught after engraftment."""
+        exposed = np.maximum(np.minimum(t - self.days_to_death, self.late_until) - a, 0.0)
+        return 1 + self.case_fatality * np.expm1(-self.late_infection * exposed)
+
+    def escapes_treatment(self, t: Floats, a: Floats) -> Floats:
+        """Return the chance of no death by t from infection or toxicity."""
+        toxicity = np.exp(-self.toxicity * np.minimum(t, a))
+        return self.escapes_aplasia_infection(t, a) * self.escapes_late_infection(t, a) * toxicity
+
+    def infection_death_density(self, t: Floats, a: Floats) -> Floats:
+        """Return the density of the first death from infection, per day, toxicity survived."""
+        onset = t - self.days_to_death
+        early = self.aplasia_infection * np.exp(-self.aplasia_infection * np.clip(onset, 0.0, a))
+        early *= (onset > 0) & (onset < a)
+        late = self.late_infection * np.exp(-self.late_infection * np.maximum(onset - a, 0.0))
+        late *= (onset > a) & (onset < self.late_until)
+        density = early * self.escapes_late_infection(t, a) + late * self.escapes_aplasia_infection(t, a)
+        return self.case_fatality * density * np.exp(-self.toxicity * np.minimum(t, a))
+
+    def escapes_lupus(self, at: Moments) -> Floats:
+        """Return the chance of no death by each of some moments from lupus or its extra mortality."""
+        answered = np.exp(-self.lupus * np.minimum(at.times, at.aplasia))
+        responding: Floats = (1 - self.non_response) * answered * self._after_engraftment(at)
+        if not self.non_response.any():
+            return responding
+        return self.non_response * at.spread(np.exp(-self.lupus * at.distinct)) + responding
+
+    def without_relapse(self, t: Floats, a: Floats) -> Floats:
+        """Return the chance of a response, and of neither relapse nor death from lupus by t."""
+        free = np.where(t < a, 1.0, np.exp(-self.relapse.hazard(t)))
+        lupus = np.exp(-self.lupus * np.minimum(t, a) - self.remission * np.maximum(t - a, 0.0))
+        return (1 - self.non_response) * lupus * free
+
+    def _after_engraftment(self, at: Moments) -> Floats:
+        """Return a responder's chance to live from engraftment (1 before)."""
+        start, t, a = self.relapse.start, at.times, at.aplasia
+        first = np.maximum(a, start)  # no relapse shows before
+        alive = np.exp(-self.remission * np.maximum(np.minimum(t, first) - a, 0.0))
+        usual = a <= start  # relapse does not depend on aplasia, and few times differ
+        late = _in_any_set(at.distinct > start)
+        if late.any() and usual.any():
+            times = np.maximum(at.distinct[..., late], start)
+            since_start = _at_some(late, self._after_first(times, np.full(times.shape[-1], start)))
+            alive = alive * np.where(usual, at.spread(since_start), 1.0)
+        unusual = ~usual & _in_any_set(t > a)
+        if unusual.any():
+            late_start = a[unusual]
+            since_engraftment = self._after_first(np.maximum(t[..., unusual], late_start), late_start)
+            alive = alive * _at_some(unusual, since_engraftment)
+        return alive
+
+    def _after_first(self, t: Floats, first: Floats) -> Floats:
+        """Return the chance to live from `first`, when relapse can show, to t.
+
+        Sum of three: no relapse by t, relapse at once, and relapse between, integrated over the
+        cumulative hazard z because the density in time is unbounded for shapes below one.
+        """
+        if t.shape[-1] > _TIMES:
+            pieces = range(0, t.shape[-1], _TIMES)
+            parts = [self._after_first(t[..., i : i + _TIMES], first[i : i + _TIMES]) for i in pieces]
+            return np.concatenate(parts, axis=-1)
+        begin, end = self.relapse.hazard(first), self.relapse.hazard(t)
+        rule = double_exponential(_INNER_ORDER * self.refinement)
+        z, weights = on_panels(np.stack([begin, end], axis=-1), rule)
+        by_time, z = z.shape[1:], z.reshape(len(z), -1)
+        since, until = (np.repeat(time, rule.nodes.size, axis=-1) for time in (first, t))
+        relapse = np.clip(self.relapse.time(z), since, until)
+        remission = self.remission * (relapse - since) if self.remission.any() else 0.0
+        exponent = z + remission + self.relapsed * (until - relapse)
+        between = (weights * np.exp(-exponent).reshape(len(exponent), *by_time)).sum(axis=-1)
+        lived = t - first
+        never = np.exp(-end - self.remission * lived)
+        at_once = -np.expm1(-begin) * np.exp(-self.relapsed * lived)
+        alive: Floats = never + at_once + between
+        return alive
+
+
+def _at_some(chosen: NDArray[np.bool_], chances: Floats) -> Floats:
+    """Return chances at the chosen moments, and certainty at the others."""
+    everywhere = np.ones((len(chances), chosen.size))
+    everywhere[:, chosen] = chances
+    return everywhere
+
+
+def _in_any_set(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(chosen.any(axis=0) if chosen.ndim > 1 else chosen)

@@ -1,0 +1,416 @@
+"""A comparison for people: deaths averted, the number needed to treat, and who lives or dies instead."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sim.scenario.registry import short
+from sim.scenario.schema import Scenario
+from sim.scenario.values import get_value
+from sim.show.kit.formats import decimals, format_parameter, format_share, written
+from sim.show.kit.grid import Cells, Column, Grid, named, numbers
+from sim.show.kit.pairs import pairs
+from sim.show.kit.prose import one_sentence, sentences
+from sim.study.estimates import Z95
+from sim.study.pairing import Change
+from sim.work.results import Results
+
+_MOST_NAMES = 25
+_MOST_ROWS = 40
+_INFINITY = "infinity"
+_CHANGES = {
+    Change.LIVES: "lives instead",
+    Change.DIES: "dies instead",
+    Change.MOVES: "dies otherwise",
+    Change.ONLY_REFERENCE: "only here",
+    Change.ONLY_SCENARIO: "only here",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Averted:
+    """Deaths averted per 100 enrolled, by some years, with the interval of their difference."""
+
+    years: float
+    value: float
+    lower: float
+    upper: float
+    drawn: bool = False
+    """Whether the interval is a posterior's, and not Monte Carlo error."""
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any], *, drawn: bool = False) -> Averted:
+        """Read a row of ``deaths_averted.csv``."""
+        names = ("time_years", "averted_per_100", "averted_lower", "averted_upper")
+        years, value, lower, upper = (float(row[name]) for name in names)
+        return cls(years, value, lower, upper, drawn)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the interval holds 0: more replications would tell, or with a posterior more evidence."""
+        return self.lower <= 0 <= self.upper
+
+    @property
+    def digits(self) -> int:
+        """The decimals that the interval supports, and one that it half supports."""
+        third = (self.upper - self.lower) / 6  # a third of the half width: 0.26 (0.16 to 0.36), and not 0.3
+        return decimals(third) if third > 0 else 2
+
+    def number(self, value: float, digits: int | None = None) -> str:
+        """Write deaths per 100, with this figure's own decimals unless others are given."""
+        text = f"{value:.{self.digits if digits is None else digits}f}"
+        return text.removeprefix("-") if float(text) == 0 else text
+
+    @property
+    def text(self) -> str:
+        """The figure with its interval; negative is deaths caused."""
+        if math.isnan(self.value):
+            return "unknown"
+        shown = self.number(self.value)
+        if not math.isnan(self.lower):
+            shown += f" ({self.number(self.lower)} to {self.number(self.upper)})"
+        return shown.replace("-", "\N{MINUS SIGN}")
+
+    @property
+    def size(self) -> str:
+        """How many deaths or lives, without sign."""
+        return self.number(abs(self.value))
+
+    @property
+    def limits(self) -> tuple[str, str] | None:
+        """The limits of `size`, the lower first; None where they are not known."""
+        if math.isnan(self.lower):
+            return None
+        sign = 1 if self.value >= 0 else -1
+        low, high = sorted((sign * self.lower, sign * self.upper))
+        return self.number(low), self.number(high)
+
+
+def number_needed(averted: Averted) -> str:
+    """Return the number needed to treat, or to harm, in words, with its interval.
+
+    It is 100 over the deaths averted per 100, and its limits are the limits inverted. Where the interval of
+    the deaths averted holds 0, that of the number needed runs through infinity, and says so.
+
+    Notes
+    -----
+    Altman DG. Confidence intervals for the number needed to treat. BMJ 1998;317:1309-1312.
+    """
+    if math.isnan(averted.value):
+        return ""
+    if averted.value == averted.lower == averted.upper == 0:
+        return "nobody's death averted"
+    what = "treat" if averted.value >= 0 else "harm"
+    text = f"number needed to {what} {_inverse(averted.value)}"
+    # Seen from the side of the figure itself: near is its limit far from 0, beyond the one towards 0.
+    near, beyond = (averted.upper, averted.lower) if averted.value >= 0 else (-averted.lower, -averted.upper)
+    if math.isnan(near):
+        return text
+    if beyond > 0:
+        return f"{text} ({_inverse(near)} to {_inverse(beyond)})"
+    if beyond == 0:
+        return f"{text} ({_inverse(near)} to {_INFINITY})" if near > 0 else text
+    other = "harm" if averted.value >= 0 else "treat"
+    return f"{text} ({_inverse(near)} to {_INFINITY}, or {other} {_inverse(beyond)})"
+
+
+def _inverse(per_100: float) -> str:
+    if per_100 == 0:
+        return _INFINITY
+    patients = abs(100 / per_100)
+    return f"{patients:.1f}" if patients < 10 else f"{patients:,.0f}"
+
+
+def names(results: Results) -> tuple[str, ...]:
+    """Return the names of the scenarios, the reference first."""
+    return tuple(results.scenarios)
+
+
+def _own(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows of a comparison with one scenario, as it is or at values of a range."""
+    return table[table["scenario"] == name]
+
+
+def _as_it_is(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    own = _own(table, name)
+    return own[own["key"] == ""]
+
+
+def held(results: Results, name: str) -> str:
+    """Say at which values of their ranges a scenario and the reference are compared as they are."""
+    both = {each: results.scenarios[each] for each in (names(results)[0], name)}
+    free = {str(each["scenario"]): each.get("free", ()) for each in results.manifest["scenarios"]}
+    return own_values(both, free)
+
+
+def own_values(scenarios: Mapping[str, Scenario], free: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Say at which values of their ranges scenarios stand as they are; empty where none has a range.
+
+    Parameters
+    ----------
+    free
+        By scenario, the parameters that are drawn from a posterior.
+    """
+    shown = [
+        {
+            "key": each.key,
+            "name": name,
+            "value": written(get_value(scenario, each.key)),
+            "drawn": bool(free) and each.key in (free or {})[name],
+        }
+        for name, scenario in scenarios.items()
+        for each in scenario.range
+    ]
+    return one_sentence("comparison", "own_values", shown)
+
+
+def held_at(sentence: str, held: str) -> str:
+    """Put in front of a sentence the values of a range at which alone it holds."""
+    return f"With {held}, {sentence[:1].lower()}{sentence[1:]}" if held else sentence
+
+
+def averted_sentence(averted: Averted, reference: str, name: str) -> str:
+    """Say how many deaths a scenario averts or costs compared with the reference."""
+    unknown, by = math.isnan(averted.value), short(averted.years)
+    return one_sentence(
+        "comparison", "averted", averted, reference, name, by, unknown, number_needed(averted)
+    )
+
+
+def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
+    """Say between what and what the deaths averted lie over one range.
+
+    Parameters
+    ----------
+    over
+        The rows of ``deaths_averted.csv`` of one scenario and one key of a range.
+    """
+    found = [Averted.of(row) for row in over.to_dict("records")]
+    known = sorted((each for each in found if not math.isnan(each.value)), key=lambda each: each.value)
+    if not known:
+        return ""
+    low, high = known[0], known[-1]
+    digits = min(low.digits, high.digits)  # two ends of one range, written alike
+    return one_sentence(
+        "comparison",
+        "over_range",
+        short(low.years),
+        name,
+        reference,
+        over["key"].iloc[0],
+        (written(over["value"].min()), written(over["value"].max())),
+        1 if low.value >= 0 else -1 if high.value <= 0 else 0,
+        low.number(abs(low.value), digits),
+        high.number(abs(high.value), digits),
+    )
+
+
+def named_sentences(results: Results, name: str) -> list[str]:
+    """Name the patients of a trial who live instead, who die instead and of what, and whose death moves."""
+    reference, manifest = names(results)[0], results.manifest
+    under = " under the first draw" if results.draws else ""
+    start = f"In trial {manifest['trial']}{under}"
+    table = _named(results, name)
+    who = {
+        change: [int(n) for n in table.loc[table["change"] == change.value, "patient"]] for change in Change
+    }
+    said: list[str] = []
+    for change, dies_with, lives_with in ((Change.DIES, name, reference), (Change.LIVES, reference, name)):
+        if found := who[change]:
+            of, several = _causes(table, change), len(found) > 1
+            said += sentences(
+                "comparison", "decided", start, _patients(found), several, dies_with, of, lives_with
+            )
+    if moved := who[Change.MOVES]:
+        said += sentences("comparison", "moved", start, _patients(moved), len(moved) > 1)
+    said = said or sentences("comparison", "same", start)
+    (first,) = (each["first_decided"] for each in manifest["scenarios"] if each["scenario"] == name)
+    if first is not None and not who[Change.DIES] + who[Change.LIVES]:
+        said += sentences("comparison", "first_decided", under, first)
+    for change, where in ((Change.ONLY_REFERENCE, reference), (Change.ONLY_SCENARIO, name)):
+        if only := who[change]:
+            said += sentences("comparison", "only", start, _patients(only), len(only) > 1, where)
+    return said
+
+
+def _numbers(table: pd.DataFrame, change: Change) -> list[int]:
+    return [int(number) for number in table.loc[table["change"] == change.value, "patient"]]
+
+
+def _named(results: Results, name: str) -> pd.DataFrame:
+    table = results.table("named_patients")
+    return pd.DataFrame(columns=["change", "patient"]) if table is None else _own(table, name)
+
+
+def _patients(found: Sequence[int]) -> str:
+    """List patients by number, as many as one can read."""
+    words = [str(number) for number in found[:_MOST_NAMES]]
+    if len(found) > _MOST_NAMES:
+        words.append(f"{len(found) - _MOST_NAMES} more")
+    if len(words) == 1:
+        return f"patient {words[0]}"
+    return f"patients {', '.join(words[:-1])} and {words[-1]}"
+
+
+def _causes(table: pd.DataFrame, change: Change) -> str:
+    """Say what the patients with some change die of, and who of what where that differs."""
+    where = "death_cause" if change == Change.DIES else "reference_death_cause"
+    by_cause: dict[str, list[int]] = defaultdict(list)
+    for row in table[table["change"] == change.value].to_dict("records"):
+        by_cause[row[where]].append(int(row["patient"]))
+    if len(by_cause) == 1:
+        return f"of {next(iter(by_cause))}"
+    parts = []
+    for cause, found in by_cause.items():
+        listed = ", ".join(map(str, found)) if len(found) <= _MOST_NAMES else str(len(found))
+        parts.append(f"{listed} of {cause}")
+    return "; ".join(parts)
+
+
+def changed_sentence(changed: pd.DataFrame, reference: str, name: str) -> str:
+    """Say how many of 100 patients have another fate, on average over all trials.
+
+    Parameters
+    ----------
+    changed
+        The rows of ``changed_fates.csv`` of one comparison.
+    """
+    rows = {Change(row.change): row for row in changed.itertuples()}
+    shares = [_per_100(rows[change]) for change in (Change.DIES, Change.LIVES, Change.MOVES)]
+    return one_sentence("comparison", "changed", shares, reference, name, "posterior_lower" in changed)
+
+
+def _per_100(row: Any) -> str:
+    if math.isnan(row.share):
+        return "an unknown number"
+    kind = "posterior" if hasattr(row, "posterior_lower") else "mc"
+    limits = (getattr(row, f"{kind}_lower"), getattr(row, f"{kind}_upper"))
+    half = (limits[1] - limits[0]) / 2
+    share, lower, upper = (format_share(each, half).removesuffix("%") for each in (row.share, *limits))
+    return f"{share} ({lower} to {upper})"
+
+
+def found_sentences(results: Results, name: str) -> list[str]:
+    """Say what was found of a scenario compared with the reference, the finding first."""
+    reference, averted, drawn = names(results)[0], results.tables["deaths_averted"], bool(results.draws)
+    own = _own(averted, name)
+    over = own[own["key"] != ""].groupby("key", sort=False)
+    said = [range_sentence(rows, reference, name) for _, rows in over]
+    (row,) = _as_it_is(averted, name).to_dict("records")
+    main = averted_sentence(Averted.of(row, drawn=drawn), reference, name)
+    said.append(held_at(main, held(results, name)))
+    if is_paired(results, name):
+        said += named_sentences(results, name)
+        said.append(changed_sentence(_as_it_is(results.tables["changed_fates"], name), reference, name))
+    return [each for each in said if each]
+
+
+def is_paired(results: Results, name: str) -> bool:
+    """Tell whether the patients of a scenario are those of the reference."""
+    changed = results.table("changed_fates")
+    return changed is not None and bool((changed["scenario"] == name).any())
+
+
+def compared(results: Results, name: str) -> Grid:
+    """Return the main endpoints of a scenario beside those of the reference."""
+    reference, draws = names(results)[0], results.draws
+    shown = pairs(results.tables["comparison"], reference, name)
+    found: list[Cells] = []
+    for pair in shown:
+        reduction = pair.variance_reduction
+        found.append(
+            (
+                pair.scenario.label,
+                pair.reference.simulated_text,
+                pair.scenario.simulated_text,
+                pair.text,
+                f"{reduction:.3g}" if reduction == reduction else "",
+            )
+        )
+    kind = "95% posterior" if draws else "95% Monte\N{NO-BREAK SPACE}Carlo"
+    heads = (*named(reference, name), *numbers(f"difference\n({kind})", "variance\nreduction"))
+    errors = (Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share")
+    most = 100 * max((error for error in errors if error == error), default=0.0)
+    notes = sentences("comparison", "notes", draws, most, is_paired(results, name), held(results, name))
+    return Grid(f"{name} compared with {reference}", (Column("endpoint", plain=True), *heads), found, notes)
+
+
+def over_ranges(results: Results, name: str) -> Iterator[Grid]:
+    """Yield a table for each range over which a scenario's comparison is shown."""
+    reference, comparison = names(results)[0], results.tables["comparison"]
+    own = _own(results.tables["deaths_averted"], name)
+    kind = " (95% posterior)" if results.draws else ""
+    for (varied, key), rows in own[own["key"] != ""].groupby(["varied", "key"], sort=False):
+        found: list[Cells] = []
+        ranges = results.tables["range"]
+        for row in rows.to_dict("records"):
+            at = ranges[(ranges["key"] == key) & (ranges["value"] == row["value"])]
+            both = pd.concat([_own(comparison, reference), at])
+            (mortality,) = (
+                pair.text
+                for pair in pairs(both, reference, name)
+                if pair.scenario.endpoint.name == "treatment_related_mortality"
+            )
+            averted = Averted.of(row)
+            found.append((written(row["value"]), mortality, averted.text, number_needed(averted)))
+        heads = numbers(
+            f"treatment-related mortality,\ndifference{kind}", f"deaths averted\nper 100 enrolled{kind}"
+        )
+        columns = (*named(str(key), number=False), *heads, Column("number needed", number=True, plain=True))
+        where = "both" if varied == "both" else varied
+        yield Grid(f"{name} less {reference}, over the range of {where}", columns, found)
+
+
+def named_patients(results: Results, name: str) -> Grid:
+    """Return the patients of one trial whose fates differ; without rows where there are none."""
+    reference, rows = names(results)[0], _named(results, name)
+    found: list[Cells] = []
+    for row in rows.head(_MOST_ROWS).to_dict("records"):
+        change = Change(row["change"])
+        deaths = (
+            (row["reference_death_days"], row["reference_death_cause"], Change.ONLY_SCENARIO),
+            (row["death_days"], row["death_cause"], Change.ONLY_REFERENCE),
+        )
+        fates = ("" if change == absent else _fate(day, cause) for day, cause, absent in deaths)
+        who = f"{row['age_years']:.0f}, {'woman' if row['female'] else 'man'}"
+        found.append((str(row["patient"]), who, *fates, _CHANGES[change]))
+    if len(rows) > _MOST_ROWS:
+        found.append(("…", f"{len(rows) - _MOST_ROWS} more", "", "", "named_patients.csv"))
+    under = " under the first draw" if results.draws else ""
+    columns = (
+        Column("patient"),
+        *numbers("age, sex"),
+        *named(reference, name),
+        Column("change", number=True, plain=True),
+    )
+    return Grid(f"Patients of trial {results.manifest['trial']}{under} whose fates differ", columns, found)
+
+
+def _fate(day: float, cause: str) -> str:
+    return f"dies of {cause}, day {day:.0f}" if day == day else "lives"
+
+
+def differing(results: Results) -> Grid:
+    """Return the parameters in which a scenario differs from the reference, with their sources."""
+    tables = [{str(row["key"]): row for row in each["parameters"]} for each in results.manifest["scenarios"]]
+    found: list[Cells] = []
+    for key in dict.fromkeys(key for table in tables for key in table):
+        rows = [table.get(key) for table in tables]
+        values = ["" if row is None else format_parameter(row["value"]) for row in rows]
+        if len(set(values)) > 1:
+            told = [row for row in rows if row is not None]
+            sources = dict.fromkeys(str(row["source"]) for row in told)
+            found.append((key, *values, str(told[0]["unit"]), "; ".join(filter(None, sources))))
+    columns = (
+        Column("parameter", code=True),
+        *named(*names(results), number=False),
+        Column("unit"),
+        Column("sources"),
+    )
+    return Grid("In what the scenarios differ", columns, found)

@@ -1,0 +1,46 @@
+"""The files of a study's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sim.show.kit.style import save
+from sim.show.plots import PLOTS, draw
+from sim.work.results import Results
+
+FORMATS = ("svg", "png")
+"""What is written unless something else is asked for."""
+
+
+def write_figures(
+    results: Results,
+    formats: Sequence[str] = FORMATS,
+    tell: Callable[[int, int], None] | None = None,
+) -> list[str]:
+    """Draw a study's figures into ``figures/`` of its folder, with the tables that only they need.
+
+    Parameters
+    ----------
+    formats
+        Some of svg, png and pdf; with none, nothing is drawn.
+    tell
+        Called with the number of figures drawn, and how many there are at most.
+
+    Returns
+    -------
+    list[str]
+        Their names.
+    """
+    if not formats or results.folder is None:
+        return []
+    folder = results.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    names = []
+    for name, figure, table in draw(results):
+        save(figure, folder, name, formats)
+        if table is not None:
+            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        names.append(name)
+        if tell is not None:
+            tell(len(names), max(len(names), len(PLOTS[results.kind])))
+    return names

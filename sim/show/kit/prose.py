@@ -1,0 +1,108 @@
+"""Sentences from templates: the words stand there, and what was found is put into them.
+
+Terminal and pages say the same because both take it from here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeAlias
+
+import jinja2
+
+Status: TypeAlias = Literal["answered", "in part", "unanswered"]
+_MARKED = re.compile(r"([#+-])(?:\[([a-z-]+)\])? (.*)")
+
+
+@cache
+def environment(*, html: bool) -> jinja2.Environment:
+    """Return what fills templates: nothing that is undefined passes, and on a page everything is escaped."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("sim.show", "templates"),
+        autoescape=html,  # noqa: S701 (what the terminal prints is no page)
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=None if html else _on_one_line,
+    )
+
+
+def _on_one_line(value: Any) -> Any:
+    """Keep what others wrote from looking like a line of a template."""
+    return " ".join(value.splitlines()) if isinstance(value, str) else value
+
+
+def sentences(file: str, macro: str, *facts: Any, **more: Any) -> list[str]:
+    """Return the lines that a macro of a text template makes of some facts; each is a paragraph.
+
+    Parameters
+    ----------
+    file
+        Its name, without ending.
+    """
+    made = getattr(environment(html=False).get_template(f"{file}.txt").module, macro)(*facts, **more)
+    return [line.strip(" ") for line in str(made).splitlines() if line.strip()]
+
+
+def one_sentence(file: str, macro: str, *facts: Any, **more: Any) -> str:
+    """Return the one paragraph of `sentences`; empty if there is none."""
+    return " ".join(sentences(file, macro, *facts, **more))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A paragraph of an answer; ``see`` is the id of a section of the page that holds the rest."""
+
+    text: str
+    see: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question of a checklist: what it asks for, what is said to it, and what nobody wrote."""
+
+    number: str
+    title: str
+    asks: str
+    said: tuple[Said, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def status(self) -> Status:
+        """Whether the item is answered."""
+        if not self.said:
+            return "unanswered"
+        return "in part" if self.missing else "answered"
+
+
+def items(file: str, **facts: Any) -> list[Item]:
+    """Return the questions of a template with their answers.
+
+    A line begins with ``#`` for a question (number, title, and what it asks for, if that is said apart),
+    with ``+`` for a paragraph of its answer, ``+[section]`` if that section holds the rest, and with ``-``
+    for what is missing.
+    """
+    rendered = environment(html=False).get_template(f"{file}.txt").render(facts)
+    heads: list[list[str]] = []
+    said: list[list[Said]] = []
+    missing: list[list[str]] = []
+    for line in filter(str.strip, rendered.splitlines()):
+        marked = _MARKED.fullmatch(line)
+        if marked is None:
+            raise ValueError(f"{file}.txt: a line without a mark: {line}")
+        mark, see, text = marked.groups()
+        if mark == "#":
+            heads.append([*text.split(" | "), ""][:3])
+            said.append([])
+            missing.append([])
+        elif mark == "+":
+            said[-1].append(Said(text, see or ""))
+        else:
+            missing[-1].append(text)
+    return [
+        Item(number, title, asks, tuple(found), tuple(not_found))
+        for (number, title, asks), found, not_found in zip(heads, said, missing, strict=True)
+    ]

@@ -1,0 +1,257 @@
+"""``report.html``: one page that holds all of a study, made from its manifest, tables and figures alone.
+
+Nothing on it runs, and nothing is fetched: figures stand in it as SVG, the one style sheet is named by its
+hash in the Content-Security-Policy, and the only addresses are links to DOIs, which only the reader follows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+from pydantic import ValidationError
+
+from sim.scenario.problems import RequestError
+from sim.show.contents import CONTENTS, Contents
+from sim.show.kit.inline_svg import Inlined, Styles, inline
+from sim.show.kit.prose import environment
+from sim.show.plots import PLOTS, row_of
+from sim.show.sources import files
+from sim.work.results import Results, read_results
+
+FILE = "report.html"
+_DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
+    "range": ("endpoint", "time_years", "estimate"),
+    "littles_law": ("series", "expected", "counted", "mc_se", "replications"),
+    "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
+    "points": ("endpoint", "time_years", "estimate"),
+    "comparison": ("scenario", "endpoint", "time_years", "difference"),
+    "deaths_averted": ("scenario", "key", "averted_per_100"),
+    "validation": ("cohort", "endpoint", "observed", "predicted", "covered"),
+}
+"""What tables are told by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure on a page: its words, and its SVG."""
+
+    name: str
+    heading: str
+    description: str
+    data: tuple[str, ...]
+    inlined: Inlined
+
+    @property
+    def markup(self) -> Markup:
+        """The SVG, in which everything is escaped already."""
+        return Markup(self.inlined.markup)  # noqa: S704 (written by inline_svg, element by element)
+
+    @property
+    def title(self) -> str:
+        """What the figure says, as a sentence."""
+        return f"{self.inlined.title.rstrip('.')}."
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says."""
+
+    results: Results
+    contents: Contents
+    pictures: list[Picture] = field(repr=False)
+    styles: Styles = field(repr=False)
+
+    def named(self, *names: str) -> list[Picture]:
+        """Return the figures of these names that there are."""
+        return [picture for name in names for picture in self.pictures if picture.name == name]
+
+    def ending(self, ending: str) -> list[Picture]:
+        """Return the figures whose names end so."""
+        return [picture for picture in self.pictures if picture.name.endswith(ending)]
+
+    @property
+    def lead(self) -> Picture | None:
+        """The figure with the finding."""
+        by_name = {picture.name: picture for picture in self.pictures}
+        rows = (row_of(self.results.kind, name) for name in by_name)
+        of_row = {row.name: by_name[name] for name, row in zip(by_name, rows, strict=True) if row is not None}
+        found = (by_name.get(name) or of_row.get(name) for name in self.contents.leads)
+        return next((each for each in found if each is not None), self.pictures[0] if self.pictures else None)
+
+    @property
+    def others(self) -> list[Picture]:
+        """The figures that stand neither over all others nor in a section of their own."""
+        lead = self.lead
+        return [
+            each for each in self.pictures if each is not lead and each.name not in self.contents.elsewhere
+        ]
+
+    @property
+    def finding(self) -> str:
+        """The finding in one sentence."""
+        if self.contents.finding:
+            return self.contents.finding
+        return self.contents.without_pictures if self.lead is None else self.lead.title
+
+    @property
+    def title(self) -> str:
+        """The head line."""
+        return self.contents.title
+
+    @property
+    def cautions(self) -> list[str]:
+        """What must be said first."""
+        return list(dict.fromkeys(filter(None, (each.caution for each in self.contents.scenarios))))
+
+    @property
+    def purposes(self) -> list[str]:
+        """What the scenarios are for."""
+        return list(dict.fromkeys(filter(None, (each.purpose for each in self.contents.scenarios))))
+
+    @property
+    def seed(self) -> int:
+        """From which all luck comes."""
+        manifest = self.results.manifest
+        return int(manifest["seed"] if "seed" in manifest else manifest["plan"]["seed"])
+
+    @property
+    def hashes(self) -> Iterator[tuple[str, str]]:
+        """What proves that two studies are the same: of results and scenarios, with what each is of."""
+        manifest = self.results.manifest
+        several = manifest.get("scenarios", manifest.get("cohorts", ()))
+        for of, what in (("result_hash", "Hash of the results"), ("scenario_hash", "Hash of the scenario")):
+            if of in manifest:
+                yield what, manifest[of]
+            for each in several:
+                yield f"{what}, {each.get('scenario', each.get('cohort'))}", each[of]
+
+
+def make_page(results: Results) -> Page:
+    """Gather all that the page of a study says.
+
+    Raises
+    ------
+    RequestError
+        The folder is damaged, incomplete, or of another version.
+    """
+    _check(results)
+    styles = Styles()
+    try:
+        contents = CONTENTS[results.kind](results)
+        pictures = list(_pictures(results, styles))
+    except (KeyError, ValidationError) as error:
+        raise RequestError(
+            f"{results.folder} is of another version: {_first_line(error)}; run the study again"
+        ) from error
+    return Page(results, contents, pictures, styles)
+
+
+def _check(results: Results) -> None:
+    """Refuse tables that are none."""
+    for name, columns in _COLUMNS.items():
+        table = results.table(name)
+        absent = [each for each in columns if table is not None and each not in table]
+        if absent:
+            raise RequestError(
+                f"{results.folder} is damaged: {name}.csv can't be read, it has no column {absent[0]}; "
+                "run it again"
+            )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).splitlines()[0]
+    return f"{text} is missing" if isinstance(error, KeyError) else text
+
+
+def _pictures(results: Results, styles: Styles) -> Iterator[Picture]:
+    """Yield the figures that are in the folder, in the order of the registry."""
+    if results.folder is None:
+        return
+    order = [plot.name for plot in PLOTS[results.kind]]
+    found = [(path, row_of(results.kind, path.stem)) for path in (results.folder / "figures").glob("*.svg")]
+    known = [(order.index(row.name), path, row) for path, row in found if row is not None]
+    for _, path, row in sorted(known, key=lambda each: each[:2]):
+        data = tuple(file for file in row.data if (results.folder / file).is_file())
+        description = f"{row.description} {row.drawn if results.draws else ''}".rstrip()
+        inlined = inline(path, path.stem, description, styles)
+        yield Picture(path.stem, row.heading, description, data, inlined)
+
+
+def render(page: Page) -> str:
+    """Return the page; the same study gives the same bytes."""
+    filling = environment(html=True).overlay()
+    filling.filters = {**filling.filters, "with_dois": with_dois, "breakable": breakable}
+    sheet = filling.get_template("page.css").render(classes=Markup(page.styles.sheet))  # noqa: S704
+    # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
+    style = Markup(f"\n{sheet}")  # noqa: S704
+    return filling.get_template(f"{page.results.kind}.html").render(
+        page=page,
+        manifest={"draws": None, "posterior": None, "precision": None, **page.results.manifest},
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
+        sections={**page.contents.sections, "provenance": "Provenance"},
+        files=files(page.results),
+        **page.contents.facts,
+    )
+
+
+def write_page(results: Results, folder: Path) -> Page:
+    """Write the page of a study into a folder, and what else is made of it for programs."""
+    page = make_page(results)
+    for name, text in {FILE: render(page), **page.contents.beside}.items():
+        (folder / name).write_bytes(text.encode())
+    return page
+
+
+def report_study(folder: Path, *, force: bool = False) -> tuple[Path, Page]:
+    """Write the report of a folder of any kind, and return where it is and what it says.
+
+    Raises
+    ------
+    RequestError
+        It is no complete folder of this format, or another report is there and `force` is not given.
+    """
+    page, path = make_page(read_results(folder)), folder / FILE
+    text = render(page).encode()
+    if path.exists() and not force and path.read_bytes() != text:
+        raise RequestError(f"{path} is there and differs; replace it with --force")
+    path.write_bytes(text)
+    return path, page
+
+
+def with_dois(text: str) -> Markup:
+    """Return a text with its DOIs as links; everything in it is escaped."""
+    parts = _DOI.split(text)
+    pieces = [
+        Markup('<a href="https://doi.org/{0}" rel="noreferrer">doi:{0}</a>').format(part)
+        if number % 2
+        else escape(part)
+        for number, part in enumerate(parts)
+    ]
+    return Markup("").join(pieces)
+
+
+def breakable(key: str) -> Markup:
+    """Return a parameter's key that can go on in the next line after each of its parts."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", key))
+
+
+def summary(path: Path, page: Page) -> dict[str, Any]:
+    """Return what the page holds as one row."""
+    return {
+        "report": path.as_posix(),
+        "bytes": path.stat().st_size,
+        "kind": page.results.kind,
+        "finding": page.finding,
+        "figures": [picture.name for picture in page.pictures],
+        **page.contents.counted,
+    }

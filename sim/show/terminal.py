@@ -1,0 +1,97 @@
+"""What the terminal tells of a finished study: its tables and sentences, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeAlias
+
+from sim.show import run_tables
+from sim.show.contents import shown_in
+from sim.show.kit.grid import Grid
+from sim.show.kit.posterior_words import sized, under_draws
+from sim.work.results import Results
+
+Block: TypeAlias = Grid | list[str]
+"""A table under its title, or lines."""
+
+
+def told(results: Results, *, full: bool = False) -> Iterator[Block]:
+    """Yield what is told of a study, to be set apart by empty lines.
+
+    Parameters
+    ----------
+    full
+        Whether every endpoint of a run is told, and not just those with a target.
+    """
+    return _TOLD[results.kind](results, full)
+
+
+def _size(results: Results) -> str:
+    manifest = results.manifest
+    return f"{sized(int(manifest['replications']), results.draws)}, seed {manifest['seed']}"
+
+
+def _run(results: Results, full: bool) -> Iterator[Block]:
+    scenario, points = results.scenario, results.table("range")
+    free = (results.manifest.get("posterior") or {}).get("free", ())
+    grid = run_tables.published(results.tables["endpoints"], scenario, points, full=full, free=free)
+    yield replace(grid, title=f"{scenario.title}: {_size(results)}")
+    yield from told_over_range(results)
+
+
+def told_over_range(results: Results) -> Iterator[Grid]:
+    """Yield the table of a run over its range, if it has one."""
+    points = results.table("range")
+    if points is not None:
+        title = f"{results.manifest['scenario']}, over the range:"
+        yield replace(run_tables.over_range(points, results.scenario), title=title)
+
+
+def told_of_several(runs: list[Results]) -> Iterator[Block]:
+    """Yield what is told of several runs: one table of all the figures that were printed."""
+    counts = sorted({int(run.manifest["replications"]) for run in runs})
+    count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
+    size = f"{count} replications{under_draws(runs[0].draws)}, seed {runs[0].manifest['seed']}"
+    found = [(run.manifest["scenario"], run.tables["endpoints"], run.scenario) for run in runs]
+    yield replace(run_tables.targets(found), title=f"Every printed figure: {size}")
+
+
+def _sweep(results: Results, _full: bool) -> Iterator[Block]:
+    manifest = results.manifest
+    keys, shown = list(manifest["vary"]), shown_in(manifest)
+    title = results.scenario.title + (f": each point {_size(results)}" if results.draws else "")
+    yield replace(run_tables.swept(results.tables["points"], keys, shown), title=title)
+
+
+def _compare(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show import comparison
+
+    for name in list(results.scenarios)[1:]:
+        grid = comparison.compared(results, name)
+        yield replace(grid, title=f"{grid.title}: {_size(results)}")
+        yield from comparison.over_ranges(results, name)
+        yield comparison.found_sentences(results, name)
+        named = comparison.named_patients(results, name)
+        if named.rows:
+            yield named
+
+
+def _validate(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show import validation
+
+    manifest, grid = results.manifest, validation.predictions(results)
+    cohorts = f"{manifest['replications']:,} virtual cohorts each{under_draws(results.draws)}"
+    yield replace(grid, title=f"{grid.title}: {cohorts}, seed {manifest['seed']}")
+    for sentence in validation.found_sentences(results):
+        yield [sentence]
+
+
+def _calibrate(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show.calibration_tables import for_terminal
+
+    yield [results.scenario.title]
+    yield from for_terminal(results)
+
+
+_TOLD = {"run": _run, "sweep": _sweep, "compare": _compare, "validate": _validate, "calibrate": _calibrate}

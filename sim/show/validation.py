@@ -1,0 +1,232 @@
+"""A validation for people: every figure as it is written, what is missed and what differs, and the tally."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
+from sim.show.kit.formats import format_range, format_share, format_value
+from sim.show.kit.grid import Cells, Column, Grid, numbers
+from sim.show.kit.prose import one_sentence, sentences
+from sim.study.validate import CoveredCount
+from sim.work.results import Results
+
+_ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
+_TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
+_SURE = 10
+"""A predicted mean is written to a tenth of its interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of ``validation.csv``, with its figures as they are written for people."""
+
+    cohort: str
+    key: Key
+    observed: float
+    limits: tuple[float, float]
+    predicted: float
+    interval: tuple[float, float]
+    covered: bool | None
+    z: float
+    undefined: float
+    n: int | None
+    patients: int
+    reading: str
+    role: str
+    base: str
+    overlaps: str
+    differs: str
+    note: str
+    source: str
+
+    @classmethod
+    def of(cls, row: Any) -> Line:
+        """Read a row as `DataFrame.itertuples` gives it."""
+        return cls(
+            cohort=str(row.cohort),
+            key=(str(row.endpoint), None if math.isnan(row.time_years) else float(row.time_years)),
+            observed=float(row.observed),
+            limits=(float(row.observed_lower), float(row.observed_upper)),
+            predicted=float(row.predicted),
+            interval=(float(row.lower), float(row.upper)),
+            covered=None if pd.isna(row.covered) else bool(row.covered),
+            z=float(row.z),
+            undefined=float(row.undefined),
+            n=None if pd.isna(row.n) else int(row.n),
+            patients=int(row.patients),
+            **{name: str(getattr(row, name)) for name in _TEXTS},
+        )
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Its endpoint."""
+        return BY_NAME[self.key[0]]
+
+    @property
+    def label(self) -> str:
+        """The endpoint and its time in words."""
+        return label(self.key)
+
+    @property
+    def missed(self) -> bool:
+        """Whether a prediction failed: a figure that was fitted is none."""
+        return self.covered is False and self.role != "fitted"
+
+    @property
+    def observed_text(self) -> str:
+        """The figure, and the count behind it."""
+        text = format_value(self.endpoint, self.observed)
+        if self.reading == "count" and self.n is not None and self.endpoint.kind == "share":
+            text = f"{format_share(self.observed, 0.05)} ({round(self.observed * self.n)} of {self.n})"
+        return text
+
+    @property
+    def predicted_text(self) -> str:
+        """The mean of the virtual cohorts."""
+        lower, upper = self.interval
+        return format_value(self.endpoint, self.predicted, (upper - lower) / _SURE)
+
+    @property
+    def interval_text(self) -> str:
+        """The predictive interval."""
+        return format_range(self.endpoint, *self.interval)
+
+    @property
+    def z_text(self) -> str:
+        """The normal score, with its sign."""
+        return "" if math.isnan(self.z) else f"{self.z:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+    @property
+    def verdict(self) -> str:
+        """Whether the figure lies in its interval."""
+        if self.covered is None:
+            return "nobody at risk"
+        return "yes" if self.covered else "MISSED" if self.missed else "no"
+
+    @property
+    def spoken(self) -> str:
+        """The label within a sentence."""
+        return f"{self.label[0].lower()}{self.label[1:]}"
+
+    @property
+    def miss(self) -> str:
+        """What is said of a prediction that failed."""
+        return one_sentence("validation", "miss", self)
+
+
+@dataclass(frozen=True, slots=True)
+class UnderDraws:
+    """What is said of a validation under draws of a posterior.
+
+    Attributes
+    ----------
+    draws, replications
+        Draws, and virtual cohorts under all of them together.
+    own
+        Cohorts that keep all of their values.
+    held
+        By cohort, parameters of the posterior that others keep.
+    """
+
+    draws: int
+    replications: int
+    own: tuple[str, ...]
+    held: Mapping[str, Sequence[str]]
+
+    @property
+    def each(self) -> int:
+        """Virtual cohorts under each draw."""
+        return self.replications // self.draws
+
+
+def draws_of(manifest: Mapping[str, Any]) -> UnderDraws | None:
+    """Read off a manifest of which posterior the predictions are; None without one."""
+    if manifest.get("posterior") is None:
+        return None
+    held = {each["cohort"]: each["held"] for each in manifest["cohorts"] if each["held"] and each["free"]}
+    own = tuple(each["cohort"] for each in manifest["cohorts"] if not each["free"])
+    return UnderDraws(manifest["draws"], manifest["replications"], own, held)
+
+
+def tallies(manifest: Mapping[str, Any]) -> tuple[CoveredCount, CoveredCount]:
+    """Read off a manifest the tallies of all that was predicted, and of what shares nothing with the fit."""
+    stored = manifest["tallies"]
+    return _tally(stored["predicted"]), _tally(stored["apart"])
+
+
+def _tally(stored: Mapping[str, Any]) -> CoveredCount:
+    low, high = stored["binomial"]
+    mean, (least, most) = stored["virtual_mean"], stored["virtual"] or (math.nan, math.nan)
+    known = math.nan if mean is None else mean
+    return CoveredCount(stored["figures"], stored["covered"], (low, high), known, (least, most))
+
+
+def scope(drawn: UnderDraws | None) -> list[str]:
+    """Say what the intervals hold and what they do not."""
+    return sentences("validation", "scope", drawn)
+
+
+def lines(table: pd.DataFrame) -> list[Line]:
+    """Read the rows of ``validation.csv``."""
+    return [Line.of(row) for row in table.itertuples(index=False)]
+
+
+def misses(read: Sequence[Line]) -> list[str]:
+    """Say of every prediction that failed by what, and what differs."""
+    return [line.miss for line in read if line.missed]
+
+
+def finding(predicted: CoveredCount) -> str:
+    """Say in one sentence how many predictions hold."""
+    return one_sentence("validation", "finding", predicted)
+
+
+def tally_sentences(predicted: CoveredCount, apart: CoveredCount) -> list[str]:
+    """Say how many predictions hold, and how many would if the model were right."""
+    known = (not math.isnan(tally.virtual_mean) for tally in (predicted, apart))
+    return sentences("validation", "tally", predicted, apart, *known)
+
+
+def found_sentences(results: Results) -> list[str]:
+    """Say what was found: what is missed and why it may be, and the tally."""
+    return [*misses(lines(results.tables["validation"])), *tally_sentences(*tallies(results.manifest))]
+
+
+def predictions(results: Results) -> Grid:
+    """Return every figure beside its prediction, cohort by cohort."""
+    read = lines(results.tables["validation"])
+    found: list[Cells] = []
+    ends = set()
+    for at, line in enumerate(read):
+        first = at == 0 or read[at - 1].cohort != line.cohort
+        if at + 1 < len(read) and read[at + 1].cohort != line.cohort:
+            ends.add(at)
+        interval = line.interval_text
+        if line.undefined >= 0.005:
+            interval = f"{interval}\n{line.undefined:.0%} undefined".strip()
+        found.append(
+            (
+                line.cohort if first else "",
+                line.label,
+                line.observed_text,
+                line.predicted_text,
+                interval,
+                line.verdict,
+                line.z_text,
+                _ROLES[line.role],
+            )
+        )
+    heads = numbers("observed", "predicted", "predictive\ninterval", "covered", "z", "use")
+    columns = (Column("cohort"), Column("figure", plain=True), *heads)
+    notes = [
+        *sentences("validation", "columns"),
+        *scope(draws_of(results.manifest)),
+        *sentences("validation", "use"),
+    ]
+    return Grid("Observed and predicted", columns, found, notes, frozenset(ends))
