@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -18,6 +18,9 @@ from sim.clinic.pathway import Clinic, Protocol, simulate
 from sim.patient.fates import NEVER, Fate, Fates, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Recorded by tests and printed after them, also where all pass and where other processes run them.
 PRINTED = "worst difference"
@@ -160,6 +163,33 @@ def treat() -> Treat:
         return history_of(drawn, [Clinic(Protocol.of(scenario)).treat(fates)])
 
     return run
+
+
+@pytest.fixture
+def words() -> Callable[[Figure], str]:
+    """Return all text of a figure, one line a piece; no-break spaces and line ends as spaces."""
+
+    from matplotlib.text import Text
+
+    def read(figure: Figure) -> str:
+        texts = [text.get_text() for text in figure.findobj(Text)]
+        return "\n".join(" ".join(text.split()) for text in texts if text.strip())
+
+    return read
+
+
+@pytest.fixture
+def fits() -> Callable[[Figure], bool]:
+    """Tell whether all that is drawn lies on the page."""
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    def check(figure: Figure) -> bool:
+        drawn = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
+        width, height = figure.get_size_inches()
+        return bool(drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height)
+
+    return check
 
 
 @pytest.fixture(scope="session")

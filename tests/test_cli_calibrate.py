@@ -73,7 +73,7 @@ def test_it_writes_a_scenario_a_posterior_and_their_tables(calibrated: Path) -> 
 def test_every_table_says_the_same_of_the_trials_own_estimates(calibrated: Path) -> None:
     answers = pd.read_csv(calibrated / "answers.csv").set_index("answer")
     predictions = pd.read_csv(calibrated / "predictions.csv").set_index(["endpoint", "time_years"])
-    page = " ".join((calibrated / "calibration.html").read_text("utf-8").split())
+    page = " ".join((calibrated / "report.html").read_text("utf-8").split())
     for name in ("overall_survival", "disease_free_survival"):
         answer = answers.loc[f"{name}_5y", ["lower", "upper"]].to_numpy(dtype=float)
         found = predictions.loc[(name, 5.0), ["posterior_lower", "posterior_upper"]].to_numpy(dtype=float)

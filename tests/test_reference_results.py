@@ -67,9 +67,10 @@ def test_the_draws_say_what_the_table_says() -> None:
     table = kept("parameters").set_index("key")
     assert tuple(table.index) == posterior.keys
     for key, values in zip(posterior.keys, posterior.values.T, strict=True):
-        said = weighted_summary(values, posterior.weights)
-        # The file has ten digits of each weight, on which a quantile between two draws depends.
-        assert said == pytest.approx({name: table.loc[key, name] for name in said}, rel=1e-3)
+        for name, found in weighted_summary(values, posterior.weights).items():
+            # The file has ten digits of each weight, on which a quantile between two draws depends.
+            within = 5e-3 if name in ("lower", "median", "upper") else 1e-6
+            assert found == pytest.approx(table.loc[key, name], rel=within), (key, name)
 
 
 def test_the_shipped_posterior_is_of_the_shipped_scenario() -> None:

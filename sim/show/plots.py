@@ -200,7 +200,7 @@ _CALIBRATE = (
         "published figures.",
         ("curves.csv", "predictions.csv"),
         ("curves", "predictions"),
-        at("posterior_curves.of_calibration"),
+        at("survival.of_calibration"),
     ),
     Plot(
         "parameters",
@@ -283,7 +283,7 @@ _CALIBRATE = (
         "way and the other.",
         ("answers.csv", "figures/no_transplant.csv"),
         ("answers",),
-        at("posterior_curves.no_transplant"),
+        at("survival.no_transplant"),
     ),
 )
 

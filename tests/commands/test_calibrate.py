@@ -21,23 +21,25 @@ from sim.show.calibration_page import make_page, render
 
 from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.calibrate.calibration import Calibrated, Found, Plan
+from sim.calibrate.lines import prior_table
 from sim.calibrate.point import PointFit, solve_point
 from sim.cli import run as command_line
 from sim.commands import calibrate as calibration
 from sim.commands.calibrate import calibrate_study, figure_results
 from sim.scenario.load import Loaded, load
 from sim.show import figure_files
-from sim.show.calibration_card import card, card_text, rough_text
-from sim.show.calibration_shown import Shown, correlation, log_spread_left, prior_table, short_name
-from sim.show.calibration_words import EXTRAPOLATION
+from sim.show.calibration_card import card, card_text
+from sim.show.calibration_shown import Shown, correlation, log_spread_left, short_name
+from sim.show.calibration_words import EXTRAPOLATION, rough_text
 from sim.show.figures.alternatives import alternatives_figure
 from sim.show.figures.pairs import pairs_figure
 from sim.show.figures.parameters import parameters_figure, profiles_figure
 from sim.show.figures.posterior_checks import alone_figure, coverage_figure, search_figure
-from sim.show.figures.posterior_curves import no_transplant_figure, survival_figure
 from sim.show.figures.repeats import repeats_figure, targets_figure
+from sim.show.figures.survival import no_transplant_figure, predicted_figure
 from sim.show.kit.style import save, settings
 from sim.show.plots import PLOTS as ALL_PLOTS
+from sim.work.results import read_results
 
 PLOTS = ALL_PLOTS["calibrate"]
 
@@ -116,10 +118,12 @@ def test_every_figure_is_there_as_svg_and_png_with_its_data(whole: Calibrated) -
     assert {path.stem for path in figures.glob("*.svg")} == {plot.name for plot in PLOTS}
 
 
-def test_all_that_is_drawn_lies_on_the_page(shown: Shown, fits: Callable[[Figure], bool]) -> None:
-    manifest = {"plan": {"size": 200}}
+def test_all_that_is_drawn_lies_on_the_page(whole: Calibrated, fits: Callable[[Figure], bool]) -> None:
+    results = read_results(whole.folder)
     for plot in PLOTS:
-        assert fits(plot.draw(shown, manifest)), plot.name
+        figure = plot.draw(results)
+        assert isinstance(figure, Figure)
+        assert fits(figure), plot.name
 
 
 def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
@@ -138,7 +142,7 @@ def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
 
 def test_survival_and_repeats_say_their_intervals(shown: Shown) -> None:
     tables = shown.tables
-    assert title_of(survival_figure(tables["curves"], tables["predictions"], shown.scenario)) == (
+    assert title_of(predicted_figure(tables["curves"], tables["predictions"], shown.scenario)) == (
         "The posterior leaves 67 to 92% alive and 40 to 55% disease-free at 5 years"
     )
     reported = shown.reported

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from sim.scenario.endpoints import keys
 from sim.scenario.schema import Scenario
@@ -97,26 +94,3 @@ def blank() -> Callable[[pd.DataFrame], pd.DataFrame]:
         return changed.assign(note="nobody_at_risk", trial_undefined=1.0) if "note" in table else changed
 
     return empty
-
-
-@pytest.fixture
-def words() -> Callable[[Figure], str]:
-    """Return all text of a figure, one line a piece; no-break spaces and line ends as spaces."""
-
-    def read(figure: Figure) -> str:
-        texts = [text.get_text() for text in figure.findobj(Text)]
-        return "\n".join(" ".join(text.split()) for text in texts if text.strip())
-
-    return read
-
-
-@pytest.fixture
-def fits() -> Callable[[Figure], bool]:
-    """Tell whether all that is drawn lies on the page."""
-
-    def check(figure: Figure) -> bool:
-        drawn = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer())
-        width, height = figure.get_size_inches()
-        return bool(drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height)
-
-    return check

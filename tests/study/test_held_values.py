@@ -18,6 +18,7 @@ from sim.scenario.endpoints import BY_NAME
 from sim.scenario.load import load
 from sim.scenario.problems import HeldValueWarning, RequestError
 from sim.scenario.values import get_value, with_values
+from sim.show.kit.axis import Axis
 from sim.study.budget import Budget
 from sim.study.compare import compare, settings
 from sim.study.draws import Draws, draws_from
@@ -25,7 +26,7 @@ from sim.study.estimates import POSTERIOR_COLUMNS, over_draws
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, write_posterior
-from sim.study.sweep import Axis, grid, measure_points
+from sim.study.sweep import grid, measure_points
 from sim.study.validate import Prediction, _tally, validate
 
 CHICAGO = load("chicago2006")

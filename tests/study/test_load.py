@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from sim.commands.sweep import sweep
 from sim.scenario.problems import CautionWarning, FewReplicationsWarning, OverloadWarning
 from sim.scenario.schema import Scenario
+from sim.show.kit.axis import Axis
 from sim.study.budget import Budget
 from sim.study.load import offered_loads, warn_of_scenarios
-from sim.study.sweep import Axis, sweep
 
 MakeScenario: TypeAlias = Callable[..., Scenario]
 CLINIC: dict[str, Any] = {

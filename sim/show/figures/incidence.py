@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.clinic.states import Cause
-from sim.outcomes.courses import FREE
-from sim.outcomes.one_trial import FAILURES
-from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
-from sim.show.kit.areas import Layer, OverTime, draw_areas
+from sim.show.kit.areas import OverTime, ShareLayer, draw_areas
 from sim.show.kit.formats import Row, rows
-from sim.show.kit.lane_drawing import Look
-from sim.show.kit.lanes import CAUSE_WORDS
+from sim.show.kit.looks import CAUSES, FAILURES, look_of
 from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import cautions
-from sim.show.kit.style import BLUE, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
+from sim.show.kit.style import NOTE_SIZE, empty_figure, percent_axis, sheet, styled
 from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.8, 1.95
 _TALL, _LOW, _FOOT, _GAP = 2.7, 1.9, 0.5, 0.75
-_FAILURES = {
-    "relapse_incidence": Look("Relapse", ORANGE, 1.0),
-    "no_response": Look("No response", "#c9ccd1", 1.0, "////"),
-    "death_without_relapse": Look("Death without relapse", BLUE, 1.0),
-    FREE: Look("Alive, disease-free", "#e3ecf5", 1.0),
-}
-_CAUSES = {
-    Cause.INFECTION: Look("infection", BLUE, 1.0),
-    Cause.TOXICITY: Look("toxicity", "#c9ccd1", 1.0, "////"),
-    Cause.LUPUS: Look("lupus", ORANGE, 1.0),
-    Cause.BACKGROUND: Look("other causes", "#9dbfdf", 1.0),
-}
 
 
 @styled
@@ -71,22 +54,18 @@ def incidence_figure(
     lower = page.axes(_LEFT, _FOOT, room, _LOW)
     top = max(1.15 * float(sum(share[-1] for share in dead.values())), 0.01)
     _dress(lower, years[-1], top, "Deaths by cause, of the enrolled", "Years since enrolment")
-    draw_areas(lower, years, [_cause(cause, shares, dead) for cause in _CAUSES])
+    draw_areas(lower, years, [
+        ShareLayer(area := look_of(CAUSES, name).area, f"{area.label} {shares.last('enrolled', name)}", share)
+        for name, share in dead.items()
+    ])  # fmt: skip
     if failed:
         upper = page.axes(_LEFT, _FOOT + _LOW + _GAP, room, _TALL)
         _dress(upper, years[-1], 1.0, "How remission ends, of the reinfused", "Years since reinfusion")
-        draw_areas(
-            upper,
-            years,
-            [Layer(look, f"{look.label} {told[name]}", failed[name]) for name, look in _FAILURES.items()],
-        )
+        draw_areas(upper, years, [
+            ShareLayer(look := look_of(FAILURES, name), f"{look.label} {told[name]}", share)
+            for name, share in failed.items()
+        ])  # fmt: skip
     return page.figure
-
-
-def _cause(cause: Cause, shares: OverTime, dead: Mapping[str, Floats]) -> Layer:
-    name = cause.name.lower()
-    label = f"{CAUSE_WORDS[cause].capitalize()} {shares.last('enrolled', name)}"
-    return Layer(_CAUSES[cause], label, dead[name])
 
 
 def _dress(axis: Axes, horizon: float, top: float, heading: str, below: str) -> None:
@@ -107,10 +86,10 @@ def _told(row: Row | None, shares: OverTime, name: str) -> str:
 def _finding(told: dict[str, str], shares: OverTime, horizon: float) -> str:
     dead = {name: share[-1] for name, share in shares.by_name("enrolled").items()}
     worst = max(dead, key=lambda name: float(dead[name]))
-    killer = f"most deaths are of {CAUSE_WORDS[Cause[worst.upper()]]}" if dead[worst] > 0 else "nobody dies"
+    killer = f"most deaths are of {look_of(CAUSES, worst).words}" if dead[worst] > 0 else "nobody dies"
     if not told:
         return f"Over {horizon:g} years, {killer}: {shares.last('enrolled', worst)} of the enrolled"
-    relapse, death = told[FAILURES[0]], told[FAILURES[2]]
+    relapse, death = told["relapse_incidence"], told["death_without_relapse"]
     return f"By {horizon:g} years {relapse} relapse and {death} die without relapse; {killer}"
 
 

@@ -10,29 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from sim.clinic.states import Place
-from sim.outcomes.courses import ACTIVE, ARRIVED, DEAD, QUEUE, RELAPSED, REMISSION
-from sim.scenario.distributions import Floats
+from sim.outcomes.courses import ARRIVED, REMISSION
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.show.kit.areas import Layer, OverTime, draw_areas
-from sim.show.kit.lane_drawing import PLACES, STATUSES, Look
-from sim.show.kit.lanes import QUEUEING
+from sim.show.kit.areas import OverTime, ShareLayer, draw_areas
+from sim.show.kit.looks import AREAS, look_of
 from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import cautions
-from sim.show.kit.style import INK, NOTE_SIZE, percent_axis, sheet, styled
+from sim.show.kit.style import NOTE_SIZE, percent_axis, sheet, styled
 from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.8, 1.95
 _TALL, _FOOT, _GAP = 2.5, 0.5, 0.75
 _MONTH = 30.0
-_DEAD = Look("Dead", INK, 1.0)
-_HOME = Look("Home", "#dfe1e4", 1.0)
-_QUEUE = Look("Waiting for apheresis", "white", 1.0, "....")
-_DISEASES = {
-    REMISSION: (STATUSES[REMISSION], "In remission"),
-    RELAPSED: (STATUSES[RELAPSED], "Relapsed"),
-    ACTIVE: (STATUSES[ACTIVE], "Active"),
-    DEAD: (_DEAD, "Dead"),
-}
 
 
 def _last_day(shares: OverTime) -> float | None:
@@ -69,10 +58,9 @@ def places_figure(shares: OverTime, scenario: Scenario, notes: Sequence[str] = (
     lower = page.axes(_LEFT, _FOOT, room, _TALL)
     _dress(lower, float(years[-1]), "The disease, year by year", "Years since enrolment")
     lower.xaxis.set_major_locator(MaxNLocator(6, integer=years[-1] >= 2))
-    disease = shares.by_name("disease")
     draw_areas(lower, years, [
-        Layer(look, f"{word} {shares.last('disease', name)}", disease[name])
-        for name, (look, word) in _DISEASES.items()
+        ShareLayer(look := look_of(AREAS, name), f"{look.label} {shares.last('disease', name)}", share)
+        for name, share in shares.by_name("disease").items()
     ])  # fmt: skip
     if until is not None:
         upper = page.axes(_LEFT, _FOOT + _TALL + _GAP, room, _TALL)
@@ -80,19 +68,11 @@ def places_figure(shares: OverTime, scenario: Scenario, notes: Sequence[str] = (
         upper.xaxis.set_major_locator(MultipleLocator(30 if until > 90 else 10))
         days = shares.times("place")
         shown = days <= until
-        found = shares.by_name("place")
-        draw_areas(upper, days[shown], [_layer(name, share[shown]) for name, share in found.items()])
+        draw_areas(upper, days[shown], [
+            ShareLayer(look := look_of(AREAS, name), look.label, share[shown])
+            for name, share in shares.by_name("place").items()
+        ])  # fmt: skip
     return page.figure
-
-
-def _layer(name: str, share: Floats) -> Layer:
-    if name == QUEUE:
-        return Layer(_QUEUE, "Waiting for apheresis", share)
-    if name == DEAD:
-        return Layer(_DEAD, "Dead", share)
-    look = PLACES[QUEUEING if name == Place.WAITING else name]
-    label = "Waiting for a room" if name == Place.WAITING else look.label.capitalize()
-    return Layer(_HOME if name == Place.HOME else look, label, share)
 
 
 def _dress(axis: Axes, last: float, heading: str, below: str) -> None:

@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.scenario.registry import parameters
 from sim.show.figures.sweep import varied
+from sim.show.kit.curves import (
+    DASHED,
+    FOOT,
+    WIDTH,
+    dress,
+    line_of,
+)
 from sim.show.kit.formats import format_share, written
 from sim.show.kit.plot import Pictures, scenario_of
-from sim.show.kit.scenario_words import cautions, headlines
+from sim.show.kit.scenario_words import (
+    cautions,
+    headlines,
+)
 from sim.show.kit.style import (
     BLUE,
     INK,
     NOTE_SIZE,
-    TEXT_SIZE,
     empty_figure,
-    percent_axis,
     sheet,
     spread,
     styled,
@@ -29,7 +36,7 @@ from sim.show.kit.style import (
 from sim.work.results import Results
 
 _SURVIVAL = "overall_survival_enrolled"
-_WIDTH, _HEIGHT, _TALL = 7.8, 4.15, 3.5
+_TALL = 3.5
 
 
 @styled
@@ -61,8 +68,8 @@ def survival_band_figure(
     by_time = drawn.groupby("time_years")
     years = by_time["estimate"].min().index.to_numpy()
     posterior = "posterior_lower" in drawn
-    page = sheet(_finding(drawn), [title, *_lines(keys, drawn, free)], notes, _WIDTH, _HEIGHT)
-    axis = page.axes(0.8, 0.5, 5.4, _TALL)
+    page = sheet(_finding(drawn), [title, *_lines(keys, drawn, free)], notes, WIDTH, 4.15)
+    axis = page.axes(0.8, FOOT, 5.4, _TALL)
     inner = by_time["estimate"].min(), by_time["estimate"].max()
     axis.fill_between(years, *inner, color=BLUE, alpha=0.3, lw=0)
     kind = "posterior" if posterior else "mc"
@@ -71,10 +78,10 @@ def survival_band_figure(
     if free is not None:
         whole = free[free["endpoint"] == _SURVIVAL]
         for edge in ("posterior_lower", "posterior_upper"):
-            axis.plot(whole["time_years"], whole[edge], color=BLUE, lw=1.1, ls=(0, (5, 2.5)))
+            axis.plot(whole["time_years"], whole[edge], color=BLUE, lw=1.1, ls=DASHED)
     for _, curve in drawn.groupby(list(keys), sort=False):
         axis.plot(curve["time_years"], curve["estimate"], color=BLUE, lw=1.3)
-    _dress(axis, float(years[-1]))
+    dress(axis, float(years[-1]), "Years since enrolment", "Alive, of all patients")
     _label_ends(axis, keys, drawn[drawn["time_years"] == years[-1]])
     return page.figure
 
@@ -109,19 +116,9 @@ def _lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | None) 
     ]
 
 
-def _dress(axis: Axes, horizon: float) -> None:
-    axis.set_xlim(0, horizon)
-    axis.set_ylim(0, 1)
-    axis.set_yticks(np.linspace(0, 1, 6))
-    axis.grid(axis="y")
-    percent_axis(axis, "y")
-    axis.set_xlabel("Years since enrolment")
-    axis.set_ylabel("Alive, of all patients")
-
-
 def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
     """Write beside each line's end the share alive, and the values under which it holds."""
-    line = TEXT_SIZE * 1.35 / 72 / _TALL  # of the axes' height
+    line = line_of(_TALL)
     heights = spread(last["estimate"].tolist(), 2.3 * line)
     for (_, row), y in zip(last.iterrows(), heights, strict=True):
         at = (1.0, min(max(y, 1.1 * line), 1 - 1.1 * line))

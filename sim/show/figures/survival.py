@@ -1,4 +1,4 @@
-"""Simulated survival from reinfusion, against the published points."""
+"""Survival over the years: of a run, under a posterior, and without a transplant."""
 
 from __future__ import annotations
 
@@ -6,40 +6,80 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
+from sim.scenario.schema import Scenario
+from sim.show.calibration_words import extrapolation_text
+from sim.show.kit.curves import (
+    CURVES,
+    DASHED,
+    FOOT,
+    JOINED,
+    TALL,
+    WIDTH,
+    Name,
+    draw_band,
+    draw_trial_range,
+    dress,
+    mark_published,
+    sources_note,
+    write_beside,
+)
 from sim.show.kit.formats import Row, format_difference, rows, undefined_note
 from sim.show.kit.plot import scenario_of
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
-from sim.show.kit.scenario_words import TRIAL, Replication, cautions, replication
+from sim.show.kit.scenario_words import (
+    TRIAL,
+    Replication,
+    cautions,
+    replication,
+)
 from sim.show.kit.style import (
     BLUE,
-    INK,
     NOTE_SIZE,
     ORANGE,
-    TEXT_SIZE,
     empty_figure,
-    percent_axis,
     sheet,
-    spread,
     styled,
     text_width,
-    written_in,
 )
 from sim.show.trial_data import at_risk as numbers_at_risk
 from sim.show.trial_data import first_trials
 from sim.work.results import Results
 
-_JOINED = "\N{NO-BREAK SPACE}"
-_CURVES = {
-    "overall_survival": (BLUE, "alive"),
-    "disease_free_survival": (ORANGE, "disease-free"),
+_HAZARDS = {
+    "no_transplant": (BLUE, "hazard when active", "//"),
+    "no_transplant_relapsed": (ORANGE, "hazard after relapse", "\\\\"),
 }
+
+
+def draw_survival(axis: Axes, curves: pd.DataFrame, endpoints: pd.DataFrame) -> None:
+    """Draw overall and disease-free survival of a run into axes, with all their bands.
+
+    Parameters
+    ----------
+    curves, endpoints : DataFrame
+        The columns of ``curves.csv``, with the posterior's limits over draws, and of ``endpoints.csv``.
+    """
+    read = [row for row in rows(endpoints) if row.endpoint.name in CURVES]
+    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    for name in CURVES:
+        draw_trial_range(axis, read, name, 0.13)
+    for name, (colour, _) in CURVES.items():
+        curve = drawn[drawn["endpoint"] == name]
+        if "posterior_lower" in curve:
+            draw_band(axis, curve, "posterior", colour, 0.2)
+            for edge in ("posterior_lower", "posterior_upper"):
+                axis.plot(curve["time_years"], curve[edge], color=colour, lw=1.1, ls=DASHED)
+        draw_band(axis, curve, "mc", colour, 0.45)
+        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+    mark_published(axis, read)
+    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
+    _label_curves(axis, drawn, read)
 
 
 @styled
@@ -68,57 +108,30 @@ def survival_figure(
     words : Replication
         What a replication is called.
     """
-    read = [row for row in rows(endpoints) if row.endpoint.name in _CURVES]
-    drawn = curves[curves["endpoint"].isin(list(_CURVES)) & curves["estimate"].notna()]
+    read = [row for row in rows(endpoints) if row.endpoint.name in CURVES]
+    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
     if drawn.empty:
         return empty_figure("No survival curves to show: nobody was reinfused", title)
     left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
     ranges = at_risk is not None and _ranges_fit(at_risk, across)
     said = [*_notes(read), *_risk_notes(at_risk, words, ranges=ranges), *notes]
-    rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(_CURVES))
-    page = sheet(_finding(read), _lines(read, title, words), said, width=7.8, height=4.15 + rows_below)
-    axis = page.axes(left, 0.5 + rows_below, across, 3.55)
-    for name, (colour, _) in _CURVES.items():
-        _draw_trial_range(axis, [row for row in read if row.endpoint.name == name], colour)
-    for name, (colour, _) in _CURVES.items():
-        curve = drawn[drawn["endpoint"] == name]
-        _draw_posterior(axis, curve, colour)
-        axis.fill_between(
-            curve["time_years"], curve["mc_lower"], curve["mc_upper"], color=colour, alpha=0.45, lw=0
-        )
-        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
-    _mark_published(axis, read)
-    _dress(axis, float(drawn["time_years"].max()))
-    _label_curves(axis, drawn, read)
+    rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(CURVES))
+    page = sheet(_finding(read), _lines(read, title, words), said, WIDTH, 4.15 + rows_below)
+    axis = page.axes(left, FOOT + rows_below, across, TALL)
+    draw_survival(axis, curves, endpoints)
     if at_risk is not None:
         _write_at_risk(axis, at_risk, ranges=ranges)
     return page.figure
 
 
-def _mark_published(axis: Axes, read: list[Row]) -> None:
-    for row in read:
-        if row.has_target and row.time is not None:
-            axis.plot(
-                row.time,
-                row.target,
-                marker="D",
-                markersize=7,
-                markerfacecolor="white" if row.assumed else INK,
-                markeredgecolor=INK if row.assumed else "white",
-                markeredgewidth=1.2,
-                clip_on=False,
-                zorder=5,
-            )
-
-
 def _write_at_risk(axis: Axes, at_risk: pd.DataFrame, *, ranges: bool) -> None:
     times = sorted(set(at_risk["time_years"]))
     numbers = []
-    for name, (_, word) in _CURVES.items():
+    for name, (_, word) in CURVES.items():
         of_curve = at_risk[at_risk["endpoint"] == name].sort_values("time_years")
         texts = [_risk_text(row, ranges=ranges) for row in of_curve.itertuples()]
         numbers.append((word.capitalize(), texts))
-    draw_at_risk(axis, times, "At risk", numbers, [colour for colour, _ in _CURVES.values()])
+    draw_at_risk(axis, times, "At risk", numbers, [colour for colour, _ in CURVES.values()])
 
 
 def _risk_text(row: Any, *, ranges: bool) -> str:
@@ -143,65 +156,21 @@ def _risk_notes(at_risk: pd.DataFrame | None, words: Replication, *, ranges: boo
     ]
 
 
-def _draw_trial_range(axis: Axes, read: list[Row], colour: str) -> None:
-    """Draw the range of one trial through the reading times, from everybody at reinfusion."""
-    shown = [row for row in read if not math.isnan(row.trial_lower)]
-    times = [0.0, *(row.time or 0.0 for row in shown)]
-    lower, upper = [1.0, *(row.trial_lower for row in shown)], [1.0, *(row.trial_upper for row in shown)]
-    if lower == upper:  # one replication: no range
-        return
-    axis.fill_between(times, lower, upper, color=colour, alpha=0.13, lw=0)
-    for edge in (lower, upper):
-        axis.plot(times, edge, color=colour, alpha=0.55, lw=0.8)
-
-
-def _draw_posterior(axis: Axes, curve: pd.DataFrame, colour: str) -> None:
-    """Draw the posterior's band, where the curve has one, with dashed edges."""
-    if "posterior_lower" not in curve:
-        return
-    edges = curve["posterior_lower"], curve["posterior_upper"]
-    axis.fill_between(curve["time_years"], *edges, color=colour, alpha=0.2, lw=0)
-    for edge in edges:
-        axis.plot(curve["time_years"], edge, color=colour, lw=1.1, ls=(0, (5, 2.5)))
-
-
-def _dress(axis: Axes, horizon: float) -> None:
-    axis.set_xlim(0, horizon)
-    axis.set_ylim(0, 1)
-    axis.set_yticks(np.linspace(0, 1, 6))
-    axis.grid(axis="y")
-    percent_axis(axis, "y")
-    axis.set_xlabel("Years since reinfusion")
-    axis.set_ylabel("Patients reinfused")
-
-
 def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
     """Name each curve at its end, with the figures read there."""
-    texts, heights = [], []
-    for name, (colour, _) in _CURVES.items():
+    names = []
+    for name, (colour, _) in CURVES.items():
         curve = drawn[drawn["endpoint"] == name]
         if curve.empty:
             continue
-        last = _last(read, name)
-        lines = [BY_NAME[name].label]
+        last, lines = _last(read, name), []
         if last is not None and last.time == float(curve["time_years"].iloc[-1]):
             lines.append(f"{last.simulated_text} simulated")
             lines += [f"posterior {last.posterior_text}"] if last.drawn else []
             lines += [f"{last.target_text} {last.origin}"] if last.has_target else []
-        texts.append(("\n".join(lines[1:]), lines[0], colour))
-        heights.append(float(curve["estimate"].iloc[-1]))
-    line = TEXT_SIZE * 1.35 / 72 / 3.55  # of the axes' height
-    most = 4.4 if any(row.drawn for row in read) else 3.4
-    for (figures, name, colour), y in zip(texts, spread(heights, most * line), strict=True):
-        beside: dict[str, Any] = {
-            "xycoords": "axes fraction",
-            "textcoords": "offset points",
-            "annotation_clip": False,
-        }
-        at = (1.0, min(max(y, 1.2 * line), 1 - 1.2 * line) + 0.9 * line)
-        axis.annotate(name, at, (12, 0), color=written_in(colour), weight="bold", va="center", **beside)
-        below = (1.0, at[1] - 0.6 * line)
-        axis.annotate(figures, below, (12, 0), color=INK, va="top", linespacing=1.3, **beside)
+        height = float(curve["estimate"].iloc[-1])
+        names.append(Name(BY_NAME[name].label, "\n".join(lines), colour, height))
+    write_beside(axis, names, 4.4 if any(row.drawn for row in read) else 3.4, 1.2)
 
 
 def _last(read: list[Row], name: str) -> Row | None:
@@ -213,7 +182,7 @@ def _last(read: list[Row], name: str) -> Row | None:
 
 def _finding(read: list[Row]) -> str:
     """Say what the figure shows, from its figures."""
-    last = [row for row in (_last(read, name) for name in _CURVES) if row is not None]
+    last = [row for row in (_last(read, name) for name in CURVES) if row is not None]
     if not last:
         return "Survival from reinfusion"
     same_time = len({row.time for row in last}) == 1
@@ -221,8 +190,8 @@ def _finding(read: list[Row]) -> str:
     if verdicts == {"equal", "agrees"}:
         verdicts = {"agrees"}
     if same_time and len(verdicts) == 1:
-        shares = " and ".join(f"{row.simulated_text} {_CURVES[row.endpoint.name][1]}" for row in last)
-        finding = f"{shares} at {last[0].time:g}{_JOINED}years"
+        shares = " and ".join(f"{row.simulated_text} {CURVES[row.endpoint.name][1]}" for row in last)
+        finding = f"{shares} at {last[0].time:g}{JOINED}years"
         targets = " and ".join(row.target_text for row in last)
         origin = _origin(last)
         if verdicts == {"equal"}:
@@ -250,8 +219,8 @@ def _verdict(row: Row) -> str:
 
 
 def _clause(row: Row, *, timed: bool) -> str:
-    text = f"{row.simulated_text} {_CURVES[row.endpoint.name][1]}"
-    text = f"{text} at {row.time:g}{_JOINED}years" if timed else text
+    text = f"{row.simulated_text} {CURVES[row.endpoint.name][1]}"
+    text = f"{text} at {row.time:g}{JOINED}years" if timed else text
     return {
         "equal": f"{text}, as {row.origin}",
         "agrees": f"{text}, in agreement with the {row.origin} {row.target_text}",
@@ -290,13 +259,8 @@ def _difference(row: Row) -> str:
 
 
 def _notes(read: list[Row]) -> list[str]:
-    last = [row for row in (_last(read, name) for name in _CURVES) if row is not None]
-    notes = undefined_note(last, "band")
-    published = [row for row in read if row.has_target and not row.assumed]
-    if published:
-        sources = ", ".join(dict.fromkeys(row.source for row in published))
-        notes.append(f"Published figures ({sources}) are Kaplan-Meier estimates; interval not published.")
-    return notes
+    last = [row for row in (_last(read, name) for name in CURVES) if row is not None]
+    return [*undefined_note(last, "band"), *sources_note(read)]
 
 
 def risk_table(results: Results) -> pd.DataFrame | None:
@@ -323,3 +287,146 @@ def of_run(results: Results, at_risk: pd.DataFrame | None) -> Figure | None:
 def _is_blank(results: Results) -> bool:
     endpoints = results.tables["endpoints"]
     return bool(endpoints.loc[endpoints["endpoint"] == "overall_survival", "estimate"].isna().all())
+
+
+@styled
+def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: Scenario) -> Figure:
+    """Draw predicted survival from reinfusion: posterior mean and band, and the band of single trials.
+
+    Parameters
+    ----------
+    curves
+        ``curves.csv``: with ``posterior_lower`` and ``posterior_upper``.
+    predictions
+        ``predictions.csv``: the published points, and the range of one trial at the times read.
+    """
+    read = [row for row in rows(predictions) if row.endpoint.name in CURVES]
+    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    if drawn.empty:
+        return empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
+    said = [
+        scenario.title,
+        "Lines: posterior mean. Dark bands: 95% of the posterior, what the trial leaves open of the "
+        "curve itself. Light bands: 95% of single trials of this size, as each would report it. "
+        "Diamonds: published.",
+    ]
+    page = sheet(_predicted_finding(read), said, _predicted_notes(read), WIDTH, 4.25)
+    axis = page.axes(0.8, FOOT, 4.95, TALL)
+    for name, (colour, _) in CURVES.items():
+        draw_trial_range(axis, read, name, 0.12)
+        curve = drawn[drawn["endpoint"] == name]
+        draw_band(axis, curve, "posterior", colour, 0.32)
+        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+    mark_published(axis, read)
+    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
+    _label_predicted(axis, drawn, read)
+    return page.figure
+
+
+def _predicted_finding(read: list[Row]) -> str:
+    """Say what the posterior leaves open at the last time read, as the table of answers does."""
+    known = [row for row in read if row.drawn and row.time is not None]
+    years = max((row.time for row in known if row.time is not None), default=0.0)
+    parts = [
+        f"{_between(row.posterior_lower, row.posterior_upper)} {CURVES[row.endpoint.name][1]}"
+        for row in known
+        if row.time == years
+    ]
+    return f"The posterior leaves {' and '.join(parts)} at {years:g}{JOINED}years"
+
+
+def _between(lower: float, upper: float) -> str:
+    low, high = (f"{100 * each:.0f}" for each in (lower, upper))
+    return f"{low}% " if low == high else f"{low} to {high}%"
+
+
+def _predicted_notes(read: list[Row]) -> list[str]:
+    aimed = [row for row in read if row.has_target]
+    notes = [*undefined_note(aimed, "light band"), *sources_note(aimed)]
+    widths = [row.half_width for row in aimed if row.half_width > 0]
+    if widths:
+        notes.append(
+            f"Monte Carlo error of the means (95%): at most {100 * max(widths):.1g} points either way."
+        )
+    return notes
+
+
+def _label_predicted(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
+    """Name each curve at its end, with the posterior's figures there."""
+    names = []
+    for name, (colour, _) in CURVES.items():
+        curve = drawn[drawn["endpoint"] == name]
+        if curve.empty:
+            continue
+        last = curve.iloc[-1]
+        ends = [row for row in read if row.endpoint.name == name and row.time == last["time_years"]]
+        lines = [
+            f"{100 * row.estimate:.0f}% ({_between(row.posterior_lower, row.posterior_upper).strip()})"
+            for row in ends
+        ]
+        lines += [f"{row.target_text} {row.origin}" for row in ends if row.has_target]
+        names.append(Name(BY_NAME[name].label, "\n".join(lines), colour, float(last["estimate"])))
+    write_beside(axis, names, 3.6, 1.4)
+
+
+def of_calibration(results: Results) -> Figure:
+    """Draw survival as a calibration predicts it."""
+    tables = results.tables
+    return predicted_figure(tables["curves"], tables["predictions"], scenario_of(results))
+
+
+@styled
+def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -> Figure:
+    """Draw survival without a transplant as a band that holds what either hazard leaves open.
+
+    Parameters
+    ----------
+    band
+        ``answer, time_years, mean, lower, median, upper``.
+    warning
+        What the figures rest on; it stands below the title, not among the notes.
+    """
+    if band.empty:
+        return empty_figure("Survival without a transplant can't be told", scenario.title)
+    years = [0.0, *sorted(set(band["time_years"]))]
+    page = sheet(_band_finding(band), [scenario.title, warning], [_BAND_NOTE], WIDTH, 4.25)
+    axis = page.axes(0.8, FOOT, 4.95, TALL)
+    ends = band.groupby("time_years")
+    outer = [1.0, *ends["lower"].min()], [1.0, *ends["upper"].max()]
+    axis.fill_between(years, *outer, color=BLUE, alpha=0.14, lw=0)
+    names = []
+    for name, (colour, words, hatch) in _HAZARDS.items():
+        own = band[band["answer"] == name].sort_values("time_years")
+        edges = [1.0, *own["lower"]], [1.0, *own["upper"]]
+        axis.fill_between(years, *edges, facecolor="none", edgecolor=colour, hatch=hatch, alpha=0.35, lw=0)
+        for edge in edges:
+            axis.plot(years, edge, color=colour, lw=1.2)
+        last = own.iloc[-1]
+        figures = f"{_between(last['lower'], last['upper']).strip()}\nhatched {hatch[0]}"
+        names.append(Name(words.capitalize(), figures, colour, float(last["median"])))
+    dress(axis, years[-1], "Years since enrolment", "Alive, never transplanted")
+    write_beside(axis, names, 3.6, 1.4)
+    return page.figure
+
+
+def _band_finding(band: pd.DataFrame) -> str:
+    last = band[band["time_years"] == band["time_years"].max()]
+    low, high = 100 * last["lower"].min(), 100 * last["upper"].max()
+    years = float(last["time_years"].iloc[0])
+    return (
+        f"Without a transplant the trial leaves anything from {low:.0f} to {high:.0f}% alive at "
+        f"{years:g}{JOINED}years: an extrapolation"
+    )
+
+
+_BAND_NOTE = (
+    "Shaded: from the lowest to the highest limit of both, which is the answer. Hatched: 95% of the "
+    "posterior under each hazard. No line inside is likelier than another, and none is drawn. Deaths of "
+    "other causes by life table."
+)
+
+
+def no_transplant(results: Results) -> Figure:
+    """Draw survival without a transplant as a calibration leaves it open."""
+    scenario = scenario_of(results)
+    return no_transplant_figure(results.tables["no_transplant"], scenario, extrapolation_text(scenario))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sim.clinic.states import Cause
+from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals
 from sim.scenario.values import get_value
 from sim.show.kit.lane_drawing import (
@@ -27,15 +27,12 @@ from sim.show.kit.lane_drawing import (
     write_beside,
 )
 from sim.show.kit.lanes import (
-    ACTIVE,
-    CAUSE_WORDS,
     REINFUSION,
-    RELAPSED,
-    REMISSION,
     Lane,
     diverge,
     lane_of,
 )
+from sim.show.kit.looks import CAUSES, look_of
 from sim.show.kit.pairs import endings, pair_notes
 from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import single_notes
@@ -156,13 +153,13 @@ def _by_end(lanes: Sequence[Lane], moot: set[int], over_range: bool) -> Iterator
 
 def _finding(lanes: Sequence[Lane], horizon_days: float, which: str, over_range: Sequence[int]) -> str:
     """Say who dies, of what, and who relapses; over a range, between which numbers."""
-    causes = Counter(lane.cause for lane in lanes if lane.cause is not None)
+    causes = Counter(lane.cause for lane in lanes if lane.dead)
     dead = sum(causes.values())
     years = f"{horizon_days / DAYS_PER_YEAR:.2g}\N{NO-BREAK SPACE}years"
     low, high = min((dead, *over_range)), max((dead, *over_range))
     if low < high:
         return f"Between {low} and {high} of the {which}{len(lanes)} patients die in {years}, over the range"
-    parts = [f"{count} of {CAUSE_WORDS[cause]}" for cause, count in causes.most_common()]
+    parts = [f"{count} of {look_of(CAUSES, cause).words}" for cause, count in causes.most_common()]
     text = f"{dead or 'None'} of the {which}{len(lanes)} patients {'dies' if dead == 1 else 'die'} in {years}"
     text = f"{text}: {', '.join(parts)}" if parts else text
     relapses = sum(math.isfinite(lane.relapse) for lane in lanes)
@@ -319,7 +316,7 @@ def _difference(pairs: Sequence[_Pair], names: tuple[str, str], horizon_days: fl
     return f"{text}, {years}"
 
 
-def _end(lane: Lane | None) -> tuple[Cause | None, float] | None:
+def _end(lane: Lane | None) -> tuple[str, float] | None:
     return None if lane is None else (lane.cause, round(lane.end, 3))
 
 
@@ -338,7 +335,7 @@ def _draw_pair(panels: Panels, pair: _Pair, names: tuple[str, str], row: float) 
 
 def _outcome(lane: Lane) -> str:
     """Say how a lane ends."""
-    if lane.cause is not None:
+    if lane.dead:
         return f"dies: {death_words(lane)}"
     words = {ACTIVE: "alive, active disease", REMISSION: "alive, in remission", RELAPSED: "alive, relapsed"}
     return words[lane.status]

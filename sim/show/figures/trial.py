@@ -14,18 +14,25 @@ from sim.outcomes.one_trial import Curve, TrialReport, report_trial
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, TrialArrivals
+from sim.show.kit.curves import (
+    FOOT,
+    WIDTH,
+    dress,
+    line_of,
+)
 from sim.show.kit.formats import format_share
 from sim.show.kit.plot import scenario_of
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
-from sim.show.kit.scenario_words import replication, single_notes
+from sim.show.kit.scenario_words import (
+    replication,
+    single_notes,
+)
 from sim.show.kit.style import (
     BLUE,
     INK,
     NOTE_SIZE,
     ORANGE,
-    TEXT_SIZE,
     empty_figure,
-    percent_axis,
     sheet,
     spread,
     styled,
@@ -34,8 +41,9 @@ from sim.show.kit.style import (
 from sim.show.trial_data import one_trial
 from sim.work.results import Results
 
-_WIDTH, _LEFT, _RIGHT, _TALL, _FOOT = 7.8, 1.25, 1.95, 3.1, 0.5
+_LEFT, _RIGHT = 1.25, 1.95
 _COLOURS = (BLUE, ORANGE)
+_TALL = 3.1
 _WORDS = {
     "overall_survival": "alive",
     "overall_survival_enrolled": "alive",
@@ -79,17 +87,13 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
         return empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
     horizon = scenario.follow_up.horizon_years
     rows = RISK_ROW * (len(report.curves) + 1)
-    height = _TALL + _FOOT + rows + 0.12
-    page = sheet(_finding(report.curves), [scenario.title], [_note(report, scenario), *notes], _WIDTH, height)
-    axis = page.axes(_LEFT, _FOOT + rows, _WIDTH - _LEFT - _RIGHT, _TALL)
-    axis.set_xlim(0, horizon)
-    axis.set_ylim(0, 1)
-    axis.set_yticks(np.linspace(0, 1, 6))
-    axis.grid(axis="y")
-    percent_axis(axis, "y")
+    page = sheet(
+        _finding(report.curves), [scenario.title], [_note(report, scenario), *notes], WIDTH,
+        _TALL + FOOT + rows + 0.12,
+    )  # fmt: skip
+    axis = page.axes(_LEFT, FOOT + rows, WIDTH - _LEFT - _RIGHT, _TALL)
     home = scenario.cohort.enters_at == "home"
-    axis.set_xlabel(f"Years since {'enrolment' if home else 'reinfusion'}")
-    axis.set_ylabel("Kaplan-Meier estimate")
+    dress(axis, horizon, f"Years since {'enrolment' if home else 'reinfusion'}", "Kaplan-Meier estimate")
     times = label_times(horizon)
     for curve, colour in zip(report.curves, _COLOURS, strict=False):
         _draw(axis, curve, colour, horizon)
@@ -132,7 +136,7 @@ def _known(limit: Floats) -> Floats:
 
 def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     """Name each curve at the right, with what the trial reports at the horizon."""
-    line = TEXT_SIZE * 1.35 / 72 / _TALL
+    line = line_of(_TALL)
     ends = [float(curve.estimate.survival[-1]) for curve in curves]
     for curve, colour, y in zip(curves, _COLOURS, spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)

@@ -16,7 +16,7 @@ from sim.outcomes.courses import Of
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
-from sim.show.kit.lane_drawing import Look
+from sim.show.kit.looks import Look
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import INK, NOTE_SIZE, spread
 
@@ -27,7 +27,7 @@ _SWATCH = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ShareLayer:
     """One area: how it looks, what it is called at its end, and its share at each time."""
 
     look: Look
@@ -40,7 +40,7 @@ class Layer:
         return bool(np.max(self.share, initial=0.0) > _SHOWN)
 
 
-def draw_areas(axis: Axes, times: Floats, layers: Sequence[Layer], *, named: bool = True) -> None:
+def draw_areas(axis: Axes, times: Floats, layers: Sequence[ShareLayer], *, named: bool = True) -> None:
     """Stack the layers from the bottom, parted by white lines, and name them at the right.
 
     The axis has its limits already. A layer that is there no more at the right end is named there too, for
@@ -60,7 +60,7 @@ def draw_areas(axis: Axes, times: Floats, layers: Sequence[Layer], *, named: boo
         _name(axis, shown)
 
 
-def _name(axis: Axes, shown: Sequence[Layer]) -> None:
+def _name(axis: Axes, shown: Sequence[ShareLayer]) -> None:
     """Write the names beside the axis, each with a swatch, near the areas' right ends."""
     low, high = axis.get_ylim()
     ends = np.cumsum([0.0, *(max(float(layer.share[-1]), 0.0) for layer in shown)])

@@ -11,25 +11,20 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from sim.clinic.states import Cause, Place
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.show.kit.lanes import (
-    ACTIVE,
-    CAUSE_WORDS,
     INFECTION,
-    QUEUEING,
     REINFUSION,
     RELAPSE,
-    RELAPSED,
-    REMISSION,
     WITHDRAWN,
     Lane,
     detail_days,
 )
-from sim.show.kit.style import GREY, INK, NOTE_SIZE, ORANGE, Sheet
+from sim.show.kit.looks import CAUSES, PLACES, STATUSES, Look, look_of
+from sim.show.kit.style import GREY, INK, NOTE_SIZE, Sheet
 
 WIDTH, FOOT = 9.4, 0.5
 _KEY_ABOVE, _KEY_HEADING, _KEY_ROW = 0.1, 0.22, 0.165
@@ -39,31 +34,6 @@ _UNSEEN = 0.3
 """Height of a lane after the data cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a stretch is drawn: neighbours differ in lightness, hatch or height, so that grey suffices."""
-
-    label: str
-    colour: str
-    height: float
-    hatch: str = ""
-
-
-PLACES = {
-    Place.MOBILISING.value: Look("mobilisation", "#86b6dd", 0.74),
-    Place.HARVESTING.value: Look("harvest", "#12436d", 0.74),
-    Place.RECOVERING.value: Look("recovery at home", "#c3d3e0", 0.3),
-    QUEUEING: Look("queueing", "white", 0.74, "//////"),
-    Place.IMMUNOABLATION.value: Look("immunoablation", "#4a1259", 0.74),
-    Place.APLASIA.value: Look("aplasia", "#b073b8", 0.74),
-    Place.RECOVERING_IN_HOSPITAL.value: Look("recovery in hospital", "#e3c9e6", 0.74),
-    Place.HOME.value: Look("home", "#9a9da1", 0.1),
-}
-STATUSES = {
-    ACTIVE: Look("active", ORANGE, 0.74),
-    REMISSION: Look("remission", "#c9dcec", 0.74),
-    RELAPSED: Look("relapsed", "#2c6da4", 0.74),
-}
 _MARKS: dict[str, dict[str, Any]] = {
     INFECTION: {"marker": "^", "mfc": "#ffd23f", "mec": INK, "mew": 0.6},
     REINFUSION: {"marker": "o", "mfc": "white", "mec": INK, "mew": 0.8},
@@ -72,7 +42,6 @@ _MARKS: dict[str, dict[str, Any]] = {
 }
 _SHARED = "\\\\\\\\\\\\\\"
 """White stripes over what two courses have in common."""
-_DEATHS = {Cause.INFECTION: "X", Cause.TOXICITY: "s", Cause.LUPUS: "o", Cause.BACKGROUND: "D"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +101,7 @@ def draw_lane(panels: Panels, lane: Lane, y: float, *, shared_until: float = 0.0
         limit = panels.days if unit == 1.0 else math.inf
         looks, spans = (PLACES, lane.places) if unit == 1.0 else (STATUSES, lane.statuses)
         for span in spans:
-            look, end = looks[span.kind], min(span.end, limit)
+            look, end = look_of(looks, span.kind), min(span.end, limit)
             seen = max(min(end, lane.cut), span.begin)
             _bar(axis, look, y, look.height, (span.begin / unit, seen / unit))
             _bar(axis, look, y, min(look.height, _UNSEEN), (seen / unit, end / unit))
@@ -147,16 +116,19 @@ def draw_lane(panels: Panels, lane: Lane, y: float, *, shared_until: float = 0.0
             alpha = 0.45 if mark.day < shared_until else 1.0
             axis.plot(mark.day / unit, y, ms=panels.size, alpha=alpha, clip_on=False, zorder=5,
                       **_MARKS[mark.kind])  # fmt: skip
-        if lane.cause is not None and lane.end <= limit:
-            axis.plot(lane.end / unit, y, marker=_DEATHS[lane.cause], ms=1.12 * panels.size, mfc=INK,
-                      mec="white", mew=0.5, clip_on=False, zorder=6)  # fmt: skip
+        if lane.dead and lane.end <= limit:
+            marker = look_of(CAUSES, lane.cause).marker
+            size = 1.12 * panels.size
+            axis.plot(lane.end / unit, y, marker=marker, ms=size, mfc=INK, mec="white", mew=0.5,
+                      clip_on=False, zorder=6)  # fmt: skip
 
 
 def _bar(axis: Axes, look: Look, y: float, height: float, ends: tuple[float, float]) -> None:
     edge: dict[str, Any] = {"edgecolor": INK, "lw": 0.4, "hatch": look.hatch} if look.hatch else {"lw": 0}
     begin, end = ends
-    if end > begin:
-        axis.barh(y, end - begin, height, begin, color=look.colour, zorder=2, **edge)
+    if end > begin:  # `barh` would look for limits, which the axes have, and take ten times as long
+        at = (begin, y - height / 2)
+        axis.add_artist(Rectangle(at, end - begin, height, **{"facecolor": look.colour, "zorder": 2, **edge}))
 
 
 def write_beside(panels: Panels, text: str, y: float, points: float, **style: Any) -> None:
@@ -181,7 +153,7 @@ def when(day: float) -> str:
 
 def death_words(lane: Lane) -> str:
     """Write cause and time of a death; nothing for who lives."""
-    return "" if lane.cause is None else f"{CAUSE_WORDS[lane.cause]}, {when(lane.end)}"
+    return "" if not lane.dead else f"{look_of(CAUSES, lane.cause).words}, {when(lane.end)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +175,8 @@ class Keys:
             if kind in marks:
                 (disease if kind == RELAPSE else treatment).append(_point(kind, **look))
         disease += [
-            _point(f"died: {CAUSE_WORDS[cause]}", marker=marker, mfc=INK, mec="white", mew=0.5)
-            for cause, marker in _DEATHS.items()
+            _point(f"died: {look.words}", marker=look.marker, mfc=INK, mec="white", mew=0.5)
+            for cause, look in CAUSES.items()
             if any(lane.cause == cause for lane in lanes)
         ]
         disease += [Line2D([], [], color=GREY, lw=2.2, label="after the data cut")] if with_cut else []

@@ -9,19 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.clinic.states import Cause, Place
+from sim.clinic.states import Place
+from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
+from sim.show.kit.looks import QUEUEING
 from sim.study.figure_tables import MOMENTS
 
-QUEUEING, ACTIVE, REMISSION, RELAPSED = "queueing", "active", "remission", "relapsed"
 INFECTION, REINFUSION, RELAPSE = "infection", "reinfusion", "relapse"
 WITHDRAWN, DEATH = "withdrawn", "death"
-
-CAUSE_WORDS = {
-    Cause.INFECTION: "infection",
-    Cause.TOXICITY: "toxicity",
-    Cause.LUPUS: "lupus",
-    Cause.BACKGROUND: "other causes",
-}
 
 # Days since enrolment are differences of days since opening: the same wait, later, differs in the last bits.
 _SAME = 6
@@ -51,14 +45,15 @@ class Lane:
     statuses: tuple[Span, ...]
     marks: tuple[Mark, ...]
     end: float
-    cause: Cause | None
+    cause: str
+    """Of death; empty for who lives."""
     cut: float
     """The data cut; infinite without one."""
 
     @property
     def dead(self) -> bool:
         """Whether the lane ends in death."""
-        return self.cause is not None
+        return self.cause != ""
 
     @property
     def relapse(self) -> float:
@@ -78,7 +73,7 @@ class Lane:
     def moments(self) -> set[tuple[str, float]]:
         """Return everything that happens, each with its day, so that two courses can be compared."""
         begun = [(span.kind, span.begin) for span in (*self.places, *self.statuses)]
-        ends = [] if self.cause is None else [(f"{DEATH} {self.cause.name}", self.end)]
+        ends = [(f"{DEATH} {self.cause}", self.end)] if self.dead else []
         happened = [*begun, *((mark.kind, mark.day) for mark in self.marks), *ends]
         return {(kind, round(day, _SAME)) for kind, day in happened}
 
@@ -115,7 +110,7 @@ def lane_of(row: Mapping[str, Any], horizon_days: float, data_cut: float | None)
         _spans(disease, end),
         tuple(mark for mark in marks if mark.day <= end),
         end,
-        Cause[row["cause"].upper()] if died else None,
+        row["cause"] if died else "",
         math.inf if data_cut is None else data_cut - enrolled,
     )
 

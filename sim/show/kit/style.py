@@ -11,8 +11,9 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import cache, lru_cache, wraps
 from pathlib import Path
+from threading import RLock
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
@@ -38,6 +39,8 @@ TITLE_SIZE, TEXT_SIZE, TICK_SIZE, NOTE_SIZE = 13.0, 9.5, 9.0, 8.0
 _LEADING = 1.32
 _MARGIN = 0.22
 _POINTS = 72.0
+_CLOSE = 0.06
+"""Of a width: more than letters set in pairs are narrower or wider together."""
 _DPI = 150
 
 _SETTINGS: dict[Any, Any] = {
@@ -73,13 +76,43 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
+# Matplotlib's settings are of the whole process: two threads that draw at once would mix theirs.
+_DRAWING = RLock()
+
+
 @contextmanager
 def settings() -> Iterator[None]:
-    """Apply the figures' settings to Matplotlib's own defaults, and put everything back afterwards."""
+    """Apply the figures' settings to Matplotlib's own defaults, and put everything back afterwards.
+
+    Threads draw one after the other.
+    """
+    with _DRAWING:
+        before = _current()
+        _put(_styled_settings())
+        try:
+            yield
+        finally:
+            _put(before)
+
+
+@cache
+def _styled_settings() -> dict[str, Any]:
+    """Return all settings as figures are drawn with; checking them takes as long as a figure."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        yield
+        return _current()
+
+
+def _current() -> dict[str, Any]:
+    found: dict[Any, Any] = dict(mpl.rcParams.copy())
+    del found["backend"]  # to be resolved by whoever needs one
+    return found
+
+
+def _put(values: dict[Any, Any]) -> None:
+    """Set values that Matplotlib has checked before."""
+    dict.update(mpl.rcParams, values)
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
@@ -201,21 +234,35 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     return float(across) / _POINTS
 
 
+@lru_cache(maxsize=4096)
+def _advance(letter: str, weight: str) -> float:
+    """Return about how wide a letter is, in inches a point of size."""
+    return (text_width(f"n{letter}n", 10.0, weight) - text_width("nn", 10.0, weight)) / 10.0
+
+
+def fits(line: str, size: float, width: float, weight: str) -> bool:
+    """Tell whether a line is no wider than `width` inches; only where that is close is it measured."""
+    about = size * sum(_advance(letter, weight) for letter in line)
+    if abs(about - width) > _CLOSE * width:
+        return about < width
+    return text_width(line, size, weight) <= width
+
+
 def wrap(text: str, size: float, width: float, weight: str = "normal") -> list[str]:
     """Break a text into lines no wider than `width` inches."""
 
-    def fits(line: str) -> bool:
-        return text_width(line, size, weight) <= width
+    def fitting(line: str) -> bool:
+        return fits(line, size, width, weight)
 
     lines = [""]
     for word in re.findall(r"[^ \t\r\n]+", text):  # a no-break space does not end a word
         longer = f"{lines[-1]} {word}".strip()
-        if fits(longer):
+        if fitting(longer):
             lines[-1] = longer
             continue
         rest = word
-        while not fits(rest):  # a word longer than the line, which has to be cut somewhere
-            cut = max(1, bisect_left(range(1, len(rest) + 1), True, key=lambda n: not fits(rest[:n])))
+        while not fitting(rest):  # a word longer than the line, which has to be cut somewhere
+            cut = max(1, bisect_left(range(1, len(rest) + 1), True, key=lambda n: not fitting(rest[:n])))
             lines.append(rest[:cut])
             rest = rest[cut:]
         lines.append(rest)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 import matplotlib as mpl
 import pandas as pd
@@ -15,7 +16,7 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.survival import survival_figure
 from sim.show.figures.sweep import sweep_curve_figure, sweep_map_figure
 from sim.show.figures.targets import calibration_figure
-from sim.show.kit.style import save, settings, sheet, spread, text_width, wrap
+from sim.show.kit.style import fits, save, settings, sheet, spread, text_width, wrap
 
 KEY, OTHER = "active_disease.hazard_per_year", "after_relapse.multiplier"
 
@@ -48,6 +49,25 @@ def test_two_calls_give_the_same_bytes_whatever_the_settings_of_the_user(
     assert first == second
 
 
+def test_threads_draw_one_after_the_other_and_leave_the_settings_of_the_host_alone() -> None:
+    inside, size = Event(), mpl.rcParams["font.size"]
+
+    def enter() -> None:
+        with settings():
+            inside.set()
+
+    other = Thread(target=enter)
+    with mpl.rc_context({"font.size": 17.0}):
+        with settings():
+            other.start()
+            assert not inside.wait(0.1)
+            assert mpl.rcParams["font.size"] == 9.5
+        other.join()
+        assert inside.is_set()
+        assert mpl.rcParams["font.size"] == 17.0
+    assert mpl.rcParams["font.size"] == size
+
+
 def test_files_carry_no_date_and_no_version(draw: dict[str, Callable[[], Figure]], tmp_path: Path) -> None:
     svg, png = save(draw["survival"](), tmp_path, "figure")
     assert (svg.name, png.name) == ("figure.svg", "figure.png")
@@ -72,6 +92,14 @@ def test_wrapped_lines_fit_and_lose_nothing(text: str, width: float) -> None:
         lines = wrap(text, 9.0, width)
         assert all(text_width(line, 9.0) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+@given(st.text(st.characters(codec="latin-1", categories=["L", "N", "P", "Zs"]), min_size=1, max_size=60))
+def test_what_fits_is_told_as_if_it_were_measured(line: str) -> None:
+    with settings():
+        wide = text_width(line, 9.0, "bold")
+        for part in (0.9, 0.95, 1.0, 1.05, 1.1):
+            assert fits(line, 9.0, part * wide, "bold") == (wide <= part * wide)
 
 
 def test_a_no_break_space_holds_words_together() -> None:
