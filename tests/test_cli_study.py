@@ -275,7 +275,7 @@ def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(
     assert "rests on one death" in text.replace("\n", " ")
 
 
-def test_one_key_gives_a_curve_and_two_keys_maps() -> None:
+def test_one_key_gives_a_curve_and_two_keys_maps(all_figures: None) -> None:
     vary = "aplasia.infection.case_fatality=0:0.4:3"
     assert call("sweep", "chicago2006", *SMALL, "--vary", vary, "--out", "one") == 0
     points = pd.read_csv("one/points.csv")
