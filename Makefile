@@ -79,7 +79,7 @@ calibration: $(READY)
 	$(BIN)/lupus-hsct validate --posterior $(NEW)/chicago2006/posterior.csv --out $(NEW)/validation
 	$(BIN)/lupus-hsct calibrate chicago2006 --effective-size 20 --points 256 --no-alternatives --out $(NEW)/small
 	rm -rf $(NEW)/*/timings.json $(NEW)/*/repeats.parquet $(NEW)/*/figures/*.png
-	rm -rf $(NEW)/small/figures $(NEW)/small/calibration.html
+	rm -rf $(NEW)/small/figures $(NEW)/small/report.html
 	rm -rf results/reference/chicago2006 results/reference/validation results/reference/small
 	mv $(NEW)/* results/reference && rmdir $(NEW)
 

@@ -51,10 +51,12 @@ def test_compare_writes_a_whole_folder(capsys: pytest.CaptureFixture[str], deadl
         "deaths_averted.csv",
         "figures/differences.png",
         "figures/differences.svg",
+        "figures/swimmer.csv",
         "figures/swimmer.png",
         "figures/swimmer.svg",
         "manifest.json",
         "named_patients.csv",
+        "report.html",
         "timings.json",
     ]
 
@@ -186,9 +188,22 @@ def test_compare_from_python(deadly: str) -> None:
             small, sim.load_scenario(deadly, ["cohort.patients=10"]), replications=20, out="mine"
         )
     assert found.folder == Path("mine")
-    assert found.names == ("deadly",)
-    assert found.averted["averted_per_100"].iloc[0] < 0
-    assert len(found.named) > 0
+    assert list(found.scenarios) == ["chicago2006", "deadly"]
+    assert found.deaths_averted["averted_per_100"].iloc[0] < 0
+    assert len(found.named_patients) > 0
+
+
+def test_a_finished_comparison_is_read_back_and_told_alike(
+    capsys: pytest.CaptureFixture[str], deadly: str
+) -> None:
+    told = []
+    for more in ((), ("--resume",), ("--resume", "--json")):
+        assert call("compare", "chicago2006", deadly, *SMALL, "--out", "mine", *more) == 0
+        told.append(capsys.readouterr())
+    assert told[0].out == told[1].out
+    assert json.loads(told[2].out)["rows"][0]["scenario"] == "chicago2006"
+    assert call("compare", "chicago2006", deadly, *SMALL, "--seed", "2", "--out", "mine", "--resume") == 2
+    assert "seed is 2 here and 1 there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_run_shows_the_posterior_beside_both_errors(capsys: pytest.CaptureFixtur
     assert list(table.columns)[-2:] == list(curves.columns)[-2:] == LIMITS
     known = table[table["estimate"].notna()]
     assert ((known[LIMITS[0]] <= known["estimate"]) & (known["estimate"] <= known[LIMITS[1]])).all()
-    run = sim.read_run("ran")
+    run = sim.read("ran")
     assert run.replications["draw"].tolist() == np.repeat([1, 2, 3, 4], 64).tolist()
     assert run.replications["replication"].tolist() == list(range(1, 257))
     manifest = json.loads(Path("ran/manifest.json").read_text())
@@ -90,10 +90,10 @@ def test_the_page_of_a_run_names_three_kinds_of_uncertainty(
     assert f"chicago2006: {SHAPE} is given with --set." in capsys.readouterr().err
     page = Path("ran/report.html").read_text()
     assert "Three kinds of uncertainty, never mixed" in page
-    assert '<th scope="col" class="n">Posterior 95%</th>' in page
+    assert '<th scope="col" class="n">Posterior<br>95%</th>' in page
     assert "256 virtual trials under 4 draws of a posterior" in page
     assert f"Drawn: <code>{FATAL}</code>, <code>{MULTIPLIER}</code>." in page
-    assert f"held at the scenario's own value: <code>{SHAPE}</code>" in page
+    assert f"held at the study's own value: <code>{SHAPE}</code>" in page
     assert "spread over 4 draws of a posterior" in page
     assert "under the first draw of the posterior, read at its data cut" in page
     report_study(Path("ran"))  # made from the folder alone it is the same

@@ -116,7 +116,7 @@ def test_endpoints_have_the_columns_of_the_contract() -> None:
 
 def test_patients_and_events_tell_one_story() -> None:
     assert call("run", "chicago2006", *SMALL, "--events", "--patients", "7", "--out", "mine") == 0
-    run = sim.read_run("mine")
+    run = sim.read("mine")
     patients, events = run.patients, run.events
     assert patients is not None
     assert events is not None
@@ -134,7 +134,7 @@ def test_patients_and_events_tell_one_story() -> None:
 
 def test_replications_add_up_to_the_estimates() -> None:
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 0
-    run = sim.read_run("mine")
+    run = sim.read("mine")
     rows = read_parquet(Path("mine/replications.parquet"))
     estimates = run.endpoints.set_index(["endpoint", "time_years"])["estimate"]
     assert rows["overall_survival@5"].sum() / rows["n_reinfused"].sum() == estimates["overall_survival", 5.0]
@@ -215,7 +215,7 @@ def test_a_clinic_with_few_rooms_leaves_their_use(all_figures: None) -> None:
     rooms = ("--set", "clinic.isolation_rooms=1")
     assert call("run", "chicago2006", *SMALL, *rooms, "--out", "mine") == 0
     assert Path("mine/figures/rooms.svg").is_file()
-    occupancy = sim.read_run("mine").occupancy
+    occupancy = sim.read("mine").occupancy
     assert occupancy is not None
     assert list(occupancy.columns) == [
         *("series", "time_days", "mean", "trial_lower", "trial_upper", "first_replication")
@@ -243,7 +243,7 @@ def test_a_scenario_with_a_range_is_shown_at_each_of_its_values(
     assert call("sweep", "no_isolation", *SMALL, "--vary", f"{key}=0.72,1.0,1.67,2.0", "--out", "swept") == 0
     assert capsys.readouterr().err.count("CautionWarning") == 1
     assert Path("ran/range.csv").read_bytes() == Path("swept/points.csv").read_bytes()
-    points, run = sim.read_run("ran").points, sim.read_run("ran")
+    points, run = sim.read("ran").range, sim.read("ran")
     assert points is not None
     own = points[points[key] == 1.67].drop(columns=key).reset_index(drop=True)
     pd.testing.assert_frame_equal(own, run.endpoints, check_exact=True)
@@ -257,7 +257,7 @@ def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(
     printed = capsys.readouterr()
     assert "rests on one death" in printed.err
     (main,) = (line for line in printed.out.splitlines() if line.startswith("Overall survival, all enrolled"))
-    run = sim.read_run("mine")
+    run = sim.read("mine")
     points = run.points
     assert points is not None
     at_end = points[(points["endpoint"] == "overall_survival_enrolled") & (points["time_years"] == 5)]
@@ -510,7 +510,7 @@ def test_a_terminated_run_leaves_no_folder(tmp_path: Path) -> None:
 
 def test_what_is_no_run_folder_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(sim.RequestError, match="no run folder"):
-        sim.read_run(tmp_path)
+        sim.read(tmp_path)
     (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(sim.RequestError, match="format"):
-        sim.read_run(tmp_path)
+        sim.read(tmp_path)

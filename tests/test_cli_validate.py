@@ -57,6 +57,7 @@ def test_without_names_every_shipped_cohort_is_validated(capsys: pytest.CaptureF
         "figures/validation.png",
         "figures/validation.svg",
         "manifest.json",
+        "report.html",
         "timings.json",
         "validation.csv",
     ]
@@ -128,9 +129,8 @@ def test_the_same_request_gives_the_same_files_and_resume_reads_them_back(
 def test_from_python() -> None:
     found = sim.validate("leng2017", replications=200, out="mine")
     assert found.folder == Path("mine")
-    assert found.predicted.figures == 3
-    assert found.sentences[0].startswith("leng2017 misses ")
-    assert found.table["role"].tolist() == ["held_out"] * 3
+    assert found.manifest["tallies"]["predicted"]["figures"] == 3
+    assert found.validation["role"].tolist() == ["held_out"] * 3
 
 
 def test_the_list_of_scenarios_names_the_cohorts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,7 +166,7 @@ def check_the_log_for_vidigi(mine: Path) -> None:
 def test_r_gets_what_the_report_says(mine: Path) -> None:
     if subprocess.run(["Rscript", "-e", "library(survival)"], capture_output=True, check=False).returncode:
         pytest.skip("needs R with its package survival")
-    run = sim.read_run(mine / "results" / "mine")
+    run = sim.read(mine / "results" / "mine")
     assert run.patients is not None
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(

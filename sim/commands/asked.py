@@ -35,7 +35,7 @@ AnyScenario: TypeAlias = str | Path | Loaded
 """A shipped name, a path, or what `load_scenario` and `with_values` return."""
 
 
-class Luck(Work, total=False):
+class Trials(Work, total=False):
     """How a study is done that simulates virtual trials.
 
     ``replications`` are those of each draw where there is a ``posterior``: the file of a calibration, or the
@@ -47,7 +47,7 @@ class Luck(Work, total=False):
     draws: int | None
 
 
-class Effort(Luck, total=False):
+class Effort(Trials, total=False):
     """How a study is done that may choose its simulator, and may go on until figures are precise enough.
 
     ``precision`` is a half-width in percentage points, ``endpoint`` one or several ``NAME[@YEARS]``.
@@ -83,7 +83,7 @@ def refuse_both(how: Work) -> None:
         raise RequestError("--workers and --cluster: give one of them; a cluster has its own workers")
 
 
-def budget_of(how: Luck, **kept: Any) -> Budget:
+def budget_of(how: Trials, **kept: Any) -> Budget:
     """Return how much to simulate, without a precision.
 
     Parameters

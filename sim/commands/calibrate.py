@@ -88,7 +88,10 @@ def calibrate(
         workers=how.get("workers", 1),
         cluster=how.get("cluster"),
     )
+    return write(_study(loaded, plan), how)
 
+
+def _study(loaded: Loaded, plan: Plan) -> Study:
     def make(folder: Path, stores: Stores, progress: Progress | None) -> Made:
         found = find(loaded, plan, stores, progress)
         tables = dict(_tables(found))
@@ -102,8 +105,7 @@ def calibrate(
         )
 
     request = request_of("calibrate", [loaded], **plan.asked)
-    study = Study("calibrate", f"{loaded.name}-calibration", request, make, lambda _results: None)
-    return write(study, how)
+    return Study("calibrate", f"{loaded.name}-calibration", request, make, lambda _results: None)
 
 
 def _tables(found: Found) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -16,11 +16,17 @@ from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError, TypedWarning
 from sim.scenario.schema import Scenario
+from sim.study.budget import DEFAULT_SEED
 from sim.work.results import Results, read_results
 
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
 
+_DEFAULTS = {
+    **dict.fromkeys(("force", "resume"), False), "seed": DEFAULT_SEED, "workers": 1, "engine": "auto",
+    "endpoint": (), "figures": "svg,png",
+}  # fmt: skip
+"""Of the keywords that several functions share, where they are not None."""
 _OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: (\d+)\b)?")
 _FLAGS = {name: f"{name}=True" for name in ("force", "resume", "events", "point")}
 _PHRASES = {"leave --out away to get a numbered one": "leave `out` away to keep everything in memory"}
@@ -127,7 +133,9 @@ def _whole_signature(function: Callable[..., Any]) -> inspect.Signature:
             continue
         for name, kind in get_type_hints(get_args(hint)[0]).items():
             parameters.append(
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=kind)
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(name), annotation=kind
+                )
             )
     return signature.replace(parameters=parameters)
 

@@ -17,6 +17,7 @@ from sim.work.folder import MANIFEST, NewFolder, software, write_json
 from sim.work.results import FORMAT, Results, Tables, read_results
 from sim.work.spool import write_parquet
 from sim.work.store import ChunkStore
+from sim.work.workers import leave_if_unguarded
 
 FORMATS = ("svg", "png", "pdf")
 """What figures can be written as; the first two are, where nothing is asked for."""
@@ -114,6 +115,7 @@ def write(study: Study, how: Work) -> Results:
     RequestError
         The folder may not be written, or the study finds that it was asked for the impossible.
     """
+    leave_if_unguarded()
     out, progress = how.get("out"), how.get("progress")
     formats = formats_of(how.get("figures", FORMATS[:2]))
     force, resume = how.get("force", False), how.get("resume", False)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Unpack
 
-from sim.commands.asked import Luck, about, budget_of, facts_of
+from sim.commands.asked import Trials, about, budget_of, facts_of
 from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.cohort import ObservedCohort, load_cohorts
 from sim.scenario.inherit import Overrides
@@ -19,7 +19,7 @@ from sim.study.validate import validate as validate_cohorts
 from sim.work.results import Results
 
 
-def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Luck]) -> Results:  # noqa: A002
+def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Trials]) -> Results:  # noqa: A002
     """Hold the model against cohorts to which it was not fitted.
 
     Parameters
@@ -29,7 +29,7 @@ def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Luck]) -> 
     set
         Changes of all of them: values by key.
     how
-        See `Luck`.
+        See `Trials`.
 
     Returns
     -------

@@ -34,9 +34,9 @@ def write_figures(
     if not formats or results.folder is None:
         return []
     folder = results.folder / "figures"
-    folder.mkdir(exist_ok=True)
     names = []
     for name, figure, table in draw(results):
+        folder.mkdir(exist_ok=True)
         save(figure, folder, name, formats)
         if table is not None:
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")

@@ -207,8 +207,9 @@ def render(page: Page) -> str:
 def write_page(results: Results, folder: Path) -> Page:
     """Write the page of a study into a folder, and what else is made of it for programs."""
     page = make_page(results)
-    for name, text in {FILE: render(page), **page.contents.beside}.items():
+    for name, text in page.contents.beside.items():  # first: the page names the files that there are
         (folder / name).write_bytes(text.encode())
+    (folder / FILE).write_bytes(render(page).encode())
     return page
 
 

@@ -15,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Protocol, Self
 
+from sim.scenario.problems import RequestError
 from sim.work.task import Result, Task, do
 
 MOST_TRIES = 3
@@ -26,6 +28,8 @@ MOST_TRIES = 3
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
+# Marks a worker process, and how one ends that was about to begin a study.
+_WORKER, _UNGUARDED = "LUPUS_HSCT_WORKER", 77
 # Below this many chunks for each, starting more processes costs more than it gains.
 _CHUNKS_A_PROCESS = 8
 # More processes than this for each processor only cost memory.
@@ -122,7 +126,7 @@ class Processes:
                 self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
             )
         # Processes are started when the first chunks come.
-        with _environment(_ONE_THREAD), _undisturbed(), _deaf():
+        with _environment({**_ONE_THREAD, _WORKER: "1"}), _undisturbed(), _deaf():
             return self._pool.submit(do, task)
 
     def look_after(self) -> None:
@@ -142,19 +146,24 @@ class Processes:
         self._pool._result_queue._writer.close()  # type: ignore[attr-defined]
 
     def renew(self) -> None:
-        """Start new processes."""
-        self._stop()
+        """Start new processes; but not if each would begin the whole study again."""
+        if any(process.exitcode == _UNGUARDED for process in self._stop()):
+            raise RequestError(
+                "--workers: every worker imports the script that began this study, and the script begins it "
+                'again; put what the script does under if __name__ == "__main__": or give --workers 1'
+            )
 
-    def _stop(self) -> None:
+    def _stop(self) -> list[BaseProcess]:
         pool, self._pool = self._pool, None
         if pool is None:
-            return
+            return []
         processes = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()
         for process in processes:
             process.join()
+        return processes
 
     def __enter__(self) -> Self:
         return self
@@ -213,6 +222,16 @@ def _deaf() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_if_unguarded() -> None:
+    """End a worker process that begins a study while it is still starting: its script has no guard.
+
+    A new process imports the script that began the study before it takes any work.
+    """
+    starting = getattr(multiprocessing.current_process(), "_inheriting", False)
+    if starting and _WORKER in os.environ:
+        os._exit(_UNGUARDED)
 
 
 def _begin() -> None:

@@ -15,8 +15,9 @@ from sim.scenario.load import load
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.study.budget import Budget
 from sim.study.montecarlo import first_replication
-from sim.study.run import Run, Written, read_run, write_run
+from sim.study.run import simulate_run
 from sim.study.shares import Shares, shares
+from sim.work.results import Results, Tables
 
 REPLICATIONS = 60
 CASES = {
@@ -30,21 +31,23 @@ CASES = {
 @pytest.fixture(scope="module", params=CASES)
 def found(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Scenario, Run, Shares]:
+) -> tuple[Scenario, Results, Shares]:
     loaded, folder = load(request.param, list(CASES[request.param])), tmp_path_factory.mktemp("run")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        written: Written = write_run(loaded, Budget(REPLICATIONS, 1, events=True), folder)
+        written = simulate_run(loaded, Budget(REPLICATIONS, 1, events=True), folder)
     assert written.courses is not None
-    return loaded.scenario, read_run(folder), written.courses
+    told = {name: table for name, table in written.tables.items() if table is not None}
+    run = Results({}, {**told, "replications": written.rows, **Tables(folder)}, folder)
+    return loaded.scenario, run, written.courses
 
 
-def estimate(run: Run, name: str, time: float) -> pd.Series:
+def estimate(run: Results, name: str, time: float) -> pd.Series:
     rows = run.endpoints[(run.endpoints["endpoint"] == name) & (run.endpoints["time_years"] == time)]
     return pd.Series(rows.iloc[0])
 
 
-def test_incidences_are_the_endpoints_with_their_error(found: tuple[Scenario, Run, Shares]) -> None:
+def test_incidences_are_the_endpoints_with_their_error(found: tuple[Scenario, Results, Shares]) -> None:
     _, run, counted = found
     assert counted.replications == REPLICATIONS
     for name in (*FAILURES, FREE):
@@ -57,7 +60,7 @@ def test_incidences_are_the_endpoints_with_their_error(found: tuple[Scenario, Ru
             assert row["mc_upper"] == pytest.approx(expected["mc_upper"], abs=1e-12)
 
 
-def test_what_is_counted_adds_up(found: tuple[Scenario, Run, Shares]) -> None:
+def test_what_is_counted_adds_up(found: tuple[Scenario, Results, Shares]) -> None:
     _, run, counted = found
     for of in ("reinfused", "disease", "place"):
         total = np.sum(list(counted.by_name(of).values()), axis=0)
@@ -71,7 +74,7 @@ def test_what_is_counted_adds_up(found: tuple[Scenario, Run, Shares]) -> None:
     assert list(counted.by_name("enrolled")) == [cause.name.lower() for cause in Cause]
 
 
-def by_hand(scenario: Scenario, run: Run, day: float) -> dict[str, float]:
+def by_hand(scenario: Scenario, run: Results, day: float) -> dict[str, float]:
     """Return the share of patients at each place on a day since enrolment, patient by patient."""
     assert run.patients is not None
     assert run.events is not None
@@ -96,7 +99,7 @@ def by_hand(scenario: Scenario, run: Run, day: float) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("day", [0.5, 12.0, 13.5, 40.5, 180.0])
-def test_places_are_what_counting_gives(found: tuple[Scenario, Run, Shares], day: float) -> None:
+def test_places_are_what_counting_gives(found: tuple[Scenario, Results, Shares], day: float) -> None:
     scenario, run, counted = found
     expected, shown = by_hand(scenario, run, day), counted.by_name("place")
     assert set(expected) <= set(shown)
@@ -147,7 +150,7 @@ def test_chunks_change_nothing(
         loaded = load("chicago2006", ["cohort.patients=5"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            written = write_run(loaded, Budget(600, 1, engine="arrays"), tmp_path_factory.mktemp("run"))
+            written = simulate_run(loaded, Budget(600, 1, engine="arrays"), tmp_path_factory.mktemp("run"))
         assert written.courses is not None
         tables.append(written.courses.table)
     pd.testing.assert_frame_equal(*tables, check_exact=True)

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sim.commands.run import run as simulated
 from sim.outcomes.one_trial import FAILURES, Patients, report_trial
-from sim.scenario.load import load
-from sim.study.budget import Budget
-from sim.study.run import Run, read_run, write_run
+from sim.work.results import Results
 
 REPLICATIONS = 60
 SCENARIOS = ("chicago2006", "ebmt2004", "open_clinic", "no_transplant")
 
 
-def run_of(name: str, folder: Path, *changes: str) -> tuple[Run, Any]:
-    loaded = load(name, list(changes))
+def run_of(name: str, *changes: str) -> tuple[Results, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        write_run(loaded, Budget(REPLICATIONS, 1), folder)
-    return read_run(folder), loaded.scenario
+        results = simulated(name, set=changes, replications=REPLICATIONS)
+    return results, results.scenario
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_trial_reports_what_the_study_says_it_does(name: str, tmp_path: Path) -> None:
+def test_every_trial_reports_what_the_study_says_it_does(name: str) -> None:
     changes = ("arrivals.years=0.5",) if name == "open_clinic" else ()
-    run, scenario = run_of(name, tmp_path, *changes)
+    run, scenario = run_of(name, *changes)
     assert run.patients is not None
     compared = 0
     for number, rows in run.patients.groupby("replication"):
@@ -52,8 +49,8 @@ def test_every_trial_reports_what_the_study_says_it_does(name: str, tmp_path: Pa
     assert compared == REPLICATIONS * each
 
 
-def test_few_at_risk_and_the_end_of_follow_up_are_noted(tmp_path: Path) -> None:
-    run, scenario = run_of("chicago2006", tmp_path, "follow_up.data_cut_days=2900")
+def test_few_at_risk_and_the_end_of_follow_up_are_noted() -> None:
+    run, scenario = run_of("chicago2006", "follow_up.data_cut_days=2900")
     assert run.patients is not None
     report = report_trial(Patients(run.patients[run.patients["replication"] == 1], scenario))
     said = {category for category, _ in report.notes}
@@ -61,9 +58,9 @@ def test_few_at_risk_and_the_end_of_follow_up_are_noted(tmp_path: Path) -> None:
     assert all(text.startswith(("Overall survival: ", "Disease-free survival: ")) for _, text in report.notes)
 
 
-def test_a_trial_cut_before_anybody_is_reinfused_reports_no_curve(tmp_path: Path) -> None:
+def test_a_trial_cut_before_anybody_is_reinfused_reports_no_curve() -> None:
     changes = ("arrivals.window_days=0", "follow_up.data_cut_days=5")
-    run, scenario = run_of("chicago2006", tmp_path, *changes)
+    run, scenario = run_of("chicago2006", *changes)
     assert run.patients is not None
     report = report_trial(Patients(run.patients[run.patients["replication"] == 1], scenario))
     assert (report.reinfused, report.curves, report.incidences) == (0, (), None)

@@ -13,22 +13,21 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from sim.clinic.states import Place
-from sim.commands.run import figure_results
+from sim.commands.run import run as simulated
 from sim.outcomes.one_trial import Patients, report_trial
 from sim.outcomes.survival import kaplan_meier
 from sim.scenario.load import load
 from sim.scenario.schema import Scenario
+from sim.show.figures.areas import places
 from sim.show.figures.convergence import convergence_data, convergence_figure, shown_keys
 from sim.show.figures.mortality import mortality_data, mortality_figure
 from sim.show.figures.pathway import pathway_data, pathway_figure
-from sim.show.figures.places import of_run as places
 from sim.show.figures.trial import trial_data, trial_figure
 from sim.show.kit.scenario_words import headlines
 from sim.show.plots import Drawn
 from sim.show.plots import draw as draw_all
+from sim.show.run_tables import published
 from sim.show.trial_data import first_trials, one_trial
-from sim.study.budget import Budget
-from sim.study.run import read_run, write_run
 from sim.work.results import Results
 
 REPLICATIONS = 100
@@ -36,17 +35,16 @@ Told = tuple[Scenario, Results]
 Words = Callable[[Figure], str]
 
 
-def run_of(name: str, folder: Path, *changes: str, replications: int = REPLICATIONS) -> Told:
-    loaded = load(name, list(changes))
+def run_of(name: str, *changes: str, replications: int = REPLICATIONS) -> Told:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        written = write_run(loaded, Budget(replications, 1), folder)
-    return loaded.scenario, figure_results(written, read_run(folder))
+        results = simulated(name, set=changes, replications=replications)
+    return results.scenario, results
 
 
 @pytest.fixture(scope="module")
-def chicago(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    return run_of("chicago2006", tmp_path_factory.mktemp("chicago"))
+def chicago() -> Told:
+    return run_of("chicago2006")
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +88,7 @@ def test_every_figure_fits_on_its_page_and_says_something(
             f"kind = 'scenario'\nbase = 'chicago2006'\ntitle = '{'A $long$ <title> ' * 12}'\n", "utf-8"
         )
         name = str(path)
-    (tmp_path / "run").mkdir()
-    scenario, run = run_of(name, tmp_path / "run", *changes, replications=4)
+    scenario, run = run_of(name, *changes, replications=4)
     figures = list(draw_all(run))
     names = [figure.name for figure in figures]
     assert len(set(names)) == len(names)
@@ -147,8 +144,8 @@ def test_deaths_of_single_trials_are_counted_and_the_published_count_is_marked(
     assert finding(figure).startswith(f"{100 * ones['share'].iloc[0]:.1f}% of virtual trials of 50 see 1 ")
 
 
-def test_a_published_count_of_other_patients_is_not_marked(tmp_path: Path, words: Words) -> None:
-    scenario, run = run_of("chicago2006", tmp_path, "cohort.patients=10")
+def test_a_published_count_of_other_patients_is_not_marked(words: Words) -> None:
+    scenario, run = run_of("chicago2006", "cohort.patients=10")
     figure = mortality_figure(mortality_data(run.tables["replications"]), scenario)
     assert "published:" not in words(figure)
     assert "Published counts are not marked" in words(figure)
@@ -193,10 +190,8 @@ def test_places_say_when_patients_are_reinfused_and_how_they_end(chicago: Told) 
     assert f"{100 * end.loc['remission', 'share']:.0f}% are in remission" in said
 
 
-def test_who_waits_for_apheresis_is_shown_apart(tmp_path: Path, words: Words) -> None:
-    _, run = run_of(
-        "open_clinic", tmp_path, "clinic.apheresis_slots=1", "arrivals.years=0.4", replications=20
-    )
+def test_who_waits_for_apheresis_is_shown_apart(words: Words) -> None:
+    _, run = run_of("open_clinic", "clinic.apheresis_slots=1", "arrivals.years=0.4", replications=20)
     said = words(places(run))
     assert "Waiting for apheresis" in said
     assert "20 virtual clinics" in said.replace("\n", " ")
@@ -276,8 +271,8 @@ def _trials(rows: pd.DataFrame | None) -> Iterator[tuple[int, pd.DataFrame]]:
     yield from ((int(str(number)), trial) for number, trial in rows.groupby("replication"))
 
 
-def test_a_clinic_without_data_cut_speaks_of_none(tmp_path: Path, words: Words) -> None:
-    scenario, run = run_of("open_clinic", tmp_path, "arrivals.years=0.4", replications=20)
+def test_a_clinic_without_data_cut_speaks_of_none(words: Words) -> None:
+    scenario, run = run_of("open_clinic", "arrivals.years=0.4", replications=20)
     by_name = {figure.name: figure for figure in draw_all(run)}
     for name, figure in by_name.items():
         said = " ".join(words(figure.figure).split())
@@ -289,7 +284,7 @@ def test_a_clinic_without_data_cut_speaks_of_none(tmp_path: Path, words: Words) 
     assert "95% Monte Carlo error" in rooms
     table = Console(width=100)
     with table.capture() as printed:
-        table.print(published_table(run.tables["endpoints"], scenario))
+        table.print(published(run.tables["endpoints"], scenario).terminal())
     assert "data cut" not in printed.get()
     assert "Range of one clinic" in printed.get()
 

@@ -8,27 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim.commands.run import run
 from sim.outcomes.one_trial import Patients
-from sim.scenario.load import load
 from sim.show import trial_data
-from sim.study.budget import Budget
-from sim.study.run import Run, read_run, write_run
+from sim.work.results import Results
 
 
 @pytest.fixture(scope="module", params=["chicago2006", "ebmt2004", "no_transplant"])
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Patients]:
+def found(request: pytest.FixtureRequest) -> tuple[Results, Patients]:
     """A run of as many trials as figures draw from, and its patients."""
-    loaded, folder = load(request.param), tmp_path_factory.mktemp("run")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        write_run(loaded, Budget(trial_data.MOST_TRIALS, 1), folder)
-    run = read_run(folder)
-    patients = trial_data.first_trials(run.patients, loaded.scenario)
+        results = run(request.param, replications=trial_data.MOST_TRIALS)
+    patients = trial_data.first_trials(results.patients, results.scenario)
     assert patients is not None
-    return run, patients
+    return results, patients
 
 
-def test_numbers_at_risk_fall_from_the_reinfused(found: tuple[Run, Patients]) -> None:
+def test_numbers_at_risk_fall_from_the_reinfused(found: tuple[Results, Patients]) -> None:
     _, patients = found
     table = trial_data.at_risk(patients, [0.0, 1.0, 3.0, 5.0])
     for _, of_curve in table.groupby("endpoint"):
@@ -39,7 +36,7 @@ def test_numbers_at_risk_fall_from_the_reinfused(found: tuple[Run, Patients]) ->
 
 
 def test_only_whole_trials_are_drawn_from(
-    found: tuple[Run, Patients], monkeypatch: pytest.MonkeyPatch
+    found: tuple[Results, Patients], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, patients = found
     assert run.patients is not None

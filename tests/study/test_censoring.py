@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import math
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
-from sim.show.report_tables import censored, censored_finding
 
 from sim.clinic import arrays
+from sim.commands.run import run
 from sim.outcomes.survival import kaplan_meier
 from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
-from sim.study.budget import Budget
+from sim.show.run_tables import censored, censored_finding
 from sim.study.censoring import censored_readings
-from sim.study.run import read_run, write_run
 
 SHORT = ("cohort.patients=20", "follow_up.data_cut_days=2600", "arrivals.window_days=2300")
 
 
-def test_the_mean_over_trials_is_the_twin_where_all_report_and_off_where_some_can_not(
-    tmp_path: Path,
-) -> None:
-    loaded = load("chicago2006", list(SHORT))
+def test_the_mean_over_trials_is_the_twin_where_all_report_and_off_where_some_can_not() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        write_run(loaded, Budget(4000, 1), tmp_path)
-    table = read_run(tmp_path).censored
-    assert table is not None
+        table = run("chicago2006", set=SHORT, replications=4000, patients=0).censored_readings
     read = table[table["mc_se"] > 0].set_index(["endpoint", "time_years"])
     whole = read[read["undefined"] == 0]
     assert len(whole) > 10
@@ -76,11 +69,9 @@ def test_it_is_the_choice_of_trials_that_is_biased() -> None:
 @pytest.mark.parametrize(
     ("name", "change"), [("chicago2006", "follow_up.data_cut_days=none"), ("open_clinic", "arrivals.years=1")]
 )
-def test_nobody_censored_or_no_twin_no_table(name: str, change: str, tmp_path: Path) -> None:
-    loaded = load(name, [change])
+def test_nobody_censored_or_no_twin_no_table(name: str, change: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        write_run(loaded, Budget(5, 1), tmp_path)
-    run = read_run(tmp_path)
-    assert run.censored is None
-    assert censored_readings(loaded.scenario, run.replications) is None
+        results = run(name, set=[change], replications=5)
+    assert results.table("censored_readings") is None
+    assert censored_readings(results.scenario, results.replications) is None

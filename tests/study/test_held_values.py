@@ -18,7 +18,6 @@ from sim.scenario.endpoints import BY_NAME
 from sim.scenario.load import load
 from sim.scenario.problems import HeldValueWarning, RequestError
 from sim.scenario.values import get_value, with_values
-from sim.show.kit.axis import Axis
 from sim.study.budget import Budget
 from sim.study.compare import compare, settings
 from sim.study.draws import Draws, draws_from
@@ -124,7 +123,7 @@ def test_a_draw_that_does_not_fit_is_refused_with_the_name_of_its_file() -> None
 def test_a_swept_value_equal_to_the_calibrated_one_is_held() -> None:
     low, high = (POINT[0], 0.0, *POINT[2:]), (POINT[0], 1.0, *POINT[2:])
     points = [POINT[1], 2 * POINT[1]]
-    swept = grid(CHICAGO.scenario, [Axis(HAZARD, tuple(points))])
+    swept = grid(CHICAGO.scenario, {HAZARD: points})
     found, curves = measure_points(swept, budget(draws_of(low, high)))
     alive = found[(found["endpoint"] == "overall_survival_enrolled") & (found["time_years"] == 5)]
     # Were the first point replaced, survival under its two draws would lie 50 points apart.

@@ -12,9 +12,8 @@ import pytest
 from sim.commands.sweep import sweep
 from sim.scenario.problems import CautionWarning, FewReplicationsWarning, OverloadWarning
 from sim.scenario.schema import Scenario
-from sim.show.kit.axis import Axis
-from sim.study.budget import Budget
 from sim.study.load import offered_loads, warn_of_scenarios
+from sim.study.sweep import grid
 
 MakeScenario: TypeAlias = Callable[..., Scenario]
 CLINIC: dict[str, Any] = {
@@ -114,7 +113,8 @@ def test_a_sweep_warns_once_of_its_worst_point(clinic: Callable[..., Scenario]) 
     scenario = clinic({"arrivals.years": 0.05})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sweep(scenario, [Axis("clinic.isolation_rooms", (1, 2, 9))], Budget(2))
+        points = grid(scenario, {"clinic.isolation_rooms": (1, 2, 9)})
+        warn_of_scenarios((changed for _, changed in points), seed=1)
     overload = [str(warning.message) for warning in caught if warning.category is OverloadWarning]
     assert len(overload) == 1
     assert "there is 1 room:" in overload[0]
@@ -127,10 +127,9 @@ def test_a_caution_is_given_once(clinic: Callable[..., Scenario]) -> None:
     assert len(caught) == 1
 
 
-def test_a_sweep_gives_the_caution(clinic: Callable[..., Scenario]) -> None:
-    scenario = clinic({"caution": "Mind the gap.", "arrivals.years": 0.05})
+def test_a_sweep_gives_the_caution() -> None:
     with (
         pytest.warns(FewReplicationsWarning),
-        pytest.warns(CautionWarning, match=r"Mind the gap\."),
+        pytest.warns(CautionWarning, match=r"isolation is disputed"),
     ):
-        sweep(scenario, [Axis("clinic.isolation_rooms", (9, 10))], Budget(2))
+        sweep("no_isolation", {"cohort.patients": (2, 3)}, replications=2)

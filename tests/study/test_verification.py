@@ -3,50 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from sim.scenario.load import load
+from sim.commands.run import run as simulated
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
-from sim.study.budget import Budget
 from sim.study.checks import CLOSE, Check
-from sim.study.run import Run, read_run, write_run
 from sim.study.verification import verify
+from sim.work.results import Results
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Run]:
-    loaded, folder = load("chicago2006"), tmp_path_factory.mktemp("run")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        write_run(loaded, Budget(300, 1), folder)
-    return loaded.scenario, read_run(folder)
+def made() -> tuple[Scenario, Results]:
+    return made_of("chicago2006", replications=300)
 
 
-def checks(scenario: Scenario, run: Run, endpoints: pd.DataFrame | None = None) -> list[Check]:
+def checks(scenario: Scenario, run: Results, endpoints: pd.DataFrame | None = None) -> list[Check]:
     table = run.endpoints if endpoints is None else endpoints
-    return verify(scenario, 1, table, run.replications, run.patients, run.littles_law)
+    return verify(scenario, table, run.replications, run.table("patients"), run.table("littles_law"))
 
 
 def failed(found: list[Check]) -> set[str]:
     return {check.what for check in found if not check.passed}
 
 
-def test_a_right_run_agrees_with_all_that_is_known(made: tuple[Scenario, Run]) -> None:
+def test_a_right_run_agrees_with_all_that_is_known(made: tuple[Scenario, Results]) -> None:
     found = checks(*made)
     assert failed(found) == set()
     kinds = [check.kind for check in found]
     assert kinds.count("closed form") == 4
-    assert kinds.count("extreme") == 6
     assert kinds.count("exact twin") == 58
     worst = max(abs(check.z) for check in found if check.mc_se > 0)
     assert 1 < worst < CLOSE
 
 
-def test_a_figure_that_is_off_by_more_than_its_error_is_found(made: tuple[Scenario, Run]) -> None:
+def test_a_figure_that_is_off_by_more_than_its_error_is_found(made: tuple[Scenario, Results]) -> None:
     scenario, run = made
     wrong = run.endpoints.copy()
     at = (wrong["endpoint"] == "overall_survival") & (wrong["time_years"] == 3.0)
@@ -54,7 +47,7 @@ def test_a_figure_that_is_off_by_more_than_its_error_is_found(made: tuple[Scenar
     assert failed(checks(scenario, run, wrong)) == {"Overall survival, 3 y"}
 
 
-def test_incidences_that_do_not_add_up_are_found(made: tuple[Scenario, Run]) -> None:
+def test_incidences_that_do_not_add_up_are_found(made: tuple[Scenario, Results]) -> None:
     scenario, run = made
     wrong = run.endpoints.copy()
     at = (wrong["endpoint"] == "no_response") & (wrong["time_years"] == 5.0)
@@ -62,7 +55,7 @@ def test_incidences_that_do_not_add_up_are_found(made: tuple[Scenario, Run]) -> 
     assert {what for what in failed(checks(scenario, run, wrong)) if "together" in what}
 
 
-def test_a_run_of_another_scenario_is_found(made: tuple[Scenario, Run]) -> None:
+def test_a_run_of_another_scenario_is_found(made: tuple[Scenario, Results]) -> None:
     scenario, run = made
     other = with_values(scenario, {"relapse.scale_years": 20.0, "cohort.female": 0.7, "arrivals.power": 1.0})
     found = failed(checks(other, run))
@@ -71,25 +64,26 @@ def test_a_run_of_another_scenario_is_found(made: tuple[Scenario, Run]) -> None:
     assert "Treatment-related mortality" not in found
 
 
-def made_of(name: str, folder: Path, *changes: str, replications: int) -> tuple[Scenario, Run]:
-    loaded = load(name, list(changes))
+def made_of(name: str, *changes: str, replications: int) -> tuple[Scenario, Results]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        write_run(loaded, Budget(replications, 1), folder)
-    return loaded.scenario, read_run(folder)
+        results = simulated(name, set=changes, replications=replications)
+    return results.scenario, results
 
 
 @pytest.fixture(scope="module")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, Run]:
+def clinic() -> tuple[Scenario, Results]:
     changes = ("arrivals.years=0.5", "clinic.apheresis_slots=1", "clinic.isolation_rooms=3")
-    return made_of("open_clinic", tmp_path_factory.mktemp("clinic"), *changes, replications=120)
+    return made_of("open_clinic", *changes, replications=120)
 
 
-def test_a_queue_is_held_against_littles_law_and_what_holds_without_it(clinic: tuple[Scenario, Run]) -> None:
+def test_a_queue_is_held_against_littles_law_and_what_holds_without_it(
+    clinic: tuple[Scenario, Results],
+) -> None:
     scenario, run = clinic
     found = checks(scenario, run)
     assert failed(found) == set()
-    assert {check.kind for check in found} == {"closed form", "Little's law", "exact twin", "extreme"}
+    assert {check.kind for check in found} == {"closed form", "Little's law", "exact twin"}
     (arrivals,) = (check for check in found if check.what.startswith("Patients who come"))
     assert arrivals.expected == 40.0
     counted = [check for check in found if check.kind == "Little's law"]
@@ -104,19 +98,13 @@ def test_a_queue_is_held_against_littles_law_and_what_holds_without_it(clinic: t
     twins = [check for check in found if check.kind == "exact twin"]
     assert len(twins) > 40
     assert all(check.what.startswith("Places for everybody: ") for check in twins)
-    certain = {check.what: check for check in found if check.kind == "extreme"}
-    assert certain["Stays that take no time: Wait for a room"].got == 0
-    assert certain["Rooms without limit: Wait for a room"].got == 0
-    (equal,) = (check for what, check in certain.items() if what.startswith("10,000 places"))
-    assert equal.got == equal.expected > 4
 
 
-def test_an_occupancy_that_does_not_fit_its_stays_is_found(clinic: tuple[Scenario, Run]) -> None:
+def test_an_occupancy_that_does_not_fit_its_stays_is_found(clinic: tuple[Scenario, Results]) -> None:
     scenario, run = clinic
-    assert run.littles_law is not None
     wrong = run.littles_law.copy()
     wrong.loc[wrong["series"] == "room_queue", "counted"] *= 1.15
-    found = verify(scenario, 1, run.endpoints, run.replications, run.patients, wrong)
+    found = verify(scenario, run.endpoints, run.replications, run.patients, wrong)
     (what,) = failed(found)
     assert what.startswith("Patients queueing for a room, mean number")
 
@@ -131,8 +119,8 @@ PLAIN = (
 )  # fmt: skip
 
 
-def test_a_plain_queue_is_held_against_queueing_theory(tmp_path: Path) -> None:
-    scenario, run = made_of("open_clinic", tmp_path, *PLAIN, replications=250)
+def test_a_plain_queue_is_held_against_queueing_theory() -> None:
+    scenario, run = made_of("open_clinic", *PLAIN, replications=250)
     found = {check.what: check for check in checks(scenario, run)}
     assert failed(list(found.values())) == set()
     wait = found["M/M/2 (Erlang C): wait for a room"]
@@ -158,18 +146,14 @@ def test_a_plain_queue_is_held_against_queueing_theory(tmp_path: Path) -> None:
         "harvest.duration_days=0",
     ],
 )
-def test_too_little_to_judge_by_gives_no_alarm(change: str, replications: int, tmp_path: Path) -> None:
-    loaded = load("chicago2006", [change, "harvest.target_million_per_kg=20"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        write_run(loaded, Budget(replications, 1), tmp_path)
-    found = checks(loaded.scenario, read_run(tmp_path))
+def test_too_little_to_judge_by_gives_no_alarm(change: str, replications: int) -> None:
+    changes = (change, "harvest.target_million_per_kg=20")
+    found = checks(*made_of("chicago2006", *changes, replications=replications))
     assert failed(found) == set()
     assert "exact twin" not in {check.kind for check in found}
-    assert "extreme" in {check.kind for check in found}
 
 
-def test_a_rare_event_that_came_up_once_does_not_shrink_its_own_error(made: tuple[Scenario, Run]) -> None:
+def test_a_rare_event_that_came_up_once_does_not_shrink_its_own_error(made: tuple[Scenario, Results]) -> None:
     scenario, run = made
     patients = 300 * 50
     once = run.endpoints.copy()

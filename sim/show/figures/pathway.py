@@ -16,7 +16,6 @@ from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Place
 from sim.outcomes.one_trial import Patients
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
@@ -240,13 +239,13 @@ def _finding(shown: Sequence[Place], found: Mapping[Place, Any] | None) -> str:
 
 def run_table(results: Results) -> pd.DataFrame | None:
     """Return the stays of the first patients of a run; None where none were kept."""
-    patients = first_trials(results.table("patients"), scenario_of(results))
+    patients = first_trials(results.table("patients"), results.scenario)
     return None if patients is None else pathway_data(patients)
 
 
 def of_run(results: Results, stays: pd.DataFrame | None) -> Figure:
     """Draw the pathway of a run's scenario, and how its first patients went along it."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     patients = first_trials(results.table("patients"), scenario)
     about = [] if patients is None else [counted(patients)]
     return pathway_figure(scenario, stays, [*about, FIRST_DRAW] if results.draws else about)

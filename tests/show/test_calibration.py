@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,34 +18,34 @@ import pytest
 from made_calibration import coverage_of, found_of, profiles_of, search_of
 from matplotlib.figure import Figure
 from pages import Page
-from sim.show.calibration_page import make_page, render
 
 from sim.calibrate.answers import ACTIVE, MULTIPLIER
-from sim.calibrate.calibration import Calibrated, Found, Plan
 from sim.calibrate.lines import prior_table
 from sim.calibrate.point import PointFit, solve_point
 from sim.cli import run as command_line
 from sim.commands import calibrate as calibration
-from sim.commands.calibrate import calibrate_study, figure_results
 from sim.scenario.load import Loaded, load
-from sim.show import figure_files
 from sim.show.calibration_card import card, card_text
 from sim.show.calibration_shown import Shown, correlation, log_spread_left, short_name
-from sim.show.calibration_words import EXTRAPOLATION, rough_text
+from sim.show.calibration_words import extrapolation_text, rough_text
 from sim.show.figures.alternatives import alternatives_figure
 from sim.show.figures.pairs import pairs_figure
 from sim.show.figures.parameters import parameters_figure, profiles_figure
 from sim.show.figures.posterior_checks import alone_figure, coverage_figure, search_figure
-from sim.show.figures.repeats import repeats_figure, targets_figure
+from sim.show.figures.repeats import repeats_figure
 from sim.show.figures.survival import no_transplant_figure, predicted_figure
-from sim.show.kit.style import save, settings
+from sim.show.figures.targets import targets_figure
+from sim.show.kit.style import save
+from sim.show.page import make_page, render
 from sim.show.plots import PLOTS as ALL_PLOTS
-from sim.work.results import read_results
+from sim.work.results import Results, read_results
 
 PLOTS = ALL_PLOTS["calibrate"]
 
+WARNING = extrapolation_text(load("chicago2006").scenario)
 TITLE = 'Trials <script>alert("1")</script> & <b>beds</b>'
-Made = Callable[..., Calibrated]
+Made = Callable[..., Results]
+WHOLE = {"effective_size": 200, "points": 1024}
 
 
 @pytest.fixture(scope="session")
@@ -63,33 +64,33 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 def calibrated(fit: PointFit, hostile: Loaded, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Write the folder of a calibration whose search is made up."""
 
-    def write(name: str, plan: Plan, *, png: bool = False, **how: bool) -> Calibrated:
+    def write(
+        name: str, figures: str = "svg", *, checked: bool = True, limited: bool = False, **asked: Any
+    ) -> Results:
         own = replace(fit, scenario=fit.scenario.model_copy(update={"title": TITLE}))
-        found = found_of(own, **how) if plan.posterior else Found(own.scenario, own, None)
+        found = found_of(own, checked=checked, limited=limited)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(calibration, "calibrate", lambda *_: found)
+            patch.setattr(calibration, "find", lambda *_: found)
             patch.setattr(calibration, "profiles", profiles_of)
-            if not png:  # they take most of the time
-                patch.setattr(figure_files, "save", save_svg)
             out = tmp_path_factory.mktemp("calibrated") / name
-            return calibrate_study(hostile, plan, out)
+            return calibration.calibrate(hostile, out=out, figures=figures, **asked)
 
     return write
 
 
 @pytest.fixture(scope="session")
-def whole(calibrated: Made) -> Calibrated:
-    return calibrated("whole", Plan(size=200, points=1024, trials=1000, coverage=60), png=True)
+def whole(calibrated: Made) -> Results:
+    return calibrated("whole", "svg,png", **WHOLE, simulation=1000, coverage=60)
 
 
 @pytest.fixture(scope="session")
-def shown(whole: Calibrated) -> Shown:
-    return Shown.of(whole.found, whole.tables)
+def shown(whole: Results) -> Shown:
+    return Shown.of(whole)
 
 
 @pytest.fixture(scope="session")
-def text(whole: Calibrated) -> str:
-    return (whole.folder / "calibration.html").read_text("utf-8")
+def text(whole: Results) -> str:
+    return (whole.folder / "report.html").read_text("utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -97,18 +98,11 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-def save_svg(figure: Figure, folder: Path, name: str, _formats: tuple[str, ...]) -> None:
-    with settings():
-        figure.savefig(
-            folder / f"{name}.svg", metadata={"Title": title_of(figure), "Date": None, "Creator": None}
-        )
-
-
 def title_of(figure: Figure) -> str:
     return " ".join(figure.get_suptitle().split())
 
 
-def test_every_figure_is_there_as_svg_and_png_with_its_data(whole: Calibrated) -> None:
+def test_every_figure_is_there_as_svg_and_png_with_its_data(whole: Results) -> None:
     figures = whole.folder / "figures"
     for plot in PLOTS:
         for ending in ("svg", "png"):
@@ -118,10 +112,9 @@ def test_every_figure_is_there_as_svg_and_png_with_its_data(whole: Calibrated) -
     assert {path.stem for path in figures.glob("*.svg")} == {plot.name for plot in PLOTS}
 
 
-def test_all_that_is_drawn_lies_on_the_page(whole: Calibrated, fits: Callable[[Figure], bool]) -> None:
-    results = read_results(whole.folder)
+def test_all_that_is_drawn_lies_on_the_page(whole: Results, fits: Callable[[Figure], bool]) -> None:
     for plot in PLOTS:
-        figure = plot.draw(results)
+        figure = plot.draw(whole)
         assert isinstance(figure, Figure)
         assert fits(figure), plot.name
 
@@ -278,12 +271,12 @@ def test_without_a_transplant_there_is_a_band_and_no_line_inside_it(
     shown: Shown, words: Callable[[Figure], str]
 ) -> None:
     band = shown.own["no_transplant"]
-    figure = no_transplant_figure(band, shown.scenario, EXTRAPOLATION)
+    figure = no_transplant_figure(band, shown.scenario, WARNING)
     last = band[band["time_years"] == 5.0]
     low, high = 100 * last["lower"].min(), 100 * last["upper"].max()
     assert f"from {low:.0f} to {high:.0f}% alive" in title_of(figure)
     assert title_of(figure).endswith("an extrapolation")
-    assert EXTRAPOLATION in words(figure)
+    assert WARNING in words(figure)
     (axis,) = figure.axes
     ends = {round(float(line.get_ydata()[-1]), 9) for line in axis.lines}
     assert ends == {round(float(each), 9) for each in [*last["lower"], *last["upper"]]}
@@ -338,36 +331,32 @@ def test_the_page_can_be_read_without_eyes_and_without_a_mouse(page: Page) -> No
                 assert value.removeprefix("#") in ids, value
 
 
-def test_the_page_tells_the_story_in_order(page: Page, whole: Calibrated, shown: Shown) -> None:
+def test_the_page_tells_the_story_in_order(page: Page, whole: Results, shown: Shown) -> None:
     told = [str(section["id"]) for section in page.all("section")]
     assert told == [
         "published", "point", "open", "identified", "alternatives", "predictions", "repeats", "trust",
-        "no-transplant", "card", "provenance",
+        "no-transplant", "scenario", "evidence", "card", "provenance",
     ]  # fmt: skip
-    assert EXTRAPOLATION in page.text
+    assert WARNING in page.text
     for target in shown.scenario.target:
         assert target.source in page.text
     for path in whole.folder.iterdir():
-        if path.is_file() and path.name != "calibration.html":
+        if path.is_file() and path.name != "report.html":
             assert path.name in page.text, path.name
 
 
-def test_the_same_calibration_gives_the_same_bytes(
-    fit: PointFit, whole: Calibrated, text: str, tmp_path: Path
-) -> None:
-    found = found_of(replace(fit, scenario=whole.found.scenario))
-    again = Shown.of(found, whole.tables)
-    manifest = json.loads((whole.folder / "manifest.json").read_text("utf-8"))
-    assert card_text(again, manifest) == (whole.folder / "card.json").read_text("utf-8")
-    assert render(make_page(again, manifest, whole.folder)) == text
-    results = figure_results(again, manifest, tmp_path)
+def test_the_same_calibration_gives_the_same_bytes(whole: Results, text: str, tmp_path: Path) -> None:
+    assert whole.folder is not None
+    again = read_results(whole.folder)
+    assert card_text(Shown.of(again), again.manifest) == (whole.folder / "card.json").read_text("utf-8")
+    assert render(make_page(again)) == text
     for plot in PLOTS:
         if plot.name in ("pairs", "repeats"):
-            for path in save(plot.draw(results), tmp_path, plot.name):
+            for path in save(plot.draw(again), tmp_path, plot.name):
                 assert path.read_bytes() == (whole.folder / "figures" / path.name).read_bytes()
 
 
-def test_the_card_answers_all_seven_questions_and_agrees_with_the_manifest(whole: Calibrated) -> None:
+def test_the_card_answers_all_seven_questions_and_agrees_with_the_manifest(whole: Results) -> None:
     told = json.loads((whole.folder / "card.json").read_text("utf-8"))
     manifest = json.loads((whole.folder / "manifest.json").read_text("utf-8"))
     steps = told["steps"]
@@ -407,10 +396,10 @@ def test_the_card_answers_all_seven_questions_and_agrees_with_the_manifest(whole
 
 
 def test_what_was_not_done_is_missing_and_not_invented(calibrated: Made) -> None:
-    done = calibrated("bare", Plan(size=200, points=1024, alternatives=False), checked=False)
+    done = calibrated("bare", **WHOLE, alternatives=False, checked=False)
     figures = {path.stem for path in (done.folder / "figures").glob("*.svg")}
     assert not figures & {"alternatives", "simulation_alone", "coverage"}
-    page = Page((done.folder / "calibration.html").read_text("utf-8"))
+    page = Page((done.folder / "report.html").read_text("utf-8"))
     for words in ("--simulation N", "--coverage N", "--no-alternatives"):
         assert words in page.text
     steps = json.loads((done.folder / "card.json").read_text("utf-8"))["steps"]
@@ -420,10 +409,10 @@ def test_what_was_not_done_is_missing_and_not_invented(calibrated: Made) -> None
 
 
 def test_where_a_queue_may_bind_there_is_no_point_no_search_and_no_profile(calibrated: Made) -> None:
-    done = calibrated("queue", Plan(trials=1000), checked=False, limited=True)
+    done = calibrated("queue", simulation=1000, checked=False, limited=True)
     figures = {path.stem for path in (done.folder / "figures").glob("*.svg")}
     assert figures == {"targets", "survival", "parameters", "pairs", "repeats", "no_transplant"}
-    text = (done.folder / "calibration.html").read_text("utf-8")
+    text = (done.folder / "report.html").read_text("utf-8")
     page = Page(text)
     assert "can't solve for a point" in page.text
     steps = json.loads((done.folder / "card.json").read_text("utf-8"))["steps"]
@@ -438,20 +427,19 @@ def test_a_point_alone_has_a_page_and_a_card_without_figures(
 ) -> None:
     out = tmp_path / "point"
     assert command_line(["calibrate", "chicago2006", "--point", "--out", str(out)]) == 0
-    assert not (out / "figures").exists()
-    page = Page((out / "calibration.html").read_text("utf-8"))
+    assert not list((out / "figures").glob("*"))
+    page = Page((out / "report.html").read_text("utf-8"))
     assert "The exact twin meets all 6 fitted targets at the point." in page.text
-    assert [section["id"] for section in page.all("section")] == ["published", "point", "card", "provenance"]
+    told = [section["id"] for section in page.all("section")]
+    assert told == ["published", "point", "scenario", "evidence", "card", "provenance"]
     steps = json.loads((out / "card.json").read_text("utf-8"))["steps"]
     assert all("--point" in " ".join(step["missing"]) for step in steps if step["step"] != 2)
     capsys.readouterr()
-    assert command_line(["report", str(out)]) == 2
-    error = capsys.readouterr().err
-    assert "holds a calibrate, not a run" in error
-    assert len(error.splitlines()) == 1
+    assert command_line(["report", str(out)]) == 0  # of the folder alone it is the same
+    assert "The exact twin meets all 6 fitted targets at the point." in capsys.readouterr().out
 
 
-def test_few_draws_are_called_rough(whole: Calibrated) -> None:
+def test_few_draws_are_called_rough(whole: Results) -> None:
     manifest = json.loads((whole.folder / "manifest.json").read_text("utf-8"))
     assert rough_text(manifest) == ""
     manifest["posterior"]["effective_size"] = 12.3
@@ -459,9 +447,7 @@ def test_few_draws_are_called_rough(whole: Calibrated) -> None:
     assert rough_text({"posterior": None}) == ""
 
 
-def test_without_alternatives_in_the_scenario_none_are_missed_by_choice(
-    shown: Shown, whole: Calibrated, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_alternatives_in_the_scenario_none_are_missed_by_choice(shown: Shown, whole: Results) -> None:
     manifest = json.loads((whole.folder / "manifest.json").read_text("utf-8"))
     tables = {name: table for name, table in shown.tables.items() if name not in ("alternatives", "moved")}
     scenario = shown.scenario.model_copy(update={"alternative": []})
@@ -469,13 +455,10 @@ def test_without_alternatives_in_the_scenario_none_are_missed_by_choice(
     assert card(bare, manifest)[6].missing == (
         "other ways to see the trial: the scenario states no [[alternative]]",
     )
-    monkeypatch.setattr(
-        "sim.show.calibration_page.PLOTS",
-        {"calibrate": [plot for plot in PLOTS if plot.name in ("survival", "pairs")]},
-    )
-    page = Page(render(make_page(bare, manifest, whole.folder)))
+    resolved = {**manifest["resolved"], "alternative": []}
+    page = Page(render(make_page(Results({**manifest, "resolved": resolved}, tables))))
     assert "the scenario states no [[alternative]]" in page.text
-    assert len([svg for svg in page.all("svg") if svg.get("class") == "plot"]) == 2
+    assert not [svg for svg in page.all("svg") if svg.get("class") == "plot"]
 
 
 def test_few_draws_are_shown_themselves_and_no_shape_is_made_of_them(shown: Shown) -> None:
