@@ -82,6 +82,7 @@ def test_run_writes_a_whole_folder_and_under_another_hash_seed_the_same(
     assert "Written to results/chicago2006-1" in capsys.readouterr().out
     assert sorted(digests(Path("results/chicago2006-1"))) == [
         "censored_readings.csv",
+        "checks.csv",
         "curves.csv",
         "endpoints.csv",
         "events.parquet",
