@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from scipy import special
+
+from sim.scenario import special
 
 Floats: TypeAlias = NDArray[np.float64]
 

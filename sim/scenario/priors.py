@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy import special
 
+from sim.scenario import special
 from sim.scenario.distributions import Floats
 from sim.scenario.tables import Table
 
