@@ -435,7 +435,7 @@ def test_a_run_that_fails_keeps_its_chunks_and_resumes(
     request = ("run", "chicago2006", *SMALL, "--out", "mine")
     assert call("run", "chicago2006", *SMALL, "--out", "whole") == 0
     with monkeypatch.context() as broken:
-        broken.setattr("sim.commands.run.save", full)
+        broken.setattr("sim.show.figure_files.save", full)
         assert call(*request) == 1
     error = (
         "Error: No space left on device. 1 chunk is kept: the same command with --resume goes on from there"
