@@ -210,7 +210,8 @@ class AfterReinfusion:
         engrafted = TimePoints(first[:, 0], np.arange(a.size), a[:, 0])
         by_panel[..., 0] = at_once * self._well(engrafted)
         wide = (np.diff(edges, axis=1) > 0).any(axis=0)
-        by_panel[..., 1:][..., wide] = self._relapsing(edges[:, :-1][:, wide], edges[:, 1:][:, wide])
+        if wide.any():
+            by_panel[..., 1:][..., wide] = self._relapsing(edges[:, :-1][:, wide], edges[:, 1:][:, wide])
         by_panel *= self.aplasia.weights[:, None]
         flat = by_panel.reshape(len(self.sets), -1)
         seen = [np.compress((edges <= day).ravel(), flat, axis=-1).sum(axis=-1) for day in read]

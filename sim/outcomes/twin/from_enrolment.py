@@ -89,11 +89,9 @@ class FromEnrolment:
         at = TimePoints.of(day - times, aplasia.values)
         treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, times.size)
         unassessed = hazards.non_response * np.exp(-hazards.lupus * at.times) * (at.times < assessed)
+        free = treated * (hazards.without_relapse(at.times, at.aplasia) + unassessed)
         alive, free = (
-            (treated * chance).reshape(*weights.shape, -1).sum(axis=-1)
-            for chance in (
-                hazards.escapes_lupus(at),
-                hazards.without_relapse(at.times, at.aplasia) + unassessed,
-            )
+            share.reshape(len(share), times.size, aplasia.values.size).sum(axis=-1)
+            for share in (treated * hazards.escapes_lupus(at), free)
         )
         return dot(weights, alive), dot(weights, free)
