@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pandas as pd
@@ -18,7 +17,6 @@ from drivers import environment, no_figures
 
 import sim
 from sim.cli import run as command_line
-from sim.show.kit.style import save
 from sim.work.spool import read_csv, read_parquet
 from sim.work.store import ChunkStore
 
@@ -187,13 +185,13 @@ def test_the_engine_is_chosen_by_size_and_said(
 
 def test_several_scenarios_share_one_table_of_printed_figures(capsys: pytest.CaptureFixture[str]) -> None:
     names = ("chicago2006", "chicago2006_reading_b", "ebmt2004")
-    assert call("run", *names, "--replications", "20") == 0
+    assert call("run", *names, "--replications", "5") == 0
     printed = capsys.readouterr().out
     assert "Every printed figure" in printed
     for words in (*names, "solved", "assumed", "compared", "7 of 53", "J14"):
         assert words in printed
     assert sorted(path.name for path in Path("results").iterdir()) == [f"{name}-1" for name in names]
-    assert call("run", *names, "--replications", "20", "--json") == 0
+    assert call("run", *names, "--replications", "5", "--json") == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["scenario"] for row in rows} == set(names)
 
@@ -399,8 +397,7 @@ def test_who_dies_at_the_moment_of_enrolment_is_drawn_too(all_figures: None) -> 
 def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def meanwhile(*arguments: Any) -> None:
-        save(*arguments)
+    def meanwhile(*_: object) -> None:
         Path("mine").mkdir(exist_ok=True)
         Path("mine/endpoints.csv").write_text("of the other run")
 
@@ -435,7 +432,7 @@ def test_a_run_that_fails_keeps_its_chunks_and_resumes(
     request = ("run", "chicago2006", *SMALL, "--out", "mine")
     assert call("run", "chicago2006", *SMALL, "--out", "whole") == 0
     with monkeypatch.context() as broken:
-        broken.setattr("sim.show.figure_files.save", full)
+        broken.setattr("sim.show.figure_files.write_figures", full)
         assert call(*request) == 1
     error = (
         "Error: No space left on device. 1 chunk is kept: the same command with --resume goes on from there"
