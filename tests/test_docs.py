@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from drivers import SMALL_CALIBRATION, no_figures
+from test_imports import LAYERS
 
 import sim
 from sim.cli import run as command_line
@@ -249,3 +250,13 @@ def test_the_documents_name_every_cohort_and_what_is_found() -> None:
 def test_the_reference_is_up_to_date() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == made, "run python docs/make_reference.py"
+
+
+def test_the_architecture_names_files_that_exist_and_every_folder_in_its_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`((?:sim|tests|docs)/[\w/.]*)`", page)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    rows = re.findall(r"^\| `sim/(\w+)/`", page, flags=re.MULTILINE)
+    assert rows == LAYERS
+    picture = (ROOT / "docs" / "architecture.svg").read_text("utf-8")
+    assert re.findall(r">(\w+)/<", picture) == LAYERS
