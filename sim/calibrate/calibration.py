@@ -141,10 +141,7 @@ def draws_of(posterior: Posterior, scenario: Scenario, seed: int) -> Draws:
 
 
 def calibrate(
-    loaded: Loaded,
-    plan: Plan,
-    stores: Stores = lambda _part: None,
-    progress: Progress | None = None,
+    loaded: Loaded, plan: Plan, stores: Stores = lambda _part: None, progress: Progress | None = None
 ) -> Found:
     """Solve for the point, find the posterior, and check it, as far as the plan goes.
 

@@ -133,10 +133,7 @@ class Harvest(Table):
     """Apheresis, one session a day, until the target before selection."""
 
     yield_million_per_kg: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=3.93, sd=4.48),
-        "CD34+ cells of one apheresis",
-        "million/kg",
-        "P02",
+        Lognormal(dist="lognormal", mean=3.93, sd=4.48), "CD34+ cells of one apheresis", "million/kg", "P02"
     )
     target_million_per_kg: Annotated[float, Field(ge=0, le=1e6)] = _parameter(
         5.59, "CD34+ cells to collect before selection; gives 2.4 sessions", "million/kg", "P01"

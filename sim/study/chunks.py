@@ -159,11 +159,7 @@ class _Part:
         """Return of how many of the first replications of a piece the histories are needed."""
         if self._keep is None:
             return 0
-        until = max(
-            self._keep.patients,
-            READ_REPLICATIONS if self._keep.occupancy else 0,
-            self._keep.courses,
-        )
+        until = max(self._keep.patients, READ_REPLICATIONS if self._keep.occupancy else 0, self._keep.courses)
         return min(max(until - piece.start, 0), len(piece))
 
     def _record(self, history: History, piece: range) -> None:

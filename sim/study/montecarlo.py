@@ -24,14 +24,7 @@ from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
 from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
-from sim.study.budget import (
-    DEFAULT_REPLICATIONS,
-    DEFAULT_SEED,
-    Budget,
-    Engine,
-    Precision,
-    Simulator,
-)
+from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget, Engine, Precision, Simulator
 from sim.study.chunks import ChunkTask
 from sim.study.estimates import Z95
 from sim.study.experiment import Experiment, Keep
