@@ -278,7 +278,8 @@ class Calibration(Table):
 
     solve: list[str] = Field(default_factory=list, description="parameters solved from the targets")
     tolerance: Annotated[float, Field(gt=0, lt=0.5)] = Field(
-        0.02, description="how near a virtual trial must come to a survival estimate to count as this trial")
+        0.02, description="how near a virtual trial must come to a survival estimate to count as this trial"
+    )
 
 
 class Scenario(Table):
@@ -289,7 +290,8 @@ class Scenario(Table):
     purpose: str = Field("", description="what question it answers")
     caution: str = Field("", description="what a reader has to know before using any figure of it")
     sources: dict[str, str] = Field(
-        default_factory=dict, description="parameter = where this file's value comes from")
+        default_factory=dict, description="parameter = where this file's value comes from"
+    )
     cohort: Cohort = Cohort()
     arrivals: Annotated[TrialArrivals | PoissonArrivals, Field(discriminator="pattern")] = TrialArrivals()
     follow_up: FollowUp = FollowUp()
