@@ -20,7 +20,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.work.store import ChunkStore
-from sim.work.workers import Workers
+from sim.work.task import Workers
 
 MOST_POINTS = 4096
 

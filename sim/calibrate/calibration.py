@@ -10,12 +10,11 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from sim.calibrate.alternatives import Seen, check_alternatives, find_alternatives
-from sim.calibrate.by_simulation import simulate_posterior
 from sim.calibrate.coverage import POOL, Coverage, check_coverage
 from sim.calibrate.importance import FEWEST_POINTS
 from sim.calibrate.point import PointFit, solve_point
 from sim.calibrate.refusals import refuse_late_targets, refuse_untouched
-from sim.calibrate.search import Search, find_posterior
+from sim.calibrate.search import Search, find_posterior, simulate_posterior
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.endpoints import column
 from sim.scenario.load import Loaded

@@ -28,8 +28,7 @@ from sim.study.designs import derived_seed
 from sim.study.estimates import clopper_pearson
 from sim.study.posterior import effective_size
 from sim.work.store import ChunkStore
-from sim.work.task import Result
-from sim.work.workers import Workers
+from sim.work.task import Result, Workers
 
 POOL = 4096
 """Points of the priors that all posteriors share; each trial weights them anew."""

@@ -11,13 +11,12 @@ from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
-from sim.study.checks import check_table
 from sim.study.figure_tables import counted
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
 from sim.study.request import request_for
 from sim.study.run import Written, simulate_run
-from sim.study.verification import verify
+from sim.study.verification import check_table, verify
 from sim.work.results import Results
 from sim.work.spool import read_parquet
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
+from sim.scenario.distributions import Table
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import ids_in
 from sim.scenario.inherit import Overrides, ValueLayer, read_layers
@@ -23,7 +24,6 @@ from sim.scenario.registry import lookup, short
 from sim.scenario.schema import DAYS_PER_YEAR, LISTED, Scenario, TrialArrivals
 from sim.scenario.shipped import shipped_names
 from sim.scenario.structure import listed_problems
-from sim.scenario.tables import Table
 
 Reading: TypeAlias = Literal["kaplan_meier", "incidence", "count", "mean"]
 Role: TypeAlias = Literal["fitted", "overlaps", "held_out"]

@@ -13,9 +13,8 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal, Weibull
+from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal, Table, Weibull
 from sim.scenario.schema import LISTED, Scenario
-from sim.scenario.tables import Table
 
 FAMILIES: dict[str, type[BaseModel]] = {
     "fixed": Fixed,

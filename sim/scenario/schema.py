@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from sim.scenario.distributions import Distribution, Fixed, Lognormal
+from sim.scenario.distributions import Distribution, Fixed, Lognormal, Table
 from sim.scenario.priors import Alternative, Prior
-from sim.scenario.tables import Table
 
 DAYS_PER_YEAR = 365.25
 MAX_ROOMS = 10_000

@@ -29,10 +29,9 @@ from sim.study.chunks import ChunkTask
 from sim.study.estimates import Z95
 from sim.study.experiment import Experiment, Keep
 from sim.study.tally import Tally
-from sim.work.in_order import in_order
-from sim.work.store import ChunkStore
-from sim.work.task import Result
-from sim.work.workers import Workers, workers_for
+from sim.work.store import ChunkStore, in_order
+from sim.work.task import Result, Workers
+from sim.work.workers import workers_for
 
 # Draws whose patients' courses are counted at most.
 _READ_DRAWS = 200

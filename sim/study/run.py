@@ -14,12 +14,12 @@ from sim.outcomes.occupancy import Occupancy, is_limited
 from sim.scenario.load import Loaded
 from sim.scenario.schema import Scenario
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
-from sim.study.censoring import censored_readings
 from sim.study.experiment import Experiment, Keep
 from sim.study.figure_tables import first_clinic, first_courses
 from sim.study.montecarlo import Progress, choose_simulator, first_replication, simulate
 from sim.study.shares import Shares, incidence_data, places_data, shares
 from sim.study.sweep import measure_points, range_points
+from sim.study.verification import censored_readings
 from sim.work.store import ChunkStore
 
 

@@ -31,30 +31,9 @@ class Shares:
     patients: int
     draws: int = 0
 
-    def by_name(self, of: Of) -> dict[str, Floats]:
-        """Return the shares of one denominator over time; none where there is nobody."""
-        rows = self.of(of)
-        found = {str(what): each["share"].to_numpy() for what, each in rows.groupby("what", sort=False)}
-        return {} if np.isnan(list(found.values())).any() else found
-
-    def days(self, of: Of) -> Floats:
-        """Return the days of one denominator's shares."""
-        return np.unique(self.of(of)["time_days"].to_numpy())
-
-    def last(self, of: Of, what: str) -> tuple[float, float]:
-        """Return the last share with half of its Monte Carlo interval."""
-        rows = self.of(of)
-        row = rows[rows["what"] == what].iloc[-1]
-        return float(row["share"]), float(row["mc_upper"] - row["mc_lower"]) / 2
-
     def of(self, of: Of) -> pd.DataFrame:
         """Return the rows of one denominator."""
         return self.table[self.table["of"] == of]
-
-    def half_width(self, of: Of) -> float:
-        """Return half of the widest Monte Carlo interval of one denominator's shares."""
-        rows = self.of(of)
-        return float(((rows["mc_upper"] - rows["mc_lower"]) / 2).max(skipna=True))
 
 
 def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:

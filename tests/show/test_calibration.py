@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from pages import Page
 
 from sim.calibrate.answers import ACTIVE, MULTIPLIER
-from sim.calibrate.lines import prior_table
 from sim.calibrate.point import PointFit, solve_point
+from sim.calibrate.tables import prior_table
 from sim.cli import run as command_line
 from sim.commands import calibrate as calibration
 from sim.scenario.load import Loaded, load
