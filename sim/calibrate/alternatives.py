@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-
-from sim.calibrate.answers import answer_table
 from sim.calibrate.importance import StudentProposal
 from sim.calibrate.published import Published
 from sim.calibrate.search import ENOUGH, Free, Search, Tell, find_posterior
@@ -102,43 +97,3 @@ def find_alternatives(
             tell=tell,
         )
         yield Seen(alternative.name, alternative.title, seen, search)
-
-
-def weight_table(seen: Sequence[Seen]) -> pd.DataFrame:
-    """Return one row a way to see the trial: posterior weight, equal beforehand, with Monte Carlo error."""
-    log = np.array([each.search.sample.log_evidence for each in seen])
-    errors = np.array([each.search.sample.log_evidence_se for each in seen])
-    weights = np.exp(log - log.max())
-    weights /= weights.sum()
-    # d w_k = w_k (d l_k - sum_j w_j d l_j)
-    spread = [
-        weight * math.sqrt((1 - weight) ** 2 * own**2 + sum(weights**2 * errors**2) - (weight * own) ** 2)
-        for weight, own in zip(weights, errors, strict=True)
-    ]
-    return pd.DataFrame(
-        {
-            "name": [each.name for each in seen],
-            "title": [each.title for each in seen],
-            "prior_weight": 1 / len(seen),
-            "posterior_weight": weights,
-            "mc_se": spread,
-            "bayes_factor": np.exp(log - log[0]),
-            "log_evidence": log,
-            "log_evidence_se": errors,
-            "effective_size": [each.search.sample.effective_size for each in seen],
-        }
-    )
-
-
-def moved_table(seen: Sequence[Seen]) -> pd.DataFrame:
-    """Return how far each alternative moves every answer from that of the trial as it is, in SDs too."""
-    tables = [answer_table(each.scenario, each.search) for each in seen]
-    rows = []
-    for each, table in zip(seen, tables, strict=True):
-        moved = table.copy()
-        moved.insert(0, "name", each.name)
-        moved["moved"] = table["mean"] - tables[0]["mean"]
-        moved["moved_mc_se"] = np.hypot(table["mc_se"], tables[0]["mc_se"]) if each.name != AS_IT_IS else 0.0
-        moved["moved_sd"] = moved["moved"] / tables[0]["sd"]
-        rows.append(moved)
-    return pd.concat(rows, ignore_index=True)

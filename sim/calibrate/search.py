@@ -10,7 +10,6 @@ do with the Chicago trial's accrual: the twin knows what becomes of everybody.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -231,12 +230,10 @@ def warn_of_size(found: Sample, enough: float = ENOUGH) -> None:
     """Warn of a posterior that rests on too few effective draws, with the remedy."""
     size = found.effective_size
     if size < enough:
-        warnings.warn(
+        EffectiveSizeWarning.say(
             f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
             f"{found.largest_weight:.1%}: its limits are rough. Allow more --points (by simulation alone: "
-            "more trials), or look whether a prior and the targets contradict each other",
-            EffectiveSizeWarning,
-            stacklevel=2,
+            "more trials), or look whether a prior and the targets contradict each other"
         )
 
 

@@ -1,22 +1,92 @@
-"""A calibration as tables: parameters, estimates, search, and how two ways to the posterior agree."""
+"""A calibration as tables: parameters, answers, search, other ways to see the trial, and lines to draw."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from sim.calibrate.answers import answers
+from sim.calibrate.alternatives import Seen
 from sim.calibrate.calibration import Told
 from sim.calibrate.search import Free, Search
+from sim.outcomes.twin.expected import expected
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, column, label, read_times
+from sim.scenario.priors import AS_IT_IS
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.estimates import Z95
 from sim.study.posterior import weighted_quantiles, weighted_summary
+
+ACTIVE = "active_disease.hazard_per_year"
+MULTIPLIER = "after_relapse.multiplier"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One figure at every point of a search.
+
+    ``kind`` says what it is: a figure of the trial, a hazard, or survival without any transplant, which
+    extrapolates a hazard.
+    """
+
+    name: str
+    label: str
+    unit: str
+    kind: str
+    values: Floats
+
+
+def answers(scenario: Scenario, search: Search) -> list[Answer]:
+    """Return the answers at every point: survival, both lupus hazards, survival without a transplant.
+
+    The hazard after relapse, multiplier times the active one, is what the trial's survival tells of; the
+    active hazard alone rests on one death and an unreported wait.
+    """
+    found = [
+        Answer(f"{name}_{time:g}y", label((name, time)), "", "trial", search.survival[:, column])
+        for column, (name, time) in enumerate(search.published.keys)
+    ]
+    values = search.free.values(search.sample.z)
+
+    def of(key: str) -> Floats:
+        if key in search.free.keys:
+            return np.asarray(values[:, search.free.keys.index(key)])
+        return np.full(len(values), get_value(scenario, key))
+
+    active = of(ACTIVE)
+    relapsed = active * of(MULTIPLIER)
+    found.append(Answer("active_hazard", "Lupus death when active", "per year", "hazard", active))
+    found.append(Answer("relapsed_hazard", "Lupus death after relapse", "per year", "hazard", relapsed))
+    years = scenario.follow_up.horizon_years
+    unlimited = dict.fromkeys(("clinic.apheresis_slots", "clinic.isolation_rooms"), "unlimited")
+    at_home = with_values(scenario, {"cohort.enters_at": "home", ACTIVE: 0.0, **unlimited})
+    alive = expected(at_home)["overall_survival_enrolled", years]  # but for lupus, which multiplies
+    for name, words, hazard in (
+        ("no_transplant", "when active", active),
+        ("no_transplant_relapsed", "after relapse", relapsed),
+    ):
+        text = f"Alive without a transplant at {years:g} y, with the hazard {words}"
+        found.append(Answer(name, text, "", "extrapolation", alive * np.exp(-hazard * years)))
+    return found
+
+
+def answer_table(scenario: Scenario, search: Search) -> pd.DataFrame:
+    """Return one row an answer: mean, Monte Carlo error, SD, median and 95% limits of its posterior."""
+    weights = search.sample.weights
+    return pd.DataFrame(
+        [
+            {
+                "answer": each.name, "label": each.label, "unit": each.unit, "kind": each.kind,
+                **weighted_summary(each.values, weights),
+            }
+            for each in answers(scenario, search)
+        ]
+    )  # fmt: skip
 
 
 def parameter_table(told: Told) -> pd.DataFrame:
@@ -201,3 +271,43 @@ def no_transplant_table(told: Told) -> pd.DataFrame:
                     }
                 )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def weight_table(seen: Sequence[Seen]) -> pd.DataFrame:
+    """Return one row a way to see the trial: posterior weight, equal beforehand, with Monte Carlo error."""
+    log = np.array([each.search.sample.log_evidence for each in seen])
+    errors = np.array([each.search.sample.log_evidence_se for each in seen])
+    weights = np.exp(log - log.max())
+    weights /= weights.sum()
+    # d w_k = w_k (d l_k - sum_j w_j d l_j)
+    spread = [
+        weight * math.sqrt((1 - weight) ** 2 * own**2 + sum(weights**2 * errors**2) - (weight * own) ** 2)
+        for weight, own in zip(weights, errors, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "name": [each.name for each in seen],
+            "title": [each.title for each in seen],
+            "prior_weight": 1 / len(seen),
+            "posterior_weight": weights,
+            "mc_se": spread,
+            "bayes_factor": np.exp(log - log[0]),
+            "log_evidence": log,
+            "log_evidence_se": errors,
+            "effective_size": [each.search.sample.effective_size for each in seen],
+        }
+    )
+
+
+def moved_table(seen: Sequence[Seen]) -> pd.DataFrame:
+    """Return how far each alternative moves every answer from that of the trial as it is, in SDs too."""
+    tables = [answer_table(each.scenario, each.search) for each in seen]
+    rows = []
+    for each, table in zip(seen, tables, strict=True):
+        moved = table.copy()
+        moved.insert(0, "name", each.name)
+        moved["moved"] = table["mean"] - tables[0]["mean"]
+        moved["moved_mc_se"] = np.hypot(table["mc_se"], tables[0]["mc_se"]) if each.name != AS_IT_IS else 0.0
+        moved["moved_sd"] = moved["moved"] / tables[0]["sd"]
+        rows.append(moved)
+    return pd.concat(rows, ignore_index=True)

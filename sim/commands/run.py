@@ -11,7 +11,6 @@ from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
-from sim.study.figure_tables import counted
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
 from sim.study.request import request_for
@@ -88,17 +87,12 @@ def _made(loaded: Loaded, budget: Budget, found: Written, patients: Path) -> Mad
         "replication_rows": len(found.rows),
         "patient_replications": budget.patient_replications,
         "result_hash": found.result_hash,
-        "counted": counted(found.courses, found.occupancy),
+        "counted": found.counted,
         **about(loaded),
     }
     tables = found.tables
     if budget.draws is None:  # what is known without simulation holds under one set of values
         kept = read_parquet(patients) if patients.is_file() else None
-        checks = verify(loaded.scenario, found.endpoints, found.rows, kept, tables["littles_law"])
+        checks = verify(loaded.scenario, tables["endpoints"], found.rows, kept, tables["littles_law"])
         tables["checks"] = check_table(checks)
-    return Made(
-        facts,
-        tables,
-        rows={"replications": found.rows},
-        lines=found.lines,
-    )
+    return Made(facts, tables, rows={"replications": found.rows}, lines=found.lines)

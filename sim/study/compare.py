@@ -7,7 +7,6 @@ replications: what luck does to both drops out, and what is left is the scenario
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -338,10 +337,8 @@ def warn_of_unpaired(reference: tuple[str, Scenario], others: Mapping[str, Scena
     for name, scenario in others.items():
         reasons = obstacles(reference[1], scenario)
         if reasons:
-            warnings.warn(
+            UnpairedWarning.say(
                 f"{name} and {reference[0]} do not have the same patients: {'; '.join(reasons)}. Their "
                 "differences carry the errors of two independent runs (as a rule more than they have), and "
-                "no patients are named. Make these keys equal, with --set, to pair them",
-                UnpairedWarning,
-                stacklevel=2,
+                "no patients are named. Make these keys equal, with --set, to pair them"
             )

@@ -7,7 +7,6 @@ depends on how a study was cut up, on the number of workers, or on where a study
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
 from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
-from sim.study.budget import DEFAULT_REPLICATIONS, DEFAULT_SEED, Budget, Engine, Precision, Simulator
+from sim.study.budget import DEFAULT_REPLICATIONS, Budget, Precision, Simulator
 from sim.study.chunks import ChunkTask
 from sim.study.estimates import Z95
 from sim.study.experiment import Experiment, Keep
@@ -174,12 +173,10 @@ class _Run:
             wanted = precision.next(tally.replications, widest)
         if not widest <= precision.half_width:
             of = "" if not tally.pairs else "the difference of "
-            warnings.warn(
+            PrecisionWarning.say(
                 f"{of}{label(key)}: after {tally.replications:,} replications the 95% interval is "
                 f"{widest:.3g} percentage points wide on either side, not {precision.half_width:g}: "
-                "the cap came first. Raise --at-most, or ask for less --precision",
-                PrecisionWarning,
-                stacklevel=2,
+                "the cap came first. Raise --at-most, or ask for less --precision"
             )
 
     def _results(
@@ -219,11 +216,9 @@ def widest_half_width(tally: Tally, endpoints: Sequence[Key]) -> tuple[float, Ke
 def warn_of_few_replications(replications: int) -> None:
     """Warn of too few replications for ranges of single trials."""
     if replications < ENOUGH_REPLICATIONS:
-        warnings.warn(
+        FewReplicationsWarning.say(
             f"{replications} replications are too few for the intervals shown; "
-            f"run at least {ENOUGH_REPLICATIONS} (--replications {DEFAULT_REPLICATIONS} is the default)",
-            FewReplicationsWarning,
-            stacklevel=3,
+            f"run at least {ENOUGH_REPLICATIONS} (--replications {DEFAULT_REPLICATIONS} is the default)"
         )
 
 
@@ -234,31 +229,8 @@ def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
     worst = aimed.sort_values("trial_undefined", ascending=False).drop_duplicates(["endpoint", "time_years"])
     for row in worst.sort_index().itertuples():
         name = label((row.endpoint, None if np.isnan(row.time_years) else row.time_years))
-        warnings.warn(
+        UndefinedFigureWarning.say(
             f"{name}: in {row.trial_undefined:.1%} of the virtual trials nobody is at risk any more "
             f"at the data cut; their range leaves these out. A later follow_up.data_cut_days "
-            "would let more of them report it",
-            UndefinedFigureWarning,
-            stacklevel=2,
+            "would let more of them report it"
         )
-
-
-def estimate(
-    scenario: Scenario,
-    replications: int = DEFAULT_REPLICATIONS,
-    seed: int = DEFAULT_SEED,
-    engine: Engine = "auto",
-) -> pd.DataFrame:
-    """Run a scenario in memory and return its endpoints, with the columns of ``endpoints.csv``.
-
-    Whether the figures can bear their weight is for `warn_of_weak_figures` to say.
-
-    Raises
-    ------
-    RequestError
-        Fewer than one replication, or a seed out of range.
-    """
-    budget = Budget(replications, seed, engine=engine)
-    simulator, _ = choose_simulator([scenario], budget)
-    (tally,) = simulate([Experiment((scenario,), seed, simulator)], budget)
-    return tally.arms[0].endpoints()

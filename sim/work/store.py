@@ -6,7 +6,6 @@ damaged one is found and simulated again.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -72,11 +71,9 @@ class ChunkStore:
                 with np.load(BytesIO(content), allow_pickle=False) as arrays:
                     return dict(arrays)
             path.unlink()
-            warnings.warn(
+            DamagedChunkWarning.say(
                 f"{path.name} is damaged: {task.words} are simulated again."
-                " Nothing is wrong with the result; look after the disk",
-                DamagedChunkWarning,
-                stacklevel=2,
+                " Nothing is wrong with the result; look after the disk"
             )
         return None
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from estimating import estimate
 from scipy import stats
 
 from sim.outcomes.twin.expected import expected
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.load import load
-from sim.study.montecarlo import estimate, replicate
+from sim.study.montecarlo import replicate
 
 SEEDS = (1, 2, 3)
 REPLICATIONS = 2000

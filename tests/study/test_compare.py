@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from estimating import estimate
 
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.distributions import Floats
@@ -25,7 +26,7 @@ from sim.study.compare import (
     warn_of_unpaired,
 )
 from sim.study.estimates import Difference, cross_moments, differences, moments
-from sim.study.montecarlo import estimate, replicate
+from sim.study.montecarlo import replicate
 
 MakeScenario = Callable[..., Scenario]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from estimating import estimate
 
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
@@ -15,7 +16,7 @@ from sim.scenario.endpoints import Key
 from sim.scenario.load import load
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.values import with_values
-from sim.study.montecarlo import estimate, replicate
+from sim.study.montecarlo import replicate
 
 NEVER_DAYS = 1e6
 MANY_PLACES = 10_000

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from estimating import estimate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from sim.scenario.schema import Scenario
 from sim.study import experiment
 from sim.study.budget import Budget
 from sim.study.experiment import Experiment, units
-from sim.study.montecarlo import estimate, replicate, simulate
+from sim.study.montecarlo import replicate, simulate
 from sim.study.tally import ArmTally
 
 MakeScenario = Callable[..., Scenario]
