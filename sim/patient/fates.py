@@ -311,32 +311,22 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
     extra = scenario.background.extra_per_year
     with_extra = extra.remission > 0 or extra.relapsed > 0
     return Fate(
-        enrolled=enrolled,
-        age=age,
-        female=female,
+        enrolled=enrolled, age=age, female=female,
         background_days=_background(scenario, tile, age, female),
         lupus_days=tile.spent(Stream.LUPUS, scenario.active_disease.hazard_per_year / DAYS_PER_YEAR),
         extra_budget=tile.budget(Stream.BACKGROUND_EXTRA) if with_extra else tile.constant(NEVER),
         mobilisation_days=mobilisation_days,
-        mobilisation_infection=infection,
-        mobilisation_infection_death=infection_death,
-        sessions=sessions,
-        collected=collected,
-        slot_days=slot_days,
-        marrow_days=marrow_days,
-        harvest_fails=harvest_fails,
+        mobilisation_infection=infection, mobilisation_infection_death=infection_death,
+        sessions=sessions, collected=collected, slot_days=slot_days,
+        marrow_days=marrow_days, harvest_fails=harvest_fails,
         recovery_days=_recovery(scenario, tile, infected),
         immunoablation_days=immunoablation_days,
         toxicity_days=_toxicity(scenario, tile, immunoablation_days + aplasia_days),
-        aplasia_days=aplasia_days,
-        aplasia_infection=aplasia_infection,
-        late_infection=late_infection,
-        infection_death=death,
-        stay_days=stay_days,
+        aplasia_days=aplasia_days, aplasia_infection=aplasia_infection,
+        late_infection=late_infection, infection_death=death, stay_days=stay_days,
         turnaround_days=tile.value(Stream.ROOM_TURNAROUND, scenario.clinic.room_turnaround_days),
-        responds=responds,
-        relapse_days=relapse_days,
-    )
+        responds=responds, relapse_days=relapse_days,
+    )  # fmt: skip
 
 
 def _background(scenario: Scenario, tile: _Tile, age: Floats, female: Booleans) -> Floats:

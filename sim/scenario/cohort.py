@@ -163,7 +163,12 @@ def load_cohort(reference: str, overrides: Overrides = ()) -> ObservedCohort:
     about = {"purpose": "", **{name: [] for name in LISTED}, "calibration": {"solve": []}}
     tree = {**about, **own.tree, "kind": "scenario"}
     loaded = load_layers(located, [*bases, ValueLayer(own.name, own.where, tree, own.sources)], overrides)
-    problems = [*_cohort_problems(loaded.scenario)]
+    problems = []
+    if not isinstance(loaded.scenario.arrivals, TrialArrivals):
+        problems.append(
+            'arrivals.pattern = "poisson": a cohort has a number of patients; write pattern = "trial" and '
+            "[cohort] patients"
+        )
     for number, item in enumerate(tables.observed, start=1):
         what = f"[[observed]] number {number}: {item.endpoint}"
         found = [*_time_problems(item, loaded.scenario), *_value_problems(item, loaded.scenario)]
@@ -209,12 +214,11 @@ def _tables(own: ValueLayer) -> _Tables:
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise refuse(_bad(item["loc"], own.own, own.where) for item in found) from None
-    strange = (
-        f"[[observed]] number {number}: {text}"
+    problems = [
+        sentence(own.where, f"[[observed]] number {number}: {text}")
         for number, item in enumerate(tables.observed, start=1)
         for text in _endpoint_problems(item)
-    )
-    problems = [sentence(own.where, text) for text in strange]
+    ]
     if problems:
         raise refuse(problems)
     return tables
@@ -232,16 +236,11 @@ def _bad(location: tuple[Any, ...], tree: Mapping[str, Any], where: str) -> str:
 
 def _endpoint_problems(item: Observed) -> Iterator[str]:
     endpoint = BY_NAME.get(item.endpoint)
+    reported = [each.name for each in BY_NAME.values() if each.trial != "none"]
     if endpoint is None:
-        reported = [each.name for each in BY_NAME.values() if each.trial != "none"]
-        yield unknown(
-            f"endpoint = {cut_short(toml_text(item.endpoint))}: unknown endpoint",
-            item.endpoint,
-            BY_NAME,
-            f"endpoints are {', '.join(reported)}",
-        )
+        what = f"endpoint = {cut_short(toml_text(item.endpoint))}: unknown endpoint"
+        yield unknown(what, item.endpoint, BY_NAME, f"endpoints are {', '.join(reported)}")
     elif endpoint.trial == "none":
-        reported = [each.name for each in BY_NAME.values() if each.trial != "none"]
         yield (
             f'endpoint = "{item.endpoint}": no trial reports it; a cohort can be held against '
             f"{', '.join(reported)}"
@@ -254,14 +253,6 @@ def _endpoint_problems(item: Observed) -> Iterator[str]:
 def _readings(endpoint: Endpoint) -> tuple[str, ...]:
     """Return how an endpoint can be read: as a trial estimates it, or counted where nobody is lost."""
     return (endpoint.trial, "count") if endpoint.trial in ("kaplan_meier", "incidence") else (endpoint.trial,)
-
-
-def _cohort_problems(scenario: Scenario) -> Iterator[str]:
-    if not isinstance(scenario.arrivals, TrialArrivals):
-        yield (
-            'arrivals.pattern = "poisson": a cohort has a number of patients; write pattern = "trial" and '
-            "[cohort] patients"
-        )
 
 
 def _time_problems(item: Observed, scenario: Scenario) -> Iterator[str]:
@@ -363,18 +354,10 @@ def _figure(item: Observed, tables: _Tables) -> ObservedFigure:
         value, slack = item.value, step / 2
     overlaps = item.overlaps or tables.overlaps
     limits = None if item.lower is None or item.upper is None else (item.lower, item.upper)
+    role: Role = "fitted" if item.fitted else "overlaps" if overlaps else "held_out"
+    key, differs = (item.endpoint, item.time_years), item.differs or tables.differs
     return ObservedFigure(
-        key=(item.endpoint, item.time_years),
-        value=value,
-        limits=limits,
-        n=item.n,
-        events=events,
-        reading=reading,
-        slack=slack,
-        role="fitted" if item.fitted else "overlaps" if overlaps else "held_out",
-        overlaps=overlaps,
-        differs=item.differs or tables.differs,
-        source=item.source,
+        key, value, limits, item.n, events, reading, slack, role, overlaps, differs, item.source
     )
 
 

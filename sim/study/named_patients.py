@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.clinic.history import PLACES, History
+from sim.clinic.history import History
 from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
+from sim.study.figure_tables import MOMENTS
 from sim.study.montecarlo import replicate
 from sim.study.pairing import FATES_CHANGED, Arm, Change, Pairing, pair
 
@@ -67,21 +68,10 @@ def _cut(history: History, arm: Arm, pairing: Pairing) -> History:
     """End a history where the follow-up that both share ends; who is in one only keeps it all."""
     days = np.where(pairing.both, pairing.shared_days, arm.followed)[: len(history.death)]
     end = np.minimum(history.follow_up_end, history.enrolled + days)
-    times = {name: getattr(history, name) for name in (*PLACES, *_EVENTS)}
+    times = {name: getattr(history, name) for name in MOMENTS if name not in ("enrolled", "follow_up_end")}
     cut = {name: np.where(time <= end, time, NEVER) for name, time in times.items()}
     dead = cut["death"] < NEVER
     return replace(history, **cut, cause=np.where(dead, history.cause, ALIVE), follow_up_end=end)
-
-
-_EVENTS = (
-    "ready_for_harvest",
-    "withdrawn",
-    "relapse",
-    "death",
-    "mobilisation_infection",
-    "aplasia_infection",
-    "late_infection",
-)
 
 
 def _changed(pairing: Pairing, trial: int, change: Change) -> pd.DataFrame:

@@ -33,18 +33,9 @@ _SHOWN_ROWS = 12
 
 # Columns of text, which may be empty from first to last and then look like numbers.
 _TEXTS = (
-    "target_source",
-    "note",
-    "reading",
-    "role",
-    "base",
-    "overlaps",
-    "differs",
-    "source",
-    "varied",
-    "key",
+    "target_source", "note", "reading", "role", "base", "overlaps", "differs", "source", "varied", "key",
     "unit",
-)
+)  # fmt: skip
 
 # Of a validation: whole numbers, and yes or no, some of which may be missing.
 _KINDS = {"n": "Int64", "covered": "boolean"}
