@@ -43,29 +43,30 @@ _NOT_HERE = {
 _FOLLOW_UP = "arrivals.power"  # solved like others, but from follow-up and not from outcomes
 
 
+# fmt: off
+
+
 class Observed(Table):
     """A figure that was observed in the cohort."""
 
     endpoint: str = Field(description="name of an endpoint")
     time_years: Annotated[float, Field(gt=0, le=100)] | None = Field(
-        None, description="time at which it was read, for endpoints that have one"
-    )
+        None, description="time at which it was read, for endpoints that have one")
     value: Annotated[float, Field(ge=0)] = Field(description="the figure; rates as fractions")
     lower: Annotated[float, Field(ge=0)] | None = Field(None, description="lower limit of its interval")
     upper: Annotated[float, Field(ge=0)] | None = Field(None, description="upper limit of its interval")
     n: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="patients that it is out of; a count gets its exact interval from them"
-    )
+        None, description="patients that it is out of; a count gets its exact interval from them")
     reading: Reading | None = Field(
-        None, description="how it was read; left out, as a trial would report this endpoint"
-    )
+        None, description="how it was read; left out, as a trial would report this endpoint")
     rounded_to: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="step to which it was printed; left out, 0.01 of a share"
-    )
+        None, description="step to which it was printed; left out, 0.01 of a share")
     fitted: bool = Field(False, description="whether the base was fitted to it")
     overlaps: str = Field("", description="what it shares with the data that the base was fitted to")
     differs: str = Field("", description="what in the protocol differs from what the base simulates")
     source: str = Field(description="evidence ids, or a reference")
+
+# fmt: on
 
 
 class _Tables(Table):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,7 +17,6 @@ import pandas as pd
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History
-from sim.outcomes.endpoints import EndpointReading, read_endpoints
 from sim.patient.fates import draw_fates, expected_patients
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
@@ -41,15 +40,6 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called with replications done and replications in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some consecutive replications in memory: what happened, and the endpoints read off it."""
-
-    replications: range
-    history: History
-    readings: dict[Key, EndpointReading]
-
-
 def choose_simulator(scenarios: Sequence[Scenario], budget: Budget) -> tuple[Simulator, str]:
     """Choose the simulator for a study of some scenarios, and say why in a few words."""
     return budget.simulator(sum(map(expected_patients, scenarios)) * budget.replications)
@@ -57,20 +47,19 @@ def choose_simulator(scenarios: Sequence[Scenario], budget: Budget) -> tuple[Sim
 
 def replicate(
     scenario: Scenario, replications: range, seed: int, simulator: Simulator = "simpy"
-) -> Iterator[Chunk]:
+) -> Iterator[History]:
     """Simulate replications in memory, some at a time and in order, and yield whole histories."""
     luck = Luck(seed)
     simulate = pathway.simulate if simulator == "simpy" else arrays.simulate
     experiment = Experiment((scenario,), seed, simulator)
     for piece in experiment.pieces(scenario, replications, whole=True):
-        history = simulate(scenario, draw_fates(scenario, luck, piece))
-        yield Chunk(piece, history, read_endpoints(history, scenario))
+        yield simulate(scenario, draw_fates(scenario, luck, piece))
 
 
 def first_replication(scenario: Scenario, seed: int) -> History:
     """Return what happened in the first replication."""
-    (chunk,) = replicate(scenario, range(1), seed)
-    return chunk.history
+    (history,) = replicate(scenario, range(1), seed)
+    return history
 
 
 def simulate(

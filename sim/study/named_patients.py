@@ -53,9 +53,7 @@ def name_patients(reference: Scenario, scenario: Scenario, trial: int, seed: int
         Number of the replication, from 1.
     """
     alone = range(trial - 1, trial)
-    histories = tuple(
-        chunk.history for each in (reference, scenario) for chunk in replicate(each, alone, seed)
-    )
+    histories = tuple(history for each in (reference, scenario) for history in replicate(each, alone, seed))
     first, second = histories
     pairing = pair(Arm.of(first, reference), Arm.of(second, scenario))
     tables = [_changed(pairing, trial, change) for change in pairing.changes]

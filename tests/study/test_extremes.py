@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from estimating import estimate
 
+from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import Key
@@ -61,8 +62,8 @@ def small(name: str) -> Scenario:
 
 def estimated(scenario: Scenario, key: Key) -> float:
     total = size = 0.0
-    for chunk in replicate(scenario, range(REPLICATIONS), 1):
-        reading = chunk.readings[key]
+    for history in replicate(scenario, range(REPLICATIONS), 1):
+        reading = read_endpoints(history, scenario)[key]
         total, size = total + float(np.sum(reading.total)), size + float(np.sum(reading.size))
     return total / size if size > 0 else math.nan
 
