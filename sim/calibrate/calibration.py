@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, TypeAlias
@@ -10,21 +10,21 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from sim.calibrate.alternatives import Seen, check_alternatives, find_alternatives
 from sim.calibrate.coverage import POOL, Coverage, check_coverage
-from sim.calibrate.importance import FEWEST_POINTS
+from sim.calibrate.importance import FEWEST_POINTS, StudentProposal
 from sim.calibrate.point import PointFit, solve_point
 from sim.calibrate.published import Published
-from sim.calibrate.search import Free, Search, find_posterior, simulate_posterior
+from sim.calibrate.search import ENOUGH, Free, Search, Tell, find_posterior, simulate_posterior
 from sim.calibrate.virtual_trials import Points, whole_trials
 from sim.outcomes.occupancy import is_limited
+from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import column, label
-from sim.scenario.load import Loaded
-from sim.scenario.priors import AS_IT_IS
+from sim.scenario.load import Loaded, load
+from sim.scenario.priors import AS_IT_IS, Alternative
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.scenario.values import get_value
+from sim.scenario.values import get_value, with_values
 from sim.study.budget import (
     DEFAULT_DRAW_REPLICATIONS,
     DEFAULT_DRAWS,
@@ -40,7 +40,90 @@ from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, weighted_summary
 from sim.study.tally import ArmTally
 from sim.work.store import ChunkStore
+from sim.work.task import Workers
 from sim.work.workers import workers_for
+
+MOST_POINTS = 4096
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The trial seen in one way."""
+
+    name: str
+    title: str
+    scenario: Scenario
+    search: Search
+
+
+def seen_as(scenario: Scenario, alternative: Alternative) -> Scenario:
+    """Return the scenario as an alternative sees it.
+
+    Raises
+    ------
+    RequestError
+        A value does not fit, or its targets' scenario is unknown.
+    """
+    try:
+        seen = with_values(scenario, alternative.values)
+        if alternative.scenario is None:
+            return seen
+        return seen.model_copy(update={"target": load(alternative.scenario).scenario.target})
+    except RequestError as error:
+        raise RequestError(f"[[alternative]] {alternative.name}: {error}") from None
+
+
+def check_alternatives(scenario: Scenario) -> None:
+    """Refuse alternatives that can't be looked at, before there is any work to lose.
+
+    Raises
+    ------
+    RequestError
+        A value does not fit, or its targets are not those of such a trial.
+    """
+    for alternative in scenario.alternative:
+        seen = seen_as(scenario, alternative)
+        try:
+            Free.of(seen, alternative.fixed)
+            Published.of(seen)
+            expected_before_reinfusion(seen)
+        except RequestError as error:
+            raise RequestError(
+                f"[[alternative]] {alternative.name}: {error} (in a file that inherits alternatives "
+                "alternative = [] takes them all away)"
+            ) from None
+
+
+def find_alternatives(
+    scenario: Scenario,
+    main: Search,
+    seed: int,
+    workers: Workers,
+    stores: Callable[[str], ChunkStore | None],
+    tell: Tell | None = None,
+) -> Iterator[Seen]:
+    """Yield the trial as it is, and as every alternative sees it, each with its posterior.
+
+    Alternatives are looked for where the trial as it is has its posterior, so that few points are enough.
+    """
+    yield Seen(AS_IT_IS, "as it is", scenario, main)
+    for alternative in scenario.alternative:
+        seen = seen_as(scenario, alternative)
+        kept = [at for at, key in enumerate(main.free.keys) if key not in alternative.fixed]
+        start = StudentProposal.fitted(main.sample.z[:, kept], main.sample.weights)
+        search = find_posterior(
+            seen,
+            seed,
+            workers,
+            wanted_size=ENOUGH,
+            most_points=MOST_POINTS,
+            fixed=alternative.fixed,
+            start=start,
+            store=stores(f"alternative-{alternative.name}"),
+            tell=tell,
+        )
+        yield Seen(alternative.name, alternative.title, seen, search)
+
 
 _SCORE = 1.6  # from the 5% to the 95% point of a prior
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sim.calibrate.alternatives import Seen
-from sim.calibrate.calibration import Told
+from sim.calibrate.calibration import Seen, Told
 from sim.calibrate.search import Free, Search
 from sim.outcomes.twin.expected import expected
 from sim.scenario.distributions import Floats

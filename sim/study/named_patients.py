@@ -13,9 +13,9 @@ from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
-from sim.study.figure_tables import MOMENTS
 from sim.study.montecarlo import replicate
 from sim.study.pairing import FATES_CHANGED, Arm, Change, Pairing, pair
+from sim.study.records import MOMENTS
 
 
 @dataclass(frozen=True)

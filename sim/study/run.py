@@ -13,7 +13,7 @@ from sim.outcomes.courses import read_replications
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.load import Loaded
 from sim.scenario.schema import Scenario
-from sim.study import figure_tables
+from sim.study import records
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.experiment import Experiment, Keep
 from sim.study.montecarlo import Progress, choose_simulator, first_replication, simulate
@@ -44,7 +44,7 @@ class Written:
     tables: dict[str, pd.DataFrame | None]
     rows: pd.DataFrame
     lines: dict[str, pd.DataFrame]
-    courses: figure_tables.Shares | None
+    courses: records.Shares | None
     counted: dict[str, Any]
     simulator: Simulator
     replications: int
@@ -97,7 +97,7 @@ def simulate_run(
         )
         for point, changed in (({}, scenario), *over_range)
     )
-    swimmer = figure_tables.first_courses(first, firsts)
+    swimmer = records.first_courses(first, firsts)
     return _written(scenario, budget, tally, simulator, {"range": points, "range_curves": curves}, swimmer)
 
 
@@ -111,7 +111,7 @@ def _written(
 ) -> Written:
     """Put what was counted into tables."""
     (arm,), occupancy = tally.arms, tally.occupancy
-    rows, courses = arm.rows(), figure_tables.shares(tally.courses, scenario) if tally.courses else None
+    rows, courses = arm.rows(), records.shares(tally.courses, scenario) if tally.courses else None
     tables = {
         "endpoints": arm.endpoints(),
         "curves": arm.curves(),
@@ -123,10 +123,10 @@ def _written(
     lines = {"swimmer": swimmer}
     if courses is not None:
         lines |= {
-            "incidence": figure_tables.incidence_data(courses),
-            "places": figure_tables.places_data(courses),
+            "incidence": records.incidence_data(courses),
+            "places": records.places_data(courses),
         }
     if occupancy is not None:
-        lines["rooms"] = figure_tables.first_clinic(occupancy)
-    counts = figure_tables.counted(courses, occupancy)
+        lines["rooms"] = records.first_clinic(occupancy)
+    counts = records.counted(courses, occupancy)
     return Written(tables, rows, lines, courses, counts, simulator, tally.replications, arm.result_hash)

@@ -15,8 +15,8 @@ from sim.scenario.distributions import Floats
 from sim.scenario.load import load
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.study.budget import Budget
-from sim.study.figure_tables import Shares, shares
 from sim.study.montecarlo import first_replication
+from sim.study.records import Shares, shares
 from sim.study.run import simulate_run
 from sim.work.results import Results, Tables
 
