@@ -180,8 +180,8 @@ def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
     arrivals = _arrivals(scenario, luck, replications)
     shape = (arrivals.patients, len(replications))
     whole: list[NDArray[Any]] = []
-    for rows in _rows(arrivals.patients):
-        for block in _blocks(replications):
+    for rows in cut(range(arrivals.patients), TILE):
+        for block in cut(replications, BLOCK):
             columns = slice(block.start - replications.start, block.stop - replications.start)
             tile = _Tile(luck, rows, block)
             fates = _draw_tile(scenario, tile, arrivals.of(tile))
@@ -204,23 +204,18 @@ def draw_tiles(scenario: Scenario, luck: Luck, replications: range) -> Iterator[
         Consecutive, of one block of luck.
     """
     arrivals = _arrivals(scenario, luck, replications)
-    for rows in _rows(arrivals.patients):
+    for rows in cut(range(arrivals.patients), TILE):
         tile = _Tile(luck, rows, replications)
         yield _draw_tile(scenario, tile, arrivals.of(tile))
 
 
-def _blocks(replications: range) -> Iterator[range]:
-    """Cut replications where one block of luck ends and the next begins."""
-    first = replications.start
-    while first < replications.stop:
-        last = min(first + BLOCK - first % BLOCK, replications.stop)
+def cut(numbers: range, size: int) -> Iterator[range]:
+    """Cut numbers at multiples of a size, wherever the first one lies."""
+    first = numbers.start
+    while first < numbers.stop:
+        last = min(first + size - first % size, numbers.stop)
         yield range(first, last)
         first = last
-
-
-def _rows(patients: int) -> Iterator[range]:
-    """Cut patients into those who are drawn at a time."""
-    return (range(first, min(first + TILE, patients)) for first in range(0, patients, TILE))
 
 
 def is_constant(array: NDArray[Any]) -> bool:

@@ -15,7 +15,6 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from tempfile import mkdtemp
-from types import TracebackType
 from typing import Any, Self, TextIO
 
 from sim.scenario.problems import RequestError
@@ -193,9 +192,7 @@ class NewFolder:
             )
         return None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
         work, kept, gone = self.path, 0, not self.path.exists()
         try:
             if kind is None:
@@ -218,8 +215,11 @@ class NewFolder:
                     with suppress(OSError):
                         folder.rmdir()
             if gone and isinstance(error, OSError):
-                raise _gone(work) from error
-            self._say_kept(error, kept)
+                lost = "the working folder was removed while the study ran, and what was done with it"
+                raise OSError(errno.ENOENT, f"{lost}; run it again", str(work)) from error
+            if kept and error is not None:
+                chunks = "1 chunk is" if kept == 1 else f"{kept} chunks are"
+                error.add_note(f"{chunks} kept: the same command with --resume goes on from there")
 
     def _finish(self) -> None:
         """Remove what only a study at work needs, and give the folder its name."""
@@ -228,12 +228,6 @@ class NewFolder:
         for name in (_REQUEST, LOCK):
             (work / name).unlink(missing_ok=True)
         self.path = self._named(work)
-
-    def _say_kept(self, error: BaseException | None, kept: int) -> None:
-        """Note on an error what is kept."""
-        if kept and error is not None:
-            chunks = "1 chunk is" if kept == 1 else f"{kept} chunks are"
-            error.add_note(f"{chunks} kept: the same command with --resume goes on from there")
 
     def _write_timings(self) -> None:
         """Write what may differ between identical runs, and nothing else may."""
@@ -347,14 +341,6 @@ def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
     raise RequestError(
         f"--resume: {target} holds a finished study of another request ({why}); name another folder, or "
         "replace it with --force instead of --resume"
-    )
-
-
-def _gone(work: Path) -> OSError:
-    return OSError(
-        errno.ENOENT,
-        "the working folder was removed while the study ran, and what was done with it; run it again",
-        str(work),
     )
 
 
