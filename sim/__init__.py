@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sim.scenario.registry import parameters
     from sim.scenario.schema import Scenario
     from sim.scenario.values import get_value
+    from sim.show import notebook as plot
     from sim.work.results import Results
 
     __version__: str
@@ -41,6 +42,7 @@ __all__ = [
     "get_value",
     "load_scenario",
     "parameters",
+    "plot",
     "read",
     "report",
     "run",
@@ -72,6 +74,8 @@ _PLACES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use; a function that does a study speaks of keywords, not of options."""
+    if name == "plot":
+        return import_module("sim.show.notebook")
     if name == "__version__":
         return _version()
     if name not in _PLACES:

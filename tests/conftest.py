@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
+from drivers import SMALL_CALIBRATION, made_once, no_figures
 
 import sim
+from sim.cli import run as command_line
 from sim.clinic.history import History, history_of
 from sim.clinic.pathway import Clinic, Protocol, simulate
 from sim.patient.fates import NEVER, Fate, Fates, draw_fates
@@ -188,3 +190,16 @@ def fits() -> Callable[[Figure], bool]:
         return bool(drawn.x0 >= 0 and drawn.y0 >= 0 and drawn.x1 <= width and drawn.y1 <= height)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def small_calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small calibration of ``chicago2006`` by one worker, to be read only."""
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            no_figures(patch)
+            arguments = ("calibrate", "chicago2006", *SMALL_CALIBRATION, "--workers", "1")
+            assert command_line([*arguments, "--out", str(folder)]) == 0
+
+    return made_once(tmp_path_factory, "small-calibration", make)

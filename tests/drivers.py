@@ -14,8 +14,10 @@ import pytest
 
 import sim
 from sim.study import experiment
+from sim.work.lock import fcntl
 
 PROGRAM = "from drivers import main; main()"
+SMALL_CALIBRATION = ("--effective-size", "20", "--points", "256", "--no-alternatives")
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -30,14 +32,22 @@ def small_chunks(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_figures(patch: pytest.MonkeyPatch) -> None:
-    """Let a run draw one empty figure: all of them take seconds, and have tests of their own."""
+    """Let every study be one with ``--figures none``: they take seconds, and have tests of their own."""
+    patch.setattr("sim.commands.study.formats_of", lambda _: ())
 
-    def empty(*_: object) -> list[tuple[str, object, None]]:
-        from matplotlib.figure import Figure
 
-        return [("survival", Figure(figsize=(1, 1)), None)]
-
-    patch.setattr("sim.commands.run.run_figures", empty)
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that is made once in a session of tests, however many processes share in it."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    parent = base / f"{name}-once"
+    parent.mkdir(exist_ok=True)
+    with (parent / "lock").open("w") as held:
+        if fcntl is not None:
+            fcntl.flock(held, fcntl.LOCK_EX)
+        if not (parent / name).exists():
+            make(parent / name)
+    return parent / name
 
 
 def main() -> None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from drivers import SMALL_CALIBRATION, no_figures
 
 from sim.calibrate.virtual_trials import POINTS
 from sim.cli import run
 from sim.cli.progress import figure_warnings
 from sim.scenario.load import load
-from sim.show import plots
 from sim.show.calibration_words import extrapolation_text
 from sim.study.posterior import weighted_summary
 from sim.work import workers
 from sim.work.spool import read_parquet
+from sim.work.store import ChunkStore
 
-SMALL = ("--effective-size", "20", "--points", "256", "--no-alternatives", "--workers", "1")
+SMALL = (*SMALL_CALIBRATION, "--workers", "1")
 
 TRIAL = """
 kind = "scenario"
@@ -34,28 +34,19 @@ patients = 50
 """
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _few_figures() -> Iterator[None]:
-    """Draw one figure of a calibration: eleven take seconds, and have tests of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "PLOTS", {kind: rows[:1] for kind, rows in plots.PLOTS.items()})
-        yield
-
-
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    no_figures(monkeypatch)
 
 
 def call(*arguments: str) -> int:
     return run(list(arguments))
 
 
-@pytest.fixture(scope="module")
-def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("calibrated") / "fit"
-    assert call("calibrate", "chicago2006", *SMALL, "--out", str(folder)) == 0
-    return folder
+@pytest.fixture
+def calibrated(small_calibration: Path) -> Path:
+    return small_calibration
 
 
 def test_it_writes_a_scenario_a_posterior_and_their_tables(calibrated: Path) -> None:
@@ -144,11 +135,11 @@ def test_its_posterior_goes_into_the_other_commands(calibrated: Path) -> None:
     assert call("run", str(calibrated / "solved.toml"), *few, "--out", "solved") == 0
 
 
-def test_what_a_killed_calibration_has_done_is_done_once(
+def test_what_a_killed_calibration_has_done_is_done_once_and_two_processes_find_the_same(
     calibrated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = [0]
-    real = workers.do
+    done, saved = [0], [0]
+    real, save = workers.do, ChunkStore.save
 
     def dying(task: workers.Task) -> object:
         done[0] += 1
@@ -156,27 +147,28 @@ def test_what_a_killed_calibration_has_done_is_done_once(
             raise KeyboardInterrupt
         return real(task)
 
+    def counted(store: ChunkStore, *what: object) -> None:
+        saved[0] += 1
+        save(store, *what)  # type: ignore[arg-type]
+
     monkeypatch.setattr(workers, "do", dying)
+    monkeypatch.setattr(ChunkStore, "save", counted)
     arguments = ("calibrate", "chicago2006", *SMALL, "--out", "again")
     assert call(*arguments) == 130
     assert "--resume" in capsys.readouterr().err
-    assert call(*arguments, "--resume") == 0
+    assert saved[0] == 4
+    monkeypatch.setattr(workers, "do", real)
+    assert call(*arguments, "--workers", "2", "--resume") == 0
     repeats = read_parquet(calibrated / "repeats.parquet")
     points, draws, point = 256 // POINTS, repeats["draw"].nunique(), 1
-    assert done[0] == points + draws + point + 1  # each task once, and the one that died twice
+    assert saved[0] == points + draws + point  # each task once
     for name in ("posterior.csv", "parameters.csv", "predictions.csv", "answers.csv"):
         assert (Path("again") / name).read_bytes() == (calibrated / name).read_bytes()
 
 
-def test_two_processes_find_the_same(calibrated: Path) -> None:
-    assert call("calibrate", "chicago2006", *SMALL[:-1], "2", "--out", "two") == 0
-    for name in ("posterior.csv", "parameters.csv", "predictions.csv"):
-        assert (Path("two") / name).read_bytes() == (calibrated / name).read_bytes()
-
-
 def test_simulation_alone_where_a_queue_may_bind(capsys: pytest.CaptureFixture[str]) -> None:
     rooms = ("--set", "clinic.isolation_rooms=2")
-    assert call("calibrate", "chicago2006", *rooms, "--simulation", "60000", "--out", "rooms") == 0
+    assert call("calibrate", "chicago2006", *rooms, "--simulation", "20000", "--out", "rooms") == 0
     assert not Path("rooms/solved.toml").exists()
     parameters = pd.read_csv("rooms/parameters.csv").set_index("key")
     assert np.isfinite(parameters[["mean", "sd"]].to_numpy()).all()

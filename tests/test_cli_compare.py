@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from drivers import no_figures
 
 import sim
 from sim.cli import run as command_line
@@ -20,6 +21,11 @@ RISK = "aplasia.infection.ward_relative_risk"
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_figures(monkeypatch)
 
 
 @pytest.fixture
@@ -55,6 +61,7 @@ def test_compare_writes_a_whole_folder(capsys: pytest.CaptureFixture[str], deadl
     ]
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_the_table_has_the_columns_of_the_contract(deadly: str) -> None:
     assert call("compare", "chicago2006", deadly, *SMALL, "--out", "mine") == 0
     assert call("run", deadly, *SMALL, "--out", "ran") == 0
@@ -66,6 +73,7 @@ def test_the_table_has_the_columns_of_the_contract(deadly: str) -> None:
     assert table.loc[table["scenario"] == "chicago2006", added].isna().all(axis=None)
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_the_names_on_the_terminal_are_those_of_the_file(
     capsys: pytest.CaptureFixture[str], deadly: str
 ) -> None:
@@ -82,6 +90,7 @@ def test_the_names_on_the_terminal_are_those_of_the_file(
         assert f"dies of infection, day {row.death_days:.0f}" in printed
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_one_trial_named_is_the_same_however_many_are_run(deadly: str) -> None:
     arguments = ("compare", "chicago2006", deadly, "--trial", "5", "--set", "cohort.patients=10")
     for replications in ("5", "9"):
@@ -101,6 +110,7 @@ def test_a_scenario_compared_with_itself_differs_for_nobody(capsys: pytest.Captu
     assert not Path("mine/figures/swimmer.svg").exists()
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_isolation_is_shown_over_its_range_with_its_caution(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("compare", "chicago2006", "no_isolation", *SMALL, "--out", "mine") == 0
     printed = capsys.readouterr()
@@ -114,6 +124,7 @@ def test_isolation_is_shown_over_its_range_with_its_caution(capsys: pytest.Captu
     assert averted["value"].tolist()[1:] == [0.72, 1.0, 1.67, 2.0]
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_no_transplant_is_a_band_over_both_hazards(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("compare", "chicago2006", "no_transplant", *SMALL, "--out", "mine") == 0
     printed = capsys.readouterr()
@@ -125,6 +136,7 @@ def test_no_transplant_is_a_band_over_both_hazards(capsys: pytest.CaptureFixture
     assert "one death" in printed.err
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_an_open_clinic_is_not_paired_with_a_trial(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("compare", "chicago2006", "open_clinic", "--replications", "3", "--out", "mine")
     assert call(*arguments) == 0
@@ -149,6 +161,7 @@ def test_several_scenarios_have_a_figure_each(deadly: str) -> None:
     ]
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str], deadly: str) -> None:
     assert call("compare", "chicago2006", deadly, *SMALL, "--json", "--out", "mine") == 0
     printed = json.loads(capsys.readouterr().out)
@@ -159,6 +172,7 @@ def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str], dead
     pd.testing.assert_series_equal(differences, table["difference"], check_names=False, check_exact=True)
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_the_same_request_gives_the_same_files(deadly: str) -> None:
     for out in ("a", "b"):
         assert call("compare", "chicago2006", deadly, *SMALL, "--out", out) == 0

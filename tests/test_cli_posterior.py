@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from drivers import no_figures
 
 import sim
 from sim.cli import run as command_line
 from sim.scenario.load import load
 from sim.scenario.values import get_value
-from sim.show import plots
 from sim.show.page import report_study
 from sim.study.posterior import Posterior, write_posterior
 
@@ -37,9 +37,8 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture
-def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw one figure of a run: nine take seconds."""
-    monkeypatch.setattr(plots, "PLOTS", {kind: rows[:1] for kind, rows in plots.PLOTS.items()})
+def no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_figures(monkeypatch)
 
 
 def call(*arguments: str) -> int:
@@ -59,6 +58,7 @@ def spoken(text: str) -> str:
     return " ".join(text.split())
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_run_shows_the_posterior_beside_both_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "chicago2006", *DRAWN, "--out", "ran") == 0
     said = spoken(capsys.readouterr().out)
@@ -84,7 +84,7 @@ def test_run_shows_the_posterior_beside_both_errors(capsys: pytest.CaptureFixtur
 
 
 def test_the_page_of_a_run_names_three_kinds_of_uncertainty(
-    capsys: pytest.CaptureFixture[str], one_figure: None
+    capsys: pytest.CaptureFixture[str], no_figure: None
 ) -> None:
     assert call("run", "chicago2006", *DRAWN, "--set", f"{SHAPE}={POINT[1]}", "--out", "ran") == 0
     assert f"chicago2006: {SHAPE} is given with --set." in capsys.readouterr().err
@@ -100,7 +100,7 @@ def test_the_page_of_a_run_names_three_kinds_of_uncertainty(
 
 
 def test_several_runs_share_a_table_with_a_column_for_the_posterior(
-    capsys: pytest.CaptureFixture[str], one_figure: None
+    capsys: pytest.CaptureFixture[str], no_figure: None
 ) -> None:
     assert call("run", "chicago2006", "no_isolation", *DRAWN) == 0
     said = capsys.readouterr().out
@@ -108,6 +108,7 @@ def test_several_runs_share_a_table_with_a_column_for_the_posterior(
     assert "Below each figure, its posterior 95%" in spoken(said)
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_a_range_over_a_free_parameter_is_held_and_beside_it_the_parameter_is_drawn(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -154,6 +155,7 @@ def test_compare_says_that_its_intervals_are_the_posteriors(capsys: pytest.Captu
     assert [each["free"] for each in manifest["scenarios"]] == [list(KEYS)] * 2
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_who_is_named_is_simulated_under_the_first_draw(capsys: pytest.CaptureFixture[str]) -> None:
     # A ward so deadly that somebody dies instead; under the calibrated values it would be another table.
     Path("deadly.toml").write_text(
@@ -185,6 +187,7 @@ def test_sweep_shows_the_posterior_at_every_point(capsys: pytest.CaptureFixture[
     assert (posterior["free"], posterior["held"]) == ([FATAL], [SHAPE, MULTIPLIER])
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_validate_says_what_the_intervals_hold_and_which_cohorts_keep_their_values(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -209,6 +212,7 @@ def test_validate_says_what_the_intervals_hold_and_which_cohorts_keep_their_valu
     assert spoken(capsys.readouterr().out) == said
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_the_number_of_workers_changes_no_byte() -> None:
     vary = ("--vary", "relapse.shape=0.5,0.6")
     for workers in ("1", "2"):
@@ -216,6 +220,7 @@ def test_the_number_of_workers_changes_no_byte() -> None:
     assert digests(Path("1")) == digests(Path("2"))
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_a_study_of_other_draws_is_another_study(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("validate", "leng2017", *DRAWN, "--out", "mine") == 0
     fewer = [each if each != "4" else "3" for each in DRAWN]

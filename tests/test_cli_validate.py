@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from drivers import no_figures
 
 import sim
 from sim.cli import run as command_line
@@ -34,6 +35,11 @@ source = "me"
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_figures(monkeypatch)
 
 
 def call(*arguments: str) -> int:
@@ -74,6 +80,7 @@ def test_without_names_every_shipped_cohort_is_validated(capsys: pytest.CaptureF
     pd.testing.assert_frame_equal(drawn, table[drawn.columns])
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("validate", "leng2017", "burt2006", *SMALL, "--json", "--out", "mine") == 0
     printed = json.loads(capsys.readouterr().out)
@@ -85,6 +92,7 @@ def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str]) -> N
     assert [row["cohort"] for row in printed["rows"]] == ["leng2017"] * 3 + ["burt2006"] * 4
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_a_cohort_by_a_file_and_a_changed_value(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.toml").write_text(MINE)
     figures = {}
@@ -117,6 +125,7 @@ def test_the_same_request_gives_the_same_files_and_resume_reads_them_back(
     assert call(*arguments, "--seed", "2", "--out", "a", "--force") == 0
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_from_python() -> None:
     found = sim.validate("leng2017", replications=200, out="mine")
     assert found.folder == Path("mine")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -37,7 +38,7 @@ from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, weighted_summary
 from sim.study.tally import ArmTally
 from sim.work.store import ChunkStore
-from sim.work.workers import Workers, workers_for
+from sim.work.workers import workers_for
 
 _AT_POINT = 2048
 _ENOUGH_TASKS = 1000  # for all processors to be worth it
@@ -191,8 +192,7 @@ def _calibrate(scenario: Scenario, plan: Plan, stores: Stores, progress: Progres
     if plan.alternatives and fit is not None:
         check_alternatives(scenario)
     refuse_untouched(scenario, plan.seed)
-    work = _Work(scenario, plan, stores, progress)
-    return Found(scenario, fit, work.told(limited=fit is None))
+    return Found(scenario, fit, _told(scenario, plan, stores, progress, limited=fit is None))
 
 
 def with_own_limits(predictions: pd.DataFrame, search: Search) -> pd.DataFrame:
@@ -208,87 +208,65 @@ def with_own_limits(predictions: pd.DataFrame, search: Search) -> pd.DataFrame:
     return known
 
 
-class _Work:
-    """One posterior and all that hangs on it."""
+def _told(
+    scenario: Scenario, plan: Plan, stores: Stores, progress: Progress | None, *, limited: bool
+) -> Told:
+    """Find one posterior and all that hangs on it; where places are limited, by simulation alone."""
 
-    def __init__(self, scenario: Scenario, plan: Plan, stores: Stores, progress: Progress | None) -> None:
-        self._scenario, self._plan, self._stores, self._progress = scenario, plan, stores, progress
-
-    def told(self, *, limited: bool) -> Told:
-        """Do it all; where places are limited, by simulation alone."""
-        plan, alone, kept, coverage = self._plan, None, 0, None
-        with workers_for(plan.workers, plan.cluster, _ENOUGH_TASKS) as workers:
-            if plan.trials:
-                alone, kept = self._alone(workers)
-            if limited and alone is not None:
-                seen: tuple[Seen, ...] = (Seen(AS_IT_IS, "as it is", self._scenario, alone),)
-                alone = None
-            else:
-                seen = tuple(self._posteriors(workers))
-            if plan.coverage and not limited:
-                tell = self._tell("coverage")
-                coverage = check_coverage(
-                    self._scenario,
-                    plan.coverage,
-                    plan.seed,
-                    workers,
-                    self._stores,
-                    tell,
-                    min(POOL, plan.points),
-                )
-        drawn = draws_of(seen[0].search.posterior, self._scenario, plan.seed)
-        posterior = self._simulated("predictions", DEFAULT_DRAW_REPLICATIONS, drawn)
-        point = self._simulated("point", _AT_POINT, None)
-        return Told(
-            self._scenario,
-            seen,
-            with_own_limits(posterior.endpoints(), seen[0].search),
-            posterior.curves(),
-            self._reported(posterior.rows(), "draw", "replication"),
-            self._reported(point.rows(), "replication"),
-            alone,
-            kept,
-            coverage,
-        )
-
-    def _tell(self, part: str) -> Callable[[int, int], None] | None:
-        progress = self._progress
+    def tell(part: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(part, done, total)
 
-    def _alone(self, workers: Workers) -> tuple[Search, int]:
-        plan, store = self._plan, self._stores("alone")
-        tell = self._tell("simulation alone")
-        return simulate_posterior(self._scenario, plan.trials, plan.seed, workers, store, tell)
-
-    def _posteriors(self, workers: Workers) -> Iterator[Seen]:
-        plan = self._plan
-        main = find_posterior(
-            self._scenario,
-            plan.seed,
-            workers,
-            wanted_size=plan.size,
-            most_points=plan.points,
-            store=self._stores("posterior"),
-            tell=self._tell("posterior"),
-        )
-        tell = self._tell("alternatives")
-        for seen in find_alternatives(self._scenario, main, plan.seed, workers, self._stores, tell):
-            yield seen
-            if not plan.alternatives:
-                return
-
-    def _simulated(self, part: str, replications: int, draws: Draws | None) -> ArmTally:
+    def simulated(part: str, replications: int, draws: Draws | None) -> ArmTally:
         """Simulate the trial, at the point or under draws."""
-        plan = self._plan
         budget = Budget(
             replications, plan.seed, engine="arrays", workers=plan.workers, cluster=plan.cluster, draws=draws
         )
-        experiment = Experiment((self._scenario,), plan.seed, "arrays")
-        (tally,) = simulate([experiment], budget, None, self._tell(part), self._stores(part))
+        experiment = Experiment((scenario,), plan.seed, "arrays")
+        (tally,) = simulate([experiment], budget, None, tell(part), stores(part))
         return tally.arms[0]
 
-    def _reported(self, rows: pd.DataFrame, *address: str) -> pd.DataFrame:
-        """Return what trials report of the targets."""
-        keys = [(target.endpoint, target.time_years) for target in self._scenario.target]
-        names = [f"trial_{column(key)}" for key in keys]
-        return rows[[*address, *(name for name in names if name in rows)]]
+    seed, alone, kept, coverage = plan.seed, None, 0, None
+    with workers_for(plan.workers, plan.cluster, _ENOUGH_TASKS) as workers:
+        if plan.trials:
+            alone, kept = simulate_posterior(
+                scenario, plan.trials, seed, workers, stores("alone"), tell("simulation alone")
+            )
+        if limited and alone is not None:
+            seen, alone = [Seen(AS_IT_IS, "as it is", scenario, alone)], None
+        else:
+            main = find_posterior(
+                scenario,
+                seed,
+                workers,
+                wanted_size=plan.size,
+                most_points=plan.points,
+                store=stores("posterior"),
+                tell=tell("posterior"),
+            )
+            others = find_alternatives(scenario, main, seed, workers, stores, tell("alternatives"))
+            seen = list(others if plan.alternatives else islice(others, 1))
+        if plan.coverage and not limited:
+            pool = min(POOL, plan.points)
+            coverage = check_coverage(scenario, plan.coverage, seed, workers, stores, tell("coverage"), pool)
+    drawn = draws_of(seen[0].search.posterior, scenario, seed)
+    posterior = simulated("predictions", DEFAULT_DRAW_REPLICATIONS, drawn)
+    point = simulated("point", _AT_POINT, None)
+    return Told(
+        scenario,
+        tuple(seen),
+        with_own_limits(posterior.endpoints(), seen[0].search),
+        posterior.curves(),
+        _reported(posterior, "draw", "replication"),
+        _reported(point, "replication"),
+        alone,
+        kept,
+        coverage,
+    )
+
+
+def _reported(arm: ArmTally, *address: str) -> pd.DataFrame:
+    """Return what trials report of the targets."""
+    rows = arm.rows()
+    keys = [(target.endpoint, target.time_years) for target in arm.scenario.target]
+    names = [f"trial_{column(key)}" for key in keys]
+    return rows[[*address, *(name for name in names if name in rows)]]

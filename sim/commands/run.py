@@ -11,12 +11,15 @@ from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
+from sim.study.checks import check_table
 from sim.study.figure_tables import counted
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
 from sim.study.request import request_for
 from sim.study.run import Written, simulate_run
+from sim.study.verification import verify
 from sim.work.results import Results
+from sim.work.spool import read_parquet
 
 
 def run(
@@ -59,7 +62,7 @@ def run(
 
     def make(folder: Path, stores: Stores, progress: Progress | None) -> Made:
         found = simulate_run(loaded, budget, folder, part(loaded.name, progress), stores)
-        return _made(loaded, budget, found)
+        return _made(loaded, budget, found, folder / "patients.parquet")
 
     def warn(results: Results) -> None:
         if budget.draws is not None:
@@ -76,8 +79,8 @@ def _count(patients: int) -> int:
     return patients
 
 
-def _made(loaded: Loaded, budget: Budget, found: Written) -> Made:
-    """Put what a run has found into the form of its folder."""
+def _made(loaded: Loaded, budget: Budget, found: Written, patients: Path) -> Made:
+    """Put what a run has found into the form of its folder, and hold it against what is known."""
     _, reason = choose_simulator([loaded.scenario], budget)
     facts = {
         **facts_of(budget, found.replications, loaded),
@@ -89,9 +92,14 @@ def _made(loaded: Loaded, budget: Budget, found: Written) -> Made:
         "counted": counted(found.courses, found.occupancy),
         **about(loaded),
     }
+    tables = found.tables
+    if budget.draws is None:  # what is known without simulation holds under one set of values
+        kept = read_parquet(patients) if patients.is_file() else None
+        checks = verify(loaded.scenario, found.endpoints, found.rows, kept, tables["littles_law"])
+        tables["checks"] = check_table(checks)
     return Made(
         facts,
-        found.tables,
+        tables,
         rows={"replications": found.rows},
         lines=found.lines,
     )

@@ -12,7 +12,6 @@ import pandas as pd
 from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
@@ -129,14 +128,6 @@ def parts_text(direction: Mapping[Any, Any], keys: Sequence[str]) -> str:
     """Name the main parts of a direction of the parameter space, the largest first."""
     parts = sorted(((float(direction[key]), key) for key in keys), key=lambda part: -abs(part[0]))
     return ", ".join(f"{signed(part)} {lower_name(key)}" for part, key in parts if abs(part) >= _SMALL)
-
-
-def in_sentence(key: Key) -> str:
-    """Name an endpoint within a sentence, with no-break spaces at its time."""
-    name, time = key
-    text = BY_NAME[name].label
-    text = text[0].lower() + text[1:]
-    return text if time is None else f"{text} at {time:g}\N{NO-BREAK SPACE}years"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import one_range, replication
 from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.trial_data import one_trial
-from sim.study.verification import verify
+from sim.study.checks import read_checks
 from sim.work.results import Results
 
 _SPOKEN = ("treatment_related_mortality", "overall_survival")
@@ -67,9 +67,8 @@ def _of_run(results: Results) -> Contents:
     scenario = results.scenario
     endpoints, patients = results.tables["endpoints"], results.table("patients")
     words, drawn, points = replication(scenario), bool(results.draws), results.table("range")
-    # What is known without simulation holds under one set of values, not on average over many.
-    tables = (endpoints, results.tables["replications"], patients, results.table("littles_law"))
-    checks = [] if drawn else verify(scenario, *tables)
+    compared = results.table("checks")
+    checks = [] if compared is None else read_checks(compared)
     first = one_trial(patients, scenario) if _is_trial(scenario) else None
     report = None if first is None else report_trial(first)
     read, items = results.table("censored_readings"), checklist(scenario, manifest)

@@ -30,7 +30,7 @@ _DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
     "range": ("endpoint", "time_years", "estimate"),
-    "littles_law": ("series", "expected", "counted", "mc_se", "replications"),
+    "checks": ("kind", "what", "expected", "got", "mc_se"),
     "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
     "points": ("endpoint", "time_years", "estimate"),
     "comparison": ("scenario", "endpoint", "time_years", "difference"),

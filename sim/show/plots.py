@@ -74,7 +74,7 @@ _RUN = (
         "reinfusion; below, deaths by cause since enrolment.",
         ("figures/incidence.csv",),
         ("incidence", "endpoints"),
-        at("incidence.of_run"),
+        at("areas.incidence"),
     ),
     Plot(
         "places",
@@ -83,7 +83,7 @@ _RUN = (
         "year by year at home in remission, relapsed, with active disease, or dead.",
         ("figures/places.csv",),
         ("places",),
-        at("places.of_run"),
+        at("areas.places"),
     ),
     Plot(
         "trial",
@@ -190,7 +190,7 @@ _CALIBRATE = (
         "a count; below it the posterior's mean and 95% on a bar for the range of single trials.",
         ("predictions.csv",),
         ("predictions",),
-        at("repeats.targets"),
+        at("targets.of_calibration"),
     ),
     Plot(
         "survival",
@@ -305,9 +305,16 @@ class Drawn(NamedTuple):
     table: pd.DataFrame | None = None
 
 
-def draw(results: Results) -> Iterator[Drawn]:
-    """Draw all figures of a study, of any kind, that there is something to draw for."""
-    for plot in PLOTS[results.kind]:
+def draw(results: Results, only: str | None = None) -> Iterator[Drawn]:
+    """Draw all figures of a study, of any kind, that there is something to draw for.
+
+    Parameters
+    ----------
+    only
+        Name of a figure: the others of its row are drawn too, those of other rows are not.
+    """
+    row = None if only is None else row_of(results.kind, only)
+    for plot in PLOTS[results.kind] if only is None else filter(None, [row]):
         if not plot.is_of(results):
             continue
         table = None if plot.table is None else plot.table(results)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
+
+import pandas as pd
 
 Kind: TypeAlias = Literal["closed form", "Little's law", "exact twin"]
 
@@ -41,3 +44,15 @@ class Check:
     def passed(self) -> bool:
         """Whether the difference is rounding, or within `CLOSE` standard errors."""
         return abs(self.difference) < ROUNDING or abs(self.difference) <= CLOSE * self.mc_se
+
+
+def check_table(checks: Sequence[Check]) -> pd.DataFrame:
+    """Return ``checks.csv``: ``kind, what, expected, got, mc_se``, and whether each ``passed``."""
+    rows = [{**asdict(check), "passed": check.passed} for check in checks]
+    return pd.DataFrame(rows, columns=["kind", "what", "expected", "got", "mc_se", "passed"])
+
+
+def read_checks(table: pd.DataFrame) -> list[Check]:
+    """Return the comparisons of ``checks.csv``."""
+    rows = table[["kind", "what", "expected", "got", "mc_se"]].itertuples(index=False)
+    return [Check(*row) for row in rows]

@@ -8,7 +8,7 @@ steady level but for deaths.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,14 +91,8 @@ def warn_of_scenarios(scenarios: Iterable[Scenario], seed: int) -> None:
     scenarios = list(scenarios)
     for caution in dict.fromkeys(scenario.caution for scenario in scenarios if scenario.caution):
         warnings.warn(caution, CautionWarning, stacklevel=2)
-    for load in _worst(load for scenario in scenarios for load in offered_loads(scenario, seed)):
-        if load.use >= 1:
-            warnings.warn(load.warning, OverloadWarning, stacklevel=2)
-
-
-def _worst(loads: Iterable[Load]) -> Iterator[Load]:
-    worst: dict[str, Load] = {}
-    for load in loads:
-        if load.key not in worst or load.use > worst[load.key].use:
-            worst[load.key] = load
-    yield from worst.values()
+    loads = [load for scenario in scenarios for load in offered_loads(scenario, seed)]
+    for station in _STATIONS:
+        worst = max((load for load in loads if load.key == station), key=lambda load: load.use, default=None)
+        if worst is not None and worst.use >= 1:
+            warnings.warn(worst.warning, OverloadWarning, stacklevel=2)

@@ -251,20 +251,15 @@ def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
         )
 
 
-def measure(
+def estimate(
     scenario: Scenario,
     replications: int = DEFAULT_REPLICATIONS,
     seed: int = DEFAULT_SEED,
     engine: Engine = "auto",
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run a scenario in memory and return its endpoints and its survival curves.
+) -> pd.DataFrame:
+    """Run a scenario in memory and return its endpoints, with the columns of ``endpoints.csv``.
 
     Whether the figures can bear their weight is for `warn_of_weak_figures` to say.
-
-    Returns
-    -------
-    endpoints, curves : pandas.DataFrame
-        The columns of ``endpoints.csv`` and of ``curves.csv``.
 
     Raises
     ------
@@ -274,14 +269,4 @@ def measure(
     budget = Budget(replications, seed, engine=engine)
     simulator, _ = choose_simulator([scenario], budget)
     (tally,) = simulate([Experiment((scenario,), seed, simulator)], budget)
-    return tally.arms[0].endpoints(), tally.arms[0].curves()
-
-
-def estimate(
-    scenario: Scenario,
-    replications: int = DEFAULT_REPLICATIONS,
-    seed: int = DEFAULT_SEED,
-    engine: Engine = "auto",
-) -> pd.DataFrame:
-    """Return the endpoints alone; see `measure`."""
-    return measure(scenario, replications, seed, engine)[0]
+    return tally.arms[0].endpoints()

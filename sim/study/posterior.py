@@ -50,15 +50,6 @@ class Posterior:
         chosen = np.searchsorted(np.cumsum(self.weights), at).clip(max=self.weights.size - 1)
         return np.asarray(self.values[chosen])
 
-    def summary(self) -> pd.DataFrame:
-        """Return mean, SD, median and 95% limits of each parameter, with Monte Carlo errors."""
-        return pd.DataFrame(
-            [
-                {"key": key, **weighted_summary(self.values[:, column], self.weights)}
-                for column, key in enumerate(self.keys)
-            ]
-        )
-
 
 def weighted_summary(values: Floats, weights: Floats) -> dict[str, float]:
     """Return mean, its Monte Carlo error, SD with its error, median and 95% limits of weighted values."""

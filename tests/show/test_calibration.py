@@ -32,8 +32,9 @@ from sim.show.figures.alternatives import alternatives_figure
 from sim.show.figures.pairs import pairs_figure
 from sim.show.figures.parameters import parameters_figure, profiles_figure
 from sim.show.figures.posterior_checks import alone_figure, coverage_figure, search_figure
-from sim.show.figures.repeats import repeats_figure, targets_figure
+from sim.show.figures.repeats import repeats_figure
 from sim.show.figures.survival import no_transplant_figure, predicted_figure
+from sim.show.figures.targets import targets_figure
 from sim.show.kit.style import save
 from sim.show.page import make_page, render
 from sim.show.plots import PLOTS as ALL_PLOTS

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from sim.scenario.priors import AS_IT_IS
 from sim.scenario.schema import Scenario
 from sim.show.figures.posterior_checks import ANSWERS
-from sim.show.kit.plot import scenario_of
+from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, words_axes
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -59,10 +59,8 @@ def alternatives_figure(weights: pd.DataFrame, moved: pd.DataFrame, scenario: Sc
          "anyway."],
         width, height,
     )  # fmt: skip
-    words = page.axes(0.22, _AXIS, _NAMES, _ROW * len(rows))
-    words.set_axis_off()
-    words.set_xlim(0, _NAMES)
-    words.set_ylim(len(rows) - 0.5, -0.5)
+    words = words_axes(page, EDGE, _AXIS, _NAMES, _ROW * len(rows))
+    count_rows(len(rows), words)
     for place, title in enumerate(weights["title"]):
         lines = wrap(str(title), TEXT_SIZE, _NAMES - 0.15)
         weight = "bold" if weights["name"].iloc[place] == AS_IT_IS else "normal"
@@ -92,10 +90,8 @@ def _head(page: Sheet, left: float, text: str, room: float) -> None:
 
 
 def _rows(axis: Axes, count: int) -> None:
-    axis.set_ylim(count - 0.5, -0.5)
-    axis.set_yticks([])
-    axis.spines["left"].set_visible(False)
-    axis.grid(axis="x")
+    count_rows(count, axis)
+    dress_marks(axis)
     for place in range(1, count):
         axis.axhline(place - 0.5, color=RULE, lw=0.6)
 
@@ -105,7 +101,7 @@ def _draw_weights(axis: Axes, weights: pd.DataFrame) -> None:
     axis.axvline(float(weights["prior_weight"].iloc[0]), color=INK, lw=1.2, ls=(0, (4, 2)))
     for place, row in enumerate(weights.to_dict("records")):
         share, error = row["posterior_weight"], Z95 * row["mc_se"]
-        axis.barh(place, share, 0.34, color="#bccbdc")
+        axis.barh(place, share, 0.34, color=RANGE)
         axis.plot((share - error, share + error), (place, place), color=BLUE, lw=2.4)
         axis.plot(share, place, marker="o", ms=5.5, mfc=BLUE, mec="white", zorder=3)
     axis.set_xlim(0, 1.15 * float((weights["posterior_weight"] + Z95 * weights["mc_se"]).max()))
@@ -160,4 +156,4 @@ def _finding(weights: pd.DataFrame, moved: pd.DataFrame) -> str:
 def alternatives(results: Results) -> Figure:
     """Draw the alternatives of a calibration."""
     tables = results.tables
-    return alternatives_figure(tables["alternatives"], tables["moved"], scenario_of(results))
+    return alternatives_figure(tables["alternatives"], tables["moved"], results.scenario)

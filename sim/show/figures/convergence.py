@@ -16,7 +16,6 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.evidence import is_assumed
 from sim.scenario.schema import Scenario
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import cautions, headlines, replication
 from sim.show.kit.style import BLUE, NOTE_SIZE, ORANGE, TICK_SIZE, percent_axis, sheet, styled
 from sim.study.estimates import Z95
@@ -173,7 +172,7 @@ def _finding(data: pd.DataFrame) -> str:
 
 def run_table(results: Results) -> pd.DataFrame | None:
     """Return the running estimates of a run; None of a cohort that is never transplanted."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     if scenario.cohort.enters_at == "home":
         return None
     return convergence_data(results.tables["replications"], shown_keys(scenario, headlines(scenario)))
@@ -181,7 +180,7 @@ def run_table(results: Results) -> pd.DataFrame | None:
 
 def of_run(results: Results, data: pd.DataFrame | None) -> Figure | None:
     """Draw how the estimates of a run settled."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     if data is None:
         return None
     return convergence_figure(data, scenario, cautions(scenario), drawn=bool(results.draws))

@@ -13,13 +13,13 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.endpoints import Key
 from sim.show.comparison import Averted, averted_sentence, held_at, own_values, range_sentence
+from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, ruled, signed_points, words_axes
 from sim.show.kit.formats import written
-from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs, scenarios_of
+from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs
 from sim.show.kit.style import (
     BLUE,
     GREY,
     NOTE_SIZE,
-    RULE,
     TEXT_SIZE,
     Sheet,
     empty_figure,
@@ -31,7 +31,6 @@ from sim.work.results import Results
 
 _ROW, _AXIS, _HEAD = 0.4, 0.45, 0.34
 _NAMES, _VALUE, _FOREST, _TEXT = 3.0, 1.05, 3.1, 1.85
-_RANGE = "#bccbdc"
 
 
 @styled
@@ -108,31 +107,20 @@ def _notes(rest: Sequence[EndpointPair]) -> list[str]:
 
 def _draw(page: Sheet, shown: Sequence[EndpointPair], names: tuple[str, str], over: pd.DataFrame) -> None:
     height = _ROW * len(shown)
-    words = page.axes(0.22, _AXIS, _NAMES + 2 * _VALUE, height)
-    forest = page.axes(0.22 + _NAMES + 2 * _VALUE, _AXIS, _FOREST, height)
-    texts = page.axes(0.22 + _NAMES + 2 * _VALUE + _FOREST, _AXIS, _TEXT, height)
-    for axis, across in ((words, _NAMES + 2 * _VALUE), (texts, _TEXT)):
-        axis.set_axis_off()
-        axis.set_xlim(0, across)
-    for axis in (words, forest, texts):
-        axis.set_ylim(len(shown) - 0.5, -0.5)
+    words = words_axes(page, EDGE, _AXIS, _NAMES + 2 * _VALUE, height)
+    forest = page.axes(EDGE + _NAMES + 2 * _VALUE, _AXIS, _FOREST, height)
+    texts = words_axes(page, EDGE + _NAMES + 2 * _VALUE + _FOREST, _AXIS, _TEXT, height)
+    count_rows(len(shown), words, forest, texts)
     spans = _spans(over)
-    for y, pair in enumerate(shown):
+    for y, pair in ruled(shown, words, forest, texts):
         _draw_row(words, forest, texts, pair, y, spans.get(pair.scenario.key))
-        if y:
-            for axis in (words, forest, texts):
-                axis.axhline(y - 0.5, color=RULE, lw=0.6)
     forest.axvline(0, color=GREY, lw=0.8)
-    forest.set_yticks([])
-    forest.spines["left"].set_visible(False)
-    forest.grid(axis="x")
+    dress_marks(forest)
     forest.margins(x=0.08)
     forest.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    forest.xaxis.set_major_formatter(_signed_points)
+    forest.xaxis.set_major_formatter(signed_points)
     forest.set_xlabel("difference, percentage points", color=GREY, size=NOTE_SIZE)
-    head = page.axes(0.22, _AXIS + height, page.width - 0.44, _HEAD)
-    head.set_axis_off()
-    head.set_xlim(0, page.width - 0.44)
+    head = words_axes(page, EDGE, _AXIS + height, page.width - 2 * EDGE, _HEAD)
     for place, name in enumerate(names):
         text = "\n".join(wrap(name, NOTE_SIZE, _VALUE - 0.1)[:2])
         head.text(_NAMES + place * _VALUE, 0.1, text, color=GREY, size=NOTE_SIZE, va="bottom")
@@ -145,7 +133,7 @@ def _draw_row(
     for place, row in enumerate((pair.reference, pair.scenario)):
         words.text(_NAMES + place * _VALUE, y, row.simulated_text, va="center")
     if span is not None:
-        forest.barh(y, span[1] - span[0], 0.5, span[0], color=_RANGE)
+        forest.barh(y, span[1] - span[0], 0.5, span[0], color=RANGE)
     if not math.isnan(pair.lower):
         forest.plot((pair.lower, pair.upper), (y, y), color=BLUE, lw=2.4)
     forest.plot(pair.value, y, marker="o", ms=6.5, mfc=BLUE, mec="white", zorder=4)
@@ -160,11 +148,6 @@ def _spans(over: pd.DataFrame) -> dict[Key, tuple[float, float]]:
         low, high = found.get(key, (math.inf, -math.inf))
         found[key] = (min(low, fields.difference), max(high, fields.difference))
     return found
-
-
-def _signed_points(difference: float, _: float) -> str:
-    points = round(100 * difference, 6)
-    return f"{points:+g}".replace("-", "\N{MINUS SIGN}") if points else "0"
 
 
 def of_comparison(results: Results) -> dict[str, Figure]:
@@ -184,7 +167,7 @@ def of_comparison(results: Results) -> dict[str, Figure]:
 def held_in(results: Results, name: str) -> str:
     """Say at which values of their ranges a scenario and the reference are compared."""
     both = (str(results.manifest["reference"]), name)
-    scenarios = scenarios_of(results)
+    scenarios = results.scenarios
     free = None
     if results.draws:
         free = {each["scenario"]: each["free"] for each in results.manifest["scenarios"]}

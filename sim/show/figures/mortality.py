@@ -15,7 +15,6 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 from sim.show.kit.formats import format_share
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import cautions, replication
 from sim.show.kit.style import BLUE, INK, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
 from sim.study.estimates import Z95, wilson
@@ -166,11 +165,11 @@ def _note(scenario: Scenario, trials: int, observed: dict[str, tuple[int, Target
 
 def run_table(results: Results) -> pd.DataFrame | None:
     """Return the counts of a run; None of a cohort that is never transplanted."""
-    home = scenario_of(results).cohort.enters_at == "home"
+    home = results.scenario.cohort.enters_at == "home"
     return None if home else mortality_data(results.tables["replications"])
 
 
 def of_run(results: Results, data: pd.DataFrame | None) -> Figure | None:
     """Draw how deaths are spread over the trials of a run."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     return None if data is None else mortality_figure(data, scenario, cautions(scenario))

@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator
 from sim.outcomes.occupancy import READ_REPLICATIONS
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 from sim.show.kit.formats import format_share
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import single_notes
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, sheet, styled
 from sim.work.results import Results
@@ -170,6 +169,6 @@ def _notes(counted: Mapping[str, Any], opened: float, capacities: dict[str, int 
 
 def of_run(results: Results) -> Figure:
     """Draw how full the clinic of a run is."""
-    scenario, tables = scenario_of(results), results.tables
+    scenario, tables = results.scenario, results.tables
     counted, notes = results.manifest["counted"], single_notes(scenario, drawn=bool(results.draws))
     return occupancy_figure(tables["occupancy"], tables["rooms"], counted, scenario, notes)

@@ -28,6 +28,7 @@ from sim.show.calibration_shown import (
     unit_of,
     written,
 )
+from sim.show.kit.forest import draw_key, panels
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -46,7 +47,7 @@ from sim.study.estimates import Z95
 from sim.study.posterior import weighted_quantiles
 from sim.work.results import Results
 
-_WIDTH, _LEFT, _RIGHT, _BETWEEN, _TALL = 10.0, 0.65, 0.25, 0.7, 1.7
+_WIDTH, _LEFT, _RIGHT, _TALL = 10.0, 0.65, 0.25, 1.7
 _HEAD, _FOOT, _KEY = 0.52, 0.55, 0.36
 _ACROSS = 3
 _BINS = 20
@@ -56,12 +57,7 @@ _JOINED = "\N{NO-BREAK SPACE}"
 
 def _panels(page: Sheet, count: int) -> list[Axes]:
     """Return axes row by row below the key."""
-    room = (page.width - _LEFT - _RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
-    found = []
-    for number in range(count):
-        bottom = page.height - _KEY - (number // _ACROSS) * (_HEAD + _TALL + _FOOT) - _HEAD - _TALL
-        found.append(page.axes(_LEFT + (number % _ACROSS) * (room + _BETWEEN), bottom, room, _TALL))
-    return found
+    return panels(page, count, page.height - _KEY, _TALL, _HEAD, _FOOT, _LEFT, _RIGHT, _ACROSS)
 
 
 def _panel_height(count: int) -> float:
@@ -69,12 +65,8 @@ def _panel_height(count: int) -> float:
 
 
 def _key(page: Sheet, handles: Sequence[Line2D | Patch]) -> None:
-    key = page.axes(_LEFT, page.height - 0.3, page.width - 1, 0.26)
-    key.set_axis_off()
-    key.legend(
-        handles=list(handles), loc="center left", bbox_to_anchor=(0, 0.5), ncols=len(handles),
-        fontsize=NOTE_SIZE + 0.5, borderaxespad=0, borderpad=0, handlelength=1.6, handletextpad=0.5,
-    )  # fmt: skip
+    line = {"handlelength": 1.6, "handletextpad": 0.5}
+    draw_key(page, handles, _LEFT, page.height - 0.3, page.width - 1, 0.26, **line)
 
 
 def _head(axis: Axes, key: str, text: str, *, bold: bool = False) -> None:

@@ -16,12 +16,11 @@ from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Place
 from sim.outcomes.one_trial import Patients
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
 from sim.show.trial_data import first_trials, stays
-from sim.study.estimates import Moments, moments, ratio_estimate
+from sim.study.estimates import moments, ratio_estimate
 from sim.work.results import Results
 
 _WIDTH, _MARGIN = 7.8, 0.28
@@ -41,7 +40,7 @@ def counted(patients: Patients) -> str:
     widths = []
     for _, entered, _ in stays(patients):
         there = np.bincount(trial[np.isfinite(entered)], minlength=size.size).astype(np.float64)
-        found = ratio_estimate(Moments.of(moments(there, size)), share=True)
+        found = ratio_estimate(moments(there, size), share=True)
         widths.append((found.upper - found.lower) / 2)
     words, many = replication(patients.scenario), len(numbers)
     of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
@@ -240,13 +239,13 @@ def _finding(shown: Sequence[Place], found: Mapping[Place, Any] | None) -> str:
 
 def run_table(results: Results) -> pd.DataFrame | None:
     """Return the stays of the first patients of a run; None where none were kept."""
-    patients = first_trials(results.table("patients"), scenario_of(results))
+    patients = first_trials(results.table("patients"), results.scenario)
     return None if patients is None else pathway_data(patients)
 
 
 def of_run(results: Results, stays: pd.DataFrame | None) -> Figure:
     """Draw the pathway of a run's scenario, and how its first patients went along it."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     patients = first_trials(results.table("patients"), scenario)
     about = [] if patients is None else [counted(patients)]
     return pathway_figure(scenario, stays, [*about, FIRST_DRAW] if results.draws else about)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,6 +20,7 @@ from sim.calibrate.coverage import WANTED
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.show.calibration_shown import FEW_KEPT, Shown, short_name
+from sim.show.kit.forest import EDGE, count_rows, draw_key, dress_marks, panels, ruled, words_axes
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -36,7 +38,7 @@ from sim.show.kit.style import (
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
-_WIDTH, _LEFT, _RIGHT, _BETWEEN = 10.0, 0.65, 0.3, 0.7
+_WIDTH, _LEFT, _RIGHT = 10.0, 0.65, 0.3
 _ACROSS, _TALL, _HEAD, _FOOT = 3, 1.45, 0.4, 0.35
 _NAMES, _ROW, _KEY = 2.9, 0.46, 0.66
 _BINS = 10
@@ -85,10 +87,8 @@ def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
     size.set_ylabel("Effective size")
     size.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     _points_axis(size, search)
-    room = (_WIDTH - _LEFT - _RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
-    for number, key in enumerate(keys):
-        bottom = height - 0.15 - first - 0.45 - (number // _ACROSS) * (_HEAD + _TALL + _FOOT) - _HEAD - _TALL
-        axis = page.axes(_LEFT + (number % _ACROSS) * (room + _BETWEEN), bottom, room, _TALL)
+    axes = panels(page, len(keys), height - 0.15 - first - 0.45, _TALL, _HEAD, _FOOT, _LEFT, _RIGHT, _ACROSS)
+    for number, (axis, key) in enumerate(zip(axes, keys, strict=True)):
         _draw_mean(axis, search[search["key"] == key])
         _points_axis(axis, search)
         axis.set_xlabel("Points" if number + _ACROSS >= len(keys) else "", size=NOTE_SIZE)
@@ -152,14 +152,12 @@ def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
          f"importance sampling. z: the difference over its standard error; beyond {_FAR:g} it is marked."],
         _WIDTH, height,
     )  # fmt: skip
-    words = page.axes(0.22, axis_room, _WIDTH - 0.44, _ROW * len(alone))
-    words.set_axis_off()
-    words.set_xlim(0, _WIDTH - 0.44)
-    words.set_ylim(len(alone) - 0.5, -0.5)
+    words = words_axes(page, EDGE, axis_room, _WIDTH - 2 * EDGE, _ROW * len(alone))
+    count_rows(len(alone), words)
     room = 2.35
     left = page.axes(0.22 + _NAMES, axis_room, room, _ROW * len(alone))
     right = page.axes(0.22 + _NAMES + room + 0.95, axis_room, room, _ROW * len(alone))
-    for place, row in enumerate(alone.to_dict("records")):
+    for place, row in ruled(alone.to_dict("records"), words):
         words.text(0, place, _alone_name(row), va="center", size=TEXT_SIZE)
         sd = row["sd"]
         shift, ratio = (row["alone_mean"] - row["mean"]) / sd, row["alone_sd"] / sd
@@ -170,8 +168,6 @@ def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
             text = f"z {z:+.1f}".replace("-", _MINUS)
             words.text(x, place, text, va="center", size=NOTE_SIZE, color=INK if far else GREY,
                        weight="bold" if far else "normal")  # fmt: skip
-        if place:
-            words.axhline(place - 0.5, color=RULE, lw=0.6)
     _dress_alone(left, len(alone), "Mean, difference in posterior SDs", 0.0)
     _dress_alone(right, len(alone), "SD, ratio", 1.0)
     _key(page, [
@@ -209,21 +205,14 @@ def _draw_two(axis: Axes, place: int, one: tuple[float, float], other: tuple[flo
 
 def _dress_alone(axis: Axes, count: int, text: str, centre: float) -> None:
     axis.axvline(centre, color=GREY, lw=0.8)
-    axis.set_ylim(count - 0.5, -0.5)
-    axis.set_yticks([])
-    axis.spines["left"].set_visible(False)
-    axis.grid(axis="x")
+    count_rows(count, axis)
+    dress_marks(axis)
     axis.xaxis.set_major_locator(MaxNLocator(5))
     axis.set_xlabel(text, size=TEXT_SIZE)
 
 
-def _key(page: Sheet, handles: Sequence[Line2D | Patch]) -> None:
-    key = page.axes(0.22, page.height - 0.3, page.width - 0.5, 0.26)
-    key.set_axis_off()
-    key.legend(
-        handles=list(handles), loc="center left", bbox_to_anchor=(0, 0.5), ncols=len(handles),
-        fontsize=NOTE_SIZE + 0.5, borderaxespad=0, borderpad=0, handletextpad=0.5,
-    )  # fmt: skip
+def _key(page: Sheet, handles: Sequence[Artist]) -> None:
+    draw_key(page, handles, EDGE, page.height - 0.3, page.width - 0.5, 0.26, handletextpad=0.5)
 
 
 def _alone_finding(alone: pd.DataFrame, kept: int) -> str:
@@ -266,9 +255,7 @@ def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> F
     )  # fmt: skip
     room, gap = 1.9, 0.25
     lefts = (0.22 + _NAMES, 0.22 + _NAMES + room + gap)
-    words = page.axes(0.22, axis_room, _WIDTH - 0.44, height - axis_room)
-    words.set_axis_off()
-    words.set_xlim(0, _WIDTH - 0.44)
+    words = words_axes(page, EDGE, axis_room, _WIDTH - 2 * EDGE, height - axis_room)
     words.set_ylim(0, height - axis_room)
     at = height - axis_room - _KEY + 0.1
     for left, text in ((lefts[0], "ranks, this method"), (lefts[1], "ranks, control")):
@@ -326,10 +313,8 @@ def _draw_covered(axis: Axes, table: pd.DataFrame, quantities: Sequence[str]) ->
                 axis.plot(
                     row["covered"], place + up, marker=shape, ms=6, mfc=fill, mec=colour, mew=1.4, zorder=3
                 )
-    axis.set_ylim(len(quantities) - 0.5, -0.5)
-    axis.set_yticks([])
-    axis.spines["left"].set_visible(False)
-    axis.grid(axis="x")
+    count_rows(len(quantities), axis)
+    dress_marks(axis)
     axis.set_xlim(max(0.0, float(table["lower"].min()) - 0.05), 1.0)
     axis.xaxis.set_major_locator(MaxNLocator(4))
     percent_axis(axis, "x")

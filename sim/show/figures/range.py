@@ -19,7 +19,7 @@ from sim.show.kit.curves import (
     line_of,
 )
 from sim.show.kit.formats import format_share, written
-from sim.show.kit.plot import Pictures, scenario_of
+from sim.show.kit.plot import Pictures
 from sim.show.kit.scenario_words import (
     cautions,
     headlines,
@@ -134,7 +134,7 @@ def _unit(key: str) -> str:
 
 def of_run(results: Results) -> Pictures:
     """Draw what a run finds over its range: survival as a band, else its main endpoints."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     keys = [shown.key for shown in scenario.range]
     if scenario.cohort.enters_at != "home":
         return varied(scenario, results.tables["range"], keys, headlines(scenario))

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
-from sim.show.calibration_words import extrapolation_text
 from sim.show.kit.curves import (
     CURVES,
     DASHED,
@@ -29,7 +28,6 @@ from sim.show.kit.curves import (
     write_beside,
 )
 from sim.show.kit.formats import Row, format_difference, rows, undefined_note
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
 from sim.show.kit.scenario_words import (
@@ -265,7 +263,7 @@ def _notes(read: list[Row]) -> list[str]:
 
 def risk_table(results: Results) -> pd.DataFrame | None:
     """Return the numbers at risk in the first trials of a run; None where no patients were kept."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     patients = first_trials(results.table("patients"), scenario)
     if patients is None or _is_blank(results):
         return None
@@ -276,7 +274,7 @@ def of_run(results: Results, at_risk: pd.DataFrame | None) -> Figure | None:
     """Draw survival of a run; None where nobody is reinfused."""
     if _is_blank(results):
         return None
-    scenario, tables = scenario_of(results), results.tables
+    scenario, tables = results.scenario, results.tables
     notes = cautions(scenario)
     if results.draws and at_risk is not None:
         notes = [AT_RISK_FIRST_DRAW, *notes]
@@ -287,6 +285,20 @@ def of_run(results: Results, at_risk: pd.DataFrame | None) -> Figure | None:
 def _is_blank(results: Results) -> bool:
     endpoints = results.tables["endpoints"]
     return bool(endpoints.loc[endpoints["endpoint"] == "overall_survival", "estimate"].isna().all())
+
+
+def draw_predicted(axis: Axes, curves: pd.DataFrame, predictions: pd.DataFrame) -> None:
+    """Draw predicted survival into axes; parameters as in `predicted_figure`."""
+    read = [row for row in rows(predictions) if row.endpoint.name in CURVES]
+    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    for name, (colour, _) in CURVES.items():
+        draw_trial_range(axis, read, name, 0.12)
+        curve = drawn[drawn["endpoint"] == name]
+        draw_band(axis, curve, "posterior", colour, 0.32)
+        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+    mark_published(axis, read)
+    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
+    _label_predicted(axis, drawn, read)
 
 
 @styled
@@ -311,15 +323,7 @@ def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: 
         "Diamonds: published.",
     ]
     page = sheet(_predicted_finding(read), said, _predicted_notes(read), WIDTH, 4.25)
-    axis = page.axes(0.8, FOOT, 4.95, TALL)
-    for name, (colour, _) in CURVES.items():
-        draw_trial_range(axis, read, name, 0.12)
-        curve = drawn[drawn["endpoint"] == name]
-        draw_band(axis, curve, "posterior", colour, 0.32)
-        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
-    mark_published(axis, read)
-    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
-    _label_predicted(axis, drawn, read)
+    draw_predicted(page.axes(0.8, FOOT, 4.95, TALL), curves, predictions)
     return page.figure
 
 
@@ -372,7 +376,7 @@ def _label_predicted(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
 def of_calibration(results: Results) -> Figure:
     """Draw survival as a calibration predicts it."""
     tables = results.tables
-    return predicted_figure(tables["curves"], tables["predictions"], scenario_of(results))
+    return predicted_figure(tables["curves"], tables["predictions"], results.scenario)
 
 
 @styled
@@ -428,5 +432,8 @@ _BAND_NOTE = (
 
 def no_transplant(results: Results) -> Figure:
     """Draw survival without a transplant as a calibration leaves it open."""
-    scenario = scenario_of(results)
+    # A run, which has survival too, does without the calibration.
+    from sim.show.calibration_words import extrapolation_text
+
+    scenario = results.scenario
     return no_transplant_figure(results.tables["no_transplant"], scenario, extrapolation_text(scenario))

@@ -20,7 +20,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.kit.axis import Axis
 from sim.show.kit.formats import Row, format_difference, format_value, rows, written
-from sim.show.kit.plot import Pictures, scenario_of
+from sim.show.kit.plot import Pictures
 from sim.show.kit.scenario_words import cautions, headlines
 from sim.show.kit.style import (
     BLUE,
@@ -434,7 +434,7 @@ def _plain(value: Any) -> float | str | None:
 
 
 def _swept(results: Results) -> Pictures:
-    scenario, vary = scenario_of(results), results.manifest["vary"]
+    scenario, vary = results.scenario, results.manifest["vary"]
     points = results.tables["points"].copy()
     for key, values in vary.items():  # a file does not tell a number among words from a word
         points[key] = points[key].map({str(value): value for value in values} | {v: v for v in values})

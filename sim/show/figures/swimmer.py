@@ -34,7 +34,6 @@ from sim.show.kit.lanes import (
 )
 from sim.show.kit.looks import CAUSES, look_of
 from sim.show.kit.pairs import endings, pair_notes
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.scenario_words import single_notes
 from sim.show.kit.style import GREY, INK, NOTE_SIZE, empty_figure, sheet, styled, text_width
 from sim.study.pairing import FATES_CHANGED
@@ -343,7 +342,7 @@ def _outcome(lane: Lane) -> str:
 
 def of_run(results: Results) -> Figure:
     """Draw the patients of the first trial of a run."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     cut, arrivals = scenario.follow_up.data_cut_days, scenario.arrivals
     free = (results.manifest["posterior"] or {}).get("free", ())
     at = ", ".join(

@@ -15,14 +15,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.schema import Scenario
-from sim.show.kit.formats import Row, format_difference, format_range, rows, undefined_note
-from sim.show.kit.plot import scenario_of
+from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
+from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
+from sim.show.kit.scenario_words import in_sentence
 from sim.show.kit.style import (
     BLUE,
     GREY,
     INK,
     NOTE_SIZE,
-    RULE,
     TEXT_SIZE,
     Sheet,
     empty_figure,
@@ -39,7 +39,8 @@ _LOW = 0.15
 _ROW, _AXIS, _KEY, _KEY_LINE, _GAP = 0.62, 0.4, 0.42, 0.24, 0.08
 _NAMES, _PUBLISHED, _SIMULATED, _VALUES, _BETWEEN, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 0.5, 1.55
 _JOINED = "\N{NO-BREAK SPACE}"
-_RANGE, _POSTERIOR = "#bccbdc", "#7f9dc0"
+_POSTERIOR = "#7f9dc0"
+_OPEN_NAMES, _OPEN, _OPEN_VALUES = 2.7, 1.0, 4.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,23 @@ class Aim:
         return max((value for value in drawn if not math.isnan(value)), default=0.0)
 
 
+def aims_of(table: pd.DataFrame, scenario: Scenario) -> list[Aim]:
+    """Return the targets among the rows of a table of endpoints."""
+    counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
+    return [Aim(row, counts.get(row.key)) for row in rows(table) if row.has_target]
+
+
+def is_low(aim: Aim) -> bool:
+    """Tell whether a share would be a dot at the left on the axis of the others."""
+    return max(aim.row.target, aim.row.estimate) <= _LOW
+
+
+def _panels(shares: Sequence[Aim]) -> list[list[Aim]]:
+    """Part the low shares from the others."""
+    parts = [aim for aim in shares if is_low(aim)], [aim for aim in shares if not is_low(aim)]
+    return [panel for panel in parts if panel]
+
+
 @styled
 def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw each target, published or assumed, beside the simulated figure, and their difference.
@@ -94,17 +112,15 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     scenario : Scenario
         Its targets say how many patients stand behind a figure.
     """
-    counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
-    aims = [Aim(row, counts.get(row.key)) for row in rows(endpoints) if row.has_target]
+    aims = aims_of(endpoints, scenario)
     shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
         return empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
-    low = [aim for aim in shares if max(aim.row.target, aim.row.estimate) <= _LOW]
-    panels = [panel for panel in (low, [aim for aim in shares if aim not in low]) if panel]
+    panels = _panels(shares)
     key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
     height = key + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
-    width = 0.44 + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
+    width = 2 * EDGE + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
     page = sheet(_finding(aims), _lines(scenario, drawn=_drawn(aims)), notes, width, height)
     _headings(page, shares)
@@ -112,7 +128,7 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     bottom = height - key
     for panel in panels:
         bottom -= _ROW * len(panel)
-        _draw_panel(page, panel, bottom, reach, low=panel is low)
+        _draw_panel(page, panel, bottom, reach)
         bottom -= _AXIS + _GAP
     return page.figure
 
@@ -121,20 +137,18 @@ def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
     top = page.height - _KEY - up + 0.09
-    words = page.axes(0.22, top, page.width - 0.44, 0.3)
-    words.set_axis_off()
-    words.set_xlim(0, page.width - 0.44)
+    words = words_axes(page, EDGE, top, page.width - 2 * EDGE, 0.3)
     for x, text in ((_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")):
         words.text(x, 0, text, color=GREY, va="bottom")
     x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
     words.text(x, 0, "difference, points", color=GREY, va="bottom", ha="center")
-    marks: list[Artist] = [_mark("D", INK, "published")] if any(not aim.row.assumed for aim in shares) else []
+    marks: list[Artist] = [mark("D", INK, "published")] if any(not aim.row.assumed for aim in shares) else []
     if any(aim.row.assumed for aim in shares):
-        marks.append(_mark("D", "white", "assumed"))
-    marks.append(_mark("o", BLUE, "simulated"))
+        marks.append(mark("D", "white", "assumed"))
+    marks.append(mark("o", BLUE, "simulated"))
     if _drawn(shares):
         marks.append(Patch(color=_POSTERIOR, label="posterior 95%"))
-    marks.append(Patch(color=_RANGE, label="range of one trial"))
+    marks.append(Patch(color=RANGE, label="range of one trial"))
     words.legend(
         handles=marks,
         loc="lower left",
@@ -155,46 +169,33 @@ def _drawn(aims: Sequence[Aim]) -> bool:
     return any(aim.row.drawn for aim in aims)
 
 
-def _mark(marker: str, fill: str, text: str) -> Line2D:
-    edge = INK if fill == "white" else fill
-    return Line2D([], [], ls="", marker=marker, ms=6.5, mfc=fill, mec=edge, label=text)
-
-
-def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float, *, low: bool) -> None:
+def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float) -> None:
     """Draw some rows on one scale, with their differences beside them."""
     height = _ROW * len(panel)
-    left = 0.22 + _NAMES + _PUBLISHED + _SIMULATED
+    left = EDGE + _NAMES + _PUBLISHED + _SIMULATED
     values = page.axes(left, bottom, _VALUES, height)
     differences = page.axes(left + _VALUES + _BETWEEN, bottom, _DIFFERENCES, height)
-    limit = min(1.0, 1.06 * max(aim.extent for aim in panel)) if low else 1.0
-    values.set_xlim(0, limit)
-    percent_axis(values, "x")
-    values.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    _scale(values, panel)
     differences.set_xlim(-reach, reach)
     differences.axvline(0, color=GREY, lw=0.8)
     differences.xaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
-    differences.xaxis.set_major_formatter(_signed_points)
-    for axis in (values, differences):
-        axis.set_ylim(len(panel) - 0.5, -0.5)
-        axis.set_yticks([])
-        axis.spines["left"].set_visible(False)
-        axis.grid(axis="x")
-    words = page.axes(0.22, bottom, _NAMES + _PUBLISHED + _SIMULATED, height)
-    words.set_axis_off()
-    words.set_xlim(0, _NAMES + _PUBLISHED + _SIMULATED)
-    words.set_ylim(len(panel) - 0.5, -0.5)
-    for y, aim in enumerate(panel):
+    differences.xaxis.set_major_formatter(signed_points)
+    dress_marks(differences)
+    words = words_axes(page, EDGE, bottom, _NAMES + _PUBLISHED + _SIMULATED, height)
+    count_rows(len(panel), words, values, differences)
+    for y, aim in ruled(panel, words, values, differences):
         _write_row(words, aim, y)
         _draw_values(values, aim, y)
         _draw_difference(differences, aim.row, y)
-        if y:
-            for axis in (words, values, differences):
-                axis.axhline(y - 0.5, color=RULE, lw=0.6)
 
 
-def _signed_points(difference: float, _: float) -> str:
-    points = round(100 * difference, 6)
-    return f"{points:+g}".replace("-", "\N{MINUS SIGN}") if points else "0"
+def _scale(values: Axes, panel: Sequence[Aim]) -> None:
+    """Scale the axis of a panel: to everybody, or to a little beyond low figures."""
+    low = is_low(panel[0])
+    values.set_xlim(0, min(1.0, 1.06 * max(aim.extent for aim in panel)) if low else 1.0)
+    percent_axis(values, "x")
+    values.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    dress_marks(values)
 
 
 def _write_row(words: Axes, aim: Aim, y: int) -> None:
@@ -217,7 +218,7 @@ def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
     """Draw a row's marks: the target above, the simulation and the range of one trial below it."""
     row, above, below = aim.row, y - 0.16, y + 0.16
     if not math.isnan(row.trial_lower):
-        axis.barh(below, row.trial_upper - row.trial_lower, 0.26, row.trial_lower, color=_RANGE)
+        axis.barh(below, row.trial_upper - row.trial_lower, 0.26, row.trial_lower, color=RANGE)
     _draw_posterior(axis, row, below, 0.0)
     if aim.published_interval is not None:
         axis.plot(aim.published_interval, (above, above), color=INK, lw=1.4)
@@ -330,16 +331,168 @@ def _mean_text(aim: Aim) -> str:
 
 def _notes(aims: Sequence[Aim]) -> list[str]:
     notes = [f"{_mean_text(aim)}." for aim in aims if aim.row.endpoint.kind == "mean"]
-    shares = [aim for aim in aims if aim.row.endpoint.kind == "share" and not aim.row.assumed]
-    if any(aim.published_interval is not None for aim in shares):
-        notes.append("Published counts of patients carry their exact 95% interval (Clopper-Pearson).")
-    without = [aim.row.label for aim in shares if aim.published_interval is None]
-    if without:
-        notes.append(f"{'; '.join(without)}: interval not published.")
+    notes += interval_notes([aim for aim in aims if aim.row.endpoint.kind == "share"])
     return notes + undefined_note([aim.row for aim in aims], "bar")
+
+
+def interval_notes(shares: Sequence[Aim]) -> list[str]:
+    """Say which published shares have an interval."""
+    published, notes = [aim for aim in shares if not aim.row.assumed], []
+    if any(aim.published_interval is not None for aim in published):
+        notes.append("Published counts of patients carry their exact 95% interval (Clopper-Pearson).")
+    without = [aim.row.label for aim in published if aim.published_interval is None]
+    return [*notes, f"{'; '.join(without)}: interval not published."] if without else notes
+
+
+@styled
+def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
+    """Draw each target beside the posterior's prediction, with both of its intervals.
+
+    Parameters
+    ----------
+    predictions
+        The columns of ``predictions.csv``.
+    scenario
+        Its targets say how many patients stand behind a figure.
+    """
+    aims = aims_of(predictions, scenario)
+    shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
+    others = [f"{_predicted_text(aim.row)}." for aim in aims if aim.row.endpoint.kind != "share"]
+    if not shares:
+        return empty_figure("No target is a share of patients", scenario.title, *others)
+    panels = _panels(shares)
+    height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+    width = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES
+    said = [
+        scenario.title,
+        "Posterior: mean and 95% of the figure itself, as far as the trial's figures leave it open. Range of "
+        "one trial: what 95% of virtual trials of this size report, over the posterior.",
+    ]
+    page = sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
+    _open_key(page, shares)
+    bottom = height - _KEY
+    for panel in panels:
+        bottom -= _ROW * len(panel)
+        _draw_open_panel(page, panel, bottom)
+        bottom -= _AXIS + _GAP
+    return page.figure
+
+
+def _targets_finding(aims: Sequence[Aim]) -> str:
+    """Count the published shares within the posterior's interval, and name the widest."""
+    known = [
+        aim.row for aim in aims if not aim.row.assumed and aim.row.endpoint.kind == "share" and aim.row.drawn
+    ]
+    if not known:
+        return "No published share to compare with the posterior"
+    inside = [row for row in known if row.posterior_lower <= row.target <= row.posterior_upper]
+    if len(inside) == len(known):
+        text = f"All {len(known)} published shares lie" if len(known) > 1 else "The published share lies"
+    else:
+        text = f"{len(inside)} of {len(known)} published shares lie"
+    widest = max(known, key=lambda row: row.posterior_upper - row.posterior_lower)
+    name = in_sentence(widest.key)
+    return f"{text} in the posterior's 95%, which leaves {name} between {_between(widest)}"
+
+
+def _between(row: Row) -> str:
+    return f"{100 * row.posterior_lower:.0f} and {100 * row.posterior_upper:.0f}%"
+
+
+def _predicted_text(row: Row) -> str:
+    """Write a target that has no place on an axis of per cent."""
+    details = [
+        f"{name} {text}"
+        for name, text in (
+            ("posterior 95%", row.posterior_text),
+            ("one trial", format_range(row.endpoint, row.trial_lower, row.trial_upper)),
+        )
+        if text
+    ]
+    use = "" if row.fitted else ", not fitted"
+    predicted = f"predicted {row.simulated_text} ({'; '.join(details)})"
+    return f"{row.label}: {row.origin} {row.target_text}{use}, {predicted}"
+
+
+def _target_notes(shares: Sequence[Aim]) -> list[str]:
+    notes = interval_notes(shares)
+    largest = max((aim.row.half_width for aim in shares if aim.row.half_width > 0), default=math.nan)
+    notes.append(f"Monte Carlo error of the means (95%): at most {100 * largest:.1g} points either way.")
+    return notes + undefined_note([aim.row for aim in shares], "light bar")
+
+
+def _open_key(page: Sheet, shares: Sequence[Aim]) -> None:
+    """Write the columns' names and the key of the marks above the panels."""
+    words = words_axes(page, EDGE, page.height - _KEY + 0.09, page.width - 2 * EDGE, 0.3)
+    for x, text in ((_OPEN_NAMES, "target"), (_OPEN_NAMES + _PUBLISHED, "posterior")):
+        words.text(x, 0, text, color=GREY, va="bottom")
+    marks: list[Artist] = []
+    if any(not aim.row.assumed for aim in shares):
+        marks.append(mark("D", INK, "published"))
+    if any(aim.row.assumed for aim in shares):
+        marks.append(mark("D", "white", "assumed"))
+    marks += [
+        Line2D([], [], color=BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%"),
+        Patch(color=RANGE, label="range of one trial"),
+    ]
+    words.legend(
+        handles=marks, loc="lower left", bbox_to_anchor=(_OPEN_NAMES + _PUBLISHED + _OPEN, 0.02),
+        bbox_transform=words.transData, ncols=len(marks), fontsize=NOTE_SIZE + 0.5, handlelength=1.5,
+        handletextpad=0.4, columnspacing=0.7, borderaxespad=0, borderpad=0,
+    )  # fmt: skip
+
+
+def _draw_open_panel(page: Sheet, panel: Sequence[Aim], bottom: float) -> None:
+    """Draw some rows on one scale."""
+    height = _ROW * len(panel)
+    left = _OPEN_NAMES + _PUBLISHED + _OPEN
+    values = page.axes(EDGE + left, bottom, _OPEN_VALUES, height)
+    words = words_axes(page, EDGE, bottom, left, height)
+    most = max(max(aim.extent, aim.row.posterior_upper) for aim in panel)
+    values.set_xlim(0, min(1.0, 1.06 * most) if is_low(panel[0]) else 1.0)
+    percent_axis(values, "x")
+    dress_marks(values)
+    count_rows(len(panel), words, values)
+    for y, aim in ruled(panel, words, values):
+        _write_open_row(words, aim, y)
+        _draw_open_row(values, aim, y)
+
+
+def _write_open_row(words: Axes, aim: Aim, y: int) -> None:
+    row = aim.row
+    words.text(0, y - 0.12, row.label, va="center", weight="bold")
+    basis = wrap(aim.basis, NOTE_SIZE, _OPEN_NAMES - 0.1)
+    text = f"{basis[0]} …" if len(basis) > 1 else basis[0]
+    words.text(0, y + 0.22, text, va="center", color=GREY, size=NOTE_SIZE)
+    words.text(_OPEN_NAMES, y - 0.12, row.target_text, va="center", color=GREY if row.assumed else INK)
+    text = format_share(row.estimate, row.half_width)
+    words.text(_OPEN_NAMES + _PUBLISHED, y - 0.12, text, va="center", color=BLUE, weight="bold")
+    text = row.posterior_text
+    words.text(_OPEN_NAMES + _PUBLISHED, y + 0.22, text, va="center", color=BLUE, size=NOTE_SIZE)
+
+
+def _draw_open_row(axis: Axes, aim: Aim, y: int) -> None:
+    """Draw a row's marks: what was published above, the posterior and the range of one trial below."""
+    row, above, below = aim.row, y - 0.19, y + 0.13
+    if aim.published_interval is not None:
+        axis.plot(aim.published_interval, (above, above), color=INK, lw=1.6)
+    fill = "white" if row.assumed else INK
+    axis.plot(row.target, above, marker="D", ms=7, mfc=fill, mec=INK, clip_on=False, zorder=4)
+    if math.isnan(row.estimate):
+        return
+    if not math.isnan(row.trial_lower):
+        axis.barh(below, row.trial_upper - row.trial_lower, 0.28, row.trial_lower, color=RANGE)
+    if row.drawn:
+        axis.plot((row.posterior_lower, row.posterior_upper), (below, below), color=BLUE, lw=3)
+    axis.plot(row.estimate, below, marker="o", ms=7, mfc=BLUE, mec="white", clip_on=False, zorder=4)
 
 
 def of_run(results: Results) -> Figure | None:
     """Draw the targets of a run's scenario; None without any."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     return calibration_figure(results.tables["endpoints"], scenario) if scenario.target else None
+
+
+def of_calibration(results: Results) -> Figure:
+    """Draw the targets of a calibration."""
+    return targets_figure(results.tables["predictions"], results.scenario)

@@ -21,7 +21,6 @@ from sim.show.kit.curves import (
     line_of,
 )
 from sim.show.kit.formats import format_share
-from sim.show.kit.plot import scenario_of
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
 from sim.show.kit.scenario_words import (
     replication,
@@ -187,7 +186,7 @@ def _note(report: TrialReport, scenario: Scenario) -> str:
 
 def _report(results: Results) -> TrialReport | None:
     """Report the first trial of a run: an open clinic is none, and who stay at home are none."""
-    scenario = scenario_of(results)
+    scenario = results.scenario
     if scenario.cohort.enters_at == "home" or not isinstance(scenario.arrivals, TrialArrivals):
         return None
     first = one_trial(results.table("patients"), scenario)
@@ -202,6 +201,6 @@ def run_table(results: Results) -> pd.DataFrame | None:
 
 def of_run(results: Results, _data: pd.DataFrame | None) -> Figure | None:
     """Draw what the first trial of a run would have printed."""
-    report, scenario = _report(results), scenario_of(results)
+    report, scenario = _report(results), results.scenario
     notes = single_notes(scenario, drawn=bool(results.draws))
     return None if report is None else trial_figure(report, scenario, notes)

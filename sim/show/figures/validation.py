@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from sim.show.kit.forest import EDGE, RANGE, draw_key, dress_marks, mark, words_axes
 from sim.show.kit.style import (
     BLUE,
     GREY,
@@ -33,7 +33,6 @@ from sim.work.results import Results
 
 _ROW, _HEAD, _AXIS, _KEY = 0.34, 0.36, 0.4, 0.62
 _NAMES, _OBSERVED, _PREDICTED, _FOREST, _VERDICT = 2.75, 1.35, 1.0, 3.5, 1.2
-_RANGE = "#bccbdc"
 # Marker, fill, edge and words of what a figure is to the model.
 _MARKS = {
     "held_out": ("D", INK, INK, "observed, shares nothing with the fit"),
@@ -105,9 +104,7 @@ def _title(predicted: CoveredCount, read: Sequence[Line], titles: Mapping[str, s
 
 def _key(page: Sheet, drawn: Sequence[Line]) -> None:
     """Write the key of the marks and the columns' names above the rows."""
-    words = page.axes(0.22, page.height - _KEY + 0.06, page.width - 0.44, 0.3)
-    words.set_axis_off()
-    words.set_xlim(0, page.width - 0.44)
+    words = words_axes(page, EDGE, page.height - _KEY + 0.06, page.width - 2 * EDGE, 0.3)
     for x, text in (
         (_NAMES, "observed"),
         (_NAMES + _OBSERVED, "predicted"),
@@ -116,40 +113,23 @@ def _key(page: Sheet, drawn: Sequence[Line]) -> None:
         words.text(x, 0, text, color=GREY, va="bottom")
     roles = [role for role in _MARKS if any(line.role == role for line in drawn)]
     handles: list[Artist] = [
-        Line2D([], [], ls="", marker=mark, ms=6, mfc=fill, mec=edge, label=text)
-        for mark, fill, edge, text in (_MARKS[role] for role in roles)
+        mark(shape, fill, text, edge, 6) for shape, fill, edge, text in (_MARKS[role] for role in roles)
     ]
-    handles.append(Line2D([], [], ls="", marker="o", ms=6, mfc=BLUE, mec="white", label="predicted"))
-    handles.append(Patch(color=_RANGE, label="predictive interval"))
-    legend = page.axes(0.22, page.height - 0.26, page.width - 0.44, 0.24)
-    legend.set_axis_off()
-    legend.legend(
-        handles=handles,
-        loc="center left",
-        bbox_to_anchor=(0, 0.5),
-        ncols=len(handles),
-        fontsize=NOTE_SIZE + 0.5,
-        handlelength=0.9,
-        handletextpad=0.4,
-        columnspacing=1.0,
-        borderaxespad=0,
-        borderpad=0,
-    )
+    handles.append(mark("o", BLUE, "predicted", "white", 6))
+    handles.append(Patch(color=RANGE, label="predictive interval"))
+    line = {"handlelength": 0.9, "handletextpad": 0.4, "columnspacing": 1.0}
+    draw_key(page, handles, EDGE, page.height - 0.26, page.width - 2 * EDGE, 0.24, **line)
 
 
 def _draw(page: Sheet, drawn: Sequence[Line], cohorts: Sequence[str], titles: Mapping[str, str]) -> None:
     """Draw the rows, cohort after cohort, in one pair of axes measured in inches from the top."""
     height = page.height - _KEY - _AXIS
-    words = page.axes(0.22, _AXIS, page.width - 0.44, height)
-    left = 0.22 + _NAMES + _OBSERVED + _PREDICTED
+    words = words_axes(page, EDGE, _AXIS, page.width - 2 * EDGE, height)
+    left = EDGE + _NAMES + _OBSERVED + _PREDICTED
     forest = page.axes(left, _AXIS, _FOREST, height)
-    words.set_axis_off()
-    words.set_xlim(0, page.width - 0.44)
     forest.set_xlim(0, 1)
     percent_axis(forest, "x")
-    forest.set_yticks([])
-    forest.spines["left"].set_visible(False)
-    forest.grid(axis="x")
+    dress_marks(forest)
     for axis in (words, forest):
         axis.set_ylim(height, 0)
     at = 0.0
@@ -195,13 +175,13 @@ def _draw_row(forest: Axes, line: Line, y: float) -> None:
     above, below = y - 0.07, y + 0.07
     lower, upper = line.interval
     if not math.isnan(lower):
-        forest.barh(below, upper - lower, 0.1, lower, color=_RANGE)
+        forest.barh(below, upper - lower, 0.1, lower, color=RANGE)
         forest.plot(line.predicted, below, marker="o", ms=5, mfc=BLUE, mec="white", clip_on=False, zorder=4)
-    mark, fill, edge, _ = _MARKS[line.role]
+    shape, fill, edge, _ = _MARKS[line.role]
     if not math.isnan(line.limits[0]):
         forest.plot(line.limits, (above, above), color=edge, lw=1.2)
     forest.plot(
-        line.observed, above, marker=mark, ms=5.5, mfc=fill, mec=edge, mew=1.2, clip_on=False, zorder=5
+        line.observed, above, marker=shape, ms=5.5, mfc=fill, mec=edge, mew=1.2, clip_on=False, zorder=5
     )
     if line.missed:  # a ring that grey prints and every kind of colour vision shows
         forest.plot(

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from sim.scenario.endpoints import Key
-from sim.scenario.schema import Scenario
 from sim.show.kit.formats import Row, format_difference
 from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.study.compare import DIFFERENCE_ERROR, IDENTICAL
@@ -100,14 +99,6 @@ def _by_key(table: pd.DataFrame) -> dict[Key, Any]:
     }
 
 
-def scenarios_of(results: Results) -> dict[str, Scenario]:
-    """Return the scenarios of a comparison by name, the reference first."""
-    return {
-        str(each["scenario"]): Scenario.model_validate(each["resolved"])
-        for each in results.manifest["scenarios"]
-    }
-
-
 def endings(results: Results) -> dict[str, str]:
     """Return how the names of figures end, by the scenario compared; of a single one they have no ending."""
     names = [str(each["scenario"]) for each in results.manifest["scenarios"]][1:]
@@ -117,6 +108,6 @@ def endings(results: Results) -> dict[str, str]:
 
 def pair_notes(results: Results, name: str, *, single: bool = False) -> list[str]:
     """Return what is noted under a figure of the reference and a scenario: cautions, and the draw."""
-    scenarios, reference = scenarios_of(results), str(results.manifest["reference"])
+    scenarios, reference = results.scenarios, str(results.manifest["reference"])
     said = [*dict.fromkeys(filter(None, (scenarios[each].caution for each in (reference, name))))]
     return [FIRST_DRAW, *said] if single and results.draws else said

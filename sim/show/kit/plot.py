@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sim.scenario.schema import Scenario
 from sim.work.results import Results
 
 if TYPE_CHECKING:
@@ -55,22 +54,19 @@ class Plot:
         return all(table is not None and not table.empty for table in tables)
 
 
-def at(where: str) -> Callable[..., Any]:
-    """Return a function of `sim.show.figures`, imported when it is first called: pages need words alone.
+@dataclass(frozen=True, slots=True)
+class at:  # noqa: N801 (read as a word: drawn at a place)
+    """A function of `sim.show.figures`, imported when it is first called: pages need words alone.
 
-    Parameters
+    Attributes
     ----------
     where
         Module and name, as in ``survival.of_run``.
     """
-    module, name = where.split(".")
 
-    def call(*given: Any) -> Any:
+    where: str
+
+    def __call__(self, *given: Any) -> Any:
+        """Call it."""
+        module, name = self.where.split(".")
         return getattr(import_module(f"sim.show.figures.{module}"), name)(*given)
-
-    return call
-
-
-def scenario_of(results: Results) -> Scenario:
-    """Return the scenario of a study of one."""
-    return Scenario.model_validate(results.manifest["resolved"])

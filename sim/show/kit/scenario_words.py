@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show.kit.posterior_words import FIRST_DRAW
 
@@ -70,3 +70,11 @@ def headlines(scenario: Scenario) -> list[Key]:
     if scenario.cohort.enters_at == "home":
         return [("overall_survival_enrolled", horizon), ("restricted_mean_survival_enrolled", None)]
     return [("treatment_related_mortality", None), ("overall_survival", horizon)]
+
+
+def in_sentence(key: Key) -> str:
+    """Name an endpoint within a sentence, with no-break spaces at its time."""
+    name, time = key
+    text = BY_NAME[name].label
+    text = text[0].lower() + text[1:]
+    return text if time is None else f"{text} at {time:g}\N{NO-BREAK SPACE}years"
