@@ -401,7 +401,7 @@ def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
         Path("mine").mkdir(exist_ok=True)
         Path("mine/endpoints.csv").write_text("of the other run")
 
-    monkeypatch.setattr("sim.show.figure_files.save", meanwhile)
+    monkeypatch.setattr("sim.show.figure_files.write_figures", meanwhile)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 2
     assert "another run has made mine in the meantime" in capsys.readouterr().err
     assert [str(path) for path in Path().rglob("*")] == ["mine", "mine/endpoints.csv"]
