@@ -22,7 +22,7 @@ from sim.work.store import ChunkStore
 
 FIGURES = sorted(
     [
-        *(f"figures/calibration.{kind}" for kind in ("png", "svg")),
+        "figures/calibration.svg",
         *(
             f"figures/{name}.{kind}"
             for name in (
@@ -37,7 +37,7 @@ FIGURES = sorted(
                     "trial",
                 ),
             )
-            for kind in ("csv", "png", "svg")
+            for kind in ("csv", "svg")
         ),
     ]
 )
@@ -266,8 +266,7 @@ def test_no_transplant_is_shown_as_a_band_and_never_as_one_curve(
     assert f"and {100 * high:.0f}" in main
     assert set(run.curves["endpoint"]) == {"overall_survival_enrolled"}
     assert sorted(path.name for path in Path("mine/figures").iterdir()) == [
-        *("pathway.csv", "pathway.png", "pathway.svg"),
-        *("range.png", "range.svg", "swimmer.csv", "swimmer.png", "swimmer.svg"),
+        *("pathway.csv", "pathway.svg", "range.svg", "swimmer.csv", "swimmer.svg"),
     ]
     text = Path("mine/figures/range.svg").read_text()
     assert "Between" in text

@@ -47,13 +47,14 @@ def call(*arguments: str) -> int:
 
 
 def test_without_names_every_shipped_cohort_is_validated(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("validate", *SMALL) == 0
+    assert call("validate", *SMALL, "--figures", "svg,png,pdf") == 0
     printed = capsys.readouterr()
     assert "Written to results/validation-1" in printed.out
     assert printed.err == ""
     folder = Path("results/validation-1")
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "figures/validation.csv",
+        "figures/validation.pdf",
         "figures/validation.png",
         "figures/validation.svg",
         "manifest.json",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from drivers import SMALL_CALIBRATION, no_figures
+from test_imports import LAYERS
 
 import sim
 from sim.cli import run as command_line
@@ -149,6 +150,16 @@ def test_the_examples_for_results_run_and_are_about_ten_lines(
         check_the_log_for_vidigi(mine)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_the_examples_for_the_library_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "library.md").read_text("utf-8")
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        assert said_by(code, capsys)
+
+
 def check_the_log_for_vidigi(mine: Path) -> None:
     log = pd.read_csv(mine / "results" / "vidigi.csv")
     assert list(log.columns) == ["entity_id", "pathway", "event_type", "event", "time", "resource_id"]
@@ -239,3 +250,13 @@ def test_the_documents_name_every_cohort_and_what_is_found() -> None:
 def test_the_reference_is_up_to_date() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["reference"]()
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == made, "run python docs/make_reference.py"
+
+
+def test_the_architecture_names_files_that_exist_and_every_folder_in_its_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`((?:sim|tests|docs)/[\w/.]*)`", page)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    rows = re.findall(r"^\| `sim/(\w+)/`", page, flags=re.MULTILINE)
+    assert rows == LAYERS
+    picture = (ROOT / "docs" / "architecture.svg").read_text("utf-8")
+    assert re.findall(r">(\w+)/<", picture) == LAYERS

@@ -13,6 +13,7 @@ from sim.study.budget import (
     DEFAULT_AT_MOST,
     DEFAULT_DRAW_REPLICATIONS,
     DEFAULT_DRAWS,
+    DEFAULT_FIGURES,
     DEFAULT_PATIENT_REPLICATIONS,
     DEFAULT_REPLICATIONS,
     DEFAULT_SEED,
@@ -189,7 +190,7 @@ WORK: tuple[Option, ...] = (
     ),
     click.option(
         "--figures",
-        default="svg,png",
+        default=DEFAULT_FIGURES,
         show_default=True,
         metavar="LIST",
         help="What figures are written as: svg, png, pdf, several with commas between; or none.",

@@ -16,7 +16,7 @@ from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError, TypedWarning
 from sim.scenario.schema import Scenario
-from sim.study.budget import DEFAULT_SEED
+from sim.study.budget import DEFAULT_FIGURES, DEFAULT_SEED
 from sim.work.results import Results, read_results
 
 Given = ParamSpec("Given")
@@ -24,7 +24,7 @@ Returned = TypeVar("Returned")
 
 _DEFAULTS = {
     **dict.fromkeys(("force", "resume"), False), "seed": DEFAULT_SEED, "workers": 1, "engine": "auto",
-    "endpoint": (), "figures": "svg,png",
+    "endpoint": (), "figures": DEFAULT_FIGURES,
 }  # fmt: skip
 """Of the keywords that several functions share, where they are not None."""
 _OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: (\d+)\b)?")

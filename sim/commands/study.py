@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypedDict
 import pandas as pd
 
 from sim.scenario.problems import RequestError
+from sim.study.budget import DEFAULT_FIGURES
 from sim.study.request import Request
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
 from sim.work.results import FORMAT, Results, Tables, read_results
@@ -20,7 +21,7 @@ from sim.work.store import ChunkStore
 from sim.work.workers import leave_if_unguarded
 
 FORMATS = ("svg", "png", "pdf")
-"""What figures can be written as; the first two are, where nothing is asked for."""
+"""What figures can be written as."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much it is in all."""
@@ -117,7 +118,7 @@ def write(study: Study, how: Work) -> Results:
     """
     leave_if_unguarded()
     out, progress = how.get("out"), how.get("progress")
-    formats = formats_of(how.get("figures", FORMATS[:2]))
+    formats = formats_of(how.get("figures", DEFAULT_FIGURES))
     force, resume = how.get("force", False), how.get("resume", False)
     if out is None:
         if force or resume:
@@ -128,7 +129,6 @@ def write(study: Study, how: Work) -> Results:
     new = NewFolder(target, study.name, study.request, force=force, resume=resume)
     if new.complete:
         return read_results(new.path)
-    from sim.show.figure_files import write_figures  # which Matplotlib comes with
     from sim.show.page import write_page
 
     with new as folder:
@@ -136,7 +136,10 @@ def write(study: Study, how: Work) -> Results:
         _write_tables(made, folder.path)
         write_json(folder.path / MANIFEST, _manifest(study, made))
         results = read_results(folder.path)
-        write_figures(results, formats, part("figures", progress))
+        if formats:
+            from sim.show.figure_files import write_figures  # which Matplotlib comes with
+
+            write_figures(results, formats, part("figures", progress))
         write_page(results, folder.path)
         study.warn(results)
     return read_results(new.path)

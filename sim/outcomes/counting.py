@@ -46,6 +46,12 @@ def add_up(rows: Floats) -> Floats:
     return rows
 
 
+def ratio(number: Floats, size: Floats) -> Floats:
+    """Return number / size, not a number where the denominator is empty."""
+    undefined = np.full(np.broadcast(number, size).shape, np.nan)
+    return np.asarray(np.divide(number, size, out=undefined, where=size > 0))
+
+
 class Some:
     """A few patients of many, for what is worked out for those alone."""
 

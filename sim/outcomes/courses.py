@@ -67,7 +67,7 @@ class Courses:
         How many were added.
     sums : dict
         By what the shares are of, shape (what, days, 6): the replications, and sums of the count, of its
-        denominator, and of their squares and product, as `sim.study.estimates.Moments` has them.
+        denominator, and of their squares and product, as `sim.study.estimates.MOMENTS` has them.
     """
 
     def __init__(self, scenario: Scenario) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sim.clinic.history import History
 from sim.clinic.states import TREATMENT_CAUSES, Cause
-from sim.outcomes.counting import Some, add_up, count, total
+from sim.outcomes.counting import Some, add_up, count, ratio, total
 from sim.outcomes.many_trials import FollowUps, follow_ups, incidences
 from sim.patient.fates import NEVER, Booleans, last_arrival_day
 from sim.scenario.distributions import Floats
@@ -121,14 +121,14 @@ class Sums:
             elif key in trials:
                 trial = trials[key]
             else:
-                trial = _ratio(*self.reported.get(key, (number, size)))
+                trial = ratio(*self.reported.get(key, (number, size)))
             readings[key] = EndpointReading(number, size, trial)
         return readings
 
     def _trials(self, scenario: Scenario) -> Iterator[tuple[Key, Floats]]:
         """Yield the estimates of censored follow-up."""
         for curve, names in _CURVES.items():
-            times = _times(scenario, names[0])
+            times = reading_years(scenario, names[0])
             days = [time * DAYS_PER_YEAR for time in times]
             found = incidences(self.followed.pop(curve), max(len(names) - 1, 1), days)
             for name, values in zip(names, (found.survival, *found.by_cause), strict=False):
@@ -283,7 +283,7 @@ def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
     view.follow(sums, "alive", dies, [history.death < NEVER], view.reinfused)
     view.follow(sums, "disease_free", (history.aplasia, end), failed, view.reinfused)
     well = view.reinfused & history.responds
-    for time in _times(view.scenario, "overall_survival"):
+    for time in reading_years(view.scenario, "overall_survival"):
         day = history.aplasia + time * DAYS_PER_YEAR
         event_free = end > day
         ended = ~event_free
@@ -308,7 +308,7 @@ def _from_enrolment(view: View, sums: Sums) -> Iterator[Row]:
         ("disease_free_survival_enrolled", "disease_free_enrolled", view.disease_free_end),
     ):
         view.follow(sums, curve, (history.enrolled, end), [end < NEVER], view.enrolled)
-        for time in _times(view.scenario, name):
+        for time in reading_years(view.scenario, name):
             free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
             yield name, time, count(free), None
     years = _years_lived(history.death, history.enrolled, view.scenario)
@@ -354,7 +354,8 @@ def _follow_up(view: View, sums: Sums) -> Iterator[Row]:
     yield "early_relapses", None, count(relapsed & early), None
 
 
-def _times(scenario: Scenario, name: str) -> list[float]:
+def reading_years(scenario: Scenario, name: str) -> list[float]:
+    """Return the times in years at which an endpoint that has some is read."""
     times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
     return [time for time in times if time is not None]
 
@@ -362,8 +363,3 @@ def _times(scenario: Scenario, name: str) -> list[float]:
 def _years_lived(death: Floats, start: Floats, scenario: Scenario) -> Floats:
     horizon = scenario.follow_up.horizon_years * DAYS_PER_YEAR
     return np.minimum(death - start, horizon) / DAYS_PER_YEAR
-
-
-def _ratio(number: Floats, size: Floats) -> Floats:
-    ratio: Floats = np.divide(number, size, out=np.full(size.shape, np.nan), where=size > 0)
-    return ratio

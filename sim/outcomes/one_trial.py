@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from sim.clinic.states import ENTRANCES, TREATMENT_CAUSES
 from sim.outcomes.competing_risks import CumulativeIncidences, aalen_johansen
-from sim.outcomes.endpoints import TREATMENT_DAYS
+from sim.outcomes.endpoints import TREATMENT_DAYS, reading_years
 from sim.outcomes.survival import CurveReading, KaplanMeier, Median, kaplan_meier
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, read_times
+from sim.scenario.endpoints import BY_NAME
 from sim.scenario.problems import TypedWarning
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 
@@ -171,19 +171,14 @@ def report_trial(patients: Patients) -> TrialReport:
         incidences = aalen_johansen(disease_free.years, disease_free.cause, len(FAILURES))
         with _noting({}, ""):  # the same patients at risk as for disease-free survival, noted there
             for cause, name in enumerate(FAILURES):
-                readings[name] = incidences.read(cause, _times(name, scenario))
+                readings[name] = incidences.read(cause, reading_years(scenario, name))
     return TrialReport(*_counts(patients), tuple(curves), incidences, readings, tuple(notes))
 
 
 def _curve(name: str, followed: CensoredTimes, scenario: Scenario) -> Curve:
     estimate = kaplan_meier(followed.years, followed.cause >= 0)
-    readings = estimate.read(_times(name, scenario))
+    readings = estimate.read(reading_years(scenario, name))
     return Curve(name, estimate, readings, estimate.median(), float(followed.years.max()))
-
-
-def _times(name: str, scenario: Scenario) -> list[float]:
-    times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
-    return [time for time in times if time is not None]
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from abc import abstractmethod
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from scipy import special
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ class Lognormal(_Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return ``exp(mu + sigma z(u))`` with z the standard normal quantile."""
-        return self.of_normal(special.ndtri(u))
+        return self.of_normal(scipy.special.ndtri(u))
 
     def of_normal(self, z: Floats) -> Floats:
         """Return ``exp(mu + sigma z)``: the value where a standard normal one would be `z`."""
@@ -130,7 +130,7 @@ class Lognormal(_Distribution):
         if sigma == 0:
             return np.asarray(x >= np.exp(mu), dtype=np.float64)
         with np.errstate(divide="ignore"):
-            return np.asarray(special.ndtr((np.log(np.maximum(x, 0.0)) - mu) / sigma))
+            return np.asarray(scipy.special.ndtr((np.log(np.maximum(x, 0.0)) - mu) / sigma))
 
 
 class Gamma(_Distribution):
@@ -159,13 +159,13 @@ class Gamma(_Distribution):
     def quantile(self, u: Floats) -> Floats:
         """Invert the regularised incomplete gamma function."""
         shape, scale = self.shape_and_scale
-        return np.asarray(scale * special.gammaincinv(shape, u))
+        return np.asarray(scale * scipy.special.gammaincinv(shape, u))
 
     def cdf(self, x: Floats) -> Floats:
         """Return the regularised incomplete gamma function."""
         shape, scale = self.shape_and_scale
         with np.errstate(over="ignore"):
-            return np.asarray(special.gammainc(shape, np.maximum(x, 0.0) / scale))
+            return np.asarray(scipy.special.gammainc(shape, np.maximum(x, 0.0) / scale))
 
 
 class Weibull(_Distribution):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
+import scipy
 from pydantic import Field, model_validator
-from scipy import special
 
 from sim.scenario.distributions import Floats
 from sim.scenario.tables import Table
@@ -49,21 +49,23 @@ class Prior(Table):
 
     def of_normal(self, z: Floats, most: float = np.inf) -> Floats:
         """Return the values at standard normal scores, of the part of the prior up to a limit."""
-        share = np.clip(special.ndtr(z) * self.share_below(most), *_SHARES)
+        share = np.clip(scipy.special.ndtr(z) * self.share_below(most), *_SHARES)
         return np.asarray(np.minimum(self._quantile(share), most))  # rounding could lift it over the limit
 
     def _quantile(self, share: Floats) -> Floats:
         if self.dist == "lognormal":
-            return np.asarray(self._number("median") * np.exp(self._number("sigma") * special.ndtri(share)))
+            return np.asarray(
+                self._number("median") * np.exp(self._number("sigma") * scipy.special.ndtri(share))
+            )
         if self.dist == "beta":
-            unit = special.betaincinv(self._number("a"), self._number("b"), share)
+            unit = scipy.special.betaincinv(self._number("a"), self._number("b"), share)
             return np.asarray(unit * (self.scale or 1.0))
         low, high = self._number("low"), self._number("high")
         return np.asarray(low + (high - low) * share)
 
     def to_normal(self, values: Floats, most: float = np.inf) -> Floats:
         """Return the standard normal scores of values: the inverse of `of_normal`."""
-        return np.asarray(special.ndtri(np.clip(self._cdf(values) / self.share_below(most), 0.0, 1.0)))
+        return np.asarray(scipy.special.ndtri(np.clip(self._cdf(values) / self.share_below(most), 0.0, 1.0)))
 
     def share_below(self, most: float) -> float:
         """Return the share of the prior's mass up to a limit."""
@@ -72,10 +74,12 @@ class Prior(Table):
     def _cdf(self, x: Floats) -> Floats:
         if self.dist == "lognormal":
             with np.errstate(divide="ignore"):
-                return np.asarray(special.ndtr(np.log(x / self._number("median")) / self._number("sigma")))
+                return np.asarray(
+                    scipy.special.ndtr(np.log(x / self._number("median")) / self._number("sigma"))
+                )
         if self.dist == "beta":
             unit = np.clip(x / (self.scale or 1.0), 0.0, 1.0)
-            return np.asarray(special.betainc(self._number("a"), self._number("b"), unit))
+            return np.asarray(scipy.special.betainc(self._number("a"), self._number("b"), unit))
         low, high = self._number("low"), self._number("high")
         return np.asarray(np.clip((x - low) / (high - low), 0.0, 1.0))
 

@@ -8,21 +8,16 @@ from sim.show.kit.style import save
 from sim.show.plots import PLOTS, draw
 from sim.work.results import Results
 
-FORMATS = ("svg", "png")
-"""What is written unless something else is asked for."""
-
 
 def write_figures(
-    results: Results,
-    formats: Sequence[str] = FORMATS,
-    tell: Callable[[int, int], None] | None = None,
+    results: Results, formats: Sequence[str], tell: Callable[[int, int], None] | None = None
 ) -> list[str]:
     """Draw a study's figures into ``figures/`` of its folder, with the tables that only they need.
 
     Parameters
     ----------
     formats
-        Some of svg, png and pdf; with none, nothing is drawn.
+        Some of svg, png and pdf.
     tell
         Called with the number of figures drawn, and how many there are at most.
 
@@ -31,7 +26,7 @@ def write_figures(
     list[str]
         Their names.
     """
-    if not formats or results.folder is None:
+    if results.folder is None:
         return []
     folder = results.folder / "figures"
     names = []

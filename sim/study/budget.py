@@ -28,6 +28,8 @@ DEFAULT_DRAWS = 200
 DEFAULT_EFFECTIVE_SIZE = 2000
 DEFAULT_POINTS = 16_384
 DEFAULT_DRAW_REPLICATIONS = 256
+DEFAULT_FIGURES = "svg"
+"""What a page needs; `report FOLDER --figures png` adds others at any time, from the folder alone."""
 
 _ROUND = 256
 _GROWTH = 8

@@ -24,24 +24,15 @@ POSTERIOR_COLUMNS = ("posterior_lower", "posterior_upper")
 _CANCELLED = 1e-12
 
 
-class Moments(NamedTuple):
-    """Sums over replications of totals y and sizes x."""
+MOMENTS = ("n", "y", "x", "yy", "xy", "xx")
+"""Sums over replications: their number, and sums of totals y and sizes x, of their squares and products."""
 
-    n: float
-    y: float
-    x: float
-    yy: float
-    xy: float
-    xx: float
-
-    @classmethod
-    def of(cls, sums: Floats) -> Moments:
-        """Read one row of `moments`."""
-        return cls(*sums.tolist())
+CROSS_MOMENTS = ("yy", "yx", "xy", "xx")
+"""Sums over replications of products of a reference's total y and size x (first) with a scenario's."""
 
 
 def moments(total: Floats, size: Floats, which: NDArray[np.intp] | None = None) -> Floats:
-    """Return the sums of `Moments` of several endpoints at once.
+    """Return the sums of `MOMENTS` of several endpoints at once.
 
     Parameters
     ----------
@@ -67,17 +58,8 @@ def _products(one: Floats, other: Floats) -> Floats:
     return np.asarray(np.einsum("...r,...r->...", one, other))
 
 
-class CrossMoments(NamedTuple):
-    """Sums over replications of products of a reference's total y and size x (first) with a scenario's."""
-
-    yy: float
-    yx: float
-    xy: float
-    xx: float
-
-
 def cross_moments(reference: tuple[Floats, Floats], scenario: tuple[Floats, Floats]) -> Floats:
-    """Return the sums of `CrossMoments` of several endpoints at once, shape (..., 4).
+    """Return the sums of `CROSS_MOMENTS` of several endpoints at once, shape (..., 4).
 
     Parameters
     ----------
@@ -113,9 +95,9 @@ class Estimate(NamedTuple):
         return {name: np.ravel(each) for name, each in zip(names, self, strict=True) if each is not None}
 
 
-def ratio_estimate(sums: Moments, *, share: bool) -> Estimate:
-    """Estimate one ratio without a posterior; see `estimates`."""
-    return estimates(np.array([sums]), share=share)
+def ratio_estimate(sums: Floats, *, share: bool) -> Estimate:
+    """Estimate ratios without a posterior, from sums of shape (..., 6); see `estimates`."""
+    return estimates(sums[None], share=share)
 
 
 def estimates(sums: Floats, *, share: bool | Sequence[bool]) -> Estimate:
@@ -129,7 +111,7 @@ def estimates(sums: Floats, *, share: bool | Sequence[bool]) -> Estimate:
     Parameters
     ----------
     sums
-        Sums of `Moments`, shape (draws, ..., 6).
+        Sums of `MOMENTS`, shape (draws, ..., 6).
     share
         Which of the figures, shape (...), are shares.
 
@@ -208,7 +190,7 @@ def ratios(sums: Floats) -> tuple[Floats, Floats]:
     Parameters
     ----------
     sums
-        Sums of `Moments`, shape (..., 6).
+        Sums of `MOMENTS`, shape (..., 6).
     """
     n, x = sums[..., 0], sums[..., 2]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -273,9 +255,9 @@ def differences(
     Parameters
     ----------
     reference, scenario
-        Sums of `Moments` of A and of B, shape (draws, endpoints, 6); without a posterior there is one draw.
+        Sums of `MOMENTS` of A and of B, shape (draws, endpoints, 6); without a posterior there is one draw.
     cross
-        Sums of `CrossMoments`, shape (draws, endpoints, 4); None if A and B are to be taken as independent.
+        Sums of `CROSS_MOMENTS`, shape (draws, endpoints, 4); None if A and B are to be taken as independent.
     identical
         Whether both are the same in every replication, which sums can't tell from nearly so; shape (draws,
         endpoints).

@@ -135,7 +135,7 @@ def count_changes(pairing: Pairing, replications: range) -> tuple[Floats, int | 
     Returns
     -------
     array of shape (changes, 6), int or None
-        Sums of `Moments` for each of `FATES_CHANGED`: whole numbers, which add up alike in any order. And the
+        Sums of `MOMENTS` for each of `FATES_CHANGED`: whole numbers, which add up alike in any order. And the
         first replication in which somebody lives or dies instead; None where nobody does.
     """
     decided = np.any(pairing.changes[Change.LIVES] | pairing.changes[Change.DIES], axis=0)

@@ -32,11 +32,11 @@ from sim.scenario.endpoints import (
 from sim.scenario.schema import Scenario
 from sim.study.chunks import CURVE_POINTS, curve_names, curve_years, reported_keys, shared_keys
 from sim.study.estimates import (
+    CROSS_MOMENTS,
+    MOMENTS,
     POSTERIOR_COLUMNS,
-    CrossMoments,
     Difference,
     Estimate,
-    Moments,
     differences,
     estimates,
     trial_range,
@@ -143,14 +143,14 @@ class ArmTally:
     Attributes
     ----------
     sums : array of shape (draws, keys, 6)
-        The sums of every endpoint; see `Moments`.
+        The sums of every endpoint; see `MOMENTS`.
     """
 
     def __init__(self, scenario: Scenario, draws: int = 1) -> None:
         self.scenario = scenario
         self.keys = keys(scenario.follow_up.horizon_years)
-        self.sums = np.zeros((draws, len(self.keys), len(Moments._fields)))
-        self._curves = np.zeros((draws, len(curve_names(scenario)), CURVE_POINTS, len(Moments._fields)))
+        self.sums = np.zeros((draws, len(self.keys), len(MOMENTS)))
+        self._curves = np.zeros((draws, len(curve_names(scenario)), CURVE_POINTS, len(MOMENTS)))
         self._digests = [sha256() for _ in range(draws)]
         self._rows: list[list[Sequence[Floats]]] = [[] for _ in range(draws)]
 
@@ -255,9 +255,9 @@ class PairTally:
         self._reference, self._scenario = reference, scenario
         _, self._ours, self._theirs = shared_keys(reference.scenario, scenario.scenario)
         shape = len(scenario.sums), len(self._theirs)
-        self._cross = np.zeros((*shape, len(CrossMoments._fields)))
+        self._cross = np.zeros((*shape, len(CROSS_MOMENTS)))
         self._identical = np.ones(shape, dtype=np.bool_)
-        self._changes = np.zeros((shape[0], len(FATES_CHANGED), len(Moments._fields))) if two.fates else None
+        self._changes = np.zeros((shape[0], len(FATES_CHANGED), len(MOMENTS))) if two.fates else None
         self.first_decided: int | None = None
 
     def add(self, result: Result, draw: int) -> None:

@@ -153,7 +153,7 @@ class Processes:
                 'again; put what the script does under if __name__ == "__main__": or give --workers 1'
             )
 
-    def _stop(self) -> list[BaseProcess]:
+    def _stop(self) -> Sequence[BaseProcess]:
         pool, self._pool = self._pool, None
         if pool is None:
             return []

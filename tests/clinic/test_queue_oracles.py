@@ -23,7 +23,7 @@ from sim.patient.fates import NEVER, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
-from sim.study.estimates import Moments, moments, ratio_estimate
+from sim.study.estimates import moments, ratio_estimate
 
 Floats = NDArray[np.float64]
 Ratio = tuple[Floats, Floats]
@@ -160,7 +160,7 @@ def assert_near(found: dict[str, Ratio], expected: dict[str, float], tolerance: 
     """Compare ratios of sums with what theory gives, which may itself be off by a relative tolerance."""
     for name, value in expected.items():
         total, size = found[name]
-        estimate = ratio_estimate(Moments.of(moments(total, size)), share=False)
+        estimate = ratio_estimate(moments(total, size), share=False)
         bound = stats.t.isf(FALSE_ALARM / 2 / COMPARISONS, total.size - 1) * estimate.se
         assert abs(estimate.value - value) < bound + tolerance * value, name
         assert estimate.se < 0.025 * value, f"{name}: too few patients to see a difference"

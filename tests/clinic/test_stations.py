@@ -13,7 +13,7 @@ from sim.clinic.history import History
 from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.study.estimates import Moments, moments, ratio_estimate
+from sim.study.estimates import moments, ratio_estimate
 
 MakeScenario = Callable[..., Scenario]
 MakeFate = Callable[..., "Fate[float, bool]"]
@@ -186,6 +186,6 @@ def test_a_plain_queue_waits_as_long_as_erlang_says(
     bound = stats.norm.isf(1e-4 / 8)  # 1 in 10,000 over 4 comparisons, both sides
     for name, value in expected.items():
         reading = readings[name, None]
-        estimate = ratio_estimate(Moments.of(moments(reading.total, reading.size)), share=False)
+        estimate = ratio_estimate(moments(reading.total, reading.size), share=False)
         assert abs(estimate.value - value) < bound * estimate.se, name
         assert estimate.se < 0.1 * value

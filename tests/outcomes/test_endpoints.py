@@ -15,7 +15,7 @@ from sim.outcomes.endpoints import EndpointReading, read_endpoints, survival_cur
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.endpoints import BY_NAME, Key, keys
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.study.estimates import Moments, moments, ratio_estimate
+from sim.study.estimates import moments, ratio_estimate
 
 MakeScenario = Callable[..., Scenario]
 MakeFate = Callable[..., "Fate[float, bool]"]
@@ -423,7 +423,7 @@ def test_the_stay_with_infections(scenario_of: MakeScenario, still: Still, play:
     days = 0.4 * (x + 7) + 0.6 * (10 + 6 * np.exp(-(10 - x) / 6))
     mean = np.trapezoid(0.03 * np.exp(-0.03 * x) * days, x) + 10 * np.exp(-0.3)
     stay = read_endpoints(play(scenario, MANY), scenario)["length_of_stay_days", None]
-    estimate = ratio_estimate(Moments.of(moments(stay.total, stay.size)), share=False)
+    estimate = ratio_estimate(moments(stay.total, stay.size), share=False)
     assert abs(estimate.value - mean) < stats.norm.isf(1e-4 / 2) * estimate.se
 
 

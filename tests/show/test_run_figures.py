@@ -24,11 +24,12 @@ from sim.show.figures.mortality import mortality_data, mortality_figure
 from sim.show.figures.pathway import pathway_data, pathway_figure
 from sim.show.figures.trial import trial_data, trial_figure
 from sim.show.kit.scenario_words import headlines
+from sim.show.kit.style import save
 from sim.show.plots import Drawn
 from sim.show.plots import draw as draw_all
 from sim.show.run_tables import published
 from sim.show.trial_data import first_trials, one_trial
-from sim.work.results import Results
+from sim.work.results import Results, read_results
 
 REPLICATIONS = 100
 Told = tuple[Scenario, Results]
@@ -304,3 +305,19 @@ def test_every_figure_has_its_data_as_a_table(chicago: Told, drawn: dict[str, Dr
     assert deaths is not None
     assert (deaths["mc_lower"] <= deaths["share"]).all()
     assert (deaths["share"] <= deaths["mc_upper"]).all()
+
+
+@pytest.mark.parametrize("name", ["swimmer", "rooms", "places"])
+def test_a_folder_draws_what_was_drawn_from_memory(name: str, tmp_path: Path) -> None:
+    changes = ("arrivals.years=0.4", "clinic.apheresis_slots=1")
+    _, held = run_of("open_clinic", *changes, replications=4)
+    folder = tmp_path / "folder"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        simulated("open_clinic", set=changes, replications=4, out=folder, figures="none")
+    drawn_from = {"memory": held, "folder": read_results(folder)}
+    found = []
+    for where, results in drawn_from.items():
+        ((_, figure, _),) = draw_all(results, name)
+        found.append([path.read_bytes() for path in save(figure, tmp_path, where, ("svg",))])
+    assert found[0] == found[1]

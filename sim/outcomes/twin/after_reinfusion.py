@@ -1,4 +1,4 @@
-"""What the twin expects from reinfusion on; arrays have one value a set, or shape (sets, moments)."""
+"""What the twin expects from reinfusion on; arrays have one value a set, or shape (sets, times)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS
+from sim.outcomes.counting import ratio
+from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS, reading_years
 from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, usual_law
-from sim.outcomes.twin.hazards import Hazards, Moments
+from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, dot, double_exponential, fixed_value, on_panels, quotient
+from sim.outcomes.twin.quadrature import Law, dot, double_exponential, fixed_value, on_panels
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, read_times
-from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
+from sim.scenario.endpoints import Key
+from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
 
 _APLASIA_ORDER = 10
 _BACKGROUND_ORDER = 15
@@ -28,17 +29,10 @@ _CUT_ORDER = 41
 _RELAPSE_ORDER = 51
 
 
-def read_days(scenario: Scenario, name: str) -> list[tuple[float, float]]:
-    """Return the times at which an endpoint is read, in years and in days."""
-    times = read_times(BY_NAME[name], scenario.follow_up.horizon_years)
-    return [(time, time * DAYS_PER_YEAR) for time in times if time is not None]
-
-
 @dataclass(frozen=True)
-class _Grid:
+class _Grid(TimePoints):
     """Times since reinfusion for each length of aplasia, with no kink between panels, and their weights."""
 
-    moments: Moments
     weights: Floats
 
     def integral(self, values: Floats, chosen: NDArray[np.bool_]) -> Floats:
@@ -60,7 +54,7 @@ def _grid_of(
     weights = weights * law.weights[:, None]
     used = weights > 0
     distinct, number = np.unique(times[used], return_inverse=True)
-    return _Grid(Moments(distinct, number, np.broadcast_to(a, times.shape)[used]), weights[used])
+    return _Grid(distinct, number, np.broadcast_to(a, times.shape)[used], weights[used])
 
 
 class AfterReinfusion:
@@ -72,6 +66,8 @@ class AfterReinfusion:
         self.horizon = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR
         self.assessed = self.scenario.response.assessed_at_days
         self.end = before.follow_up
+        self.years = reading_years(self.scenario, "overall_survival")
+        self.read = np.array(self.years) * DAYS_PER_YEAR
 
     @cached_property
     def kinks(self) -> list[float]:
@@ -83,9 +79,8 @@ class AfterReinfusion:
     @cached_property
     def length(self) -> AplasiaLength:
         """The length of aplasia and what it is compared with."""
-        read = [day for _, day in read_days(self.scenario, "overall_survival")]
         delay = self.hazards.days_to_death
-        marks = {mark - shift for mark in (*self.kinks, self.assessed, *read) for shift in (0.0, delay)}
+        marks = {day - shift for day in (*self.kinks, self.assessed, *self.read) for shift in (0.0, delay)}
         duration = self.scenario.aplasia.duration_days
         return AplasiaLength(duration, tuple(sorted(marks)), delay, _APLASIA_ORDER * self.refinement)
 
@@ -108,7 +103,7 @@ class AfterReinfusion:
 
     @cached_property
     def grid(self) -> _Grid:
-        """Moments at which hazards and survival are integrated."""
+        """TimePoints at which hazards and survival are integrated."""
         edges = (*self.background.edges.tolist(), *self.kinks, self.end)
         return _grid_of(self.length, edges, tuple(self.sets.layers), _TIME_ORDER * self.refinement)
 
@@ -120,37 +115,34 @@ class AfterReinfusion:
             yield ("infections_per_patient", None), self._infections()
         size = self.before.reinfused
         for key, share in self._shares():
-            yield key, quotient(share, size)
-        yield ("restricted_mean_survival", None), quotient(self._days_lived() / DAYS_PER_YEAR, size)
+            yield key, ratio(share, size)
+        yield ("restricted_mean_survival", None), ratio(self._days_lived() / DAYS_PER_YEAR, size)
         for key, value in self._follow_up():
             yield key, np.where(size > 0, value, np.nan)
 
     @cached_property
     def _others(self) -> Floats:
-        """Chance to survive lupus and background mortality to each moment of the grid."""
-        moments = self.grid.moments
-        background = moments.spread(self.background.paired(moments.distinct))
-        return self.hazards.escapes_lupus(moments) * background
+        """Chance to survive lupus and background mortality to each time of the grid."""
+        background = self.grid.spread(self.background.paired(self.grid.distinct))
+        return self.hazards.escapes_lupus(self.grid) * background
 
     @cached_property
     def _alive(self) -> Floats:
-        """Chance to be alive at each moment of the grid, as a share of the enrolled."""
-        moments = self.grid.moments
-        return self.hazards.escapes_treatment(moments.times, moments.aplasia) * self._others
+        """Chance to be alive at each time of the grid, as a share of the enrolled."""
+        return self.hazards.escapes_treatment(self.grid.times, self.grid.aplasia) * self._others
 
     def _treatment_deaths(self) -> Floats:
-        t, a = self.grid.moments.times, self.grid.moments.aplasia
+        t, a = self.grid.times, self.grid.aplasia
         infection = self.hazards.infection_death_density(t, a) * self._others
         toxicity = self.hazards.toxicity * self._alive
         treated = t < TREATMENT_DAYS
         return self.grid.integral(infection, treated) + self.grid.integral(toxicity, treated & (t < a))
 
     def _toxicity_deaths(self) -> Floats:
-        moments = self.grid.moments
-        return self.grid.integral(self.hazards.toxicity * self._alive, moments.times < moments.aplasia)
+        return self.grid.integral(self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia)
 
     def _infections(self) -> Floats:
-        hazards, t, a = self.hazards, self.grid.moments.times, self.grid.moments.aplasia
+        hazards, t, a = self.hazards, self.grid.times, self.grid.aplasia
         tolerated = np.exp(-hazards.toxicity * np.minimum(t, a)) * self._others
         early = hazards.aplasia_infection * np.exp(-hazards.aplasia_infection * t) * tolerated
         waited = np.maximum(t - a, 0.0)
@@ -161,15 +153,14 @@ class AfterReinfusion:
         return self.before.infections + in_aplasia + later
 
     def _days_lived(self) -> Floats:
-        return self.grid.integral(self._alive, self.grid.moments.times < self.horizon)
+        return self.grid.integral(self._alive, self.grid.times < self.horizon)
 
     def _shares(self) -> Iterator[tuple[Key, Floats]]:
         """Yield the shares at each reading time, as shares of the enrolled."""
         a, weights, hazards = self.aplasia.values, self.aplasia.weights, self.hazards
-        days = np.array([day for _, day in read_days(self.scenario, "overall_survival")])
-        relapsed, alive = self._relapsed(days), self._alive_on(days)
-        background = self.background.paired(days)
-        for number, (years, day) in enumerate(read_days(self.scenario, "overall_survival")):
+        relapsed, alive = self._relapsed(self.read), self._alive_on(self.read)
+        background = self.background.paired(self.read)
+        for number, (years, day) in enumerate(zip(self.years, self.read, strict=True)):
             t = np.full_like(a, day)
             treated = weights * hazards.escapes_treatment(t, a) * background[:, number, None]
             well = treated * hazards.without_relapse(t, a)
@@ -186,10 +177,9 @@ class AfterReinfusion:
 
     def _alive_on(self, days: Floats) -> Floats:
         """Return the share alive some days after reinfusion, shape (sets, days)."""
-        moments = Moments.of(days, self.aplasia.values)
-        alive = self.hazards.escapes_treatment(moments.times, moments.aplasia)
-        alive = alive * self.hazards.escapes_lupus(moments)
-        by_day = alive.reshape(len(alive), days.shape[-1], -1)
+        at = TimePoints.of(days, self.aplasia.values)
+        alive = self.hazards.escapes_treatment(at.times, at.aplasia) * self.hazards.escapes_lupus(at)
+        by_day = alive.reshape(len(alive), days.size, -1)
         return dot(self.aplasia.weights, by_day) * self.background.paired(days)
 
     def _no_response(self) -> Floats:
@@ -217,10 +207,11 @@ class AfterReinfusion:
         edges = np.concatenate([first, ends], axis=1)
         by_panel = np.zeros((len(self.sets), *edges.shape))
         at_once = -np.expm1(-relapse.hazard(first[:, 0]))
-        engrafted = Moments(first[:, 0], np.arange(a.size), a[:, 0])
+        engrafted = TimePoints(first[:, 0], np.arange(a.size), a[:, 0])
         by_panel[..., 0] = at_once * self._well(engrafted)
         wide = (np.diff(edges, axis=1) > 0).any(axis=0)
-        by_panel[..., 1:][..., wide] = self._relapsing(edges[:, :-1][:, wide], edges[:, 1:][:, wide])
+        if wide.any():
+            by_panel[..., 1:][..., wide] = self._relapsing(edges[:, :-1][:, wide], edges[:, 1:][:, wide])
         by_panel *= self.aplasia.weights[:, None]
         flat = by_panel.reshape(len(self.sets), -1)
         seen = [np.compress((edges <= day).ravel(), flat, axis=-1).sum(axis=-1) for day in read]
@@ -243,11 +234,11 @@ class AfterReinfusion:
         since, until = np.repeat(since, rule.nodes.size), np.repeat(until, rule.nodes.size)
         t = np.clip(relapse.time(z), since, until)
         number = (back.reshape(-1, 1) * nodes + np.arange(nodes)).ravel()
-        at = Moments(t, number, np.repeat(self.aplasia.values, nodes))
+        at = TimePoints(t, number, np.repeat(self.aplasia.values, nodes))
         density = at.spread(weights * np.exp(-z)) * self._well(at)
         return np.asarray(density.reshape(len(density), lengths, panels, -1).sum(axis=-1))
 
-    def _well(self, at: Moments) -> Floats:
+    def _well(self, at: TimePoints) -> Floats:
         """Return the chance of a response, and of life in remission to t had relapse not come before."""
         hazards, t, a = self.hazards, at.times, at.aplasia
         lupus = np.exp(-hazards.lupus * a - hazards.remission * (t - a))
@@ -284,6 +275,6 @@ class AfterReinfusion:
         relapsed = self._relapsed(np.append(followed, early))
         seen = dot(rule.weights, relapsed[:, :-1])
         a = self.aplasia.values
-        responded = dot(self.aplasia.weights, self._well(Moments(a, np.arange(a.size), a)))
-        yield ("relapses_by_data_cut", None), np.where(seen > 0, quotient(seen, responded), np.nan)
-        yield ("early_relapses", None), np.where(responded > 0, quotient(relapsed[:, -1], seen), np.nan)
+        responded = dot(self.aplasia.weights, self._well(TimePoints(a, np.arange(a.size), a)))
+        yield ("relapses_by_data_cut", None), np.where(seen > 0, ratio(seen, responded), np.nan)
+        yield ("early_relapses", None), np.where(responded > 0, ratio(relapsed[:, -1], seen), np.nan)

@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
+from sim.outcomes.counting import ratio
 from sim.outcomes.endpoints import TREATMENT_DAYS
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.twin.interpolation import Piecewise
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, compress_between, dot, double_exponential, law_of, quotient
+from sim.outcomes.twin.quadrature import Law, compress_between, dot, double_exponential, law_of
 from sim.outcomes.twin.time_to_reinfusion import (
     Branches,
     Pathway,
@@ -62,13 +63,14 @@ class BeforeReinfusion:
         return max(horizon, TREATMENT_DAYS, cut)
 
     def survival(self, days: Floats) -> Floats:
-        """Return the chance to survive active lupus and background mortality for some days."""
-        return np.exp(-self.hazard * days) * self.background(days / DAYS_PER_YEAR)
+        """Return the chance to survive active lupus and background mortality for days, (sets, *days)."""
+        hazard = self.hazard.reshape(-1, *(1,) * days.ndim)
+        return np.exp(-hazard * days) * self.background(days / DAYS_PER_YEAR)
 
     def share_alive(self, law: Branches, later: Floats) -> Floats:
         """Return the share of a law's patients who live to some days later than its time, (sets, days)."""
         days = law.times + later[:, None]
-        alive = self.survival(days.ravel()).reshape(-1, *days.shape)
+        alive = self.survival(days)
         return dot(law.weights(self.fatal)[:, None, :], alive)
 
     @cached_property
@@ -106,8 +108,8 @@ class BeforeReinfusion:
         window = np.minimum(law.times, infection.window_days)
         waited, weights = self._within(window, infection.hazard_per_day)
         onset = (law.times - window)[:, None] + waited
-        alive = self.survival((onset + infection.days_to_death if fatal else onset).ravel())
-        by_length = (weights * alive.reshape(-1, *onset.shape)).sum(axis=-1)
+        alive = self.survival(onset + infection.days_to_death if fatal else onset)
+        by_length = (weights * alive).sum(axis=-1)
         per_patient = dot(law.clean + law.infected, by_length)
         return self.fatal[:, 0] * per_patient if fatal else per_patient
 
@@ -131,8 +133,7 @@ class BeforeReinfusion:
         length = compress_between(law_of(self.path.immunoablation, order), (), order)
         since, weights = self._within(length.values, hazard)
         weights = (length.weights[:, None] * weights).ravel()
-        died = law.times[:, None] + since.ravel()
-        alive = self.survival(died.ravel()).reshape(-1, *died.shape)
+        alive = self.survival(law.times[:, None] + since.ravel())
         return dot((law.weights(self.fatal)[:, None, :] @ alive)[:, 0], weights)
 
     @cached_property
@@ -152,10 +153,10 @@ class BeforeReinfusion:
         harvested = np.append(days, harvest_law(self.path).values[-1])
         done = self.share_alive(mobilisation_law(self.path), harvested)
         done *= np.append(sessions.share, sessions.short)
-        yield ("apheresis_sessions", None), quotient(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
+        yield ("apheresis_sessions", None), ratio(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
         reached = self.share_alive(reinfusion_law_without_harvest(self.path), harvested)
         given = 1 - self.scenario.harvest.marrow.failure
         size = dot(np.append(sessions.share, given * sessions.short), reached)
         cells = dot(np.append(sessions.cells, given * sessions.short_cells), reached)
         recovered = self.sets.column("harvest.selection_recovery")[:, 0] * cells
-        yield ("cd34_infused", None), quotient(recovered, size)
+        yield ("cd34_infused", None), ratio(recovered, size)

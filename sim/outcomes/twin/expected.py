@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from sim.outcomes.twin.after_reinfusion import AfterReinfusion, read_days
+from sim.outcomes.endpoints import reading_years
+from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.from_enrolment import FromEnrolment
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
@@ -143,7 +144,7 @@ def _never_transplanted(sets: ParameterSets, refinement: int) -> _Endpoints:
     def alive(years: Floats) -> Floats:
         return np.exp(-hazard * years) * background(years)
 
-    for years, _ in read_days(sets.shared, "overall_survival_enrolled"):
+    for years in reading_years(sets.shared, "overall_survival_enrolled"):
         share = alive(np.array([years]))[:, 0]
         yield ("overall_survival_enrolled", years), share
         yield ("disease_free_survival_enrolled", years), share  # by definition: nothing but death ends it

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from sim.outcomes.twin.hazards import Hazards, Moments
+from sim.outcomes.counting import ratio
+from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import sets_of
 from sim.outcomes.twin.quadrature import (
@@ -21,7 +22,6 @@ from sim.outcomes.twin.quadrature import (
     double_exponential,
     join,
     law_of,
-    quotient,
 )
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR
@@ -76,7 +76,7 @@ class _Panels(NamedTuple):
     """Days since reinfusion between whose edges survival is smooth, and what no hazard changes there."""
 
     edges: Floats
-    at: Moments
+    at: TimePoints
     weights: Floats
     others: Floats
     """Background survival, shape (panels, points, times to reinfusion)."""
@@ -100,7 +100,7 @@ def _panels_of(
     points = panel_points(edges, order)
     number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
     others = background((points[..., None] + np.array(times)) / DAYS_PER_YEAR)
-    return _Panels(edges, Moments(points.ravel(), number, law.values), law.weights, others)
+    return _Panels(edges, TimePoints(points.ravel(), number, law.values), law.weights, others)
 
 
 @dataclass(frozen=True)
@@ -161,4 +161,4 @@ def mean_follow_up(
         u = arrived[:, None] * rule.nodes
         left = np.maximum(cut - accrual.window * u ** (1 / power) - times[:, None], 0.0)
         total.append(weight @ (arrived * (lived.paired(left) @ rule.weights)))
-    return quotient(np.array(total), reinfused) / DAYS_PER_YEAR
+    return ratio(np.array(total), reinfused) / DAYS_PER_YEAR

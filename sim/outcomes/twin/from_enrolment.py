@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from sim.outcomes.twin.after_reinfusion import AfterReinfusion, read_days
+from sim.outcomes.endpoints import reading_years
+from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion
-from sim.outcomes.twin.hazards import Moments
+from sim.outcomes.twin.hazards import TimePoints
 from sim.outcomes.twin.quadrature import dot, law_of
 from sim.outcomes.twin.time_to_reinfusion import apheresis, harvest_law, reinfusion_law, request_law
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
+from sim.scenario.schema import DAYS_PER_YEAR
 
 
 class FromEnrolment:
@@ -20,11 +22,12 @@ class FromEnrolment:
 
     def __init__(self, before: BeforeReinfusion, after: AfterReinfusion) -> None:
         self.before, self.after, self.scenario = before, after, before.scenario
-        self.days = [day for _, day in read_days(self.scenario, "overall_survival_enrolled")]
+        self.years = reading_years(self.scenario, "overall_survival_enrolled")
+        self.days = [years * DAYS_PER_YEAR for years in self.years]
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield the shares of the enrolled at each reading time."""
-        for years, day in read_days(self.scenario, "overall_survival_enrolled"):
+        for years, day in zip(self.years, self.days, strict=True):
             background = self.before.background(np.array([years]))
             active = np.exp(-self.before.hazard[:, 0] * day)
             doomed, withdrawn, to_withdraw = self._in_mobilisation(day)
@@ -83,14 +86,12 @@ class FromEnrolment:
         times = law.times[past]
         weights = np.compress(past, law.weights(self.before.fatal), axis=-1)
         weights = weights * np.exp(-self.before.hazard * times)
-        at = Moments.of(day - times, aplasia.values)
+        at = TimePoints.of(day - times, aplasia.values)
         treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, times.size)
         unassessed = hazards.non_response * np.exp(-hazards.lupus * at.times) * (at.times < assessed)
+        free = treated * (hazards.without_relapse(at.times, at.aplasia) + unassessed)
         alive, free = (
-            (treated * chance).reshape(*weights.shape, -1).sum(axis=-1)
-            for chance in (
-                hazards.escapes_lupus(at),
-                hazards.without_relapse(at.times, at.aplasia) + unassessed,
-            )
+            share.reshape(len(share), times.size, aplasia.values.size).sum(axis=-1)
+            for share in (treated * hazards.escapes_lupus(at), free)
         )
         return dot(weights, alive), dot(weights, free)

@@ -25,11 +25,11 @@ _TIMES = 64  # at once, that what is held of them stays in the processor's cache
 
 
 @dataclass(frozen=True)
-class Moments:
+class TimePoints:
     """Pairs of a time since reinfusion and a length of aplasia; few of the times differ.
 
-    ``distinct`` has shape (times,), or (sets, times) where each set has its own; pair number i is the time
-    ``number[i]`` with the length ``aplasia[i]``.
+    Pair number i is the time ``distinct[number[i]]`` with the length ``aplasia[i]``; ``distinct`` has shape
+    (times,), or (sets, times) where each set has its own, which only `AfterReinfusion` makes.
     """
 
     distinct: Floats
@@ -37,7 +37,7 @@ class Moments:
     aplasia: Floats
 
     @classmethod
-    def of(cls, times: Floats, aplasia: Floats) -> Moments:
+    def of(cls, times: Floats, aplasia: Floats) -> TimePoints:
         """Pair each of some times with each of some lengths, time by time."""
         number = np.repeat(np.arange(times.shape[-1]), aplasia.size)
         return cls(times, number, np.tile(aplasia, times.shape[-1]))
@@ -151,8 +151,8 @@ class Hazards:
         density = early * self.escapes_late_infection(t, a) + late * self.escapes_aplasia_infection(t, a)
         return self.case_fatality * density * np.exp(-self.toxicity * np.minimum(t, a))
 
-    def escapes_lupus(self, at: Moments) -> Floats:
-        """Return the chance of no death by each of some moments from lupus or its extra mortality."""
+    def escapes_lupus(self, at: TimePoints) -> Floats:
+        """Return the chance of no death from lupus or its extra mortality; times are common to the sets."""
         answered = np.exp(-self.lupus * np.minimum(at.times, at.aplasia))
         responding: Floats = (1 - self.non_response) * answered * self._after_engraftment(at)
         if not self.non_response.any():
@@ -165,22 +165,20 @@ class Hazards:
         lupus = np.exp(-self.lupus * np.minimum(t, a) - self.remission * np.maximum(t - a, 0.0))
         return (1 - self.non_response) * lupus * free
 
-    def _after_engraftment(self, at: Moments) -> Floats:
+    def _after_engraftment(self, at: TimePoints) -> Floats:
         """Return a responder's chance to live from engraftment (1 before)."""
         start, t, a = self.relapse.start, at.times, at.aplasia
         first = np.maximum(a, start)  # no relapse shows before
         alive = np.exp(-self.remission * np.maximum(np.minimum(t, first) - a, 0.0))
         usual = a <= start  # relapse does not depend on aplasia, and few times differ
-        late = _in_any_set(at.distinct > start)
+        late = at.distinct > start
         if late.any() and usual.any():
-            times = np.maximum(at.distinct[..., late], start)
-            since_start = _at_some(late, self._after_first(times, np.full(times.shape[-1], start)))
+            times = at.distinct[late]
+            since_start = _at_some(late, self._after_first(times, np.full_like(times, start)))
             alive = alive * np.where(usual, at.spread(since_start), 1.0)
-        unusual = ~usual & _in_any_set(t > a)
+        unusual = ~usual & (t > a)
         if unusual.any():
-            late_start = a[unusual]
-            since_engraftment = self._after_first(np.maximum(t[..., unusual], late_start), late_start)
-            alive = alive * _at_some(unusual, since_engraftment)
+            alive = alive * _at_some(unusual, self._after_first(t[unusual], a[unusual]))
         return alive
 
     def _after_first(self, t: Floats, first: Floats) -> Floats:
@@ -189,15 +187,15 @@ class Hazards:
         Sum of three: no relapse by t, relapse at once, and relapse between, integrated over the
         cumulative hazard z because the density in time is unbounded for shapes below one.
         """
-        if t.shape[-1] > _TIMES:
-            pieces = range(0, t.shape[-1], _TIMES)
-            parts = [self._after_first(t[..., i : i + _TIMES], first[i : i + _TIMES]) for i in pieces]
+        if t.size > _TIMES:
+            pieces = (slice(i, i + _TIMES) for i in range(0, t.size, _TIMES))
+            parts = [self._after_first(t[some], first[some]) for some in pieces]
             return np.concatenate(parts, axis=-1)
         begin, end = self.relapse.hazard(first), self.relapse.hazard(t)
         rule = double_exponential(_INNER_ORDER * self.refinement)
         z, weights = on_panels(np.stack([begin, end], axis=-1), rule)
         by_time, z = z.shape[1:], z.reshape(len(z), -1)
-        since, until = (np.repeat(time, rule.nodes.size, axis=-1) for time in (first, t))
+        since, until = (np.repeat(time, rule.nodes.size) for time in (first, t))
         relapse = np.clip(self.relapse.time(z), since, until)
         remission = self.remission * (relapse - since) if self.remission.any() else 0.0
         exponent = z + remission + self.relapsed * (until - relapse)
@@ -214,7 +212,3 @@ def _at_some(chosen: NDArray[np.bool_], chances: Floats) -> Floats:
     everywhere = np.ones((len(chances), chosen.size))
     everywhere[:, chosen] = chances
     return everywhere
-
-
-def _in_any_set(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(chosen.any(axis=0) if chosen.ndim > 1 else chosen)

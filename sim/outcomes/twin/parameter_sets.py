@@ -30,7 +30,7 @@ AS_ARRAYS = (
 """Parameters that move no node of any quadrature; all others the sets of a batch have in common."""
 
 _SAID = ("title", "purpose", "caution", "sources", "target", "range", "prior", "alternative", "calibration")
-_BLOCK = 16  # sets at a time: enough to share what is common, few enough for the processor's cache
+_BLOCK = 32  # sets at a time: enough to share what is common, few enough for the processor's cache
 _STEEP = 0.5  # per day
 
 
@@ -88,18 +88,17 @@ def _steep(scenario: Scenario) -> tuple[float, ...]:
     return tuple(hazard for hazard in hazards if hazard > _STEEP)
 
 
-def _read_at(scenario: Scenario) -> tuple[float, ...]:
-    """Return what decides the days at which a registry's data cut finds its patients: how they arrive."""
-    if scenario.cohort.enters_at == "immunoablation" and isinstance(scenario.arrivals, TrialArrivals):
-        return (scenario.arrivals.power,)
-    return ()
+def _accrual_of_a_registry(scenario: Scenario) -> float | None:
+    """Return how patients arrive where their days of follow-up at the data cut are nodes."""
+    registry = scenario.cohort.enters_at == "immunoablation"
+    return scenario.arrivals.power if registry and isinstance(scenario.arrivals, TrialArrivals) else None
 
 
 def batches(scenarios: Sequence[Scenario]) -> Iterator[tuple[list[int], ParameterSets]]:
     """Yield which scenarios can be taken together, by number, and as sets of parameters."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for number, scenario in enumerate(scenarios):
-        key = (scenario.model_dump_json(exclude=_APART), *_steep(scenario), *_read_at(scenario))
+        key = (scenario.model_dump_json(exclude=_APART), *_steep(scenario), _accrual_of_a_registry(scenario))
         alike.setdefault(key, []).append(number)
     for numbers in alike.values():
         for begin in range(0, len(numbers), _BLOCK):

@@ -69,12 +69,6 @@ def dot(first: Floats, second: Floats) -> Floats:
     return np.asarray(np.matmul(first[..., None, :], second[..., :, None])[..., 0, 0])
 
 
-def quotient(number: Floats, size: Floats) -> Floats:
-    """Return number / size, not a number where the denominator is empty."""
-    undefined = np.full(np.broadcast(number, size).shape, np.nan)
-    return np.asarray(np.divide(number, size, out=undefined, where=size > 0))
-
-
 def fixed_value(distribution: Distribution) -> float | None:
     """Return the only value of a distribution without spread, else None."""
     if isinstance(distribution, Fixed):

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-POSTERIOR = (
-    "Posterior 95%: what the calibrated trial leaves open about the parameters, which only more evidence "
-    "narrows."
-)
-SIMULATED = "Simulated: the mean over draws of the posterior."
 FIRST_DRAW = "All of this is under the first draw of the posterior."
 AT_RISK_FIRST_DRAW = "The numbers at risk are those under the first draw of the posterior."
-MONTE_CARLO = "Monte Carlo error: the 95% interval of the simulated figure; more draws narrow it."
 
 
 def sized(replications: int, draws: int | None) -> str:

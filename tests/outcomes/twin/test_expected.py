@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from sim.outcomes.twin.expected import expected
+from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import TIMES_YEARS, Key
 from sim.scenario.life_table import background_hazards
 from sim.scenario.problems import RequestError
@@ -351,6 +351,16 @@ def test_extremes_give_finite_figures(changes: Mapping[str, Any]) -> None:
     for (name, _), value in twin(changes, CHICAGO).items():
         assert np.isfinite(value), name
         assert value >= -1e-12, name
+
+
+def test_nobody_reinfused_yet_waits_with_active_lupus() -> None:
+    scenario = with_values(
+        BLANK,
+        {"active_disease.hazard_per_year": 0.4, "recovery.duration_days": 300.0, "relapse.start_day": 0.0},
+    )
+    values = expected_from_enrolment(scenario)
+    assert values["overall_survival_enrolled", 0.5] == close(exp(-0.2))
+    assert values["disease_free_survival_enrolled", 0.5] == close(exp(-0.2))
 
 
 def test_nobody_reinfused_leaves_no_figures_from_reinfusion() -> None:
