@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+
+# Before NumPy comes: its threads would wait for each other longer than small matrices take.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
