@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
-from drivers import SMALL_CALIBRATION, made_once, no_figures
+from drivers import SMALL_CALIBRATION, made_once, one_figure
 
 import sim
 from sim.cli import run as command_line
@@ -202,7 +202,7 @@ def small_calibration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            no_figures(patch)
+            one_figure(patch)
             arguments = ("calibrate", "chicago2006", *SMALL_CALIBRATION, "--workers", "1")
             assert command_line([*arguments, "--out", str(folder)]) == 0
 
