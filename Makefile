@@ -19,7 +19,7 @@ run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
 
 test: lint
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(TESTS_READY)
 	$(BIN)/ruff check .
