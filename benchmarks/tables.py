@@ -64,7 +64,7 @@ def page(results: Results) -> str:
 
 _COMMANDS = _wrapped(
     f"As a user types them: a process each, with imports, tables, figures and page, {ROUNDS} after a "
-    "warm-up. Processor seconds are user and system time together. Where nothing else is said figures are SVG. "
+    "warm-up. Processor seconds are user and system time together. Figures are SVG where nothing is said. "
     "The last row is a call in a running program, after the first one."
 )
 _CONTESTANTS = f"""\
