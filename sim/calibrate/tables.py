@@ -100,18 +100,12 @@ def parameter_table(told: Told) -> pd.DataFrame:
         scores = weighted_summary(search.sample.z[:, at], weights)
         rows.append(
             {
-                "key": prior.key,
-                "unit": parameters()[prior.key].unit,
-                "point": get_value(told.scenario, prior.key),
-                "prior": prior.text,
-                "prior_lower": before[0],
-                "prior_median": before[1],
-                "prior_upper": before[2],
-                **after,
-                "variance_left": scores["sd"] ** 2,
-                "source": prior.source,
+                "key": prior.key, "unit": parameters()[prior.key].unit,
+                "point": get_value(told.scenario, prior.key), "prior": prior.text, "prior_lower": before[0],
+                "prior_median": before[1], "prior_upper": before[2], **after,
+                "variance_left": scores["sd"] ** 2, "source": prior.source,
             }
-        )
+        )  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -285,17 +279,12 @@ def weight_table(seen: Sequence[Seen]) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         {
-            "name": [each.name for each in seen],
-            "title": [each.title for each in seen],
-            "prior_weight": 1 / len(seen),
-            "posterior_weight": weights,
-            "mc_se": spread,
-            "bayes_factor": np.exp(log - log[0]),
-            "log_evidence": log,
-            "log_evidence_se": errors,
+            "name": [each.name for each in seen], "title": [each.title for each in seen],
+            "prior_weight": 1 / len(seen), "posterior_weight": weights, "mc_se": spread,
+            "bayes_factor": np.exp(log - log[0]), "log_evidence": log, "log_evidence_se": errors,
             "effective_size": [each.search.sample.effective_size for each in seen],
         }
-    )
+    )  # fmt: skip
 
 
 def moved_table(seen: Sequence[Seen]) -> pd.DataFrame:

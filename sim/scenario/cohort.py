@@ -366,11 +366,8 @@ def cohort_rows() -> list[dict[str, Any]]:
     """Return one row a shipped cohort: name, title, base, patients, figures."""
     return [
         {
-            "name": cohort.name,
-            "title": cohort.scenario.title,
-            "base": cohort.base,
-            "patients": cohort.scenario.cohort.patients,
-            "figures": len(cohort.figures),
+            "name": cohort.name, "title": cohort.scenario.title, "base": cohort.base,
+            "patients": cohort.scenario.cohort.patients, "figures": len(cohort.figures),
         }
         for cohort in load_cohorts(())
-    ]
+    ]  # fmt: skip

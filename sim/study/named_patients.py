@@ -84,18 +84,13 @@ def _changed(pairing: Pairing, trial: int, change: Change) -> pd.DataFrame:
     )
     return pd.DataFrame(
         {
-            "trial": np.full(at.size, trial),
-            "patient": at + 1,
-            "change": np.full(at.size, change.value, dtype=object),
-            "age_years": who.age[at, 0],
-            "female": who.female[at, 0],
-            "reference_death_days": reference_day,
-            "reference_death_cause": reference_cause,
-            "death_days": day,
-            "death_cause": cause,
+            "trial": np.full(at.size, trial), "patient": at + 1,
+            "change": np.full(at.size, change.value, dtype=object), "age_years": who.age[at, 0],
+            "female": who.female[at, 0], "reference_death_days": reference_day,
+            "reference_death_cause": reference_cause, "death_days": day, "death_cause": cause,
             "shared_days": followed if both else np.full(at.size, np.nan),
         }
-    )
+    )  # fmt: skip
 
 
 def _deaths(arm: Arm, at: NDArray[np.intp], until: Floats) -> tuple[Floats, NDArray[np.object_]]:
