@@ -36,13 +36,8 @@ def _target_problems(scenario: Scenario) -> Iterator[str]:
     for number, target in enumerate(scenario.target, start=1):
         what = f"[[target]] number {number}"
         if target.endpoint not in BY_NAME:
-            otherwise = f"endpoints are {', '.join(BY_NAME)}"
-            yield unknown(
-                f'{what}: endpoint = "{target.endpoint}": unknown endpoint',
-                target.endpoint,
-                BY_NAME,
-                otherwise,
-            )
+            given = f'{what}: endpoint = "{target.endpoint}": unknown endpoint'
+            yield unknown(given, target.endpoint, BY_NAME, f"endpoints are {', '.join(BY_NAME)}")
             continue
         yield from (f"{what}: {text}" for text in _time_problems(target, scenario.follow_up.horizon_years))
         if BY_NAME[target.endpoint].kind == "share" and target.value > 1:

@@ -67,10 +67,8 @@ def _inside(table: str) -> list[str]:
 def _unknown_table(key: str, others: Sequence[str]) -> str:
     parent = key.rpartition(".")[0]
     near = [*tables(), *ABOUT, *others] if not parent else [*tables(), *parameters()]
-    otherwise = (
-        f"[{parent}] has {', '.join(_inside(parent))}" if parent else f"there are {', '.join(_inside(''))}"
-    )
-    return unknown(f"[{cut_short(key)}]: unknown table", key, near, otherwise)
+    there = f"[{parent}] has" if parent else "there are"
+    return unknown(f"[{cut_short(key)}]: unknown table", key, near, f"{there} {', '.join(_inside(parent))}")
 
 
 def _unknown_top(key: str, given: str, others: Sequence[str]) -> str:
