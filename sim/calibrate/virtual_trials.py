@@ -15,10 +15,11 @@ from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.patient.fates import Booleans
 from sim.patient.luck import BLOCK, Luck
+from sim.patient.memory import keep_freed_memory
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
-from sim.study.chunks import histories, keep_freed_memory
+from sim.study.chunks import histories
 from sim.work.in_order import in_order
 from sim.work.store import ChunkStore
 from sim.work.task import Result

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,9 @@ _CURVES = {
 }  # fmt: skip
 
 
+_Name = TypeVar("_Name")
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointReading:
     """One endpoint in many replications; arrays have shape (replications,).
@@ -63,7 +66,7 @@ def read_endpoints(history: History, scenario: Scenario) -> dict[Key, EndpointRe
     """
     sums = Sums()
     for some in history.tiles():
-        sums.add(some, scenario)
+        sums.add(View(some, scenario))
     return sums.readings(scenario)
 
 
@@ -79,22 +82,18 @@ class Sums:
     total: dict[Key, Floats] = field(default_factory=dict)
     size: dict[str, Floats] = field(default_factory=dict)
     """By denominator."""
-    reported: dict[Key, tuple[Floats, Floats]] = field(default_factory=dict)
-    """What a trial counts and out of how many, where that is not what everybody's whole course gives."""
+    reported: dict[Key, Floats] = field(default_factory=dict)
+    """What a trial counts and out of how many, two rows, where that is not what all whole courses give."""
     followed: dict[str, list[FollowUps]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, history: History, scenario: Scenario) -> None:
+    def add(self, view: View) -> None:
         """Read some patients, at most 255 of each replication."""
-        view = View(history, scenario)
         with np.errstate(invalid="ignore"):  # never less never, where the masks look away
             for part in (_mortality, _from_reinfusion, _from_enrolment, _stay, _follow_up):
                 for name, time, number, trial in part(view, self):
-                    key = (name, time)
-                    self.total[key] = self.total[key] + number if key in self.total else number
+                    _grow(self.total, (name, time), number)
                     if trial is not None:
-                        before = self.reported.get(key)
-                        both = trial if before is None else (before[0] + trial[0], before[1] + trial[1])
-                        self.reported[key] = both
+                        _grow(self.reported, (name, time), np.stack(trial))
 
     def add_up(self, name: str, value: Floats, among: Booleans) -> None:
         """Add a value of some patients, one after the other."""
@@ -103,7 +102,7 @@ class Sums:
 
     def out_of(self, denominator: str, number: Floats) -> None:
         """Add to a denominator."""
-        self.size[denominator] = self.size[denominator] + number if denominator in self.size else number
+        _grow(self.size, denominator, number)
 
     def readings(self, scenario: Scenario) -> dict[Key, EndpointReading]:
         """Return every endpoint, at the end: what was read of follow-up is let go."""
@@ -121,7 +120,8 @@ class Sums:
             elif key in trials:
                 trial = trials[key]
             else:
-                trial = ratio(*self.reported.get(key, (number, size)))
+                counted, among = self.reported.get(key, (number, size))
+                trial = ratio(counted, among)
             readings[key] = EndpointReading(number, size, trial)
         return readings
 
@@ -135,7 +135,11 @@ class Sums:
                 yield from (((name, time), value) for time, value in zip(times, values, strict=True))
 
 
-def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict[str, tuple[Floats, Floats]]:
+def _grow(sums: dict[_Name, Floats], name: _Name, number: Floats) -> None:
+    sums[name] = sums[name] + number if name in sums else number
+
+
+def survival_curves(view: View, times: Floats) -> dict[str, tuple[Floats, Floats]]:
     """Return, for overall and disease-free survival, who is event-free at each time, and out of how many.
 
     A cohort that is never transplanted has overall survival from enrolment alone.
@@ -150,12 +154,12 @@ def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict
     dict
         Endpoint name: totals, shape (times, replications), and sizes, shape (replications,).
     """
-    view = View(history, scenario)
+    history = view.history
     curves = {
         "overall_survival": (view.reinfused, history.aplasia, history.death),
         "disease_free_survival": (view.reinfused, history.aplasia, view.disease_free_end),
     }
-    if scenario.cohort.enters_at == "home":
+    if view.scenario.cohort.enters_at == "home":
         curves = {"overall_survival_enrolled": (view.enrolled, history.enrolled, history.death)}
     days = times * DAYS_PER_YEAR
     found = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from math import exp
 from typing import Any
 
@@ -172,7 +173,7 @@ def test_says_which_target_is_out_of_reach_and_how_near_one_gets() -> None:
 
 
 def test_what_is_not_solved_to_the_last_digits_is_no_solution(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.calibrate.point.TOLERANCE", 0.0)
+    monkeypatch.setattr(import_module("sim.calibrate.point"), "TOLERANCE", 0.0)  # sim.calibrate is a function
     with pytest.raises(RequestError, match="meet all targets"):
         solve_point(aiming({("overall_survival", 5.0): 0.8}, ["after_relapse.multiplier"]))
 

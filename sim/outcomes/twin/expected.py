@@ -19,6 +19,7 @@ from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.from_enrolment import FromEnrolment
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import dot, double_exponential, on_panels
+from sim.patient.memory import keep_freed_memory
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError
@@ -99,6 +100,7 @@ def _many(
 ) -> dict[Key, Floats]:
     for scenario in scenarios:
         _refuse_queues(scenario)
+    keep_freed_memory()
     values: dict[Key, Floats] = {}
     for numbers, sets in batches(scenarios):
         for key, found in endpoints(sets, refinement):
