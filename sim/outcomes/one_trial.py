@@ -16,9 +16,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.clinic.states import ENTRANCES, TREATMENT_CAUSES
-from sim.outcomes.competing_risks import CumulativeIncidences, aalen_johansen
 from sim.outcomes.endpoints import TREATMENT_DAYS, reading_years
-from sim.outcomes.survival import CurveReading, KaplanMeier, Median, kaplan_meier
+from sim.outcomes.survival import (
+    CumulativeIncidences,
+    CurveReading,
+    KaplanMeier,
+    Median,
+    aalen_johansen,
+    kaplan_meier,
+)
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.problems import TypedWarning

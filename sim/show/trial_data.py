@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from sim.clinic.states import Place
-from sim.outcomes.observations import Counts, count
 from sim.outcomes.one_trial import (
     CensoredTimes,
     Patients,
     disease_free_follow_up,
     survival_follow_up,
 )
+from sim.outcomes.survival import counts_of
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 
@@ -93,5 +93,4 @@ def at_risk(patients: Patients, years: Sequence[float]) -> pd.DataFrame:
 def _at_risk(years: Floats, times: Floats) -> Floats:
     if not years.size:
         return np.zeros(len(times))
-    counts: Counts = count(years, np.full(len(years), -1), 1)
-    return counts.at_risk_at(times)
+    return counts_of(years, np.full(len(years), -1), 1).at_risk_at(times)
