@@ -15,9 +15,16 @@ from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, usual_law
 from sim.outcomes.twin.hazards import Hazards, TimePoints
-from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, dot, double_exponential, fixed_value, on_panels
+from sim.outcomes.twin.quadrature import (
+    Law,
+    Piecewise,
+    dot,
+    double_exponential,
+    fixed_value,
+    on_panels,
+    panel_points,
+)
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
@@ -62,7 +69,7 @@ class AfterReinfusion:
 
     def __init__(self, sets: ParameterSets, before: BeforeReinfusion, refinement: int) -> None:
         self.sets, self.scenario, self.before, self.refinement = sets, sets.shared, before, refinement
-        self.hazards = Hazards.of(sets, refinement)
+        self.hazards = Hazards(sets, refinement)
         self.horizon = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR
         self.assessed = self.scenario.response.assessed_at_days
         self.end = before.follow_up

@@ -10,9 +10,8 @@ import numpy as np
 from sim.outcomes.counting import ratio
 from sim.outcomes.endpoints import TREATMENT_DAYS
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
-from sim.outcomes.twin.interpolation import Piecewise
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, compress_between, dot, double_exponential, law_of
+from sim.outcomes.twin.quadrature import Law, Piecewise, compress_between, dot, double_exponential, law_of
 from sim.outcomes.twin.time_to_reinfusion import (
     Branches,
     Pathway,

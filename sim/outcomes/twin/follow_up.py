@@ -13,15 +13,16 @@ from scipy import special
 
 from sim.outcomes.counting import ratio
 from sim.outcomes.twin.hazards import Hazards, TimePoints
-from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import sets_of
 from sim.outcomes.twin.quadrature import (
     Law,
+    Piecewise,
     compress_each_between,
     dot,
     double_exponential,
     join,
     law_of,
+    panel_points,
 )
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR
