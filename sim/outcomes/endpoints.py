@@ -106,7 +106,7 @@ class Sums:
 
     def readings(self, scenario: Scenario) -> dict[Key, EndpointReading]:
         """Return every endpoint, at the end: what was read of follow-up is let go."""
-        opened, closed = _open_days(scenario)
+        opened, closed = open_days(scenario)
         replications = len(next(iter(self.total.values())))
         sizes = {**self.size, "days": np.full(replications, closed - opened)}
         trials = dict(self._trials(scenario)) if self.trials else {}
@@ -193,7 +193,7 @@ def of_treatment(cause: NDArray[Any], death: Floats, reinfused: Floats) -> Boole
     return treatment & (death <= reinfused + TREATMENT_DAYS)
 
 
-def _open_days(scenario: Scenario) -> tuple[float, float]:
+def open_days(scenario: Scenario) -> tuple[float, float]:
     """Return the days from which and up to which the clinic counts as open."""
     arrivals = scenario.arrivals
     opened = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
@@ -205,7 +205,7 @@ class View:
 
     def __init__(self, history: History, scenario: Scenario) -> None:
         self.history, self.scenario = history, scenario
-        self.open_from, self.open_until = _open_days(scenario)
+        self.open_from, self.open_until = open_days(scenario)
         self.enrolled = history.present
         if self.open_from > 0:
             self.enrolled = self.enrolled & (history.enrolled >= self.open_from)
@@ -231,22 +231,11 @@ class View:
         unanswered = nobody if self.unanswered is None else ended & self.unanswered & ~relapsed
         return [relapsed, unanswered, ended & ~(relapsed | unanswered)]
 
-    def follow(
-        self,
-        sums: Sums,
-        curve: str,
-        times: tuple[Floats, Floats],
-        events: Sequence[Booleans],
-        among: Booleans,
-    ) -> None:
+    def follow(self, start: Floats, end: Floats, events: Sequence[Booleans], among: Booleans) -> FollowUps:
         """Follow as trials do: who started before the data cut, until the event or the cut."""
-        if not sums.trials:
-            return
-        start, end = times
         by_cut = end <= self.cut
         followed = np.minimum(end, self.cut) - start
-        found = follow_ups(followed, [had & by_cut for had in events], among & (start < self.cut))
-        sums.followed[curve].append(found)
+        return follow_ups(followed, [had & by_cut for had in events], among & (start < self.cut))
 
 
 Row = tuple[str, float | None, Floats, tuple[Floats, Floats] | None]
@@ -283,9 +272,10 @@ def _mortality(view: View, sums: Sums) -> Iterator[Row]:
 def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
     history, end, failed = view.history, view.disease_free_end, view.failed()
     sums.out_of("reinfused", count(view.reinfused))
-    dies = (history.aplasia, history.death)
-    view.follow(sums, "alive", dies, [history.death < NEVER], view.reinfused)
-    view.follow(sums, "disease_free", (history.aplasia, end), failed, view.reinfused)
+    if sums.trials:
+        death, whom = history.death, view.reinfused
+        sums.followed["alive"].append(view.follow(history.aplasia, death, [death < NEVER], whom))
+        sums.followed["disease_free"].append(view.follow(history.aplasia, end, failed, whom))
     well = view.reinfused & history.responds
     for time in reading_years(view.scenario, "overall_survival"):
         day = history.aplasia + time * DAYS_PER_YEAR
@@ -311,7 +301,9 @@ def _from_enrolment(view: View, sums: Sums) -> Iterator[Row]:
         ("overall_survival_enrolled", "alive_enrolled", history.death),
         ("disease_free_survival_enrolled", "disease_free_enrolled", view.disease_free_end),
     ):
-        view.follow(sums, curve, (history.enrolled, end), [end < NEVER], view.enrolled)
+        if sums.trials:
+            followed = view.follow(history.enrolled, end, [end < NEVER], view.enrolled)
+            sums.followed[curve].append(followed)
         for time in reading_years(view.scenario, name):
             free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
             yield name, time, count(free), None

@@ -14,7 +14,7 @@ import numpy as np
 from sim.clinic.history import History
 from sim.outcomes.counting import count
 from sim.outcomes.endpoints import View, of_treatment
-from sim.outcomes.many_trials import FollowUps, follow_ups, incidences
+from sim.outcomes.many_trials import FollowUps, incidences
 from sim.patient.fates import NEVER, Booleans
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
@@ -79,7 +79,7 @@ def read_first_reinfused(
         treated = of_treatment(history.cause, history.death, history.aplasia)
         dead = dead + count(chosen & treated & (history.death <= view.cut))
         for name, end in zip(CURVES, (history.death, view.disease_free_end), strict=True):
-            followed[name].append(_followed(view, end, chosen))
+            followed[name].append(view.follow(history.aplasia, end, [end < NEVER], chosen))
             for key in keys:
                 if key[0] == name and key[1] is not None:
                     still = chosen & (end > history.aplasia + key[1] * DAYS_PER_YEAR)
@@ -112,11 +112,6 @@ def _first(tiles: Iterable[History], enrolled: int) -> Iterator[History]:
             return
         yield history.patients(slice(enrolled))
         enrolled -= len(history.death)
-
-
-def _followed(view: View, end: Floats, chosen: Booleans) -> FollowUps:
-    followed = np.minimum(end, view.cut) - view.history.aplasia
-    return follow_ups(followed, [(end < NEVER) & (end <= view.cut)], chosen)
 
 
 def _estimates(followed: dict[str, list[FollowUps]], keys: Sequence[Key]) -> Iterator[tuple[Key, Floats]]:

@@ -63,5 +63,5 @@ def test_a_trial_cut_before_anybody_is_reinfused_reports_no_curve() -> None:
     run, scenario = run_of("chicago2006", *changes)
     assert run.patients is not None
     report = report_trial(Patients(run.patients[run.patients["replication"] == 1], scenario))
-    assert (report.reinfused, report.curves, report.incidences) == (0, (), None)
+    assert (report.reinfused, report.curves, report.incidence_readings) == (0, (), {})
     assert report.enrolled == scenario.cohort.patients
