@@ -203,7 +203,7 @@ def whole_trials(points: Points, number: int, trial: Published) -> tuple[Reinfus
     tiles = points.histories(number, scenario, trial.enrolled)
     read = read_first_reinfused(tiles, scenario, trial.keys, trial.enrolled, trial.enrolled)
     left = read_not_reinfused(tiles, scenario, trial.enrolled)
-    counts = (left.treatment_deaths, left.other_deaths, left.withdrawn, read.number, read.treatment_deaths)
+    counts = (*left, read.number, read.treatment_deaths)
     return read, np.array(counts, dtype=np.float64)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,8 +43,7 @@ class Reinfused:
         return np.asarray(np.logical_and.reduce([each == each for each in self.estimates.values()]))
 
 
-@dataclass(frozen=True, slots=True)
-class NotReinfused:
+class NotReinfused(NamedTuple):
     """Those who left before reinfusion, by the data cut; arrays of shape (replications,)."""
 
     treatment_deaths: Floats
@@ -68,9 +68,8 @@ def read_first_reinfused(
         Look for them among the first so many enrolled.
     """
     followed: dict[str, list[FollowUps]] = {name: [] for name in CURVES}
-    free: dict[Key, Floats | float] = dict.fromkeys(keys, 0.0)
-    number: Floats | float = 0.0
-    dead: Floats | float = 0.0
+    free = {key: np.zeros(1) for key in keys}
+    number = dead = np.zeros(1)
     for history in _first(tiles, enrolled):
         view = View(history, scenario)
         chosen = view.reinfused & (history.aplasia < view.cut)
@@ -84,12 +83,7 @@ def read_first_reinfused(
                 if key[0] == name and key[1] is not None:
                     still = chosen & (end > history.aplasia + key[1] * DAYS_PER_YEAR)
                     free[key] = free[key] + count(still)
-    return Reinfused(
-        np.asarray(number),
-        np.asarray(dead),
-        dict(_estimates(followed, keys)),
-        {key: np.asarray(still) for key, still in free.items()},
-    )
+    return Reinfused(number, dead, dict(_estimates(followed, keys)), free)
 
 
 def read_not_reinfused(tiles: Iterable[History], scenario: Scenario, enrolled: int) -> NotReinfused:

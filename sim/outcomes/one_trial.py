@@ -58,9 +58,12 @@ class Patients:
         )
         responds = self.rows["responds"].to_numpy(dtype=np.bool_)
         assessed = self.reinfusion + scenario.response.assessed_at_days
-        self.no_response = np.where(
-            np.isfinite(self.reinfusion) & ~responds & (self.death > assessed), assessed, np.inf
-        )
+        unanswered = np.isfinite(self.reinfusion) & ~responds & (self.death > assessed)
+        endings = np.array([self.relapse, np.where(unanswered, assessed, np.inf), self.death])
+        self.disease_free_end: Floats = endings.min(axis=0)
+        """The day of the first relapse, established non-response or death."""
+        self.failure: NDArray[np.int_] = endings.argmin(axis=0)
+        """Which of them it is, as a place in `FAILURES`."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,17 +72,6 @@ class Patients:
         """Return a column of days, infinite for never."""
         days = self.rows[column].to_numpy(dtype=np.float64)
         return np.where(np.isnan(days), np.inf, days)
-
-    @property
-    def disease_free_end(self) -> Floats:
-        """The day of the first relapse, established non-response or death."""
-        return np.minimum(np.minimum(self.relapse, self.death), self.no_response)
-
-    @property
-    def failure(self) -> NDArray[np.int_]:
-        """What ends disease-free survival, as a place in `FAILURES`."""
-        end = self.disease_free_end
-        return np.where(end == self.relapse, 0, np.where(end == self.no_response, 1, 2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ def _many(
     keep_freed_memory()
     values: dict[Key, Floats] = {}
     for numbers, sets in batches(scenarios):
-        for key, found in endpoints(sets, refinement):
+        at_home = sets.shared.cohort.enters_at == "home"
+        for key, found in (_never_transplanted if at_home else endpoints)(sets, refinement):
             values.setdefault(key, np.full(len(scenarios), np.nan))[numbers] = found
     return values
 
@@ -119,9 +120,6 @@ def _refuse_queues(scenario: Scenario) -> None:
 
 
 def _endpoints(sets: ParameterSets, refinement: int) -> _Endpoints:
-    if sets.shared.cohort.enters_at == "home":
-        yield from _never_transplanted(sets, refinement)
-        return
     before = BeforeReinfusion(sets, refinement)
     yield from before.endpoints()
     after = dict(AfterReinfusion(sets, before, refinement).endpoints())
@@ -131,9 +129,6 @@ def _endpoints(sets: ParameterSets, refinement: int) -> _Endpoints:
 
 
 def _from_enrolment(sets: ParameterSets, refinement: int) -> _Endpoints:
-    if sets.shared.cohort.enters_at == "home":
-        yield from _never_transplanted(sets, refinement)
-        return
     before = BeforeReinfusion(sets, refinement)
     yield from FromEnrolment(before, AfterReinfusion(sets, before, refinement)).endpoints()
 

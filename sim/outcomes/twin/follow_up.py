@@ -12,18 +12,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from sim.outcomes.counting import ratio
+from sim.outcomes.twin import quadrature
 from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.parameter_sets import sets_of
-from sim.outcomes.twin.quadrature import (
-    Law,
-    Piecewise,
-    compress_each_between,
-    dot,
-    double_exponential,
-    join,
-    law_of,
-    panel_points,
-)
+from sim.outcomes.twin.quadrature import Law, Piecewise
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR
 
@@ -47,8 +39,8 @@ class AplasiaLength:
     def laws(self, cuts: Iterable[tuple[float, ...]]) -> list[Law]:
         """Return the law for each of some cuts, as Gauss rules between what matters and the cut."""
         breaks = [sorted({*self.marks, *cut}) for cut in cuts]
-        pieces = [(law_of(self.duration, 2 * self.order, ends), ends) for ends in breaks]
-        return compress_each_between(pieces, self.order)
+        pieces = [(quadrature.law_of(self.duration, 2 * self.order, ends), ends) for ends in breaks]
+        return quadrature.compress_each_between(pieces, self.order)
 
     def spread(self) -> Floats:
         """Return lengths between which survival is smooth enough for one panel."""
@@ -70,7 +62,7 @@ def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArr
     early = np.flatnonzero(~over)
     for number, law in zip(early, aplasia.laws((times[k], float(since[k])) for k in early), strict=True):
         laws[number] = law
-    return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), join(laws)
+    return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), quadrature.join(laws)
 
 
 class _Panels(NamedTuple):
@@ -98,7 +90,7 @@ def _panels_of(
     ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut]
     edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends]))
     edges = edges[(edges >= 0) & (edges <= cut)]
-    points = panel_points(edges, order)
+    points = quadrature.panel_points(edges, order)
     number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
     others = background((points[..., None] + np.array(times)) / DAYS_PER_YEAR)
     return _Panels(edges, TimePoints(points.ravel(), number, law.values), law.weights, others)
@@ -148,13 +140,13 @@ def mean_follow_up(
     if times.size == 0:
         return np.full(1, np.nan)
     enrolled_in_time = accrual.arrived(cut - times)
-    reinfused = dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
+    reinfused = quadrature.dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
     kinks = (hazards.relapse.start, hazards.late_until)
     order = _ORDER * hazards.refinement
     panels = _panels_of(aplasia, background, tuple(times.tolist()), kinks, cut, order)
     at, treated = panels.at, hazards.escapes_treatment(panels.at.times, panels.at.aplasia)
     share = panels.weights * treated * hazards.escapes_lupus(at)
-    rule = double_exponential(_ARRIVAL_ORDER * hazards.refinement)
+    rule = quadrature.double_exponential(_ARRIVAL_ORDER * hazards.refinement)
     total = []
     for one, weight, arrived, power in sets_of(share, weights, enrolled_in_time, accrual.power):
         alive = np.bincount(at.number, one).reshape(*panels.others.shape[:2], 1)

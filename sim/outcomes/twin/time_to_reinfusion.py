@@ -187,14 +187,10 @@ def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tu
         before.append(_Stage(path.harvest.duration_days))
     postponement = path.recovery.postponement
     put_off = [*before, _Stage(postponement.duration_days)]
+    clean = _Stage(path.mobilisation, path.infection_free, window)
+    infected = _Stage(path.mobilisation, lambda days: 1 - path.infection_free(days), window)
     laws = []
-    for first, chance in (
-        (_Stage(path.mobilisation, path.infection_free, window), postponement.probability),
-        (
-            _Stage(path.mobilisation, lambda days: 1 - path.infection_free(days), window),
-            postponement.after_infection,
-        ),
-    ):
+    for first, chance in ((clean, postponement.probability), (infected, postponement.after_infection)):
         parts = [
             Law(law.values, law.weights * share)
             for stages, share in ((before, 1 - chance), (put_off, chance))
@@ -208,32 +204,38 @@ def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tu
 _AT_ONCE = Law(np.zeros(1), np.ones(1))
 
 
+def _harvest(path: Pathway) -> Law:
+    """Return the days of sessions; at once where the harvest is a stage like others."""
+    return _AT_ONCE if apheresis(path) is None else harvest_law(path)
+
+
+def _survived(path: Pathway) -> _Stage:
+    """Return immunoablation, weighted by the chance to survive its toxicity."""
+    return _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
+
+
 @lru_cache(maxsize=64)
 def request_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
     """Return the law of the time from enrolment to the start of immunoablation, kinks allowed at breaks."""
     if path.enters_at == "immunoablation":
         return Branches(np.zeros(1), np.ones(1), np.zeros(1))
-    known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
-    return _by_infection(path, known, (), (*_ROUGH_BREAKS, *breaks))
+    return _by_infection(path, _harvest(path), (), (*_ROUGH_BREAKS, *breaks))
 
 
 @lru_cache(maxsize=64)
 def reinfusion_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
     """Return the law of the time from enrolment to reinfusion, toxicity survived, kinks allowed at breaks."""
     breaks = (*path.breaks, *breaks)
-    last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
     if path.enters_at == "immunoablation":
-        law = _sum_of(path, [last], _AT_ONCE, breaks)
+        law = _sum_of(path, [_survived(path)], _AT_ONCE, breaks)
         return Branches(law.values, law.weights, np.zeros_like(law.weights))
-    known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
-    return _by_infection(path, known, (last,), breaks)
+    return _by_infection(path, _harvest(path), (_survived(path),), breaks)
 
 
 @lru_cache(maxsize=64)
 def reinfusion_law_without_harvest(path: Pathway) -> Branches:
     """Return the law of the time to reinfusion less the days of harvest, toxicity survived."""
-    last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
-    return _by_infection(path, _AT_ONCE, (last,), _ROUGH_BREAKS)
+    return _by_infection(path, _AT_ONCE, (_survived(path),), _ROUGH_BREAKS)
 
 
 class Sessions(NamedTuple):
