@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from sim.clinic.history import History
 from sim.clinic.states import Cause, Place
-from sim.outcomes.endpoints import View, events_by
+from sim.outcomes.endpoints import FAILURES, View, events_by
 from sim.outcomes.occupancy import READ_REPLICATIONS
-from sim.outcomes.one_trial import FAILURES
 from sim.patient.fates import NEVER, expected_patients
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -91,9 +90,8 @@ class Courses:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was added, as arrays by name, for `join`."""
-        return {"replications": np.array(self.replications)} | {
-            str(of): sums for of, sums in self.sums.items()
-        }
+        sums: dict[str, NDArray[Any]] = {str(of): each for of, each in self.sums.items()}
+        return {"replications": np.array(self.replications), **sums}
 
     def join(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Add what was added elsewhere."""

@@ -29,15 +29,16 @@ EARLY_RELAPSE_YEARS = 0.5
 TREATMENT_DAYS = 100.0
 """Days after reinfusion up to which a death counts as treatment-related."""
 
+FAILURES = ("relapse_incidence", "no_response", "death_without_relapse")
+"""What ends disease-free survival, by the number of the cause."""
+
 # The curves a trial estimates: the endpoints of each, survival first and then its causes of failure.
 _CURVES = {
     "alive": ("overall_survival",),
-    "disease_free": (
-        "disease_free_survival", "relapse_incidence", "no_response", "death_without_relapse",
-    ),
+    "disease_free": ("disease_free_survival", *FAILURES),
     "alive_enrolled": ("overall_survival_enrolled",),
     "disease_free_enrolled": ("disease_free_survival_enrolled",),
-}  # fmt: skip
+}
 
 
 _Name = TypeVar("_Name")
@@ -218,9 +219,8 @@ class View:
             assessed = history.aplasia + scenario.response.assessed_at_days
             self.unanswered = self.reinfused & ~history.responds & (history.death > assessed)
             # A non-responder never relapses.
-            self.disease_free_end = np.where(
-                self.unanswered, np.minimum(assessed, self.disease_free_end), self.disease_free_end
-            )
+            earlier = np.minimum(assessed, self.disease_free_end)
+            self.disease_free_end = np.where(self.unanswered, earlier, self.disease_free_end)
 
     def failed(self) -> list[Booleans]:
         """Return, among the reinfused, who first relapses, has no response, or dies."""
@@ -283,7 +283,7 @@ def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
         ended = ~event_free
         yield "overall_survival", time, count(view.reinfused & (history.death > day)), None
         yield "disease_free_survival", time, count(view.reinfused & event_free), None
-        for name, cause in zip(_CURVES["disease_free"][1:], failed, strict=True):
+        for name, cause in zip(FAILURES, failed, strict=True):
             yield name, time, count(cause & ended), None
         in_remission = well & event_free & (history.recovering_in_hospital <= day)
         trial = None

@@ -15,22 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.clinic.states import ENTRANCES, TREATMENT_CAUSES
-from sim.outcomes.endpoints import TREATMENT_DAYS, open_days, reading_years
-from sim.outcomes.survival import (
-    CurveReading,
-    KaplanMeier,
-    Median,
-    aalen_johansen,
-    kaplan_meier,
-)
+from sim.outcomes.endpoints import FAILURES, TREATMENT_DAYS, open_days, reading_years
+from sim.outcomes.survival import CurveReading, KaplanMeier, Median, aalen_johansen, kaplan_meier
 from sim.patient.fates import Booleans
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.problems import TypedWarning
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-
-FAILURES = ("relapse_incidence", "no_response", "death_without_relapse")
-"""What ends disease-free survival, by the number of the cause."""
 
 
 class Patients:
@@ -53,9 +44,8 @@ class Patients:
         self.death = self.time("death_time")
         self.relapse = self.time("relapse_time")
         cut = scenario.follow_up.data_cut_days
-        self.cut: Floats = (
-            self.time("follow_up_end") if cut == "none" else np.full(len(self.rows), float(cut))
-        )
+        last = self.time("follow_up_end")
+        self.cut: Floats = last if cut == "none" else np.full_like(last, cut)
         responds = self.rows["responds"].to_numpy(dtype=np.bool_)
         assessed = self.reinfusion + scenario.response.assessed_at_days
         unanswered = np.isfinite(self.reinfusion) & ~responds & (self.death > assessed)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sim.commands.run import run as simulated
-from sim.outcomes.one_trial import FAILURES, Patients, report_trial
+from sim.outcomes.endpoints import FAILURES
+from sim.outcomes.one_trial import Patients, report_trial
 from sim.work.results import Results
 
 REPLICATIONS = 60

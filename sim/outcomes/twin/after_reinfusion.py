@@ -110,10 +110,9 @@ class AfterReinfusion:
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield what is known after reinfusion."""
         yield ("transplant_related_mortality", None), self._treatment_deaths()
-        poisoned = self.grid.integral(
-            self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia
-        )
-        yield ("death_by_cause_toxicity", None), self.before.toxicity_deaths + poisoned
+        toxicity, in_aplasia = self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia
+        poisoned = self.before.toxicity_deaths + self.grid.integral(toxicity, in_aplasia)
+        yield ("death_by_cause_toxicity", None), poisoned
         if self.hazards.late_until <= self.horizon:
             yield ("infections_per_patient", None), self._infections()
         size = self.before.reinfused
@@ -223,9 +222,8 @@ class AfterReinfusion:
         lengths, panels = begin.shape
         relapse, rule = self.hazards.relapse, quadrature.double_exponential(_RELAPSE_ORDER * self.refinement)
         nodes = panels * rule.nodes.size
-        _, row, back = np.unique(
-            np.concatenate([begin, end], axis=1), axis=0, return_index=True, return_inverse=True
-        )
+        both = np.concatenate([begin, end], axis=1)
+        _, row, back = np.unique(both, axis=0, return_index=True, return_inverse=True)
         since, until = begin[row].ravel(), end[row].ravel()
         edges = np.stack([relapse.hazard(since), relapse.hazard(until)], axis=-1)
         z, weights = (part.reshape(len(part), -1) for part in quadrature.on_panels(edges, rule))
@@ -248,11 +246,9 @@ class AfterReinfusion:
         if cut == "none" or not isinstance(arrivals, TrialArrivals):
             return
         survival = background_of(self.scenario, cut, self.refinement)
-        accrual = Accrual(arrivals.window_days, self.sets.column("arrivals.power"))
-        yield (
-            ("mean_follow_up", None),
-            mean_follow_up(self.hazards, self.length, self.before.reinfusion, survival, accrual, cut),
-        )
+        accrual = Accrual(arrivals.window_days, self.sets.column("arrivals.power"), cut)
+        mean = mean_follow_up(self.hazards, self.length, self.before.reinfusion, survival, accrual)
+        yield ("mean_follow_up", None), mean
         yield from self._at_data_cut(arrivals, cut)
 
     def _at_data_cut(self, arrivals: TrialArrivals, cut: float) -> Iterator[tuple[Key, Floats]]:

@@ -78,11 +78,8 @@ class BeforeReinfusion:
         if sessions is None or sessions.short * failure == 0:
             return np.zeros(1)
         given_up = time_to_reinfusion.harvest_law(self.path).values[-1:]
-        return (
-            sessions.short
-            * failure
-            * self.share_alive(time_to_reinfusion.mobilisation_law(self.path), given_up)[:, 0]
-        )
+        alive = self.share_alive(time_to_reinfusion.mobilisation_law(self.path), given_up)[:, 0]
+        return sessions.short * failure * alive
 
     @cached_property
     def treatment_deaths(self) -> Floats:

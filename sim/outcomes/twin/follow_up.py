@@ -80,12 +80,11 @@ def _panels_of(
     aplasia: AplasiaLength,
     background: Piecewise,
     times: tuple[float, ...],
-    kinks: tuple[float, float],
-    cut: float,
+    days: tuple[float, ...],
     order: int,
 ) -> _Panels:
-    """Return the panels up to a data cut: kinks are the start of relapse and the end of late infections."""
-    (start, late_until), delay, lengths = kinks, aplasia.days_to_death, aplasia.spread()
+    """Return the panels: days are the start of relapse, the end of late infections, and the data cut."""
+    (start, late_until, cut), delay, lengths = days, aplasia.days_to_death, aplasia.spread()
     birthdays = background.edges[1:] * DAYS_PER_YEAR - min(times)
     ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut]
     edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends]))
@@ -98,10 +97,14 @@ def _panels_of(
 
 @dataclass(frozen=True)
 class Accrual:
-    """Patients enrol at ``window u^(1 / power)`` with u uniform; powers have shape (sets, 1)."""
+    """Patients enrol at ``window u^(1 / power)`` with u uniform; powers have shape (sets, 1).
+
+    ``cut`` is the data cut in days from study opening.
+    """
 
     window: float
     power: Floats
+    cut: float
 
     def arrived(self, day: Floats) -> Floats:
         """Return the share of patients who have arrived by each day, shape (sets, days)."""
@@ -111,12 +114,7 @@ class Accrual:
 
 
 def mean_follow_up(
-    hazards: Hazards,
-    aplasia: AplasiaLength,
-    reinfusion: Law,
-    background: Piecewise,
-    accrual: Accrual,
-    cut: float,
+    hazards: Hazards, aplasia: AplasiaLength, reinfusion: Law, background: Piecewise, accrual: Accrual
 ) -> Floats:
     """Return the mean follow-up in years among those reinfused before the cut; not a number if nobody is.
 
@@ -132,18 +130,18 @@ def mean_follow_up(
         The law of T in days, everything but background mortality survived; weights of shape (sets, times).
     background
         Background survival by years since enrolment.
-    accrual, cut
-        How patients arrive; the data cut in days from study opening.
+    accrual
+        How patients arrive, and the data cut.
     """
+    cut = accrual.cut
     early = reinfusion.values < cut
     times, weights = reinfusion.values[early], np.compress(early, reinfusion.weights, axis=-1)
     if times.size == 0:
         return np.full(1, np.nan)
     enrolled_in_time = accrual.arrived(cut - times)
     reinfused = quadrature.dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
-    kinks = (hazards.relapse.start, hazards.late_until)
-    order = _ORDER * hazards.refinement
-    panels = _panels_of(aplasia, background, tuple(times.tolist()), kinks, cut, order)
+    days = (hazards.relapse.start, hazards.late_until, cut)
+    panels = _panels_of(aplasia, background, tuple(times.tolist()), days, _ORDER * hazards.refinement)
     at, treated = panels.at, hazards.escapes_treatment(panels.at.times, panels.at.aplasia)
     share = panels.weights * treated * hazards.escapes_lupus(at)
     rule = quadrature.double_exponential(_ARRIVAL_ORDER * hazards.refinement)
