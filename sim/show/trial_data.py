@@ -9,12 +9,7 @@ import pandas as pd
 
 from sim.clinic.states import Place
 from sim.outcomes.observations import Counts, count
-from sim.outcomes.one_trial import (
-    CensoredTimes,
-    Patients,
-    disease_free_follow_up,
-    survival_follow_up,
-)
+from sim.outcomes.one_trial import CensoredTimes, Patients, disease_free_follow_up, survival_follow_up
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 

@@ -11,35 +11,18 @@ from matplotlib.figure import Figure
 
 from sim.scenario.registry import parameters
 from sim.show.figures.sweep import varied
-from sim.show.kit.curves import (
-    DASHED,
-    FOOT,
-    WIDTH,
-    dress,
-    line_of,
-)
+from sim.show.kit import style
+from sim.show.kit.curves import DASHED, FOOT, WIDTH, dress, line_of
 from sim.show.kit.formats import format_share, written
 from sim.show.kit.plot import Pictures
-from sim.show.kit.scenario_words import (
-    cautions,
-    headlines,
-)
-from sim.show.kit.style import (
-    BLUE,
-    INK,
-    NOTE_SIZE,
-    empty_figure,
-    sheet,
-    spread,
-    styled,
-)
+from sim.show.kit.scenario_words import cautions, headlines
 from sim.work.results import Results
 
 _SURVIVAL = "overall_survival_enrolled"
 _TALL = 3.5
 
 
-@styled
+@style.styled
 def survival_band_figure(
     curves: pd.DataFrame,
     keys: Sequence[str],
@@ -64,23 +47,23 @@ def survival_band_figure(
     """
     drawn = curves[(curves["endpoint"] == _SURVIVAL) & curves["estimate"].notna()]
     if drawn.empty:
-        return empty_figure("No survival to show: nobody enrolled", title)
+        return style.empty_figure("No survival to show: nobody enrolled", title)
     by_time = drawn.groupby("time_years")
     years = by_time["estimate"].min().index.to_numpy()
     posterior = "posterior_lower" in drawn
-    page = sheet(_finding(drawn), [title, *_lines(keys, drawn, free)], notes, WIDTH, 4.15)
+    page = style.sheet(_finding(drawn), [title, *_lines(keys, drawn, free)], notes, WIDTH, 4.15)
     axis = page.axes(0.8, FOOT, 5.4, _TALL)
     inner = by_time["estimate"].min(), by_time["estimate"].max()
-    axis.fill_between(years, *inner, color=BLUE, alpha=0.3, lw=0)
+    axis.fill_between(years, *inner, color=style.BLUE, alpha=0.3, lw=0)
     kind = "posterior" if posterior else "mc"
     outer = by_time[f"{kind}_lower"].min(), by_time[f"{kind}_upper"].max()
-    axis.fill_between(years, *outer, color=BLUE, alpha=0.14, lw=0)
+    axis.fill_between(years, *outer, color=style.BLUE, alpha=0.14, lw=0)
     if free is not None:
         whole = free[free["endpoint"] == _SURVIVAL]
         for edge in ("posterior_lower", "posterior_upper"):
-            axis.plot(whole["time_years"], whole[edge], color=BLUE, lw=1.1, ls=DASHED)
+            axis.plot(whole["time_years"], whole[edge], color=style.BLUE, lw=1.1, ls=DASHED)
     for _, curve in drawn.groupby(list(keys), sort=False):
-        axis.plot(curve["time_years"], curve["estimate"], color=BLUE, lw=1.3)
+        axis.plot(curve["time_years"], curve["estimate"], color=style.BLUE, lw=1.3)
     dress(axis, float(years[-1]), "Years since enrolment", "Alive, of all patients")
     _label_ends(axis, keys, drawn[drawn["time_years"] == years[-1]])
     return page.figure
@@ -119,13 +102,13 @@ def _lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | None) 
 def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
     """Write beside each line's end the share alive, and the values under which it holds."""
     line = line_of(_TALL)
-    heights = spread(last["estimate"].tolist(), 2.3 * line)
+    heights = style.spread(last["estimate"].tolist(), 2.3 * line)
     for (_, row), y in zip(last.iterrows(), heights, strict=True):
         at = (1.0, min(max(y, 1.1 * line), 1 - 1.1 * line))
         beside: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        axis.annotate(_share(row), at, (10, 1), color=BLUE, weight="bold", va="bottom", **beside)
+        axis.annotate(_share(row), at, (10, 1), color=style.BLUE, weight="bold", va="bottom", **beside)
         under = ", ".join(f"{written(row[key])} {_unit(key)}".rstrip() for key in keys)
-        axis.annotate(f"at {under}", at, (10, -1), color=INK, va="top", size=NOTE_SIZE, **beside)
+        axis.annotate(f"at {under}", at, (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE, **beside)
 
 
 def _unit(key: str) -> str:

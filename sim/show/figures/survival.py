@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
+from sim.show.kit import style
 from sim.show.kit.curves import (
     CURVES,
     DASHED,
@@ -30,28 +31,14 @@ from sim.show.kit.curves import (
 from sim.show.kit.formats import Row, format_difference, rows, undefined_note
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
-from sim.show.kit.scenario_words import (
-    TRIAL,
-    Replication,
-    cautions,
-    replication,
-)
-from sim.show.kit.style import (
-    BLUE,
-    NOTE_SIZE,
-    ORANGE,
-    empty_figure,
-    sheet,
-    styled,
-    text_width,
-)
+from sim.show.kit.scenario_words import TRIAL, Replication, cautions, replication
 from sim.show.trial_data import at_risk as numbers_at_risk
 from sim.show.trial_data import first_trials
 from sim.work.results import Results
 
 _HAZARDS = {
-    "no_transplant": (BLUE, "hazard when active", "//"),
-    "no_transplant_relapsed": (ORANGE, "hazard after relapse", "\\\\"),
+    "no_transplant": (style.BLUE, "hazard when active", "//"),
+    "no_transplant_relapsed": (style.ORANGE, "hazard after relapse", "\\\\"),
 }
 
 
@@ -80,7 +67,7 @@ def draw_survival(axis: Axes, curves: pd.DataFrame, endpoints: pd.DataFrame) -> 
     _label_curves(axis, drawn, read)
 
 
-@styled
+@style.styled
 def survival_figure(
     curves: pd.DataFrame,
     endpoints: pd.DataFrame,
@@ -109,12 +96,12 @@ def survival_figure(
     read = [row for row in rows(endpoints) if row.endpoint.name in CURVES]
     drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
     if drawn.empty:
-        return empty_figure("No survival curves to show: nobody was reinfused", title)
+        return style.empty_figure("No survival curves to show: nobody was reinfused", title)
     left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
     ranges = at_risk is not None and _ranges_fit(at_risk, across)
     said = [*_notes(read), *_risk_notes(at_risk, words, ranges=ranges), *notes]
     rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(CURVES))
-    page = sheet(_finding(read), _lines(read, title, words), said, WIDTH, 4.15 + rows_below)
+    page = style.sheet(_finding(read), _lines(read, title, words), said, WIDTH, 4.15 + rows_below)
     axis = page.axes(left, FOOT + rows_below, across, TALL)
     draw_survival(axis, curves, endpoints)
     if at_risk is not None:
@@ -139,7 +126,9 @@ def _risk_text(row: Any, *, ranges: bool) -> str:
 def _ranges_fit(at_risk: pd.DataFrame, width: float) -> bool:
     """Tell whether ranges beside the medians leave a gap between the columns."""
     times = len(set(at_risk["time_years"]))
-    widest = max(text_width(_risk_text(row, ranges=True), NOTE_SIZE) for row in at_risk.itertuples())
+    widest = max(
+        style.text_width(_risk_text(row, ranges=True), style.NOTE_SIZE) for row in at_risk.itertuples()
+    )
     return widest < 0.97 * width / max(times - 1, 1)
 
 
@@ -301,7 +290,7 @@ def draw_predicted(axis: Axes, curves: pd.DataFrame, predictions: pd.DataFrame) 
     _label_predicted(axis, drawn, read)
 
 
-@styled
+@style.styled
 def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw predicted survival from reinfusion: posterior mean and band, and the band of single trials.
 
@@ -315,14 +304,14 @@ def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: 
     read = [row for row in rows(predictions) if row.endpoint.name in CURVES]
     drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
     if drawn.empty:
-        return empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
+        return style.empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
     said = [
         scenario.title,
         "Lines: posterior mean. Dark bands: 95% of the posterior, what the trial leaves open of the "
         "curve itself. Light bands: 95% of single trials of this size, as each would report it. "
         "Diamonds: published.",
     ]
-    page = sheet(_predicted_finding(read), said, _predicted_notes(read), WIDTH, 4.25)
+    page = style.sheet(_predicted_finding(read), said, _predicted_notes(read), WIDTH, 4.25)
     draw_predicted(page.axes(0.8, FOOT, 4.95, TALL), curves, predictions)
     return page.figure
 
@@ -379,7 +368,7 @@ def of_calibration(results: Results) -> Figure:
     return predicted_figure(tables["curves"], tables["predictions"], results.scenario)
 
 
-@styled
+@style.styled
 def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -> Figure:
     """Draw survival without a transplant as a band that holds what either hazard leaves open.
 
@@ -391,13 +380,13 @@ def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -
         What the figures rest on; it stands below the title, not among the notes.
     """
     if band.empty:
-        return empty_figure("Survival without a transplant can't be told", scenario.title)
+        return style.empty_figure("Survival without a transplant can't be told", scenario.title)
     years = [0.0, *sorted(set(band["time_years"]))]
-    page = sheet(_band_finding(band), [scenario.title, warning], [_BAND_NOTE], WIDTH, 4.25)
+    page = style.sheet(_band_finding(band), [scenario.title, warning], [_BAND_NOTE], WIDTH, 4.25)
     axis = page.axes(0.8, FOOT, 4.95, TALL)
     ends = band.groupby("time_years")
     outer = [1.0, *ends["lower"].min()], [1.0, *ends["upper"].max()]
-    axis.fill_between(years, *outer, color=BLUE, alpha=0.14, lw=0)
+    axis.fill_between(years, *outer, color=style.BLUE, alpha=0.14, lw=0)
     names = []
     for name, (colour, words, hatch) in _HAZARDS.items():
         own = band[band["answer"] == name].sort_values("time_years")

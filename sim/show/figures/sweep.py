@@ -18,21 +18,11 @@ from sim.scenario.endpoints import Endpoint, Key, column, label
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
+from sim.show.kit import style
 from sim.show.kit.axis import Axis
 from sim.show.kit.formats import Row, format_difference, format_value, rows, written
 from sim.show.kit.plot import Pictures
 from sim.show.kit.scenario_words import cautions, headlines
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    INK,
-    NOTE_SIZE,
-    Sheet,
-    empty_figure,
-    percent_axis,
-    sheet,
-    styled,
-)
 from sim.work.results import Results
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 3.55, 2.75
@@ -56,7 +46,7 @@ def _select(points: pd.DataFrame, endpoint: Key) -> pd.DataFrame:
     return points[(points["endpoint"] == name) & at]
 
 
-@styled
+@style.styled
 def sweep_curve_figure(
     points: pd.DataFrame,
     key: str,
@@ -86,13 +76,15 @@ def sweep_curve_figure(
     read = {endpoint: _read(points, axis, endpoint) for endpoint in endpoints}
     drawn = {endpoint: found for endpoint, found in read.items() if found}
     if not drawn:
-        return empty_figure("Nothing to show: nobody is at risk at any of the points", _meaning(key))
+        return style.empty_figure("Nothing to show: nobody is at risk at any of the points", _meaning(key))
     across = min(len(drawn), 2)
     down = math.ceil(len(drawn) / across)
     wide = _PANEL_WIDTH if across == 2 else 1.45 * _PANEL_WIDTH
     below = 0.52 + axis.depth(wide)
     cell, row = wide + 0.85, _PANEL_HEIGHT + 0.72 + below
-    page = sheet(_curve_title(axis, unit), _curve_lines(axis, drawn), notes, 0.45 + across * cell, down * row)
+    page = style.sheet(
+        _curve_title(axis, unit), _curve_lines(axis, drawn), notes, 0.45 + across * cell, down * row
+    )
     for number, (endpoint, found) in enumerate(drawn.items()):
         left, up = number % across, down - 1 - number // across
         panel = page.axes(0.8 + left * cell, below + up * row, wide, _PANEL_HEIGHT)
@@ -132,26 +124,26 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
     drawn = any(row.drawn for row in series)
     estimates = [row.estimate for row in series]
     if axis.numeric and len(found) > 1:
-        panel.fill_between(x, *trial, color=BLUE, alpha=0.13, lw=0)
+        panel.fill_between(x, *trial, color=style.BLUE, alpha=0.13, lw=0)
         if drawn:
-            panel.fill_between(x, *posterior, color=BLUE, alpha=0.2, lw=0)
+            panel.fill_between(x, *posterior, color=style.BLUE, alpha=0.2, lw=0)
             for edge in posterior:
-                panel.plot(x, edge, color=BLUE, lw=1.0, ls=(0, (5, 2.5)))
-        panel.fill_between(x, *mc, color=BLUE, alpha=0.45, lw=0)
-        panel.plot(x, estimates, color=BLUE, lw=1.8, marker="o", ms=4.5, mec="white", mew=0.7)
+                panel.plot(x, edge, color=style.BLUE, lw=1.0, ls=(0, (5, 2.5)))
+        panel.fill_between(x, *mc, color=style.BLUE, alpha=0.45, lw=0)
+        panel.plot(x, estimates, color=style.BLUE, lw=1.8, marker="o", ms=4.5, mec="white", mew=0.7)
     else:
-        panel.vlines(x, *trial, color=BLUE, alpha=0.2, lw=9)
+        panel.vlines(x, *trial, color=style.BLUE, alpha=0.2, lw=9)
         if drawn:
-            panel.vlines(x, *posterior, color=BLUE, alpha=0.5, lw=5)
-        panel.vlines(x, *mc, color=BLUE, lw=2.4)
-        panel.plot(x, estimates, color=BLUE, ls="", marker="o", ms=6.5, mec="white", mew=0.8)
+            panel.vlines(x, *posterior, color=style.BLUE, alpha=0.5, lw=5)
+        panel.vlines(x, *mc, color=style.BLUE, lw=2.4)
+        panel.plot(x, estimates, color=style.BLUE, ls="", marker="o", ms=6.5, mec="white", mew=0.8)
     first = series[0]
     if first.has_target:
-        panel.axhline(first.target, color=INK, lw=1.1, ls=(0, (5, 3)))
+        panel.axhline(first.target, color=style.INK, lw=1.1, ls=(0, (5, 3)))
         _tag(panel, first, below=estimates[-1] > first.target)
     place = axis.place(own)
     if place is not None:
-        panel.axvline(place, color=GREY, lw=1.0, ls=(0, (1, 2)))
+        panel.axvline(place, color=style.GREY, lw=1.0, ls=(0, (1, 2)))
         panel.annotate(
             f"this scenario: {written(own)}",
             (place, 1.0),
@@ -159,8 +151,8 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
             xycoords=panel.get_xaxis_transform(),
             textcoords="offset points",
             ha="center",
-            size=NOTE_SIZE,
-            color=GREY,
+            size=style.NOTE_SIZE,
+            color=style.GREY,
         )
     _scale(panel, first.endpoint, [*estimates, *mc[1], *posterior[1], *trial[1], first.target])
 
@@ -175,7 +167,7 @@ def _tag(panel: Axes, row: Row, *, below: bool) -> None:
         textcoords="offset points",
         ha="right",
         va="top" if below else "bottom",
-        size=NOTE_SIZE,
+        size=style.NOTE_SIZE,
         path_effects=[withStroke(linewidth=2.5, foreground="white")],
     )
 
@@ -185,7 +177,7 @@ def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
     top = max((value for value in drawn if not math.isnan(value)), default=1.0)
     if endpoint.kind == "share":
         panel.set_ylim(0, 1.0 if top > 0.5 else 1.12 * top or 0.01)
-        percent_axis(panel, "y")
+        style.percent_axis(panel, "y")
     else:
         panel.set_ylim(0, 1.12 * top or 1.0)
         panel.set_ylabel(endpoint.unit)
@@ -247,7 +239,7 @@ def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[
     return lines
 
 
-@styled
+@style.styled
 def sweep_map_figure(
     points: pd.DataFrame,
     keys: tuple[str, str],
@@ -275,11 +267,11 @@ def sweep_map_figure(
     grid = _grid(chosen, across, up)
     known = [row for row in rows(chosen) if not math.isnan(row.estimate)]
     if not known:
-        return empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(_meaning, keys))
+        return style.empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(_meaning, keys))
     numbers = grid.size <= _MOST_NUMBERS or not (across.numeric and up.numeric)
     left, below = 0.6 + up.label_width, 0.55 + across.depth(4.7)
     lines = _map_lines(across, up, known[0], grid, own)
-    page = sheet(_map_title(known), lines, [_map_note(known), *notes], left + 6.1, below + 4.05)
+    page = style.sheet(_map_title(known), lines, [_map_note(known), *notes], left + 6.1, below + 4.05)
     panel = page.axes(left, below, 4.7, 3.9)
     mesh = panel.pcolormesh(across.edges, up.edges, grid, cmap="cividis")
     panel.set_facecolor("#e3e3e6")
@@ -333,9 +325,11 @@ def _write_cells(panel: Axes, across: Axis, up: Axis, chosen: pd.DataFrame) -> N
     cells = [cell for cell in _cells(chosen, across, up) if not math.isnan(cell[2].estimate)]
     middle = (min(row.estimate for *_, row in cells) + max(row.estimate for *_, row in cells)) / 2
     for x, y, row in cells:
-        colour = INK if row.estimate > middle else "white"
+        colour = style.INK if row.estimate > middle else "white"
         at = across.places[x], up.places[y]
-        panel.text(*at, row.simulated_text, color=colour, ha="center", va="center", size=NOTE_SIZE, zorder=7)
+        panel.text(
+            *at, row.simulated_text, color=colour, ha="center", va="center", size=style.NOTE_SIZE, zorder=7
+        )
 
 
 def _draw_contours(panel: Axes, across: Axis, up: Axis, grid: Floats, endpoint: Endpoint) -> None:
@@ -345,9 +339,9 @@ def _draw_contours(panel: Axes, across: Axis, up: Axis, grid: Floats, endpoint: 
     levels = [float(tick) for tick in ticks if low < tick < high]
     masked = np.ma.masked_invalid(grid)
     lines = panel.contour(across.places, up.places, masked, levels=levels, colors="white", linewidths=1.0)
-    lines.set(path_effects=[withStroke(linewidth=2.4, foreground=INK)])
+    lines.set(path_effects=[withStroke(linewidth=2.4, foreground=style.INK)])
     names = {level: format_value(endpoint, level) for level in levels}
-    for text in panel.clabel(lines, fmt=names, fontsize=NOTE_SIZE, colors=INK):
+    for text in panel.clabel(lines, fmt=names, fontsize=style.NOTE_SIZE, colors=style.INK):
         text.set(path_effects=[withStroke(linewidth=2.6, foreground="white")])
 
 
@@ -363,7 +357,7 @@ def _draw_target(panel: Axes, across: Axis, up: Axis, grid: Floats, row: Row) ->
         up.places,
         np.ma.masked_invalid(grid),
         levels=[row.target],
-        colors=INK,
+        colors=style.INK,
         linewidths=1.8,
         linestyles="dashed",
     )
@@ -381,16 +375,16 @@ def _limit(panel: Axes, across: Axis, up: Axis, own: tuple[float, float] | None)
     panel.set_xlim(across.map_span(x))
     panel.set_ylim(up.map_span(y))
     if x is not None and y is not None:
-        outline = [withStroke(linewidth=4.2, foreground=INK)]
+        outline = [withStroke(linewidth=4.2, foreground=style.INK)]
         panel.plot(x, y, marker="o", ms=27, mfc="none", mec="white", mew=2, path_effects=outline, zorder=6)
 
 
-def _colour_bar(page: Sheet, corner: tuple[float, float], mesh: Any, endpoint: Endpoint) -> None:
+def _colour_bar(page: style.Sheet, corner: tuple[float, float], mesh: Any, endpoint: Endpoint) -> None:
     beside = page.axes(corner[0] + 4.9, corner[1], 0.18, 3.9)
     bar = page.figure.colorbar(mesh, cax=beside)
     bar.outline.set_visible(False)
     if endpoint.kind == "share":
-        percent_axis(beside, "y")
+        style.percent_axis(beside, "y")
     beside.set_ylabel(endpoint.label if endpoint.kind == "share" else f"{endpoint.label} ({endpoint.unit})")
 
 

@@ -13,25 +13,8 @@ from matplotlib.figure import Figure
 from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals
 from sim.scenario.values import get_value
-from sim.show.kit.lane_drawing import (
-    FOOT,
-    SMALL,
-    WIDTH,
-    Keys,
-    Panels,
-    death_words,
-    draw_lane,
-    lay_out,
-    pitch_of,
-    write_at,
-    write_beside,
-)
-from sim.show.kit.lanes import (
-    REINFUSION,
-    Lane,
-    diverge,
-    lane_of,
-)
+from sim.show.kit import lane_drawing
+from sim.show.kit.lanes import REINFUSION, Lane, diverge, lane_of
 from sim.show.kit.looks import CAUSES, look_of
 from sim.show.kit.pairs import endings, pair_notes
 from sim.show.kit.scenario_words import single_notes
@@ -88,30 +71,42 @@ def swimmer_figure(
     deaths = [sum(lane.dead for lane in other.values()) for other in others]
     finding = _finding(lanes, horizon_days, which, deaths)
     said = [*_swimmer_notes(lanes, len(present), opened), *notes]
-    keys = Keys.of(lanes, with_cut=data_cut is not None)
-    page = sheet(finding, [title], said, WIDTH, keys.height + rows * pitch_of(rows) + FOOT)
-    panels = lay_out(page, lanes, rows, horizon_days, left=0.62, right=0.2 + _widest(map(death_words, lanes)))
+    keys = lane_drawing.Keys.of(lanes, with_cut=data_cut is not None)
+    page = sheet(
+        finding,
+        [title],
+        said,
+        lane_drawing.WIDTH,
+        keys.height + rows * lane_drawing.pitch_of(rows) + lane_drawing.FOOT,
+    )
+    panels = lane_drawing.lay_out(
+        page, lanes, rows, horizon_days, left=0.62, right=0.2 + _widest(map(lane_drawing.death_words, lanes))
+    )
     keys.draw(panels)
     _draw_groups(panels, groups)
     return page.figure
 
 
-def _draw_groups(panels: Panels, groups: Sequence[tuple[str, list[Lane]]]) -> None:
+def _draw_groups(panels: lane_drawing.Panels, groups: Sequence[tuple[str, list[Lane]]]) -> None:
     """Draw the lanes one below the other, each group under its heading."""
     row = 0.0
     for name, group in groups:
-        write_beside(panels, name, row + 0.62, -22, weight="bold", size=_HEADING_SIZE)
+        lane_drawing.write_beside(panels, name, row + 0.62, -22, weight="bold", size=_HEADING_SIZE)
         row += 1.1
         for lane in group:
-            draw_lane(panels, lane, row + 0.5)
-            write_beside(panels, f"{lane.patient + 1}", row + 0.5, -5, ha="right", size=SMALL)
-            write_at(panels.years, death_words(lane), lane.end / DAYS_PER_YEAR, row + 0.5)
+            lane_drawing.draw_lane(panels, lane, row + 0.5)
+            lane_drawing.write_beside(
+                panels, f"{lane.patient + 1}", row + 0.5, -5, ha="right", size=lane_drawing.SMALL
+            )
+            lane_drawing.write_at(
+                panels.years, lane_drawing.death_words(lane), lane.end / DAYS_PER_YEAR, row + 0.5
+            )
             row += 1
 
 
 def _widest(texts: Iterable[str]) -> float:
     """Return the inches that the widest of some small texts takes."""
-    return max(text_width(text, SMALL, weight="bold") for text in texts)
+    return max(text_width(text, lane_drawing.SMALL, weight="bold") for text in texts)
 
 
 def _moot(lanes: Sequence[Lane], others: Sequence[Mapping[int, Lane]]) -> set[int]:
@@ -216,16 +211,16 @@ def paired_swimmer_figure(
     if not lanes:
         return empty_figure(f"No patient differs between {names[0]} and {names[1]}")
     rows = sum(2.6 * len(group) + 1.4 for _, group in groups)
-    keys = Keys.of(lanes, with_cut=False)
+    keys = lane_drawing.Keys.of(lanes, with_cut=False)
     page = sheet(
         _difference(pairs, names, horizon_days),
         [f"Of each patient the course with {names[0]} above that with {names[1]}."],
         [*_paired_notes(pairs, drawn), *notes],
-        WIDTH,
-        keys.height + rows * pitch_of(rows) + FOOT,
+        lane_drawing.WIDTH,
+        keys.height + rows * lane_drawing.pitch_of(rows) + lane_drawing.FOOT,
     )
     left, right = _widest(names), 0.2 + _widest(map(_outcome, lanes))
-    panels = lay_out(page, lanes, rows, horizon_days, 0.62 + left, right)
+    panels = lane_drawing.lay_out(page, lanes, rows, horizon_days, 0.62 + left, right)
     keys.draw(panels)
     _draw_pairs(panels, groups, names, beside=-72 * left - 12)
     return page.figure
@@ -245,16 +240,19 @@ def _shown(drawn: int, counted: int) -> str:
 
 
 def _draw_pairs(
-    panels: Panels, groups: Sequence[tuple[str, list[_Pair]]], names: tuple[str, str], beside: float
+    panels: lane_drawing.Panels,
+    groups: Sequence[tuple[str, list[_Pair]]],
+    names: tuple[str, str],
+    beside: float,
 ) -> None:
     """Draw the pairs one below the other, each group under its heading; numbers stand at `beside` points."""
     row = 0.0
     for heading, group in groups:
-        write_beside(panels, heading, row + 0.76, beside - 20, weight="bold", size=_HEADING_SIZE)
+        lane_drawing.write_beside(panels, heading, row + 0.76, beside - 20, weight="bold", size=_HEADING_SIZE)
         row += 1.4
         for pair in group:
             number = {"ha": "right", "weight": "bold", "size": NOTE_SIZE}
-            write_beside(panels, f"{pair.patient + 1}", row + 1.2, beside, **number)
+            lane_drawing.write_beside(panels, f"{pair.patient + 1}", row + 1.2, beside, **number)
             _draw_pair(panels, pair, names, row)
             row += 2.6
 
@@ -319,23 +317,25 @@ def _end(lane: Lane | None) -> tuple[str, float] | None:
     return None if lane is None else (lane.cause, round(lane.end, 3))
 
 
-def _draw_pair(panels: Panels, pair: _Pair, names: tuple[str, str], row: float) -> None:
+def _draw_pair(panels: lane_drawing.Panels, pair: _Pair, names: tuple[str, str], row: float) -> None:
     """Draw a patient's two lanes, with the scenarios' names at the left and the ends at the right."""
     parted = diverge(pair.first, pair.second)
     right = panels.years.get_xlim()[1]
     for lane, name, y in zip(pair.lanes, names, (row + 0.72, row + 1.68), strict=True):
-        write_beside(panels, name, y, -6, ha="right", size=SMALL, color=GREY)
+        lane_drawing.write_beside(panels, name, y, -6, ha="right", size=lane_drawing.SMALL, color=GREY)
         dead = lane is not None and lane.dead
         style = {"weight": "bold", "color": INK} if dead else {"color": GREY}
-        write_at(panels.years, "not enrolled" if lane is None else _outcome(lane), right, y, **style)
+        lane_drawing.write_at(
+            panels.years, "not enrolled" if lane is None else _outcome(lane), right, y, **style
+        )
         if lane is not None:
-            draw_lane(panels, lane, y, shared_until=parted)
+            lane_drawing.draw_lane(panels, lane, y, shared_until=parted)
 
 
 def _outcome(lane: Lane) -> str:
     """Say how a lane ends."""
     if lane.dead:
-        return f"dies: {death_words(lane)}"
+        return f"dies: {lane_drawing.death_words(lane)}"
     words = {ACTIVE: "alive, active disease", REMISSION: "alive, in remission", RELAPSED: "alive, relapsed"}
     return words[lane.status]
 

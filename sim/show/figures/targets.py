@@ -15,22 +15,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.schema import Scenario
+from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
 from sim.show.kit.scenario_words import in_sentence
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    INK,
-    NOTE_SIZE,
-    TEXT_SIZE,
-    Sheet,
-    empty_figure,
-    percent_axis,
-    sheet,
-    styled,
-    wrap,
-)
 from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
 
@@ -101,7 +89,7 @@ def _panels(shares: Sequence[Aim]) -> list[list[Aim]]:
     return [panel for panel in parts if panel]
 
 
-@styled
+@style.styled
 def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw each target, published or assumed, beside the simulated figure, and their difference.
 
@@ -116,13 +104,13 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
-        return empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
+        return style.empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
     panels = _panels(shares)
     key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
     height = key + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
     width = 2 * EDGE + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
-    page = sheet(_finding(aims), _lines(scenario, drawn=_drawn(aims)), notes, width, height)
+    page = style.sheet(_finding(aims), _lines(scenario, drawn=_drawn(aims)), notes, width, height)
     _headings(page, shares)
     reach = _reach(shares)
     bottom = height - key
@@ -133,19 +121,21 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     return page.figure
 
 
-def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
+def _headings(page: style.Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
     top = page.height - _KEY - up + 0.09
     words = words_axes(page, EDGE, top, page.width - 2 * EDGE, 0.3)
     for x, text in ((_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")):
-        words.text(x, 0, text, color=GREY, va="bottom")
+        words.text(x, 0, text, color=style.GREY, va="bottom")
     x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
-    words.text(x, 0, "difference, points", color=GREY, va="bottom", ha="center")
-    marks: list[Artist] = [mark("D", INK, "published")] if any(not aim.row.assumed for aim in shares) else []
+    words.text(x, 0, "difference, points", color=style.GREY, va="bottom", ha="center")
+    marks: list[Artist] = (
+        [mark("D", style.INK, "published")] if any(not aim.row.assumed for aim in shares) else []
+    )
     if any(aim.row.assumed for aim in shares):
         marks.append(mark("D", "white", "assumed"))
-    marks.append(mark("o", BLUE, "simulated"))
+    marks.append(mark("o", style.BLUE, "simulated"))
     if _drawn(shares):
         marks.append(Patch(color=_POSTERIOR, label="posterior 95%"))
     marks.append(Patch(color=RANGE, label="range of one trial"))
@@ -155,7 +145,7 @@ def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
         bbox_to_anchor=(_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3),
         bbox_transform=words.transData,
         ncols=len(marks),
-        fontsize=NOTE_SIZE + 0.5,
+        fontsize=style.NOTE_SIZE + 0.5,
         handlelength=0.9,
         handletextpad=0.4,
         columnspacing=0.8,
@@ -169,7 +159,7 @@ def _drawn(aims: Sequence[Aim]) -> bool:
     return any(aim.row.drawn for aim in aims)
 
 
-def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float) -> None:
+def _draw_panel(page: style.Sheet, panel: Sequence[Aim], bottom: float, reach: float) -> None:
     """Draw some rows on one scale, with their differences beside them."""
     height = _ROW * len(panel)
     left = EDGE + _NAMES + _PUBLISHED + _SIMULATED
@@ -177,7 +167,7 @@ def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float) 
     differences = page.axes(left + _VALUES + _BETWEEN, bottom, _DIFFERENCES, height)
     _scale(values, panel)
     differences.set_xlim(-reach, reach)
-    differences.axvline(0, color=GREY, lw=0.8)
+    differences.axvline(0, color=style.GREY, lw=0.8)
     differences.xaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
     differences.xaxis.set_major_formatter(signed_points)
     dress_marks(differences)
@@ -193,25 +183,25 @@ def _scale(values: Axes, panel: Sequence[Aim]) -> None:
     """Scale the axis of a panel: to everybody, or to a little beyond low figures."""
     low = is_low(panel[0])
     values.set_xlim(0, min(1.0, 1.06 * max(aim.extent for aim in panel)) if low else 1.0)
-    percent_axis(values, "x")
+    style.percent_axis(values, "x")
     values.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     dress_marks(values)
 
 
 def _write_row(words: Axes, aim: Aim, y: int) -> None:
     row = aim.row
-    basis = wrap(aim.basis, NOTE_SIZE, _NAMES - 0.1)
+    basis = style.wrap(aim.basis, style.NOTE_SIZE, _NAMES - 0.1)
     basis = [basis[0], f"{basis[1]} …"] if len(basis) > 2 else basis
     up = 0.1 if len(basis) > 1 else 0.0  # two lines would touch the rule below
-    words.text(0, y - 0.16 - up, row.label, va="center", weight="bold", size=TEXT_SIZE)
-    words.text(0, y + 0.06 - up, "\n".join(basis), va="top", color=GREY, size=NOTE_SIZE)
-    words.text(_NAMES, y - 0.16, row.target_text, va="center", color=GREY if row.assumed else INK)
+    words.text(0, y - 0.16 - up, row.label, va="center", weight="bold", size=style.TEXT_SIZE)
+    words.text(0, y + 0.06 - up, "\n".join(basis), va="top", color=style.GREY, size=style.NOTE_SIZE)
+    words.text(_NAMES, y - 0.16, row.target_text, va="center", color=style.GREY if row.assumed else style.INK)
     x = _NAMES + _PUBLISHED
     if math.isnan(row.estimate):
-        lines = wrap(row.simulated_text, NOTE_SIZE, _SIMULATED - 0.1)
-        words.text(x, y - 0.28, "\n".join(lines), va="top", color=GREY, size=NOTE_SIZE)
+        lines = style.wrap(row.simulated_text, style.NOTE_SIZE, _SIMULATED - 0.1)
+        words.text(x, y - 0.28, "\n".join(lines), va="top", color=style.GREY, size=style.NOTE_SIZE)
     else:
-        words.text(x, y - 0.16, row.simulated_text, va="center", color=BLUE, weight="bold")
+        words.text(x, y - 0.16, row.simulated_text, va="center", color=style.BLUE, weight="bold")
 
 
 def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
@@ -221,19 +211,19 @@ def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
         axis.barh(below, row.trial_upper - row.trial_lower, 0.26, row.trial_lower, color=RANGE)
     _draw_posterior(axis, row, below, 0.0)
     if aim.published_interval is not None:
-        axis.plot(aim.published_interval, (above, above), color=INK, lw=1.4)
+        axis.plot(aim.published_interval, (above, above), color=style.INK, lw=1.4)
     axis.plot(
         row.target,
         above,
         marker="D",
         ms=6.5,
-        mfc="white" if row.assumed else INK,
-        mec=INK,
+        mfc="white" if row.assumed else style.INK,
+        mec=style.INK,
         clip_on=False,
         zorder=4,
     )
-    axis.plot((row.mc_lower, row.mc_upper), (below, below), color=BLUE, lw=2.4)
-    axis.plot(row.estimate, below, marker="o", ms=6.5, mfc=BLUE, mec="white", clip_on=False, zorder=4)
+    axis.plot((row.mc_lower, row.mc_upper), (below, below), color=style.BLUE, lw=2.4)
+    axis.plot(row.estimate, below, marker="o", ms=6.5, mfc=style.BLUE, mec="white", clip_on=False, zorder=4)
 
 
 def _draw_posterior(axis: Axes, row: Row, y: float, less: float) -> None:
@@ -247,8 +237,8 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
         return
     difference = row.estimate - row.target
     _draw_posterior(axis, row, y, row.target)
-    axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=BLUE, lw=2.4)
-    axis.plot(difference, y, marker="o", ms=6.5, mfc=BLUE, mec="white", zorder=4)
+    axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=style.BLUE, lw=2.4)
+    axis.plot(difference, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
     text = format_difference(row.endpoint, difference, row.half_width)
     over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
     axis.annotate(
@@ -258,7 +248,7 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
         textcoords="offset points",
         ha="center",
         va="bottom",
-        size=NOTE_SIZE,
+        size=style.NOTE_SIZE,
         bbox=over_lines,
     )
 
@@ -344,7 +334,7 @@ def interval_notes(shares: Sequence[Aim]) -> list[str]:
     return [*notes, f"{'; '.join(without)}: interval not published."] if without else notes
 
 
-@styled
+@style.styled
 def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw each target beside the posterior's prediction, with both of its intervals.
 
@@ -359,7 +349,7 @@ def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
     others = [f"{_predicted_text(aim.row)}." for aim in aims if aim.row.endpoint.kind != "share"]
     if not shares:
-        return empty_figure("No target is a share of patients", scenario.title, *others)
+        return style.empty_figure("No target is a share of patients", scenario.title, *others)
     panels = _panels(shares)
     height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
     width = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES
@@ -368,7 +358,7 @@ def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
         "Posterior: mean and 95% of the figure itself, as far as the trial's figures leave it open. Range of "
         "one trial: what 95% of virtual trials of this size report, over the posterior.",
     ]
-    page = sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
+    page = style.sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
     _open_key(page, shares)
     bottom = height - _KEY
     for panel in panels:
@@ -421,28 +411,28 @@ def _target_notes(shares: Sequence[Aim]) -> list[str]:
     return notes + undefined_note([aim.row for aim in shares], "light bar")
 
 
-def _open_key(page: Sheet, shares: Sequence[Aim]) -> None:
+def _open_key(page: style.Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     words = words_axes(page, EDGE, page.height - _KEY + 0.09, page.width - 2 * EDGE, 0.3)
     for x, text in ((_OPEN_NAMES, "target"), (_OPEN_NAMES + _PUBLISHED, "posterior")):
-        words.text(x, 0, text, color=GREY, va="bottom")
+        words.text(x, 0, text, color=style.GREY, va="bottom")
     marks: list[Artist] = []
     if any(not aim.row.assumed for aim in shares):
-        marks.append(mark("D", INK, "published"))
+        marks.append(mark("D", style.INK, "published"))
     if any(aim.row.assumed for aim in shares):
         marks.append(mark("D", "white", "assumed"))
     marks += [
-        Line2D([], [], color=BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%"),
+        Line2D([], [], color=style.BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%"),
         Patch(color=RANGE, label="range of one trial"),
     ]
     words.legend(
         handles=marks, loc="lower left", bbox_to_anchor=(_OPEN_NAMES + _PUBLISHED + _OPEN, 0.02),
-        bbox_transform=words.transData, ncols=len(marks), fontsize=NOTE_SIZE + 0.5, handlelength=1.5,
+        bbox_transform=words.transData, ncols=len(marks), fontsize=style.NOTE_SIZE + 0.5, handlelength=1.5,
         handletextpad=0.4, columnspacing=0.7, borderaxespad=0, borderpad=0,
     )  # fmt: skip
 
 
-def _draw_open_panel(page: Sheet, panel: Sequence[Aim], bottom: float) -> None:
+def _draw_open_panel(page: style.Sheet, panel: Sequence[Aim], bottom: float) -> None:
     """Draw some rows on one scale."""
     height = _ROW * len(panel)
     left = _OPEN_NAMES + _PUBLISHED + _OPEN
@@ -450,7 +440,7 @@ def _draw_open_panel(page: Sheet, panel: Sequence[Aim], bottom: float) -> None:
     words = words_axes(page, EDGE, bottom, left, height)
     most = max(max(aim.extent, aim.row.posterior_upper) for aim in panel)
     values.set_xlim(0, min(1.0, 1.06 * most) if is_low(panel[0]) else 1.0)
-    percent_axis(values, "x")
+    style.percent_axis(values, "x")
     dress_marks(values)
     count_rows(len(panel), words, values)
     for y, aim in ruled(panel, words, values):
@@ -461,30 +451,32 @@ def _draw_open_panel(page: Sheet, panel: Sequence[Aim], bottom: float) -> None:
 def _write_open_row(words: Axes, aim: Aim, y: int) -> None:
     row = aim.row
     words.text(0, y - 0.12, row.label, va="center", weight="bold")
-    basis = wrap(aim.basis, NOTE_SIZE, _OPEN_NAMES - 0.1)
+    basis = style.wrap(aim.basis, style.NOTE_SIZE, _OPEN_NAMES - 0.1)
     text = f"{basis[0]} …" if len(basis) > 1 else basis[0]
-    words.text(0, y + 0.22, text, va="center", color=GREY, size=NOTE_SIZE)
-    words.text(_OPEN_NAMES, y - 0.12, row.target_text, va="center", color=GREY if row.assumed else INK)
+    words.text(0, y + 0.22, text, va="center", color=style.GREY, size=style.NOTE_SIZE)
+    words.text(
+        _OPEN_NAMES, y - 0.12, row.target_text, va="center", color=style.GREY if row.assumed else style.INK
+    )
     text = format_share(row.estimate, row.half_width)
-    words.text(_OPEN_NAMES + _PUBLISHED, y - 0.12, text, va="center", color=BLUE, weight="bold")
+    words.text(_OPEN_NAMES + _PUBLISHED, y - 0.12, text, va="center", color=style.BLUE, weight="bold")
     text = row.posterior_text
-    words.text(_OPEN_NAMES + _PUBLISHED, y + 0.22, text, va="center", color=BLUE, size=NOTE_SIZE)
+    words.text(_OPEN_NAMES + _PUBLISHED, y + 0.22, text, va="center", color=style.BLUE, size=style.NOTE_SIZE)
 
 
 def _draw_open_row(axis: Axes, aim: Aim, y: int) -> None:
     """Draw a row's marks: what was published above, the posterior and the range of one trial below."""
     row, above, below = aim.row, y - 0.19, y + 0.13
     if aim.published_interval is not None:
-        axis.plot(aim.published_interval, (above, above), color=INK, lw=1.6)
-    fill = "white" if row.assumed else INK
-    axis.plot(row.target, above, marker="D", ms=7, mfc=fill, mec=INK, clip_on=False, zorder=4)
+        axis.plot(aim.published_interval, (above, above), color=style.INK, lw=1.6)
+    fill = "white" if row.assumed else style.INK
+    axis.plot(row.target, above, marker="D", ms=7, mfc=fill, mec=style.INK, clip_on=False, zorder=4)
     if math.isnan(row.estimate):
         return
     if not math.isnan(row.trial_lower):
         axis.barh(below, row.trial_upper - row.trial_lower, 0.28, row.trial_lower, color=RANGE)
     if row.drawn:
-        axis.plot((row.posterior_lower, row.posterior_upper), (below, below), color=BLUE, lw=3)
-    axis.plot(row.estimate, below, marker="o", ms=7, mfc=BLUE, mec="white", clip_on=False, zorder=4)
+        axis.plot((row.posterior_lower, row.posterior_upper), (below, below), color=style.BLUE, lw=3)
+    axis.plot(row.estimate, below, marker="o", ms=7, mfc=style.BLUE, mec="white", clip_on=False, zorder=4)
 
 
 def of_run(results: Results) -> Figure | None:

@@ -14,34 +14,16 @@ from sim.outcomes.one_trial import Curve, TrialReport, report_trial
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, TrialArrivals
-from sim.show.kit.curves import (
-    FOOT,
-    WIDTH,
-    dress,
-    line_of,
-)
+from sim.show.kit import style
+from sim.show.kit.curves import FOOT, WIDTH, dress, line_of
 from sim.show.kit.formats import format_share
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
-from sim.show.kit.scenario_words import (
-    replication,
-    single_notes,
-)
-from sim.show.kit.style import (
-    BLUE,
-    INK,
-    NOTE_SIZE,
-    ORANGE,
-    empty_figure,
-    sheet,
-    spread,
-    styled,
-    written_in,
-)
+from sim.show.kit.scenario_words import replication, single_notes
 from sim.show.trial_data import one_trial
 from sim.work.results import Results
 
 _LEFT, _RIGHT = 1.25, 1.95
-_COLOURS = (BLUE, ORANGE)
+_COLOURS = (style.BLUE, style.ORANGE)
 _TALL = 3.1
 _WORDS = {
     "overall_survival": "alive",
@@ -69,7 +51,7 @@ def trial_data(report: TrialReport) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-@styled
+@style.styled
 def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
     """Draw the Kaplan-Meier curves of one trial with log-log intervals and numbers at risk.
 
@@ -83,10 +65,10 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
         Further paragraphs at the bottom.
     """
     if not report.curves:
-        return empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
+        return style.empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
     horizon = scenario.follow_up.horizon_years
     rows = RISK_ROW * (len(report.curves) + 1)
-    page = sheet(
+    page = style.sheet(
         _finding(report.curves), [scenario.title], [_note(report, scenario), *notes], WIDTH,
         _TALL + FOOT + rows + 0.12,
     )  # fmt: skip
@@ -137,16 +119,16 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     """Name each curve at the right, with what the trial reports at the horizon."""
     line = line_of(_TALL)
     ends = [float(curve.estimate.survival[-1]) for curve in curves]
-    for curve, colour, y in zip(curves, _COLOURS, spread(ends, 3.2 * line), strict=False):
+    for curve, colour, y in zip(curves, _COLOURS, style.spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)
         axis.annotate(
             BY_NAME[curve.name].label.replace(", all enrolled", ""), (1, at), (10, 1),
-            color=written_in(colour), weight="bold", va="bottom", xycoords="axes fraction",
+            color=style.written_in(colour), weight="bold", va="bottom", xycoords="axes fraction",
             textcoords="offset points", annotation_clip=False,
         )  # fmt: skip
         axis.annotate(
-            f"{_estimate(curve)} at {horizon:g} y", (1, at), (10, -1), color=INK, va="top",
-            size=NOTE_SIZE, xycoords="axes fraction", textcoords="offset points", annotation_clip=False,
+            f"{_estimate(curve)} at {horizon:g} y", (1, at), (10, -1), color=style.INK, va="top",
+            size=style.NOTE_SIZE, xycoords="axes fraction", textcoords="offset points", annotation_clip=False,
         )  # fmt: skip
 
 

@@ -14,10 +14,7 @@ from sim.show.kit.formats import Row
 from sim.show.kit.style import BLUE, INK, ORANGE, TEXT_SIZE, percent_axis, spread, written_in
 
 JOINED = "\N{NO-BREAK SPACE}"
-CURVES = {
-    "overall_survival": (BLUE, "alive"),
-    "disease_free_survival": (ORANGE, "disease-free"),
-}
+CURVES = {"overall_survival": (BLUE, "alive"), "disease_free_survival": (ORANGE, "disease-free")}
 WIDTH, TALL, FOOT = 7.8, 3.55, 0.5
 DASHED = (0, (5, 2.5))
 

@@ -15,14 +15,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from sim.scenario.schema import DAYS_PER_YEAR
-from sim.show.kit.lanes import (
-    INFECTION,
-    REINFUSION,
-    RELAPSE,
-    WITHDRAWN,
-    Lane,
-    detail_days,
-)
+from sim.show.kit.lanes import INFECTION, REINFUSION, RELAPSE, WITHDRAWN, Lane, detail_days
 from sim.show.kit.looks import CAUSES, PLACES, STATUSES, Look, look_of
 from sim.show.kit.style import GREY, INK, NOTE_SIZE, Sheet
 
