@@ -12,6 +12,7 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.posterior_checks import ANSWERS
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, words_axes
+from sim.show.kit.prose import sentences
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
@@ -37,14 +38,8 @@ def alternatives_figure(weights: pd.DataFrame, moved: pd.DataFrame, scenario: Sc
     width = 0.44 + _NAMES + _WEIGHTS + 0.3 + len(names) * (_PANEL + _GAP)
     page = style.sheet(
         _finding(weights, moved),
-        [
-            scenario.title,
-            "Left: posterior probability of each way to see the trial, all being as likely beforehand "
-            "(line). Right: how far the posterior mean of each answer moves, in posterior SDs of the "
-            "trial as it is; above each dot the mean itself.",
-        ],
-        ["Bars: 95% Monte Carlo error. A move of less than an SD lies within what the trial leaves open "
-         "anyway."],
+        [scenario.title, *sentences("figures", "alternatives")],
+        sentences("figures", "alternatives_notes"),
         width, height,
     )  # fmt: skip
     words = words_axes(page, EDGE, _AXIS, _NAMES, _ROW * len(rows))

@@ -16,6 +16,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.evidence import is_assumed
 from sim.scenario.schema import Scenario
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions, headlines, replication
 from sim.show.kit.style import BLUE, NOTE_SIZE, ORANGE, TICK_SIZE, percent_axis, sheet, styled
 from sim.study.estimates import Z95
@@ -110,15 +111,7 @@ def convergence_figure(
     rows = math.ceil(len(groups) / 2)
     height = rows * (_TALL + _GAP) + _FOOT - 0.3
     targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
-    dashes = "Dashes: the target. " if targets else ""
-    what, others = "replications", f"the range of one {replication(scenario).what}"
-    if drawn:
-        what, others = "draws", f"the posterior's interval or {others}"
-    said = [
-        f"Line: estimate from the {what} so far, with the normal 95% band of its Monte Carlo error. "
-        f"{dashes}More {what} narrow the band; they do not narrow {others}.",
-        *notes,
-    ]
+    said = [*sentences("figures", "convergence", drawn, targets, replication(scenario)), *notes]
     page = sheet(_finding(data), [scenario.title], said, _WIDTH, height)
     room = (_WIDTH - _LEFT - _RIGHT - _BETWEEN) / 2
     for number, ((name, time), curve) in enumerate(groups):

@@ -17,6 +17,7 @@ from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, ruled, signed_points, words_axes
 from sim.show.kit.formats import written
 from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs
+from sim.show.kit.prose import sentences
 from sim.work.results import Results
 
 _ROW, _AXIS, _HEAD = 0.4, 0.45, 0.34
@@ -65,16 +66,7 @@ def differences_figure(
 
 
 def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | None) -> list[str]:
-    lines = [
-        f"{names[1]} less {names[0]}, in percentage points. Lines: 95% Monte Carlo interval, which more "
-        "replications would narrow; what is not known about the parameters is not in it."
-    ]
-    if draws:
-        lines = [
-            f"{names[1]} less {names[0]}, in percentage points: the mean over {draws:,} draws of the "
-            "posterior. Lines: the posterior's 95%, what the calibrated trial leaves open about the "
-            "parameters, which only more evidence narrows."
-        ]
+    lines = sentences("figures", "differences", names[1], names[0], draws)
     for (varied, key), table in over.groupby(["varied", "key"], sort=False):
         values = ", ".join(written(value) for value in table["value"].unique())
         where = "both" if varied == "both" else f"{varied}"

@@ -15,6 +15,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 from sim.show.kit.formats import format_share
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions, replication
 from sim.show.kit.style import BLUE, INK, NOTE_SIZE, ORANGE, empty_figure, percent_axis, sheet, styled
 from sim.study.estimates import Z95, wilson
@@ -80,7 +81,8 @@ def mortality_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[str
         return empty_figure("No deaths to count: no trial reports any", scenario.title)
     trials = int(data.loc[data["endpoint"] == shown[0], "trials"].sum())
     observed = {name: _observed(scenario, name) for name in shown}
-    said = [_note(scenario, trials, observed), *notes]
+    elsewhere = any(target.n for target in scenario.target) and not any(observed.values())
+    said = [*sentences("figures", "mortality", replication(scenario), trials, elsewhere), *notes]
     page = sheet(_finding(data, observed, scenario), [scenario.title], said, _WIDTH, _TALL + _FOOT + 0.3)
     room = (_WIDTH - _LEFT - _RIGHT - _BETWEEN * (len(shown) - 1)) / len(shown)
     room = min(room, 4.6)
@@ -152,15 +154,6 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
         f"{as_published} of virtual trials of {size} see {count} {what}, as published; {fewer} see fewer "
         f"and {more} see more"
     )
-
-
-def _note(scenario: Scenario, trials: int, observed: dict[str, tuple[int, Target] | None]) -> str:
-    words = replication(scenario)
-    text = f"What each of {trials:,} {words.virtual} counts {words.by_then}."
-    text += " Lines on the bars: 95% Monte Carlo error. Bars below 0.2% are left out."
-    if all(found is None for found in observed.values()) and any(target.n for target in scenario.target):
-        text += " Published counts are not marked: they are of another number of patients."
-    return text
 
 
 def run_table(results: Results) -> pd.DataFrame | None:

@@ -18,6 +18,7 @@ from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.scenario.distributions import Floats
 from sim.show import calibration_shown
 from sim.show.figures.parameters import is_long, value_axis
+from sim.show.kit.prose import sentences
 from sim.show.kit.style import BLUE, INK, NOTE_SIZE, ORANGE, Sheet, empty_figure, sheet, styled, wrap
 from sim.study.estimates import Z95
 from sim.study.posterior import weighted_quantiles
@@ -40,14 +41,9 @@ def pairs_figure(shown: calibration_shown.Shown) -> Figure:
     side, left, foot, head = 1.36, 1.5, 0.62, 0.15
     number = len(keys) - 1
     width = max(left + number * (side + 0.1) + 0.3, 7.8)
-    shaded = "Shaded: the densest parts that hold 50 and 90% of the posterior."
-    what = "Dots: the draws, by weight." if shown.few_draws else shaded
     page = sheet(
         _pairs_finding(shown),
-        [
-            shown.scenario.title,
-            f"{what} Scales that span more than a factor of 10 are logarithmic.",
-        ],
+        [shown.scenario.title, *sentences("figures", "pairs", shown.few_draws)],
         _pairs_notes(shown),
         width, number * (side + 0.1) + foot + head,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from sim.scenario.registry import short
 from sim.show import calibration_shown
 from sim.show.kit import style
 from sim.show.kit.forest import draw_key, panels
+from sim.show.kit.prose import sentences
 from sim.study.estimates import Z95
 from sim.study.posterior import weighted_quantiles
 from sim.work.results import Results
@@ -86,13 +87,8 @@ def parameters_figure(shown: calibration_shown.Shown) -> Figure:
         return style.empty_figure("No posterior was asked for", shown.scenario.title)
     page = style.sheet(
         _parameters_finding(table, shown.few_draws),
-        [
-            shown.scenario.title,
-            "Densities. What is left: the share of the prior's variance, on the scale of normal scores, that "
-            "the posterior keeps; near 100% the trial's figures tell nothing.",
-        ],
-        ["Bars at the posterior: 95% Monte Carlo error of the weighted draws. Priors and their sources "
-         "are in parameters.csv; each axis holds 99% of both."],
+        [shown.scenario.title, *sentences("figures", "parameters")],
+        sentences("figures", "parameters_notes"),
         _WIDTH, _panel_height(len(shown.keys)),
     )  # fmt: skip
     _key(page, (
@@ -162,15 +158,8 @@ def profiles_figure(shown: calibration_shown.Shown) -> Figure:
     keys = list(dict.fromkeys(profiles["key"]))
     page = style.sheet(
         _profiles_finding(profiles),
-        [
-            shown.scenario.title,
-            "How far the log-likelihood falls when a parameter is held and all others are at their "
-            "best, over most of its prior. Above the dashed line at "
-            f"{calibration_shown.signed(-CUTOFF)} lies the 95% interval.",
-        ],
-        ["Smoothed: a polynomial surface, fitted to simulated likelihoods, whose own error "
-         "is not shown. Flat: it nowhere falls as far as the line, so that the figures alone set no "
-         "limit."],
+        [shown.scenario.title, *sentences("figures", "profiles", calibration_shown.signed(-CUTOFF))],
+        sentences("figures", "profiles_notes"),
         _WIDTH, _panel_height(len(keys)),
     )  # fmt: skip
     _key(page, (

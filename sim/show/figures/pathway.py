@@ -17,6 +17,7 @@ from sim.outcomes.one_trial import Patients
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
 from sim.show.kit.posterior_words import FIRST_DRAW
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
 from sim.show.trial_data import first_trials, stays
@@ -94,14 +95,7 @@ def pathway_figure(scenario: Scenario, data: pd.DataFrame | None, notes: Sequenc
     spots = {place: divmod(number, _PER_ROW) for number, place in enumerate(shown)}
     rows = 1 + max(row for row, _ in spots.values())
     height = rows * _ROW + 0.3
-    said = [
-        "Death and the end of follow-up can come in every place. Shading: the place holds a resource.",
-        *notes,
-    ]
-    if found is not None:
-        said[0] += (
-            " Shares are of the enrolled; days are mean stays, death and the end of follow-up included."
-        )
+    said = [*sentences("figures", "pathway", found is not None), *notes]
     page = sheet(_finding(shown, found), [scenario.title], said, _WIDTH, height)
     axis = page.axes(0, 0, _WIDTH, height)
     axis.set_xlim(0, _WIDTH)

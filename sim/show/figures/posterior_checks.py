@@ -23,6 +23,7 @@ from sim.scenario.distributions import Floats
 from sim.show.calibration_shown import FEW_KEPT, Shown, short_name
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, count_rows, draw_key, dress_marks, panels, ruled, words_axes
+from sim.show.kit.prose import sentences
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
@@ -54,12 +55,7 @@ def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
     height = 0.3 + first + 0.6 + down * (_HEAD + _TALL + _FOOT)
     page = style.sheet(
         _search_finding(search, wanted),
-        [
-            shown.scenario.title,
-            "Above: independent draws that the weighted points are worth. Below: the running posterior "
-            "mean of every parameter in normal scores of its prior (0 is the prior's median), with its "
-            "95% Monte Carlo error.",
-        ],
+        [shown.scenario.title, *sentences("figures", "search")],
         [f"Every point got {BLOCK} virtual trials. The last mean is drawn through as a thin line."],
         _WIDTH, height,
     )  # fmt: skip
@@ -136,13 +132,8 @@ def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
     height = key + _ROW * len(alone) + axis_room
     page = style.sheet(
         _alone_finding(alone, shown.kept),
-        [
-            shown.scenario.title,
-            f"Simulation alone keeps the {shown.kept:,} virtual trials that report what the trial did; "
-            "it needs no exact twin and no likelihood. Intervals: 95% Monte Carlo error.",
-        ],
-        ["Left: means, in posterior SDs from the mean by importance sampling. Right: SDs over that by "
-         f"importance sampling. z: the difference over its standard error; beyond {_FAR:g} it is marked."],
+        [shown.scenario.title, *sentences("figures", "alone", shown.kept)],
+        sentences("figures", "alone_notes", f"{_FAR:g}"),
         _WIDTH, height,
     )  # fmt: skip
     words = words_axes(page, EDGE, axis_room, _WIDTH - 2 * EDGE, _ROW * len(alone))
@@ -234,15 +225,8 @@ def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> F
     trials = int(ranks["trial"].nunique())
     page = style.sheet(
         _coverage_finding(table, trials),
-        [
-            shown.scenario.title,
-            "Parameters drawn from the priors make virtual trials; the rank of the truth in each "
-            "trial's posterior must be uniform. The control takes survival estimates for shares of all "
-            "reinfused patients.",
-        ],
-        [f"Grey: where 95% of bars lie if ranks are uniform (binomial, {trials} trials). Dots: the share "
-         "of 90% intervals that hold the truth, with its exact 95% interval (Clopper-Pearson); ringed "
-         "where 90% lies outside. p: chi-squared test of uniform ranks."],
+        [shown.scenario.title, *sentences("figures", "coverage")],
+        sentences("figures", "coverage_notes", trials),
         _WIDTH, height,
     )  # fmt: skip
     room, gap = 1.9, 0.25

@@ -15,6 +15,7 @@ from sim.show.kit import style
 from sim.show.kit.curves import DASHED, FOOT, WIDTH, dress, line_of
 from sim.show.kit.formats import format_share, written
 from sim.show.kit.plot import Pictures
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions, headlines
 from sim.work.results import Results
 
@@ -84,19 +85,10 @@ def _share(row: pd.Series[Any]) -> str:
 
 def _lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | None) -> list[str]:
     meanings = [f"{key}: {parameters()[key].meaning}" if key in parameters() else key for key in keys]
-    light = "with 95% Monte Carlo error"
+    error = None
     if "posterior_lower" in drawn:
-        error = 50 * float((drawn["mc_upper"] - drawn["mc_lower"]).max())
-        light = (
-            "with the posterior's 95%, what the calibrated trial leaves open about the other parameters "
-            f"(each line is a mean over draws; its Monte Carlo error is at most {error:.2g} points)"
-        )
-    dashed = "" if free is None else f"Dashed: the posterior's 95% with {' and '.join(keys)} drawn too. "
-    return [
-        *meanings,
-        f"Dark: between the values, which is the answer. Light: {light}. "
-        f"{dashed}No line inside the band is likelier than another.",
-    ]
+        error = f"{50 * float((drawn['mc_upper'] - drawn['mc_lower']).max()):.2g}"
+    return [*meanings, *sentences("figures", "over_range", keys, error, free is not None)]
 
 
 def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:

@@ -20,6 +20,7 @@ from sim.show.calibration_shown import Shown
 from sim.show.kit import style
 from sim.show.kit.forest import draw_key, panels
 from sim.show.kit.formats import format_range, format_value
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.study.estimates import Z95
 from sim.work.results import Results
@@ -46,17 +47,12 @@ def repeats_figure(
     targets = [target for target in scenario.target if _name(target) in repeats]
     if not targets:
         return style.empty_figure("A trial reports none of the targets", scenario.title)
-    where = "at the point solution" if solved else "with the values as given"
+    numbers = len(repeats), repeats["draw"].nunique(), len(at_point)
     down = math.ceil(len(targets) / 3)
     height = 0.32 + down * (_HEAD + _TALL + _FOOT)
     page = style.sheet(
         _repeats_finding(repeats, at_point, targets),
-        [
-            scenario.title,
-            f"Filled: {len(repeats):,} virtual trials of this size under {repeats['draw'].nunique():,} "
-            f"draws of the posterior. Outline: {len(at_point):,} {where}, where chance alone "
-            "makes them differ.",
-        ],
+        [scenario.title, *sentences("figures", "repeats", *numbers, solved)],
         _repeat_notes(repeats, at_point, targets),
         _WIDTH, height,
     )  # fmt: skip
@@ -123,14 +119,7 @@ def _repeat_notes(repeats: pd.DataFrame, at_point: pd.DataFrame, targets: Sequen
         if max(shares) > 0:
             name = label((target.endpoint, target.time_years))
             gone.append(f"{name} in {shares[0]:.1%} over the posterior and {shares[1]:.1%} at the point")
-    notes = [
-        "Under each name: the share of trials over the posterior that report less, half of the equal "
-        f"ones counted. Monte Carlo error of a bar (95%): at most {100 * filled:.1g} points either way, "
-        f"of the outline {100 * outline:.1g}."
-    ]
-    if gone:
-        notes.append(f"Undefined, as nobody is at risk any more, and left out: {'; '.join(gone)}.")
-    return notes
+    return sentences("figures", "repeats_notes", f"{100 * filled:.1g}", f"{100 * outline:.1g}", gone)
 
 
 def _bar_error(values: pd.Series[float], draws: pd.Series[int], target: Target) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -30,6 +31,7 @@ from sim.show.kit.curves import (
 )
 from sim.show.kit.formats import Row, format_difference, rows, undefined_note
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
+from sim.show.kit.prose import sentences
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
 from sim.show.kit.scenario_words import TRIAL, Replication, cautions, replication
 from sim.show.trial_data import at_risk as numbers_at_risk
@@ -135,12 +137,7 @@ def _ranges_fit(at_risk: pd.DataFrame, width: float) -> bool:
 def _risk_notes(at_risk: pd.DataFrame | None, words: Replication, *, ranges: bool) -> list[str]:
     if at_risk is None:
         return []
-    trials = int(at_risk["trials"].iloc[0])
-    spread_text = " (95% of them)" if ranges else ""
-    return [
-        f"At risk: patients that a {words.what} still follows then, event-free: median over {trials:,} "
-        f"{words.virtual}{spread_text}."
-    ]
+    return sentences("figures", "at_risk", words, int(at_risk["trials"].iloc[0]), ranges)
 
 
 def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
@@ -222,21 +219,8 @@ def _lines(read: list[Row], title: str, words: Replication) -> list[str]:
     if differing:
         parts = "; ".join(map(_difference, differing))
         lines.append(f"Simulated minus {_origin(differing)}, points with Monte Carlo error: {parts}.")
-    one = (
-        f"Light bands: the range of one {words.what} of this size, 95% of {words.virtual} as each would "
-        f"report it {words.when}"
-    )
-    if any(row.drawn for row in read):
-        lines.append(
-            "Lines: the mean over draws of the posterior, with dark 95% Monte Carlo bands. Dashed bands: the "
-            "posterior's 95%, what the calibrated trial leaves open about the parameters. "
-            f"{one}, which holds the posterior too."
-        )
-    else:
-        lines.append(f"Lines: simulated, with 95% Monte Carlo bands. {one}.")
-    if any(row.has_target for row in read):
-        lines[-1] += " Diamonds: published (hollow: assumed)."
-    return lines
+    drawn, targets = (any(map(attrgetter(name), read)) for name in ("drawn", "has_target"))
+    return [*lines, *sentences("figures", "survival", drawn, words, targets)]
 
 
 def _difference(row: Row) -> str:
@@ -305,12 +289,7 @@ def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: 
     drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
     if drawn.empty:
         return style.empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
-    said = [
-        scenario.title,
-        "Lines: posterior mean. Dark bands: 95% of the posterior, what the trial leaves open of the "
-        "curve itself. Light bands: 95% of single trials of this size, as each would report it. "
-        "Diamonds: published.",
-    ]
+    said = [scenario.title, *sentences("figures", "predicted")]
     page = style.sheet(_predicted_finding(read), said, _predicted_notes(read), WIDTH, 4.25)
     draw_predicted(page.axes(0.8, FOOT, 4.95, TALL), curves, predictions)
     return page.figure
@@ -338,9 +317,7 @@ def _predicted_notes(read: list[Row]) -> list[str]:
     notes = [*undefined_note(aimed, "light band"), *sources_note(aimed)]
     widths = [row.half_width for row in aimed if row.half_width > 0]
     if widths:
-        notes.append(
-            f"Monte Carlo error of the means (95%): at most {100 * max(widths):.1g} points either way."
-        )
+        notes += sentences("figures", "mean_error", f"{100 * max(widths):.1g}")
     return notes
 
 
@@ -382,7 +359,9 @@ def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -
     if band.empty:
         return style.empty_figure("Survival without a transplant can't be told", scenario.title)
     years = [0.0, *sorted(set(band["time_years"]))]
-    page = style.sheet(_band_finding(band), [scenario.title, warning], [_BAND_NOTE], WIDTH, 4.25)
+    page = style.sheet(
+        _band_finding(band), [scenario.title, warning], sentences("figures", "no_transplant"), WIDTH, 4.25
+    )
     axis = page.axes(0.8, FOOT, 4.95, TALL)
     ends = band.groupby("time_years")
     outer = [1.0, *ends["lower"].min()], [1.0, *ends["upper"].max()]
@@ -410,13 +389,6 @@ def _band_finding(band: pd.DataFrame) -> str:
         f"Without a transplant the trial leaves anything from {low:.0f} to {high:.0f}% alive at "
         f"{years:g}{JOINED}years: an extrapolation"
     )
-
-
-_BAND_NOTE = (
-    "Shaded: from the lowest to the highest limit of both, which is the answer. Hatched: 95% of the "
-    "posterior under each hazard. No line inside is likelier than another, and none is drawn. Deaths of "
-    "other causes by life table."
-)
 
 
 def no_transplant(results: Results) -> Figure:

@@ -22,6 +22,7 @@ from sim.show.kit import style
 from sim.show.kit.axis import Axis
 from sim.show.kit.formats import Row, format_difference, format_value, rows, written
 from sim.show.kit.plot import Pictures
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions, headlines
 from sim.work.results import Results
 
@@ -215,28 +216,11 @@ def _estimate(row: Row) -> float:
 
 
 def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[str]:
-    lines = [
-        _meaning(axis.key),
-        "Dark: simulated, with 95% Monte Carlo intervals. "
-        "Light: the range of one trial, 95% of virtual trials.",
-    ]
     drawn_rows = any(row.drawn for found in drawn.values() for _, row in found)
-    if drawn_rows:
-        middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
-        lines[1] = (
-            "Dark: the mean over draws of the posterior, with 95% Monte Carlo intervals. "
-            f"{middle}: the posterior's 95%, what the calibrated trial leaves open about the other "
-            "parameters. Light: the range of one trial, 95% of virtual trials, which holds the posterior too."
-        )
+    middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
-    if without:
-        lines.append(f"A trial does not report: {'; '.join(without)}.")
-    if len(axis.values) > 1:
-        lines.append(
-            f"All points have the same {'draws and ' if drawn_rows else ''}luck: their differences have less "
-            "error than the intervals show."
-        )
-    return lines
+    said = sentences("figures", "curve", drawn_rows, middle, without, len(axis.values) > 1)
+    return [_meaning(axis.key), *said]
 
 
 @style.styled
@@ -271,7 +255,7 @@ def sweep_map_figure(
     numbers = grid.size <= _MOST_NUMBERS or not (across.numeric and up.numeric)
     left, below = 0.6 + up.label_width, 0.55 + across.depth(4.7)
     lines = _map_lines(across, up, known[0], grid, own)
-    page = style.sheet(_map_title(known), lines, [_map_note(known), *notes], left + 6.1, below + 4.05)
+    page = style.sheet(_map_title(known), lines, [*_map_note(known), *notes], left + 6.1, below + 4.05)
     panel = page.axes(left, below, 4.7, 3.9)
     mesh = panel.pcolormesh(across.edges, up.edges, grid, cmap="cividis")
     panel.set_facecolor("#e3e3e6")
@@ -288,20 +272,14 @@ def sweep_map_figure(
     return page.figure
 
 
-def _map_note(known: Sequence[Row]) -> str:
+def _map_note(known: Sequence[Row]) -> list[str]:
     """Say how far Monte Carlo error could move a value, for which a map has no room."""
     endpoint = known[0].endpoint
     width = max(row.half_width for row in known)
     error = format_difference(endpoint, width, width).removeprefix("+")
     unit = "points" if endpoint.kind == "share" else endpoint.unit
-    note = f"Monte Carlo error (95%): at most {error} {unit}; less for differences, which share their luck."
     widest = max(known, key=_posterior_width)
-    if widest.drawn:
-        note += (
-            " Values are means over draws of the posterior; its 95%, what the calibrated trial leaves open "
-            f"about the other parameters, is widest where it is {widest.posterior_text}."
-        )
-    return note
+    return sentences("figures", "map", error, unit, widest.posterior_text)
 
 
 def _posterior_width(row: Row) -> float:

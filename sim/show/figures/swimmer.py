@@ -17,6 +17,7 @@ from sim.show.kit import lane_drawing
 from sim.show.kit.lanes import REINFUSION, Lane, diverge, lane_of
 from sim.show.kit.looks import CAUSES, look_of
 from sim.show.kit.pairs import endings, pair_notes
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import single_notes
 from sim.show.kit.style import GREY, INK, NOTE_SIZE, empty_figure, sheet, styled, text_width
 from sim.study.pairing import FATES_CHANGED
@@ -162,17 +163,9 @@ def _finding(lanes: Sequence[Lane], horizon_days: float, which: str, over_range:
 
 
 def _swimmer_notes(lanes: Sequence[Lane], present: int, opened: float) -> list[str]:
-    notes = ["One virtual trial out of many: others differ by chance. Numbers at the left name the patients."]
-    if present > len(lanes):
-        since = " after the warm-up" if opened > 0 else ""
-        notes.append(f"The first {len(lanes)} of {present} patients enrolled{since} are shown.")
     unseen = sum(lane.dead and lane.end > lane.cut for lane in lanes)
-    if any(lane.cut < lane.end for lane in lanes):
-        notes.append(
-            f"Thin: after the data cut, unseen by the trial itself, as {unseen or 'none'} of the deaths "
-            f"{'is' if unseen == 1 else 'are'}."
-        )
-    return notes
+    cut = any(lane.cut < lane.end for lane in lanes)
+    return sentences("figures", "swimmer", len(lanes), present, opened > 0, cut, unseen)
 
 
 @styled

@@ -18,6 +18,7 @@ from sim.scenario.schema import Scenario
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
@@ -109,8 +110,9 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
     height = key + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
     width = 2 * EDGE + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
+    said = [scenario.title, *sentences("figures", "calibration", _drawn(aims))]
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
-    page = style.sheet(_finding(aims), _lines(scenario, drawn=_drawn(aims)), notes, width, height)
+    page = style.sheet(_finding(aims), said, notes, width, height)
     _headings(page, shares)
     reach = _reach(shares)
     bottom = height - key
@@ -287,22 +289,6 @@ def _finding(aims: Sequence[Aim]) -> str:
     return text
 
 
-def _lines(scenario: Scenario, *, drawn: bool) -> list[str]:
-    if drawn:
-        return [
-            scenario.title,
-            "Simulated figures are means over draws of the posterior, with their 95% Monte Carlo interval as "
-            "a line. Dark bars: the posterior's 95%, what the calibrated trial leaves open about the "
-            "parameters. Pale bars: 95% of virtual trials of this size, as each would report the figure, "
-            "which hold the posterior too.",
-        ]
-    return [
-        scenario.title,
-        "Simulated figures and differences carry their 95% Monte Carlo interval, which more replications "
-        "would narrow. Bars: 95% of virtual trials of this size, as each would report the figure.",
-    ]
-
-
 def _mean_text(aim: Aim) -> str:
     """Write a target that has no place on an axis of per cent."""
     row = aim.row
@@ -353,11 +339,7 @@ def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     panels = _panels(shares)
     height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
     width = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES
-    said = [
-        scenario.title,
-        "Posterior: mean and 95% of the figure itself, as far as the trial's figures leave it open. Range of "
-        "one trial: what 95% of virtual trials of this size report, over the posterior.",
-    ]
+    said = [scenario.title, *sentences("figures", "targets")]
     page = style.sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
     _open_key(page, shares)
     bottom = height - _KEY
@@ -407,7 +389,7 @@ def _predicted_text(row: Row) -> str:
 def _target_notes(shares: Sequence[Aim]) -> list[str]:
     notes = interval_notes(shares)
     largest = max((aim.row.half_width for aim in shares if aim.row.half_width > 0), default=math.nan)
-    notes.append(f"Monte Carlo error of the means (95%): at most {100 * largest:.1g} points either way.")
+    notes += sentences("figures", "mean_error", f"{100 * largest:.1g}")
     return notes + undefined_note([aim.row for aim in shares], "light bar")
 
 

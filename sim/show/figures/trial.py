@@ -17,6 +17,7 @@ from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show.kit import style
 from sim.show.kit.curves import FOOT, WIDTH, dress, line_of
 from sim.show.kit.formats import format_share
+from sim.show.kit.prose import sentences
 from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
 from sim.show.kit.scenario_words import replication, single_notes
 from sim.show.trial_data import one_trial
@@ -68,8 +69,10 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
         return style.empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
     horizon = scenario.follow_up.horizon_years
     rows = RISK_ROW * (len(report.curves) + 1)
+    patients, when = report.reinfused or report.enrolled, replication(scenario).when
+    said = sentences("figures", "trial", patients, when)
     page = style.sheet(
-        _finding(report.curves), [scenario.title], [_note(report, scenario), *notes], WIDTH,
+        _finding(report.curves), [scenario.title], [*said, *notes], WIDTH,
         _TALL + FOOT + rows + 0.12,
     )  # fmt: skip
     axis = page.axes(_LEFT, FOOT + rows, WIDTH - _LEFT - _RIGHT, _TALL)
@@ -156,14 +159,6 @@ def _finding(curves: Sequence[Curve]) -> str:
     if len({time for _, time in parts}) == 1:
         return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]:g} years"
     return f"{said} {' and '.join(f'{text} at {time:g} years' for text, time in parts)}"
-
-
-def _note(report: TrialReport, scenario: Scenario) -> str:
-    return (
-        f"{report.reinfused or report.enrolled} patients, read {replication(scenario).when}. Bands: "
-        "pointwise log-log 95% intervals of this one trial, no Monte Carlo error. Ticks: patients censored. "
-        "A curve ends with the last patient followed."
-    )
 
 
 def _report(results: Results) -> TrialReport | None:

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, draw_key, dress_marks, mark, words_axes
+from sim.show.kit.prose import sentences
 from sim.show.validation import Line, UnderDraws, finding, lines, misses, scope, tally_sentences
 from sim.study.validate import CoveredCount
 from sim.work.results import Results
@@ -62,11 +63,7 @@ def validation_figure(
     cohorts = list(dict.fromkeys(line.cohort for line in shown))
     height = _KEY + _HEAD * len(cohorts) + _ROW * len(shown) + _AXIS
     width = 0.44 + _NAMES + _OBSERVED + _PREDICTED + _FOREST + _VERDICT
-    said = [
-        "Bars: what 95% of virtual cohorts of this size report at their data cut, each read as its paper "
-        "reads it; dots: their mean.",
-        *tally_sentences(predicted, apart),
-    ]
+    said = [*sentences("figures", "validation"), *tally_sentences(predicted, apart)]
     notes = [*misses(read), *scope(drawn), *others, *_notes(shown)]
     page = style.sheet(_title(predicted, read, titles), said, notes, width, height)
     _key(page, shown)
@@ -192,21 +189,13 @@ def _draw_row(forest: Axes, line: Line, y: float) -> None:
 
 def _notes(drawn: Sequence[Line]) -> list[str]:
     """Say what the marks rest on, and what each cohort shares with the fit."""
-    notes = [
-        "z: the observed figure's mid-rank among the virtual ones, as a normal score. A ring: it lies "
-        "outside. Intervals of observed counts are exact (Clopper-Pearson); others as printed, or none."
-    ]
     undefined = [
         f"{line.cohort}, {line.label} in {line.undefined:.0%}" for line in drawn if line.undefined >= 0.005
     ]
-    if undefined:
-        notes.append(f"Virtual cohorts that can't read a figure are left out of it: {'; '.join(undefined)}.")
     shared = dict.fromkeys(
         f"{line.cohort}: {line.overlaps}" for line in drawn if line.role == "overlaps" and line.overlaps
     )
-    if shared:
-        notes.append(f"Overlaps. {'. '.join(shared)}.")
-    return notes
+    return sentences("figures", "validation_notes", undefined, [*shared])
 
 
 def shares_table(results: Results) -> pd.DataFrame:
