@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -52,21 +52,54 @@ def draw_survival(axis: Axes, curves: pd.DataFrame, endpoints: pd.DataFrame) -> 
     curves, endpoints : DataFrame
         The columns of ``curves.csv``, with the posterior's limits over draws, and of ``endpoints.csv``.
     """
-    read = [row for row in rows(endpoints) if row.endpoint.name in CURVES]
-    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    read, drawn = _of_reinfused(endpoints, curves)
     for name in CURVES:
         draw_trial_range(axis, read, name, 0.13)
-    for name, (colour, _) in CURVES.items():
-        curve = drawn[drawn["endpoint"] == name]
+    for colour, curve in _each(drawn):
         if "posterior_lower" in curve:
             draw_band(axis, curve, "posterior", colour, 0.2)
             for edge in ("posterior_lower", "posterior_upper"):
                 axis.plot(curve["time_years"], curve[edge], color=colour, lw=1.1, ls=DASHED)
         draw_band(axis, curve, "mc", colour, 0.45)
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
+
+    def figures(name: str, time: float) -> list[str]:
+        last = _last(read, name)
+        if last is None or last.time != time:
+            return []
+        posterior = [f"posterior {last.posterior_text}"] if last.drawn else []
+        aim = [f"{last.target_text} {last.origin}"] if last.has_target else []
+        return [f"{last.simulated_text} simulated", *posterior, *aim]
+
+    _finish(axis, drawn, read, figures, 4.4 if any(row.drawn for row in read) else 3.4, 1.2)
+
+
+def _of_reinfused(table: pd.DataFrame, curves: pd.DataFrame) -> tuple[list[Row], pd.DataFrame]:
+    """Return what is drawn of a table of endpoints and of curves."""
+    read = [row for row in rows(table) if row.endpoint.name in CURVES]
+    return read, curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+
+
+def _each(drawn: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each curve after its colour."""
+    for name, (colour, _) in CURVES.items():
+        yield colour, drawn[drawn["endpoint"] == name]
+
+
+def _finish(
+    axis: Axes, drawn: pd.DataFrame, read: list[Row], figures: Callable[[str, float], list[str]],
+    apart: float, foot: float,
+) -> None:  # fmt: skip
+    """Mark what was published, dress the axes, and name each curve at its end with the figures read there."""
     mark_published(axis, read)
     dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
-    _label_curves(axis, drawn, read)
+    ends = [(colour, curve.iloc[-1]) for colour, curve in _each(drawn) if not curve.empty]
+    names = [
+        Name(BY_NAME[end["endpoint"]].label, "\n".join(figures(end["endpoint"], float(end["time_years"]))),
+             colour, float(end["estimate"]))
+        for colour, end in ends
+    ]  # fmt: skip
+    write_beside(axis, names, apart, foot)
 
 
 @style.styled
@@ -95,8 +128,7 @@ def survival_figure(
     words : Replication
         What a replication is called.
     """
-    read = [row for row in rows(endpoints) if row.endpoint.name in CURVES]
-    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    read, drawn = _of_reinfused(endpoints, curves)
     if drawn.empty:
         return style.empty_figure("No survival curves to show: nobody was reinfused", title)
     left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
@@ -140,23 +172,6 @@ def _risk_notes(at_risk: pd.DataFrame | None, words: Replication, *, ranges: boo
     return sentences("figures", "at_risk", words, int(at_risk["trials"].iloc[0]), ranges)
 
 
-def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
-    """Name each curve at its end, with the figures read there."""
-    names = []
-    for name, (colour, _) in CURVES.items():
-        curve = drawn[drawn["endpoint"] == name]
-        if curve.empty:
-            continue
-        last, lines = _last(read, name), []
-        if last is not None and last.time == float(curve["time_years"].iloc[-1]):
-            lines.append(f"{last.simulated_text} simulated")
-            lines += [f"posterior {last.posterior_text}"] if last.drawn else []
-            lines += [f"{last.target_text} {last.origin}"] if last.has_target else []
-        height = float(curve["estimate"].iloc[-1])
-        names.append(Name(BY_NAME[name].label, "\n".join(lines), colour, height))
-    write_beside(axis, names, 4.4 if any(row.drawn for row in read) else 3.4, 1.2)
-
-
 def _last(read: list[Row], name: str) -> Row | None:
     """Return the latest reading of an endpoint, of those with a target where there are any."""
     mine = [row for row in read if row.endpoint.name == name and not math.isnan(row.estimate)]
@@ -174,18 +189,8 @@ def _finding(read: list[Row]) -> str:
     if verdicts == {"equal", "agrees"}:
         verdicts = {"agrees"}
     if same_time and len(verdicts) == 1:
-        shares = " and ".join(f"{row.simulated_text} {CURVES[row.endpoint.name][1]}" for row in last)
-        finding = f"{shares} at {last[0].time:g}{JOINED}years"
-        targets = " and ".join(row.target_text for row in last)
-        origin = _origin(last)
-        if verdicts == {"equal"}:
-            return f"{finding}, as {origin}"
-        return {
-            "agrees": f"{finding}, in agreement with the {origin} {targets}",
-            "differs": f"{finding}, missing the {origin} {targets}",
-            "none": finding,
-        }[verdicts.pop()]
-    return "; ".join(_clause(row, timed=not same_time or row is last[-1]) for row in last)
+        return _clause(last, verdicts.pop(), timed=True)
+    return "; ".join(_clause([row], _verdict(row), timed=not same_time or row is last[-1]) for row in last)
 
 
 def _origin(read: list[Row]) -> str:
@@ -202,15 +207,17 @@ def _verdict(row: Row) -> str:
     return "equal" if row.simulated_text == row.target_text else "agrees"
 
 
-def _clause(row: Row, *, timed: bool) -> str:
-    text = f"{row.simulated_text} {CURVES[row.endpoint.name][1]}"
-    text = f"{text} at {row.time:g}{JOINED}years" if timed else text
-    return {
-        "equal": f"{text}, as {row.origin}",
-        "agrees": f"{text}, in agreement with the {row.origin} {row.target_text}",
-        "differs": f"{text}, missing the {row.origin} {row.target_text}",
-        "none": text,
-    }[_verdict(row)]
+def _clause(read: list[Row], verdict: str, *, timed: bool) -> str:
+    text = " and ".join(f"{row.simulated_text} {CURVES[row.endpoint.name][1]}" for row in read)
+    when = f" at {read[0].time:g}{JOINED}years" if timed else ""
+    origin, targets = _origin(read), " and ".join(row.target_text for row in read)
+    beside = {
+        "equal": f", as {origin}",
+        "agrees": f", in agreement with the {origin} {targets}",
+        "differs": f", missing the {origin} {targets}",
+        "none": "",
+    }
+    return f"{text}{when}{beside[verdict]}"
 
 
 def _lines(read: list[Row], title: str, words: Replication) -> list[str]:
@@ -262,16 +269,18 @@ def _is_blank(results: Results) -> bool:
 
 def draw_predicted(axis: Axes, curves: pd.DataFrame, predictions: pd.DataFrame) -> None:
     """Draw predicted survival into axes; parameters as in `predicted_figure`."""
-    read = [row for row in rows(predictions) if row.endpoint.name in CURVES]
-    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
-    for name, (colour, _) in CURVES.items():
+    read, drawn = _of_reinfused(predictions, curves)
+    for name, (colour, curve) in zip(CURVES, _each(drawn), strict=True):
         draw_trial_range(axis, read, name, 0.12)
-        curve = drawn[drawn["endpoint"] == name]
         draw_band(axis, curve, "posterior", colour, 0.32)
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
-    mark_published(axis, read)
-    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
-    _label_predicted(axis, drawn, read)
+
+    def figures(name: str, time: float) -> list[str]:
+        ends = [row for row in read if row.key == (name, time)]
+        aims = [f"{row.target_text} {row.origin}" for row in ends if row.has_target]
+        return [f"{100 * row.estimate:.0f}% ({_left_open(row).strip()})" for row in ends] + aims
+
+    _finish(axis, drawn, read, figures, 3.6, 1.4)
 
 
 @style.styled
@@ -285,8 +294,7 @@ def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: 
     predictions
         ``predictions.csv``: the published points, and the range of one trial at the times read.
     """
-    read = [row for row in rows(predictions) if row.endpoint.name in CURVES]
-    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    read, drawn = _of_reinfused(predictions, curves)
     if drawn.empty:
         return style.empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
     said = [scenario.title, *sentences("figures", "predicted")]
@@ -299,17 +307,17 @@ def _predicted_finding(read: list[Row]) -> str:
     """Say what the posterior leaves open at the last time read, as the table of answers does."""
     known = [row for row in read if row.drawn and row.time is not None]
     years = max((row.time for row in known if row.time is not None), default=0.0)
-    parts = [
-        f"{_between(row.posterior_lower, row.posterior_upper)} {CURVES[row.endpoint.name][1]}"
-        for row in known
-        if row.time == years
-    ]
+    parts = [f"{_left_open(row)} {CURVES[row.endpoint.name][1]}" for row in known if row.time == years]
     return f"The posterior leaves {' and '.join(parts)} at {years:g}{JOINED}years"
 
 
 def _between(lower: float, upper: float) -> str:
     low, high = (f"{100 * each:.0f}" for each in (lower, upper))
     return f"{low}% " if low == high else f"{low} to {high}%"
+
+
+def _left_open(row: Row) -> str:
+    return _between(row.posterior_lower, row.posterior_upper)
 
 
 def _predicted_notes(read: list[Row]) -> list[str]:
@@ -319,24 +327,6 @@ def _predicted_notes(read: list[Row]) -> list[str]:
     if widths:
         notes += sentences("figures", "mean_error", f"{100 * max(widths):.1g}")
     return notes
-
-
-def _label_predicted(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
-    """Name each curve at its end, with the posterior's figures there."""
-    names = []
-    for name, (colour, _) in CURVES.items():
-        curve = drawn[drawn["endpoint"] == name]
-        if curve.empty:
-            continue
-        last = curve.iloc[-1]
-        ends = [row for row in read if row.endpoint.name == name and row.time == last["time_years"]]
-        lines = [
-            f"{100 * row.estimate:.0f}% ({_between(row.posterior_lower, row.posterior_upper).strip()})"
-            for row in ends
-        ]
-        lines += [f"{row.target_text} {row.origin}" for row in ends if row.has_target]
-        names.append(Name(BY_NAME[name].label, "\n".join(lines), colour, float(last["estimate"])))
-    write_beside(axis, names, 3.6, 1.4)
 
 
 def of_calibration(results: Results) -> Figure:
