@@ -81,7 +81,7 @@ def _rows(axis: Axes, count: int) -> None:
 
 def _draw_weights(axis: Axes, weights: pd.DataFrame) -> None:
     _rows(axis, len(weights))
-    axis.axvline(float(weights["prior_weight"].iloc[0]), color=style.INK, lw=1.2, ls=(0, (4, 2)))
+    axis.axvline(float(weights["prior_weight"].iloc[0]), color=style.INK, lw=1.2, ls=style.DASHES)
     for place, row in enumerate(weights.to_dict("records")):
         share, error = row["posterior_weight"], Z95 * row["mc_se"]
         axis.barh(place, share, 0.34, color=RANGE)
@@ -100,20 +100,11 @@ def _draw_moved(axis: Axes, moved: pd.DataFrame, rows: list[str], reach: float) 
         row = moved.loc[name]
         x, error = float(row["moved_sd"]), Z95 * float(row["moved_mc_se"]) / float(moved["sd"].iloc[0])
         axis.plot((x - error, x + error), (place + 0.1, place + 0.1), color=style.BLUE, lw=2)
-        own = name == AS_IT_IS
-        axis.plot(
-            x,
-            place + 0.1,
-            marker="D" if own else "o",
-            ms=5.5,
-            mfc=style.INK if own else style.BLUE,
-            mec="white",
-            zorder=3,
-        )
+        look = ("D", 5.5, style.INK) if name == AS_IT_IS else ("o", 5.5, style.BLUE)
+        style.dot(axis, x, place + 0.1, *look, "white", zorder=3)
         share = row["kind"] != "hazard"
         text = f"{100 * row['mean']:.0f}%" if share else f"{row['mean']:.3f}"
-        over = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        axis.text(x, place - 0.2, text, ha="center", va="center", size=style.NOTE_SIZE, bbox=over)
+        axis.text(x, place - 0.2, text, ha="center", va="center", size=style.NOTE_SIZE, bbox=style.OVER_LINES)
     axis.set_xlim(-reach, reach)
     axis.xaxis.set_major_locator(MaxNLocator(3, symmetric=True))
 

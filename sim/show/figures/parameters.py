@@ -93,7 +93,7 @@ def parameters_figure(shown: calibration_shown.Shown) -> Figure:
     )  # fmt: skip
     _key(page, (
         Patch(color=style.BLUE, alpha=0.35, label="posterior"),
-        Line2D([], [], color=style.INK, lw=1.4, ls=(0, (4, 2)), label="prior"),
+        Line2D([], [], color=style.INK, lw=1.4, ls=style.DASHES, label="prior"),
         Line2D([], [], color=style.ORANGE, lw=2, label="the point" if shown.solved else "as given"),
     ))  # fmt: skip
     left = table.set_index("key")["variance_left"]
@@ -129,7 +129,7 @@ def _draw_density(axis: Axes, values: Floats, weights: Floats, prior: pd.DataFra
         ecolor=style.BLUE,
         elinewidth=0.9,
     )
-    axis.plot(prior["value"], prior["density"], color=style.INK, lw=1.4, ls=(0, (4, 2)))
+    axis.plot(prior["value"], prior["density"], color=style.INK, lw=1.4, ls=style.DASHES)
     axis.set_xlim(0.0 if 0 <= edges[0] < 0.1 * edges[-1] else edges[0], edges[-1])
     # A prior that is steepest at its end is cut off rather than the posterior pressed flat.
     top = float((share + Z95 * error).max()) / width
@@ -164,7 +164,7 @@ def profiles_figure(shown: calibration_shown.Shown) -> Figure:
     )  # fmt: skip
     _key(page, (
         Line2D([], [], color=style.BLUE, lw=2, label="profile log-likelihood"),
-        Line2D([], [], color=style.INK, lw=1.2, ls=(0, (4, 2)), label="cut-off of a 95% interval"),
+        Line2D([], [], color=style.INK, lw=1.2, ls=style.DASHES, label="cut-off of a 95% interval"),
         Line2D([], [], color=style.ORANGE, lw=2, label="the point"),
     ))  # fmt: skip
     for axis, key in zip(_panels(page, len(keys)), keys, strict=True):
@@ -187,7 +187,7 @@ def _draw_profile(axis: Axes, profile: pd.DataFrame, point: float) -> None:
     value, height = profile["value"].to_numpy(), profile["log_likelihood"].to_numpy()
     axis.fill_between(value, height, -CUTOFF, where=height >= -CUTOFF, color=style.BLUE, alpha=0.15, lw=0)
     axis.plot(value, height, color=style.BLUE, lw=2)
-    axis.axhline(-CUTOFF, color=style.INK, lw=1.2, ls=(0, (4, 2)))
+    axis.axhline(-CUTOFF, color=style.INK, lw=1.2, ls=style.DASHES)
     axis.axvline(point, color=style.ORANGE, lw=2)
     axis.set_ylim(min(-4.2, 1.05 * float(height.min())) if height.min() > -9 else -9.0, 0.3)
     axis.set_xlim(value.min(), value.max())

@@ -62,11 +62,11 @@ def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
     size = page.axes(_LEFT, height - 0.15 - first, _WIDTH - _LEFT - _RIGHT, first)
     sizes = search.drop_duplicates("points")
     size.plot(sizes["points"], sizes["effective_size"], color=style.BLUE, lw=2, marker="o", ms=5)
-    size.axhline(wanted, color=style.INK, lw=1.2, ls=(0, (4, 2)))
-    size.annotate(
-        f"asked for: {wanted:,.0f}", (0.01, wanted), (0, 4), xycoords=("axes fraction", "data"),
-        textcoords="offset points", size=style.NOTE_SIZE, va="bottom",
-    )  # fmt: skip
+    size.axhline(wanted, color=style.INK, lw=1.2, ls=style.DASHES)
+    place = ("axes fraction", "data")
+    style.aside(
+        size, f"asked for: {wanted:,.0f}", (0.01, wanted), (0, 4), place, size=style.NOTE_SIZE, va="bottom"
+    )
     size.set_ylim(0, 1.25 * max(wanted, float(sizes["effective_size"].max())))
     size.set_ylabel("Effective size")
     size.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -76,14 +76,8 @@ def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
         _draw_mean(axis, search[search["key"] == key])
         _points_axis(axis, search)
         axis.set_xlabel("Points" if number + _ACROSS >= len(keys) else "", size=style.NOTE_SIZE)
-        axis.text(
-            0,
-            1 + 0.15 / _TALL,
-            short_name(key),
-            transform=axis.transAxes,
-            weight="bold",
-            size=style.TEXT_SIZE,
-        )
+        over: Any = {"transform": axis.transAxes, "weight": "bold", "size": style.TEXT_SIZE}
+        axis.text(0, 1 + 0.15 / _TALL, short_name(key), **over)
     return page.figure
 
 
@@ -278,7 +272,7 @@ def _draw_ranks(axis: Axes, ranks: Floats, colour: str, p: float) -> None:
 
 
 def _draw_covered(axis: Axes, table: pd.DataFrame, quantities: Sequence[str]) -> None:
-    axis.axvline(WANTED, color=style.INK, lw=1.2, ls=(0, (4, 2)))
+    axis.axvline(WANTED, color=style.INK, lw=1.2, ls=style.DASHES)
     for method, colour, shape, fill, up in (
         ("simulated", style.BLUE, "o", style.BLUE, -0.13), ("binomial", style.ORANGE, "s", "white", 0.13)
     ):  # fmt: skip

@@ -97,10 +97,9 @@ def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
     heights = style.spread(last["estimate"].tolist(), 2.3 * line)
     for (_, row), y in zip(last.iterrows(), heights, strict=True):
         at = (1.0, min(max(y, 1.1 * line), 1 - 1.1 * line))
-        beside: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        axis.annotate(_share(row), at, (10, 1), color=style.BLUE, weight="bold", va="bottom", **beside)
+        style.aside(axis, _share(row), at, (10, 1), color=style.BLUE, weight="bold", va="bottom")
         under = ", ".join(f"{written(row[key])} {_unit(key)}".rstrip() for key in keys)
-        axis.annotate(f"at {under}", at, (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE, **beside)
+        style.aside(axis, f"at {under}", at, (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
 
 
 def _unit(key: str) -> str:

@@ -71,7 +71,7 @@ def _repeats_key(page: style.Sheet, *, solved: bool) -> None:
     marks: list[Artist] = [
         Patch(color=style.BLUE, alpha=0.35, label="over the posterior"),
         Line2D([], [], color=style.ORANGE, lw=1.8, label="at the point" if solved else "as given"),
-        Line2D([], [], color=style.INK, lw=1.6, ls=(0, (4, 2)), label="published or observed"),
+        Line2D([], [], color=style.INK, lw=1.6, ls=style.DASHES, label="published or observed"),
     ]
     draw_key(page, marks, _LEFT, page.height - 0.3, page.width - 1, 0.26, handlelength=1.6)
 
@@ -144,7 +144,9 @@ def _draw_repeats(axis: Axes, posterior: pd.Series[float], point: pd.Series[floa
     axis.stairs(heights[0], edges, fill=True, color=style.BLUE, alpha=0.35, lw=0)
     axis.stairs(heights[1], edges, color=style.ORANGE, lw=1.8)
     seen, what = _seen(target)
-    axis.axvline(seen, color=style.GREY if what == "assumed" else style.INK, lw=1.6, ls=(0, (4, 2)), zorder=3)
+    axis.axvline(
+        seen, color=style.GREY if what == "assumed" else style.INK, lw=1.6, ls=style.DASHES, zorder=3
+    )
     name = label((target.endpoint, target.time_years))
     equal = np.isclose(a, seen, rtol=0, atol=1e-9)
     rank = float(np.mean((a < seen) & ~equal) + 0.5 * np.mean(equal)) if a.size else math.nan

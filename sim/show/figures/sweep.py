@@ -111,9 +111,8 @@ def _read(points: pd.DataFrame, axis: Axis, endpoint: Key) -> list[tuple[float, 
 
 def _head(panel: Axes, name: str, finding: str) -> None:
     """Write the endpoint's name and what it does above a panel."""
-    above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
-    panel.annotate(name, (0, 1), (0, 34), weight="bold", **above)
-    panel.annotate(finding, (0, 1), (0, 20), **above)
+    style.aside(panel, name, (0, 1), (0, 34), weight="bold")
+    style.aside(panel, finding, (0, 1), (0, 20))
 
 
 def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: Any) -> None:
@@ -145,32 +144,18 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
     place = axis.place(own)
     if place is not None:
         panel.axvline(place, color=style.GREY, lw=1.0, ls=(0, (1, 2)))
-        panel.annotate(
-            f"this scenario: {written(own)}",
-            (place, 1.0),
-            (0, 3),
-            xycoords=panel.get_xaxis_transform(),
-            textcoords="offset points",
-            ha="center",
-            size=style.NOTE_SIZE,
-            color=style.GREY,
-        )
+        centred = {"ha": "center", "size": style.NOTE_SIZE, "color": style.GREY}
+        where = panel.get_xaxis_transform()
+        style.aside(panel, f"this scenario: {written(own)}", (place, 1.0), (0, 3), where, **centred)
     _scale(panel, first.endpoint, [*estimates, *mc[1], *posterior[1], *trial[1], first.target])
 
 
 def _tag(panel: Axes, row: Row, *, below: bool) -> None:
     """Name the target's line at its right end, on the side where the estimates are not."""
-    panel.annotate(
-        f"{row.origin} {row.target_text}",
-        (1.0, row.target),
-        (-2, -3 if below else 3),
-        xycoords=panel.get_yaxis_transform(),
-        textcoords="offset points",
-        ha="right",
-        va="top" if below else "bottom",
-        size=style.NOTE_SIZE,
-        path_effects=[withStroke(linewidth=2.5, foreground="white")],
-    )
+    points, va = ((-2, -3), "top") if below else ((-2, 3), "bottom")
+    outline, where = [withStroke(linewidth=2.5, foreground="white")], panel.get_yaxis_transform()
+    how = {"ha": "right", "va": va, "size": style.NOTE_SIZE, "path_effects": outline}
+    style.aside(panel, f"{row.origin} {row.target_text}", (1.0, row.target), points, where, **how)
 
 
 def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
@@ -330,15 +315,9 @@ def _target_inside(across: Axis, up: Axis, row: Row, grid: Floats) -> bool:
 
 
 def _draw_target(panel: Axes, across: Axis, up: Axis, grid: Floats, row: Row) -> None:
-    line = panel.contour(
-        across.places,
-        up.places,
-        np.ma.masked_invalid(grid),
-        levels=[row.target],
-        colors=style.INK,
-        linewidths=1.8,
-        linestyles="dashed",
-    )
+    masked = np.ma.masked_invalid(grid)
+    dashed: Any = {"linewidths": 1.8, "linestyles": "dashed"}
+    line = panel.contour(across.places, up.places, masked, levels=[row.target], colors=style.INK, **dashed)
     line.set(path_effects=[withStroke(linewidth=3.4, foreground="white")])
 
 

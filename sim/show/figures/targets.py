@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -102,25 +103,38 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
         Its targets say how many patients stand behind a figure.
     """
     aims = aims_of(endpoints, scenario)
-    shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
+    shares = _shares(aims)
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
         return style.empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
     panels = _panels(shares)
     key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
-    height = key + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+    height = key + _height(panels)
     width = 2 * EDGE + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     said = [scenario.title, *sentences("figures", "calibration", _drawn(aims))]
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
     page = style.sheet(_finding(aims), said, notes, width, height)
     _headings(page, shares)
     reach = _reach(shares)
-    bottom = height - key
-    for panel in panels:
-        bottom -= _ROW * len(panel)
+    for panel, bottom in _stacked(panels, height - key):
         _draw_panel(page, panel, bottom, reach)
-        bottom -= _AXIS + _GAP
     return page.figure
+
+
+def _shares(aims: Sequence[Aim]) -> list[Aim]:
+    return [aim for aim in aims if aim.row.endpoint.kind == "share"]
+
+
+def _height(panels: Sequence[Sequence[Aim]]) -> float:
+    return sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+
+
+def _stacked(panels: Sequence[list[Aim]], top: float) -> Iterator[tuple[list[Aim], float]]:
+    """Yield panels with the height at which each begins, from the top down."""
+    for panel in panels:
+        top -= _ROW * len(panel)
+        yield panel, top
+        top -= _AXIS + _GAP
 
 
 def _headings(page: style.Sheet, shares: Sequence[Aim]) -> None:
@@ -128,32 +142,32 @@ def _headings(page: style.Sheet, shares: Sequence[Aim]) -> None:
     up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
     top = page.height - _KEY - up + 0.09
     words = words_axes(page, EDGE, top, page.width - 2 * EDGE, 0.3)
-    for x, text in ((_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")):
-        words.text(x, 0, text, color=style.GREY, va="bottom")
-    x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
-    words.text(x, 0, "difference, points", color=style.GREY, va="bottom", ha="center")
-    marks: list[Artist] = (
-        [mark("D", style.INK, "published")] if any(not aim.row.assumed for aim in shares) else []
-    )
-    if any(aim.row.assumed for aim in shares):
-        marks.append(mark("D", "white", "assumed"))
-    marks.append(mark("o", style.BLUE, "simulated"))
+    names = [(_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")]
+    marks: list[Artist] = [mark("o", style.BLUE, "simulated")]
     if _drawn(shares):
         marks.append(Patch(color=_POSTERIOR, label="posterior 95%"))
-    marks.append(Patch(color=RANGE, label="range of one trial"))
+    at = (_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3)
+    _write_key(words, shares, names, marks, at, handlelength=0.9, columnspacing=0.8)
+    x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
+    words.text(x, 0, "difference, points", color=style.GREY, va="bottom", ha="center")
+
+
+def _write_key(
+    words: Axes, shares: Sequence[Aim], names: Sequence[tuple[float, str]], marks: Sequence[Artist],
+    at: tuple[float, float], **how: Any,
+) -> None:  # fmt: skip
+    """Write columns' names and the key: marks of targets, of one figure alone, and of the range of trials."""
+    for x, text in names:
+        words.text(x, 0, text, color=style.GREY, va="bottom")
+    published, assumed = mark("D", style.INK, "published"), mark("D", "white", "assumed")
+    aims = [published] if any(not aim.row.assumed for aim in shares) else []
+    aims += [assumed] if any(aim.row.assumed for aim in shares) else []
+    handles = [*aims, *marks, Patch(color=RANGE, label="range of one trial")]
     words.legend(
-        handles=marks,
-        loc="lower left",
-        bbox_to_anchor=(_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3),
-        bbox_transform=words.transData,
-        ncols=len(marks),
-        fontsize=style.NOTE_SIZE + 0.5,
-        handlelength=0.9,
-        handletextpad=0.4,
-        columnspacing=0.8,
-        borderaxespad=0,
-        borderpad=0,
-    )
+        handles=handles, loc="lower left", bbox_to_anchor=at, bbox_transform=words.transData,
+        ncols=len(handles), fontsize=style.NOTE_SIZE + 0.5, handletextpad=0.4, borderaxespad=0, borderpad=0,
+        **how,
+    )  # fmt: skip
 
 
 def _drawn(aims: Sequence[Aim]) -> bool:
@@ -214,18 +228,14 @@ def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
     _draw_posterior(axis, row, below, 0.0)
     if aim.published_interval is not None:
         axis.plot(aim.published_interval, (above, above), color=style.INK, lw=1.4)
-    axis.plot(
-        row.target,
-        above,
-        marker="D",
-        ms=6.5,
-        mfc="white" if row.assumed else style.INK,
-        mec=style.INK,
-        clip_on=False,
-        zorder=4,
-    )
+    _draw_target(axis, row, above, 6.5)
     axis.plot((row.mc_lower, row.mc_upper), (below, below), color=style.BLUE, lw=2.4)
-    axis.plot(row.estimate, below, marker="o", ms=6.5, mfc=style.BLUE, mec="white", clip_on=False, zorder=4)
+    style.dot(axis, row.estimate, below, "o", 6.5, style.BLUE, "white", clip_on=False, zorder=4)
+
+
+def _draw_target(axis: Axes, row: Row, y: float, size: float) -> None:
+    fill = "white" if row.assumed else style.INK
+    style.dot(axis, row.target, y, "D", size, fill, style.INK, clip_on=False, zorder=4)
 
 
 def _draw_posterior(axis: Axes, row: Row, y: float, less: float) -> None:
@@ -242,17 +252,8 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
     axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=style.BLUE, lw=2.4)
     axis.plot(difference, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
     text = format_difference(row.endpoint, difference, row.half_width)
-    over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    axis.annotate(
-        text,
-        (difference, y),
-        (0, 6),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        size=style.NOTE_SIZE,
-        bbox=over_lines,
-    )
+    at = {"ha": "center", "va": "bottom", "size": style.NOTE_SIZE, "bbox": style.OVER_LINES}
+    style.aside(axis, text, (difference, y), (0, 6), "data", **at)
 
 
 def _reach(shares: Sequence[Aim]) -> float:
@@ -292,22 +293,23 @@ def _finding(aims: Sequence[Aim]) -> str:
 def _mean_text(aim: Aim) -> str:
     """Write a target that has no place on an axis of per cent."""
     row = aim.row
-    text = f"{row.label}: {row.origin} {row.target_text}, simulated {row.simulated_text}"
-    details = [
-        f"{name} {written}"
-        for name, written in (
-            ("Monte Carlo", format_range(row.endpoint, row.mc_lower, row.mc_upper)),
-            ("posterior", row.posterior_text),
-            ("one trial", format_range(row.endpoint, row.trial_lower, row.trial_upper)),
-        )
-        if written
-    ]
-    return f"{text} ({'; '.join(details)})" if details else text
+    details = {
+        "Monte Carlo": format_range(row.endpoint, row.mc_lower, row.mc_upper),
+        "posterior": row.posterior_text,
+    }
+    return _in_words(row, f", simulated {row.simulated_text}", details)
+
+
+def _in_words(row: Row, text: str, details: Mapping[str, str]) -> str:
+    """Write a target and what is made of it, with what is known of that."""
+    known = {**details, "one trial": format_range(row.endpoint, row.trial_lower, row.trial_upper)}
+    said = "; ".join(f"{name} {written}" for name, written in known.items() if written)
+    return f"{row.label}: {row.origin} {row.target_text}{text}{f' ({said})' if said else ''}"
 
 
 def _notes(aims: Sequence[Aim]) -> list[str]:
     notes = [f"{_mean_text(aim)}." for aim in aims if aim.row.endpoint.kind == "mean"]
-    notes += interval_notes([aim for aim in aims if aim.row.endpoint.kind == "share"])
+    notes += interval_notes(_shares(aims))
     return notes + undefined_note([aim.row for aim in aims], "bar")
 
 
@@ -332,21 +334,18 @@ def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
         Its targets say how many patients stand behind a figure.
     """
     aims = aims_of(predictions, scenario)
-    shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
+    shares = _shares(aims)
     others = [f"{_predicted_text(aim.row)}." for aim in aims if aim.row.endpoint.kind != "share"]
     if not shares:
         return style.empty_figure("No target is a share of patients", scenario.title, *others)
     panels = _panels(shares)
-    height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+    height = _KEY + _height(panels)
     width = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES
     said = [scenario.title, *sentences("figures", "targets")]
     page = style.sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
     _open_key(page, shares)
-    bottom = height - _KEY
-    for panel in panels:
-        bottom -= _ROW * len(panel)
+    for panel, bottom in _stacked(panels, height - _KEY):
         _draw_open_panel(page, panel, bottom)
-        bottom -= _AXIS + _GAP
     return page.figure
 
 
@@ -373,17 +372,9 @@ def _between(row: Row) -> str:
 
 def _predicted_text(row: Row) -> str:
     """Write a target that has no place on an axis of per cent."""
-    details = [
-        f"{name} {text}"
-        for name, text in (
-            ("posterior 95%", row.posterior_text),
-            ("one trial", format_range(row.endpoint, row.trial_lower, row.trial_upper)),
-        )
-        if text
-    ]
     use = "" if row.fitted else ", not fitted"
-    predicted = f"predicted {row.simulated_text} ({'; '.join(details)})"
-    return f"{row.label}: {row.origin} {row.target_text}{use}, {predicted}"
+    details = {"posterior 95%": row.posterior_text}
+    return _in_words(row, f"{use}, predicted {row.simulated_text}", details)
 
 
 def _target_notes(shares: Sequence[Aim]) -> list[str]:
@@ -396,22 +387,10 @@ def _target_notes(shares: Sequence[Aim]) -> list[str]:
 def _open_key(page: style.Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     words = words_axes(page, EDGE, page.height - _KEY + 0.09, page.width - 2 * EDGE, 0.3)
-    for x, text in ((_OPEN_NAMES, "target"), (_OPEN_NAMES + _PUBLISHED, "posterior")):
-        words.text(x, 0, text, color=style.GREY, va="bottom")
-    marks: list[Artist] = []
-    if any(not aim.row.assumed for aim in shares):
-        marks.append(mark("D", style.INK, "published"))
-    if any(aim.row.assumed for aim in shares):
-        marks.append(mark("D", "white", "assumed"))
-    marks += [
-        Line2D([], [], color=style.BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%"),
-        Patch(color=RANGE, label="range of one trial"),
-    ]
-    words.legend(
-        handles=marks, loc="lower left", bbox_to_anchor=(_OPEN_NAMES + _PUBLISHED + _OPEN, 0.02),
-        bbox_transform=words.transData, ncols=len(marks), fontsize=style.NOTE_SIZE + 0.5, handlelength=1.5,
-        handletextpad=0.4, columnspacing=0.7, borderaxespad=0, borderpad=0,
-    )  # fmt: skip
+    names = [(_OPEN_NAMES, "target"), (_OPEN_NAMES + _PUBLISHED, "posterior")]
+    mean = Line2D([], [], color=style.BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%")
+    at = (_OPEN_NAMES + _PUBLISHED + _OPEN, 0.02)
+    _write_key(words, shares, names, [mean], at, handlelength=1.5, columnspacing=0.7)
 
 
 def _draw_open_panel(page: style.Sheet, panel: Sequence[Aim], bottom: float) -> None:
@@ -450,8 +429,7 @@ def _draw_open_row(axis: Axes, aim: Aim, y: int) -> None:
     row, above, below = aim.row, y - 0.19, y + 0.13
     if aim.published_interval is not None:
         axis.plot(aim.published_interval, (above, above), color=style.INK, lw=1.6)
-    fill = "white" if row.assumed else style.INK
-    axis.plot(row.target, above, marker="D", ms=7, mfc=fill, mec=style.INK, clip_on=False, zorder=4)
+    _draw_target(axis, row, above, 7)
     if math.isnan(row.estimate):
         return
     if not math.isnan(row.trial_lower):

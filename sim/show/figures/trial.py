@@ -124,15 +124,12 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     ends = [float(curve.estimate.survival[-1]) for curve in curves]
     for curve, colour, y in zip(curves, _COLOURS, style.spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)
-        axis.annotate(
-            BY_NAME[curve.name].label.replace(", all enrolled", ""), (1, at), (10, 1),
-            color=style.written_in(colour), weight="bold", va="bottom", xycoords="axes fraction",
-            textcoords="offset points", annotation_clip=False,
-        )  # fmt: skip
-        axis.annotate(
-            f"{_estimate(curve)} at {horizon:g} y", (1, at), (10, -1), color=style.INK, va="top",
-            size=style.NOTE_SIZE, xycoords="axes fraction", textcoords="offset points", annotation_clip=False,
-        )  # fmt: skip
+        name, figure = (
+            BY_NAME[curve.name].label.replace(", all enrolled", ""),
+            f"{_estimate(curve)} at {horizon:g} y",
+        )
+        style.aside(axis, name, (1, at), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
+        style.aside(axis, figure, (1, at), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
 
 
 def _estimate(curve: Curve) -> str:

@@ -170,21 +170,10 @@ def _draw_row(forest: Axes, line: Line, y: float) -> None:
     shape, fill, edge, _ = _MARKS[line.role]
     if not math.isnan(line.limits[0]):
         forest.plot(line.limits, (above, above), color=edge, lw=1.2)
-    forest.plot(
-        line.observed, above, marker=shape, ms=5.5, mfc=fill, mec=edge, mew=1.2, clip_on=False, zorder=5
-    )
+    style.dot(forest, line.observed, above, shape, 5.5, fill, edge, mew=1.2, clip_on=False, zorder=5)
     if line.missed:  # a ring that grey prints and every kind of colour vision shows
-        forest.plot(
-            line.observed,
-            above,
-            marker="o",
-            ms=12,
-            mfc="none",
-            mec=style.INK,
-            mew=1.4,
-            clip_on=False,
-            zorder=5,
-        )
+        ring = {"mew": 1.4, "clip_on": False, "zorder": 5}
+        style.dot(forest, line.observed, above, "o", 12, "none", style.INK, **ring)
 
 
 def _notes(drawn: Sequence[Line]) -> list[str]:

@@ -18,7 +18,7 @@ from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
 from sim.show.kit.looks import Look
 from sim.show.kit.scenario_words import replication
-from sim.show.kit.style import INK, NOTE_SIZE, spread
+from sim.show.kit.style import INK, NOTE_SIZE, aside, spread
 
 _SHOWN = 5e-4
 """Shares that stay below are not drawn."""
@@ -78,9 +78,7 @@ def _name(axis: Axes, shown: Sequence[ShareLayer]) -> None:
         swatch = Rectangle((1 + 0.08 / width, y - side[1] / 2), *side, facecolor=layer.look.colour, lw=0.5,
                            transform=axis.transAxes, clip_on=False, **edge)  # fmt: skip
         axis.add_patch(swatch)
-        beside: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "center"}
-        axis.annotate(layer.label, (1, y), (17, 0), size=NOTE_SIZE, linespacing=1.25, annotation_clip=False,
-                      **beside)  # fmt: skip
+        aside(axis, layer.label, (1, y), (17, 0), size=NOTE_SIZE, linespacing=1.25, va="center")
 
 
 def _inside(heights: Sequence[float], gap: float) -> list[float]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from sim.show.kit.formats import Row
-from sim.show.kit.style import BLUE, INK, ORANGE, TEXT_SIZE, percent_axis, spread, written_in
+from sim.show.kit.style import BLUE, INK, ORANGE, TEXT_SIZE, aside, percent_axis, spread, written_in
 
 JOINED = "\N{NO-BREAK SPACE}"
 CURVES = {"overall_survival": (BLUE, "alive"), "disease_free_survival": (ORANGE, "disease-free")}
@@ -75,17 +75,11 @@ class Name(NamedTuple):
 def write_beside(axis: Axes, names: Sequence[Name], lines: float, foot: float) -> None:
     """Write names and figures to the right of the axes, `lines` apart and `foot` above their lower end."""
     line = line_of(TALL)
-    beside: dict[str, Any] = {
-        "xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False
-    }  # fmt: skip
     heights = spread([each.height for each in names], lines * line)
     for (name, figures, colour, _), y in zip(names, heights, strict=True):
         top = min(max(y, foot * line), 1 - 1.2 * line) + 0.9 * line
-        axis.annotate(
-            name, (1.0, top), (12, 0), color=written_in(colour), weight="bold", va="center", **beside
-        )
-        at = (1.0, top - 0.6 * line)
-        axis.annotate(figures, at, (12, 0), color=INK, va="top", linespacing=1.3, **beside)
+        aside(axis, name, (1.0, top), (12, 0), color=written_in(colour), weight="bold", va="center")
+        aside(axis, figures, (1.0, top - 0.6 * line), (12, 0), color=INK, va="top", linespacing=1.3)
 
 
 def sources_note(read: Sequence[Row]) -> list[str]:

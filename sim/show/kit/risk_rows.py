@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from sim.show.kit.style import INK, NOTE_SIZE, text_width, written_in
+from sim.show.kit.style import INK, NOTE_SIZE, aside, text_width, written_in
 
 RISK_ROW = 0.19
 """Inches that a row takes; there is one more for the heading."""
@@ -44,15 +45,10 @@ def draw_at_risk(
     left = axis.get_yaxis_transform()
     first = max(text_width(values[0], NOTE_SIZE) for _, values in numbers)
     beside = (-(36 * first + 5), 0.0)  # left of the first numbers, which are centred on the axis
-    axis.annotate(
-        heading, (0, down(0)), beside, xycoords=left, textcoords="offset points", ha="right", va="center",
-        size=NOTE_SIZE, weight="bold", color=INK, annotation_clip=False,
-    )  # fmt: skip
+    named: dict[str, Any] = {"ha": "right", "va": "center", "size": NOTE_SIZE}
+    aside(axis, heading, (0, down(0)), beside, left, weight="bold", color=INK, **named)
     for row, ((name, values), colour) in enumerate(zip(numbers, colours, strict=False), start=1):
-        axis.annotate(
-            name, (0, down(row)), beside, xycoords=left, textcoords="offset points", ha="right",
-            va="center", size=NOTE_SIZE, color=written_in(colour), annotation_clip=False,
-        )  # fmt: skip
+        aside(axis, name, (0, down(row)), beside, left, color=written_in(colour), **named)
         for time, value in zip(times, values, strict=True):
             axis.text(
                 time, down(row), value, transform=axis.get_xaxis_transform(), ha="center", va="center",

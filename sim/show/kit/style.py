@@ -32,6 +32,10 @@ RULE = "#d4d6da"
 BLUE = "#12436d"
 ORANGE = "#e8710a"
 
+DASHES = (0, (4, 2))
+OVER_LINES = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+"""Behind words that lines would cross."""
+
 _WRITTEN = {ORANGE: "#b25400"}
 """Darker shades of what is too pale for letters: a contrast of at least 4.5 to white."""
 
@@ -277,6 +281,20 @@ def empty_figure(reason: str, *lines: str) -> Figure:
 def written_in(colour: str) -> str:
     """Return the shade of a colour in which words are written."""
     return _WRITTEN.get(colour, colour)
+
+
+def aside(
+    axis: Axes, text: str, at: tuple[float, float], points: tuple[float, float], where: Any = "axes fraction",
+    **how: Any,
+) -> None:  # fmt: skip
+    """Write some points away from a place, which counts in what `where` says; outside the axes too."""
+    away = {"xycoords": where, "textcoords": "offset points", "annotation_clip": False}
+    axis.annotate(text, at, points, **away, **how)
+
+
+def dot(axis: Axes, x: float, y: float, shape: str, size: float, fill: str, edge: str, **how: Any) -> None:
+    """Draw one mark; `size` is points."""
+    axis.plot(x, y, marker=shape, ms=size, mfc=fill, mec=edge, **how)
 
 
 def percent_axis(axis: Axes, which: str) -> None:
