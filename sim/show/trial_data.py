@@ -73,15 +73,11 @@ def at_risk(patients: Patients, years: Sequence[float]) -> pd.DataFrame:
         lower, middle, upper = np.quantile(table, (0.025, 0.5, 0.975), axis=0, method="inverted_cdf")
         rows += [
             {
-                "endpoint": name,
-                "time_years": time,
-                "median": int(middle[k]),
-                "lower": int(lower[k]),
-                "upper": int(upper[k]),
-                "trials": len(numbers),
+                "endpoint": name, "time_years": time, "median": int(middle[k]), "lower": int(lower[k]),
+                "upper": int(upper[k]), "trials": len(numbers),
             }
             for k, time in enumerate(years)
-        ]
+        ]  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -26,14 +26,9 @@ _NAMES, _VALUE, _FOREST, _TEXT = 3.0, 1.05, 3.1, 1.85
 
 @style.styled
 def differences_figure(
-    comparison: pd.DataFrame,
-    ranges: pd.DataFrame,
-    names: tuple[str, str],
-    finding: str,
-    remarks: Sequence[str] = (),
-    held: str = "",
-    draws: int | None = None,
-) -> Figure:
+    comparison: pd.DataFrame, ranges: pd.DataFrame, names: tuple[str, str], finding: str,
+    remarks: Sequence[str] = (), held: str = "", draws: int | None = None,
+) -> Figure:  # fmt: skip
     """Draw the difference of each main share of patients, with its interval and over the ranges.
 
     Parameters

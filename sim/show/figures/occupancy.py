@@ -35,12 +35,9 @@ _PANELS = {
 
 @styled
 def occupancy_figure(
-    table: pd.DataFrame,
-    first: pd.DataFrame,
-    counted: Mapping[str, Any],
-    scenario: Scenario,
+    table: pd.DataFrame, first: pd.DataFrame, counted: Mapping[str, Any], scenario: Scenario,
     notes: Sequence[str] = (),
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw what is limited, over time: mean, range over virtual clinics, and one clinic's own course.
 
     Parameters
@@ -61,12 +58,9 @@ def occupancy_figure(
     height = _KEY + sum(tall for _, tall, _ in shown.values()) + _GAP * len(shown) + _FOOT - 0.1
     opened = scenario.arrivals.warm_up_days if isinstance(scenario.arrivals, PoissonArrivals) else 0.0
     page = sheet(
-        _finding(counted["mean"], capacities),
-        [scenario.title],
-        [*_notes(counted, opened, capacities), *notes],
-        _WIDTH,
-        height,
-    )
+        _finding(counted["mean"], capacities), [scenario.title],
+        [*_notes(counted, opened, capacities), *notes], _WIDTH, height,
+    )  # fmt: skip
     bottom = height - _KEY
     for name, (heading, tall, colour) in shown.items():
         bottom -= tall + _GAP

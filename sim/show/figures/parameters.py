@@ -122,13 +122,9 @@ def _draw_density(axis: Axes, values: Floats, weights: Floats, prior: pd.DataFra
     middles = (edges[1:] + edges[:-1]) / 2
     seen = share > 0
     axis.errorbar(
-        middles[seen],
-        share[seen] / width,
-        Z95 * error[seen] / width,
-        fmt="none",
-        ecolor=style.BLUE,
+        middles[seen], share[seen] / width, Z95 * error[seen] / width, fmt="none", ecolor=style.BLUE,
         elinewidth=0.9,
-    )
+    )  # fmt: skip
     axis.plot(prior["value"], prior["density"], color=style.INK, lw=1.4, ls=style.DASHES)
     axis.set_xlim(0.0 if 0 <= edges[0] < 0.1 * edges[-1] else edges[0], edges[-1])
     # A prior that is steepest at its end is cut off rather than the posterior pressed flat.

@@ -25,12 +25,9 @@ _TALL = 3.5
 
 @style.styled
 def survival_band_figure(
-    curves: pd.DataFrame,
-    keys: Sequence[str],
-    title: str,
-    notes: Sequence[str] = (),
+    curves: pd.DataFrame, keys: Sequence[str], title: str, notes: Sequence[str] = (),
     free: pd.DataFrame | None = None,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw survival from enrolment over a range as a band.
 
     Parameters

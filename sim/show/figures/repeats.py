@@ -156,14 +156,9 @@ def _draw_repeats(axis: Axes, posterior: pd.Series[float], point: pd.Series[floa
     )
     below = f"{what} {said}; {rank:.0%} report less"
     axis.text(
-        0,
-        1 + 0.16 / _TALL,
-        below,
-        transform=axis.transAxes,
-        va="center",
-        color=style.GREY,
+        0, 1 + 0.16 / _TALL, below, transform=axis.transAxes, va="center", color=style.GREY,
         size=style.NOTE_SIZE,
-    )
+    )  # fmt: skip
     axis.set_xlim(edges[0], edges[-1])
     axis.set_ylim(0, 1.06 * max(float(heights[0].max()), float(heights[1].max())))
     axis.grid(axis="y")

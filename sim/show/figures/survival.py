@@ -104,13 +104,9 @@ def _finish(
 
 @style.styled
 def survival_figure(
-    curves: pd.DataFrame,
-    endpoints: pd.DataFrame,
-    title: str,
-    notes: Sequence[str] = (),
-    at_risk: pd.DataFrame | None = None,
-    words: Replication = TRIAL,
-) -> Figure:
+    curves: pd.DataFrame, endpoints: pd.DataFrame, title: str, notes: Sequence[str] = (),
+    at_risk: pd.DataFrame | None = None, words: Replication = TRIAL,
+) -> Figure:  # fmt: skip
     """Draw overall and disease-free survival from reinfusion.
 
     Parameters

@@ -49,13 +49,9 @@ def _select(points: pd.DataFrame, endpoint: Key) -> pd.DataFrame:
 
 @style.styled
 def sweep_curve_figure(
-    points: pd.DataFrame,
-    key: str,
-    unit: str,
-    endpoints: Sequence[Key],
-    own: Any = None,
+    points: pd.DataFrame, key: str, unit: str, endpoints: Sequence[Key], own: Any = None,
     notes: Sequence[str] = (),
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw endpoints against one varied parameter, a panel each.
 
     Parameters
@@ -210,12 +206,9 @@ def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[
 
 @style.styled
 def sweep_map_figure(
-    points: pd.DataFrame,
-    keys: tuple[str, str],
-    endpoint: Key,
-    own: tuple[Any, Any] = (None, None),
+    points: pd.DataFrame, keys: tuple[str, str], endpoint: Key, own: tuple[Any, Any] = (None, None),
     notes: Sequence[str] = (),
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw an endpoint over two varied parameters, as a map.
 
     Parameters

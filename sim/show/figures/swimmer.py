@@ -30,14 +30,9 @@ _HEADING_SIZE = NOTE_SIZE + 0.5
 
 @styled
 def swimmer_figure(
-    courses: pd.DataFrame,
-    title: str,
-    horizon_days: float,
-    data_cut: float | None,
-    *,
-    opened: float = 0.0,
+    courses: pd.DataFrame, title: str, horizon_days: float, data_cut: float | None, *, opened: float = 0.0,
     notes: Sequence[str] = (),
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw the patients of one virtual trial, those who died first.
 
     Parameters
@@ -74,12 +69,9 @@ def swimmer_figure(
     said = [*_swimmer_notes(lanes, len(present), opened), *notes]
     keys = lane_drawing.Keys.of(lanes, with_cut=data_cut is not None)
     page = sheet(
-        finding,
-        [title],
-        said,
-        lane_drawing.WIDTH,
+        finding, [title], said, lane_drawing.WIDTH,
         keys.height + rows * lane_drawing.pitch_of(rows) + lane_drawing.FOOT,
-    )
+    )  # fmt: skip
     panels = lane_drawing.lay_out(
         page, lanes, rows, horizon_days, left=0.62, right=0.2 + _widest(map(lane_drawing.death_words, lanes))
     )

@@ -40,14 +40,10 @@ def trial_data(report: TrialReport) -> pd.DataFrame:
         estimate, counts = curve.estimate, curve.estimate.counts
         lower, upper = estimate.intervals()
         columns = {
-            "time_years": counts.times,
-            "at_risk": counts.at_risk.astype(np.int64),
-            "events": counts.events.sum(axis=0).astype(np.int64),
-            "survival": estimate.survival,
-            "std_error": estimate.std_error,
-            "lower": lower,
-            "upper": upper,
-        }
+            "time_years": counts.times, "at_risk": counts.at_risk.astype(np.int64),
+            "events": counts.events.sum(axis=0).astype(np.int64), "survival": estimate.survival,
+            "std_error": estimate.std_error, "lower": lower, "upper": upper,
+        }  # fmt: skip
         tables.append(pd.DataFrame({"endpoint": curve.name, **columns}))
     return pd.concat(tables, ignore_index=True)
 

@@ -31,12 +31,9 @@ _MARKS = {
 
 @style.styled
 def validation_figure(
-    table: pd.DataFrame,
-    predicted: CoveredCount,
-    apart: CoveredCount,
-    titles: Mapping[str, str],
+    table: pd.DataFrame, predicted: CoveredCount, apart: CoveredCount, titles: Mapping[str, str],
     drawn: UnderDraws | None = None,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw every observed share with its interval, and the range that virtual cohorts would report.
 
     Parameters

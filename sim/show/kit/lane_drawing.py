@@ -193,19 +193,11 @@ class Keys:
         over: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
         axis.annotate(heading, (0, 1), (0, 72 * (self.height - _KEY_ABOVE)), weight="bold", **over)
         axis.legend(
-            handles=handles,
-            loc="upper left",
-            bbox_to_anchor=(0, 1 + (self.height - _KEY_ABOVE - _KEY_HEADING) / height),
-            ncols=3,
-            fontsize=NOTE_SIZE,
-            handlelength=1.1,
-            handleheight=0.7,
-            handletextpad=0.4,
-            columnspacing=0.9,
-            labelspacing=0.25,
-            borderaxespad=0,
-            borderpad=0,
-        )
+            handles=handles, loc="upper left",
+            bbox_to_anchor=(0, 1 + (self.height - _KEY_ABOVE - _KEY_HEADING) / height), ncols=3,
+            fontsize=NOTE_SIZE, handlelength=1.1, handleheight=0.7, handletextpad=0.4, columnspacing=0.9,
+            labelspacing=0.25, borderaxespad=0, borderpad=0,
+        )  # fmt: skip
 
 
 def _patch(look: Look) -> Patch:

@@ -105,14 +105,10 @@ def lane_of(row: Mapping[str, Any], horizon_days: float, data_cut: float | None)
     marks = [Mark(kind, since[name]) for kind, name in single.items()]
     marks += [Mark(INFECTION, since[f"{which}_infection"]) for which in ("mobilisation", "aplasia", "late")]
     return Lane(
-        int(row["patient"]) - 1,
-        _spans(begun, end),
-        _spans(disease, end),
-        tuple(mark for mark in marks if mark.day <= end),
-        end,
-        row["cause"] if died else "",
+        int(row["patient"]) - 1, _spans(begun, end), _spans(disease, end),
+        tuple(mark for mark in marks if mark.day <= end), end, row["cause"] if died else "",
         math.inf if data_cut is None else data_cut - enrolled,
-    )
+    )  # fmt: skip
 
 
 def _spans(begun: Sequence[tuple[str, float]], end: float) -> tuple[Span, ...]:

@@ -24,12 +24,9 @@ def label_times(horizon: float) -> list[float]:
 
 
 def draw_at_risk(
-    axis: Axes,
-    times: Sequence[float],
-    heading: str,
-    numbers: Sequence[tuple[str, Sequence[str]]],
+    axis: Axes, times: Sequence[float], heading: str, numbers: Sequence[tuple[str, Sequence[str]]],
     colours: Sequence[str],
-) -> None:
+) -> None:  # fmt: skip
     """Write rows of numbers under an axis, one a curve, each below its time.
 
     Parameters
