@@ -1,4 +1,4 @@
-"""Survival over the years: of a run, under a posterior, and without a transplant."""
+"""Survival over the years: of a run, over a range, under a posterior, and without a transplant."""
 
 from __future__ import annotations
 
@@ -13,31 +13,20 @@ from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
+from sim.show.figures.sweep import meaning, unit_of, varied
+from sim.show.kit import curves as kit
 from sim.show.kit import style
-from sim.show.kit.curves import (
-    CURVES,
-    DASHED,
-    FOOT,
-    JOINED,
-    TALL,
-    WIDTH,
-    Name,
-    draw_band,
-    draw_trial_range,
-    dress,
-    mark_published,
-    sources_note,
-    write_beside,
-)
-from sim.show.kit.formats import Row, format_difference, rows, undefined_note
+from sim.show.kit.formats import Row, format_difference, format_share, rows, undefined_note, written
+from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.prose import sentences
-from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
-from sim.show.kit.scenario_words import TRIAL, Replication, cautions, replication
+from sim.show.kit.scenario_words import TRIAL, Replication, cautions, headlines, replication
 from sim.show.trial_data import at_risk as numbers_at_risk
 from sim.show.trial_data import first_trials
 from sim.work.results import Results
 
+_ENROLLED = "overall_survival_enrolled"
+_BAND_TALL = 3.5
 _HAZARDS = {
     "no_transplant": (style.BLUE, "hazard when active", "//"),
     "no_transplant_relapsed": (style.ORANGE, "hazard after relapse", "\\\\"),
@@ -53,14 +42,14 @@ def draw_survival(axis: Axes, curves: pd.DataFrame, endpoints: pd.DataFrame) -> 
         The columns of ``curves.csv``, with the posterior's limits over draws, and of ``endpoints.csv``.
     """
     read, drawn = _of_reinfused(endpoints, curves)
-    for name in CURVES:
-        draw_trial_range(axis, read, name, 0.13)
+    for name in kit.CURVES:
+        kit.draw_trial_range(axis, read, name, 0.13)
     for colour, curve in _each(drawn):
         if "posterior_lower" in curve:
-            draw_band(axis, curve, "posterior", colour, 0.2)
+            kit.draw_band(axis, curve, "posterior", colour, 0.2)
             for edge in ("posterior_lower", "posterior_upper"):
-                axis.plot(curve["time_years"], curve[edge], color=colour, lw=1.1, ls=DASHED)
-        draw_band(axis, curve, "mc", colour, 0.45)
+                axis.plot(curve["time_years"], curve[edge], color=colour, lw=1.1, ls=kit.DASHED)
+        kit.draw_band(axis, curve, "mc", colour, 0.45)
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
 
     def figures(name: str, time: float) -> list[str]:
@@ -76,13 +65,13 @@ def draw_survival(axis: Axes, curves: pd.DataFrame, endpoints: pd.DataFrame) -> 
 
 def _of_reinfused(table: pd.DataFrame, curves: pd.DataFrame) -> tuple[list[Row], pd.DataFrame]:
     """Return what is drawn of a table of endpoints and of curves."""
-    read = [row for row in rows(table) if row.endpoint.name in CURVES]
-    return read, curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    read = [row for row in rows(table) if row.endpoint.name in kit.CURVES]
+    return read, curves[curves["endpoint"].isin(list(kit.CURVES)) & curves["estimate"].notna()]
 
 
 def _each(drawn: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each curve after its colour."""
-    for name, (colour, _) in CURVES.items():
+    for name, (colour, _) in kit.CURVES.items():
         yield colour, drawn[drawn["endpoint"] == name]
 
 
@@ -91,15 +80,14 @@ def _finish(
     apart: float, foot: float,
 ) -> None:  # fmt: skip
     """Mark what was published, dress the axes, and name each curve at its end with the figures read there."""
-    mark_published(axis, read)
-    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
-    ends = [(colour, curve.iloc[-1]) for colour, curve in _each(drawn) if not curve.empty]
-    names = [
-        Name(BY_NAME[end["endpoint"]].label, "\n".join(figures(end["endpoint"], float(end["time_years"]))),
-             colour, float(end["estimate"]))
-        for colour, end in ends
-    ]  # fmt: skip
-    write_beside(axis, names, apart, foot)
+    kit.mark_published(axis, read)
+    kit.dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
+    names = []
+    for colour, curve in _each(drawn):
+        if not curve.empty:
+            name, time, height = curve.iloc[-1][["endpoint", "time_years", "estimate"]]
+            names.append(kit.Name(BY_NAME[name].label, "\n".join(figures(name, time)), colour, height))
+    kit.write_beside(axis, names, apart, foot)
 
 
 @style.styled
@@ -130,9 +118,9 @@ def survival_figure(
     left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
     ranges = at_risk is not None and _ranges_fit(at_risk, across)
     said = [*_notes(read), *_risk_notes(at_risk, words, ranges=ranges), *notes]
-    rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(CURVES))
-    page = style.sheet(_finding(read), _lines(read, title, words), said, WIDTH, 4.15 + rows_below)
-    axis = page.axes(left, FOOT + rows_below, across, TALL)
+    rows_below = 0.0 if at_risk is None else kit.RISK_ROW * (1 + len(kit.CURVES))
+    page = style.sheet(_finding(read), _lines(read, title, words), said, kit.WIDTH, 4.15 + rows_below)
+    axis = page.axes(left, kit.FOOT + rows_below, across, kit.TALL)
     draw_survival(axis, curves, endpoints)
     if at_risk is not None:
         _write_at_risk(axis, at_risk, ranges=ranges)
@@ -142,11 +130,11 @@ def survival_figure(
 def _write_at_risk(axis: Axes, at_risk: pd.DataFrame, *, ranges: bool) -> None:
     times = sorted(set(at_risk["time_years"]))
     numbers = []
-    for name, (_, word) in CURVES.items():
+    for name, (_, word) in kit.CURVES.items():
         of_curve = at_risk[at_risk["endpoint"] == name].sort_values("time_years")
         texts = [_risk_text(row, ranges=ranges) for row in of_curve.itertuples()]
         numbers.append((word.capitalize(), texts))
-    draw_at_risk(axis, times, "At risk", numbers, [colour for colour, _ in CURVES.values()])
+    kit.draw_at_risk(axis, times, "At risk", numbers, [colour for colour, _ in kit.CURVES.values()])
 
 
 def _risk_text(row: Any, *, ranges: bool) -> str:
@@ -177,7 +165,7 @@ def _last(read: list[Row], name: str) -> Row | None:
 
 def _finding(read: list[Row]) -> str:
     """Say what the figure shows, from its figures."""
-    last = [row for row in (_last(read, name) for name in CURVES) if row is not None]
+    last = [row for row in (_last(read, name) for name in kit.CURVES) if row is not None]
     if not last:
         return "Survival from reinfusion"
     same_time = len({row.time for row in last}) == 1
@@ -204,8 +192,8 @@ def _verdict(row: Row) -> str:
 
 
 def _clause(read: list[Row], verdict: str, *, timed: bool) -> str:
-    text = " and ".join(f"{row.simulated_text} {CURVES[row.endpoint.name][1]}" for row in read)
-    when = f" at {read[0].time:g}{JOINED}years" if timed else ""
+    text = " and ".join(f"{row.simulated_text} {kit.CURVES[row.endpoint.name][1]}" for row in read)
+    when = f" at {read[0].time:g}{kit.JOINED}years" if timed else ""
     origin, targets = _origin(read), " and ".join(row.target_text for row in read)
     beside = {
         "equal": f", as {origin}",
@@ -233,8 +221,8 @@ def _difference(row: Row) -> str:
 
 
 def _notes(read: list[Row]) -> list[str]:
-    last = [row for row in (_last(read, name) for name in CURVES) if row is not None]
-    return [*undefined_note(last, "band"), *sources_note(read)]
+    last = [row for row in (_last(read, name) for name in kit.CURVES) if row is not None]
+    return [*undefined_note(last, "band"), *kit.sources_note(read)]
 
 
 def risk_table(results: Results) -> pd.DataFrame | None:
@@ -243,7 +231,7 @@ def risk_table(results: Results) -> pd.DataFrame | None:
     patients = first_trials(results.table("patients"), scenario)
     if patients is None or _is_blank(results):
         return None
-    return numbers_at_risk(patients, label_times(scenario.follow_up.horizon_years))
+    return numbers_at_risk(patients, kit.label_times(scenario.follow_up.horizon_years))
 
 
 def of_run(results: Results, at_risk: pd.DataFrame | None) -> Figure | None:
@@ -266,9 +254,9 @@ def _is_blank(results: Results) -> bool:
 def draw_predicted(axis: Axes, curves: pd.DataFrame, predictions: pd.DataFrame) -> None:
     """Draw predicted survival into axes; parameters as in `predicted_figure`."""
     read, drawn = _of_reinfused(predictions, curves)
-    for name, (colour, curve) in zip(CURVES, _each(drawn), strict=True):
-        draw_trial_range(axis, read, name, 0.12)
-        draw_band(axis, curve, "posterior", colour, 0.32)
+    for name, (colour, curve) in zip(kit.CURVES, _each(drawn), strict=True):
+        kit.draw_trial_range(axis, read, name, 0.12)
+        kit.draw_band(axis, curve, "posterior", colour, 0.32)
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
 
     def figures(name: str, time: float) -> list[str]:
@@ -294,8 +282,8 @@ def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: 
     if drawn.empty:
         return style.empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
     said = [scenario.title, *sentences("figures", "predicted")]
-    page = style.sheet(_predicted_finding(read), said, _predicted_notes(read), WIDTH, 4.25)
-    draw_predicted(page.axes(0.8, FOOT, 4.95, TALL), curves, predictions)
+    page = style.sheet(_predicted_finding(read), said, _predicted_notes(read), kit.WIDTH, 4.25)
+    draw_predicted(page.axes(0.8, kit.FOOT, 4.95, kit.TALL), curves, predictions)
     return page.figure
 
 
@@ -303,8 +291,8 @@ def _predicted_finding(read: list[Row]) -> str:
     """Say what the posterior leaves open at the last time read, as the table of answers does."""
     known = [row for row in read if row.drawn and row.time is not None]
     years = max((row.time for row in known if row.time is not None), default=0.0)
-    parts = [f"{_left_open(row)} {CURVES[row.endpoint.name][1]}" for row in known if row.time == years]
-    return f"The posterior leaves {' and '.join(parts)} at {years:g}{JOINED}years"
+    parts = [f"{_left_open(row)} {kit.CURVES[row.endpoint.name][1]}" for row in known if row.time == years]
+    return f"The posterior leaves {' and '.join(parts)} at {years:g}{kit.JOINED}years"
 
 
 def _between(lower: float, upper: float) -> str:
@@ -318,7 +306,7 @@ def _left_open(row: Row) -> str:
 
 def _predicted_notes(read: list[Row]) -> list[str]:
     aimed = [row for row in read if row.has_target]
-    notes = [*undefined_note(aimed, "light band"), *sources_note(aimed)]
+    notes = [*undefined_note(aimed, "light band"), *kit.sources_note(aimed)]
     widths = [row.half_width for row in aimed if row.half_width > 0]
     if widths:
         notes += sentences("figures", "mean_error", f"{100 * max(widths):.1g}")
@@ -346,9 +334,9 @@ def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -
         return style.empty_figure("Survival without a transplant can't be told", scenario.title)
     years = [0.0, *sorted(set(band["time_years"]))]
     page = style.sheet(
-        _band_finding(band), [scenario.title, warning], sentences("figures", "no_transplant"), WIDTH, 4.25
+        _band_finding(band), [scenario.title, warning], sentences("figures", "no_transplant"), kit.WIDTH, 4.25
     )
-    axis = page.axes(0.8, FOOT, 4.95, TALL)
+    axis = page.axes(0.8, kit.FOOT, 4.95, kit.TALL)
     ends = band.groupby("time_years")
     outer = [1.0, *ends["lower"].min()], [1.0, *ends["upper"].max()]
     axis.fill_between(years, *outer, color=style.BLUE, alpha=0.14, lw=0)
@@ -361,9 +349,9 @@ def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -
             axis.plot(years, edge, color=colour, lw=1.2)
         last = own.iloc[-1]
         figures = f"{_between(last['lower'], last['upper']).strip()}\nhatched {hatch[0]}"
-        names.append(Name(words.capitalize(), figures, colour, float(last["median"])))
-    dress(axis, years[-1], "Years since enrolment", "Alive, never transplanted")
-    write_beside(axis, names, 3.6, 1.4)
+        names.append(kit.Name(words.capitalize(), figures, colour, float(last["median"])))
+    kit.dress(axis, years[-1], "Years since enrolment", "Alive, never transplanted")
+    kit.write_beside(axis, names, 3.6, 1.4)
     return page.figure
 
 
@@ -373,7 +361,7 @@ def _band_finding(band: pd.DataFrame) -> str:
     years = float(last["time_years"].iloc[0])
     return (
         f"Without a transplant the trial leaves anything from {low:.0f} to {high:.0f}% alive at "
-        f"{years:g}{JOINED}years: an extrapolation"
+        f"{years:g}{kit.JOINED}years: an extrapolation"
     )
 
 
@@ -384,3 +372,93 @@ def no_transplant(results: Results) -> Figure:
 
     scenario = results.scenario
     return no_transplant_figure(results.tables["no_transplant"], scenario, extrapolation_text(scenario))
+
+
+@style.styled
+def survival_band_figure(
+    curves: pd.DataFrame, keys: Sequence[str], title: str, notes: Sequence[str] = (),
+    free: pd.DataFrame | None = None,
+) -> Figure:  # fmt: skip
+    """Draw survival from enrolment over a range as a band.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        The keys of the range, then the columns of ``curves.csv``.
+    keys : sequence of str
+        The keys varied.
+    title : str
+        The scenario's title; the figure's own title states the finding.
+    notes : sequence of str
+        Paragraphs at the bottom.
+    free : DataFrame, optional
+        The columns of ``curves.csv``, of draws of a posterior in which no key of the range is held.
+    """
+    drawn = curves[(curves["endpoint"] == _ENROLLED) & curves["estimate"].notna()]
+    if drawn.empty:
+        return style.empty_figure("No survival to show: nobody enrolled", title)
+    by_time = drawn.groupby("time_years")
+    years = by_time["estimate"].min().index.to_numpy()
+    posterior = "posterior_lower" in drawn
+    page = style.sheet(
+        _range_finding(drawn), [title, *_range_lines(keys, drawn, free)], notes, kit.WIDTH, 4.15
+    )
+    axis = page.axes(0.8, kit.FOOT, 5.4, _BAND_TALL)
+    inner = by_time["estimate"].min(), by_time["estimate"].max()
+    axis.fill_between(years, *inner, color=style.BLUE, alpha=0.3, lw=0)
+    kind = "posterior" if posterior else "mc"
+    outer = by_time[f"{kind}_lower"].min(), by_time[f"{kind}_upper"].max()
+    axis.fill_between(years, *outer, color=style.BLUE, alpha=0.14, lw=0)
+    if free is not None:
+        whole = free[free["endpoint"] == _ENROLLED]
+        for edge in ("posterior_lower", "posterior_upper"):
+            axis.plot(whole["time_years"], whole[edge], color=style.BLUE, lw=1.1, ls=kit.DASHED)
+    for _, curve in drawn.groupby(list(keys), sort=False):
+        axis.plot(curve["time_years"], curve["estimate"], color=style.BLUE, lw=1.3)
+    kit.dress(axis, float(years[-1]), "Years since enrolment", "Alive, of all patients")
+    _label_ends(axis, keys, drawn[drawn["time_years"] == years[-1]])
+    return page.figure
+
+
+def _range_finding(drawn: pd.DataFrame) -> str:
+    """Say between which shares the answer lies."""
+    years = drawn["time_years"].max()
+    last = drawn[drawn["time_years"] == years]
+    low, high = _share(last.loc[last["estimate"].idxmin()]), _share(last.loc[last["estimate"].idxmax()])
+    shares = low if low == high else f"Between {low} and {high}"
+    return f"{shares} alive at {years:g}\N{NO-BREAK SPACE}years, over the range"
+
+
+def _share(row: pd.Series[Any]) -> str:
+    return format_share(row["estimate"], (row["mc_upper"] - row["mc_lower"]) / 2)
+
+
+def _range_lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | None) -> list[str]:
+    error = None
+    if "posterior_lower" in drawn:
+        error = f"{50 * float((drawn['mc_upper'] - drawn['mc_lower']).max()):.2g}"
+    return [*map(meaning, keys), *sentences("figures", "over_range", keys, error, free is not None)]
+
+
+def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
+    """Write beside each line's end the share alive, and the values under which it holds."""
+    line = kit.line_of(_BAND_TALL)
+    heights = style.spread(last["estimate"].tolist(), 2.3 * line)
+    for (_, row), y in zip(last.iterrows(), heights, strict=True):
+        at = (1.0, min(max(y, 1.1 * line), 1 - 1.1 * line))
+        style.aside(axis, _share(row), at, (10, 1), color=style.BLUE, weight="bold", va="bottom")
+        under = ", ".join(f"{written(row[key])} {unit_of(key)}".rstrip() for key in keys)
+        style.aside(axis, f"at {under}", at, (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+
+
+def over_range(results: Results) -> Pictures:
+    """Draw what a run finds over its range: survival as a band, else its main endpoints."""
+    scenario = results.scenario
+    keys = [shown.key for shown in scenario.range]
+    if scenario.cohort.enters_at != "home":
+        return varied(scenario, results.tables["range"], keys, headlines(scenario))
+    free = (results.manifest["posterior"] or {}).get("free", ())
+    whole = results.tables["curves"] if free and {*keys} <= {*free} else None
+    return survival_band_figure(
+        results.tables["range_curves"], keys, scenario.title, cautions(scenario), whole
+    )

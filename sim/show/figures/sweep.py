@@ -31,12 +31,14 @@ _PANEL_WIDTH, _PANEL_HEIGHT = 3.55, 2.75
 _MOST_NUMBERS = 42
 
 
-def _meaning(key: str) -> str:
+def meaning(key: str) -> str:
+    """Return a key with what it means."""
     parameter = parameters().get(key)
     return key if parameter is None else f"{key}: {parameter.meaning}"
 
 
-def _unit(key: str) -> str:
+def unit_of(key: str) -> str:
+    """Return a key's unit; empty without one."""
     parameter = parameters().get(key)
     return "" if parameter is None else parameter.unit
 
@@ -73,7 +75,7 @@ def sweep_curve_figure(
     read = {endpoint: _read(points, axis, endpoint) for endpoint in endpoints}
     drawn = {endpoint: found for endpoint, found in read.items() if found}
     if not drawn:
-        return style.empty_figure("Nothing to show: nobody is at risk at any of the points", _meaning(key))
+        return style.empty_figure("Nothing to show: nobody is at risk at any of the points", meaning(key))
     across = min(len(drawn), 2)
     down = math.ceil(len(drawn) / across)
     wide = _PANEL_WIDTH if across == 2 else 1.45 * _PANEL_WIDTH
@@ -201,7 +203,7 @@ def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[
     middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
     said = sentences("figures", "curve", drawn_rows, middle, without, len(axis.values) > 1)
-    return [_meaning(axis.key), *said]
+    return [meaning(axis.key), *said]
 
 
 @style.styled
@@ -229,7 +231,7 @@ def sweep_map_figure(
     grid = _grid(chosen, across, up)
     known = [row for row in rows(chosen) if not math.isnan(row.estimate)]
     if not known:
-        return style.empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(_meaning, keys))
+        return style.empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(meaning, keys))
     numbers = grid.size <= _MOST_NUMBERS or not (across.numeric and up.numeric)
     left, below = 0.6 + up.label_width, 0.55 + across.depth(4.7)
     lines = _map_lines(across, up, known[0], grid, own)
@@ -244,7 +246,7 @@ def sweep_map_figure(
     if _target_inside(across, up, known[0], grid):
         _draw_target(panel, across, up, grid, known[0])
     for axis, which in ((across, "x"), (up, "y")):
-        axis.dress(panel, which, _unit(axis.key))
+        axis.dress(panel, which, unit_of(axis.key))
     _limit(panel, across, up, _own_place(across, up, own))
     _colour_bar(page, (left, below), mesh, known[0].endpoint)
     return page.figure
@@ -353,7 +355,7 @@ def _map_lines(across: Axis, up: Axis, row: Row, grid: Floats, own: tuple[Any, A
         what.append(f"Circle: this scenario ({written(own[0])} and {written(own[1])}).")
     if bool(np.isnan(grid).any()):
         what.append("Grey: no estimate.")
-    return [_meaning(across.key), _meaning(up.key), " ".join(what)]
+    return [meaning(across.key), meaning(up.key), " ".join(what)]
 
 
 def varied(scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Pictures:
@@ -361,7 +363,7 @@ def varied(scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown:
     own = [_plain(get_value(scenario, key)) for key in keys]
     notes = [scenario.title, *cautions(scenario)]
     if len(keys) == 1:
-        return sweep_curve_figure(points, keys[0], _unit(keys[0]), shown, own=own[0], notes=notes)
+        return sweep_curve_figure(points, keys[0], unit_of(keys[0]), shown, own=own[0], notes=notes)
     if len(keys) > 2:
         return {}
     return {

@@ -15,10 +15,9 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show.kit import style
-from sim.show.kit.curves import FOOT, WIDTH, dress, line_of
+from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of
 from sim.show.kit.formats import format_share
 from sim.show.kit.prose import sentences
-from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
 from sim.show.kit.scenario_words import replication, single_notes
 from sim.show.trial_data import one_trial
 from sim.work.results import Results
