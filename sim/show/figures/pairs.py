@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.scenario.distributions import Floats
-from sim.show import calibration_shown
+from sim.show import calibration_shown as cal
 from sim.show.figures.parameters import is_long, value_axis
 from sim.show.kit.prose import sentences
 from sim.show.kit.style import BLUE, INK, NOTE_SIZE, ORANGE, Sheet, empty_figure, sheet, styled, wrap
@@ -33,7 +33,7 @@ _NONE = 0.1  # correlations nearer to 0 say nothing
 
 
 @styled
-def pairs_figure(shown: calibration_shown.Shown) -> Figure:
+def pairs_figure(shown: cal.Shown) -> Figure:
     """Draw the posterior in pairs, with the free directions and the product of both lupus hazards."""
     draws, keys = shown.draws, shown.keys
     if draws is None or len(keys) < 2:
@@ -58,7 +58,7 @@ def pairs_figure(shown: calibration_shown.Shown) -> Figure:
     return page.figure
 
 
-def _pairs_key(page: Sheet, shown: calibration_shown.Shown) -> None:
+def _pairs_key(page: Sheet, shown: cal.Shown) -> None:
     key = page.axes(page.width - 3.5, page.height - 1.75, 3.3, 1.7)
     key.set_axis_off()
     point = "the point" if shown.solved else "as given"
@@ -97,9 +97,7 @@ class _Scale:
         if is_long(np.array([low, high])):
             beyond = (high / low) ** _BEYOND
             return cls(
-                low / beyond,
-                min(high * beyond, 1.0) if calibration_shown.is_share(key) else high * beyond,
-                log=True,
+                low / beyond, min(high * beyond, 1.0) if cal.is_share(key) else high * beyond, log=True
             )
         room = _BEYOND * (high - low) or 0.5 * abs(high) or 1.0
         return cls(max(low - room, 0.0), high + room, log=False)
@@ -116,9 +114,7 @@ class _Scale:
         return [tick for tick in ticks if self.low * room < tick < self.high / room]
 
 
-def _draw_pair(
-    axis: Axes, shown: calibration_shown.Shown, across: str, up: str, scales: dict[str, _Scale]
-) -> None:
+def _draw_pair(axis: Axes, shown: cal.Shown, across: str, up: str, scales: dict[str, _Scale]) -> None:
     """Draw one pair: density, point, free directions that lie in it, and the product where it is one."""
     draws = shown.draws
     if draws is None:
@@ -174,14 +170,14 @@ def _density(
     return x, y, height
 
 
-def _draw_product(axis: Axes, shown: calibration_shown.Shown, scale: _Scale) -> None:
+def _draw_product(axis: Axes, shown: cal.Shown, scale: _Scale) -> None:
     """Draw where hazard times multiplier is that of the point."""
     product = shown.point(ACTIVE) * shown.point(MULTIPLIER)
     x = np.geomspace(max(scale.low, 1e-9), scale.high, 60)
     axis.plot(x, product / x, color=ORANGE, lw=1.8, zorder=3)
 
 
-def _draw_ridge(axis: Axes, shown: calibration_shown.Shown, across: str, up: str) -> None:
+def _draw_ridge(axis: Axes, shown: cal.Shown, across: str, up: str) -> None:
     """Draw the free directions that lie in this plane for the most part."""
     ridge, parts = shown.own["ridge"], shown.tables["directions"].set_index("direction")
     for direction, line in ridge.groupby("direction"):
@@ -212,34 +208,34 @@ def _dress_pair(axis: Axes, across: str, up: str, edge: tuple[bool, bool]) -> No
 
 
 def _wrapped(key: str) -> str:
-    unit = calibration_shown.unit_of(key)
-    text = f"{calibration_shown.short_name(key)} ({unit})" if unit else calibration_shown.short_name(key)
+    unit = cal.unit_of(key)
+    text = f"{cal.short_name(key)} ({unit})" if unit else cal.short_name(key)
     return "\n".join(wrap(text, NOTE_SIZE, 1.3))
 
 
-def _pairs_finding(shown: calibration_shown.Shown) -> str:
+def _pairs_finding(shown: cal.Shown) -> str:
     """Say whether the two lupus hazards trade off, and what is known of their product."""
     if shown.few_draws:
         return f"{shown.few_draws} which parameters trade off"
     if not {ACTIVE, MULTIPLIER} <= set(shown.keys):
-        pairs = [(calibration_shown.correlation(shown, *pair), pair) for pair in combinations(shown.keys, 2)]
+        pairs = [(cal.correlation(shown, *pair), pair) for pair in combinations(shown.keys, 2)]
         strongest, (one, other) = max(pairs, key=lambda each: abs(each[0]))
-        names = f"{calibration_shown.lower_name(one)} and {calibration_shown.lower_name(other)}"
-        return f"The strongest correlation, {calibration_shown.signed(strongest)}, is of {names}"
-    left = calibration_shown.log_spread_left(shown).set_index("name")["left"]
-    found = calibration_shown.correlation(shown, ACTIVE, MULTIPLIER)
+        names = f"{cal.lower_name(one)} and {cal.lower_name(other)}"
+        return f"The strongest correlation, {cal.signed(strongest)}, is of {names}"
+    left = cal.log_spread_left(shown).set_index("name")["left"]
+    found = cal.correlation(shown, ACTIVE, MULTIPLIER)
     how = "trade off" if found < -_NONE else "do not trade off" if found < _NONE else "go together"
     return (
-        f"Lupus hazard and multiplier {how} (correlation {calibration_shown.signed(found)}): "
+        f"Lupus hazard and multiplier {how} (correlation {cal.signed(found)}): "
         f"{left['product']:.0%} of the prior's variance is left of their product, {left[ACTIVE]:.0%} and "
         f"{left[MULTIPLIER]:.0%} of each"
     )
 
 
-def _pairs_notes(shown: calibration_shown.Shown) -> list[str]:
+def _pairs_notes(shown: cal.Shown) -> list[str]:
     """Say how much of the prior's variance is left, of the hazards and in every free direction."""
     notes = []
-    left = calibration_shown.log_spread_left(shown)
+    left = cal.log_spread_left(shown)
     if not left.empty:
         named = (
             ("product", "product (the hazard after relapse)"),
@@ -258,7 +254,7 @@ def _pairs_notes(shown: calibration_shown.Shown) -> list[str]:
         )
     table = shown.tables["directions"]
     for row in table[table["status"] == "free"].to_dict("records"):
-        text = calibration_shown.parts_text(row, shown.keys)
+        text = cal.parts_text(row, shown.keys)
         notes.append(
             f"Free direction {row['direction']} ({row['variance_left']:.0%} of the variance left): {text}."
         )
@@ -267,4 +263,4 @@ def _pairs_notes(shown: calibration_shown.Shown) -> list[str]:
 
 def pairs(results: Results) -> Figure:
     """Draw the posterior of a calibration in pairs."""
-    return pairs_figure(calibration_shown.Shown.of(results))
+    return pairs_figure(cal.Shown.of(results))

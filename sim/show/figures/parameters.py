@@ -18,7 +18,7 @@ from sim.calibrate.identification import FREE
 from sim.calibrate.profiles import CUTOFF
 from sim.scenario.distributions import Floats
 from sim.scenario.registry import short
-from sim.show import calibration_shown
+from sim.show import calibration_shown as cal
 from sim.show.kit import style
 from sim.show.kit.forest import draw_key, panels
 from sim.show.kit.prose import sentences
@@ -51,9 +51,7 @@ def _key(page: style.Sheet, handles: Sequence[Line2D | Patch]) -> None:
 def _head(axis: Axes, key: str, text: str, *, bold: bool = False) -> None:
     """Write a parameter's name over its panel, and below it what is found."""
     over: dict[str, Any] = {"transform": axis.transAxes, "va": "center"}
-    axis.text(
-        0, 1 + 0.34 / _TALL, calibration_shown.short_name(key), weight="bold", size=style.TEXT_SIZE, **over
-    )
+    axis.text(0, 1 + 0.34 / _TALL, cal.short_name(key), weight="bold", size=style.TEXT_SIZE, **over)
     weight, colour = ("bold", style.INK) if bold else ("normal", style.GREY)
     axis.text(0, 1 + 0.14 / _TALL, text, color=colour, weight=weight, size=style.NOTE_SIZE, **over)
 
@@ -67,20 +65,20 @@ def value_axis(
         (axis.set_xscale if which == "x" else axis.set_yscale)("log")
         target.set_minor_locator(NullLocator())
         target.set_major_locator(LogLocator(subs=(1, 3), numticks=6) if few is None else FixedLocator(few))
-        scale = 100.0 if calibration_shown.is_share(key) else 1.0
-        unit = "%" if calibration_shown.is_share(key) else ""
+        scale = 100.0 if cal.is_share(key) else 1.0
+        unit = "%" if cal.is_share(key) else ""
         target.set_major_formatter(
             FuncFormatter(lambda value, _: f"{short(float(f'{scale * value:.2g}'))}{unit}")
         )
     else:
         target.set_major_locator(MaxNLocator(4 if few is None else 3, prune=None if few is None else "both"))
-        if calibration_shown.is_share(key):
+        if cal.is_share(key):
             style.percent_axis(axis, which)
     axis.tick_params(labelsize=style.TICK_SIZE - 0.5)
 
 
 @style.styled
-def parameters_figure(shown: calibration_shown.Shown) -> Figure:
+def parameters_figure(shown: cal.Shown) -> Figure:
     """Draw the posterior of every free parameter against its prior, with the point marked."""
     table, draws = shown.tables["parameters"], shown.draws
     if draws is None:
@@ -102,7 +100,7 @@ def parameters_figure(shown: calibration_shown.Shown) -> Figure:
         _draw_density(axis, draws[key].to_numpy(), draws["weight"].to_numpy(), prior)
         axis.axvline(shown.point(key), color=style.ORANGE, lw=2, zorder=3)
         value_axis(axis, key)
-        axis.set_xlabel(calibration_shown.unit_of(key), size=style.NOTE_SIZE)
+        axis.set_xlabel(cal.unit_of(key), size=style.NOTE_SIZE)
         _head(axis, key, f"{left[key]:.0%} of the variance left", bold=left[key] < FREE)
     return page.figure
 
@@ -143,18 +141,18 @@ def _parameters_finding(table: pd.DataFrame, few: str) -> str:
     text = f"The trial's figures tell something of {known} of {len(table)} parameters"
     if free.empty:
         return text
-    names = calibration_shown.listed([calibration_shown.lower_name(str(key)) for key in free["key"]])
+    names = cal.listed([cal.lower_name(str(key)) for key in free["key"]])
     return f"{text}, and next to nothing of {len(free)}: {names}"
 
 
 @style.styled
-def profiles_figure(shown: calibration_shown.Shown) -> Figure:
+def profiles_figure(shown: cal.Shown) -> Figure:
     """Draw the profile likelihood of every free parameter, with the cut-off, the flat ones named."""
     profiles = shown.tables["profiles"]
     keys = list(dict.fromkeys(profiles["key"]))
     page = style.sheet(
         _profiles_finding(profiles),
-        [shown.scenario.title, *sentences("figures", "profiles", calibration_shown.signed(-CUTOFF))],
+        [shown.scenario.title, *sentences("figures", "profiles", cal.signed(-CUTOFF))],
         sentences("figures", "profiles_notes"),
         _WIDTH, _panel_height(len(keys)),
     )  # fmt: skip
@@ -166,7 +164,7 @@ def profiles_figure(shown: calibration_shown.Shown) -> Figure:
     for axis, key in zip(_panels(page, len(keys)), keys, strict=True):
         _draw_profile(axis, profiles[profiles["key"] == key], shown.point(key))
         value_axis(axis, key, log=is_long(profiles.loc[profiles["key"] == key, "value"].to_numpy()))
-        axis.set_xlabel(calibration_shown.unit_of(key), size=style.NOTE_SIZE)
+        axis.set_xlabel(cal.unit_of(key), size=style.NOTE_SIZE)
         flat = bool(profiles.loc[profiles["key"] == key, "flat"].iloc[0])
         _head(
             axis, key, "flat: no limit" if flat else _limit_text(profiles[profiles["key"] == key]), bold=flat
@@ -200,11 +198,11 @@ def _limit_text(profile: pd.DataFrame) -> str:
     low = None if first == 0 else _crossing(value, height, first - 1)
     high = None if last == value.size - 1 else _crossing(value, height, last)
     if low is None:
-        return f"below {calibration_shown.written(key, high)}" if high is not None else "no limit"
+        return f"below {cal.written(key, high)}" if high is not None else "no limit"
     return (
-        f"above {calibration_shown.written(key, low)}"
+        f"above {cal.written(key, low)}"
         if high is None
-        else f"{calibration_shown.written(key, low)} to {calibration_shown.written(key, high)}"
+        else f"{cal.written(key, low)} to {cal.written(key, high)}"
     )
 
 
@@ -215,20 +213,18 @@ def _crossing(value: Floats, height: Floats, at: int) -> float:
 
 def _profiles_finding(profiles: pd.DataFrame) -> str:
     by_key = profiles.groupby("key", sort=False)["flat"].first()
-    flat = [calibration_shown.lower_name(str(key)) for key, is_flat in by_key.items() if is_flat]
+    flat = [cal.lower_name(str(key)) for key, is_flat in by_key.items() if is_flat]
     if not flat:
         return f"The trial's figures limit all {len(by_key)} parameters"
     rest = len(by_key) - len(flat)
-    return (
-        f"The figures alone limit {rest} of {len(by_key)} parameters; flat: {calibration_shown.listed(flat)}"
-    )
+    return f"The figures alone limit {rest} of {len(by_key)} parameters; flat: {cal.listed(flat)}"
 
 
 def parameters(results: Results) -> Figure:
     """Draw the free parameters of a calibration."""
-    return parameters_figure(calibration_shown.Shown.of(results))
+    return parameters_figure(cal.Shown.of(results))
 
 
 def profiles(results: Results) -> Figure:
     """Draw the profile likelihoods of a calibration."""
-    return profiles_figure(calibration_shown.Shown.of(results))
+    return profiles_figure(cal.Shown.of(results))
