@@ -454,15 +454,11 @@ def _pairs_notes(shown: cal.Shown) -> list[str]:
     notes = []
     left = cal.log_spread_left(shown)
     if not left.empty:
-        named = (
-            ("product", "product (the hazard after relapse)"),
-            (ACTIVE, "hazard"),
-            (MULTIPLIER, "multiplier"),
-        )
+        named = {"product": "product (the hazard after relapse)", ACTIVE: "hazard", MULTIPLIER: "multiplier"}
         rows = left.set_index("name")
         parts = [
             f"{name} {rows.loc[key, 'posterior_sd']:.2f} of {rows.loc[key, 'prior_sd']:.2f} beforehand"
-            for key, name in named
+            for key, name in named.items()
         ]
         error = 100 * Z95 * float(left["mc_se"].max())
         notes.append(

@@ -63,17 +63,12 @@ def pathway_data(patients: Patients) -> pd.DataFrame:
     for place, entered, left in stays(patients):
         there = np.isfinite(entered)
         days = (np.minimum(left, end) - np.where(there, entered, 0.0))[there]
-        rows.append(
-            {
-                "place": place.value,
-                "next": " ".join(there.value for there in MOVES[place]),
-                "resource": " ".join(name for name, places in RESOURCES.items() if place in places),
-                "reached": float(there.mean()),
-                "mean_days": float(days.mean()) if days.size else math.nan,
-                "entered_on_day": float(entered[there].mean()) if days.size else math.nan,
-            }
-        )
-    return pd.DataFrame(rows)
+        following = " ".join(there.value for there in MOVES[place])
+        resource = " ".join(name for name, places in RESOURCES.items() if place in places)
+        means = [float(each.mean()) if days.size else math.nan for each in (days, entered[there])]
+        rows.append((place.value, following, resource, float(there.mean()), *means))
+    names = ["place", "next", "resource", "reached", "mean_days", "entered_on_day"]
+    return pd.DataFrame(rows, columns=names)
 
 
 @styled

@@ -180,21 +180,14 @@ def deaths(results: Results, data: pd.DataFrame | None) -> Figure | None:
 
 def shown_keys(scenario: Scenario, otherwise: Sequence[Key]) -> list[Key]:
     """Return the shares that the figure shows: those solved for, else some others."""
-    aimed = [
-        (target.endpoint, target.time_years)
-        for target in scenario.fitted_targets
-        if target.n and not is_assumed(target.source)
-    ]
-    horizon = scenario.follow_up.horizon_years
-    readable = [
-        [
-            key
-            for key in keys
-            if BY_NAME[key[0]].kind == "share" and key[1] in read_times(BY_NAME[key[0]], horizon)
-        ]
-        for keys in (aimed, otherwise)
-    ]
-    return (readable[0] or readable[1])[:MOST_PANELS]
+    fitted = [each for each in scenario.fitted_targets if each.n and not is_assumed(each.source)]
+    aimed, horizon = [(each.endpoint, each.time_years) for each in fitted], scenario.follow_up.horizon_years
+
+    def readable(keys: Sequence[Key]) -> list[Key]:
+        shares = [key for key in keys if BY_NAME[key[0]].kind == "share"]
+        return [key for key in shares if key[1] in read_times(BY_NAME[key[0]], horizon)]
+
+    return (readable(aimed) or readable(otherwise))[:MOST_PANELS]
 
 
 def convergence_data(replications: pd.DataFrame, keys: Sequence[Key]) -> pd.DataFrame:
@@ -213,12 +206,8 @@ def convergence_data(replications: pd.DataFrame, keys: Sequence[Key]) -> pd.Data
             each = len(replications) // len(figures)
         total, size = figures.to_numpy(dtype=np.float64).T
         numbers, estimate, error = _running(total, size)
-        columns = {
-            "replications": numbers * each,
-            "estimate": estimate,
-            "mc_lower": np.clip(estimate - Z95 * error, 0, 1),
-            "mc_upper": np.clip(estimate + Z95 * error, 0, 1),
-        }
+        lower, upper = (np.clip(estimate + side * Z95 * error, 0, 1) for side in (-1, 1))
+        columns = {"replications": numbers * each, "estimate": estimate, "mc_lower": lower, "mc_upper": upper}
         time = math.nan if key[1] is None else key[1]
         tables.append(pd.DataFrame({"endpoint": key[0], "time_years": time, **columns}))
     return pd.concat(tables, ignore_index=True)

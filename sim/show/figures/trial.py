@@ -77,13 +77,9 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
     for curve, colour in zip(report.curves, _COLOURS, strict=False):
         _draw(axis, curve, colour, horizon)
     _name(axis, report.curves, horizon)
-    numbers = [
-        (
-            _WORDS[curve.name].capitalize(),
-            [f"{n:.0f}" for n in curve.estimate.counts.at_risk_at(np.array(times))],
-        )
-        for curve in report.curves
-    ]
+    at_risk = [curve.estimate.counts.at_risk_at(np.array(times)) for curve in report.curves]
+    names = [_WORDS[curve.name].capitalize() for curve in report.curves]
+    numbers = [(name, [f"{n:.0f}" for n in own]) for name, own in zip(names, at_risk, strict=True)]
     draw_at_risk(axis, times, "At risk", numbers, _COLOURS)
     return page.figure
 

@@ -49,12 +49,7 @@ def validation_figure(
     """
     read = lines(table)
     shown = [line for line in read if line.endpoint.kind == "share"]
-    others = [
-        f"{line.cohort}, {line.label}: observed {line.observed_text}, predicted {line.predicted_text} "
-        f"({line.interval_text})."
-        for line in read
-        if line.endpoint.kind != "share"
-    ]
+    others = sentences("figures", "validation_others", [line for line in read if line not in shown])
     if not shown:
         return style.empty_figure(finding(predicted), *others)
     cohorts = list(dict.fromkeys(line.cohort for line in shown))
@@ -175,12 +170,10 @@ def _draw_row(forest: Axes, line: Line, y: float) -> None:
 
 def _notes(drawn: Sequence[Line]) -> list[str]:
     """Say what the marks rest on, and what each cohort shares with the fit."""
-    undefined = [
-        f"{line.cohort}, {line.label} in {line.undefined:.0%}" for line in drawn if line.undefined >= 0.005
-    ]
-    shared = dict.fromkeys(
-        f"{line.cohort}: {line.overlaps}" for line in drawn if line.role == "overlaps" and line.overlaps
-    )
+    unread = [line for line in drawn if line.undefined >= 0.005]
+    undefined = [f"{line.cohort}, {line.label} in {line.undefined:.0%}" for line in unread]
+    overlapping = [line for line in drawn if line.role == "overlaps" and line.overlaps]
+    shared = dict.fromkeys(f"{line.cohort}: {line.overlaps}" for line in overlapping)
     return sentences("figures", "validation_notes", undefined, [*shared])
 
 
