@@ -49,20 +49,26 @@ def draw_deaths(axis: Axes, shares: OverTime) -> None:
     years, dead = shares.times("enrolled"), shares.by_name("enrolled")
     top = max(1.15 * float(sum(share[-1] for share in dead.values())), 0.01)
     _dress(axis, years[-1], top, "Deaths by cause, of the enrolled", "Years since enrolment")
-    draw_areas(axis, years, [
-        ShareLayer(area := look_of(CAUSES, name).area, f"{area.label} {shares.last('enrolled', name)}", share)
-        for name, share in dead.items()
-    ])  # fmt: skip
+    looks = {name: cause.area for name, cause in CAUSES.items()}
+    draw_areas(axis, years, _layers(looks, dead, {name: shares.last("enrolled", name) for name in dead}))
+
+
+def _layers(
+    looks: Mapping[str, Look], found: Mapping[str, Floats], told: Mapping[str, str]
+) -> list[ShareLayer]:
+    """Return areas with what is told of each at its end."""
+    named = {name: look_of(looks, name) for name in found}
+    return [
+        ShareLayer(look, f"{look.label} {told.get(name, '')}".rstrip(), found[name])
+        for name, look in named.items()
+    ]
 
 
 def draw_failures(axis: Axes, shares: OverTime, endpoints: pd.DataFrame) -> None:
     """Draw how remission ends into axes, of ``figures/incidence.csv``, with the figures of all trials."""
     years, told = shares.times("reinfused"), _told(shares, endpoints)
     _dress(axis, years[-1], 1.0, "How remission ends, of the reinfused", "Years since reinfusion")
-    draw_areas(axis, years, [
-        ShareLayer(look := look_of(FAILURES, name), f"{look.label} {told[name]}", share)
-        for name, share in shares.by_name("reinfused").items()
-    ])  # fmt: skip
+    draw_areas(axis, years, _layers(FAILURES, shares.by_name("reinfused"), told))
 
 
 def _told(shares: OverTime, endpoints: pd.DataFrame) -> dict[str, str]:
@@ -79,10 +85,8 @@ def draw_disease(axis: Axes, shares: OverTime) -> None:
     years = shares.times("disease") / DAYS_PER_YEAR
     _dress(axis, float(years[-1]), 1.0, "The disease, year by year", "Years since enrolment")
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=years[-1] >= 2))
-    draw_areas(axis, years, [
-        ShareLayer(look := look_of(AREAS, name), f"{look.label} {shares.last('disease', name)}", share)
-        for name, share in shares.by_name("disease").items()
-    ])  # fmt: skip
+    found = shares.by_name("disease")
+    draw_areas(axis, years, _layers(AREAS, found, {name: shares.last("disease", name) for name in found}))
 
 
 def draw_treatment(axis: Axes, shares: OverTime) -> None:
@@ -93,10 +97,8 @@ def draw_treatment(axis: Axes, shares: OverTime) -> None:
     _dress(axis, until, 1.0, "The treatment, day by day", "Days since enrolment")
     axis.xaxis.set_major_locator(MultipleLocator(30 if until > 90 else 10))
     shown = days <= until
-    draw_areas(axis, days[shown], [
-        ShareLayer(look := look_of(AREAS, name), look.label, share[shown])
-        for name, share in shares.by_name("place").items()
-    ])  # fmt: skip
+    found = {name: share[shown] for name, share in shares.by_name("place").items()}
+    draw_areas(axis, days[shown], _layers(AREAS, found, {}))
 
 
 def _last_day(shares: OverTime) -> float | None:
@@ -218,7 +220,7 @@ class ShareLayer:
         return bool(np.max(self.share, initial=0.0) > _SHOWN)
 
 
-def draw_areas(axis: Axes, times: Floats, layers: Sequence[ShareLayer], *, named: bool = True) -> None:
+def draw_areas(axis: Axes, times: Floats, layers: Sequence[ShareLayer]) -> None:
     """Stack the layers from the bottom, parted by white lines, and name them at the right.
 
     The axis has its limits already. A layer that is there no more at the right end is named there too, for
@@ -234,8 +236,7 @@ def draw_areas(axis: Axes, times: Floats, layers: Sequence[ShareLayer], *, named
         axis.fill_between(times, below, above, facecolor=layer.look.colour, lw=0.0, **hatched)
         axis.plot(times, above, color="white", lw=0.6)
         below = above
-    if named:
-        _name(axis, shown)
+    _name(axis, shown)
 
 
 def _name(axis: Axes, shown: Sequence[ShareLayer]) -> None:
