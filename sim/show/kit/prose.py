@@ -6,8 +6,10 @@ Terminal and pages say the same because both take it from here.
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from typing import Any, Literal, TypeAlias
 
 import jinja2
@@ -50,6 +52,17 @@ def sentences(file: str, macro: str, *facts: Any, **more: Any) -> list[str]:
 def one_sentence(file: str, macro: str, *facts: Any, **more: Any) -> str:
     """Return the one paragraph of `sentences`; empty if there is none."""
     return " ".join(sentences(file, macro, *facts, **more))
+
+
+def declared(file: str) -> dict[str, Any]:
+    """Return what stands beside the templates as TOML: words without sentences to fill.
+
+    Parameters
+    ----------
+    file
+        Its name, without ending.
+    """
+    return tomllib.loads((resources.files("sim.show") / "templates" / f"{file}.toml").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
