@@ -1,4 +1,4 @@
-"""What the page of each kind of study says beside its figures: head, sections, tables, sources."""
+"""What the page of each kind of study says beside its figures: head, facts, tables, sources."""
 
 from __future__ import annotations
 
@@ -34,8 +34,6 @@ class Contents:
         The head line.
     scenarios
         Whose cautions and purposes are told.
-    sections
-        Title of each section by its id, in their order; provenance comes last on every page.
     facts
         What the template of the kind is given.
     finding
@@ -52,7 +50,6 @@ class Contents:
 
     title: str
     scenarios: tuple[Scenario, ...]
-    sections: Mapping[str, str]
     facts: Mapping[str, Any] = field(repr=False)
     finding: str = ""
     without_pictures: str = ""
@@ -85,31 +82,17 @@ def _of_run(results: Results) -> Contents:
         "censored_finding": "" if read is None else run_tables.censored_finding(read),
         "trial": None if report is None else run_tables.trial(report, scenario),
         "trial_notes": () if report is None else report.notes,
-        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
-        "all_values": all_values(manifest["parameters"]),
-        "evidence": evidence_grid(evidence_in_use(manifest["parameters"], scenario)),
+        **_sources(manifest, scenario),
         "checks": run_tables.checks(checks),
         "failed": sum(not check.passed for check in checks),
         "checklist": items,
         "checklist_reference": REFERENCE,
-    }
-    sections = {
-        "results": "Results",
-        **({} if read is None else {"censoring": "What trials read, and what is true"}),
-        "figures": "Figures",
-        **({} if report is None else {"trial": "What virtual trial 1 would have printed"}),
-        "pathway": "Pathway",
-        "scenario": "Scenario",
-        "evidence": "Evidence",
-        "verification": "Verification",
-        "checklist": "Reporting checklist STRESS-DES",
     }
     over = {} if points is None or scenario.cohort.enters_at == "home" else run_tables.range_bands(points)
     unanswered = [item.number for item in items if item.status != "answered"]
     return Contents(
         scenario.title,
         (scenario,),
-        sections,
         facts,
         finding=_finding("Over the range, ", over),
         without_pictures=_finding("", {row.key: row.estimate_text for row in rows(endpoints)}),
@@ -142,6 +125,16 @@ def _spoken(key: Key) -> str:
     return text if time is None else f"{text} at {time:g} years"
 
 
+def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]:
+    """Return what every page of one scenario tells of its values."""
+    rows = manifest["parameters"]
+    return {
+        "own_values": set_values(rows, manifest["scenario"]),
+        "all_values": all_values(rows),
+        "evidence": evidence_grid(evidence_in_use(rows, scenario)),
+    }
+
+
 def _of_sweep(results: Results) -> Contents:
     manifest, points = results.manifest, results.tables["points"]
     scenario, vary = results.scenario, manifest["vary"]
@@ -149,18 +142,12 @@ def _of_sweep(results: Results) -> Contents:
         "answers": run_tables.swept(points, list(vary), shown_in(manifest)),
         "points": len(points[list(vary)].drop_duplicates()),
         "varied": _varied(manifest),
-        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
-        "all_values": all_values(manifest["parameters"]),
-        "evidence": evidence_grid(evidence_in_use(manifest["parameters"], scenario)),
+        **_sources(manifest, scenario),
     }
-    sections = {
-        "results": "Results", "varied": "What is varied", "scenario": "Scenario", "evidence": "Evidence"
-    }  # fmt: skip
     keys = " and ".join(vary)
     return Contents(
         f"{scenario.title}: over {keys}",
         (scenario,),
-        sections,
         facts,
         without_pictures=f"{facts['points']} points over {keys}.",
     )
@@ -199,7 +186,7 @@ def _of_compare(results: Results) -> Contents:
     facts = {
         "others": [
             {
-                "id": f"scenario-{number}",
+                "name": name,
                 "sentences": said[name],
                 "ending": ending[name],
                 "differences": comparison.compared(results, name),
@@ -207,8 +194,9 @@ def _of_compare(results: Results) -> Contents:
                 "named": comparison.named_patients(results, name),
                 "unpaired": unpaired[name],
             }
-            for number, name in enumerate(names, start=1)
+            for name in names
         ],
+        "reference": reference,
         "differing": comparison.differing(results),
         "values": [
             all_values(each["parameters"], f"All values of {each['scenario']}")
@@ -216,16 +204,9 @@ def _of_compare(results: Results) -> Contents:
         ],
         "evidence": evidence_grid(_used(manifest["scenarios"], scenarios)),
     }
-    sections = {
-        **{f"scenario-{number}": f"{name} compared with {reference}" for number, name in enumerate(names, 1)},
-        "varied": "In what they differ",
-        "scenario": "All values",
-        "evidence": "Evidence",
-    }
     return Contents(
         f"{' and '.join(names)} compared with {reference}",
         tuple(scenarios.values()),
-        sections,
         facts,
         finding=" ".join(said[name][0] for name in names),
     )
@@ -262,14 +243,9 @@ def _of_validate(results: Results) -> Contents:
         "values": [set_values(each["parameters"], each["cohort"]) for each in manifest["cohorts"]],
         "evidence": evidence_grid(_used(manifest["cohorts"], scenarios)),
     }
-    sections = {
-        "results": "Results", "overlaps": "What is shared, and what differs", "scenario": "Cohorts",
-        "evidence": "Evidence",
-    }  # fmt: skip
     return Contents(
         "Validation: the model against cohorts to which it was not fitted",
         (),
-        sections,
         facts,
         finding=f"{validation.finding(predicted)}.",
     )
@@ -295,38 +271,20 @@ def _of_calibrate(results: Results) -> Contents:
         "posterior": manifest["posterior"],
         "rough": calibration_words.rough_text(manifest),
         "published": calibration_tables.targets_published(shown),
-        "evidence": evidence_grid(calibration_tables.evidence_named(shown)),
         "grids": calibration_tables.grids(results),
         "priors": calibration_tables.priors(shown) if drawn else None,
         "directions": calibration_words.directions_text(shown.tables["directions"]) if drawn else "",
         "ridge": calibration_words.ridge_text(shown),
         "missing": {step.number: step.missing for step in steps},
         "extrapolation": calibration_words.extrapolation_text(shown.scenario),
-        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
-        "all_values": all_values(manifest["parameters"]),
+        **_sources(manifest, shown.scenario),
+        "evidence": evidence_grid(calibration_tables.evidence_named(shown)),
         "reference": cards.REFERENCE,
         "steps": steps,
     }
-    sections = {
-        "published": "What was published",
-        "point": "The point",
-        **({
-            "open": "What the trial leaves open",
-            "identified": "What is identified, and what is not",
-            "alternatives": "Other ways to see the trial",
-            "predictions": "Predictions",
-            "repeats": "What a repeat would report",
-            "trust": "Can it be trusted?",
-            "no-transplant": "Without a transplant",
-        } if drawn else {}),
-        "scenario": "Scenario",
-        "evidence": "Evidence",
-        "card": "Calibration card",
-    }  # fmt: skip
     return Contents(
         f"{shown.scenario.title}: calibration",
         (shown.scenario,),
-        sections,
         facts,
         without_pictures=calibration_words.point_text(shown.scenario),
         leads=("survival", "parameters"),

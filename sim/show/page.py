@@ -198,7 +198,7 @@ def render(page: Page) -> str:
         manifest={"draws": None, "posterior": None, "precision": None, **page.results.manifest},
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
-        sections={**page.contents.sections, "provenance": "Provenance"},
+        sections=[],  # filled as they are told
         files=files(page.results),
         **page.contents.facts,
     )
