@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-
 def _plot(row: Mapping[str, Any]) -> Plot:
     """Return a row whose functions are looked up when they are called."""
-    return Plot(**{name: at(value) if name in ("draw", "table") else value for name, value in row.items()})
+    called: dict[str, Any] = {name: at(row[name]) for name in ("draw", "table") if name in row}
+    return Plot(**{**row, **called})
 
 
 PLOTS: Mapping[str, tuple[Plot, ...]] = {

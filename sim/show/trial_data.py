@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sim.clinic.states import Place
 from sim.outcomes.observations import Counts, count
-from sim.outcomes.one_trial import (
-    CensoredTimes,
-    Patients,
-    disease_free_follow_up,
-    survival_follow_up,
-)
+from sim.outcomes.one_trial import CensoredTimes, Patients, disease_free_follow_up, survival_follow_up
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 
@@ -68,26 +64,14 @@ def at_risk(patients: Patients, years: Sequence[float]) -> pd.DataFrame:
     """
     trial = patients.rows["replication"].to_numpy()
     numbers = np.unique(trial)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for name, followed in follow_ups(patients).items():
-        own = trial[followed.who]
-        counted = [
-            _at_risk(followed.years[own == number], np.array(years, dtype=float)) for number in numbers
-        ]
-        table = np.array(counted)
-        lower, middle, upper = np.quantile(table, (0.025, 0.5, 0.975), axis=0, method="inverted_cdf")
-        rows += [
-            {
-                "endpoint": name,
-                "time_years": time,
-                "median": int(middle[k]),
-                "lower": int(lower[k]),
-                "upper": int(upper[k]),
-                "trials": len(numbers),
-            }
-            for k, time in enumerate(years)
-        ]
-    return pd.DataFrame(rows)
+        own, times = trial[followed.who], np.array(years, dtype=float)
+        counted = np.array([_at_risk(followed.years[own == number], times) for number in numbers])
+        lower, middle, upper = np.quantile(counted, (0.025, 0.5, 0.975), axis=0, method="inverted_cdf")
+        found = zip(years, *(ends.astype(int) for ends in (middle, lower, upper)), strict=True)
+        rows += [(name, *at_time, len(numbers)) for at_time in found]
+    return pd.DataFrame(rows, columns=["endpoint", "time_years", "median", "lower", "upper", "trials"])
 
 
 def _at_risk(years: Floats, times: Floats) -> Floats:
