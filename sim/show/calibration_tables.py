@@ -228,8 +228,8 @@ def _coverage(_shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Gri
         for row in rows
     ]  # fmt: skip
     columns = (
-        Column("quantity"), Column("method"), *numbers("covered", "95% interval"), Column("verdict"),
-        *numbers("uniform, p"),
+        Column("quantity"), Column("method"), *numbers("covered", "95% interval"),
+        Column("verdict", marks={"as said": "yes", "NOT as said": "no"}), *numbers("uniform, p"),
     )  # fmt: skip
     return Grid("Coverage", columns, found, sentences("calibration", "coverage"))
 

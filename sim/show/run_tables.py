@@ -364,7 +364,7 @@ def checks(found: Sequence[Check]) -> Grid:
     ]
     columns = (
         Column("figure"), Column("against"), *numbers("expected", "got", "difference", "Monte Carlo error"),
-        Column("verdict"),
+        Column("verdict", marks={"agrees": "yes", "DIFFERS": "no"}),
     )  # fmt: skip
     return Grid("Expected, got, and the difference beside its Monte Carlo error", columns, read)
 

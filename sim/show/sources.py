@@ -15,10 +15,11 @@ from sim.work.results import Results
 
 
 def all_values(rows: Sequence[Mapping[str, Any]], title: str = "All values") -> Grid:
-    """Return every parameter with its source."""
+    """Return every parameter with its source; those that the scenario itself sets are set off."""
     found = [(*_told(row), str(row["source"]), _origin(row)) for row in rows]
     columns = (*_columns("parameter", "value", "unit", "status"), Column("source"), Column("from"))
-    return Grid(title, columns, found)
+    own = frozenset(at for at, row in enumerate(rows) if sets_it(row))
+    return Grid(title, columns, found, shaded=own)
 
 
 def set_values(rows: Sequence[Mapping[str, Any]], name: str) -> Grid:

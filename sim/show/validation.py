@@ -222,7 +222,8 @@ def predictions(results: Results) -> Grid:
                 _ROLES[line.role],
             )
         )
-    heads = numbers("observed", "predicted", "predictive\ninterval", "covered", "z", "use")
+    covered = Column("covered", number=True, marks={"yes": "yes", "MISSED": "no"})
+    heads = (*numbers("observed", "predicted", "predictive\ninterval"), covered, *numbers("z", "use"))
     columns = (Column("cohort"), Column("figure", plain=True), *heads)
     notes = [
         *sentences("validation", "columns"),
