@@ -97,9 +97,4 @@ def _made(loaded: Loaded, budget: Budget, found: Written, patients: Path) -> Mad
         kept = read_parquet(patients) if patients.is_file() else None
         checks = verify(loaded.scenario, found.endpoints, found.rows, kept, tables["littles_law"])
         tables["checks"] = check_table(checks)
-    return Made(
-        facts,
-        tables,
-        rows={"replications": found.rows},
-        lines=found.lines,
-    )
+    return Made(facts, tables, rows={"replications": found.rows}, lines=found.lines)

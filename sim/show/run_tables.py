@@ -29,11 +29,7 @@ _HEADLINES = (
     "overall_survival",
     "disease_free_survival",
 )
-_HOME_HEADLINES = (
-    "overall_survival_enrolled",
-    "restricted_mean_survival_enrolled",
-    "death_by_cause_lupus",
-)
+_HOME_HEADLINES = ("overall_survival_enrolled", "restricted_mean_survival_enrolled", "death_by_cause_lupus")
 _QUEUE_HEADLINES = ("room_wait_days", "room_occupancy")
 _SURVIVAL = ("overall_survival", "disease_free_survival", "overall_survival_enrolled")
 _POSTERIOR = Column("posterior\n95%", number=True)
@@ -139,10 +135,7 @@ def defined(table: pd.DataFrame, scenario: Scenario, *, full: bool = False) -> G
 
 def _errors(scenario: Scenario | None, *, drawn: bool) -> tuple[Column, ...]:
     what = "trial" if scenario is None else replication(scenario).what
-    return (
-        *([_POSTERIOR] if drawn else []),
-        *numbers("Monte Carlo\nerror", f"range of\none {what}"),
-    )
+    return (*([_POSTERIOR] if drawn else []), *numbers("Monte Carlo\nerror", f"range of\none {what}"))
 
 
 def _counts(scenario: Scenario) -> dict[Key, int | None]:
