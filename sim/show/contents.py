@@ -275,7 +275,7 @@ def _of_calibrate(results: Results) -> Contents:
         "priors": calibration_tables.priors(shown) if drawn else None,
         "directions": calibration_words.directions_text(shown.tables["directions"]) if drawn else "",
         "ridge": calibration_words.ridge_text(shown),
-        "missing": {step.number: step.missing for step in steps},
+        "missing": {int(step.number): step.missing for step in steps},
         "extrapolation": calibration_words.extrapolation_text(shown.scenario),
         **_sources(manifest, shown.scenario),
         "evidence": evidence_grid(calibration_tables.evidence_named(shown)),

@@ -210,24 +210,11 @@ def predictions(results: Results) -> Grid:
         interval = line.interval_text
         if line.undefined >= 0.005:
             interval = f"{interval}\n{line.undefined:.0%} undefined".strip()
-        found.append(
-            (
-                line.cohort if first else "",
-                line.label,
-                line.observed_text,
-                line.predicted_text,
-                interval,
-                line.verdict,
-                line.z_text,
-                _ROLES[line.role],
-            )
-        )
+        cohort, figures = line.cohort if first else "", (line.observed_text, line.predicted_text, interval)
+        found.append((cohort, line.label, *figures, line.verdict, line.z_text, _ROLES[line.role]))
     covered = Column("covered", number=True, marks={"yes": "yes", "MISSED": "no"})
     heads = (*numbers("observed", "predicted", "predictive\ninterval"), covered, *numbers("z", "use"))
     columns = (Column("cohort"), Column("figure", plain=True), *heads)
-    notes = [
-        *sentences("validation", "columns"),
-        *scope(draws_of(results.manifest)),
-        *sentences("validation", "use"),
-    ]
+    columns_note, use_note = (sentences("validation", macro) for macro in ("columns", "use"))
+    notes = [*columns_note, *scope(draws_of(results.manifest)), *use_note]
     return Grid("Observed and predicted", columns, found, notes, frozenset(ends))
