@@ -9,18 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from sim.patient.streams import MAX_SEED
-from sim.study.budget import (
-    DEFAULT_AT_MOST,
-    DEFAULT_DRAW_REPLICATIONS,
-    DEFAULT_DRAWS,
-    DEFAULT_FIGURES,
-    DEFAULT_PATIENT_REPLICATIONS,
-    DEFAULT_REPLICATIONS,
-    DEFAULT_SEED,
-    MOST_REPLICATIONS,
-    MOST_SIMPY_PATIENTS,
-    Engine,
-)
+from sim.study import budget as budgets
+from sim.study.budget import Engine
 
 if TYPE_CHECKING:
     from sim.commands.study import Out
@@ -110,18 +100,18 @@ set_option = click.option(
 patients_option = click.option(
     "--patients",
     metavar="all|N",
-    default=str(DEFAULT_PATIENT_REPLICATIONS),
+    default=str(budgets.DEFAULT_PATIENT_REPLICATIONS),
     show_default=True,
     callback=_patients,
     help="First replications whose patients are kept in patients.parquet.",
 )
-seed_option = whole("--seed", 0, MAX_SEED, default=DEFAULT_SEED, help="Seed of all luck.")
+seed_option = whole("--seed", 0, MAX_SEED, default=budgets.DEFAULT_SEED, help="Seed of all luck.")
 
 LUCK: tuple[Option, ...] = (
     whole(
-        "--replications", 1, MOST_REPLICATIONS,
+        "--replications", 1, budgets.MOST_REPLICATIONS,
         help="Virtual trials to simulate; with --precision, the fewest; with --posterior, of each draw.  "
-        f"[default: {DEFAULT_REPLICATIONS}, or {DEFAULT_DRAW_REPLICATIONS} of each draw]",
+        f"[default: {budgets.DEFAULT_REPLICATIONS}, or {budgets.DEFAULT_DRAW_REPLICATIONS} of each draw]",
     ),
     seed_option,
     click.option(
@@ -129,7 +119,10 @@ LUCK: tuple[Option, ...] = (
         help="posterior.csv of a calibration, or the name of a shipped one (chicago2006): simulate under "
         "draws of it, and show what it leaves open.",
     ),
-    whole("--draws", 2, 10_000, metavar="N", help=f"Draws of the posterior.  [default: {DEFAULT_DRAWS}]"),
+    whole(
+        "--draws", 2, 10_000, metavar="N",
+        help=f"Draws of the posterior.  [default: {budgets.DEFAULT_DRAWS}]",
+    ),
 )  # fmt: skip
 """Of studies that simulate virtual trials."""
 
@@ -137,8 +130,8 @@ EFFORT: tuple[Option, ...] = (
     *LUCK,
     click.option(
         "--engine", type=click.Choice(get_args(Engine)), default="auto", show_default=True,
-        help=f"Simulator; both give the same results. auto: SimPy up to {MOST_SIMPY_PATIENTS:,} patients or "
-        "for events, arrays beyond.",
+        help="Simulator; both give the same results. auto: SimPy up to "
+        f"{budgets.MOST_SIMPY_PATIENTS:,} patients or for events, arrays beyond.",
     ),
     click.option(
         "--precision", type=Number(), metavar="PP",
@@ -146,8 +139,8 @@ EFFORT: tuple[Option, ...] = (
         "of the endpoints, or in compare and sweep of their paired differences.",
     ),
     whole(
-        "--at-most", 1, MOST_REPLICATIONS, metavar="N",
-        help=f"Virtual trials at which --precision gives up.  [default: {DEFAULT_AT_MOST}]",
+        "--at-most", 1, budgets.MOST_REPLICATIONS, metavar="N",
+        help=f"Virtual trials at which --precision gives up.  [default: {budgets.DEFAULT_AT_MOST}]",
     ),
     click.option(
         "--endpoint", multiple=True, metavar="NAME[@YEARS]",
@@ -171,7 +164,7 @@ WORK: tuple[Option, ...] = (
         "--resume", is_flag=True, help="Go on with an unfinished study of the same request, if there is one."
     ),
     click.option(
-        "--figures", default=DEFAULT_FIGURES, show_default=True, metavar="LIST",
+        "--figures", default=budgets.DEFAULT_FIGURES, show_default=True, metavar="LIST",
         help="What figures are written as: svg, png, pdf, several with commas between; or none.",
     ),
     json_option,

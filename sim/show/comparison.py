@@ -212,9 +212,8 @@ def named_sentences(results: Results, name: str) -> list[str]:
     under = " under the first draw" if results.draws else ""
     start = f"In trial {manifest['trial']}{under}"
     table = _named(results, name)
-    who = {
-        change: [int(n) for n in table.loc[table["change"] == change.value, "patient"]] for change in Change
-    }
+    of_change = {change: table.loc[table["change"] == change.value, "patient"] for change in Change}
+    who = {change: [int(number) for number in numbers] for change, numbers in of_change.items()}
     said: list[str] = []
     for change, dies_with, lives_with in ((Change.DIES, name, reference), (Change.LIVES, reference, name)):
         if found := who[change]:

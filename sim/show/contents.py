@@ -13,9 +13,9 @@ from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
 from sim.show.kit.formats import rows, written
-from sim.show.kit.grid import Column, Grid, numbers
+from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
-from sim.show.kit.scenario_words import one_range, replication
+from sim.show.kit.scenario_words import replication
 from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.trial_data import one_trial
 from sim.study.checks import read_checks
@@ -66,16 +66,19 @@ def _of_run(results: Results) -> Contents:
     words, drawn, points = replication(scenario), bool(results.draws), results.table("range")
     compared = results.table("checks")
     checks = [] if compared is None else read_checks(compared)
-    first = one_trial(patients, scenario) if _is_trial(scenario) else None
+    # An open clinic is no trial, and who stay at home are none.
+    is_trial = scenario.cohort.enters_at != "home" and isinstance(scenario.arrivals, TrialArrivals)
+    first = one_trial(patients, scenario) if is_trial else None
     report = None if first is None else report_trial(first)
     read, items = results.table("censored_readings"), checklist(scenario, manifest)
-    has_target = bool(endpoints["target"].notna().any())
+    if endpoints["target"].notna().any():
+        answers = run_tables.targets([(manifest["scenario"], endpoints, scenario)])
+    else:
+        answers = run_tables.defined(endpoints, scenario)
     facts = {
         "words": words,
-        "errors": sentences("run", "errors", drawn, words, one_range(words, drawn=drawn)),
-        "answers": run_tables.targets([(manifest["scenario"], endpoints, scenario)])
-        if has_target
-        else run_tables.defined(endpoints, scenario),
+        "errors": sentences("run", "errors", drawn, words),
+        "answers": answers,
         "over_range": None if points is None else run_tables.over_range(points, scenario),
         "endpoints": run_tables.defined(endpoints, scenario, full=True),
         "censored": None if read is None else run_tables.censored(read),
@@ -103,11 +106,6 @@ def _of_run(results: Results) -> Contents:
             "checklist_items": len(items), "checklist_unanswered": unanswered,
         },
     )  # fmt: skip
-
-
-def _is_trial(scenario: Scenario) -> bool:
-    """Tell whether there is a trial: an open clinic is none, and who stay at home are none."""
-    return scenario.cohort.enters_at != "home" and isinstance(scenario.arrivals, TrialArrivals)
 
 
 def _finding(start: str, texts: Mapping[Key, str]) -> str:
@@ -177,12 +175,11 @@ def _of_compare(results: Results) -> Contents:
     from sim.show import comparison
     from sim.show.kit.pairs import endings
 
-    manifest, scenarios = results.manifest, results.scenarios
+    entries, scenarios = results.manifest["scenarios"], results.scenarios
     reference, *names = comparison.names(results)
     said = {name: comparison.found_sentences(results, name) for name in names}
     ending = endings(results)
-    unpaired = {each["scenario"]: each["unpaired_because"] for each in manifest["scenarios"]}
-
+    unpaired = {each["scenario"]: each["unpaired_because"] for each in entries}
     facts = {
         "others": [
             {
@@ -198,11 +195,8 @@ def _of_compare(results: Results) -> Contents:
         ],
         "reference": reference,
         "differing": comparison.differing(results),
-        "values": [
-            all_values(each["parameters"], f"All values of {each['scenario']}")
-            for each in manifest["scenarios"]
-        ],
-        "evidence": evidence_grid(_used(manifest["scenarios"], scenarios)),
+        "values": [all_values(each["parameters"], f"All values of {each['scenario']}") for each in entries],
+        "evidence": evidence_grid(_used(entries, scenarios)),
     }
     return Contents(
         f"{' and '.join(names)} compared with {reference}",
@@ -219,27 +213,18 @@ def _of_validate(results: Results) -> Contents:
     read = validation.lines(results.tables["validation"])
     scenarios = results.scenarios
     predicted, _ = validation.tallies(manifest)
-    overlaps = Grid(
-        "What each figure shares with the fit, and what differs",
-        tuple(map(Column, ("cohort", "figure", "shares", "differs", "source"))),
-        [(line.cohort, line.label, line.overlaps, line.differs, line.source) for line in read],
-    )
-    cohorts = Grid(
-        "Cohorts",
-        (*map(Column, ("cohort", "title", "base")), *numbers("patients"), Column("source")),
-        [
-            (
-                each["cohort"], scenarios[each["cohort"]].title, each["base"] or "its own scenario",
-                str(scenarios[each["cohort"]].cohort.patients), each["source"],
-            )
-            for each in manifest["cohorts"]
-        ],
-    )  # fmt: skip
+    heads = tuple(map(Column, ("cohort", "figure", "shares", "differs", "source")))
+    shared = [(line.cohort, line.label, line.overlaps, line.differs, line.source) for line in read]
+    columns = (*map(Column, ("cohort", "title", "base")), *numbers("patients"), Column("source"))
+    cohorts: list[Cells] = []
+    for each in manifest["cohorts"]:
+        own, base = scenarios[each["cohort"]], each["base"] or "its own scenario"
+        cohorts.append((each["cohort"], own.title, base, str(own.cohort.patients), each["source"]))
     facts = {
         "sentences": validation.found_sentences(results),
         "answers": validation.predictions(results),
-        "overlaps": overlaps,
-        "cohorts": cohorts,
+        "overlaps": Grid("What each figure shares with the fit, and what differs", heads, shared),
+        "cohorts": Grid("Cohorts", columns, cohorts),
         "values": [set_values(each["parameters"], each["cohort"]) for each in manifest["cohorts"]],
         "evidence": evidence_grid(_used(manifest["cohorts"], scenarios)),
     }
@@ -253,11 +238,8 @@ def _of_validate(results: Results) -> Contents:
 
 def _used(entries: Sequence[Mapping[str, Any]], scenarios: Mapping[str, Scenario]) -> list[str]:
     """Return the ids of the evidence that several scenarios name."""
-    used = (
-        evidence_in_use(each["parameters"], scenario)
-        for each, scenario in zip(entries, scenarios.values(), strict=True)
-    )
-    return sorted({name for names in used for name in names})
+    both = zip(entries, scenarios.values(), strict=True)
+    return sorted({name for each, own in both for name in evidence_in_use(each["parameters"], own)})
 
 
 def _of_calibrate(results: Results) -> Contents:

@@ -19,7 +19,7 @@ from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.prose import one_sentence, sentences
-from sim.show.kit.scenario_words import one_range, replication
+from sim.show.kit.scenario_words import replication
 from sim.study.checks import Check
 from sim.study.estimates import Z95
 
@@ -277,7 +277,7 @@ def _bare(row: Row, text: str) -> str:
 def _notes(shown: list[Row], scenario: Scenario, *, drawn: bool) -> list[str]:
     words = replication(scenario)
     return [
-        *sentences("run", "errors", drawn, words, one_range(words, drawn=drawn)),
+        *sentences("run", "errors", drawn, words),
         *sentences(
             "run",
             "marks",
