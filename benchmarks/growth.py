@@ -1,6 +1,6 @@
 """How time and memory grow, each size in a process of its own so that its peak memory can be read.
 
-``python benchmarks/growth.py patients|replications|run COUNT`` measures one size and prints it as JSON.
+``python benchmarks/growth.py patients|replications COUNT`` measures one size and prints it as JSON.
 """
 
 from __future__ import annotations
@@ -13,23 +13,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from contestants import Work, histories, histories_and_endpoints
 
-from sim.scenario.load import Loaded, load
+from sim.scenario.load import load
 from sim.study.budget import Budget
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
-from sim.study.run import write_run
 
 SCENARIO = "chicago2006"
 PATIENTS = (50, 500, 5_000, 50_000)
 """Patients a replication."""
 REPLICATIONS = (1_000, 10_000, 100_000, 1_000_000)
-RUNS = (2_000, 16_000)
-"""Replications of whole runs, files and figures included."""
 
 _ENOUGH_SECONDS = 1.0
 
@@ -58,19 +54,9 @@ def time_replications(replications: int) -> Measured:
     return {"seconds": one, "nanoseconds": one * 1e9 / patients, "seconds_two": two}
 
 
-def time_run(replications: int) -> Measured:
-    """Time a whole run into a folder."""
-    loaded: Loaded = load(SCENARIO)
-    with TemporaryDirectory() as folder:
-        return {
-            "seconds": _seconds(lambda: write_run(loaded, Budget(replications=replications), Path(folder)))
-        }
-
-
 _MEASURES: dict[str, Callable[[int], Measured]] = {
     "patients": time_patients,
     "replications": time_replications,
-    "run": time_run,
 }
 
 

@@ -7,7 +7,6 @@ one round; what is shown is its median over the rounds and its range.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 import growth
 import machine
 import tables
+import whole_commands
 from agreement import bound, check
 from contestants import HISTORIES, INSTALL, SIMPY_BY_HAND, Contestant, contestants, libraries, missing
 from plain_simpy import Trial
@@ -25,7 +25,6 @@ from tables import Agreements, Results, Times
 from sim.scenario.load import load
 
 SCENARIOS = ("chicago2006", "open_clinic")
-COMMAND = Path(sys.executable).with_name("lupus-hsct")
 README = Path(__file__).with_name("README.md")
 
 # Replications for the check: the slower, the fewer.
@@ -84,19 +83,14 @@ def grow(results: Results, rounds: int, most: int) -> None:
                 continue  # the longest once
             say(f"{replications:,} replications")
             done.append(growth.measured("replications", replications))
-    for replications in growth.RUNS:
-        say(f"a whole run of {replications:,} replications")
-        results.runs[replications] = growth.measured("run", replications)
 
 
-def help_time(rounds: int) -> list[float]:
-    """Time the command's help as a whole process."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        subprocess.run([COMMAND, "--help"], capture_output=True, check=True)  # noqa: S603
-        times.append(time.perf_counter() - start)
-    return times
+def whole_commands_of(results: Results) -> None:
+    """Time whole commands, and calls in memory."""
+    for command in (*whole_commands.COMMANDS, whole_commands.REPORT):
+        say(f"lupus-hsct {command}")
+        results.commands[command] = whole_commands.measured(command)
+    results.commands[whole_commands.IN_MEMORY] = whole_commands.in_memory()
 
 
 def say(what: str) -> None:
@@ -133,7 +127,7 @@ def main() -> None:
         say("\n".join(tables.race(results.races[name])))
     if asked.no_growth:
         return
-    results.help_seconds = help_time(asked.rounds)
+    whole_commands_of(results)
     grow(results, min(asked.rounds, 3), asked.most)
     asked.out.write_text(tables.page(results), "utf-8")
     say(f"written to {asked.out}")

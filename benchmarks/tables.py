@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from agreement import Comparison, bound
 from contestants import BARE, ENDPOINTS, HISTORIES, INSTALL, SIMPY_BY_HAND
 from growth import SCENARIO, Measured
+from whole_commands import ROUNDS
 
 Agreements = dict[str, dict[str, list[Comparison]]]
 Times = dict[str, list[float]]
 """Nanoseconds a patient by contestant, one figure a round."""
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 110, break_on_hyphens=False) + "\n"
 
 
 @dataclass(slots=True)
@@ -28,8 +33,7 @@ class Results:
     races: dict[str, Times] = field(default_factory=dict)
     patients: dict[int, list[Measured]] = field(default_factory=dict)
     replications: dict[int, list[Measured]] = field(default_factory=dict)
-    runs: dict[int, Measured] = field(default_factory=dict)
-    help_seconds: list[float] = field(default_factory=list)
+    commands: dict[str, list[Measured]] = field(default_factory=dict)
 
 
 def page(results: Results) -> str:
@@ -43,6 +47,9 @@ def page(results: Results) -> str:
             "Everything runs on one core unless stated."
         ),
         *results.machine,
+        "\n## Whole commands\n",
+        _COMMANDS,
+        *commands(results.commands),
         "\n## The race\n",
         _CONTESTANTS,
     ]
@@ -55,6 +62,11 @@ def page(results: Results) -> str:
     return "\n".join(parts) + "\n"
 
 
+_COMMANDS = _wrapped(
+    f"As a user types them: a process each, with imports, tables, figures and page, {ROUNDS} after a "
+    "warm-up. Processor seconds are user and system time together. Figures are SVG where nothing is said. "
+    "The last row is a call in a running program, after the first one."
+)
 _CONTESTANTS = f"""\
 - **{SIMPY_BY_HAND}** (`plain_simpy.py`): the pathway as one would write it, one process a patient, which
   draws its own numbers from Python's generator as it goes and counts a few figures. It is the yardstick. The
@@ -138,7 +150,6 @@ def _growth(results: Results) -> list[str]:
         for count, done in results.replications.items()
         if done
     ]
-    runs = [(f"{count:,}", f"{one['seconds']:.1f}", _most([one])) for count, one in results.runs.items()]
     rounds = max((len(done) for done in results.patients.values()), default=0)
     return [
         _wrapped(
@@ -154,10 +165,21 @@ def _growth(results: Results) -> list[str]:
             ("replications", "seconds", "ns a patient", "on two cores: seconds", "peak MB"), by_replications
         ),
         "\nStarting two processes takes about a second and a half.",
-        "\nWhole runs, files and figures included:\n",
-        *table(("replications", "seconds", "peak MB"), runs),
-        f"\n`lupus-hsct --help` takes {spread(results.help_seconds)} seconds.",
     ]
+
+
+def commands(found: Mapping[str, Sequence[Measured]]) -> list[str]:
+    """Return the table of whole commands; of calls in memory only processor time is known."""
+    rows = [
+        (
+            f"`{name}`" if "sim." in name else f"`lupus-hsct {name}`",
+            spread(_column(done, "processor")),
+            spread(_column(done, "seconds")) if "seconds" in done[0] else "",
+            _most(done) if "peak_mb" in done[0] else "",
+        )
+        for name, done in found.items()
+    ]
+    return table(("command", "processor seconds", "seconds", "peak MB"), rows)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -172,10 +194,6 @@ def spread(values: Sequence[float]) -> str:
     """Write median and range, or the one value."""
     middle, low, high = (_three_digits(value) for value in (median(values), min(values), max(values)))
     return middle if len(values) == 1 else f"{middle} ({low} to {high})"
-
-
-def _wrapped(text: str) -> str:
-    return textwrap.fill(text, 110, break_on_hyphens=False) + "\n"
 
 
 def _three_digits(value: float) -> str:

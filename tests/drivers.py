@@ -36,6 +36,14 @@ def no_figures(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("sim.commands.study.formats_of", lambda _: ())
 
 
+def one_figure(patch: pytest.MonkeyPatch) -> None:
+    """Let a study draw the first of its figures."""
+    from sim.show import page, plots
+
+    assert page.PLOTS is plots.PLOTS  # imported before it is replaced, as it would keep the substitute
+    patch.setattr(plots, "PLOTS", {kind: rows[:1] for kind, rows in plots.PLOTS.items()})
+
+
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
     """Return a folder that is made once in a session of tests, however many processes share in it."""
     base = factory.getbasetemp()

@@ -400,7 +400,7 @@ def test_a_folder_that_another_run_made_in_the_meantime_is_left_alone(
         Path("mine").mkdir(exist_ok=True)
         Path("mine/endpoints.csv").write_text("of the other run")
 
-    monkeypatch.setattr("sim.show.figure_files.save", meanwhile)
+    monkeypatch.setattr("sim.show.page.write_page", meanwhile)
     assert call("run", "chicago2006", *SMALL, "--out", "mine") == 2
     assert "another run has made mine in the meantime" in capsys.readouterr().err
     assert [str(path) for path in Path().rglob("*")] == ["mine", "mine/endpoints.csv"]
@@ -431,7 +431,7 @@ def test_a_run_that_fails_keeps_its_chunks_and_resumes(
     request = ("run", "chicago2006", *SMALL, "--out", "mine")
     assert call("run", "chicago2006", *SMALL, "--out", "whole") == 0
     with monkeypatch.context() as broken:
-        broken.setattr("sim.show.figure_files.write_figures", full)
+        broken.setattr("sim.show.page.write_page", full)
         assert call(*request) == 1
     error = (
         "Error: No space left on device. 1 chunk is kept: the same command with --resume goes on from there"

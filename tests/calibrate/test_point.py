@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim.calibrate import point
 from sim.calibrate.point import PointFit, solve_point
 from sim.outcomes.twin.expected import expected
 from sim.scenario.endpoints import Key
@@ -172,7 +173,7 @@ def test_says_which_target_is_out_of_reach_and_how_near_one_gets() -> None:
 
 
 def test_what_is_not_solved_to_the_last_digits_is_no_solution(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.calibrate.point.TOLERANCE", 0.0)
+    monkeypatch.setattr(point, "TOLERANCE", 0.0)
     with pytest.raises(RequestError, match="meet all targets"):
         solve_point(aiming({("overall_survival", 5.0): 0.8}, ["after_relapse.multiplier"]))
 

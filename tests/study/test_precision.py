@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from drivers import no_figures, small_chunks
 
 from sim.cli import run as command_line
 from sim.scenario.problems import PrecisionWarning, RequestError
 from sim.scenario.schema import Scenario
-from sim.study import experiment
 from sim.study.budget import Budget, Precision
 from sim.study.estimates import Z95
 from sim.study.experiment import Experiment, Pair
@@ -31,7 +31,8 @@ SMALL = ("--set", "cohort.patients=10", "--replications", "300")
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": 1, "arrays": 1})
+    small_chunks(monkeypatch)
+    no_figures(monkeypatch)
 
 
 @pytest.fixture

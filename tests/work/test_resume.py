@@ -360,7 +360,7 @@ def test_a_folder_removed_when_all_is_done_is_the_same_message(
         for work in Path().glob(".*"):
             shutil.rmtree(work)
 
-    monkeypatch.setattr("sim.show.figure_files.write_figures", remove)
+    monkeypatch.setattr("sim.show.page.write_page", remove)
     assert call(*STUDY[:-1], "20", "--out", "mine") == 1
     assert "the working folder was removed while the study ran" in capsys.readouterr().err
     assert list(Path().iterdir()) == []
@@ -420,7 +420,7 @@ def test_too_little_memory_is_one_message(
     def too_little(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("sim.show.figure_files.write_figures", too_little)
+    monkeypatch.setattr("sim.show.page.write_page", too_little)
     assert call(*STUDY[:-1], "20", "--out", "mine") == 1
     assert "Error: there is not enough memory" in capsys.readouterr().err
 
@@ -431,7 +431,7 @@ def test_too_little_memory_for_a_library_is_the_same_message(
     def too_little(*_: object) -> None:
         raise ImportError("libmany.so: failed to map segment from shared object")
 
-    monkeypatch.setattr("sim.show.figure_files.write_figures", too_little)
+    monkeypatch.setattr("sim.show.page.write_page", too_little)
     assert call(*STUDY[:-1], "20", "--out", "mine") == 1
     assert capsys.readouterr().err.count("Error: there is not enough memory") == 1
 

@@ -15,19 +15,15 @@ from sim.scenario.schema import Background
 MAX_YEARS = 150  # nobody is left then, whatever the life table
 
 
-def _cumulative(hazards: Floats, ages: Floats) -> Floats:
-    """Return the hazard of one sex accumulated from birth to each age."""
-    at_birthdays = np.concatenate([[0.0], np.cumsum(hazards)])
-    year = np.minimum(ages.astype(np.intp), hazards.size - 1)
-    return np.asarray(at_birthdays[year] + hazards[year] * (ages - year))
-
-
 def _survival(hazards: Floats, female: float, ages: Floats, later: Floats) -> Floats:
     """Return survival for `later` years from each age, sexes mixed; shape of `ages` + `later` broadcast."""
     total = np.zeros(np.broadcast_shapes(ages.shape, later.shape))
+    moments = [(age, np.minimum(age.astype(np.intp), hazards.shape[1] - 1)) for age in (ages, ages + later)]
     for share, row in ((1 - female, hazards[0]), (female, hazards[1])):
         if share > 0:
-            total += share * np.exp(_cumulative(row, ages) - _cumulative(row, ages + later))
+            at_birthdays = np.concatenate([[0.0], np.cumsum(row)])
+            now, then = (at_birthdays.take(year) + row.take(year) * (age - year) for age, year in moments)
+            total += share * np.exp(now - then)
     return total
 
 

@@ -57,7 +57,7 @@ def expected_many(scenarios: Sequence[Scenario], refinement: int = 1) -> dict[Ke
     """Return what `expected` says of each scenario, one value for each; not a number where it says nothing.
 
     Scenarios alike but for hazards after reinfusion, case fatalities, relapse and accrual
-    (`sim.outcomes.twin.parameter_sets.AS_ARRAYS`) are taken together, about 2 ms each; any others may be
+    (`sim.outcomes.twin.parameter_sets.AS_ARRAYS`) are taken together, some 3 ms each; any others may be
     mixed and cost what single calls cost. Parameters and refusals are those of `expected`.
     """
     return _many(scenarios, refinement, _endpoints)

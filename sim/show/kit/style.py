@@ -39,8 +39,8 @@ TITLE_SIZE, TEXT_SIZE, TICK_SIZE, NOTE_SIZE = 13.0, 9.5, 9.0, 8.0
 _LEADING = 1.32
 _MARGIN = 0.22
 _POINTS = 72.0
-_CLOSE = 0.06
-"""Of a width: more than letters set in pairs are narrower or wider together."""
+_PAIRED = 0.2
+"""Of a letter's size: more than any two letters move when they are set together."""
 _DPI = 150
 
 _SETTINGS: dict[Any, Any] = {
@@ -243,7 +243,7 @@ def _advance(letter: str, weight: str) -> float:
 def fits(line: str, size: float, width: float, weight: str) -> bool:
     """Tell whether a line is no wider than `width` inches; only where that is close is it measured."""
     about = size * sum(_advance(letter, weight) for letter in line)
-    if abs(about - width) > _CLOSE * width:
+    if abs(about - width) > _PAIRED * size / _POINTS * len(line):
         return about < width
     return text_width(line, size, weight) <= width
 
