@@ -162,11 +162,8 @@ def over_range(points: pd.DataFrame, scenario: Scenario) -> Grid:
     found: list[Cells] = []
     for point, of_point in points.groupby(keys, sort=False):
         at = {row.key: row for row in rows(of_point)}
-        shown = [
-            _two(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text if drawn else "")
-            for row in heads
-        ]
-        found.append((*map(written, point), *shown))
+        both = [(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text) for row in heads]
+        found.append((*map(written, point), *(_two(text, below if drawn else "") for text, below in both)))
     bands, outer = range_bands(points), posterior_bands(points)
     between = [_two(bands.get(row.key, ""), outer.get(row.key, "")) for row in heads]
     found.append(("over the whole range", *[""] * (len(keys) - 1), *between))
@@ -191,11 +188,8 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
     for point, of_point in points.groupby(list(keys), sort=False):
         at = {row.key: row for row in rows(of_point)}
         found.append((*map(value_text, point), *(at[endpoint].estimate_text for endpoint in shown)))
-    columns = (
-        *named(*keys, number=False),
-        *numbers(*(f"{label(endpoint)}\n({interval})" for endpoint in shown)),
-    )
-    return Grid("Every point", columns, found)
+    heads = numbers(*(f"{label(endpoint)}\n({interval})" for endpoint in shown))
+    return Grid("Every point", (*named(*keys, number=False), *heads), found)
 
 
 def range_bands(points: pd.DataFrame) -> dict[Key, str]:

@@ -17,7 +17,8 @@ from sim.study.validate import CoveredCount
 from sim.work.results import Results
 
 _ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
-_TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
+_FIGURES = ("observed", "predicted", "z", "undefined")
+_TEXTS = ("cohort", "reading", "role", "base", "overlaps", "differs", "note", "source")
 _SURE = 10
 """A predicted mean is written to a tenth of its interval."""
 
@@ -48,19 +49,17 @@ class Line:
     @classmethod
     def of(cls, row: Any) -> Line:
         """Read a row as `DataFrame.itertuples` gives it."""
+        figures: dict[str, Any] = {name: float(getattr(row, name)) for name in _FIGURES}
+        texts: dict[str, Any] = {name: str(getattr(row, name)) for name in _TEXTS}
         return cls(
-            cohort=str(row.cohort),
             key=(str(row.endpoint), None if math.isnan(row.time_years) else float(row.time_years)),
-            observed=float(row.observed),
             limits=(float(row.observed_lower), float(row.observed_upper)),
-            predicted=float(row.predicted),
             interval=(float(row.lower), float(row.upper)),
             covered=None if pd.isna(row.covered) else bool(row.covered),
-            z=float(row.z),
-            undefined=float(row.undefined),
             n=None if pd.isna(row.n) else int(row.n),
             patients=int(row.patients),
-            **{name: str(getattr(row, name)) for name in _TEXTS},
+            **figures,
+            **texts,
         )
 
     @property
