@@ -21,6 +21,7 @@ from sim.study.estimates import Z95
 from sim.study.pairing import Change
 from sim.work.results import Results
 
+_DECIDED = (Change.DIES, Change.LIVES)
 _MOST_NAMES = 25
 _MOST_ROWS = 40
 _INFINITY = "infinity"
@@ -210,27 +211,15 @@ def named_sentences(results: Results, name: str) -> list[str]:
     """Name the patients of a trial who live instead, who die instead and of what, and whose death moves."""
     reference, manifest = names(results)[0], results.manifest
     under = " under the first draw" if results.draws else ""
-    start = f"In trial {manifest['trial']}{under}"
-    table = _named(results, name)
-    of_change = {change: table.loc[table["change"] == change.value, "patient"] for change in Change}
-    who = {change: [int(number) for number in numbers] for change, numbers in of_change.items()}
-    said: list[str] = []
-    for change, dies_with, lives_with in ((Change.DIES, name, reference), (Change.LIVES, reference, name)):
-        if found := who[change]:
-            of, several = _causes(table, change), len(found) > 1
-            said += sentences(
-                "comparison", "decided", start, _patients(found), several, dies_with, of, lives_with
-            )
-    if moved := who[Change.MOVES]:
-        said += sentences("comparison", "moved", start, _patients(moved), len(moved) > 1)
-    said = said or sentences("comparison", "same", start)
+    table, who = _named(results, name), {}
+    for change in Change:
+        found = [int(number) for number in table.loc[table["change"] == change.value, "patient"]]
+        if found:
+            causes = _causes(table, change) if change in _DECIDED else ""
+            who[change.name] = {"named": _patients(found), "several": len(found) > 1, "causes": causes}
     (first,) = (each["first_decided"] for each in manifest["scenarios"] if each["scenario"] == name)
-    if first is not None and not who[Change.DIES] + who[Change.LIVES]:
-        said += sentences("comparison", "first_decided", under, first)
-    for change, where in ((Change.ONLY_REFERENCE, reference), (Change.ONLY_SCENARIO, name)):
-        if only := who[change]:
-            said += sentences("comparison", "only", start, _patients(only), len(only) > 1, where)
-    return said
+    start = f"In trial {manifest['trial']}{under}"
+    return sentences("comparison", "named", start, under, who, first, reference, name)
 
 
 def _named(results: Results, name: str) -> pd.DataFrame:
