@@ -110,7 +110,7 @@ def _of_run(results: Results) -> Contents:
 
 def _finding(start: str, texts: Mapping[Key, str]) -> str:
     """Say in one sentence what the main endpoints are, each at its latest time; empty without any."""
-    last = {name: key for key in texts for name in [key[0]] if name in _SPOKEN}
+    last = {key[0]: key for key in texts}
     said = [f"{_spoken(last[name])} is {texts[last[name]]}" for name in _SPOKEN if name in last]
     text = f"{start}{', and '.join(said)}."
     return f"{text[0].upper()}{text[1:]}" if said else ""
