@@ -1,17 +1,16 @@
 """The registry of figures: which there are of each kind of study, what each is called, who draws it.
 
-A new figure is a function of `sim.show.figures` and a row of ``templates/figures.toml``. Nothing is drawn,
-and Matplotlib is not imported, before a figure is asked for.
+A new figure is a function of `sim.show.figures` and a row of ``templates/figures.toml``. Nothing is
+drawn, and Matplotlib is not imported, before a figure is asked for.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.show.kit.plot import Plot, at
+from sim.show.kit.prose import declared
 from sim.work.results import Results
 
 if TYPE_CHECKING:
@@ -20,12 +19,14 @@ if TYPE_CHECKING:
 
 
 def _plot(row: Mapping[str, Any]) -> Plot:
-    calls = {name: at(row[name]) for name in ("draw", "table") if name in row}
-    return Plot(**{**row, **calls})
+    """Return a row whose functions are looked up when they are called."""
+    called: dict[str, Any] = {name: at(row[name]) for name in ("draw", "table") if name in row}
+    return Plot(**{**row, **called})
 
 
-_KNOWN = tomllib.loads(resources.files("sim.show").joinpath("templates/figures.toml").read_text("utf-8"))
-PLOTS: Mapping[str, Sequence[Plot]] = {kind: tuple(map(_plot, rows)) for kind, rows in _KNOWN.items()}
+PLOTS: Mapping[str, tuple[Plot, ...]] = {
+    kind: tuple(map(_plot, rows)) for kind, rows in declared("figures").items()
+}
 """By kind of study, each in the order of its page."""
 
 

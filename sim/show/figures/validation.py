@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -15,7 +14,17 @@ from matplotlib.patches import Patch
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, draw_key, dress_marks, mark, words_axes
 from sim.show.kit.prose import sentences
-from sim.show.validation import Line, UnderDraws, finding, lines, misses, scope, tally_sentences
+from sim.show.validation import (
+    Line,
+    UnderDraws,
+    draws_of,
+    finding,
+    lines,
+    misses,
+    scope,
+    tallies,
+    tally_sentences,
+)
 from sim.study.validate import CoveredCount
 from sim.work.results import Results
 
@@ -186,21 +195,4 @@ def of_validation(results: Results, _data: pd.DataFrame) -> Figure:
     """Draw a validation."""
     manifest = results.manifest
     titles = {each["cohort"]: str(each["resolved"]["title"]) for each in manifest["cohorts"]}
-    predicted, apart = (_tally(manifest["tallies"][name]) for name in ("predicted", "apart"))
-    return validation_figure(results.tables["validation"], predicted, apart, titles, _drawn(manifest))
-
-
-def _tally(stored: Mapping[str, Any]) -> CoveredCount:
-    low, high = stored["binomial"]
-    mean, (least, most) = stored["virtual_mean"], stored["virtual"] or (math.nan, math.nan)
-    known = math.nan if mean is None else mean
-    return CoveredCount(stored["figures"], stored["covered"], (low, high), known, (least, most))
-
-
-def _drawn(manifest: Mapping[str, Any]) -> UnderDraws | None:
-    """Read off a manifest of which posterior the predictions are."""
-    if manifest.get("posterior") is None:
-        return None
-    held = {each["cohort"]: each["held"] for each in manifest["cohorts"] if each["held"] and each["free"]}
-    own = tuple(each["cohort"] for each in manifest["cohorts"] if not each["free"])
-    return UnderDraws(manifest["draws"], manifest["replications"], own, held)
+    return validation_figure(results.tables["validation"], *tallies(manifest), titles, draws_of(manifest))
