@@ -15,14 +15,15 @@ from yardstick import Numbers
 
 from sim.clinic import pathway
 from sim.clinic.history import History
-from sim.outcomes.endpoints import Sums
+from sim.outcomes.endpoints import Sums, View
 from sim.outcomes.occupancy import is_limited
 from sim.patient.fates import draw_fates
 from sim.patient.luck import BLOCK, Luck
+from sim.patient.memory import keep_freed_memory
 from sim.scenario.endpoints import keys
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
 from sim.study.chunks import histories as simulated
-from sim.study.chunks import keep_freed_memory, play
+from sim.study.chunks import play
 from sim.study.experiment import ROWS, Experiment
 
 Work: TypeAlias = Callable[[int], int]
@@ -118,7 +119,7 @@ def _tiles(scenario: Scenario, *, endpoints: bool) -> Work:
             for history in simulated(scenario, luck, piece, "arrays", whole=whole):
                 patients += int(np.count_nonzero(history.present))
                 if endpoints:
-                    sums.add(history, scenario)
+                    sums.add(View(history, scenario))
             if endpoints:
                 sums.readings(scenario)
         return patients

@@ -12,64 +12,46 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.commands.calibrate import calibrate
-    from sim.commands.compare import compare
-    from sim.commands.library import expected, load_scenario, read, with_values
-    from sim.commands.report import report
-    from sim.commands.run import run
-    from sim.commands.study import NUMBERED
-    from sim.commands.sweep import sweep
-    from sim.commands.validate import validate
-    from sim.scenario.load import Loaded
-    from sim.scenario.problems import RequestError
-    from sim.scenario.registry import parameters
-    from sim.scenario.schema import Scenario
-    from sim.scenario.values import get_value
-    from sim.show import notebook as plot
-    from sim.work.results import Results
+    from sim.commands.calibrate import calibrate as calibrate
+    from sim.commands.compare import compare as compare
+    from sim.commands.library import expected as expected
+    from sim.commands.library import load_scenario as load_scenario
+    from sim.commands.library import read as read
+    from sim.commands.library import with_values as with_values
+    from sim.commands.report import report as report
+    from sim.commands.run import run as run
+    from sim.commands.study import NUMBERED as NUMBERED
+    from sim.commands.sweep import sweep as sweep
+    from sim.commands.validate import validate as validate
+    from sim.scenario.load import Loaded as Loaded
+    from sim.scenario.problems import RequestError as RequestError
+    from sim.scenario.registry import parameters as parameters
+    from sim.scenario.schema import Scenario as Scenario
+    from sim.scenario.values import get_value as get_value
+    from sim.show import notebook as notebook
+    from sim.work.results import Results as Results
 
+    plot = notebook
     __version__: str
 
-__all__ = [
-    "NUMBERED",
-    "Loaded",
-    "RequestError",
-    "Results",
-    "Scenario",
-    "calibrate",
-    "compare",
-    "expected",
-    "get_value",
-    "load_scenario",
-    "parameters",
-    "plot",
-    "read",
-    "report",
-    "run",
-    "sweep",
-    "validate",
-    "with_values",
-]
-
-_PLACES = {
-    "NUMBERED": "sim.commands.study",
-    "Loaded": "sim.scenario.load",
-    "RequestError": "sim.scenario.problems",
-    "Results": "sim.work.results",
-    "Scenario": "sim.scenario.schema",
-    "calibrate": "sim.commands.calibrate",
-    "compare": "sim.commands.compare",
-    "expected": "sim.commands.library",
-    "get_value": "sim.scenario.values",
-    "load_scenario": "sim.commands.library",
-    "parameters": "sim.scenario.registry",
-    "read": "sim.commands.library",
-    "report": "sim.commands.report",
-    "run": "sim.commands.run",
-    "sweep": "sim.commands.sweep",
-    "validate": "sim.commands.validate",
-    "with_values": "sim.commands.library",
+_NAMES = {
+    "sim.commands.calibrate": ("calibrate",),
+    "sim.commands.compare": ("compare",),
+    "sim.commands.library": ("expected", "load_scenario", "read", "with_values"),
+    "sim.commands.report": ("report",),
+    "sim.commands.run": ("run",),
+    "sim.commands.study": ("NUMBERED",),
+    "sim.commands.sweep": ("sweep",),
+    "sim.commands.validate": ("validate",),
+    "sim.scenario.load": ("Loaded",),
+    "sim.scenario.problems": ("RequestError",),
+    "sim.scenario.registry": ("parameters",),
+    "sim.scenario.schema": ("Scenario",),
+    "sim.scenario.values": ("get_value",),
+    "sim.work.results": ("Results",),
 }
+_PLACES = {name: place for place, names in _NAMES.items() for name in names}
+__all__ = sorted([*_PLACES, "plot"])  # noqa: PLE0605 (the checker wants every name written out)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy import optimize, special
 
-from sim.outcomes.twin.expected import expected
+from sim.outcomes.twin.expected import expected, expected_many
 from sim.scenario.aims import check_aims
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column
@@ -174,11 +174,16 @@ class _System:
     def values(self, x: Floats) -> dict[str, float]:
         return {c.key: c.value(at) for c, at in zip(self.coordinates, x.tolist(), strict=True)}
 
+    def figures(self, points: Floats) -> Floats:
+        """Return the twin's figures, one row a point; not a number where an endpoint has nobody left."""
+        self.evaluations += len(points)
+        found = expected_many([with_values(self.scenario, self.values(x)) for x in points])
+        nothing = np.full(len(points), np.nan)
+        return np.column_stack([found.get(key, nothing) for key in self.targets])
+
     def twin(self, x: Floats) -> Floats:
-        """Return the twin's figures; not a number where an endpoint has nobody left."""
-        self.evaluations += 1
-        figures = expected(with_values(self.scenario, self.values(x)))
-        return np.array([figures.get(key, np.nan) for key in self.targets])
+        """Return the twin's figures at one point."""
+        return np.asarray(self.figures(x[None])[0])
 
     def excess(self, x: Floats) -> Floats:
         """Return twin less published, made finite: with nobody left a figure is as good as 0."""
@@ -187,7 +192,8 @@ class _System:
     def jacobian(self, x: Floats) -> Floats:
         """Return the derivatives of the twin, by central differences."""
         steps = np.eye(x.size) * _STEP
-        return np.column_stack([(self.twin(x + step) - self.twin(x - step)) / (2 * _STEP) for step in steps])
+        above, below = np.split(self.figures(np.concatenate([x + steps, x - steps])), 2)
+        return np.asarray((above - below).T / (2 * _STEP))
 
 
 def _solve(system: _System) -> PointFit:

@@ -15,10 +15,11 @@ from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.patient.fates import Booleans
 from sim.patient.luck import BLOCK, Luck
+from sim.patient.memory import keep_freed_memory
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
-from sim.study.chunks import histories, keep_freed_memory
+from sim.study.chunks import histories
 from sim.work.store import ChunkStore, in_order
 from sim.work.task import Result, Workers
 
@@ -200,7 +201,7 @@ def whole_trials(points: Points, number: int, trial: Published) -> tuple[Reinfus
     tiles = points.histories(number, scenario, trial.enrolled)
     read = read_first_reinfused(tiles, scenario, trial.keys, trial.enrolled, trial.enrolled)
     left = read_not_reinfused(tiles, scenario, trial.enrolled)
-    counts = (left.treatment_deaths, left.other_deaths, left.withdrawn, read.number, read.treatment_deaths)
+    counts = (*left, read.number, read.treatment_deaths)
     return read, np.array(counts, dtype=np.float64)
 
 

@@ -11,13 +11,7 @@ import click
 
 from sim.cli.report_command import report_command
 from sim.cli.scenario_commands import scenario_group
-from sim.cli.study_commands import (
-    calibrate_command,
-    compare_command,
-    run_command,
-    sweep_command,
-    validate_command,
-)
+from sim.cli.study_commands import STUDY_COMMANDS
 from sim.scenario.problems import RequestError
 
 INTERRUPTED = 130
@@ -37,15 +31,7 @@ def cli() -> None:
     """
 
 
-for _command in (
-    run_command,
-    sweep_command,
-    compare_command,
-    calibrate_command,
-    validate_command,
-    report_command,
-    scenario_group,
-):
+for _command in (*STUDY_COMMANDS, report_command, scenario_group):
     cli.add_command(_command)
 
 

@@ -9,18 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from sim.patient.streams import MAX_SEED
-from sim.study.budget import (
-    DEFAULT_AT_MOST,
-    DEFAULT_DRAW_REPLICATIONS,
-    DEFAULT_DRAWS,
-    DEFAULT_FIGURES,
-    DEFAULT_PATIENT_REPLICATIONS,
-    DEFAULT_REPLICATIONS,
-    DEFAULT_SEED,
-    MOST_REPLICATIONS,
-    MOST_SIMPY_PATIENTS,
-    Engine,
-)
+from sim.study import budget as budgets
+from sim.study.budget import Engine
 
 if TYPE_CHECKING:
     from sim.commands.study import Out
@@ -93,6 +83,11 @@ def options(*chosen: Option) -> Callable[[Command], Command]:
     return add
 
 
+def whole(name: str, lowest: int, highest: int | None = None, **more: Any) -> Option:
+    """Return an option that takes a whole number within limits; a default is shown."""
+    return click.option(name, type=WholeNumber(lowest, highest), show_default="default" in more, **more)
+
+
 scenario_argument = click.argument("scenario")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON: the command and its rows.")
 force_option = click.option("--force", is_flag=True, help="Write over what is there.")
@@ -105,83 +100,63 @@ set_option = click.option(
 patients_option = click.option(
     "--patients",
     metavar="all|N",
-    default=str(DEFAULT_PATIENT_REPLICATIONS),
+    default=str(budgets.DEFAULT_PATIENT_REPLICATIONS),
     show_default=True,
     callback=_patients,
     help="First replications whose patients are kept in patients.parquet.",
 )
-seed_option = click.option(
-    "--seed", type=WholeNumber(0, MAX_SEED), default=DEFAULT_SEED, show_default=True, help="Seed of all luck."
-)
+seed_option = whole("--seed", 0, MAX_SEED, default=budgets.DEFAULT_SEED, help="Seed of all luck.")
 
 LUCK: tuple[Option, ...] = (
-    click.option(
-        "--replications",
-        type=WholeNumber(1, MOST_REPLICATIONS),
+    whole(
+        "--replications", 1, budgets.MOST_REPLICATIONS,
         help="Virtual trials to simulate; with --precision, the fewest; with --posterior, of each draw.  "
-        f"[default: {DEFAULT_REPLICATIONS}, or {DEFAULT_DRAW_REPLICATIONS} of each draw]",
+        f"[default: {budgets.DEFAULT_REPLICATIONS}, or {budgets.DEFAULT_DRAW_REPLICATIONS} of each draw]",
     ),
     seed_option,
     click.option(
-        "--posterior",
-        metavar="FILE",
+        "--posterior", metavar="FILE",
         help="posterior.csv of a calibration, or the name of a shipped one (chicago2006): simulate under "
         "draws of it, and show what it leaves open.",
     ),
-    click.option(
-        "--draws",
-        type=WholeNumber(2, 10_000),
-        metavar="N",
-        help=f"Draws of the posterior.  [default: {DEFAULT_DRAWS}]",
+    whole(
+        "--draws", 2, 10_000, metavar="N",
+        help=f"Draws of the posterior.  [default: {budgets.DEFAULT_DRAWS}]",
     ),
-)
+)  # fmt: skip
 """Of studies that simulate virtual trials."""
 
 EFFORT: tuple[Option, ...] = (
     *LUCK,
     click.option(
-        "--engine",
-        type=click.Choice(get_args(Engine)),
-        default="auto",
-        show_default=True,
-        help=f"Simulator; both give the same results. auto: SimPy up to {MOST_SIMPY_PATIENTS:,} patients or "
-        "for events, arrays beyond.",
+        "--engine", type=click.Choice(get_args(Engine)), default="auto", show_default=True,
+        help="Simulator; both give the same results. auto: SimPy up to "
+        f"{budgets.MOST_SIMPY_PATIENTS:,} patients or for events, arrays beyond.",
     ),
     click.option(
-        "--precision",
-        type=Number(),
-        metavar="PP",
+        "--precision", type=Number(), metavar="PP",
         help="Replicate until 95% intervals reach no further than PP percentage points to either side: those "
         "of the endpoints, or in compare and sweep of their paired differences.",
     ),
-    click.option(
-        "--at-most",
-        type=WholeNumber(1, MOST_REPLICATIONS),
-        metavar="N",
-        help=f"Virtual trials at which --precision gives up.  [default: {DEFAULT_AT_MOST}]",
+    whole(
+        "--at-most", 1, budgets.MOST_REPLICATIONS, metavar="N",
+        help=f"Virtual trials at which --precision gives up.  [default: {budgets.DEFAULT_AT_MOST}]",
     ),
     click.option(
-        "--endpoint",
-        multiple=True,
-        metavar="NAME[@YEARS]",
+        "--endpoint", multiple=True, metavar="NAME[@YEARS]",
         help="Endpoint that --precision is about, or that a sweep's figure shows; repeat for more.",
     ),
-)
+)  # fmt: skip
 """Of studies that may choose their simulator, and go on until figures are precise enough."""
 
 WORK: tuple[Option, ...] = (
-    click.option(
-        "--workers",
-        type=WholeNumber(1, 1024),
-        metavar="N",
+    whole(
+        "--workers", 1, 1024, metavar="N",
         help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
     ),
     click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
     click.option(
-        "--out",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        callback=_numbered,
+        "--out", type=click.Path(path_type=Path), metavar="DIR", callback=_numbered,
         help="Folder to write; a new one under results/ by default.",
     ),
     force_option,
@@ -189,12 +164,9 @@ WORK: tuple[Option, ...] = (
         "--resume", is_flag=True, help="Go on with an unfinished study of the same request, if there is one."
     ),
     click.option(
-        "--figures",
-        default=DEFAULT_FIGURES,
-        show_default=True,
-        metavar="LIST",
+        "--figures", default=budgets.DEFAULT_FIGURES, show_default=True, metavar="LIST",
         help="What figures are written as: svg, png, pdf, several with commas between; or none.",
     ),
     json_option,
-)
+)  # fmt: skip
 """Of all studies: who works, what is written, and what is printed."""

@@ -26,29 +26,15 @@ def progress_parts(unit: str) -> Iterator[Callable[[str, int, int], None] | None
     if not sys.stderr.isatty():
         yield None
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(f"{unit},"),
-        TimeElapsedColumn(),
-        TextColumn("gone,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, TaskID] = {}
+    done = (progress.BarColumn(), progress.MofNCompleteColumn(), progress.TextColumn(f"{unit},"))
+    gone = (progress.TimeElapsedColumn(), progress.TextColumn("gone,"))
+    left = (progress.TimeRemainingColumn(), progress.TextColumn("left"))
+    columns = (progress.TextColumn("{task.description}"), *done, *gone, *left)
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, progress.TaskID] = {}
 
         def show(part: str, done: int, total: int) -> None:
             if part not in tasks:

@@ -7,17 +7,7 @@ from typing import Any
 
 import click
 
-from sim.cli.options import (
-    EFFORT,
-    LUCK,
-    WORK,
-    WholeNumber,
-    options,
-    patients_option,
-    scenario_argument,
-    seed_option,
-    set_option,
-)
+from sim.cli import options as shared
 from sim.cli.output import print_frames, print_results, print_told, say_where
 from sim.cli.progress import studying
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLICATIONS
@@ -25,11 +15,11 @@ from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, MOST_REPLIC
 
 @click.command("run")
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
-@options(set_option, *EFFORT)
-@patients_option
+@shared.options(shared.set_option, *shared.EFFORT)
+@shared.patients_option
 @click.option("--events", is_flag=True, help="Keep the events of these patients too, in events.parquet.")
 @click.option("--all", "full", is_flag=True, help="Print every endpoint, not just those with a target.")
-@options(*WORK)
+@shared.options(*shared.WORK)
 def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: Any) -> None:
     """Simulate SCENARIO, patient by patient, and show it beside the published figures.
 
@@ -64,14 +54,14 @@ def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: 
 
 
 @click.command("sweep")
-@scenario_argument
+@shared.scenario_argument
 @click.option(
     "--vary",
     multiple=True,
     metavar="KEY=...",
     help="Key and values: key=low:high:points, key=log:low:high:points or key=a,b,c. Repeat for a grid.",
 )
-@options(set_option, *EFFORT, *WORK)
+@shared.options(shared.set_option, *shared.EFFORT, *shared.WORK)
 def sweep_command(scenario: str, vary: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Simulate SCENARIO over a grid of values, every point under the same luck.
 
@@ -86,15 +76,10 @@ def sweep_command(scenario: str, vary: tuple[str, ...], as_json: bool, **asked: 
 
 @click.command("compare")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO SCENARIO...")
-@options(set_option, *EFFORT)
-@click.option(
-    "--trial",
-    type=WholeNumber(1),
-    default=1,
-    show_default=True,
-    help="Virtual trial whose patients are named.",
+@shared.options(shared.set_option, *shared.EFFORT)
+@shared.options(
+    shared.whole("--trial", 1, help="Virtual trial whose patients are named.", default=1), *shared.WORK
 )
-@options(*WORK)
 def compare_command(scenarios: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Compare scenarios with the first one, the reference, patient by patient under the same luck.
 
@@ -110,7 +95,7 @@ def compare_command(scenarios: tuple[str, ...], as_json: bool, **asked: Any) -> 
 
 @click.command("validate")
 @click.argument("cohorts", nargs=-1, metavar="[COHORT]...")
-@options(set_option, *LUCK, *WORK)
+@shared.options(shared.set_option, *shared.LUCK, *shared.WORK)
 def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Hold the model against cohorts to which it was not fitted; all that are shipped, if none is named.
 
@@ -126,23 +111,19 @@ def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> N
 
 
 @click.command("calibrate")
-@scenario_argument
-@options(set_option, seed_option)
+@shared.scenario_argument
+@shared.options(shared.set_option, shared.seed_option)
 @click.option("--point", is_flag=True, help="Solve for the point alone, without a posterior.")
-@click.option(
-    "--effective-size",
-    type=WholeNumber(10, 1_000_000),
-    default=DEFAULT_EFFECTIVE_SIZE,
-    show_default=True,
-    help="Independent draws of the posterior that its weighted ones should be worth.",
-)
-@click.option(
-    "--points",
-    type=WholeNumber(256, 10_000_000),
-    default=DEFAULT_POINTS,
-    show_default=True,
-    help="Parameter points to look at, at most; each gets 256 virtual trials.",
-)
+@shared.options(
+    shared.whole(
+        "--effective-size", 10, 1_000_000, default=DEFAULT_EFFECTIVE_SIZE,
+        help="Independent draws of the posterior that its weighted ones should be worth.",
+    ),
+    shared.whole(
+        "--points", 256, 10_000_000, default=DEFAULT_POINTS,
+        help="Parameter points to look at, at most; each gets 256 virtual trials.",
+    ),
+)  # fmt: skip
 @click.option(
     "--no-alternatives",
     "alternatives",
@@ -150,19 +131,17 @@ def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> N
     default=True,
     help="Leave the scenario's [[alternative]]s out.",
 )
-@click.option(
-    "--simulation",
-    type=WholeNumber(1, MOST_REPLICATIONS),
-    metavar="N",
-    help="Find the posterior by N virtual trials alone too (1000000 or more), without the exact twin.",
-)
-@click.option(
-    "--coverage",
-    type=WholeNumber(20, 100_000),
-    metavar="N",
-    help="Check on N virtual trials (200 or more) that posteriors hold the truth as often as they say.",
-)
-@options(*WORK)
+@shared.options(
+    shared.whole(
+        "--simulation", 1, MOST_REPLICATIONS, metavar="N",
+        help="Find the posterior by N virtual trials alone too (1000000 or more), without the exact twin.",
+    ),
+    shared.whole(
+        "--coverage", 20, 100_000, metavar="N",
+        help="Check on N virtual trials (200 or more) that posteriors hold the truth as often as they say.",
+    ),
+    *shared.WORK,
+)  # fmt: skip
 def calibrate_command(scenario: str, as_json: bool, **asked: Any) -> None:
     """Calibrate SCENARIO: solve for the point, and say what its figures leave open.
 
@@ -184,3 +163,6 @@ def calibrate_command(scenario: str, as_json: bool, **asked: Any) -> None:
         click.echo(f"Run it: lupus-hsct run {(done.folder / SOLVED).as_posix()}")
     if "posterior" in done.tables:
         click.echo(f"With its posterior: add --posterior {(done.folder / 'posterior.csv').as_posix()}")
+
+
+STUDY_COMMANDS = (run_command, sweep_command, compare_command, calibrate_command, validate_command)

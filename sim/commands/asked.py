@@ -17,17 +17,8 @@ from sim.scenario.refusals import cut_short, unknown
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
 from sim.show.kit.scenario_words import headlines
-from sim.study.budget import (
-    DEFAULT_AT_MOST,
-    DEFAULT_DRAW_REPLICATIONS,
-    DEFAULT_DRAWS,
-    DEFAULT_PATIENT_REPLICATIONS,
-    DEFAULT_REPLICATIONS,
-    DEFAULT_SEED,
-    Budget,
-    Engine,
-    Precision,
-)
+from sim.study import budget as budgets
+from sim.study.budget import Budget, Engine, Precision
 from sim.study.draws import Draws, draws_from
 from sim.study.request import posterior_record, precision_text
 
@@ -97,8 +88,8 @@ def budget_of(how: Trials, **kept: Any) -> Budget:
         Keywords that contradict each other, ask for nothing, or are out of range.
     """
     refuse_both(how)
-    posterior, seed = how.get("posterior"), how.get("seed", DEFAULT_SEED)
-    usual = DEFAULT_REPLICATIONS if posterior is None else DEFAULT_DRAW_REPLICATIONS
+    posterior, seed = how.get("posterior"), how.get("seed", budgets.DEFAULT_SEED)
+    usual = budgets.DEFAULT_REPLICATIONS if posterior is None else budgets.DEFAULT_DRAW_REPLICATIONS
     asked = how.get("replications")
     return Budget(
         replications=usual if asked is None else asked,
@@ -113,7 +104,7 @@ def budget_of(how: Trials, **kept: Any) -> Budget:
 def effort_of(
     how: Effort,
     scenario: Scenario,
-    patients: int | None = DEFAULT_PATIENT_REPLICATIONS,
+    patients: int | None = budgets.DEFAULT_PATIENT_REPLICATIONS,
     *,
     events: bool = False,
     shown: bool = False,
@@ -135,7 +126,7 @@ def effort_of(
     precision = None
     if half_width is not None:
         asked = precise_endpoints(endpoints, scenario)
-        precision = Precision(half_width, asked, at_most or DEFAULT_AT_MOST)
+        precision = Precision(half_width, asked, at_most or budgets.DEFAULT_AT_MOST)
     elif at_most is not None:
         raise RequestError("--at-most: it caps --precision, which is missing; give both, or neither")
     elif endpoints and not shown:
@@ -156,7 +147,7 @@ def _drawn(posterior: str | Path | None, draws: int | None, seed: int) -> Draws 
         if draws is not None:
             raise RequestError("--draws: they are draws of --posterior, which is missing; give both")
         return None
-    return draws_from(locate_posterior(str(posterior)), draws or DEFAULT_DRAWS, seed)
+    return draws_from(locate_posterior(str(posterior)), draws or budgets.DEFAULT_DRAWS, seed)
 
 
 def parse_endpoint(text: str, scenario: Scenario) -> Key:

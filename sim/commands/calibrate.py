@@ -39,6 +39,7 @@ from sim.study.request import request_of
 from sim.work.results import Results
 
 SOLVED = "solved.toml"
+_OF_SAMPLE = ("effective_size", "largest_weight", "log_evidence", "log_evidence_se")
 
 
 def calibrate(
@@ -152,43 +153,20 @@ def _told(told: Told) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _lines(told: Told, known: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return what only figures draw: priors, free directions, and survival without a transplant."""
-    return {
-        "priors": prior_table(told.main.free),
-        "ridge": ridge_table(told.main, known),
-        "no_transplant": no_transplant_table(told),
-    }
+    ridge = ridge_table(told.main, known)
+    return {"priors": prior_table(told.main.free), "ridge": ridge, "no_transplant": no_transplant_table(told)}
 
 
 def _solved(fit: PointFit) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "key": key,
-                "value": value,
-                "before": fit.before[key],
-                "unit": parameters()[key].unit if key in parameters() else "",
-            }
-            for key, value in fit.values.items()
-        ]
-    )
+    units = {key: parameters()[key].unit if key in parameters() else "" for key in fit.values}
+    rows = [(key, value, fit.before[key], units[key]) for key, value in fit.values.items()]
+    return pd.DataFrame(rows, columns=["key", "value", "before", "unit"])
 
 
 def _residuals(fit: PointFit) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "endpoint": key[0],
-                "time_years": key[1],
-                "label": label(key),
-                "target": target.value,
-                "residual": float(residual),
-                "source": target.source,
-            }
-            for key, residual, target in zip(
-                fit.targets, fit.residuals, fit.scenario.fitted_targets, strict=True
-            )
-        ]
-    )
+    met = zip(fit.targets, fit.residuals, fit.scenario.fitted_targets, strict=True)
+    rows = [(*key, label(key), target.value, float(left), target.source) for key, left, target in met]
+    return pd.DataFrame(rows, columns=["endpoint", "time_years", "label", "target", "residual", "source"])
 
 
 def _jacobian(fit: PointFit) -> pd.DataFrame:
@@ -203,9 +181,7 @@ def _facts(loaded: Loaded, plan: Plan, found: Found) -> dict[str, Any]:
     return {
         "seed": plan.seed,
         "solved": None if fit is None else fit.values,
-        "rank": None if fit is None else fit.rank,
-        "condition": None if fit is None else fit.condition,
-        "evaluations": None if fit is None else fit.evaluations,
+        **{name: getattr(fit, name, None) for name in ("rank", "condition", "evaluations")},
         "plan": plan.asked,
         "posterior": None if told is None else _search(told),
         **about(loaded),
@@ -220,10 +196,7 @@ def _search(told: Told) -> dict[str, Any]:
         "points": len(main.sample.z),
         "stages": list(main.sample.stages),
         "virtual_trials": main.trials,
-        "effective_size": main.sample.effective_size,
-        "largest_weight": main.sample.largest_weight,
-        "log_evidence": main.sample.log_evidence,
-        "log_evidence_se": main.sample.log_evidence_se,
+        **{name: getattr(main.sample, name) for name in _OF_SAMPLE},
         "counts": {
             "enrolled": published.enrolled,
             "treatment_deaths_before_reinfusion": published.treatment_before,
@@ -234,6 +207,5 @@ def _search(told: Told) -> dict[str, Any]:
         },
         "tolerance": published.tolerance,
         "kept_by_simulation_alone": told.kept,
-        "coverage_trials": None if told.coverage is None else told.coverage.trials,
-        "coverage_left_out": None if told.coverage is None else told.coverage.left_out,
+        **{f"coverage_{name}": getattr(told.coverage, name, None) for name in ("trials", "left_out")},
     }

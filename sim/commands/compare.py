@@ -105,11 +105,7 @@ class _Compared:
             held,
         )
         named = self._named(held)
-        return Made(
-            self._facts(found),
-            _tables(found, named),
-            lines=self._courses(named),
-        )
+        return Made(self._facts(found), _tables(found, named), lines=self._courses(named))
 
     def _named(self, held: Mapping[str, Sequence[str]]) -> dict[str, NamedPatients]:
         """Name the patients of one trial as it was simulated: under draws of a posterior, under the first."""

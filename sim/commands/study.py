@@ -161,24 +161,17 @@ def _in_memory(study: Study, progress: Progress | None) -> Results:
 
 
 def _manifest(study: Study, made: Made) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "command": study.kind,
-        "request": study.request,
-        "software": software(),
-        **made.facts,
-    }
+    always = {"format": FORMAT, "command": study.kind, "request": study.request, "software": software()}
+    return {**always, **made.facts}
 
 
 def _write_tables(made: Made, folder: Path) -> None:
     if made.lines:
         (folder / "figures").mkdir()
-    places = {folder: made.tables, folder / "figures": made.lines}
-    for place, tables in places.items():
+    for place, tables in ((folder, made.tables), (folder / "figures", made.lines)):
         for name, table in tables.items():
             if table is not None:
-                path = place / f"{name}.csv"
-                table.to_csv(path, index=False, lineterminator="\n")
+                table.to_csv(place / f"{name}.csv", index=False, lineterminator="\n")
     for name, table in made.rows.items():
         write_parquet(table, folder / f"{name}.parquet")
     for name, text in made.texts.items():

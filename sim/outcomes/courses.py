@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from sim.clinic.history import History
 from sim.clinic.states import Cause, Place
-from sim.outcomes.endpoints import View, events_by
+from sim.outcomes.endpoints import FAILURES, View, events_by
 from sim.outcomes.occupancy import READ_REPLICATIONS
-from sim.outcomes.one_trial import FAILURES
-from sim.patient.fates import NEVER, Booleans, expected_patients
+from sim.patient.fates import NEVER, expected_patients
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
@@ -38,6 +37,8 @@ WHAT: Mapping[Of, tuple[str, ...]] = {
 }
 """What is counted: how remission ends, of the reinfused; causes of death, disease and place, of the enrolled;
 of the reinfused again, who is reinfused by a day since enrolment."""
+
+_OF_REINFUSED = ("reinfused", "way")
 
 MOST_PATIENTS = 500_000
 """Patients that are read at most, for they are in memory at once."""
@@ -81,34 +82,22 @@ class Courses:
         """Add some replications."""
         self.replications += history.death.shape[1]
         view = View(history, self._scenario)
-        for of, among in _among(view).items():
+        for of, counts in _COUNTS.items():
+            among = view.reinfused if of in _OF_REINFUSED else view.enrolled
             size: Floats = np.sum(among, axis=0, dtype=np.float64)
-            days = days_of(of, self._scenario)
-            for number, counted in enumerate(_COUNTS[of](view, days)):
+            for number, counted in enumerate(counts(view, days_of(of, self._scenario))):
                 self.sums[of][number] += _sums(counted, size)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was added, as arrays by name, for `join`."""
-        arrays: dict[str, NDArray[Any]] = {"replications": np.array(self.replications)}
-        arrays.update({str(of): sums for of, sums in self.sums.items()})
-        return arrays
+        sums: dict[str, NDArray[Any]] = {str(of): each for of, each in self.sums.items()}
+        return {"replications": np.array(self.replications), **sums}
 
     def join(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Add what was added elsewhere."""
         self.replications += int(arrays["replications"])
         for of in self.sums:
             self.sums[of] += arrays[of]
-
-
-def _among(view: View) -> dict[Of, Booleans]:
-    enrolled, reinfused = view.enrolled, view.reinfused
-    return {
-        "reinfused": reinfused,
-        "enrolled": enrolled,
-        "disease": enrolled,
-        "place": enrolled,
-        "way": reinfused,
-    }
 
 
 def _sums(counted: Floats, size: Floats) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +29,19 @@ EARLY_RELAPSE_YEARS = 0.5
 TREATMENT_DAYS = 100.0
 """Days after reinfusion up to which a death counts as treatment-related."""
 
+FAILURES = ("relapse_incidence", "no_response", "death_without_relapse")
+"""What ends disease-free survival, by the number of the cause."""
+
 # The curves a trial estimates: the endpoints of each, survival first and then its causes of failure.
 _CURVES = {
     "alive": ("overall_survival",),
-    "disease_free": (
-        "disease_free_survival", "relapse_incidence", "no_response", "death_without_relapse",
-    ),
+    "disease_free": ("disease_free_survival", *FAILURES),
     "alive_enrolled": ("overall_survival_enrolled",),
     "disease_free_enrolled": ("disease_free_survival_enrolled",),
-}  # fmt: skip
+}
+
+
+_Name = TypeVar("_Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def read_endpoints(history: History, scenario: Scenario) -> dict[Key, EndpointRe
     """
     sums = Sums()
     for some in history.tiles():
-        sums.add(some, scenario)
+        sums.add(View(some, scenario))
     return sums.readings(scenario)
 
 
@@ -79,22 +83,18 @@ class Sums:
     total: dict[Key, Floats] = field(default_factory=dict)
     size: dict[str, Floats] = field(default_factory=dict)
     """By denominator."""
-    reported: dict[Key, tuple[Floats, Floats]] = field(default_factory=dict)
-    """What a trial counts and out of how many, where that is not what everybody's whole course gives."""
+    reported: dict[Key, Floats] = field(default_factory=dict)
+    """What a trial counts and out of how many, two rows, where that is not what all whole courses give."""
     followed: dict[str, list[FollowUps]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, history: History, scenario: Scenario) -> None:
+    def add(self, view: View) -> None:
         """Read some patients, at most 255 of each replication."""
-        view = View(history, scenario)
         with np.errstate(invalid="ignore"):  # never less never, where the masks look away
             for part in (_mortality, _from_reinfusion, _from_enrolment, _stay, _follow_up):
                 for name, time, number, trial in part(view, self):
-                    key = (name, time)
-                    self.total[key] = self.total[key] + number if key in self.total else number
+                    _grow(self.total, (name, time), number)
                     if trial is not None:
-                        before = self.reported.get(key)
-                        both = trial if before is None else (before[0] + trial[0], before[1] + trial[1])
-                        self.reported[key] = both
+                        _grow(self.reported, (name, time), np.stack(trial))
 
     def add_up(self, name: str, value: Floats, among: Booleans) -> None:
         """Add a value of some patients, one after the other."""
@@ -103,11 +103,11 @@ class Sums:
 
     def out_of(self, denominator: str, number: Floats) -> None:
         """Add to a denominator."""
-        self.size[denominator] = self.size[denominator] + number if denominator in self.size else number
+        _grow(self.size, denominator, number)
 
     def readings(self, scenario: Scenario) -> dict[Key, EndpointReading]:
         """Return every endpoint, at the end: what was read of follow-up is let go."""
-        opened, closed = _open_days(scenario)
+        opened, closed = open_days(scenario)
         replications = len(next(iter(self.total.values())))
         sizes = {**self.size, "days": np.full(replications, closed - opened)}
         trials = dict(self._trials(scenario)) if self.trials else {}
@@ -121,7 +121,8 @@ class Sums:
             elif key in trials:
                 trial = trials[key]
             else:
-                trial = ratio(*self.reported.get(key, (number, size)))
+                counted, among = self.reported.get(key, (number, size))
+                trial = ratio(counted, among)
             readings[key] = EndpointReading(number, size, trial)
         return readings
 
@@ -135,7 +136,11 @@ class Sums:
                 yield from (((name, time), value) for time, value in zip(times, values, strict=True))
 
 
-def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict[str, tuple[Floats, Floats]]:
+def _grow(sums: dict[_Name, Floats], name: _Name, number: Floats) -> None:
+    sums[name] = sums[name] + number if name in sums else number
+
+
+def survival_curves(view: View, times: Floats) -> dict[str, tuple[Floats, Floats]]:
     """Return, for overall and disease-free survival, who is event-free at each time, and out of how many.
 
     A cohort that is never transplanted has overall survival from enrolment alone.
@@ -150,12 +155,12 @@ def survival_curves(history: History, scenario: Scenario, times: Floats) -> dict
     dict
         Endpoint name: totals, shape (times, replications), and sizes, shape (replications,).
     """
-    view = View(history, scenario)
+    history = view.history
     curves = {
         "overall_survival": (view.reinfused, history.aplasia, history.death),
         "disease_free_survival": (view.reinfused, history.aplasia, view.disease_free_end),
     }
-    if scenario.cohort.enters_at == "home":
+    if view.scenario.cohort.enters_at == "home":
         curves = {"overall_survival_enrolled": (view.enrolled, history.enrolled, history.death)}
     days = times * DAYS_PER_YEAR
     found = {}
@@ -189,7 +194,7 @@ def of_treatment(cause: NDArray[Any], death: Floats, reinfused: Floats) -> Boole
     return treatment & (death <= reinfused + TREATMENT_DAYS)
 
 
-def _open_days(scenario: Scenario) -> tuple[float, float]:
+def open_days(scenario: Scenario) -> tuple[float, float]:
     """Return the days from which and up to which the clinic counts as open."""
     arrivals = scenario.arrivals
     opened = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
@@ -201,7 +206,7 @@ class View:
 
     def __init__(self, history: History, scenario: Scenario) -> None:
         self.history, self.scenario = history, scenario
-        self.open_from, self.open_until = _open_days(scenario)
+        self.open_from, self.open_until = open_days(scenario)
         self.enrolled = history.present
         if self.open_from > 0:
             self.enrolled = self.enrolled & (history.enrolled >= self.open_from)
@@ -214,9 +219,8 @@ class View:
             assessed = history.aplasia + scenario.response.assessed_at_days
             self.unanswered = self.reinfused & ~history.responds & (history.death > assessed)
             # A non-responder never relapses.
-            self.disease_free_end = np.where(
-                self.unanswered, np.minimum(assessed, self.disease_free_end), self.disease_free_end
-            )
+            earlier = np.minimum(assessed, self.disease_free_end)
+            self.disease_free_end = np.where(self.unanswered, earlier, self.disease_free_end)
 
     def failed(self) -> list[Booleans]:
         """Return, among the reinfused, who first relapses, has no response, or dies."""
@@ -227,22 +231,11 @@ class View:
         unanswered = nobody if self.unanswered is None else ended & self.unanswered & ~relapsed
         return [relapsed, unanswered, ended & ~(relapsed | unanswered)]
 
-    def follow(
-        self,
-        sums: Sums,
-        curve: str,
-        times: tuple[Floats, Floats],
-        events: Sequence[Booleans],
-        among: Booleans,
-    ) -> None:
+    def follow(self, start: Floats, end: Floats, events: Sequence[Booleans], among: Booleans) -> FollowUps:
         """Follow as trials do: who started before the data cut, until the event or the cut."""
-        if not sums.trials:
-            return
-        start, end = times
         by_cut = end <= self.cut
         followed = np.minimum(end, self.cut) - start
-        found = follow_ups(followed, [had & by_cut for had in events], among & (start < self.cut))
-        sums.followed[curve].append(found)
+        return follow_ups(followed, [had & by_cut for had in events], among & (start < self.cut))
 
 
 Row = tuple[str, float | None, Floats, tuple[Floats, Floats] | None]
@@ -279,9 +272,10 @@ def _mortality(view: View, sums: Sums) -> Iterator[Row]:
 def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
     history, end, failed = view.history, view.disease_free_end, view.failed()
     sums.out_of("reinfused", count(view.reinfused))
-    dies = (history.aplasia, history.death)
-    view.follow(sums, "alive", dies, [history.death < NEVER], view.reinfused)
-    view.follow(sums, "disease_free", (history.aplasia, end), failed, view.reinfused)
+    if sums.trials:
+        death, whom = history.death, view.reinfused
+        sums.followed["alive"].append(view.follow(history.aplasia, death, [death < NEVER], whom))
+        sums.followed["disease_free"].append(view.follow(history.aplasia, end, failed, whom))
     well = view.reinfused & history.responds
     for time in reading_years(view.scenario, "overall_survival"):
         day = history.aplasia + time * DAYS_PER_YEAR
@@ -289,7 +283,7 @@ def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
         ended = ~event_free
         yield "overall_survival", time, count(view.reinfused & (history.death > day)), None
         yield "disease_free_survival", time, count(view.reinfused & event_free), None
-        for name, cause in zip(_CURVES["disease_free"][1:], failed, strict=True):
+        for name, cause in zip(FAILURES, failed, strict=True):
             yield name, time, count(cause & ended), None
         in_remission = well & event_free & (history.recovering_in_hospital <= day)
         trial = None
@@ -307,7 +301,9 @@ def _from_enrolment(view: View, sums: Sums) -> Iterator[Row]:
         ("overall_survival_enrolled", "alive_enrolled", history.death),
         ("disease_free_survival_enrolled", "disease_free_enrolled", view.disease_free_end),
     ):
-        view.follow(sums, curve, (history.enrolled, end), [end < NEVER], view.enrolled)
+        if sums.trials:
+            followed = view.follow(history.enrolled, end, [end < NEVER], view.enrolled)
+            sums.followed[curve].append(followed)
         for time in reading_years(view.scenario, name):
             free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
             yield name, time, count(free), None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from sim.clinic.history import History
 from sim.outcomes.counting import count
 from sim.outcomes.endpoints import View, of_treatment
-from sim.outcomes.many_trials import FollowUps, follow_ups, incidences
+from sim.outcomes.many_trials import FollowUps, incidences
 from sim.patient.fates import NEVER, Booleans
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
@@ -42,8 +43,7 @@ class Reinfused:
         return np.asarray(np.logical_and.reduce([each == each for each in self.estimates.values()]))
 
 
-@dataclass(frozen=True, slots=True)
-class NotReinfused:
+class NotReinfused(NamedTuple):
     """Those who left before reinfusion, by the data cut; arrays of shape (replications,)."""
 
     treatment_deaths: Floats
@@ -68,9 +68,8 @@ def read_first_reinfused(
         Look for them among the first so many enrolled.
     """
     followed: dict[str, list[FollowUps]] = {name: [] for name in CURVES}
-    free: dict[Key, Floats | float] = dict.fromkeys(keys, 0.0)
-    number: Floats | float = 0.0
-    dead: Floats | float = 0.0
+    free = {key: np.zeros(1) for key in keys}
+    number = dead = np.zeros(1)
     for history in _first(tiles, enrolled):
         view = View(history, scenario)
         chosen = view.reinfused & (history.aplasia < view.cut)
@@ -79,17 +78,12 @@ def read_first_reinfused(
         treated = of_treatment(history.cause, history.death, history.aplasia)
         dead = dead + count(chosen & treated & (history.death <= view.cut))
         for name, end in zip(CURVES, (history.death, view.disease_free_end), strict=True):
-            followed[name].append(_followed(view, end, chosen))
+            followed[name].append(view.follow(history.aplasia, end, [end < NEVER], chosen))
             for key in keys:
                 if key[0] == name and key[1] is not None:
                     still = chosen & (end > history.aplasia + key[1] * DAYS_PER_YEAR)
                     free[key] = free[key] + count(still)
-    return Reinfused(
-        np.asarray(number),
-        np.asarray(dead),
-        dict(_estimates(followed, keys)),
-        {key: np.asarray(still) for key, still in free.items()},
-    )
+    return Reinfused(number, dead, dict(_estimates(followed, keys)), free)
 
 
 def read_not_reinfused(tiles: Iterable[History], scenario: Scenario, enrolled: int) -> NotReinfused:
@@ -112,11 +106,6 @@ def _first(tiles: Iterable[History], enrolled: int) -> Iterator[History]:
             return
         yield history.patients(slice(enrolled))
         enrolled -= len(history.death)
-
-
-def _followed(view: View, end: Floats, chosen: Booleans) -> FollowUps:
-    followed = np.minimum(end, view.cut) - view.history.aplasia
-    return follow_ups(followed, [(end < NEVER) & (end <= view.cut)], chosen)
 
 
 def _estimates(followed: dict[str, list[FollowUps]], keys: Sequence[Key]) -> Iterator[tuple[Key, Floats]]:

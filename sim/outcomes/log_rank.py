@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
-from sim.outcomes.observations import checked_causes, checked_events, checked_labels, checked_times
+from sim.outcomes.survival import checked_times
 from sim.scenario.distributions import Floats
 
 
@@ -47,7 +47,7 @@ def log_rank(
     Raises
     ------
     ValueError
-        An array is empty, too long or too short, or holds a value that means nothing; there is one group.
+        There is nobody, a time that means nothing, or one group.
 
     Notes
     -----
@@ -55,12 +55,12 @@ def log_rank(
     variance is the hypergeometric one, exact with ties, as in R's survdiff.
     """
     follow_up, _ = checked_times(time)
-    happened = checked_causes(checked_events(event), 1, len(follow_up)) == 0
-    groups, member = checked_labels(group, len(follow_up), "group")
+    happened = np.asarray(event, dtype=bool)
+    groups, member = np.unique(np.asarray(group), return_inverse=True)
     if len(groups) < 2:
         raise ValueError(f"group has one label, {groups[0]}: give two or more groups to compare.")
     strata = np.zeros(len(follow_up)) if stratum is None else stratum
-    labels, layer = checked_labels(strata, len(follow_up), "stratum")
+    labels, layer = np.unique(np.asarray(strata), return_inverse=True)
     observed = np.bincount(member[happened], minlength=len(groups)).astype(float)
     expected, variance = np.zeros(len(groups)), np.zeros((len(groups), len(groups)))
     for number in range(len(labels)):

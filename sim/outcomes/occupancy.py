@@ -15,9 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.clinic.history import History
+from sim.outcomes.endpoints import open_days
 from sim.patient.fates import NEVER, last_arrival_day
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario, TrialArrivals
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
 
 Counts = NDArray[np.int32]
 
@@ -25,6 +26,8 @@ READ_REPLICATIONS = 1000
 """First replications that are read, day by day: more would say no more about a clinic's days."""
 
 _DAYS_READ = 241
+_KEPT = ("used", "counts", "present")
+"""Time used while open; the number on each day; the mean number on some days, and how many are ever there."""
 _DAYS_COUNTED = 240
 """Days, within the time that the clinic counts as open, on which Little's law is looked at."""
 
@@ -98,18 +101,14 @@ class Occupancy:
     def __init__(self, scenario: Scenario) -> None:
         self.days: Floats = np.linspace(0.0, last_day(scenario), _DAYS_READ)
         self.replications = 0
-        arrivals = scenario.arrivals
-        self._open_from = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
-        self._open_until = last_arrival_day(scenario)
-        open_days = self._open_until - self._open_from
+        self._open_from, self._open_until = open_days(scenario)
+        self._days_open = self._open_until - self._open_from
         middles = (np.arange(_DAYS_COUNTED) + 0.5) / _DAYS_COUNTED
-        self._counted_days: Floats = self._open_from + open_days * middles
+        self._counted_days: Floats = self._open_from + self._days_open * middles
         self.first: dict[str, Census] = {}
         """The first replication's own course, by series."""
-        self._used: dict[str, list[Floats]] = {}
-        self._counts: dict[str, list[Counts]] = {}
-        self._present: dict[str, list[Floats]] = {}
-        """Two rows: the mean number counted on some days, and how many patients were ever there."""
+        self._parts: dict[str, list[dict[str, NDArray[Any]]]] = {}
+        """What is kept of some replications after others (`_KEPT`), by series; replications come last."""
 
     def add(self, history: History) -> None:
         """Add some replications; those after the first `READ_REPLICATIONS` are left out."""
@@ -122,19 +121,17 @@ class Occupancy:
             self.first.setdefault(name, course(stay, 0))
             opened = np.maximum(np.where(stay.begin < NEVER, stay.begin, self._open_until), self._open_from)
             used = np.maximum(np.minimum(stay.end, self._open_until) - opened, 0.0)
-            self._used.setdefault(name, []).append(np.sum(used, axis=0))
             counted = counts(stay, np.concatenate([self.days, self._counted_days]))
-            self._counts.setdefault(name, []).append(counted[: self.days.size])
-            seen = [np.mean(counted[self.days.size :], axis=0), np.sum(used > 0, axis=0)]
-            self._present.setdefault(name, []).append(np.array(seen))
+            days, seen = counted[: self.days.size], np.mean(counted[self.days.size :], axis=0)
+            present = np.array([seen, np.sum(used > 0, axis=0)])
+            kept = (np.sum(used, axis=0), days, present)
+            self._parts.setdefault(name, []).append(dict(zip(_KEPT, kept, strict=True)))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was added, as arrays by name, for `join`."""
         found: dict[str, NDArray[Any]] = {}
         for name, step in self.first.items():
-            found[f"{name}.used"] = np.concatenate(self._used[name])
-            found[f"{name}.counts"] = np.concatenate(self._counts[name], axis=1)
-            found[f"{name}.present"] = np.concatenate(self._present[name], axis=1)
+            found |= {f"{name}.{what}": self._all(name, what) for what in _KEPT}
             found[f"{name}.first_day"], found[f"{name}.first_number"] = step
         return found
 
@@ -144,25 +141,26 @@ class Occupancy:
         for name in names:
             first = Census(arrays[f"{name}.first_day"], arrays[f"{name}.first_number"])
             self.first.setdefault(name, first)
-            self._used.setdefault(name, []).append(arrays[f"{name}.used"])
-            self._counts.setdefault(name, []).append(arrays[f"{name}.counts"])
-            self._present.setdefault(name, []).append(arrays[f"{name}.present"])
+            self._parts.setdefault(name, []).append({what: arrays[f"{name}.{what}"] for what in _KEPT})
         self.replications += arrays[f"{names[0]}.used"].size
+
+    def _all(self, name: str, what: str) -> NDArray[Any]:
+        return np.concatenate([part[what] for part in self._parts[name]], axis=-1)
 
     def average(self, name: str) -> float:
         """Return a series' mean from the end of the warm-up to the last arrival; not a number if that is one.
 
         For rooms in use it is the endpoint ``room_occupancy``, over the replications read.
         """
-        days = self.replications * (self._open_until - self._open_from)
-        return float(np.sum(np.concatenate(self._used[name]))) / days if days > 0 else float("nan")
+        days = self.replications * self._days_open
+        return float(np.sum(self._all(name, "used"))) / days if days > 0 else math.nan
 
     def half_width(self, name: str) -> float:
         """Return half of the 95% Monte Carlo interval of `average`; not a number if one can't be told."""
-        used, open_days = np.concatenate(self._used[name]), self._open_until - self._open_from
-        if used.size < 2 or open_days <= 0:
-            return float("nan")
-        return 1.96 * float(used.std(ddof=1)) / open_days / math.sqrt(used.size)
+        used = self._all(name, "used")
+        if used.size < 2 or self._days_open <= 0:
+            return math.nan
+        return 1.96 * float(used.std(ddof=1)) / self._days_open / math.sqrt(used.size)
 
     def littles_law(self) -> pd.DataFrame:
         """Return one row a series: how many were counted day by day, against rate times mean time.
@@ -176,24 +174,16 @@ class Occupancy:
         -----
         Little JDC. Oper Res 1961;9:383-387; over a finite time: Oper Res 2011;59:536-549.
         """
-        open_days, rows = self._open_until - self._open_from, []
-        for name in self.first if open_days > 0 else ():
-            used = np.concatenate(self._used[name])
-            counted, present = np.concatenate(self._present[name], axis=1)
-            difference = counted - used / open_days
-            many = used.size
-            row = {
-                "series": name,
-                "per_day": float(present.mean()) / open_days,
-                "days": float(used.sum() / present.sum()) if present.any() else 0.0,
-                "expected": float(used.mean()) / open_days,
-                "counted": float(counted.mean()),
-                "mc_se": float(difference.std(ddof=1)) / many**0.5 if many > 1 else float("nan"),
-                "replications": many,
-            }
-            rows.append(row)
-        names = ("series", "per_day", "days", "expected", "counted", "mc_se", "replications")
-        return pd.DataFrame(rows, columns=list(names))
+        days, rows = self._days_open, []
+        for name in self.first if days > 0 else ():
+            used, (counted, present) = self._all(name, "used"), self._all(name, "present")
+            difference, many = counted - used / days, used.size
+            each = float(used.sum() / present.sum()) if present.any() else 0.0
+            error = float(difference.std(ddof=1)) / many**0.5 if many > 1 else math.nan
+            means = float(present.mean()) / days, each, float(used.mean()) / days, float(counted.mean())
+            rows.append((name, *means, error, many))
+        columns = ["series", "per_day", "days", "expected", "counted", "mc_se", "replications"]
+        return pd.DataFrame(rows, columns=columns)
 
     def table(self) -> pd.DataFrame:
         """Return one row a series and day: mean, range over replications, and the first replication.
@@ -202,7 +192,7 @@ class Occupancy:
         """
         parts = []
         for name in self.first:
-            table = np.concatenate(self._counts[name], axis=1)
+            table = self._all(name, "counts")
             lower, upper = np.quantile(table, (0.025, 0.975), axis=1, method="inverted_cdf")
             columns = {
                 "series": name,

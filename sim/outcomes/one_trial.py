@@ -6,28 +6,22 @@ The rows are those of ``patients.parquet``: days from study opening, missing for
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from sim.clinic.states import ENTRANCES, TREATMENT_CAUSES
-from sim.outcomes.competing_risks import CumulativeIncidences, aalen_johansen
-from sim.outcomes.endpoints import TREATMENT_DAYS, reading_years
-from sim.outcomes.survival import CurveReading, KaplanMeier, Median, kaplan_meier
+from sim.outcomes.endpoints import FAILURES, TREATMENT_DAYS, open_days, reading_years
+from sim.outcomes.survival import CurveReading, KaplanMeier, Median, aalen_johansen, kaplan_meier
+from sim.patient.fates import Booleans
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.problems import TypedWarning
-from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
-
-FAILURES = ("relapse_incidence", "no_response", "death_without_relapse")
-"""What ends disease-free survival, by the number of the cause."""
-
-Booleans: TypeAlias = NDArray[np.bool_]
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 
 class Patients:
@@ -43,23 +37,23 @@ class Patients:
 
     def __init__(self, rows: pd.DataFrame, scenario: Scenario) -> None:
         entered = f"{ENTRANCES[scenario.cohort.enters_at].value}_time"
-        arrivals = scenario.arrivals
-        opened = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
-        self.rows = rows[rows[entered] >= opened].reset_index(drop=True)
+        self.rows = rows[rows[entered] >= open_days(scenario)[0]].reset_index(drop=True)
         self.scenario = scenario
         self.enrolled = self.time(entered)
         self.reinfusion = self.time("aplasia_time")
         self.death = self.time("death_time")
         self.relapse = self.time("relapse_time")
         cut = scenario.follow_up.data_cut_days
-        self.cut: Floats = (
-            self.time("follow_up_end") if cut == "none" else np.full(len(self.rows), float(cut))
-        )
+        last = self.time("follow_up_end")
+        self.cut: Floats = last if cut == "none" else np.full_like(last, cut)
         responds = self.rows["responds"].to_numpy(dtype=np.bool_)
         assessed = self.reinfusion + scenario.response.assessed_at_days
-        self.no_response = np.where(
-            np.isfinite(self.reinfusion) & ~responds & (self.death > assessed), assessed, np.inf
-        )
+        unanswered = np.isfinite(self.reinfusion) & ~responds & (self.death > assessed)
+        endings = np.array([self.relapse, np.where(unanswered, assessed, np.inf), self.death])
+        self.disease_free_end: Floats = endings.min(axis=0)
+        """The day of the first relapse, established non-response or death."""
+        self.failure: NDArray[np.int_] = endings.argmin(axis=0)
+        """Which of them it is, as a place in `FAILURES`."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,22 +62,6 @@ class Patients:
         """Return a column of days, infinite for never."""
         days = self.rows[column].to_numpy(dtype=np.float64)
         return np.where(np.isnan(days), np.inf, days)
-
-    @property
-    def disease_free_end(self) -> Floats:
-        """The day of the first relapse, established non-response or death."""
-        return np.minimum(np.minimum(self.relapse, self.death), self.no_response)
-
-    @property
-    def failure(self) -> NDArray[np.int_]:
-        """What ends disease-free survival, as a place in `FAILURES`."""
-        end = self.disease_free_end
-        return np.where(end == self.relapse, 0, np.where(end == self.no_response, 1, 2))
-
-    def died_of(self, causes: Sequence[str]) -> Booleans:
-        """Return who dies of any of some causes."""
-        died: Booleans = self.rows["death_cause"].isin(list(causes)).to_numpy()
-        return died
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +76,25 @@ class CensoredTimes:
     """What ended the time; -1 for a censoring."""
 
 
-def follow(patients: Patients, start: Floats, end: Floats, cause: NDArray[np.int_]) -> CensoredTimes:
-    """Follow patients from a start to an end, or to the data cut if that comes first."""
+def censored_times(patients: Patients) -> dict[str, CensoredTimes]:
+    """Return what is known for each survival curve: until the event, or the data cut if that comes first.
+
+    A cohort that is never transplanted has survival from enrolment alone.
+    """
+    died = np.zeros(len(patients), dtype=np.int_)
+    if patients.scenario.cohort.enters_at == "home":
+        return {"overall_survival_enrolled": _follow(patients, patients.enrolled, patients.death, died)}
+    start = patients.reinfusion
+    return {
+        "overall_survival": _follow(patients, start, patients.death, died),
+        "disease_free_survival": _follow(patients, start, patients.disease_free_end, patients.failure),
+    }
+
+
+def _follow(patients: Patients, start: Floats, end: Floats, cause: NDArray[np.int_]) -> CensoredTimes:
     who = start < patients.cut
     years = (np.minimum(end, patients.cut)[who] - start[who]) / DAYS_PER_YEAR
     return CensoredTimes(who, years, np.where(end <= patients.cut, cause, -1)[who])
-
-
-def survival_follow_up(patients: Patients, start: Floats) -> CensoredTimes:
-    """Follow patients until death."""
-    return follow(patients, start, patients.death, np.zeros(len(patients), dtype=np.int_))
-
-
-def disease_free_follow_up(patients: Patients) -> CensoredTimes:
-    """Follow the reinfused until relapse, established non-response or death."""
-    return follow(patients, patients.reinfusion, patients.disease_free_end, patients.failure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,28 +122,18 @@ class TrialReport:
     """Deaths before reinfusion, not after withdrawal."""
     deaths: int
     curves: tuple[Curve, ...]
-    incidences: CumulativeIncidences | None
     incidence_readings: Mapping[str, CurveReading]
     notes: tuple[tuple[str, str], ...]
     """The warnings of the estimators: type and text."""
 
 
 def report_trial(patients: Patients) -> TrialReport:
-    """Report one trial: survival with log-log intervals, competing incidences, counts of deaths.
-
-    A cohort that is never transplanted reports survival from enrolment alone.
-    """
+    """Report one trial: survival with log-log intervals, competing incidences, counts of deaths."""
     scenario = patients.scenario
     notes: dict[tuple[str, str], None] = {}
     curves: list[Curve] = []
-    incidences, readings = None, dict[str, CurveReading]()
-    if scenario.cohort.enters_at == "home":
-        followed = {"overall_survival_enrolled": survival_follow_up(patients, patients.enrolled)}
-    else:
-        followed = {
-            "overall_survival": survival_follow_up(patients, patients.reinfusion),
-            "disease_free_survival": disease_free_follow_up(patients),
-        }
+    readings: dict[str, CurveReading] = {}
+    followed = censored_times(patients)
     for name, found in followed.items():
         if found.years.size:
             with _noting(notes, BY_NAME[name].label):
@@ -172,7 +144,7 @@ def report_trial(patients: Patients) -> TrialReport:
         with _noting({}, ""):  # the same patients at risk as for disease-free survival, noted there
             for cause, name in enumerate(FAILURES):
                 readings[name] = incidences.read(cause, reading_years(scenario, name))
-    return TrialReport(*_counts(patients), tuple(curves), incidences, readings, tuple(notes))
+    return TrialReport(*_counts(patients), tuple(curves), readings, tuple(notes))
 
 
 def _curve(name: str, followed: CensoredTimes, scenario: Scenario) -> Curve:
@@ -195,7 +167,8 @@ def _counts(patients: Patients) -> tuple[int, int, int, int, int]:
     """Count the enrolled, the reinfused, and deaths due to treatment, before reinfusion, and all."""
     by_cut = patients.death <= patients.cut
     reinfused = patients.reinfusion < np.inf
-    treatment = patients.died_of([cause.name.lower() for cause in TREATMENT_CAUSES])
+    causes = [cause.name.lower() for cause in TREATMENT_CAUSES]
+    treatment = patients.rows["death_cause"].isin(causes).to_numpy()
     in_time = ~reinfused | (patients.death <= patients.reinfusion + TREATMENT_DAYS)
     withdrawn = patients.rows["withdrawn"].to_numpy(dtype=np.bool_)
     return (

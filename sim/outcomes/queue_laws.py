@@ -78,12 +78,9 @@ def plain_queue(scenario: Scenario) -> PlainQueue | None:
         return None
     if scenario.cohort.enters_at != "immunoablation" or not _nothing_else_happens(scenario):
         return None
-    parts = [
-        scenario.immunoablation.duration_days,
-        scenario.aplasia.duration_days,
-        scenario.aplasia.discharge_delay_days,
-        scenario.clinic.room_turnaround_days,
-    ]
+    aplasia, turnaround = scenario.aplasia, scenario.clinic.room_turnaround_days
+    parts = [scenario.immunoablation.duration_days, aplasia.duration_days]
+    parts += [aplasia.discharge_delay_days, turnaround]
     moments = [mean_and_variance(part) for part in parts]
     lasting = [part for part, (mean, _) in zip(parts, moments, strict=True) if mean > 0]
     if not lasting:
@@ -99,16 +96,10 @@ def plain_queue(scenario: Scenario) -> PlainQueue | None:
 
 def _nothing_else_happens(scenario: Scenario) -> bool:
     infection, extra = scenario.aplasia.infection, scenario.background.extra_per_year
-    return not any(
-        (
-            scenario.immunoablation.toxicity_per_day,
-            infection.hazard_per_day * infection.ward_relative_risk,
-            scenario.late_infection.hazard_per_day * infection.case_fatality,
-            scenario.background.life_table != "none",
-            extra.remission,
-            extra.relapsed,
-        )
-    )
+    early = infection.hazard_per_day * infection.ward_relative_risk
+    late = scenario.late_infection.hazard_per_day * infection.case_fatality
+    deadly = (scenario.immunoablation.toxicity_per_day, early, late, extra.remission, extra.relapsed)
+    return scenario.background.life_table == "none" and not any(deadly)
 
 
 def mean_and_variance(law: Distribution) -> tuple[float, float]:

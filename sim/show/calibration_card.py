@@ -10,10 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
-
-import pandas as pd
 
 from sim.calibrate.coverage import WANTED
 from sim.calibrate.importance import FEW_DIMENSIONS, FIRST_POINTS, STAGE_POINTS
@@ -21,7 +18,7 @@ from sim.patient.luck import BLOCK
 from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Target
-from sim.show.calibration_shown import FEW_KEPT, Shown, short_name
+from sim.show.calibration_shown import FEW_KEPT, Shown, records, short_name
 from sim.show.calibration_words import directions_text, extrapolation_text, rough_text
 from sim.show.kit.prose import Item, items
 from sim.study.estimates import clopper_pearson
@@ -33,34 +30,10 @@ Manifest: TypeAlias = Mapping[str, Any]
 Facts: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One of the seven questions, with what is said to it, what is missing, and the figures behind it."""
-
-    number: int
-    question: str
-    said: tuple[str, ...]
-    missing: tuple[str, ...]
-    facts: Facts
-
-
-def card(shown: Shown, manifest: Manifest) -> list[Step]:
+def card(shown: Shown, manifest: Manifest) -> list[Item]:
     """Answer the seven questions from the tables and the manifest of a calibration."""
-    facts = (_inputs, _targets, _fit, _search, _acceptance, _stopping, _answers)
-    return [
-        Step(
-            int(item.number),
-            item.title,
-            tuple(said.text for said in item.said),
-            item.missing,
-            facts_of(shown, manifest),
-        )
-        for item, facts_of in zip(_said(shown, manifest), facts, strict=True)
-    ]
-
-
-def _said(shown: Shown, manifest: Manifest) -> list[Item]:
     targets, tables, posterior = shown.scenario.target, shown.tables, manifest["posterior"]
+    ways = _records(shown, "alternatives")
     figures = [(label((target.endpoint, target.time_years)), target.fitted) for target in targets]
     return items(
         "card",
@@ -84,9 +57,7 @@ def _said(shown: Shown, manifest: Manifest) -> list[Item]:
         coverage=_coverage(shown),
         wanted=WANTED,
         reached=_reached(manifest),
-        alternatives=[
-            f"{row['title']} {row['posterior_weight']:.0%}" for row in _records(shown, "alternatives")
-        ],
+        alternatives=[f"{way['title']} {way['posterior_weight']:.0%}" for way in ways],
         extrapolation=extrapolation_text(shown.scenario),
     )
 
@@ -103,9 +74,8 @@ def _coverage(shown: Shown) -> Facts | None:
     if not rows:
         return None
     control = [row for row in rows if row["method"] == "binomial"]
-    own = [
-        f"{short_name(row['quantity'])} {row['covered']:.0%}" for row in rows if row["method"] == "simulated"
-    ]
+    simulated = [row for row in rows if row["method"] == "simulated"]
+    own = [f"{short_name(row['quantity'])} {row['covered']:.0%}" for row in simulated]
     return {"own": own, "control": len(control), "failed": sum(not row["as_said"] for row in control)}
 
 
@@ -115,8 +85,7 @@ def _reached(manifest: Manifest) -> bool:
 
 
 def _records(shown: Shown, name: str) -> list[dict[str, Any]]:
-    table = shown.tables.get(name, pd.DataFrame())
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    return records(shown.tables[name]) if name in shown.tables else []
 
 
 def card_text(shown: Shown, manifest: Manifest) -> str:
@@ -130,14 +99,16 @@ def card_text(shown: Shown, manifest: Manifest) -> str:
         "seed": manifest["plan"]["seed"],
         "software": manifest["software"],
         "steps": [
-            {
-                "step": step.number, "question": step.question, "said": list(step.said),
-                "missing": list(step.missing), **step.facts,
-            }
-            for step in card(shown, manifest)
+            {**_step(item), **facts_of(shown, manifest)}
+            for item, facts_of in zip(card(shown, manifest), _FACTS, strict=True)
         ],
-    }  # fmt: skip
+    }
     return json.dumps(_plain(whole), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _step(item: Item) -> Facts:
+    said = [each.text for each in item.said]
+    return {"step": int(item.number), "question": item.title, "said": said, "missing": list(item.missing)}
 
 
 def _plain(value: Any) -> Any:
@@ -217,3 +188,6 @@ def _stopping(shown: Shown, manifest: Manifest) -> Facts:
 
 def _answers(shown: Shown, _manifest: Manifest) -> Facts:
     return {name: _records(shown, name) for name in ("answers", "alternatives")}
+
+
+_FACTS = (_inputs, _targets, _fit, _search, _acceptance, _stopping, _answers)

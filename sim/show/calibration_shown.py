@@ -103,6 +103,11 @@ class Shown:
         return float(get_value(self.scenario, key))
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
 def short_name(key: str) -> str:
     """Name a parameter in a few words, by what it means."""
     if key in _SHORT:

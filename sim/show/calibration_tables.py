@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-import pandas as pd
-
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.evidence import all_evidence, ids_in
 from sim.scenario.priors import AS_IT_IS
 from sim.show.calibration_card import target_facts
-from sim.show.calibration_shown import Shown, parts_text, short_name, signed, unit_of, written
+from sim.show.calibration_shown import Shown, parts_text, records, short_name, signed, unit_of, written
 from sim.show.calibration_words import extrapolation_text
 from sim.show.kit.formats import format_value
 from sim.show.kit.grid import Cells, Column, Grid, numbers
@@ -29,7 +27,7 @@ def grids(results: Results) -> dict[str, Grid]:
     """Return the tables that there are, by the names of their files, in the order of the story."""
     shown, manifest = Shown.of(results), results.manifest
     return {
-        name: grid(shown, manifest, _rows(shown.tables[name]))
+        name: grid(shown, manifest, records(shown.tables[name]))
         for name, grid in _GRIDS.items()
         if name in shown.tables
     }
@@ -38,10 +36,6 @@ def grids(results: Results) -> dict[str, Grid]:
 def for_terminal(results: Results) -> Iterator[Grid]:
     """Yield the tables for the terminal; only a page has those of directions and of moved answers."""
     return (grid for name, grid in grids(results).items() if name not in ("directions", "moved"))
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _percent(share: float, digits: int = 0) -> str:
@@ -83,7 +77,7 @@ def priors(shown: Shown) -> Grid:
     """Return every free parameter's prior with its source."""
     found = [
         (short_name(row["key"]), str(row["key"]), str(row["prior"]), str(row["source"]))
-        for row in _rows(shown.tables["parameters"])
+        for row in records(shown.tables["parameters"])
     ]
     columns = (Column("parameter"), Column("key", code=True), Column("prior"), Column("source"))
     return Grid("Priors", columns, found)
@@ -190,7 +184,7 @@ def _alternatives(_shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) ->
 
 
 def _moved(shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    titles = {row["name"]: row["title"] for row in _rows(shown.tables["alternatives"])}
+    titles = {row["name"]: row["title"] for row in records(shown.tables["alternatives"])}
     found = [
         (
             str(titles.get(row["name"], row["name"])), str(row["label"]),
@@ -228,8 +222,8 @@ def _coverage(_shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Gri
         for row in rows
     ]  # fmt: skip
     columns = (
-        Column("quantity"), Column("method"), *numbers("covered", "95% interval"), Column("verdict"),
-        *numbers("uniform, p"),
+        Column("quantity"), Column("method"), *numbers("covered", "95% interval"),
+        Column("verdict", marks={"as said": "yes", "NOT as said": "no"}), *numbers("uniform, p"),
     )  # fmt: skip
     return Grid("Coverage", columns, found, sentences("calibration", "coverage"))
 

@@ -21,6 +21,7 @@ from sim.study.estimates import Z95
 from sim.study.pairing import Change
 from sim.work.results import Results
 
+_DECIDED = (Change.DIES, Change.LIVES)
 _MOST_NAMES = 25
 _MOST_ROWS = 40
 _INFINITY = "infinity"
@@ -177,10 +178,8 @@ def held_at(sentence: str, held: str) -> str:
 
 def averted_sentence(averted: Averted, reference: str, name: str) -> str:
     """Say how many deaths a scenario averts or costs compared with the reference."""
-    unknown, by = math.isnan(averted.value), short(averted.years)
-    return one_sentence(
-        "comparison", "averted", averted, reference, name, by, unknown, number_needed(averted)
-    )
+    unknown, by, needed = math.isnan(averted.value), short(averted.years), number_needed(averted)
+    return one_sentence("comparison", "averted", averted, reference, name, by, unknown, needed)
 
 
 def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
@@ -197,17 +196,14 @@ def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
         return ""
     low, high = known[0], known[-1]
     digits = min(low.digits, high.digits)  # two ends of one range, written alike
-    return one_sentence(
-        "comparison",
-        "over_range",
-        short(low.years),
-        name,
-        reference,
+    key, values = (
         over["key"].iloc[0],
-        (written(over["value"].min()), written(over["value"].max())),
-        1 if low.value >= 0 else -1 if high.value <= 0 else 0,
-        low.number(abs(low.value), digits),
-        high.number(abs(high.value), digits),
+        [written(value) for value in (over["value"].min(), over["value"].max())],
+    )
+    sign = 1 if low.value >= 0 else -1 if high.value <= 0 else 0
+    ends = [end.number(abs(end.value), digits) for end in (low, high)]
+    return one_sentence(
+        "comparison", "over_range", short(low.years), name, reference, key, values, sign, *ends
     )
 
 
@@ -215,32 +211,15 @@ def named_sentences(results: Results, name: str) -> list[str]:
     """Name the patients of a trial who live instead, who die instead and of what, and whose death moves."""
     reference, manifest = names(results)[0], results.manifest
     under = " under the first draw" if results.draws else ""
-    start = f"In trial {manifest['trial']}{under}"
-    table = _named(results, name)
-    who = {
-        change: [int(n) for n in table.loc[table["change"] == change.value, "patient"]] for change in Change
-    }
-    said: list[str] = []
-    for change, dies_with, lives_with in ((Change.DIES, name, reference), (Change.LIVES, reference, name)):
-        if found := who[change]:
-            of, several = _causes(table, change), len(found) > 1
-            said += sentences(
-                "comparison", "decided", start, _patients(found), several, dies_with, of, lives_with
-            )
-    if moved := who[Change.MOVES]:
-        said += sentences("comparison", "moved", start, _patients(moved), len(moved) > 1)
-    said = said or sentences("comparison", "same", start)
+    table, who = _named(results, name), {}
+    for change in Change:
+        found = [int(number) for number in table.loc[table["change"] == change.value, "patient"]]
+        if found:
+            causes = _causes(table, change) if change in _DECIDED else ""
+            who[change.name] = {"named": _patients(found), "several": len(found) > 1, "causes": causes}
     (first,) = (each["first_decided"] for each in manifest["scenarios"] if each["scenario"] == name)
-    if first is not None and not who[Change.DIES] + who[Change.LIVES]:
-        said += sentences("comparison", "first_decided", under, first)
-    for change, where in ((Change.ONLY_REFERENCE, reference), (Change.ONLY_SCENARIO, name)):
-        if only := who[change]:
-            said += sentences("comparison", "only", start, _patients(only), len(only) > 1, where)
-    return said
-
-
-def _numbers(table: pd.DataFrame, change: Change) -> list[int]:
-    return [int(number) for number in table.loc[table["change"] == change.value, "patient"]]
+    start = f"In trial {manifest['trial']}{under}"
+    return sentences("comparison", "named", start, under, who, first, reference, name)
 
 
 def _named(results: Results, name: str) -> pd.DataFrame:
@@ -266,11 +245,10 @@ def _causes(table: pd.DataFrame, change: Change) -> str:
         by_cause[row[where]].append(int(row["patient"]))
     if len(by_cause) == 1:
         return f"of {next(iter(by_cause))}"
-    parts = []
-    for cause, found in by_cause.items():
-        listed = ", ".join(map(str, found)) if len(found) <= _MOST_NAMES else str(len(found))
-        parts.append(f"{listed} of {cause}")
-    return "; ".join(parts)
+    return "; ".join(
+        f"{', '.join(map(str, found)) if len(found) <= _MOST_NAMES else len(found)} of {cause}"
+        for cause, found in by_cause.items()
+    )
 
 
 def changed_sentence(changed: pd.DataFrame, reference: str, name: str) -> str:
@@ -321,18 +299,12 @@ def compared(results: Results, name: str) -> Grid:
     """Return the main endpoints of a scenario beside those of the reference."""
     reference, draws = names(results)[0], results.draws
     shown = pairs(results.tables["comparison"], reference, name)
-    found: list[Cells] = []
-    for pair in shown:
-        reduction = pair.variance_reduction
-        found.append(
-            (
-                pair.scenario.label,
-                pair.reference.simulated_text,
-                pair.scenario.simulated_text,
-                pair.text,
-                f"{reduction:.3g}" if reduction == reduction else "",
-            )
-        )
+    found = [
+        (pair.scenario.label, pair.reference.simulated_text, pair.scenario.simulated_text, pair.text, gain)
+        for pair in shown
+        for reduction in [pair.variance_reduction]
+        for gain in [f"{reduction:.3g}" if reduction == reduction else ""]
+    ]
     kind = "95% posterior" if draws else "95% Monte\N{NO-BREAK SPACE}Carlo"
     heads = (*named(reference, name), *numbers(f"difference\n({kind})", "variance\nreduction"))
     errors = (Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share")
@@ -359,12 +331,10 @@ def over_ranges(results: Results, name: str) -> Iterator[Grid]:
             )
             averted = Averted.of(row)
             found.append((written(row["value"]), mortality, averted.text, number_needed(averted)))
-        heads = numbers(
-            f"treatment-related mortality,\ndifference{kind}", f"deaths averted\nper 100 enrolled{kind}"
-        )
+        deaths = f"treatment-related mortality,\ndifference{kind}"
+        heads = numbers(deaths, f"deaths averted\nper 100 enrolled{kind}")
         columns = (*named(str(key), number=False), *heads, Column("number needed", number=True, plain=True))
-        where = "both" if varied == "both" else varied
-        yield Grid(f"{name} less {reference}, over the range of {where}", columns, found)
+        yield Grid(f"{name} less {reference}, over the range of {varied}", columns, found)
 
 
 def named_patients(results: Results, name: str) -> Grid:
@@ -372,23 +342,19 @@ def named_patients(results: Results, name: str) -> Grid:
     reference, rows = names(results)[0], _named(results, name)
     found: list[Cells] = []
     for row in rows.head(_MOST_ROWS).to_dict("records"):
-        change = Change(row["change"])
+        changed = Change(row["change"])
         deaths = (
             (row["reference_death_days"], row["reference_death_cause"], Change.ONLY_SCENARIO),
             (row["death_days"], row["death_cause"], Change.ONLY_REFERENCE),
         )
-        fates = ("" if change == absent else _fate(day, cause) for day, cause, absent in deaths)
+        fates = ("" if changed == absent else _fate(day, cause) for day, cause, absent in deaths)
         who = f"{row['age_years']:.0f}, {'woman' if row['female'] else 'man'}"
-        found.append((str(row["patient"]), who, *fates, _CHANGES[change]))
+        found.append((str(row["patient"]), who, *fates, _CHANGES[changed]))
     if len(rows) > _MOST_ROWS:
         found.append(("…", f"{len(rows) - _MOST_ROWS} more", "", "", "named_patients.csv"))
     under = " under the first draw" if results.draws else ""
-    columns = (
-        Column("patient"),
-        *numbers("age, sex"),
-        *named(reference, name),
-        Column("change", number=True, plain=True),
-    )
+    change = Column("change", number=True, plain=True)
+    columns = (Column("patient"), *numbers("age, sex"), *named(reference, name), change)
     return Grid(f"Patients of trial {results.manifest['trial']}{under} whose fates differ", columns, found)
 
 
@@ -407,10 +373,6 @@ def differing(results: Results) -> Grid:
             told = [row for row in rows if row is not None]
             sources = dict.fromkeys(str(row["source"]) for row in told)
             found.append((key, *values, str(told[0]["unit"]), "; ".join(filter(None, sources))))
-    columns = (
-        Column("parameter", code=True),
-        *named(*names(results), number=False),
-        Column("unit"),
-        Column("sources"),
-    )
+    own = named(*names(results), number=False)
+    columns = (Column("parameter", code=True), *own, Column("unit"), Column("sources"))
     return Grid("In what the scenarios differ", columns, found)

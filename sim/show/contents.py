@@ -1,4 +1,4 @@
-"""What the page of each kind of study says beside its figures: head, sections, tables, sources."""
+"""What the page of each kind of study says beside its figures: head, facts, tables, sources."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
 from sim.show.kit.formats import rows, written
-from sim.show.kit.grid import Column, Grid, numbers
+from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
-from sim.show.kit.scenario_words import one_range, replication
+from sim.show.kit.scenario_words import replication
 from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.trial_data import one_trial
 from sim.study.verification import read_checks
@@ -34,8 +34,6 @@ class Contents:
         The head line.
     scenarios
         Whose cautions and purposes are told.
-    sections
-        Title of each section by its id, in their order; provenance comes last on every page.
     facts
         What the template of the kind is given.
     finding
@@ -52,7 +50,6 @@ class Contents:
 
     title: str
     scenarios: tuple[Scenario, ...]
-    sections: Mapping[str, str]
     facts: Mapping[str, Any] = field(repr=False)
     finding: str = ""
     without_pictures: str = ""
@@ -69,47 +66,36 @@ def _of_run(results: Results) -> Contents:
     words, drawn, points = replication(scenario), bool(results.draws), results.table("range")
     compared = results.table("checks")
     checks = [] if compared is None else read_checks(compared)
-    first = one_trial(patients, scenario) if _is_trial(scenario) else None
+    # An open clinic is no trial, and who stay at home are none.
+    is_trial = scenario.cohort.enters_at != "home" and isinstance(scenario.arrivals, TrialArrivals)
+    first = one_trial(patients, scenario) if is_trial else None
     report = None if first is None else report_trial(first)
     read, items = results.table("censored_readings"), checklist(scenario, manifest)
-    has_target = bool(endpoints["target"].notna().any())
+    if endpoints["target"].notna().any():
+        answers = run_tables.targets([(manifest["scenario"], endpoints, scenario)])
+    else:
+        answers = run_tables.defined(endpoints, scenario)
     facts = {
         "words": words,
-        "errors": sentences("run", "errors", drawn, words, one_range(words, drawn=drawn)),
-        "answers": run_tables.targets([(manifest["scenario"], endpoints, scenario)])
-        if has_target
-        else run_tables.defined(endpoints, scenario),
+        "errors": sentences("run", "errors", drawn, words),
+        "answers": answers,
         "over_range": None if points is None else run_tables.over_range(points, scenario),
         "endpoints": run_tables.defined(endpoints, scenario, full=True),
         "censored": None if read is None else run_tables.censored(read),
         "censored_finding": "" if read is None else run_tables.censored_finding(read),
         "trial": None if report is None else run_tables.trial(report, scenario),
         "trial_notes": () if report is None else report.notes,
-        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
-        "all_values": all_values(manifest["parameters"]),
-        "evidence": evidence_grid(evidence_in_use(manifest["parameters"], scenario)),
+        **_sources(manifest, scenario),
         "checks": run_tables.checks(checks),
         "failed": sum(not check.passed for check in checks),
         "checklist": items,
         "checklist_reference": REFERENCE,
-    }
-    sections = {
-        "results": "Results",
-        **({} if read is None else {"censoring": "What trials read, and what is true"}),
-        "figures": "Figures",
-        **({} if report is None else {"trial": "What virtual trial 1 would have printed"}),
-        "pathway": "Pathway",
-        "scenario": "Scenario",
-        "evidence": "Evidence",
-        "verification": "Verification",
-        "checklist": "Reporting checklist STRESS-DES",
     }
     over = {} if points is None or scenario.cohort.enters_at == "home" else run_tables.range_bands(points)
     unanswered = [item.number for item in items if item.status != "answered"]
     return Contents(
         scenario.title,
         (scenario,),
-        sections,
         facts,
         finding=_finding("Over the range, ", over),
         without_pictures=_finding("", {row.key: row.estimate_text for row in rows(endpoints)}),
@@ -122,14 +108,9 @@ def _of_run(results: Results) -> Contents:
     )  # fmt: skip
 
 
-def _is_trial(scenario: Scenario) -> bool:
-    """Tell whether there is a trial: an open clinic is none, and who stay at home are none."""
-    return scenario.cohort.enters_at != "home" and isinstance(scenario.arrivals, TrialArrivals)
-
-
 def _finding(start: str, texts: Mapping[Key, str]) -> str:
     """Say in one sentence what the main endpoints are, each at its latest time; empty without any."""
-    last = {name: key for key in texts for name in [key[0]] if name in _SPOKEN}
+    last = {key[0]: key for key in texts}
     said = [f"{_spoken(last[name])} is {texts[last[name]]}" for name in _SPOKEN if name in last]
     text = f"{start}{', and '.join(said)}."
     return f"{text[0].upper()}{text[1:]}" if said else ""
@@ -142,6 +123,16 @@ def _spoken(key: Key) -> str:
     return text if time is None else f"{text} at {time:g} years"
 
 
+def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]:
+    """Return what every page of one scenario tells of its values."""
+    rows = manifest["parameters"]
+    return {
+        "own_values": set_values(rows, manifest["scenario"]),
+        "all_values": all_values(rows),
+        "evidence": evidence_grid(evidence_in_use(rows, scenario)),
+    }
+
+
 def _of_sweep(results: Results) -> Contents:
     manifest, points = results.manifest, results.tables["points"]
     scenario, vary = results.scenario, manifest["vary"]
@@ -149,18 +140,12 @@ def _of_sweep(results: Results) -> Contents:
         "answers": run_tables.swept(points, list(vary), shown_in(manifest)),
         "points": len(points[list(vary)].drop_duplicates()),
         "varied": _varied(manifest),
-        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
-        "all_values": all_values(manifest["parameters"]),
-        "evidence": evidence_grid(evidence_in_use(manifest["parameters"], scenario)),
+        **_sources(manifest, scenario),
     }
-    sections = {
-        "results": "Results", "varied": "What is varied", "scenario": "Scenario", "evidence": "Evidence"
-    }  # fmt: skip
     keys = " and ".join(vary)
     return Contents(
         f"{scenario.title}: over {keys}",
         (scenario,),
-        sections,
         facts,
         without_pictures=f"{facts['points']} points over {keys}.",
     )
@@ -190,16 +175,15 @@ def _of_compare(results: Results) -> Contents:
     from sim.show import comparison
     from sim.show.kit.pairs import endings
 
-    manifest, scenarios = results.manifest, results.scenarios
+    entries, scenarios = results.manifest["scenarios"], results.scenarios
     reference, *names = comparison.names(results)
     said = {name: comparison.found_sentences(results, name) for name in names}
     ending = endings(results)
-    unpaired = {each["scenario"]: each["unpaired_because"] for each in manifest["scenarios"]}
-
+    unpaired = {each["scenario"]: each["unpaired_because"] for each in entries}
     facts = {
         "others": [
             {
-                "id": f"scenario-{number}",
+                "name": name,
                 "sentences": said[name],
                 "ending": ending[name],
                 "differences": comparison.compared(results, name),
@@ -207,25 +191,16 @@ def _of_compare(results: Results) -> Contents:
                 "named": comparison.named_patients(results, name),
                 "unpaired": unpaired[name],
             }
-            for number, name in enumerate(names, start=1)
+            for name in names
         ],
+        "reference": reference,
         "differing": comparison.differing(results),
-        "values": [
-            all_values(each["parameters"], f"All values of {each['scenario']}")
-            for each in manifest["scenarios"]
-        ],
-        "evidence": evidence_grid(_used(manifest["scenarios"], scenarios)),
-    }
-    sections = {
-        **{f"scenario-{number}": f"{name} compared with {reference}" for number, name in enumerate(names, 1)},
-        "varied": "In what they differ",
-        "scenario": "All values",
-        "evidence": "Evidence",
+        "values": [all_values(each["parameters"], f"All values of {each['scenario']}") for each in entries],
+        "evidence": evidence_grid(_used(entries, scenarios)),
     }
     return Contents(
         f"{' and '.join(names)} compared with {reference}",
         tuple(scenarios.values()),
-        sections,
         facts,
         finding=" ".join(said[name][0] for name in names),
     )
@@ -238,38 +213,24 @@ def _of_validate(results: Results) -> Contents:
     read = validation.lines(results.tables["validation"])
     scenarios = results.scenarios
     predicted, _ = validation.tallies(manifest)
-    overlaps = Grid(
-        "What each figure shares with the fit, and what differs",
-        tuple(map(Column, ("cohort", "figure", "shares", "differs", "source"))),
-        [(line.cohort, line.label, line.overlaps, line.differs, line.source) for line in read],
-    )
-    cohorts = Grid(
-        "Cohorts",
-        (*map(Column, ("cohort", "title", "base")), *numbers("patients"), Column("source")),
-        [
-            (
-                each["cohort"], scenarios[each["cohort"]].title, each["base"] or "its own scenario",
-                str(scenarios[each["cohort"]].cohort.patients), each["source"],
-            )
-            for each in manifest["cohorts"]
-        ],
-    )  # fmt: skip
+    heads = tuple(map(Column, ("cohort", "figure", "shares", "differs", "source")))
+    shared = [(line.cohort, line.label, line.overlaps, line.differs, line.source) for line in read]
+    columns = (*map(Column, ("cohort", "title", "base")), *numbers("patients"), Column("source"))
+    cohorts: list[Cells] = []
+    for each in manifest["cohorts"]:
+        own, base = scenarios[each["cohort"]], each["base"] or "its own scenario"
+        cohorts.append((each["cohort"], own.title, base, str(own.cohort.patients), each["source"]))
     facts = {
         "sentences": validation.found_sentences(results),
         "answers": validation.predictions(results),
-        "overlaps": overlaps,
-        "cohorts": cohorts,
+        "overlaps": Grid("What each figure shares with the fit, and what differs", heads, shared),
+        "cohorts": Grid("Cohorts", columns, cohorts),
         "values": [set_values(each["parameters"], each["cohort"]) for each in manifest["cohorts"]],
         "evidence": evidence_grid(_used(manifest["cohorts"], scenarios)),
     }
-    sections = {
-        "results": "Results", "overlaps": "What is shared, and what differs", "scenario": "Cohorts",
-        "evidence": "Evidence",
-    }  # fmt: skip
     return Contents(
         "Validation: the model against cohorts to which it was not fitted",
         (),
-        sections,
         facts,
         finding=f"{validation.finding(predicted)}.",
     )
@@ -277,11 +238,8 @@ def _of_validate(results: Results) -> Contents:
 
 def _used(entries: Sequence[Mapping[str, Any]], scenarios: Mapping[str, Scenario]) -> list[str]:
     """Return the ids of the evidence that several scenarios name."""
-    used = (
-        evidence_in_use(each["parameters"], scenario)
-        for each, scenario in zip(entries, scenarios.values(), strict=True)
-    )
-    return sorted({name for names in used for name in names})
+    both = zip(entries, scenarios.values(), strict=True)
+    return sorted({name for each, own in both for name in evidence_in_use(each["parameters"], own)})
 
 
 def _of_calibrate(results: Results) -> Contents:
@@ -295,38 +253,20 @@ def _of_calibrate(results: Results) -> Contents:
         "posterior": manifest["posterior"],
         "rough": calibration_words.rough_text(manifest),
         "published": calibration_tables.targets_published(shown),
-        "evidence": evidence_grid(calibration_tables.evidence_named(shown)),
         "grids": calibration_tables.grids(results),
         "priors": calibration_tables.priors(shown) if drawn else None,
         "directions": calibration_words.directions_text(shown.tables["directions"]) if drawn else "",
         "ridge": calibration_words.ridge_text(shown),
-        "missing": {step.number: step.missing for step in steps},
+        "missing": {int(step.number): step.missing for step in steps},
         "extrapolation": calibration_words.extrapolation_text(shown.scenario),
-        "own_values": set_values(manifest["parameters"], manifest["scenario"]),
-        "all_values": all_values(manifest["parameters"]),
+        **_sources(manifest, shown.scenario),
+        "evidence": evidence_grid(calibration_tables.evidence_named(shown)),
         "reference": cards.REFERENCE,
         "steps": steps,
     }
-    sections = {
-        "published": "What was published",
-        "point": "The point",
-        **({
-            "open": "What the trial leaves open",
-            "identified": "What is identified, and what is not",
-            "alternatives": "Other ways to see the trial",
-            "predictions": "Predictions",
-            "repeats": "What a repeat would report",
-            "trust": "Can it be trusted?",
-            "no-transplant": "Without a transplant",
-        } if drawn else {}),
-        "scenario": "Scenario",
-        "evidence": "Evidence",
-        "card": "Calibration card",
-    }  # fmt: skip
     return Contents(
         f"{shown.scenario.title}: calibration",
         (shown.scenario,),
-        sections,
         facts,
         without_pictures=calibration_words.point_text(shown.scenario),
         leads=("survival", "parameters"),

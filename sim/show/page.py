@@ -91,9 +91,8 @@ class Page:
     def others(self) -> list[Picture]:
         """The figures that stand neither over all others nor in a section of their own."""
         lead = self.lead
-        return [
-            each for each in self.pictures if each is not lead and each.name not in self.contents.elsewhere
-        ]
+        elsewhere = self.contents.elsewhere
+        return [each for each in self.pictures if each is not lead and each.name not in elsewhere]
 
     @property
     def finding(self) -> str:
@@ -101,21 +100,6 @@ class Page:
         if self.contents.finding:
             return self.contents.finding
         return self.contents.without_pictures if self.lead is None else self.lead.title
-
-    @property
-    def title(self) -> str:
-        """The head line."""
-        return self.contents.title
-
-    @property
-    def cautions(self) -> list[str]:
-        """What must be said first."""
-        return list(dict.fromkeys(filter(None, (each.caution for each in self.contents.scenarios))))
-
-    @property
-    def purposes(self) -> list[str]:
-        """What the scenarios are for."""
-        return list(dict.fromkeys(filter(None, (each.purpose for each in self.contents.scenarios))))
 
     @property
     def seed(self) -> int:
@@ -198,7 +182,7 @@ def render(page: Page) -> str:
         manifest={"draws": None, "posterior": None, "precision": None, **page.results.manifest},
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
-        sections={**page.contents.sections, "provenance": "Provenance"},
+        sections=[],  # filled as they are told
         files=files(page.results),
         **page.contents.facts,
     )

@@ -19,7 +19,7 @@ from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.prose import one_sentence, sentences
-from sim.show.kit.scenario_words import one_range, replication
+from sim.show.kit.scenario_words import replication
 from sim.study.estimates import Z95
 from sim.study.verification import Check
 
@@ -29,11 +29,7 @@ _HEADLINES = (
     "overall_survival",
     "disease_free_survival",
 )
-_HOME_HEADLINES = (
-    "overall_survival_enrolled",
-    "restricted_mean_survival_enrolled",
-    "death_by_cause_lupus",
-)
+_HOME_HEADLINES = ("overall_survival_enrolled", "restricted_mean_survival_enrolled", "death_by_cause_lupus")
 _QUEUE_HEADLINES = ("room_wait_days", "room_occupancy")
 _SURVIVAL = ("overall_survival", "disease_free_survival", "overall_survival_enrolled")
 _POSTERIOR = Column("posterior\n95%", number=True)
@@ -127,22 +123,15 @@ def defined(table: pd.DataFrame, scenario: Scenario, *, full: bool = False) -> G
         _, *figures = cells(row, None, drawn=drawn)
         definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
         found.append((row_label(row), *figures, definition))
-    columns = (
-        Column("endpoint"),
-        *numbers("simulated"),
-        *_errors(scenario, drawn=drawn),
-        Column("definition"),
-    )
+    heads = (*numbers("simulated"), *_errors(scenario, drawn=drawn))
+    columns = (Column("endpoint"), *heads, Column("definition"))
     title = "All endpoints" if full else "Main figures; the scenario answers to no published one"
     return Grid(title, columns, found)
 
 
 def _errors(scenario: Scenario | None, *, drawn: bool) -> tuple[Column, ...]:
     what = "trial" if scenario is None else replication(scenario).what
-    return (
-        *([_POSTERIOR] if drawn else []),
-        *numbers("Monte Carlo\nerror", f"range of\none {what}"),
-    )
+    return (*([_POSTERIOR] if drawn else []), *numbers("Monte Carlo\nerror", f"range of\none {what}"))
 
 
 def _counts(scenario: Scenario) -> dict[Key, int | None]:
@@ -173,11 +162,8 @@ def over_range(points: pd.DataFrame, scenario: Scenario) -> Grid:
     found: list[Cells] = []
     for point, of_point in points.groupby(keys, sort=False):
         at = {row.key: row for row in rows(of_point)}
-        shown = [
-            _two(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text if drawn else "")
-            for row in heads
-        ]
-        found.append((*map(written, point), *shown))
+        both = [(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text) for row in heads]
+        found.append((*map(written, point), *(_two(text, below if drawn else "") for text, below in both)))
     bands, outer = range_bands(points), posterior_bands(points)
     between = [_two(bands.get(row.key, ""), outer.get(row.key, "")) for row in heads]
     found.append(("over the whole range", *[""] * (len(keys) - 1), *between))
@@ -202,11 +188,8 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
     for point, of_point in points.groupby(list(keys), sort=False):
         at = {row.key: row for row in rows(of_point)}
         found.append((*map(value_text, point), *(at[endpoint].estimate_text for endpoint in shown)))
-    columns = (
-        *named(*keys, number=False),
-        *numbers(*(f"{label(endpoint)}\n({interval})" for endpoint in shown)),
-    )
-    return Grid("Every point", columns, found)
+    heads = numbers(*(f"{label(endpoint)}\n({interval})" for endpoint in shown))
+    return Grid("Every point", (*named(*keys, number=False), *heads), found)
 
 
 def range_bands(points: pd.DataFrame) -> dict[Key, str]:
@@ -270,13 +253,8 @@ def cells(row: Row, n: int | None, *, drawn: bool = False) -> Cells:
     trial = format_range(row.endpoint, row.trial_lower, row.trial_upper)
     if row.undefined > 0:
         trial = f"{trial}\n{format_share(row.undefined, 0.005)} undefined".strip()
-    return (
-        target,
-        _bare(row, row.simulated_text),
-        *([row.posterior_text] if drawn else []),
-        format_range(row.endpoint, row.mc_lower, row.mc_upper),
-        trial,
-    )
+    simulated = (_bare(row, row.simulated_text), *([row.posterior_text] if drawn else []))
+    return target, *simulated, format_range(row.endpoint, row.mc_lower, row.mc_upper), trial
 
 
 def row_label(row: Row) -> str:
@@ -293,7 +271,7 @@ def _bare(row: Row, text: str) -> str:
 def _notes(shown: list[Row], scenario: Scenario, *, drawn: bool) -> list[str]:
     words = replication(scenario)
     return [
-        *sentences("run", "errors", drawn, words, one_range(words, drawn=drawn)),
+        *sentences("run", "errors", drawn, words),
         *sentences(
             "run",
             "marks",
@@ -312,16 +290,10 @@ def censored(table: pd.DataFrame) -> Grid:
     """Return what trials read on average against the twin."""
     found: list[Cells] = []
     for row in table[table["mc_se"] > 0].itertuples():
-        key = (str(row.endpoint), float(row.time_years))
-        found.append(
-            (
-                label(key),
-                f"{100 * row.twin:.2f}%",
-                f"{100 * row.mean:.2f}% \N{PLUS-MINUS SIGN} {100 * row.mc_se:.2f}",
-                format_share(float(row.undefined), 0.0005),
-                f"{_points(row)} ({abs(row.z):.1f} SE)",
-            )
-        )
+        name, cannot = label((str(row.endpoint), float(row.time_years))), float(row.undefined)
+        mean = f"{100 * row.mean:.2f}% \N{PLUS-MINUS SIGN} {100 * row.mc_se:.2f}"
+        difference = f"{_points(row)} ({abs(row.z):.1f} SE)"
+        found.append((name, f"{100 * row.twin:.2f}%", mean, format_share(cannot, 0.0005), difference))
     heads = numbers("exact twin", "mean over trials", "trials that can't report", "difference, points")
     title = "Uncensored expectation, and the mean over trials of the reading at the data cut"
     return Grid(title, (Column("endpoint"), *heads), found)
@@ -350,22 +322,14 @@ def _points(row: Any) -> str:
 
 def checks(found: Sequence[Check]) -> Grid:
     """Return the comparisons with what is known; the difference has the digits of its error."""
-    read: list[Cells] = [
-        (
-            check.what,
-            check.kind,
-            f"{check.expected:#.5g}",
-            f"{check.got:#.5g}",
-            _difference(check),
-            f"{check.mc_se:.2g}" if check.mc_se > 0 else "none",
-            "agrees" if check.passed else "DIFFERS",
-        )
-        for check in found
-    ]
-    columns = (
-        Column("figure"), Column("against"), *numbers("expected", "got", "difference", "Monte Carlo error"),
-        Column("verdict"),
-    )  # fmt: skip
+    read: list[Cells] = []
+    for check in found:
+        figures = (f"{check.expected:#.5g}", f"{check.got:#.5g}", _difference(check))
+        error = f"{check.mc_se:.2g}" if check.mc_se > 0 else "none"
+        read.append((check.what, check.kind, *figures, error, "agrees" if check.passed else "DIFFERS"))
+    heads = numbers("expected", "got", "difference", "Monte Carlo error")
+    verdict = Column("verdict", marks={"agrees": "yes", "DIFFERS": "no"})
+    columns = (Column("figure"), Column("against"), *heads, verdict)
     return Grid("Expected, got, and the difference beside its Monte Carlo error", columns, read)
 
 
@@ -401,19 +365,17 @@ def trial(report: TrialReport, scenario: Scenario) -> list[Grid]:
     here = " (here: since enrolment)" if scenario.cohort.enters_at == "home" else ""
     times = numbers(*(f"{time:g} y" for time in report.curves[0].readings.times))
     heads = numbers("median", "95% interval, years", "longest follow-up, years")
+    by_years = (Column("endpoint"), Column("figure"), *times)
     return [
         counted,
-        Grid(
-            f"Figures by years since reinfusion{here}", (Column("endpoint"), Column("figure"), *times), lines
-        ),
+        Grid(f"Figures by years since reinfusion{here}", by_years, lines),
         Grid("Median time to the event", (Column("endpoint"), *heads), medians, wide=False),
     ]
 
 
 def _readings(name: str, reading: CurveReading, *, at_risk: bool) -> list[Cells]:
-    estimates = (
-        "undefined" if math.isnan(value) else format_share(value, 0.005) for value in reading.estimate
-    )
+    shares = reading.estimate
+    estimates = ("undefined" if math.isnan(share) else format_share(share, 0.005) for share in shares)
     intervals = (
         "" if np.isnan([low, high]).any() else f"{100 * low:.0f} to {100 * high:.0f}%"
         for low, high in zip(reading.lower, reading.upper, strict=True)

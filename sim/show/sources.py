@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 from sim.scenario.evidence import all_evidence
 from sim.show.checklist import sets_it
 from sim.show.kit.formats import format_parameter
 from sim.show.kit.grid import Cells, Column, Grid
+from sim.show.kit.prose import declared
 from sim.work.folder import TIMINGS
 from sim.work.results import Results
 
 
 def all_values(rows: Sequence[Mapping[str, Any]], title: str = "All values") -> Grid:
-    """Return every parameter with its source."""
+    """Return every parameter with its source; those that the scenario itself sets are set off."""
     found = [(*_told(row), str(row["source"]), _origin(row)) for row in rows]
     columns = (*_columns("parameter", "value", "unit", "status"), Column("source"), Column("from"))
-    return Grid(title, columns, found)
+    own = frozenset(at for at, row in enumerate(rows) if sets_it(row))
+    return Grid(title, columns, found, shaded=own)
 
 
 def set_values(rows: Sequence[Mapping[str, Any]], name: str) -> Grid:
@@ -62,7 +62,7 @@ def evidence_grid(names: Iterable[str]) -> Grid:
 
 def files(results: Results) -> Grid:
     """Return the files of a folder and what they hold; some hold more under draws of a posterior."""
-    known = tomllib.loads(resources.files("sim.show").joinpath("templates/files.toml").read_text("utf-8"))
+    known = declared("files")
     held = {**known[results.kind], **(known.get(f"{results.kind}-drawn", {}) if results.draws else {})}
     folder = results.folder
     found = [

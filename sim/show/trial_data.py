@@ -8,13 +8,8 @@ import numpy as np
 import pandas as pd
 
 from sim.clinic.states import Place
-from sim.outcomes.observations import Counts, count
-from sim.outcomes.one_trial import (
-    CensoredTimes,
-    Patients,
-    disease_free_follow_up,
-    survival_follow_up,
-)
+from sim.outcomes.one_trial import Patients, censored_times
+from sim.outcomes.survival import counts_of
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 
@@ -51,16 +46,6 @@ def stays(patients: Patients) -> Iterator[tuple[Place, Floats, Floats]]:
         yield place, entries[k], np.where(entered, left, np.inf)
 
 
-def follow_ups(patients: Patients) -> dict[str, CensoredTimes]:
-    """Return what trials know of each survival curve at their data cut."""
-    if patients.scenario.cohort.enters_at == "home":
-        return {"overall_survival_enrolled": survival_follow_up(patients, patients.enrolled)}
-    return {
-        "overall_survival": survival_follow_up(patients, patients.reinfusion),
-        "disease_free_survival": disease_free_follow_up(patients),
-    }
-
-
 def at_risk(patients: Patients, years: Sequence[float]) -> pd.DataFrame:
     """Return how many patients of a trial are at risk at some times: the median over trials, and 95% of them.
 
@@ -68,30 +53,18 @@ def at_risk(patients: Patients, years: Sequence[float]) -> pd.DataFrame:
     """
     trial = patients.rows["replication"].to_numpy()
     numbers = np.unique(trial)
-    rows = []
-    for name, followed in follow_ups(patients).items():
+    times, tables = np.array(years, dtype=float), []
+    for name, followed in censored_times(patients).items():
         own = trial[followed.who]
-        counted = [
-            _at_risk(followed.years[own == number], np.array(years, dtype=float)) for number in numbers
-        ]
-        table = np.array(counted)
-        lower, middle, upper = np.quantile(table, (0.025, 0.5, 0.975), axis=0, method="inverted_cdf")
-        rows += [
-            {
-                "endpoint": name,
-                "time_years": time,
-                "median": int(middle[k]),
-                "lower": int(lower[k]),
-                "upper": int(upper[k]),
-                "trials": len(numbers),
-            }
-            for k, time in enumerate(years)
-        ]
-    return pd.DataFrame(rows)
+        counted = [_at_risk(followed.years[own == number], times) for number in numbers]
+        spread = np.quantile(counted, (0.025, 0.5, 0.975), axis=0, method="inverted_cdf")
+        lower, middle, upper = spread.astype(int)
+        whole = {"median": middle, "lower": lower, "upper": upper, "trials": len(numbers)}
+        tables.append(pd.DataFrame({"endpoint": name, "time_years": years, **whole}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _at_risk(years: Floats, times: Floats) -> Floats:
     if not years.size:
         return np.zeros(len(times))
-    counts: Counts = count(years, np.full(len(years), -1), 1)
-    return counts.at_risk_at(times)
+    return counts_of(years, np.full(len(years), -1), 1).at_risk_at(times)

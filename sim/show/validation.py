@@ -17,7 +17,8 @@ from sim.study.validate import CoveredCount
 from sim.work.results import Results
 
 _ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
-_TEXTS = ("reading", "role", "base", "overlaps", "differs", "note", "source")
+_FIGURES = ("observed", "predicted", "z", "undefined")
+_TEXTS = ("cohort", "reading", "role", "base", "overlaps", "differs", "note", "source")
 _SURE = 10
 """A predicted mean is written to a tenth of its interval."""
 
@@ -48,19 +49,17 @@ class Line:
     @classmethod
     def of(cls, row: Any) -> Line:
         """Read a row as `DataFrame.itertuples` gives it."""
+        figures: dict[str, Any] = {name: float(getattr(row, name)) for name in _FIGURES}
+        texts: dict[str, Any] = {name: str(getattr(row, name)) for name in _TEXTS}
         return cls(
-            cohort=str(row.cohort),
             key=(str(row.endpoint), None if math.isnan(row.time_years) else float(row.time_years)),
-            observed=float(row.observed),
             limits=(float(row.observed_lower), float(row.observed_upper)),
-            predicted=float(row.predicted),
             interval=(float(row.lower), float(row.upper)),
             covered=None if pd.isna(row.covered) else bool(row.covered),
-            z=float(row.z),
-            undefined=float(row.undefined),
             n=None if pd.isna(row.n) else int(row.n),
             patients=int(row.patients),
-            **{name: str(getattr(row, name)) for name in _TEXTS},
+            **figures,
+            **texts,
         )
 
     @property
@@ -210,23 +209,11 @@ def predictions(results: Results) -> Grid:
         interval = line.interval_text
         if line.undefined >= 0.005:
             interval = f"{interval}\n{line.undefined:.0%} undefined".strip()
-        found.append(
-            (
-                line.cohort if first else "",
-                line.label,
-                line.observed_text,
-                line.predicted_text,
-                interval,
-                line.verdict,
-                line.z_text,
-                _ROLES[line.role],
-            )
-        )
-    heads = numbers("observed", "predicted", "predictive\ninterval", "covered", "z", "use")
+        cohort, figures = line.cohort if first else "", (line.observed_text, line.predicted_text, interval)
+        found.append((cohort, line.label, *figures, line.verdict, line.z_text, _ROLES[line.role]))
+    covered = Column("covered", number=True, marks={"yes": "yes", "MISSED": "no"})
+    heads = (*numbers("observed", "predicted", "predictive\ninterval"), covered, *numbers("z", "use"))
     columns = (Column("cohort"), Column("figure", plain=True), *heads)
-    notes = [
-        *sentences("validation", "columns"),
-        *scope(draws_of(results.manifest)),
-        *sentences("validation", "use"),
-    ]
+    columns_note, use_note = (sentences("validation", macro) for macro in ("columns", "use"))
+    notes = [*columns_note, *scope(draws_of(results.manifest)), *use_note]
     return Grid("Observed and predicted", columns, found, notes, frozenset(ends))

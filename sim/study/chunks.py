@@ -6,7 +6,6 @@ are; `sim.study.tally` puts results together.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -17,10 +16,11 @@ from numpy.typing import NDArray
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History, joined
 from sim.outcomes.courses import Courses
-from sim.outcomes.endpoints import Sums, survival_curves
+from sim.outcomes.endpoints import Sums, View, survival_curves
 from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
 from sim.patient.fates import draw_fates, draw_tiles
 from sim.patient.luck import Luck
+from sim.patient.memory import keep_freed_memory
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, DENOMINATORS, Key, keys
 from sim.scenario.schema import Scenario
@@ -32,10 +32,6 @@ from sim.study.records import event_rows, patient_rows
 from sim.work.task import Result
 
 CURVE_POINTS = 61
-
-# Names and meanings of malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES, _LARGEST_KEPT_BYTES = 2**29, 2**25
 
 
 def curve_years(scenario: Scenario) -> Floats:
@@ -52,19 +48,6 @@ def curve_names(scenario: Scenario) -> tuple[str, ...]:
 def reported_keys(scenario: Scenario) -> list[Key]:
     """Return the endpoints that a trial reports."""
     return [key for key in keys(scenario.follow_up.horizon_years) if BY_NAME[key[0]].trial != "none"]
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep what is freed, instead of asking the system for the same pages again and again.
-
-    It is GNU's alone that gives memory back so eagerly; others are left as they are.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-    mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
 
 
 def histories(
@@ -138,8 +121,9 @@ class _Part:
         years = curve_years(self.scenario)
         first = self._first_kept(piece)
         for history in tiles:
-            sums.add(history, self.scenario)
-            for name, (alive, size) in survival_curves(history, self.scenario, years).items():
+            view = View(history, self.scenario)
+            sums.add(view)
+            for name, (alive, size) in survival_curves(view, years).items():
                 before = curves.get(name)
                 curves[name] = (alive, size) if before is None else (before[0] + alive, before[1] + size)
             if with_arms:

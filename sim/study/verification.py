@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from sim.outcomes.endpoints import FAILURES
 from sim.outcomes.occupancy import is_limited
-from sim.outcomes.one_trial import FAILURES, Patients
+from sim.outcomes.one_trial import Patients
 from sim.outcomes.queue_laws import plain_queue
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import BY_NAME, OF_TRANSPLANTS, Key, column, label

@@ -10,7 +10,7 @@ import pytest
 
 from sim.clinic.states import Cause, Place
 from sim.outcomes.courses import DEAD, FREE, QUEUE, WHAT, Courses, Of, days_of, read_replications
-from sim.outcomes.one_trial import FAILURES
+from sim.outcomes.endpoints import FAILURES
 from sim.scenario.distributions import Floats
 from sim.scenario.load import load
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario

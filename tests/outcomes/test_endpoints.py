@@ -11,7 +11,7 @@ from scipy import stats
 
 from sim.clinic.history import History
 from sim.clinic.states import Cause
-from sim.outcomes.endpoints import EndpointReading, read_endpoints, survival_curves
+from sim.outcomes.endpoints import EndpointReading, View, read_endpoints, survival_curves
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.endpoints import BY_NAME, Key, keys
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -106,7 +106,7 @@ def test_surviving_a_time_means_dying_after_it(
     for name in ("overall_survival", "disease_free_survival"):
         assert numbers(readings[name, 1.0]) == (alive, 1, reported)
         assert numbers(readings[f"{name}_enrolled", 1.0]) == (alive, 1, reported)
-        assert survival_curves(history, scenario, np.array([1.0]))[name][0] == alive
+        assert survival_curves(View(history, scenario), np.array([1.0]))[name][0] == alive
 
 
 def test_how_disease_free_survival_ends(read: Read) -> None:
@@ -282,7 +282,7 @@ def test_curves_pass_through_the_endpoints(scenario_of: MakeScenario, play: Play
     scenario = scenario_of({"response.non_response": 0.2})
     history = play(scenario, range(10))
     readings = read_endpoints(history, scenario)
-    for name, (totals, size) in survival_curves(history, scenario, np.array([0.0, 1.0, 5.0])).items():
+    for name, (totals, size) in survival_curves(View(history, scenario), np.array([0.0, 1.0, 5.0])).items():
         np.testing.assert_array_equal(size, readings[name, 1.0].size)
         np.testing.assert_array_equal(totals[1:], [readings[name, 1.0].total, readings[name, 5.0].total])
         assert np.all(totals[0] <= size)
@@ -293,7 +293,7 @@ def test_who_is_never_transplanted_has_one_curve_from_enrolment(
 ) -> None:
     scenario = scenario_of({"cohort.enters_at": "home"})
     history = play(scenario, range(10))
-    curves = survival_curves(history, scenario, np.array([0.0, 1.0, 5.0]))
+    curves = survival_curves(View(history, scenario), np.array([0.0, 1.0, 5.0]))
     assert list(curves) == ["overall_survival_enrolled"]
     totals, size = curves["overall_survival_enrolled"]
     readings = read_endpoints(history, scenario)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sim.commands.run import run as simulated
-from sim.outcomes.one_trial import FAILURES, Patients, report_trial
+from sim.outcomes.endpoints import FAILURES
+from sim.outcomes.one_trial import Patients, report_trial
 from sim.work.results import Results
 
 REPLICATIONS = 60
@@ -63,5 +64,5 @@ def test_a_trial_cut_before_anybody_is_reinfused_reports_no_curve() -> None:
     run, scenario = run_of("chicago2006", *changes)
     assert run.patients is not None
     report = report_trial(Patients(run.patients[run.patients["replication"] == 1], scenario))
-    assert (report.reinfused, report.curves, report.incidences) == (0, (), None)
+    assert (report.reinfused, report.curves, report.incidence_readings) == (0, (), {})
     assert report.enrolled == scenario.cohort.patients

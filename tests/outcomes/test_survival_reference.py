@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from math import inf, isnan, nan
@@ -21,14 +21,11 @@ import pytest
 from numpy.typing import NDArray
 from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight, survdiff
 
-from sim.outcomes.competing_risks import CumulativeIncidences, aalen_johansen
 from sim.outcomes.log_rank import LogRank, log_rank
-from sim.outcomes.observations import count
-from sim.outcomes.survival import ConfType, CurveReading, KaplanMeier, kaplan_meier
+from sim.outcomes.survival import CumulativeIncidences, KaplanMeier, aalen_johansen, counts_of, kaplan_meier
 
 FOLDER = Path(__file__).parents[1] / "reference" / "survival"
 WORST = 1e-10
-CONF_TYPES: tuple[ConfType, ...] = ("plain", "log", "log-log")
 
 # Weak figures are read on purpose here; that they warn is tested elsewhere.
 pytestmark = pytest.mark.filterwarnings("ignore::sim.scenario.problems.FigureWarning")
@@ -122,15 +119,13 @@ def place(times: NDArray[np.float64], time: float) -> int:
     return int(found)
 
 
-def limits_of(row: Row) -> Iterator[tuple[ConfType, float, float]]:
-    for conf_type in CONF_TYPES:
-        column = conf_type.replace("-", "_")
-        yield conf_type, number(row[f"{column}_lower"]), number(row[f"{column}_upper"])
+def limits_of(row: Row) -> tuple[float, float]:
+    return number(row["log_log_lower"]), number(row["log_log_upper"])
 
 
 def test_there_are_thirty_trials_and_every_table_covers_them() -> None:
     assert len(trials()) == 30
-    for file in ("kaplan_meier.csv", "readings.csv", "medians.csv", "restricted_means.csv", "incidences.csv"):
+    for file in ("kaplan_meier.csv", "readings.csv", "medians.csv", "incidences.csv"):
         assert {row["trial"] for row in rows(file)} == set(trials()), file
     grouped = {name for name, trial in trials().items() if trial.group[0]}
     assert {row["trial"] for row in rows("log_rank.csv")} == grouped
@@ -149,10 +144,8 @@ def test_kaplan_meier_is_rs(record_property: Callable[[str, object], None]) -> N
         }
         for what, value in values.items():
             differences.add(float(value), number(row[what]), name, f"{what} at {row['time']}")
-        for conf_type, lower, upper in limits_of(row):
-            low, high = found.intervals(conf_type)
-            differences.add(float(low[at]), lower, name, f"{conf_type} lower at {row['time']}")
-            differences.add(float(high[at]), upper, name, f"{conf_type} upper at {row['time']}")
+        for side, limits, other in zip(("lower", "upper"), found.intervals(), limits_of(row), strict=True):
+            differences.add(float(limits[at]), other, name, f"{side} at {row['time']}")
     differences.report("Kaplan-Meier against R", record_property)
 
 
@@ -163,14 +156,12 @@ def test_readings_are_rs(record_property: Callable[[str, object], None]) -> None
         name, time = row["trial"], float(row["time"])
         defined = row["followed"] == "TRUE" or number(row["survival"]) == 0
         beyond += not defined
-        for conf_type, lower, upper in limits_of(row):
-            read: CurveReading = curve(name).read(time, conf_type)
-            expected = (number(row["survival"]), number(row["std_error"]), lower, upper)
-            found = (read.estimate[0], read.std_error[0], read.lower[0], read.upper[0])
-            for value, reference in zip(found, expected, strict=True):
-                what = f"{conf_type} reading at {time}"
-                differences.add(float(value), reference if defined else nan, name, what)
-            differences.add(float(read.at_risk[0]), number(row["at_risk"]), name, f"at risk at {time}")
+        read = curve(name).read(time)
+        expected = (number(row["survival"]), number(row["std_error"]), *limits_of(row))
+        found = (read.estimate[0], read.std_error[0], read.lower[0], read.upper[0])
+        for value, reference in zip(found, expected, strict=True):
+            differences.add(float(value), reference if defined else nan, name, f"reading at {time}")
+        differences.add(float(read.at_risk[0]), number(row["at_risk"]), name, f"at risk at {time}")
     assert beyond >= 10
     differences.report("Readings against R", record_property)
 
@@ -179,31 +170,18 @@ def test_medians_are_rs(record_property: Callable[[str, object], None]) -> None:
     """The rule is that of R's print; R's quantile differs from it where survival ends at exactly a half."""
     differences = Differences()
     for row in rows("medians.csv"):
-        name = row["trial"]
-        median = curve(name).median(next(kind for kind in CONF_TYPES if kind == row["conf_type"]))
+        if row["conf_type"] != "log-log":
+            continue
+        name, median = row["trial"], curve(row["trial"]).median()
         found = {"median": median.estimate, "lower": median.lower, "upper": median.upper}
         for what, value in found.items():
-            differences.add(value, number(row[what]), name, f"{what}, {row['conf_type']}")
+            differences.add(value, number(row[what]), name, what)
             other = number(row[f"quantile_{what}" if what != "median" else "quantile"])
             if name == "a half to the end" and what == "median":
                 assert (value, other) == (2, 3)
             else:
-                differences.add(value, other, name, f"{what} by quantile, {row['conf_type']}")
+                differences.add(value, other, name, f"{what} by quantile")
     differences.report("Medians against R", record_property)
-
-
-def test_restricted_means_are_rs(record_property: Callable[[str, object], None]) -> None:
-    """R carries the last survival forward to any horizon; here the mean is then undefined."""
-    differences, beyond = Differences(), 0
-    for row in rows("restricted_means.csv"):
-        name, horizon, defined = row["trial"], float(row["horizon"]), row["followed"] == "TRUE"
-        beyond += not defined
-        found = curve(name).restricted_mean(horizon)
-        for what, value in (("mean", found.estimate), ("std_error", found.std_error)):
-            reference = number(row[what]) if defined else nan
-            differences.add(value, reference, name, f"restricted {what} to {horizon}")
-    assert beyond >= 10
-    differences.report("Restricted means against R", record_property)
 
 
 def test_aalen_johansen_is_rs(record_property: Callable[[str, object], None]) -> None:
@@ -218,10 +196,9 @@ def test_aalen_johansen_is_rs(record_property: Callable[[str, object], None]) ->
         }
         for what, value in values.items():
             differences.add(float(value), number(row[what]), name, f"{what} of {cause} at {row['time']}")
-        for conf_type, lower, upper in limits_of(row):
-            low, high = found.intervals(cause, conf_type)
-            differences.add(float(low[at]), lower, name, f"{conf_type} lower of {cause} at {row['time']}")
-            differences.add(float(high[at]), upper, name, f"{conf_type} upper of {cause} at {row['time']}")
+        both = zip(("lower", "upper"), found.intervals(cause), limits_of(row), strict=True)
+        for side, limits, other in both:
+            differences.add(float(limits[at]), other, name, f"{side} of {cause} at {row['time']}")
     differences.report("Aalen-Johansen against R", record_property)
 
 
@@ -256,7 +233,7 @@ def test_log_rank_is_rs(record_property: Callable[[str, object], None]) -> None:
 
 def with_ties(trial: Trial) -> NDArray[np.float64]:
     """Return the times as they are counted here: statsmodels does not tie nearly equal times."""
-    distinct = count(trial.time, trial.cause, trial.causes)
+    distinct = counts_of(trial.time, trial.cause, trial.causes)
     return distinct.times[distinct.passed(trial.time) - 1]
 
 

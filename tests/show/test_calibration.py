@@ -28,8 +28,7 @@ from sim.show.calibration_card import card, card_text
 from sim.show.calibration_shown import Shown, correlation, log_spread_left, short_name
 from sim.show.calibration_words import extrapolation_text, rough_text
 from sim.show.figures.alternatives import alternatives_figure
-from sim.show.figures.pairs import pairs_figure
-from sim.show.figures.parameters import parameters_figure, profiles_figure
+from sim.show.figures.parameters import pairs_figure, parameters_figure, profiles_figure
 from sim.show.figures.posterior_checks import alone_figure, coverage_figure, search_figure
 from sim.show.figures.repeats import repeats_figure
 from sim.show.figures.survival import no_transplant_figure, predicted_figure

@@ -138,6 +138,15 @@ def test_all_is_there(page: Page, folder: Path) -> None:
         assert words in page.text
 
 
+def test_own_values_are_set_off_and_every_verdict_has_its_colour(text: str, folder: Path) -> None:
+    rows = read_results(folder).manifest["parameters"]
+    shaded = re.findall(r'<tr class="shaded"><th scope="row"><code>(.*?)</code>', text)
+    assert [key.replace("<wbr>", "") for key in shaded] == [row["key"] for row in rows if sets_it(row)]
+    verdicts = re.findall(r'<span class="(yes|no)">(agrees|DIFFERS)</span>', text)
+    assert len(verdicts) == len(read_results(folder).tables["checks"]) > 0
+    assert {look == "yes" for look, said in verdicts if said == "agrees"} == {True}
+
+
 def test_two_reports_are_the_same_bytes(folder: Path, text: str, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
     shutil.copytree(folder, copy)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from sim.outcomes.counting import ratio
 from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS, reading_years
+from sim.outcomes.twin import quadrature
 from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, usual_law
 from sim.outcomes.twin.hazards import Hazards, TimePoints
-from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, dot, double_exponential, fixed_value, on_panels
+from sim.outcomes.twin.quadrature import Law, Piecewise
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
@@ -37,7 +37,7 @@ class _Grid(TimePoints):
 
     def integral(self, values: Floats, chosen: NDArray[np.bool_]) -> Floats:
         """Return the integrals of values over the chosen times and the law of aplasia."""
-        return dot(np.compress(chosen, values, axis=-1), self.weights[chosen])
+        return quadrature.dot(np.compress(chosen, values, axis=-1), self.weights[chosen])
 
 
 @lru_cache(maxsize=16)
@@ -50,7 +50,7 @@ def _grid_of(
     fixed = np.broadcast_to([*common, *thin, *(delay + thin)], (a.size, len(common) + 2 * thin.size))
     edges = np.concatenate([fixed, a + thin, a + delay + thin], axis=1)
     edges = np.sort(np.clip(edges, 0.0, common[-1]), axis=1)
-    times, weights = on_panels(edges, double_exponential(order))
+    times, weights = quadrature.on_panels(edges, quadrature.double_exponential(order))
     weights = weights * law.weights[:, None]
     used = weights > 0
     distinct, number = np.unique(times[used], return_inverse=True)
@@ -62,7 +62,7 @@ class AfterReinfusion:
 
     def __init__(self, sets: ParameterSets, before: BeforeReinfusion, refinement: int) -> None:
         self.sets, self.scenario, self.before, self.refinement = sets, sets.shared, before, refinement
-        self.hazards = Hazards.of(sets, refinement)
+        self.hazards = Hazards(sets, refinement)
         self.horizon = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR
         self.assessed = self.scenario.response.assessed_at_days
         self.end = before.follow_up
@@ -93,10 +93,10 @@ class AfterReinfusion:
     def background(self) -> Piecewise:
         """Share of the enrolled reinfused, times background survival by days since reinfusion; by set."""
         law, survival = self.before.reinfusion, self.before.background
-        age = fixed_value(self.scenario.cohort.age_years) or 0.0
+        age = quadrature.fixed_value(self.scenario.cohort.age_years) or 0.0
         first = 1 - (age + float(law.values.min(initial=MAX_YEARS)) / DAYS_PER_YEAR) % 1
         years = np.concatenate([[0.0], np.arange(first, self.end / DAYS_PER_YEAR + 1)])
-        points = panel_points(years, _BACKGROUND_ORDER * self.refinement)
+        points = quadrature.panel_points(years, _BACKGROUND_ORDER * self.refinement)
         alive = survival(points[..., None] + law.values / DAYS_PER_YEAR)
         days = years * DAYS_PER_YEAR
         return Piecewise.together([Piecewise.through(days, alive @ weights) for weights in law.weights])
@@ -110,13 +110,16 @@ class AfterReinfusion:
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield what is known after reinfusion."""
         yield ("transplant_related_mortality", None), self._treatment_deaths()
-        yield ("death_by_cause_toxicity", None), self.before.toxicity_deaths + self._toxicity_deaths()
+        toxicity, in_aplasia = self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia
+        poisoned = self.before.toxicity_deaths + self.grid.integral(toxicity, in_aplasia)
+        yield ("death_by_cause_toxicity", None), poisoned
         if self.hazards.late_until <= self.horizon:
             yield ("infections_per_patient", None), self._infections()
         size = self.before.reinfused
         for key, share in self._shares():
             yield key, ratio(share, size)
-        yield ("restricted_mean_survival", None), ratio(self._days_lived() / DAYS_PER_YEAR, size)
+        lived = self.grid.integral(self._alive, self.grid.times < self.horizon)
+        yield ("restricted_mean_survival", None), ratio(lived / DAYS_PER_YEAR, size)
         for key, value in self._follow_up():
             yield key, np.where(size > 0, value, np.nan)
 
@@ -138,9 +141,6 @@ class AfterReinfusion:
         treated = t < TREATMENT_DAYS
         return self.grid.integral(infection, treated) + self.grid.integral(toxicity, treated & (t < a))
 
-    def _toxicity_deaths(self) -> Floats:
-        return self.grid.integral(self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia)
-
     def _infections(self) -> Floats:
         hazards, t, a = self.hazards, self.grid.times, self.grid.aplasia
         tolerated = np.exp(-hazards.toxicity * np.minimum(t, a)) * self._others
@@ -150,10 +150,7 @@ class AfterReinfusion:
         late = late * hazards.escapes_aplasia_infection(t, a)
         in_aplasia = self.grid.integral(early, t < a)
         later = self.grid.integral(late, (t > a) & (t < hazards.late_until))
-        return self.before.infections + in_aplasia + later
-
-    def _days_lived(self) -> Floats:
-        return self.grid.integral(self._alive, self.grid.times < self.horizon)
+        return self.before.infections() + in_aplasia + later
 
     def _shares(self) -> Iterator[tuple[Key, Floats]]:
         """Yield the shares at each reading time, as shares of the enrolled."""
@@ -164,7 +161,7 @@ class AfterReinfusion:
             t = np.full_like(a, day)
             treated = weights * hazards.escapes_treatment(t, a) * background[:, number, None]
             well = treated * hazards.without_relapse(t, a)
-            unanswered = hazards.non_response[:, 0] * dot(treated, np.exp(-hazards.lupus * t))
+            unanswered = hazards.non_response[:, 0] * quadrature.dot(treated, np.exp(-hazards.lupus * t))
             established = self._no_response() if day >= self.assessed else np.zeros(1)
             free = well.sum(axis=-1) + (unanswered if day < self.assessed else 0.0)
             yield ("overall_survival", years), alive[:, number]
@@ -180,13 +177,13 @@ class AfterReinfusion:
         at = TimePoints.of(days, self.aplasia.values)
         alive = self.hazards.escapes_treatment(at.times, at.aplasia) * self.hazards.escapes_lupus(at)
         by_day = alive.reshape(len(alive), days.size, -1)
-        return dot(self.aplasia.weights, by_day) * self.background.paired(days)
+        return quadrature.dot(self.aplasia.weights, by_day) * self.background.paired(days)
 
     def _no_response(self) -> Floats:
         """Return the share alive and still active when response is assessed."""
         a, hazards = self.aplasia.values, self.hazards
         t = np.full_like(a, self.assessed)
-        alive = dot(hazards.escapes_treatment(t, a), self.aplasia.weights)
+        alive = quadrature.dot(hazards.escapes_treatment(t, a), self.aplasia.weights)
         background = self.background.paired(np.array([self.assessed]))
         alive = alive * (np.exp(-hazards.lupus * self.assessed) * background)[:, 0]
         return np.asarray(hazards.non_response[:, 0] * alive)
@@ -223,14 +220,13 @@ class AfterReinfusion:
         Rows are alike unless aplasia outlasts the start of relapse.
         """
         lengths, panels = begin.shape
-        relapse, rule = self.hazards.relapse, double_exponential(_RELAPSE_ORDER * self.refinement)
+        relapse, rule = self.hazards.relapse, quadrature.double_exponential(_RELAPSE_ORDER * self.refinement)
         nodes = panels * rule.nodes.size
-        _, row, back = np.unique(
-            np.concatenate([begin, end], axis=1), axis=0, return_index=True, return_inverse=True
-        )
+        both = np.concatenate([begin, end], axis=1)
+        _, row, back = np.unique(both, axis=0, return_index=True, return_inverse=True)
         since, until = begin[row].ravel(), end[row].ravel()
         edges = np.stack([relapse.hazard(since), relapse.hazard(until)], axis=-1)
-        z, weights = (part.reshape(len(part), -1) for part in on_panels(edges, rule))
+        z, weights = (part.reshape(len(part), -1) for part in quadrature.on_panels(edges, rule))
         since, until = np.repeat(since, rule.nodes.size), np.repeat(until, rule.nodes.size)
         t = np.clip(relapse.time(z), since, until)
         number = (back.reshape(-1, 1) * nodes + np.arange(nodes)).ravel()
@@ -250,11 +246,9 @@ class AfterReinfusion:
         if cut == "none" or not isinstance(arrivals, TrialArrivals):
             return
         survival = background_of(self.scenario, cut, self.refinement)
-        accrual = Accrual(arrivals.window_days, self.sets.column("arrivals.power"))
-        yield (
-            ("mean_follow_up", None),
-            mean_follow_up(self.hazards, self.length, self.before.reinfusion, survival, accrual, cut),
-        )
+        accrual = Accrual(arrivals.window_days, self.sets.column("arrivals.power"), cut)
+        mean = mean_follow_up(self.hazards, self.length, self.before.reinfusion, survival, accrual)
+        yield ("mean_follow_up", None), mean
         yield from self._at_data_cut(arrivals, cut)
 
     def _at_data_cut(self, arrivals: TrialArrivals, cut: float) -> Iterator[tuple[Key, Floats]]:
@@ -263,18 +257,18 @@ class AfterReinfusion:
         Only where everybody enters at a fixed time before reinfusion and is reinfused by the cut: then the
         days of follow-up are those of arrival, and the averages over arrivals are one integral.
         """
-        days = fixed_value(self.scenario.immunoablation.duration_days)
+        days = quadrature.fixed_value(self.scenario.immunoablation.duration_days)
         if self.before.mobilised or days is None or cut - arrivals.window_days - days < TREATMENT_DAYS:
             return
-        rule = double_exponential(_CUT_ORDER * self.refinement)
+        rule = quadrature.double_exponential(_CUT_ORDER * self.refinement)
         followed = np.maximum(cut - arrivals.window_days * rule.nodes ** (1 / arrivals.power) - days, 0.0)
-        yield ("deaths_by_data_cut", None), 1.0 - dot(rule.weights, self._alive_on(followed))
+        yield ("deaths_by_data_cut", None), 1.0 - quadrature.dot(rule.weights, self._alive_on(followed))
         early = EARLY_RELAPSE_YEARS * DAYS_PER_YEAR
         if followed.min() < early:
             return
         relapsed = self._relapsed(np.append(followed, early))
-        seen = dot(rule.weights, relapsed[:, :-1])
+        seen = quadrature.dot(rule.weights, relapsed[:, :-1])
         a = self.aplasia.values
-        responded = dot(self.aplasia.weights, self._well(TimePoints(a, np.arange(a.size), a)))
+        responded = quadrature.dot(self.aplasia.weights, self._well(TimePoints(a, np.arange(a.size), a)))
         yield ("relapses_by_data_cut", None), np.where(seen > 0, ratio(seen, responded), np.nan)
         yield ("early_relapses", None), np.where(responded > 0, ratio(relapsed[:, -1], seen), np.nan)

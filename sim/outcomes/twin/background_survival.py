@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sim.outcomes.twin.interpolation import Piecewise, panel_points
-from sim.outcomes.twin.quadrature import fixed_value, legendre, on_panels
+from sim.outcomes.twin.quadrature import Piecewise, fixed_value, legendre, on_panels, panel_points
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.life_table import background_hazards
 from sim.scenario.schema import Background

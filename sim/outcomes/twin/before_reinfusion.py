@@ -9,20 +9,11 @@ import numpy as np
 
 from sim.outcomes.counting import ratio
 from sim.outcomes.endpoints import TREATMENT_DAYS
+from sim.outcomes.twin import time_to_reinfusion
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
-from sim.outcomes.twin.interpolation import Piecewise
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, compress_between, dot, double_exponential, law_of
-from sim.outcomes.twin.time_to_reinfusion import (
-    Branches,
-    Pathway,
-    apheresis,
-    harvest_law,
-    mobilisation_law,
-    reinfusion_law,
-    reinfusion_law_without_harvest,
-    request_law,
-)
+from sim.outcomes.twin.quadrature import Law, Piecewise, compress_between, dot, double_exponential, law_of
+from sim.outcomes.twin.time_to_reinfusion import Branches, Pathway
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -51,7 +42,7 @@ class BeforeReinfusion:
     @cached_property
     def background(self) -> Piecewise:
         """Background survival by years since enrolment, over the whole of follow-up."""
-        longest = float(reinfusion_law(self.path).times.max(initial=0.0))
+        longest = float(time_to_reinfusion.reinfusion_law(self.path).times.max(initial=0.0))
         return background_of(self.scenario, longest + self.follow_up, self.refinement)
 
     @property
@@ -76,35 +67,31 @@ class BeforeReinfusion:
     @cached_property
     def reinfusion(self) -> Law:
         """The law of the time to reinfusion, everything but background mortality survived."""
-        law = reinfusion_law(self.path)
+        law = time_to_reinfusion.reinfusion_law(self.path)
         return Law(law.times, law.weights(self.fatal) * np.exp(-self.hazard * law.times))
 
     @cached_property
     def withdrawn(self) -> Floats:
         """Share of the enrolled whose harvest failed for good."""
-        sessions = apheresis(self.path)
+        sessions = time_to_reinfusion.apheresis(self.path)
         failure = self.scenario.harvest.marrow.failure
         if sessions is None or sessions.short * failure == 0:
             return np.zeros(1)
-        given_up = harvest_law(self.path).values[-1:]
-        return sessions.short * failure * self.share_alive(mobilisation_law(self.path), given_up)[:, 0]
-
-    @cached_property
-    def infections(self) -> Floats:
-        """Infections in mobilisation per patient enrolled."""
-        return self._infections(fatal=False)
+        given_up = time_to_reinfusion.harvest_law(self.path).values[-1:]
+        alive = self.share_alive(time_to_reinfusion.mobilisation_law(self.path), given_up)[:, 0]
+        return sessions.short * failure * alive
 
     @cached_property
     def treatment_deaths(self) -> Floats:
         """Share of the enrolled who die of infection or toxicity before reinfusion."""
-        return self._infections(fatal=True) + self.toxicity_deaths
+        return self.infections(fatal=True) + self.toxicity_deaths
 
-    def _infections(self, *, fatal: bool) -> Floats:
+    def infections(self, *, fatal: bool = False) -> Floats:
         """Return the infections in mobilisation per patient, or the deaths from them."""
         infection = self.scenario.mobilisation.infection
         if not self.mobilised or infection.hazard_per_day == 0:
             return np.zeros(1)
-        law = mobilisation_law(self.path)
+        law = time_to_reinfusion.mobilisation_law(self.path)
         window = np.minimum(law.times, infection.window_days)
         waited, weights = self._within(window, infection.hazard_per_day)
         onset = (law.times - window)[:, None] + waited
@@ -128,7 +115,7 @@ class BeforeReinfusion:
         hazard = self.scenario.immunoablation.toxicity_per_day
         if hazard == 0:
             return np.zeros(1)
-        law = request_law(self.path)
+        law = time_to_reinfusion.request_law(self.path)
         order = 16 * self.refinement
         length = compress_between(law_of(self.path.immunoablation, order), (), order)
         since, weights = self._within(length.values, hazard)
@@ -146,15 +133,15 @@ class BeforeReinfusion:
         """Yield what is known at reinfusion."""
         yield ("pre_transplant_mortality", None), 1 - self.reinfused - self.withdrawn
         yield ("harvest_failure", None), self.withdrawn
-        sessions = apheresis(self.path)
+        sessions = time_to_reinfusion.apheresis(self.path)
         if sessions is None:
             return
         days = np.arange(1.0, sessions.share.size + 1)
-        harvested = np.append(days, harvest_law(self.path).values[-1])
-        done = self.share_alive(mobilisation_law(self.path), harvested)
+        harvested = np.append(days, time_to_reinfusion.harvest_law(self.path).values[-1])
+        done = self.share_alive(time_to_reinfusion.mobilisation_law(self.path), harvested)
         done *= np.append(sessions.share, sessions.short)
         yield ("apheresis_sessions", None), ratio(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
-        reached = self.share_alive(reinfusion_law_without_harvest(self.path), harvested)
+        reached = self.share_alive(time_to_reinfusion.reinfusion_law_without_harvest(self.path), harvested)
         given = 1 - self.scenario.harvest.marrow.failure
         size = dot(np.append(sessions.share, given * sessions.short), reached)
         cells = dot(np.append(sessions.cells, given * sessions.short_cells), reached)

@@ -19,6 +19,7 @@ from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.from_enrolment import FromEnrolment
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import dot, double_exponential, on_panels
+from sim.patient.memory import keep_freed_memory
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError
@@ -99,9 +100,11 @@ def _many(
 ) -> dict[Key, Floats]:
     for scenario in scenarios:
         _refuse_queues(scenario)
+    keep_freed_memory()
     values: dict[Key, Floats] = {}
     for numbers, sets in batches(scenarios):
-        for key, found in endpoints(sets, refinement):
+        at_home = sets.shared.cohort.enters_at == "home"
+        for key, found in (_never_transplanted if at_home else endpoints)(sets, refinement):
             values.setdefault(key, np.full(len(scenarios), np.nan))[numbers] = found
     return values
 
@@ -117,9 +120,6 @@ def _refuse_queues(scenario: Scenario) -> None:
 
 
 def _endpoints(sets: ParameterSets, refinement: int) -> _Endpoints:
-    if sets.shared.cohort.enters_at == "home":
-        yield from _never_transplanted(sets, refinement)
-        return
     before = BeforeReinfusion(sets, refinement)
     yield from before.endpoints()
     after = dict(AfterReinfusion(sets, before, refinement).endpoints())
@@ -129,9 +129,6 @@ def _endpoints(sets: ParameterSets, refinement: int) -> _Endpoints:
 
 
 def _from_enrolment(sets: ParameterSets, refinement: int) -> _Endpoints:
-    if sets.shared.cohort.enters_at == "home":
-        yield from _never_transplanted(sets, refinement)
-        return
     before = BeforeReinfusion(sets, refinement)
     yield from FromEnrolment(before, AfterReinfusion(sets, before, refinement)).endpoints()
 

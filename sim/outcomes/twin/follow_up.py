@@ -12,17 +12,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from sim.outcomes.counting import ratio
+from sim.outcomes.twin import quadrature
 from sim.outcomes.twin.hazards import Hazards, TimePoints
-from sim.outcomes.twin.interpolation import Piecewise, panel_points
 from sim.outcomes.twin.parameter_sets import sets_of
-from sim.outcomes.twin.quadrature import (
-    Law,
-    compress_each_between,
-    dot,
-    double_exponential,
-    join,
-    law_of,
-)
+from sim.outcomes.twin.quadrature import Law, Piecewise
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR
 
@@ -46,8 +39,8 @@ class AplasiaLength:
     def laws(self, cuts: Iterable[tuple[float, ...]]) -> list[Law]:
         """Return the law for each of some cuts, as Gauss rules between what matters and the cut."""
         breaks = [sorted({*self.marks, *cut}) for cut in cuts]
-        pieces = [(law_of(self.duration, 2 * self.order, ends), ends) for ends in breaks]
-        return compress_each_between(pieces, self.order)
+        pieces = [(quadrature.law_of(self.duration, 2 * self.order, ends), ends) for ends in breaks]
+        return quadrature.compress_each_between(pieces, self.order)
 
     def spread(self) -> Floats:
         """Return lengths between which survival is smooth enough for one panel."""
@@ -69,7 +62,7 @@ def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArr
     early = np.flatnonzero(~over)
     for number, law in zip(early, aplasia.laws((times[k], float(since[k])) for k in early), strict=True):
         laws[number] = law
-    return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), join(laws)
+    return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), quadrature.join(laws)
 
 
 class _Panels(NamedTuple):
@@ -87,17 +80,16 @@ def _panels_of(
     aplasia: AplasiaLength,
     background: Piecewise,
     times: tuple[float, ...],
-    kinks: tuple[float, float],
-    cut: float,
+    days: tuple[float, ...],
     order: int,
 ) -> _Panels:
-    """Return the panels up to a data cut: kinks are the start of relapse and the end of late infections."""
-    (start, late_until), delay, lengths = kinks, aplasia.days_to_death, aplasia.spread()
+    """Return the panels: days are the start of relapse, the end of late infections, and the data cut."""
+    (start, late_until, cut), delay, lengths = days, aplasia.days_to_death, aplasia.spread()
     birthdays = background.edges[1:] * DAYS_PER_YEAR - min(times)
     ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut]
     edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends]))
     edges = edges[(edges >= 0) & (edges <= cut)]
-    points = panel_points(edges, order)
+    points = quadrature.panel_points(edges, order)
     number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
     others = background((points[..., None] + np.array(times)) / DAYS_PER_YEAR)
     return _Panels(edges, TimePoints(points.ravel(), number, law.values), law.weights, others)
@@ -105,10 +97,14 @@ def _panels_of(
 
 @dataclass(frozen=True)
 class Accrual:
-    """Patients enrol at ``window u^(1 / power)`` with u uniform; powers have shape (sets, 1)."""
+    """Patients enrol at ``window u^(1 / power)`` with u uniform; powers have shape (sets, 1).
+
+    ``cut`` is the data cut in days from study opening.
+    """
 
     window: float
     power: Floats
+    cut: float
 
     def arrived(self, day: Floats) -> Floats:
         """Return the share of patients who have arrived by each day, shape (sets, days)."""
@@ -118,12 +114,7 @@ class Accrual:
 
 
 def mean_follow_up(
-    hazards: Hazards,
-    aplasia: AplasiaLength,
-    reinfusion: Law,
-    background: Piecewise,
-    accrual: Accrual,
-    cut: float,
+    hazards: Hazards, aplasia: AplasiaLength, reinfusion: Law, background: Piecewise, accrual: Accrual
 ) -> Floats:
     """Return the mean follow-up in years among those reinfused before the cut; not a number if nobody is.
 
@@ -139,21 +130,21 @@ def mean_follow_up(
         The law of T in days, everything but background mortality survived; weights of shape (sets, times).
     background
         Background survival by years since enrolment.
-    accrual, cut
-        How patients arrive; the data cut in days from study opening.
+    accrual
+        How patients arrive, and the data cut.
     """
+    cut = accrual.cut
     early = reinfusion.values < cut
     times, weights = reinfusion.values[early], np.compress(early, reinfusion.weights, axis=-1)
     if times.size == 0:
         return np.full(1, np.nan)
     enrolled_in_time = accrual.arrived(cut - times)
-    reinfused = dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
-    kinks = (hazards.relapse.start, hazards.late_until)
-    order = _ORDER * hazards.refinement
-    panels = _panels_of(aplasia, background, tuple(times.tolist()), kinks, cut, order)
+    reinfused = quadrature.dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
+    days = (hazards.relapse.start, hazards.late_until, cut)
+    panels = _panels_of(aplasia, background, tuple(times.tolist()), days, _ORDER * hazards.refinement)
     at, treated = panels.at, hazards.escapes_treatment(panels.at.times, panels.at.aplasia)
     share = panels.weights * treated * hazards.escapes_lupus(at)
-    rule = double_exponential(_ARRIVAL_ORDER * hazards.refinement)
+    rule = quadrature.double_exponential(_ARRIVAL_ORDER * hazards.refinement)
     total = []
     for one, weight, arrived, power in sets_of(share, weights, enrolled_in_time, accrual.power):
         alive = np.bincount(at.number, one).reshape(*panels.others.shape[:2], 1)

@@ -33,10 +33,8 @@ class FromEnrolment:
             doomed, withdrawn, to_withdraw = self._in_mobilisation(day)
             unharmed = active * (doomed + self._waiting(day) + to_withdraw)
             alive, free = self._reinfused(day)
-            yield (
-                ("overall_survival_enrolled", years),
-                background * (unharmed + active * withdrawn + alive),
-            )
+            overall = background * (unharmed + active * withdrawn + alive)
+            yield ("overall_survival_enrolled", years), overall
             yield ("disease_free_survival_enrolled", years), background * (unharmed + free)
 
     def _before_reading(self, lags: Iterable[float]) -> tuple[float, ...]:

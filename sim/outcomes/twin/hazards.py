@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,14 +51,13 @@ class TimePoints:
         return np.take(values, self.number, axis=-1)
 
 
-@dataclass(frozen=True)
 class RelapseTime:
     """The latent time of relapse: cumulative hazard H and its inverse; days since reinfusion."""
 
-    dist: Literal["weibull", "log_logistic"]
-    shape: Floats
-    scale: Floats
-    start: float
+    def __init__(self, sets: ParameterSets) -> None:
+        self.dist, self.start = sets.shared.relapse.dist, sets.shared.relapse.start_day
+        self.shape = sets.column("relapse.shape")
+        self.scale = sets.column("relapse.scale_years") * DAYS_PER_YEAR
 
     def hazard(self, t: Floats) -> Floats:
         """Return H: ``x^shape`` (Weibull) or ``log(1 + x^shape)`` (log-logistic), x = (t - start) / scale."""
@@ -77,7 +75,6 @@ class RelapseTime:
             return time
 
 
-@dataclass(frozen=True)
 class Hazards:
     """Hazards per day from reinfusion on; arrays have shape (sets, 1), numbers are common to the sets.
 
@@ -85,46 +82,22 @@ class Hazards:
     ``remission`` the extra mortality in remission.
     """
 
-    lupus: Floats
-    toxicity: float
-    aplasia_infection: Floats
-    late_infection: Floats
-    late_until: float
-    case_fatality: Floats
-    days_to_death: float
-    non_response: Floats
-    remission: Floats
-    relapsed: Floats
-    relapse: RelapseTime
-    refinement: int
-
-    @classmethod
-    def of(cls, sets: ParameterSets, refinement: int) -> Hazards:
-        """Read the hazards from scenarios."""
-        column, shared = sets.column, sets.shared
-        infection, relapse = "aplasia.infection", shared.relapse
+    def __init__(self, sets: ParameterSets, refinement: int) -> None:
+        column, shared, infection = sets.column, sets.shared, "aplasia.infection"
         lupus = column("active_disease.hazard_per_year")
         after_relapse = column("after_relapse.multiplier") * lupus
-        return cls(
-            lupus=lupus / DAYS_PER_YEAR,
-            toxicity=shared.immunoablation.toxicity_per_day,
-            aplasia_infection=column(f"{infection}.hazard_per_day")
-            * column(f"{infection}.ward_relative_risk"),
-            late_infection=column("late_infection.hazard_per_day"),
-            late_until=shared.late_infection.until_day,
-            case_fatality=column(f"{infection}.case_fatality"),
-            days_to_death=shared.aplasia.infection.days_to_death,
-            non_response=column("response.non_response"),
-            remission=column("background.extra_per_year.remission") / DAYS_PER_YEAR,
-            relapsed=(after_relapse + column("background.extra_per_year.relapsed")) / DAYS_PER_YEAR,
-            relapse=RelapseTime(
-                relapse.dist,
-                column("relapse.shape"),
-                column("relapse.scale_years") * DAYS_PER_YEAR,
-                relapse.start_day,
-            ),
-            refinement=refinement,
-        )
+        self.lupus = lupus / DAYS_PER_YEAR
+        self.remission = column("background.extra_per_year.remission") / DAYS_PER_YEAR
+        self.relapsed = (after_relapse + column("background.extra_per_year.relapsed")) / DAYS_PER_YEAR
+        self.toxicity = shared.immunoablation.toxicity_per_day
+        on_ward = column(f"{infection}.ward_relative_risk")
+        self.aplasia_infection = column(f"{infection}.hazard_per_day") * on_ward
+        self.late_infection = column("late_infection.hazard_per_day")
+        self.late_until = shared.late_infection.until_day
+        self.case_fatality = column(f"{infection}.case_fatality")
+        self.days_to_death = shared.aplasia.infection.days_to_death
+        self.non_response = column("response.non_response")
+        self.relapse, self.refinement = RelapseTime(sets), refinement
 
     def escapes_aplasia_infection(self, t: Floats, a: Floats) -> Floats:
         """Return the chance of no death by t from an infection caught in aplasia."""
@@ -203,8 +176,7 @@ class Hazards:
         lived = t - first
         never = np.exp(-end - self.remission * lived)
         at_once = -np.expm1(-begin) * np.exp(-self.relapsed * lived)
-        alive: Floats = never + at_once + between
-        return alive
+        return np.asarray(never + at_once + between)
 
 
 def _at_some(chosen: NDArray[np.bool_], chances: Floats) -> Floats:

@@ -9,18 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from sim.outcomes.twin.apheresis import Sessions, sessions_law
-from sim.outcomes.twin.quadrature import Law, add, compress_between, join, law_of
+from sim.outcomes.twin.quadrature import (
+    Law,
+    Piecewise,
+    add,
+    compress_between,
+    double_exponential,
+    fixed_value,
+    join,
+    law_of,
+    on_panels,
+    panel_points,
+)
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Harvest, Recovery, Scenario, TrialArrivals
 
 _STAGE_ORDER = 16  # nodes a panel of a stage's law, before it is compressed
 _GAUSS_ORDER = 14  # nodes of a compressed law between two breaks
 _LEAST_WEIGHT = 1e-17  # of a value of the earlier stages
+_GRADING = 12  # panels that halve towards no cells, where distribution functions are least smooth
 _ROUGH_BREAKS = (90.0, DAYS_PER_YEAR, 10 * DAYS_PER_YEAR)  # Gauss rules are poor over long tails
 
 
@@ -176,14 +187,10 @@ def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tu
         before.append(_Stage(path.harvest.duration_days))
     postponement = path.recovery.postponement
     put_off = [*before, _Stage(postponement.duration_days)]
+    clean = _Stage(path.mobilisation, path.infection_free, window)
+    infected = _Stage(path.mobilisation, lambda days: 1 - path.infection_free(days), window)
     laws = []
-    for first, chance in (
-        (_Stage(path.mobilisation, path.infection_free, window), postponement.probability),
-        (
-            _Stage(path.mobilisation, lambda days: 1 - path.infection_free(days), window),
-            postponement.after_infection,
-        ),
-    ):
+    for first, chance in ((clean, postponement.probability), (infected, postponement.after_infection)):
         parts = [
             Law(law.values, law.weights * share)
             for stages, share in ((before, 1 - chance), (put_off, chance))
@@ -197,29 +204,98 @@ def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tu
 _AT_ONCE = Law(np.zeros(1), np.ones(1))
 
 
+def _harvest(path: Pathway) -> Law:
+    """Return the days of sessions; at once where the harvest is a stage like others."""
+    return _AT_ONCE if apheresis(path) is None else harvest_law(path)
+
+
+def _survived(path: Pathway) -> _Stage:
+    """Return immunoablation, weighted by the chance to survive its toxicity."""
+    return _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
+
+
 @lru_cache(maxsize=64)
 def request_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
     """Return the law of the time from enrolment to the start of immunoablation, kinks allowed at breaks."""
     if path.enters_at == "immunoablation":
         return Branches(np.zeros(1), np.ones(1), np.zeros(1))
-    known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
-    return _by_infection(path, known, (), (*_ROUGH_BREAKS, *breaks))
+    return _by_infection(path, _harvest(path), (), (*_ROUGH_BREAKS, *breaks))
 
 
 @lru_cache(maxsize=64)
 def reinfusion_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
     """Return the law of the time from enrolment to reinfusion, toxicity survived, kinks allowed at breaks."""
     breaks = (*path.breaks, *breaks)
-    last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
     if path.enters_at == "immunoablation":
-        law = _sum_of(path, [last], _AT_ONCE, breaks)
+        law = _sum_of(path, [_survived(path)], _AT_ONCE, breaks)
         return Branches(law.values, law.weights, np.zeros_like(law.weights))
-    known = harvest_law(path) if apheresis(path) is not None else _AT_ONCE
-    return _by_infection(path, known, (last,), breaks)
+    return _by_infection(path, _harvest(path), (_survived(path),), breaks)
 
 
 @lru_cache(maxsize=64)
 def reinfusion_law_without_harvest(path: Pathway) -> Branches:
     """Return the law of the time to reinfusion less the days of harvest, toxicity survived."""
-    last = _Stage(path.immunoablation, lambda days: np.exp(-path.toxicity * days))
-    return _by_infection(path, _AT_ONCE, (last,), _ROUGH_BREAKS)
+    return _by_infection(path, _AT_ONCE, (_survived(path),), _ROUGH_BREAKS)
+
+
+class Sessions(NamedTuple):
+    """Harvest from blood with S_n the cells after n sessions and N the first n with S_n >= target.
+
+    Row n - 1 of `share` is P(N = n) and of `cells` is E[S_n; N = n]; `short` is P(S_max < target) and
+    `short_cells` is E[S_max; S_max < target].
+    """
+
+    share: Floats
+    cells: Floats
+    short: float
+    short_cells: float
+
+
+@lru_cache(maxsize=64)
+def sessions_law(yields: Distribution, target: float, most: int, order: int) -> Sessions:
+    """Return the law of the sessions, by convolution on an interpolation grid.
+
+    As yields are positive, N > n exactly if S_n < target. With F_n(x) = P(S_n < x) and
+    M_n(x) = E[S_n; S_n < x], both are integrals over the last yield y:
+    F_n(x) = E[F_{n-1}(x - y); y < x] and M_n(x) = E[M_{n-1}(x - y) + y F_{n-1}(x - y); y < x].
+    """
+    only = fixed_value(yields)
+    if only is not None or target <= 0:
+        return _certain_sessions(yields, only, target, most)
+    edges = np.concatenate([[0.0], target * 0.5 ** np.arange(_GRADING, -1.0, -1.0)])
+    points = panel_points(edges, order).ravel()
+    x = np.append(points, target)
+    u, weights = on_panels(np.stack([np.zeros_like(x), yields.cdf(x)], axis=1), double_exponential(4 * order))
+    y = np.minimum(yields.quantile(np.maximum(u, np.finfo(np.float64).tiny)), x[:, None])
+    below, cells = yields.cdf(x), (weights * y).sum(axis=1)
+    mean = _mean(yields, order)
+    shares, totals = [1 - below[-1]], [mean - cells[-1]]
+    for _ in range(most - 1):
+        shape = (edges.size - 1, order)
+        earlier = Piecewise.through(edges, below[:-1].reshape(shape))(x[:, None] - y)
+        earlier_cells = Piecewise.through(edges, cells[:-1].reshape(shape))(x[:, None] - y)
+        carried = cells[-1] + mean * below[-1]  # E[S_n; S_{n-1} < target]
+        was_below = below[-1]
+        below = (weights * earlier).sum(axis=1)
+        cells = (weights * (earlier_cells + y * earlier)).sum(axis=1)
+        shares.append(was_below - below[-1])
+        totals.append(carried - cells[-1])
+    return Sessions(np.array(shares), np.array(totals), float(below[-1]), float(cells[-1]))
+
+
+def _certain_sessions(yields: Distribution, only: float | None, target: float, most: int) -> Sessions:
+    """Return the law when the number of sessions is certain: the same yield each time, or no target."""
+    each = _mean(yields, 16) if only is None else only
+    collected = np.cumsum(np.full(most, each))
+    enough = np.flatnonzero(collected >= target) if only is not None else np.array([0])
+    share, cells = np.zeros(most), np.zeros(most)
+    if enough.size == 0:
+        return Sessions(share, cells, 1.0, float(collected[-1]))
+    share[enough[0]] = 1.0
+    cells[enough[0]] = collected[enough[0]]
+    return Sessions(share, cells, 0.0, 0.0)
+
+
+def _mean(distribution: Distribution, order: int) -> float:
+    law = law_of(distribution, order)
+    return float(law.values @ law.weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,6 +28,8 @@ class Column:
         Whether its cells are keys, which a page writes as such.
     name
         Whether the heading is a name, which a page does not begin with a capital.
+    marks
+        The class that a page gives to a cell, by what the cell says: ``yes`` and ``no`` have colours.
     """
 
     heading: str
@@ -35,6 +37,7 @@ class Column:
     plain: bool = False
     code: bool = False
     name: bool = False
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[str]:
@@ -59,6 +62,8 @@ class Grid:
         Rows under which the terminal draws a line, counted from 0.
     wide
         Whether a page gives it room to scroll sideways.
+    shaded
+        Rows that a page sets off from the others, counted from 0.
     """
 
     title: str
@@ -67,6 +72,7 @@ class Grid:
     notes: Sequence[str] = ()
     ends: frozenset[int] = field(default=frozenset())
     wide: bool = True
+    shaded: frozenset[int] = field(default=frozenset())
 
     def terminal(self) -> Table:
         """Return the table for a terminal; no cell is ever cut short: on a narrow one its words wrap."""

@@ -18,32 +18,14 @@ from sim.scenario.problems import RequestError
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
-_ELEMENTS = frozenset(
-    {"svg", "g", "defs", "path", "use", "clipPath", "rect", "circle", "line", "text", "tspan"}
+_ELEMENTS, _ATTRIBUTES = (
+    frozenset(names.split())
+    for names in (
+        "svg g defs path use clipPath pattern rect circle line text tspan",
+        "viewBox d transform x y x1 y1 x2 y2 cx cy r rx width height patternUnits patternTransform fill "
+        "stroke stroke-width text-anchor",
+    )
 )
-_ATTRIBUTES = frozenset(
-    {
-        *(
-            "viewBox",
-            "d",
-            "transform",
-            "x",
-            "y",
-            "x1",
-            "y1",
-            "x2",
-            "y2",
-            "cx",
-            "cy",
-            "r",
-            "rx",
-            "width",
-            "height",
-        ),
-        *("patternUnits", "patternTransform", "fill", "stroke", "stroke-width", "text-anchor"),
-    }
-)
-_HATCH = frozenset({"pattern"})
 _STYLE = re.compile(r"[\w\s#.,:;%'()+-]*")
 _INTERNAL = re.compile(r"url\(#([\w-]+)\)")
 
@@ -117,7 +99,7 @@ class _Writer:
     def children(self, parent: ElementTree.Element) -> Iterator[str]:
         for child in parent:
             tag = child.tag.removeprefix(_SVG) if isinstance(child.tag, str) else ""
-            if tag in _ELEMENTS or tag in _HATCH:
+            if tag in _ELEMENTS:
                 inner = escape(child.text or "", quote=False) if tag in ("text", "tspan") else ""
                 inner += "".join(self.children(child))
                 yield f"<{tag}{self.attributes(child)}>{inner}</{tag}>"

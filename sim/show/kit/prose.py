@@ -6,8 +6,10 @@ Terminal and pages say the same because both take it from here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, replace
 from functools import cache
+from importlib import resources
 from typing import Any, Literal, TypeAlias
 
 import jinja2
@@ -52,6 +54,17 @@ def one_sentence(file: str, macro: str, *facts: Any, **more: Any) -> str:
     return " ".join(sentences(file, macro, *facts, **more))
 
 
+def declared(file: str) -> dict[str, Any]:
+    """Return what stands beside the templates as TOML: words without sentences to fill.
+
+    Parameters
+    ----------
+    file
+        Its name, without ending.
+    """
+    return tomllib.loads((resources.files("sim.show") / "templates" / f"{file}.toml").read_text("utf-8"))
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A paragraph of an answer; ``see`` is the id of a section of the page that holds the rest."""
@@ -86,23 +99,19 @@ def items(file: str, **facts: Any) -> list[Item]:
     for what is missing.
     """
     rendered = environment(html=False).get_template(f"{file}.txt").render(facts)
-    heads: list[list[str]] = []
-    said: list[list[Said]] = []
-    missing: list[list[str]] = []
+    found: list[Item] = []
     for line in filter(str.strip, rendered.splitlines()):
         marked = _MARKED.fullmatch(line)
         if marked is None:
             raise ValueError(f"{file}.txt: a line without a mark: {line}")
         mark, see, text = marked.groups()
         if mark == "#":
-            heads.append([*text.split(" | "), ""][:3])
-            said.append([])
-            missing.append([])
-        elif mark == "+":
-            said[-1].append(Said(text, see or ""))
+            number, title, asks = [*text.split(" | "), ""][:3]
+            found.append(Item(number, title, asks, (), ()))
+            continue
+        last = found.pop()
+        if mark == "+":
+            found.append(replace(last, said=(*last.said, Said(text, see or ""))))
         else:
-            missing[-1].append(text)
-    return [
-        Item(number, title, asks, tuple(found), tuple(not_found))
-        for (number, title, asks), found, not_found in zip(heads, said, missing, strict=True)
-    ]
+            found.append(replace(last, missing=(*last.missing, text)))
+    return found

@@ -19,6 +19,11 @@ class Replication(NamedTuple):
     """To be put after "deaths"."""
 
     @property
+    def cut(self) -> bool:
+        """Whether it reports before everybody is followed to the end."""
+        return self.when == TRIAL.when
+
+    @property
     def virtual(self) -> str:
         """Several of them."""
         return f"virtual {self.what}s"
@@ -33,25 +38,6 @@ def replication(scenario: Scenario) -> Replication:
     if scenario.follow_up.data_cut_days != "none":
         return Replication(what, TRIAL.when, TRIAL.by_then)
     return Replication(what, "with everybody followed to the end", "by the end of follow-up")
-
-
-def one_range(words: Replication, *, drawn: bool = False) -> str:
-    """Explain the range of one replication in a sentence, without the name before it.
-
-    Parameters
-    ----------
-    drawn
-        Whether replications are spread over draws of a posterior.
-    """
-    cut = words.when == TRIAL.when
-    when = (
-        "at their data cut, with what has happened by then" if cut else "with everybody followed to the end"
-    )
-    larger = f"a larger {'or longer ' if cut else ''}{words.what}"
-    narrows = f"only {larger} narrows it."
-    if drawn:
-        narrows = f"it holds the posterior too, so that {larger} narrows it, and more evidence does."
-    return f"what 95% of {words.virtual} of this size report {when}; {narrows}"
 
 
 def cautions(scenario: Scenario) -> list[str]:

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sim.clinic.arrays import simulate_tiles
-from sim.outcomes.endpoints import Sums
+from sim.outcomes.endpoints import Sums, View
 from sim.outcomes.twin.expected import expected, expected_from_enrolment, expected_many
 from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck
@@ -164,7 +164,7 @@ def simulated(scenario: Scenario) -> dict[Key, Simulated]:
     fates = draw_fates(scenario, Luck(1), range(REPLICATIONS))
     sums = Sums(trials=False)
     for history in simulate_tiles(scenario, fates):
-        sums.add(history, scenario)
+        sums.add(View(history, scenario))
     found = {}
     for key, reading in sums.readings(scenario).items():
         if (size := float(reading.size.sum())) > 0:

@@ -64,19 +64,6 @@ medians <- function(name, trial) {
   do.call(rbind, rows)
 }
 
-restricted_means <- function(name, trial) {
-  fit <- kaplan_meier(trial)[[1]]
-  last <- max(fit$time)
-  horizons <- unique(pmax(c(0.5, 0.8, 1, 1.3) * last, min(fit$time)))
-  horizons <- horizons[horizons > 0]
-  rows <- lapply(horizons, function(horizon) {
-    table <- summary(fit, rmean = horizon)$table
-    data.frame(trial = name, horizon = horizon, followed = horizon <= last || min(fit$surv) == 0,
-               mean = table[["rmean"]], std_error = table[["se(rmean)"]])
-  })
-  do.call(rbind, rows)
-}
-
 incidences <- function(name, trial) {
   causes <- max(0, trial$cause)
   state <- factor(trial$cause, -1:causes, c("censored", 0:causes))
@@ -115,7 +102,6 @@ each_trial <- function(make) {
 write_rows(each_trial(curve), "kaplan_meier.csv")
 write_rows(each_trial(readings), "readings.csv")
 write_rows(each_trial(medians), "medians.csv")
-write_rows(each_trial(restricted_means), "restricted_means.csv")
 write_rows(each_trial(incidences), "incidences.csv")
 write_rows(each_trial(log_ranks), "log_rank.csv")
 writeLines(c(R.version.string, paste("survival", packageVersion("survival"))), "versions.txt")
