@@ -49,7 +49,7 @@ lowest: $(LOWEST)/.ready
 	$(LOWEST)/bin/pytest -q -n 2 -p no:cacheprovider -W ignore::DeprecationWarning $(LOWEST_TESTS)
 
 LOWEST_TESTS := tests/scenario tests/patient tests/clinic/test_pathway.py tests/clinic/test_arrays.py \
-  tests/outcomes/test_expected.py tests/study/test_spool.py tests/study/test_store.py tests/study/test_cluster.py \
+  tests/outcomes/twin/test_expected.py tests/work/test_spool.py tests/work/test_store.py tests/work/test_cluster.py \
   tests/show/test_report.py tests/show/test_run_figures.py tests/test_cli_scenario.py tests/test_cli_study.py \
   tests/test_cli_compare.py tests/test_cli_validate.py
 

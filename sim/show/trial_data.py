@@ -53,26 +53,15 @@ def at_risk(patients: Patients, years: Sequence[float]) -> pd.DataFrame:
     """
     trial = patients.rows["replication"].to_numpy()
     numbers = np.unique(trial)
-    rows = []
+    times, tables = np.array(years, dtype=float), []
     for name, followed in censored_times(patients).items():
         own = trial[followed.who]
-        counted = [
-            _at_risk(followed.years[own == number], np.array(years, dtype=float)) for number in numbers
-        ]
-        table = np.array(counted)
-        lower, middle, upper = np.quantile(table, (0.025, 0.5, 0.975), axis=0, method="inverted_cdf")
-        rows += [
-            {
-                "endpoint": name,
-                "time_years": time,
-                "median": int(middle[k]),
-                "lower": int(lower[k]),
-                "upper": int(upper[k]),
-                "trials": len(numbers),
-            }
-            for k, time in enumerate(years)
-        ]
-    return pd.DataFrame(rows)
+        counted = [_at_risk(followed.years[own == number], times) for number in numbers]
+        spread = np.quantile(counted, (0.025, 0.5, 0.975), axis=0, method="inverted_cdf")
+        lower, middle, upper = spread.astype(int)
+        whole = {"median": middle, "lower": lower, "upper": upper, "trials": len(numbers)}
+        tables.append(pd.DataFrame({"endpoint": name, "time_years": years, **whole}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _at_risk(years: Floats, times: Floats) -> Floats:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from math import exp
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sim.calibrate import point
 from sim.calibrate.point import PointFit, solve_point
 from sim.outcomes.twin.expected import expected
 from sim.scenario.endpoints import Key
@@ -173,7 +173,7 @@ def test_says_which_target_is_out_of_reach_and_how_near_one_gets() -> None:
 
 
 def test_what_is_not_solved_to_the_last_digits_is_no_solution(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("sim.calibrate.point"), "TOLERANCE", 0.0)  # sim.calibrate is a function
+    monkeypatch.setattr(point, "TOLERANCE", 0.0)
     with pytest.raises(RequestError, match="meet all targets"):
         solve_point(aiming({("overall_survival", 5.0): 0.8}, ["after_relapse.multiplier"]))
 

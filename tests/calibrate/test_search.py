@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from sim.calibrate import virtual_trials
 from sim.calibrate.published import Published
 from sim.calibrate.search import Evaluation, Free, Search, find_posterior
 from sim.calibrate.virtual_trials import at_point
@@ -156,7 +157,7 @@ def test_the_same_seed_gives_the_same_posterior_however_the_work_is_cut(
             return find_posterior(scenario, seed, InProcess(), wanted_size=390, most_points=96)
 
     one, other = search(1), search(2)
-    monkeypatch.setattr("sim.calibrate.virtual_trials.POINTS", 7)
+    monkeypatch.setattr(virtual_trials, "POINTS", 7)
     again = search(1)
     np.testing.assert_array_equal(one.sample.weights, again.sample.weights)
     np.testing.assert_array_equal(one.posterior.values, again.posterior.values)

@@ -19,9 +19,8 @@ from made_calibration import coverage_of, found_of, profiles_of, search_of
 from matplotlib.figure import Figure
 from pages import Page
 
-from sim.calibrate.answers import ACTIVE, MULTIPLIER
-from sim.calibrate.lines import prior_table
 from sim.calibrate.point import PointFit, solve_point
+from sim.calibrate.tables import ACTIVE, MULTIPLIER, prior_table
 from sim.cli import run as command_line
 from sim.commands import calibrate as calibration
 from sim.scenario.load import Loaded, load
@@ -29,8 +28,7 @@ from sim.show.calibration_card import card, card_text
 from sim.show.calibration_shown import Shown, correlation, log_spread_left, short_name
 from sim.show.calibration_words import extrapolation_text, rough_text
 from sim.show.figures.alternatives import alternatives_figure
-from sim.show.figures.pairs import pairs_figure
-from sim.show.figures.parameters import parameters_figure, profiles_figure
+from sim.show.figures.parameters import pairs_figure, parameters_figure, profiles_figure
 from sim.show.figures.posterior_checks import alone_figure, coverage_figure, search_figure
 from sim.show.figures.repeats import repeats_figure
 from sim.show.figures.survival import no_transplant_figure, predicted_figure

@@ -19,9 +19,14 @@ from sim.outcomes.survival import kaplan_meier
 from sim.scenario.load import load
 from sim.scenario.schema import Scenario
 from sim.show.figures.areas import places
-from sim.show.figures.convergence import convergence_data, convergence_figure, shown_keys
-from sim.show.figures.mortality import mortality_data, mortality_figure
 from sim.show.figures.pathway import pathway_data, pathway_figure
+from sim.show.figures.replications import (
+    convergence_data,
+    convergence_figure,
+    mortality_data,
+    mortality_figure,
+    shown_keys,
+)
 from sim.show.figures.trial import trial_data, trial_figure
 from sim.show.kit.scenario_words import headlines
 from sim.show.kit.style import save

@@ -15,7 +15,7 @@ from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
 from sim.show.run_tables import censored, censored_finding
-from sim.study.censoring import censored_readings
+from sim.study.verification import censored_readings
 
 SHORT = ("cohort.patients=20", "follow_up.data_cut_days=2600", "arrivals.window_days=2300")
 
@@ -33,7 +33,7 @@ def test_the_mean_over_trials_is_the_twin_where_all_report_and_off_where_some_ca
     assert abs(late["z"]) > 3
     assert late["difference"] == pytest.approx(late["mean"] - late["twin"])
     assert "not the estimator" in censored_finding(table)
-    assert len(censored(table)) == len(read)
+    assert len(censored(table).rows) == len(read)
 
 
 def test_it_is_the_choice_of_trials_that_is_biased() -> None:

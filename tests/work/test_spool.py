@@ -117,7 +117,7 @@ def test_missing_text_is_null(tmp_path: Path) -> None:
     # In a process of its own: DuckDB before 1.4 knew what is missing only after it had written other tables.
     code = """if True:
         import pathlib, pandas
-        from sim.study.spool import write_parquet
+        from sim.work.spool import write_parquet
         cause = pandas.array(["infection", None], dtype="string")
         write_parquet(pandas.DataFrame({"cause": cause}), pathlib.Path("table.parquet"))
     """

@@ -10,20 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from sim.scenario.priors import AS_IT_IS
 from sim.scenario.schema import Scenario
 from sim.show.figures.posterior_checks import ANSWERS
+from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, words_axes
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    INK,
-    NOTE_SIZE,
-    RULE,
-    TEXT_SIZE,
-    Sheet,
-    percent_axis,
-    sheet,
-    styled,
-    wrap,
-)
+from sim.show.kit.prose import sentences
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
@@ -33,7 +22,7 @@ _JOINED = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 
 
-@styled
+@style.styled
 def alternatives_figure(weights: pd.DataFrame, moved: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw posterior weights of all ways to see the trial, and by how much each moves every answer.
 
@@ -47,25 +36,19 @@ def alternatives_figure(weights: pd.DataFrame, moved: pd.DataFrame, scenario: Sc
     rows = list(weights["name"])
     height = _HEAD + _ROW * len(rows) + _AXIS
     width = 0.44 + _NAMES + _WEIGHTS + 0.3 + len(names) * (_PANEL + _GAP)
-    page = sheet(
+    page = style.sheet(
         _finding(weights, moved),
-        [
-            scenario.title,
-            "Left: posterior probability of each way to see the trial, all being as likely beforehand "
-            "(line). Right: how far the posterior mean of each answer moves, in posterior SDs of the "
-            "trial as it is; above each dot the mean itself.",
-        ],
-        ["Bars: 95% Monte Carlo error. A move of less than an SD lies within what the trial leaves open "
-         "anyway."],
+        [scenario.title, *sentences("figures", "alternatives")],
+        sentences("figures", "alternatives_notes"),
         width, height,
     )  # fmt: skip
     words = words_axes(page, EDGE, _AXIS, _NAMES, _ROW * len(rows))
     count_rows(len(rows), words)
     for place, title in enumerate(weights["title"]):
-        lines = wrap(str(title), TEXT_SIZE, _NAMES - 0.15)
+        lines = style.wrap(str(title), style.TEXT_SIZE, _NAMES - 0.15)
         weight = "bold" if weights["name"].iloc[place] == AS_IT_IS else "normal"
         words.text(
-            0, place, "\n".join(lines[:2]), va="center", size=TEXT_SIZE, weight=weight, linespacing=1.15
+            0, place, "\n".join(lines[:2]), va="center", size=style.TEXT_SIZE, weight=weight, linespacing=1.15
         )
     axis = page.axes(0.22 + _NAMES, _AXIS, _WEIGHTS, _ROW * len(rows))
     _draw_weights(axis, weights)
@@ -77,60 +60,51 @@ def alternatives_figure(weights: pd.DataFrame, moved: pd.DataFrame, scenario: Sc
         _draw_moved(axis, moved[moved["answer"] == name].set_index("name"), rows, reach)
         _head(page, left, ANSWERS.get(name, str(labels[name])).replace(" y", f"{_JOINED}y"), _PANEL)
         if number == len(names) // 2:
-            axis.set_xlabel("moved by, posterior SDs", size=TEXT_SIZE)
+            axis.set_xlabel("moved by, posterior SDs", size=style.TEXT_SIZE)
     return page.figure
 
 
-def _head(page: Sheet, left: float, text: str, room: float) -> None:
+def _head(page: style.Sheet, left: float, text: str, room: float) -> None:
     """Write a column's name above it."""
     head = page.axes(left, page.height - _HEAD + 0.05, room, _HEAD - 0.1)
     head.set_axis_off()
-    lines = wrap(text, NOTE_SIZE, room)
-    head.text(0, 0, "\n".join(lines), color=GREY, size=NOTE_SIZE, va="bottom", linespacing=1.2)
+    lines = style.wrap(text, style.NOTE_SIZE, room)
+    head.text(0, 0, "\n".join(lines), color=style.GREY, size=style.NOTE_SIZE, va="bottom", linespacing=1.2)
 
 
 def _rows(axis: Axes, count: int) -> None:
     count_rows(count, axis)
     dress_marks(axis)
     for place in range(1, count):
-        axis.axhline(place - 0.5, color=RULE, lw=0.6)
+        axis.axhline(place - 0.5, color=style.RULE, lw=0.6)
 
 
 def _draw_weights(axis: Axes, weights: pd.DataFrame) -> None:
     _rows(axis, len(weights))
-    axis.axvline(float(weights["prior_weight"].iloc[0]), color=INK, lw=1.2, ls=(0, (4, 2)))
+    axis.axvline(float(weights["prior_weight"].iloc[0]), color=style.INK, lw=1.2, ls=style.DASHES)
     for place, row in enumerate(weights.to_dict("records")):
         share, error = row["posterior_weight"], Z95 * row["mc_se"]
         axis.barh(place, share, 0.34, color=RANGE)
-        axis.plot((share - error, share + error), (place, place), color=BLUE, lw=2.4)
-        axis.plot(share, place, marker="o", ms=5.5, mfc=BLUE, mec="white", zorder=3)
+        axis.plot((share - error, share + error), (place, place), color=style.BLUE, lw=2.4)
+        axis.plot(share, place, marker="o", ms=5.5, mfc=style.BLUE, mec="white", zorder=3)
     axis.set_xlim(0, 1.15 * float((weights["posterior_weight"] + Z95 * weights["mc_se"]).max()))
     axis.xaxis.set_major_locator(MaxNLocator(3))
-    percent_axis(axis, "x")
+    style.percent_axis(axis, "x")
 
 
 def _draw_moved(axis: Axes, moved: pd.DataFrame, rows: list[str], reach: float) -> None:
     """Draw how far one answer moves under every way to see the trial."""
     _rows(axis, len(rows))
-    axis.axvline(0, color=GREY, lw=0.8)
+    axis.axvline(0, color=style.GREY, lw=0.8)
     for place, name in enumerate(rows):
         row = moved.loc[name]
         x, error = float(row["moved_sd"]), Z95 * float(row["moved_mc_se"]) / float(moved["sd"].iloc[0])
-        axis.plot((x - error, x + error), (place + 0.1, place + 0.1), color=BLUE, lw=2)
-        own = name == AS_IT_IS
-        axis.plot(
-            x,
-            place + 0.1,
-            marker="D" if own else "o",
-            ms=5.5,
-            mfc=INK if own else BLUE,
-            mec="white",
-            zorder=3,
-        )
+        axis.plot((x - error, x + error), (place + 0.1, place + 0.1), color=style.BLUE, lw=2)
+        look = ("D", 5.5, style.INK) if name == AS_IT_IS else ("o", 5.5, style.BLUE)
+        style.dot(axis, x, place + 0.1, *look, "white", zorder=3)
         share = row["kind"] != "hazard"
         text = f"{100 * row['mean']:.0f}%" if share else f"{row['mean']:.3f}"
-        over = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        axis.text(x, place - 0.2, text, ha="center", va="center", size=NOTE_SIZE, bbox=over)
+        axis.text(x, place - 0.2, text, ha="center", va="center", size=style.NOTE_SIZE, bbox=style.OVER_LINES)
     axis.set_xlim(-reach, reach)
     axis.xaxis.set_major_locator(MaxNLocator(3, symmetric=True))
 

@@ -13,36 +13,22 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.endpoints import Key
 from sim.show.comparison import Averted, averted_sentence, held_at, own_values, range_sentence
+from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, ruled, signed_points, words_axes
 from sim.show.kit.formats import written
 from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    NOTE_SIZE,
-    TEXT_SIZE,
-    Sheet,
-    empty_figure,
-    sheet,
-    styled,
-    wrap,
-)
+from sim.show.kit.prose import sentences
 from sim.work.results import Results
 
 _ROW, _AXIS, _HEAD = 0.4, 0.45, 0.34
 _NAMES, _VALUE, _FOREST, _TEXT = 3.0, 1.05, 3.1, 1.85
 
 
-@styled
+@style.styled
 def differences_figure(
-    comparison: pd.DataFrame,
-    ranges: pd.DataFrame,
-    names: tuple[str, str],
-    finding: str,
-    remarks: Sequence[str] = (),
-    held: str = "",
-    draws: int | None = None,
-) -> Figure:
+    comparison: pd.DataFrame, ranges: pd.DataFrame, names: tuple[str, str], finding: str,
+    remarks: Sequence[str] = (), held: str = "", draws: int | None = None,
+) -> Figure:  # fmt: skip
     """Draw the difference of each main share of patients, with its interval and over the ranges.
 
     Parameters
@@ -66,25 +52,16 @@ def differences_figure(
     rest = _notes([pair for pair in found if pair not in shown])
     over = ranges[ranges["scenario"] == name]
     if not shown:
-        return empty_figure("No share of patients can be compared", f"{name} and {reference}", *rest)
+        return style.empty_figure("No share of patients can be compared", f"{name} and {reference}", *rest)
     width = 0.44 + _NAMES + 2 * _VALUE + _FOREST + _TEXT
     height = _HEAD + _ROW * len(shown) + _AXIS
-    page = sheet(finding, _lines(names, over, held, draws), [*rest, *remarks], width, height)
+    page = style.sheet(finding, _lines(names, over, held, draws), [*rest, *remarks], width, height)
     _draw(page, shown, names, over)
     return page.figure
 
 
 def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | None) -> list[str]:
-    lines = [
-        f"{names[1]} less {names[0]}, in percentage points. Lines: 95% Monte Carlo interval, which more "
-        "replications would narrow; what is not known about the parameters is not in it."
-    ]
-    if draws:
-        lines = [
-            f"{names[1]} less {names[0]}, in percentage points: the mean over {draws:,} draws of the "
-            "posterior. Lines: the posterior's 95%, what the calibrated trial leaves open about the "
-            "parameters, which only more evidence narrows."
-        ]
+    lines = sentences("figures", "differences", names[1], names[0], draws)
     for (varied, key), table in over.groupby(["varied", "key"], sort=False):
         values = ", ".join(written(value) for value in table["value"].unique())
         where = "both" if varied == "both" else f"{varied}"
@@ -105,7 +82,9 @@ def _notes(rest: Sequence[EndpointPair]) -> list[str]:
     return notes + [f"Not compared ({why}): {'; '.join(labels)}." for why, labels in missing.items()]
 
 
-def _draw(page: Sheet, shown: Sequence[EndpointPair], names: tuple[str, str], over: pd.DataFrame) -> None:
+def _draw(
+    page: style.Sheet, shown: Sequence[EndpointPair], names: tuple[str, str], over: pd.DataFrame
+) -> None:
     height = _ROW * len(shown)
     words = words_axes(page, EDGE, _AXIS, _NAMES + 2 * _VALUE, height)
     forest = page.axes(EDGE + _NAMES + 2 * _VALUE, _AXIS, _FOREST, height)
@@ -114,30 +93,30 @@ def _draw(page: Sheet, shown: Sequence[EndpointPair], names: tuple[str, str], ov
     spans = _spans(over)
     for y, pair in ruled(shown, words, forest, texts):
         _draw_row(words, forest, texts, pair, y, spans.get(pair.scenario.key))
-    forest.axvline(0, color=GREY, lw=0.8)
+    forest.axvline(0, color=style.GREY, lw=0.8)
     dress_marks(forest)
     forest.margins(x=0.08)
     forest.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     forest.xaxis.set_major_formatter(signed_points)
-    forest.set_xlabel("difference, percentage points", color=GREY, size=NOTE_SIZE)
+    forest.set_xlabel("difference, percentage points", color=style.GREY, size=style.NOTE_SIZE)
     head = words_axes(page, EDGE, _AXIS + height, page.width - 2 * EDGE, _HEAD)
     for place, name in enumerate(names):
-        text = "\n".join(wrap(name, NOTE_SIZE, _VALUE - 0.1)[:2])
-        head.text(_NAMES + place * _VALUE, 0.1, text, color=GREY, size=NOTE_SIZE, va="bottom")
+        text = "\n".join(style.wrap(name, style.NOTE_SIZE, _VALUE - 0.1)[:2])
+        head.text(_NAMES + place * _VALUE, 0.1, text, color=style.GREY, size=style.NOTE_SIZE, va="bottom")
 
 
 def _draw_row(
     words: Axes, forest: Axes, texts: Axes, pair: EndpointPair, y: int, span: tuple[float, float] | None
 ) -> None:
-    words.text(0, y, pair.scenario.label, va="center", weight="bold", size=TEXT_SIZE)
+    words.text(0, y, pair.scenario.label, va="center", weight="bold", size=style.TEXT_SIZE)
     for place, row in enumerate((pair.reference, pair.scenario)):
         words.text(_NAMES + place * _VALUE, y, row.simulated_text, va="center")
     if span is not None:
         forest.barh(y, span[1] - span[0], 0.5, span[0], color=RANGE)
     if not math.isnan(pair.lower):
-        forest.plot((pair.lower, pair.upper), (y, y), color=BLUE, lw=2.4)
-    forest.plot(pair.value, y, marker="o", ms=6.5, mfc=BLUE, mec="white", zorder=4)
-    texts.text(0.15, y, pair.text, va="center", size=NOTE_SIZE + 0.5)
+        forest.plot((pair.lower, pair.upper), (y, y), color=style.BLUE, lw=2.4)
+    forest.plot(pair.value, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
+    texts.text(0.15, y, pair.text, va="center", size=style.NOTE_SIZE + 0.5)
 
 
 def _spans(over: pd.DataFrame) -> dict[Key, tuple[float, float]]:

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from sim.outcomes.occupancy import READ_REPLICATIONS
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 from sim.show.kit.formats import format_share
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import single_notes
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, sheet, styled
 from sim.work.results import Results
@@ -34,12 +35,9 @@ _PANELS = {
 
 @styled
 def occupancy_figure(
-    table: pd.DataFrame,
-    first: pd.DataFrame,
-    counted: Mapping[str, Any],
-    scenario: Scenario,
+    table: pd.DataFrame, first: pd.DataFrame, counted: Mapping[str, Any], scenario: Scenario,
     notes: Sequence[str] = (),
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw what is limited, over time: mean, range over virtual clinics, and one clinic's own course.
 
     Parameters
@@ -47,7 +45,7 @@ def occupancy_figure(
     table, first : DataFrame
         ``occupancy.csv`` and ``figures/rooms.csv``: all clinics, and the first of them.
     counted : Mapping
-        From `sim.study.figure_tables.counted`: the averages, and how many clinics they are of.
+        From `sim.study.records.counted`: the averages, and how many clinics they are of.
     scenario : Scenario
         Its capacities are drawn, and its warm-up is shaded.
     notes : sequence of str
@@ -60,12 +58,9 @@ def occupancy_figure(
     height = _KEY + sum(tall for _, tall, _ in shown.values()) + _GAP * len(shown) + _FOOT - 0.1
     opened = scenario.arrivals.warm_up_days if isinstance(scenario.arrivals, PoissonArrivals) else 0.0
     page = sheet(
-        _finding(counted["mean"], capacities),
-        [scenario.title],
-        [*_notes(counted, opened, capacities), *notes],
-        _WIDTH,
-        height,
-    )
+        _finding(counted["mean"], capacities), [scenario.title],
+        [*_notes(counted, opened, capacities), *notes], _WIDTH, height,
+    )  # fmt: skip
     bottom = height - _KEY
     for name, (heading, tall, colour) in shown.items():
         bottom -= tall + _GAP
@@ -150,21 +145,14 @@ def _finding(mean: Mapping[str, Any], capacities: dict[str, int | None]) -> str:
 
 
 def _notes(counted: Mapping[str, Any], opened: float, capacities: dict[str, int | None]) -> list[str]:
-    total = counted["clinics"]
-    clinics = f"{total:,} virtual clinics" if total > 1 else "one virtual clinic"
-    first = "the first " if total == READ_REPLICATIONS else ""
-    since = "the end of the warm-up" if opened > 0 else "the opening"
-    text = f"Over {first}{clinics}; 'one of them' is the first."
-    text = f"{text} The title averages from {since} to the last arrival"
-    used, queue = _scarcest(capacities)
+    total, (used, queue) = counted["clinics"], _scarcest(capacities)
     errors = [counted["mean"][name][1] for name in (used, queue)]
-    if None not in errors:
-        share = 100 * errors[0] / (capacities[used] or 1)
-        text += (
-            f" (95% Monte Carlo error: \N{PLUS-MINUS SIGN}{share:.1g} points of use, "
-            f"\N{PLUS-MINUS SIGN}{errors[1]:.1g} in the queue)"
-        )
-    return [f"{text}. The range is drawn as its median over {_SMOOTHED} days read, a few days apart."]
+    known = None not in errors
+    use, queueing = (
+        (f"{100 * errors[0] / (capacities[used] or 1):.1g}", f"{errors[1]:.1g}") if known else ("", "")
+    )
+    first = total == READ_REPLICATIONS
+    return sentences("figures", "occupancy", total, first, opened > 0, use, queueing, _SMOOTHED)
 
 
 def of_run(results: Results) -> Figure:

@@ -17,6 +17,7 @@ from sim.outcomes.one_trial import Patients
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
 from sim.show.kit.posterior_words import FIRST_DRAW
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
 from sim.show.trial_data import first_trials, stays
@@ -62,17 +63,12 @@ def pathway_data(patients: Patients) -> pd.DataFrame:
     for place, entered, left in stays(patients):
         there = np.isfinite(entered)
         days = (np.minimum(left, end) - np.where(there, entered, 0.0))[there]
-        rows.append(
-            {
-                "place": place.value,
-                "next": " ".join(there.value for there in MOVES[place]),
-                "resource": " ".join(name for name, places in RESOURCES.items() if place in places),
-                "reached": float(there.mean()),
-                "mean_days": float(days.mean()) if days.size else math.nan,
-                "entered_on_day": float(entered[there].mean()) if days.size else math.nan,
-            }
-        )
-    return pd.DataFrame(rows)
+        following = " ".join(there.value for there in MOVES[place])
+        resource = " ".join(name for name, places in RESOURCES.items() if place in places)
+        means = [float(each.mean()) if days.size else math.nan for each in (days, entered[there])]
+        rows.append((place.value, following, resource, float(there.mean()), *means))
+    names = ["place", "next", "resource", "reached", "mean_days", "entered_on_day"]
+    return pd.DataFrame(rows, columns=names)
 
 
 @styled
@@ -94,14 +90,7 @@ def pathway_figure(scenario: Scenario, data: pd.DataFrame | None, notes: Sequenc
     spots = {place: divmod(number, _PER_ROW) for number, place in enumerate(shown)}
     rows = 1 + max(row for row, _ in spots.values())
     height = rows * _ROW + 0.3
-    said = [
-        "Death and the end of follow-up can come in every place. Shading: the place holds a resource.",
-        *notes,
-    ]
-    if found is not None:
-        said[0] += (
-            " Shares are of the enrolled; days are mean stays, death and the end of follow-up included."
-        )
+    said = [*sentences("figures", "pathway", found is not None), *notes]
     page = sheet(_finding(shown, found), [scenario.title], said, _WIDTH, height)
     axis = page.axes(0, 0, _WIDTH, height)
     axis.set_xlim(0, _WIDTH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,26 +16,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from scipy import stats
 
-from sim.calibrate.answers import ACTIVE
 from sim.calibrate.coverage import WANTED
+from sim.calibrate.tables import ACTIVE
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.show.calibration_shown import FEW_KEPT, Shown, short_name
+from sim.show.kit import style
 from sim.show.kit.forest import EDGE, count_rows, draw_key, dress_marks, panels, ruled, words_axes
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    INK,
-    NOTE_SIZE,
-    ORANGE,
-    RULE,
-    TEXT_SIZE,
-    TICK_SIZE,
-    Sheet,
-    percent_axis,
-    sheet,
-    styled,
-)
+from sim.show.kit.prose import sentences
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
@@ -49,7 +38,7 @@ _JOINED = "\N{NO-BREAK SPACE}"
 _MINUS = "\N{MINUS SIGN}"
 
 
-@styled
+@style.styled
 def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
     """Draw how the search settled: effective sample size, and running means with their errors.
 
@@ -64,25 +53,20 @@ def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
     down = math.ceil(len(keys) / _ACROSS)
     first = 1.7
     height = 0.3 + first + 0.6 + down * (_HEAD + _TALL + _FOOT)
-    page = sheet(
+    page = style.sheet(
         _search_finding(search, wanted),
-        [
-            shown.scenario.title,
-            "Above: independent draws that the weighted points are worth. Below: the running posterior "
-            "mean of every parameter in normal scores of its prior (0 is the prior's median), with its "
-            "95% Monte Carlo error.",
-        ],
+        [shown.scenario.title, *sentences("figures", "search")],
         [f"Every point got {BLOCK} virtual trials. The last mean is drawn through as a thin line."],
         _WIDTH, height,
     )  # fmt: skip
     size = page.axes(_LEFT, height - 0.15 - first, _WIDTH - _LEFT - _RIGHT, first)
     sizes = search.drop_duplicates("points")
-    size.plot(sizes["points"], sizes["effective_size"], color=BLUE, lw=2, marker="o", ms=5)
-    size.axhline(wanted, color=INK, lw=1.2, ls=(0, (4, 2)))
-    size.annotate(
-        f"asked for: {wanted:,.0f}", (0.01, wanted), (0, 4), xycoords=("axes fraction", "data"),
-        textcoords="offset points", size=NOTE_SIZE, va="bottom",
-    )  # fmt: skip
+    size.plot(sizes["points"], sizes["effective_size"], color=style.BLUE, lw=2, marker="o", ms=5)
+    size.axhline(wanted, color=style.INK, lw=1.2, ls=style.DASHES)
+    place = ("axes fraction", "data")
+    style.aside(
+        size, f"asked for: {wanted:,.0f}", (0.01, wanted), (0, 4), place, size=style.NOTE_SIZE, va="bottom"
+    )
     size.set_ylim(0, 1.25 * max(wanted, float(sizes["effective_size"].max())))
     size.set_ylabel("Effective size")
     size.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -91,10 +75,9 @@ def search_figure(search: pd.DataFrame, shown: Shown, wanted: float) -> Figure:
     for number, (axis, key) in enumerate(zip(axes, keys, strict=True)):
         _draw_mean(axis, search[search["key"] == key])
         _points_axis(axis, search)
-        axis.set_xlabel("Points" if number + _ACROSS >= len(keys) else "", size=NOTE_SIZE)
-        axis.text(
-            0, 1 + 0.15 / _TALL, short_name(key), transform=axis.transAxes, weight="bold", size=TEXT_SIZE
-        )
+        axis.set_xlabel("Points" if number + _ACROSS >= len(keys) else "", size=style.NOTE_SIZE)
+        over: Any = {"transform": axis.transAxes, "weight": "bold", "size": style.TEXT_SIZE}
+        axis.text(0, 1 + 0.15 / _TALL, short_name(key), **over)
     return page.figure
 
 
@@ -105,15 +88,15 @@ def _points_axis(axis: Axes, search: pd.DataFrame) -> None:
     few = len(stages) <= _MOST_STAGES
     axis.xaxis.set_major_locator(FixedLocator(stages) if few else MaxNLocator(4, integer=True))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axis.tick_params(labelsize=TICK_SIZE - 0.5)
+    axis.tick_params(labelsize=style.TICK_SIZE - 0.5)
     axis.grid(axis="y")
 
 
 def _draw_mean(axis: Axes, own: pd.DataFrame) -> None:
     points, mean, error = (own[name].to_numpy() for name in ("points", "mean_score", "mc_se"))
-    axis.axhline(mean[-1], color=GREY, lw=0.8)
+    axis.axhline(mean[-1], color=style.GREY, lw=0.8)
     axis.errorbar(
-        points, mean, Z95 * error, color=BLUE, lw=1.6, marker="o", ms=4.5, elinewidth=1.4, capsize=2.5
+        points, mean, Z95 * error, color=style.BLUE, lw=1.6, marker="o", ms=4.5, elinewidth=1.4, capsize=2.5
     )
     axis.yaxis.set_major_locator(MaxNLocator(4))
 
@@ -129,7 +112,7 @@ def _search_finding(search: pd.DataFrame, wanted: float) -> str:
     )
 
 
-@styled
+@style.styled
 def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
     """Draw the posterior by simulation alone beside the other: means and SDs with both errors.
 
@@ -141,15 +124,10 @@ def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
     alone = alone[alone["figure"] != "active_hazard"] if ACTIVE in set(alone["figure"]) else alone
     key, axis_room = 0.36, 0.55
     height = key + _ROW * len(alone) + axis_room
-    page = sheet(
+    page = style.sheet(
         _alone_finding(alone, shown.kept),
-        [
-            shown.scenario.title,
-            f"Simulation alone keeps the {shown.kept:,} virtual trials that report what the trial did; "
-            "it needs no exact twin and no likelihood. Intervals: 95% Monte Carlo error.",
-        ],
-        ["Left: means, in posterior SDs from the mean by importance sampling. Right: SDs over that by "
-         f"importance sampling. z: the difference over its standard error; beyond {_FAR:g} it is marked."],
+        [shown.scenario.title, *sentences("figures", "alone", shown.kept)],
+        sentences("figures", "alone_notes", f"{_FAR:g}"),
         _WIDTH, height,
     )  # fmt: skip
     words = words_axes(page, EDGE, axis_room, _WIDTH - 2 * EDGE, _ROW * len(alone))
@@ -158,21 +136,20 @@ def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
     left = page.axes(0.22 + _NAMES, axis_room, room, _ROW * len(alone))
     right = page.axes(0.22 + _NAMES + room + 0.95, axis_room, room, _ROW * len(alone))
     for place, row in ruled(alone.to_dict("records"), words):
-        words.text(0, place, _alone_name(row), va="center", size=TEXT_SIZE)
+        words.text(0, place, _alone_name(row), va="center", size=style.TEXT_SIZE)
         sd = row["sd"]
         shift, ratio = (row["alone_mean"] - row["mean"]) / sd, row["alone_sd"] / sd
         _draw_two(left, place, (0.0, row["mc_se"] / sd), (shift, row["alone_mc_se"] / sd))
         _draw_two(right, place, (1.0, row["sd_mc_se"] / sd), (ratio, row["alone_sd_mc_se"] / sd))
         for x, z in ((_NAMES + room + 0.12, row["z_mean"]), (_NAMES + 2 * room + 1.07, row["z_sd"])):
-            far = abs(z) > _FAR
+            look: Any = {"weight": "bold", "color": style.INK} if abs(z) > _FAR else {"color": style.GREY}
             text = f"z {z:+.1f}".replace("-", _MINUS)
-            words.text(x, place, text, va="center", size=NOTE_SIZE, color=INK if far else GREY,
-                       weight="bold" if far else "normal")  # fmt: skip
+            words.text(x, place, text, va="center", size=style.NOTE_SIZE, **look)
     _dress_alone(left, len(alone), "Mean, difference in posterior SDs", 0.0)
     _dress_alone(right, len(alone), "SD, ratio", 1.0)
     _key(page, [
-        Line2D([], [], color=BLUE, marker="o", ms=6, lw=1.6, label="importance sampling"),
-        Line2D([], [], color=ORANGE, marker="s", ms=6, lw=1.6, label="simulation alone"),
+        Line2D([], [], color=style.BLUE, marker="o", ms=6, lw=1.6, label="importance sampling"),
+        Line2D([], [], color=style.ORANGE, marker="s", ms=6, lw=1.6, label="simulation alone"),
     ])  # fmt: skip
     return page.figure
 
@@ -195,8 +172,8 @@ ANSWERS = {
 
 def _draw_two(axis: Axes, place: int, one: tuple[float, float], other: tuple[float, float]) -> None:
     for (value, error), colour, shape, y in (
-        (one, BLUE, "o", place - 0.14),
-        (other, ORANGE, "s", place + 0.14),
+        (one, style.BLUE, "o", place - 0.14),
+        (other, style.ORANGE, "s", place + 0.14),
     ):
         axis.errorbar(
             value, y, xerr=Z95 * error, color=colour, marker=shape, ms=5.5, elinewidth=1.6, capsize=2.5
@@ -204,14 +181,14 @@ def _draw_two(axis: Axes, place: int, one: tuple[float, float], other: tuple[flo
 
 
 def _dress_alone(axis: Axes, count: int, text: str, centre: float) -> None:
-    axis.axvline(centre, color=GREY, lw=0.8)
+    axis.axvline(centre, color=style.GREY, lw=0.8)
     count_rows(count, axis)
     dress_marks(axis)
     axis.xaxis.set_major_locator(MaxNLocator(5))
-    axis.set_xlabel(text, size=TEXT_SIZE)
+    axis.set_xlabel(text, size=style.TEXT_SIZE)
 
 
-def _key(page: Sheet, handles: Sequence[Artist]) -> None:
+def _key(page: style.Sheet, handles: Sequence[Artist]) -> None:
     draw_key(page, handles, EDGE, page.height - 0.3, page.width - 0.5, 0.26, handletextpad=0.5)
 
 
@@ -227,7 +204,7 @@ def _alone_finding(alone: pd.DataFrame, kept: int) -> str:
     return f"{text} give the same posterior: no mean or SD is {_FAR:g} standard errors off"
 
 
-@styled
+@style.styled
 def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> Figure:
     """Draw where the truth ranks in the posteriors of virtual trials, and how often 90% of them hold it.
 
@@ -240,17 +217,10 @@ def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> F
     tall, axis_room = 0.62, 0.5
     height = _KEY + tall * len(quantities) + axis_room
     trials = int(ranks["trial"].nunique())
-    page = sheet(
+    page = style.sheet(
         _coverage_finding(table, trials),
-        [
-            shown.scenario.title,
-            "Parameters drawn from the priors make virtual trials; the rank of the truth in each "
-            "trial's posterior must be uniform. The control takes survival estimates for shares of all "
-            "reinfused patients.",
-        ],
-        [f"Grey: where 95% of bars lie if ranks are uniform (binomial, {trials} trials). Dots: the share "
-         "of 90% intervals that hold the truth, with its exact 95% interval (Clopper-Pearson); ringed "
-         "where 90% lies outside. p: chi-squared test of uniform ranks."],
+        [shown.scenario.title, *sentences("figures", "coverage")],
+        sentences("figures", "coverage_notes", trials),
         _WIDTH, height,
     )  # fmt: skip
     room, gap = 1.9, 0.25
@@ -259,13 +229,16 @@ def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> F
     words.set_ylim(0, height - axis_room)
     at = height - axis_room - _KEY + 0.1
     for left, text in ((lefts[0], "ranks, this method"), (lefts[1], "ranks, control")):
-        words.text(left - 0.22, at, text, color=GREY, va="bottom")
+        words.text(left - 0.22, at, text, color=style.GREY, va="bottom")
     last = 0.22 + _NAMES + 2 * (room + gap) + 0.1
-    words.text(last - 0.22, at, "90% intervals that hold the truth", color=GREY, va="bottom")
+    words.text(last - 0.22, at, "90% intervals that hold the truth", color=style.GREY, va="bottom")
     for place, quantity in enumerate(quantities):
         bottom = height - _KEY - (place + 1) * tall
-        words.text(0, bottom - axis_room + tall / 2, short_name(quantity), va="center", size=TEXT_SIZE)
-        for left, method, colour in ((lefts[0], "simulated", BLUE), (lefts[1], "binomial", ORANGE)):
+        words.text(0, bottom - axis_room + tall / 2, short_name(quantity), va="center", size=style.TEXT_SIZE)
+        for left, method, colour in (
+            (lefts[0], "simulated", style.BLUE),
+            (lefts[1], "binomial", style.ORANGE),
+        ):
             own = ranks[(ranks["quantity"] == quantity) & (ranks["method"] == method)]
             axis = page.axes(left, bottom + 0.07, room, tall - 0.14)
             found = table[(table["quantity"] == quantity) & (table["method"] == method)]
@@ -275,9 +248,9 @@ def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> F
     dots = page.axes(last, axis_room, _WIDTH - last - 0.3, tall * len(quantities))
     _draw_covered(dots, table, quantities)
     _key(page, [
-        Line2D([], [], color=BLUE, marker="o", ms=6, lw=1.6, label="simulated likelihood"),
-        Line2D([], [], color=ORANGE, marker="s", mfc="white", ms=6, label="negative control, binomial"),
-        Patch(color=RULE, label="uniform, 95%"),
+        Line2D([], [], color=style.BLUE, marker="o", ms=6, lw=1.6, label="simulated likelihood"),
+        Line2D([], [], color=style.ORANGE, marker="s", mfc="white", ms=6, label="negative control, binomial"),
+        Patch(color=style.RULE, label="uniform, 95%"),
     ])  # fmt: skip
     return page.figure
 
@@ -285,8 +258,8 @@ def coverage_figure(table: pd.DataFrame, ranks: pd.DataFrame, shown: Shown) -> F
 def _draw_ranks(axis: Axes, ranks: Floats, colour: str, p: float) -> None:
     counts, edges = np.histogram(ranks, bins=_BINS, range=(0.0, 1.0))
     low, high = stats.binom.ppf((0.025, 0.975), ranks.size, 1 / _BINS)
-    axis.axhspan(low, high, color=RULE, lw=0)
-    axis.axhline(ranks.size / _BINS, color=GREY, lw=0.8)
+    axis.axhspan(low, high, color=style.RULE, lw=0)
+    axis.axhline(ranks.size / _BINS, color=style.GREY, lw=0.8)
     axis.stairs(counts, edges, fill=True, color=colour, alpha=0.55, lw=0)
     axis.stairs(counts, edges, color=colour, lw=1.2)
     axis.set_xlim(0, 1)
@@ -294,21 +267,23 @@ def _draw_ranks(axis: Axes, ranks: Floats, colour: str, p: float) -> None:
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     text = f"p {p:.2f}" if p >= 0.005 else "p < 0.005" if p >= 1e-4 else "p < 0.0001"
-    axis.text(0.99, 0.97, text, transform=axis.transAxes, ha="right", va="top", size=NOTE_SIZE,
+    axis.text(0.99, 0.97, text, transform=axis.transAxes, ha="right", va="top", size=style.NOTE_SIZE,
               weight="bold" if p < 0.005 else "normal")  # fmt: skip
 
 
 def _draw_covered(axis: Axes, table: pd.DataFrame, quantities: Sequence[str]) -> None:
-    axis.axvline(WANTED, color=INK, lw=1.2, ls=(0, (4, 2)))
+    axis.axvline(WANTED, color=style.INK, lw=1.2, ls=style.DASHES)
     for method, colour, shape, fill, up in (
-        ("simulated", BLUE, "o", BLUE, -0.13), ("binomial", ORANGE, "s", "white", 0.13)
+        ("simulated", style.BLUE, "o", style.BLUE, -0.13), ("binomial", style.ORANGE, "s", "white", 0.13)
     ):  # fmt: skip
         own = table[table["method"] == method].set_index("quantity")
         for place, quantity in enumerate(quantities):
             if quantity in own.index:
                 row = own.loc[quantity]
                 if not row["as_said"]:  # a ring that grey prints too
-                    axis.plot(row["covered"], place + up, marker="o", ms=12, mfc="none", mec=INK, mew=1.3)
+                    axis.plot(
+                        row["covered"], place + up, marker="o", ms=12, mfc="none", mec=style.INK, mew=1.3
+                    )
                 axis.plot((row["lower"], row["upper"]), (place + up, place + up), color=colour, lw=1.6)
                 axis.plot(
                     row["covered"], place + up, marker=shape, ms=6, mfc=fill, mec=colour, mew=1.4, zorder=3
@@ -317,7 +292,7 @@ def _draw_covered(axis: Axes, table: pd.DataFrame, quantities: Sequence[str]) ->
     dress_marks(axis)
     axis.set_xlim(max(0.0, float(table["lower"].min()) - 0.05), 1.0)
     axis.xaxis.set_major_locator(MaxNLocator(4))
-    percent_axis(axis, "x")
+    style.percent_axis(axis, "x")
 
 
 def _coverage_finding(table: pd.DataFrame, trials: int) -> str:

@@ -17,22 +17,11 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Endpoint, column, label
 from sim.scenario.schema import Scenario, Target
 from sim.show.calibration_shown import Shown
+from sim.show.kit import style
 from sim.show.kit.forest import draw_key, panels
 from sim.show.kit.formats import format_range, format_value
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    INK,
-    NOTE_SIZE,
-    ORANGE,
-    TEXT_SIZE,
-    Sheet,
-    empty_figure,
-    percent_axis,
-    sheet,
-    styled,
-)
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
@@ -40,7 +29,7 @@ _JOINED = "\N{NO-BREAK SPACE}"
 _WIDTH, _LEFT, _RIGHT, _TALL, _FOOT, _HEAD = 10.0, 0.6, 0.25, 1.65, 0.35, 0.62
 
 
-@styled
+@style.styled
 def repeats_figure(
     repeats: pd.DataFrame, at_point: pd.DataFrame, scenario: Scenario, *, solved: bool = True
 ) -> Figure:
@@ -57,18 +46,13 @@ def repeats_figure(
     """
     targets = [target for target in scenario.target if _name(target) in repeats]
     if not targets:
-        return empty_figure("A trial reports none of the targets", scenario.title)
-    where = "at the point solution" if solved else "with the values as given"
+        return style.empty_figure("A trial reports none of the targets", scenario.title)
+    numbers = len(repeats), repeats["draw"].nunique(), len(at_point)
     down = math.ceil(len(targets) / 3)
     height = 0.32 + down * (_HEAD + _TALL + _FOOT)
-    page = sheet(
+    page = style.sheet(
         _repeats_finding(repeats, at_point, targets),
-        [
-            scenario.title,
-            f"Filled: {len(repeats):,} virtual trials of this size under {repeats['draw'].nunique():,} "
-            f"draws of the posterior. Outline: {len(at_point):,} {where}, where chance alone "
-            "makes them differ.",
-        ],
+        [scenario.title, *sentences("figures", "repeats", *numbers, solved)],
         _repeat_notes(repeats, at_point, targets),
         _WIDTH, height,
     )  # fmt: skip
@@ -83,11 +67,11 @@ def _name(target: Target) -> str:
     return f"trial_{column((target.endpoint, target.time_years))}"
 
 
-def _repeats_key(page: Sheet, *, solved: bool) -> None:
+def _repeats_key(page: style.Sheet, *, solved: bool) -> None:
     marks: list[Artist] = [
-        Patch(color=BLUE, alpha=0.35, label="over the posterior"),
-        Line2D([], [], color=ORANGE, lw=1.8, label="at the point" if solved else "as given"),
-        Line2D([], [], color=INK, lw=1.6, ls=(0, (4, 2)), label="published or observed"),
+        Patch(color=style.BLUE, alpha=0.35, label="over the posterior"),
+        Line2D([], [], color=style.ORANGE, lw=1.8, label="at the point" if solved else "as given"),
+        Line2D([], [], color=style.INK, lw=1.6, ls=style.DASHES, label="published or observed"),
     ]
     draw_key(page, marks, _LEFT, page.height - 0.3, page.width - 1, 0.26, handlelength=1.6)
 
@@ -135,14 +119,7 @@ def _repeat_notes(repeats: pd.DataFrame, at_point: pd.DataFrame, targets: Sequen
         if max(shares) > 0:
             name = label((target.endpoint, target.time_years))
             gone.append(f"{name} in {shares[0]:.1%} over the posterior and {shares[1]:.1%} at the point")
-    notes = [
-        "Under each name: the share of trials over the posterior that report less, half of the equal "
-        f"ones counted. Monte Carlo error of a bar (95%): at most {100 * filled:.1g} points either way, "
-        f"of the outline {100 * outline:.1g}."
-    ]
-    if gone:
-        notes.append(f"Undefined, as nobody is at risk any more, and left out: {'; '.join(gone)}.")
-    return notes
+    return sentences("figures", "repeats_notes", f"{100 * filled:.1g}", f"{100 * outline:.1g}", gone)
 
 
 def _bar_error(values: pd.Series[float], draws: pd.Series[int], target: Target) -> float:
@@ -164,25 +141,32 @@ def _draw_repeats(axis: Axes, posterior: pd.Series[float], point: pd.Series[floa
     a, b = (values.dropna().to_numpy() for values in (posterior, point))
     edges = _edges(target, np.concatenate([a, b]))
     heights = [np.histogram(each, edges)[0] / max(each.size, 1) for each in (a, b)]
-    axis.stairs(heights[0], edges, fill=True, color=BLUE, alpha=0.35, lw=0)
-    axis.stairs(heights[1], edges, color=ORANGE, lw=1.8)
+    axis.stairs(heights[0], edges, fill=True, color=style.BLUE, alpha=0.35, lw=0)
+    axis.stairs(heights[1], edges, color=style.ORANGE, lw=1.8)
     seen, what = _seen(target)
-    axis.axvline(seen, color=GREY if what == "assumed" else INK, lw=1.6, ls=(0, (4, 2)), zorder=3)
+    axis.axvline(
+        seen, color=style.GREY if what == "assumed" else style.INK, lw=1.6, ls=style.DASHES, zorder=3
+    )
     name = label((target.endpoint, target.time_years))
     equal = np.isclose(a, seen, rtol=0, atol=1e-9)
     rank = float(np.mean((a < seen) & ~equal) + 0.5 * np.mean(equal)) if a.size else math.nan
     said = format_value(endpoint, seen)
-    axis.text(0, 1 + 0.36 / _TALL, name, transform=axis.transAxes, va="center", weight="bold", size=TEXT_SIZE)
+    axis.text(
+        0, 1 + 0.36 / _TALL, name, transform=axis.transAxes, va="center", weight="bold", size=style.TEXT_SIZE
+    )
     below = f"{what} {said}; {rank:.0%} report less"
-    axis.text(0, 1 + 0.16 / _TALL, below, transform=axis.transAxes, va="center", color=GREY, size=NOTE_SIZE)
+    axis.text(
+        0, 1 + 0.16 / _TALL, below, transform=axis.transAxes, va="center", color=style.GREY,
+        size=style.NOTE_SIZE,
+    )  # fmt: skip
     axis.set_xlim(edges[0], edges[-1])
     axis.set_ylim(0, 1.06 * max(float(heights[0].max()), float(heights[1].max())))
     axis.grid(axis="y")
-    percent_axis(axis, "y")
+    style.percent_axis(axis, "y")
     if endpoint.kind == "share":
-        percent_axis(axis, "x")
+        style.percent_axis(axis, "x")
     else:
-        axis.set_xlabel(endpoint.unit, size=NOTE_SIZE)
+        axis.set_xlabel(endpoint.unit, size=style.NOTE_SIZE)
 
 
 def _edges(target: Target, values: Floats) -> Floats:

@@ -1,9 +1,10 @@
-"""Survival over the years: of a run, under a posterior, and without a transplant."""
+"""Survival over the years: of a run, over a range, under a posterior, and without a transplant."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -12,46 +13,23 @@ from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
-from sim.show.kit.curves import (
-    CURVES,
-    DASHED,
-    FOOT,
-    JOINED,
-    TALL,
-    WIDTH,
-    Name,
-    draw_band,
-    draw_trial_range,
-    dress,
-    mark_published,
-    sources_note,
-    write_beside,
-)
-from sim.show.kit.formats import Row, format_difference, rows, undefined_note
+from sim.show.figures.sweep import meaning, unit_of, varied
+from sim.show.kit import curves as kit
+from sim.show.kit import style
+from sim.show.kit.formats import Row, format_difference, format_share, rows, undefined_note, written
+from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
-from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
-from sim.show.kit.scenario_words import (
-    TRIAL,
-    Replication,
-    cautions,
-    replication,
-)
-from sim.show.kit.style import (
-    BLUE,
-    NOTE_SIZE,
-    ORANGE,
-    empty_figure,
-    sheet,
-    styled,
-    text_width,
-)
+from sim.show.kit.prose import sentences
+from sim.show.kit.scenario_words import TRIAL, Replication, cautions, headlines, replication
 from sim.show.trial_data import at_risk as numbers_at_risk
 from sim.show.trial_data import first_trials
 from sim.work.results import Results
 
+_ENROLLED = "overall_survival_enrolled"
+_BAND_TALL = 3.5
 _HAZARDS = {
-    "no_transplant": (BLUE, "hazard when active", "//"),
-    "no_transplant_relapsed": (ORANGE, "hazard after relapse", "\\\\"),
+    "no_transplant": (style.BLUE, "hazard when active", "//"),
+    "no_transplant_relapsed": (style.ORANGE, "hazard after relapse", "\\\\"),
 }
 
 
@@ -63,32 +41,60 @@ def draw_survival(axis: Axes, curves: pd.DataFrame, endpoints: pd.DataFrame) -> 
     curves, endpoints : DataFrame
         The columns of ``curves.csv``, with the posterior's limits over draws, and of ``endpoints.csv``.
     """
-    read = [row for row in rows(endpoints) if row.endpoint.name in CURVES]
-    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
-    for name in CURVES:
-        draw_trial_range(axis, read, name, 0.13)
-    for name, (colour, _) in CURVES.items():
-        curve = drawn[drawn["endpoint"] == name]
+    read, drawn = _of_reinfused(endpoints, curves)
+    for name in kit.CURVES:
+        kit.draw_trial_range(axis, read, name, 0.13)
+    for colour, curve in _each(drawn):
         if "posterior_lower" in curve:
-            draw_band(axis, curve, "posterior", colour, 0.2)
+            kit.draw_band(axis, curve, "posterior", colour, 0.2)
             for edge in ("posterior_lower", "posterior_upper"):
-                axis.plot(curve["time_years"], curve[edge], color=colour, lw=1.1, ls=DASHED)
-        draw_band(axis, curve, "mc", colour, 0.45)
+                axis.plot(curve["time_years"], curve[edge], color=colour, lw=1.1, ls=kit.DASHED)
+        kit.draw_band(axis, curve, "mc", colour, 0.45)
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
-    mark_published(axis, read)
-    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
-    _label_curves(axis, drawn, read)
+
+    def figures(name: str, time: float) -> list[str]:
+        last = _last(read, name)
+        if last is None or last.time != time:
+            return []
+        posterior = [f"posterior {last.posterior_text}"] if last.drawn else []
+        aim = [f"{last.target_text} {last.origin}"] if last.has_target else []
+        return [f"{last.simulated_text} simulated", *posterior, *aim]
+
+    _finish(axis, drawn, read, figures, 4.4 if any(row.drawn for row in read) else 3.4, 1.2)
 
 
-@styled
+def _of_reinfused(table: pd.DataFrame, curves: pd.DataFrame) -> tuple[list[Row], pd.DataFrame]:
+    """Return what is drawn of a table of endpoints and of curves."""
+    read = [row for row in rows(table) if row.endpoint.name in kit.CURVES]
+    return read, curves[curves["endpoint"].isin(list(kit.CURVES)) & curves["estimate"].notna()]
+
+
+def _each(drawn: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each curve after its colour."""
+    for name, (colour, _) in kit.CURVES.items():
+        yield colour, drawn[drawn["endpoint"] == name]
+
+
+def _finish(
+    axis: Axes, drawn: pd.DataFrame, read: list[Row], figures: Callable[[str, float], list[str]],
+    apart: float, foot: float,
+) -> None:  # fmt: skip
+    """Mark what was published, dress the axes, and name each curve at its end with the figures read there."""
+    kit.mark_published(axis, read)
+    kit.dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
+    names = []
+    for colour, curve in _each(drawn):
+        if not curve.empty:
+            name, time, height = curve.iloc[-1][["endpoint", "time_years", "estimate"]]
+            names.append(kit.Name(BY_NAME[name].label, "\n".join(figures(name, time)), colour, height))
+    kit.write_beside(axis, names, apart, foot)
+
+
+@style.styled
 def survival_figure(
-    curves: pd.DataFrame,
-    endpoints: pd.DataFrame,
-    title: str,
-    notes: Sequence[str] = (),
-    at_risk: pd.DataFrame | None = None,
-    words: Replication = TRIAL,
-) -> Figure:
+    curves: pd.DataFrame, endpoints: pd.DataFrame, title: str, notes: Sequence[str] = (),
+    at_risk: pd.DataFrame | None = None, words: Replication = TRIAL,
+) -> Figure:  # fmt: skip
     """Draw overall and disease-free survival from reinfusion.
 
     Parameters
@@ -106,16 +112,15 @@ def survival_figure(
     words : Replication
         What a replication is called.
     """
-    read = [row for row in rows(endpoints) if row.endpoint.name in CURVES]
-    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    read, drawn = _of_reinfused(endpoints, curves)
     if drawn.empty:
-        return empty_figure("No survival curves to show: nobody was reinfused", title)
+        return style.empty_figure("No survival curves to show: nobody was reinfused", title)
     left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
     ranges = at_risk is not None and _ranges_fit(at_risk, across)
     said = [*_notes(read), *_risk_notes(at_risk, words, ranges=ranges), *notes]
-    rows_below = 0.0 if at_risk is None else RISK_ROW * (1 + len(CURVES))
-    page = sheet(_finding(read), _lines(read, title, words), said, WIDTH, 4.15 + rows_below)
-    axis = page.axes(left, FOOT + rows_below, across, TALL)
+    rows_below = 0.0 if at_risk is None else kit.RISK_ROW * (1 + len(kit.CURVES))
+    page = style.sheet(_finding(read), _lines(read, title, words), said, kit.WIDTH, 4.15 + rows_below)
+    axis = page.axes(left, kit.FOOT + rows_below, across, kit.TALL)
     draw_survival(axis, curves, endpoints)
     if at_risk is not None:
         _write_at_risk(axis, at_risk, ranges=ranges)
@@ -125,11 +130,11 @@ def survival_figure(
 def _write_at_risk(axis: Axes, at_risk: pd.DataFrame, *, ranges: bool) -> None:
     times = sorted(set(at_risk["time_years"]))
     numbers = []
-    for name, (_, word) in CURVES.items():
+    for name, (_, word) in kit.CURVES.items():
         of_curve = at_risk[at_risk["endpoint"] == name].sort_values("time_years")
         texts = [_risk_text(row, ranges=ranges) for row in of_curve.itertuples()]
         numbers.append((word.capitalize(), texts))
-    draw_at_risk(axis, times, "At risk", numbers, [colour for colour, _ in CURVES.values()])
+    kit.draw_at_risk(axis, times, "At risk", numbers, [colour for colour, _ in kit.CURVES.values()])
 
 
 def _risk_text(row: Any, *, ranges: bool) -> str:
@@ -139,36 +144,16 @@ def _risk_text(row: Any, *, ranges: bool) -> str:
 def _ranges_fit(at_risk: pd.DataFrame, width: float) -> bool:
     """Tell whether ranges beside the medians leave a gap between the columns."""
     times = len(set(at_risk["time_years"]))
-    widest = max(text_width(_risk_text(row, ranges=True), NOTE_SIZE) for row in at_risk.itertuples())
+    widest = max(
+        style.text_width(_risk_text(row, ranges=True), style.NOTE_SIZE) for row in at_risk.itertuples()
+    )
     return widest < 0.97 * width / max(times - 1, 1)
 
 
 def _risk_notes(at_risk: pd.DataFrame | None, words: Replication, *, ranges: bool) -> list[str]:
     if at_risk is None:
         return []
-    trials = int(at_risk["trials"].iloc[0])
-    spread_text = " (95% of them)" if ranges else ""
-    return [
-        f"At risk: patients that a {words.what} still follows then, event-free: median over {trials:,} "
-        f"{words.virtual}{spread_text}."
-    ]
-
-
-def _label_curves(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
-    """Name each curve at its end, with the figures read there."""
-    names = []
-    for name, (colour, _) in CURVES.items():
-        curve = drawn[drawn["endpoint"] == name]
-        if curve.empty:
-            continue
-        last, lines = _last(read, name), []
-        if last is not None and last.time == float(curve["time_years"].iloc[-1]):
-            lines.append(f"{last.simulated_text} simulated")
-            lines += [f"posterior {last.posterior_text}"] if last.drawn else []
-            lines += [f"{last.target_text} {last.origin}"] if last.has_target else []
-        height = float(curve["estimate"].iloc[-1])
-        names.append(Name(BY_NAME[name].label, "\n".join(lines), colour, height))
-    write_beside(axis, names, 4.4 if any(row.drawn for row in read) else 3.4, 1.2)
+    return sentences("figures", "at_risk", words, int(at_risk["trials"].iloc[0]), ranges)
 
 
 def _last(read: list[Row], name: str) -> Row | None:
@@ -180,7 +165,7 @@ def _last(read: list[Row], name: str) -> Row | None:
 
 def _finding(read: list[Row]) -> str:
     """Say what the figure shows, from its figures."""
-    last = [row for row in (_last(read, name) for name in CURVES) if row is not None]
+    last = [row for row in (_last(read, name) for name in kit.CURVES) if row is not None]
     if not last:
         return "Survival from reinfusion"
     same_time = len({row.time for row in last}) == 1
@@ -188,18 +173,8 @@ def _finding(read: list[Row]) -> str:
     if verdicts == {"equal", "agrees"}:
         verdicts = {"agrees"}
     if same_time and len(verdicts) == 1:
-        shares = " and ".join(f"{row.simulated_text} {CURVES[row.endpoint.name][1]}" for row in last)
-        finding = f"{shares} at {last[0].time:g}{JOINED}years"
-        targets = " and ".join(row.target_text for row in last)
-        origin = _origin(last)
-        if verdicts == {"equal"}:
-            return f"{finding}, as {origin}"
-        return {
-            "agrees": f"{finding}, in agreement with the {origin} {targets}",
-            "differs": f"{finding}, missing the {origin} {targets}",
-            "none": finding,
-        }[verdicts.pop()]
-    return "; ".join(_clause(row, timed=not same_time or row is last[-1]) for row in last)
+        return _clause(last, verdicts.pop(), timed=True)
+    return "; ".join(_clause([row], _verdict(row), timed=not same_time or row is last[-1]) for row in last)
 
 
 def _origin(read: list[Row]) -> str:
@@ -216,15 +191,17 @@ def _verdict(row: Row) -> str:
     return "equal" if row.simulated_text == row.target_text else "agrees"
 
 
-def _clause(row: Row, *, timed: bool) -> str:
-    text = f"{row.simulated_text} {CURVES[row.endpoint.name][1]}"
-    text = f"{text} at {row.time:g}{JOINED}years" if timed else text
-    return {
-        "equal": f"{text}, as {row.origin}",
-        "agrees": f"{text}, in agreement with the {row.origin} {row.target_text}",
-        "differs": f"{text}, missing the {row.origin} {row.target_text}",
-        "none": text,
-    }[_verdict(row)]
+def _clause(read: list[Row], verdict: str, *, timed: bool) -> str:
+    text = " and ".join(f"{row.simulated_text} {kit.CURVES[row.endpoint.name][1]}" for row in read)
+    when = f" at {read[0].time:g}{kit.JOINED}years" if timed else ""
+    origin, targets = _origin(read), " and ".join(row.target_text for row in read)
+    beside = {
+        "equal": f", as {origin}",
+        "agrees": f", in agreement with the {origin} {targets}",
+        "differs": f", missing the {origin} {targets}",
+        "none": "",
+    }
+    return f"{text}{when}{beside[verdict]}"
 
 
 def _lines(read: list[Row], title: str, words: Replication) -> list[str]:
@@ -233,21 +210,8 @@ def _lines(read: list[Row], title: str, words: Replication) -> list[str]:
     if differing:
         parts = "; ".join(map(_difference, differing))
         lines.append(f"Simulated minus {_origin(differing)}, points with Monte Carlo error: {parts}.")
-    one = (
-        f"Light bands: the range of one {words.what} of this size, 95% of {words.virtual} as each would "
-        f"report it {words.when}"
-    )
-    if any(row.drawn for row in read):
-        lines.append(
-            "Lines: the mean over draws of the posterior, with dark 95% Monte Carlo bands. Dashed bands: the "
-            "posterior's 95%, what the calibrated trial leaves open about the parameters. "
-            f"{one}, which holds the posterior too."
-        )
-    else:
-        lines.append(f"Lines: simulated, with 95% Monte Carlo bands. {one}.")
-    if any(row.has_target for row in read):
-        lines[-1] += " Diamonds: published (hollow: assumed)."
-    return lines
+    drawn, targets = (any(map(attrgetter(name), read)) for name in ("drawn", "has_target"))
+    return [*lines, *sentences("figures", "survival", drawn, words, targets)]
 
 
 def _difference(row: Row) -> str:
@@ -257,8 +221,8 @@ def _difference(row: Row) -> str:
 
 
 def _notes(read: list[Row]) -> list[str]:
-    last = [row for row in (_last(read, name) for name in CURVES) if row is not None]
-    return [*undefined_note(last, "band"), *sources_note(read)]
+    last = [row for row in (_last(read, name) for name in kit.CURVES) if row is not None]
+    return [*undefined_note(last, "band"), *kit.sources_note(read)]
 
 
 def risk_table(results: Results) -> pd.DataFrame | None:
@@ -267,7 +231,7 @@ def risk_table(results: Results) -> pd.DataFrame | None:
     patients = first_trials(results.table("patients"), scenario)
     if patients is None or _is_blank(results):
         return None
-    return numbers_at_risk(patients, label_times(scenario.follow_up.horizon_years))
+    return numbers_at_risk(patients, kit.label_times(scenario.follow_up.horizon_years))
 
 
 def of_run(results: Results, at_risk: pd.DataFrame | None) -> Figure | None:
@@ -289,19 +253,21 @@ def _is_blank(results: Results) -> bool:
 
 def draw_predicted(axis: Axes, curves: pd.DataFrame, predictions: pd.DataFrame) -> None:
     """Draw predicted survival into axes; parameters as in `predicted_figure`."""
-    read = [row for row in rows(predictions) if row.endpoint.name in CURVES]
-    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
-    for name, (colour, _) in CURVES.items():
-        draw_trial_range(axis, read, name, 0.12)
-        curve = drawn[drawn["endpoint"] == name]
-        draw_band(axis, curve, "posterior", colour, 0.32)
+    read, drawn = _of_reinfused(predictions, curves)
+    for name, (colour, curve) in zip(kit.CURVES, _each(drawn), strict=True):
+        kit.draw_trial_range(axis, read, name, 0.12)
+        kit.draw_band(axis, curve, "posterior", colour, 0.32)
         axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
-    mark_published(axis, read)
-    dress(axis, float(drawn["time_years"].max()), "Years since reinfusion", "Patients reinfused")
-    _label_predicted(axis, drawn, read)
+
+    def figures(name: str, time: float) -> list[str]:
+        ends = [row for row in read if row.key == (name, time)]
+        aims = [f"{row.target_text} {row.origin}" for row in ends if row.has_target]
+        return [f"{100 * row.estimate:.0f}% ({_left_open(row).strip()})" for row in ends] + aims
+
+    _finish(axis, drawn, read, figures, 3.6, 1.4)
 
 
-@styled
+@style.styled
 def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw predicted survival from reinfusion: posterior mean and band, and the band of single trials.
 
@@ -312,18 +278,12 @@ def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: 
     predictions
         ``predictions.csv``: the published points, and the range of one trial at the times read.
     """
-    read = [row for row in rows(predictions) if row.endpoint.name in CURVES]
-    drawn = curves[curves["endpoint"].isin(list(CURVES)) & curves["estimate"].notna()]
+    read, drawn = _of_reinfused(predictions, curves)
     if drawn.empty:
-        return empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
-    said = [
-        scenario.title,
-        "Lines: posterior mean. Dark bands: 95% of the posterior, what the trial leaves open of the "
-        "curve itself. Light bands: 95% of single trials of this size, as each would report it. "
-        "Diamonds: published.",
-    ]
-    page = sheet(_predicted_finding(read), said, _predicted_notes(read), WIDTH, 4.25)
-    draw_predicted(page.axes(0.8, FOOT, 4.95, TALL), curves, predictions)
+        return style.empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
+    said = [scenario.title, *sentences("figures", "predicted")]
+    page = style.sheet(_predicted_finding(read), said, _predicted_notes(read), kit.WIDTH, 4.25)
+    draw_predicted(page.axes(0.8, kit.FOOT, 4.95, kit.TALL), curves, predictions)
     return page.figure
 
 
@@ -331,12 +291,8 @@ def _predicted_finding(read: list[Row]) -> str:
     """Say what the posterior leaves open at the last time read, as the table of answers does."""
     known = [row for row in read if row.drawn and row.time is not None]
     years = max((row.time for row in known if row.time is not None), default=0.0)
-    parts = [
-        f"{_between(row.posterior_lower, row.posterior_upper)} {CURVES[row.endpoint.name][1]}"
-        for row in known
-        if row.time == years
-    ]
-    return f"The posterior leaves {' and '.join(parts)} at {years:g}{JOINED}years"
+    parts = [f"{_left_open(row)} {kit.CURVES[row.endpoint.name][1]}" for row in known if row.time == years]
+    return f"The posterior leaves {' and '.join(parts)} at {years:g}{kit.JOINED}years"
 
 
 def _between(lower: float, upper: float) -> str:
@@ -344,33 +300,17 @@ def _between(lower: float, upper: float) -> str:
     return f"{low}% " if low == high else f"{low} to {high}%"
 
 
+def _left_open(row: Row) -> str:
+    return _between(row.posterior_lower, row.posterior_upper)
+
+
 def _predicted_notes(read: list[Row]) -> list[str]:
     aimed = [row for row in read if row.has_target]
-    notes = [*undefined_note(aimed, "light band"), *sources_note(aimed)]
+    notes = [*undefined_note(aimed, "light band"), *kit.sources_note(aimed)]
     widths = [row.half_width for row in aimed if row.half_width > 0]
     if widths:
-        notes.append(
-            f"Monte Carlo error of the means (95%): at most {100 * max(widths):.1g} points either way."
-        )
+        notes += sentences("figures", "mean_error", f"{100 * max(widths):.1g}")
     return notes
-
-
-def _label_predicted(axis: Axes, drawn: pd.DataFrame, read: list[Row]) -> None:
-    """Name each curve at its end, with the posterior's figures there."""
-    names = []
-    for name, (colour, _) in CURVES.items():
-        curve = drawn[drawn["endpoint"] == name]
-        if curve.empty:
-            continue
-        last = curve.iloc[-1]
-        ends = [row for row in read if row.endpoint.name == name and row.time == last["time_years"]]
-        lines = [
-            f"{100 * row.estimate:.0f}% ({_between(row.posterior_lower, row.posterior_upper).strip()})"
-            for row in ends
-        ]
-        lines += [f"{row.target_text} {row.origin}" for row in ends if row.has_target]
-        names.append(Name(BY_NAME[name].label, "\n".join(lines), colour, float(last["estimate"])))
-    write_beside(axis, names, 3.6, 1.4)
 
 
 def of_calibration(results: Results) -> Figure:
@@ -379,7 +319,7 @@ def of_calibration(results: Results) -> Figure:
     return predicted_figure(tables["curves"], tables["predictions"], results.scenario)
 
 
-@styled
+@style.styled
 def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -> Figure:
     """Draw survival without a transplant as a band that holds what either hazard leaves open.
 
@@ -391,13 +331,15 @@ def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -
         What the figures rest on; it stands below the title, not among the notes.
     """
     if band.empty:
-        return empty_figure("Survival without a transplant can't be told", scenario.title)
+        return style.empty_figure("Survival without a transplant can't be told", scenario.title)
     years = [0.0, *sorted(set(band["time_years"]))]
-    page = sheet(_band_finding(band), [scenario.title, warning], [_BAND_NOTE], WIDTH, 4.25)
-    axis = page.axes(0.8, FOOT, 4.95, TALL)
+    page = style.sheet(
+        _band_finding(band), [scenario.title, warning], sentences("figures", "no_transplant"), kit.WIDTH, 4.25
+    )
+    axis = page.axes(0.8, kit.FOOT, 4.95, kit.TALL)
     ends = band.groupby("time_years")
     outer = [1.0, *ends["lower"].min()], [1.0, *ends["upper"].max()]
-    axis.fill_between(years, *outer, color=BLUE, alpha=0.14, lw=0)
+    axis.fill_between(years, *outer, color=style.BLUE, alpha=0.14, lw=0)
     names = []
     for name, (colour, words, hatch) in _HAZARDS.items():
         own = band[band["answer"] == name].sort_values("time_years")
@@ -407,9 +349,9 @@ def no_transplant_figure(band: pd.DataFrame, scenario: Scenario, warning: str) -
             axis.plot(years, edge, color=colour, lw=1.2)
         last = own.iloc[-1]
         figures = f"{_between(last['lower'], last['upper']).strip()}\nhatched {hatch[0]}"
-        names.append(Name(words.capitalize(), figures, colour, float(last["median"])))
-    dress(axis, years[-1], "Years since enrolment", "Alive, never transplanted")
-    write_beside(axis, names, 3.6, 1.4)
+        names.append(kit.Name(words.capitalize(), figures, colour, float(last["median"])))
+    kit.dress(axis, years[-1], "Years since enrolment", "Alive, never transplanted")
+    kit.write_beside(axis, names, 3.6, 1.4)
     return page.figure
 
 
@@ -419,15 +361,8 @@ def _band_finding(band: pd.DataFrame) -> str:
     years = float(last["time_years"].iloc[0])
     return (
         f"Without a transplant the trial leaves anything from {low:.0f} to {high:.0f}% alive at "
-        f"{years:g}{JOINED}years: an extrapolation"
+        f"{years:g}{kit.JOINED}years: an extrapolation"
     )
-
-
-_BAND_NOTE = (
-    "Shaded: from the lowest to the highest limit of both, which is the answer. Hatched: 95% of the "
-    "posterior under each hazard. No line inside is likelier than another, and none is drawn. Deaths of "
-    "other causes by life table."
-)
 
 
 def no_transplant(results: Results) -> Figure:
@@ -437,3 +372,93 @@ def no_transplant(results: Results) -> Figure:
 
     scenario = results.scenario
     return no_transplant_figure(results.tables["no_transplant"], scenario, extrapolation_text(scenario))
+
+
+@style.styled
+def survival_band_figure(
+    curves: pd.DataFrame, keys: Sequence[str], title: str, notes: Sequence[str] = (),
+    free: pd.DataFrame | None = None,
+) -> Figure:  # fmt: skip
+    """Draw survival from enrolment over a range as a band.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        The keys of the range, then the columns of ``curves.csv``.
+    keys : sequence of str
+        The keys varied.
+    title : str
+        The scenario's title; the figure's own title states the finding.
+    notes : sequence of str
+        Paragraphs at the bottom.
+    free : DataFrame, optional
+        The columns of ``curves.csv``, of draws of a posterior in which no key of the range is held.
+    """
+    drawn = curves[(curves["endpoint"] == _ENROLLED) & curves["estimate"].notna()]
+    if drawn.empty:
+        return style.empty_figure("No survival to show: nobody enrolled", title)
+    by_time = drawn.groupby("time_years")
+    years = by_time["estimate"].min().index.to_numpy()
+    posterior = "posterior_lower" in drawn
+    page = style.sheet(
+        _range_finding(drawn), [title, *_range_lines(keys, drawn, free)], notes, kit.WIDTH, 4.15
+    )
+    axis = page.axes(0.8, kit.FOOT, 5.4, _BAND_TALL)
+    inner = by_time["estimate"].min(), by_time["estimate"].max()
+    axis.fill_between(years, *inner, color=style.BLUE, alpha=0.3, lw=0)
+    kind = "posterior" if posterior else "mc"
+    outer = by_time[f"{kind}_lower"].min(), by_time[f"{kind}_upper"].max()
+    axis.fill_between(years, *outer, color=style.BLUE, alpha=0.14, lw=0)
+    if free is not None:
+        whole = free[free["endpoint"] == _ENROLLED]
+        for edge in ("posterior_lower", "posterior_upper"):
+            axis.plot(whole["time_years"], whole[edge], color=style.BLUE, lw=1.1, ls=kit.DASHED)
+    for _, curve in drawn.groupby(list(keys), sort=False):
+        axis.plot(curve["time_years"], curve["estimate"], color=style.BLUE, lw=1.3)
+    kit.dress(axis, float(years[-1]), "Years since enrolment", "Alive, of all patients")
+    _label_ends(axis, keys, drawn[drawn["time_years"] == years[-1]])
+    return page.figure
+
+
+def _range_finding(drawn: pd.DataFrame) -> str:
+    """Say between which shares the answer lies."""
+    years = drawn["time_years"].max()
+    last = drawn[drawn["time_years"] == years]
+    low, high = _share(last.loc[last["estimate"].idxmin()]), _share(last.loc[last["estimate"].idxmax()])
+    shares = low if low == high else f"Between {low} and {high}"
+    return f"{shares} alive at {years:g}\N{NO-BREAK SPACE}years, over the range"
+
+
+def _share(row: pd.Series[Any]) -> str:
+    return format_share(row["estimate"], (row["mc_upper"] - row["mc_lower"]) / 2)
+
+
+def _range_lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | None) -> list[str]:
+    error = None
+    if "posterior_lower" in drawn:
+        error = f"{50 * float((drawn['mc_upper'] - drawn['mc_lower']).max()):.2g}"
+    return [*map(meaning, keys), *sentences("figures", "over_range", keys, error, free is not None)]
+
+
+def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
+    """Write beside each line's end the share alive, and the values under which it holds."""
+    line = kit.line_of(_BAND_TALL)
+    heights = style.spread(last["estimate"].tolist(), 2.3 * line)
+    for (_, row), y in zip(last.iterrows(), heights, strict=True):
+        at = (1.0, min(max(y, 1.1 * line), 1 - 1.1 * line))
+        style.aside(axis, _share(row), at, (10, 1), color=style.BLUE, weight="bold", va="bottom")
+        under = ", ".join(f"{written(row[key])} {unit_of(key)}".rstrip() for key in keys)
+        style.aside(axis, f"at {under}", at, (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+
+
+def over_range(results: Results) -> Pictures:
+    """Draw what a run finds over its range: survival as a band, else its main endpoints."""
+    scenario = results.scenario
+    keys = [shown.key for shown in scenario.range]
+    if scenario.cohort.enters_at != "home":
+        return varied(scenario, results.tables["range"], keys, headlines(scenario))
+    free = (results.manifest["posterior"] or {}).get("free", ())
+    whole = results.tables["curves"] if free and {*keys} <= {*free} else None
+    return survival_band_figure(
+        results.tables["range_curves"], keys, scenario.title, cautions(scenario), whole
+    )

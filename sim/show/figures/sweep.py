@@ -18,21 +18,12 @@ from sim.scenario.endpoints import Endpoint, Key, column, label
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
+from sim.show.kit import style
 from sim.show.kit.axis import Axis
 from sim.show.kit.formats import Row, format_difference, format_value, rows, written
 from sim.show.kit.plot import Pictures
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions, headlines
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    INK,
-    NOTE_SIZE,
-    Sheet,
-    empty_figure,
-    percent_axis,
-    sheet,
-    styled,
-)
 from sim.work.results import Results
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 3.55, 2.75
@@ -40,12 +31,14 @@ _PANEL_WIDTH, _PANEL_HEIGHT = 3.55, 2.75
 _MOST_NUMBERS = 42
 
 
-def _meaning(key: str) -> str:
+def meaning(key: str) -> str:
+    """Return a key with what it means."""
     parameter = parameters().get(key)
     return key if parameter is None else f"{key}: {parameter.meaning}"
 
 
-def _unit(key: str) -> str:
+def unit_of(key: str) -> str:
+    """Return a key's unit; empty without one."""
     parameter = parameters().get(key)
     return "" if parameter is None else parameter.unit
 
@@ -56,15 +49,11 @@ def _select(points: pd.DataFrame, endpoint: Key) -> pd.DataFrame:
     return points[(points["endpoint"] == name) & at]
 
 
-@styled
+@style.styled
 def sweep_curve_figure(
-    points: pd.DataFrame,
-    key: str,
-    unit: str,
-    endpoints: Sequence[Key],
-    own: Any = None,
+    points: pd.DataFrame, key: str, unit: str, endpoints: Sequence[Key], own: Any = None,
     notes: Sequence[str] = (),
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw endpoints against one varied parameter, a panel each.
 
     Parameters
@@ -86,13 +75,15 @@ def sweep_curve_figure(
     read = {endpoint: _read(points, axis, endpoint) for endpoint in endpoints}
     drawn = {endpoint: found for endpoint, found in read.items() if found}
     if not drawn:
-        return empty_figure("Nothing to show: nobody is at risk at any of the points", _meaning(key))
+        return style.empty_figure("Nothing to show: nobody is at risk at any of the points", meaning(key))
     across = min(len(drawn), 2)
     down = math.ceil(len(drawn) / across)
     wide = _PANEL_WIDTH if across == 2 else 1.45 * _PANEL_WIDTH
     below = 0.52 + axis.depth(wide)
     cell, row = wide + 0.85, _PANEL_HEIGHT + 0.72 + below
-    page = sheet(_curve_title(axis, unit), _curve_lines(axis, drawn), notes, 0.45 + across * cell, down * row)
+    page = style.sheet(
+        _curve_title(axis, unit), _curve_lines(axis, drawn), notes, 0.45 + across * cell, down * row
+    )
     for number, (endpoint, found) in enumerate(drawn.items()):
         left, up = number % across, down - 1 - number // across
         panel = page.axes(0.8 + left * cell, below + up * row, wide, _PANEL_HEIGHT)
@@ -118,9 +109,8 @@ def _read(points: pd.DataFrame, axis: Axis, endpoint: Key) -> list[tuple[float, 
 
 def _head(panel: Axes, name: str, finding: str) -> None:
     """Write the endpoint's name and what it does above a panel."""
-    above: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
-    panel.annotate(name, (0, 1), (0, 34), weight="bold", **above)
-    panel.annotate(finding, (0, 1), (0, 20), **above)
+    style.aside(panel, name, (0, 1), (0, 34), weight="bold")
+    style.aside(panel, finding, (0, 1), (0, 20))
 
 
 def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: Any) -> None:
@@ -132,52 +122,38 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
     drawn = any(row.drawn for row in series)
     estimates = [row.estimate for row in series]
     if axis.numeric and len(found) > 1:
-        panel.fill_between(x, *trial, color=BLUE, alpha=0.13, lw=0)
+        panel.fill_between(x, *trial, color=style.BLUE, alpha=0.13, lw=0)
         if drawn:
-            panel.fill_between(x, *posterior, color=BLUE, alpha=0.2, lw=0)
+            panel.fill_between(x, *posterior, color=style.BLUE, alpha=0.2, lw=0)
             for edge in posterior:
-                panel.plot(x, edge, color=BLUE, lw=1.0, ls=(0, (5, 2.5)))
-        panel.fill_between(x, *mc, color=BLUE, alpha=0.45, lw=0)
-        panel.plot(x, estimates, color=BLUE, lw=1.8, marker="o", ms=4.5, mec="white", mew=0.7)
+                panel.plot(x, edge, color=style.BLUE, lw=1.0, ls=(0, (5, 2.5)))
+        panel.fill_between(x, *mc, color=style.BLUE, alpha=0.45, lw=0)
+        panel.plot(x, estimates, color=style.BLUE, lw=1.8, marker="o", ms=4.5, mec="white", mew=0.7)
     else:
-        panel.vlines(x, *trial, color=BLUE, alpha=0.2, lw=9)
+        panel.vlines(x, *trial, color=style.BLUE, alpha=0.2, lw=9)
         if drawn:
-            panel.vlines(x, *posterior, color=BLUE, alpha=0.5, lw=5)
-        panel.vlines(x, *mc, color=BLUE, lw=2.4)
-        panel.plot(x, estimates, color=BLUE, ls="", marker="o", ms=6.5, mec="white", mew=0.8)
+            panel.vlines(x, *posterior, color=style.BLUE, alpha=0.5, lw=5)
+        panel.vlines(x, *mc, color=style.BLUE, lw=2.4)
+        panel.plot(x, estimates, color=style.BLUE, ls="", marker="o", ms=6.5, mec="white", mew=0.8)
     first = series[0]
     if first.has_target:
-        panel.axhline(first.target, color=INK, lw=1.1, ls=(0, (5, 3)))
+        panel.axhline(first.target, color=style.INK, lw=1.1, ls=(0, (5, 3)))
         _tag(panel, first, below=estimates[-1] > first.target)
     place = axis.place(own)
     if place is not None:
-        panel.axvline(place, color=GREY, lw=1.0, ls=(0, (1, 2)))
-        panel.annotate(
-            f"this scenario: {written(own)}",
-            (place, 1.0),
-            (0, 3),
-            xycoords=panel.get_xaxis_transform(),
-            textcoords="offset points",
-            ha="center",
-            size=NOTE_SIZE,
-            color=GREY,
-        )
+        panel.axvline(place, color=style.GREY, lw=1.0, ls=(0, (1, 2)))
+        centred = {"ha": "center", "size": style.NOTE_SIZE, "color": style.GREY}
+        where = panel.get_xaxis_transform()
+        style.aside(panel, f"this scenario: {written(own)}", (place, 1.0), (0, 3), where, **centred)
     _scale(panel, first.endpoint, [*estimates, *mc[1], *posterior[1], *trial[1], first.target])
 
 
 def _tag(panel: Axes, row: Row, *, below: bool) -> None:
     """Name the target's line at its right end, on the side where the estimates are not."""
-    panel.annotate(
-        f"{row.origin} {row.target_text}",
-        (1.0, row.target),
-        (-2, -3 if below else 3),
-        xycoords=panel.get_yaxis_transform(),
-        textcoords="offset points",
-        ha="right",
-        va="top" if below else "bottom",
-        size=NOTE_SIZE,
-        path_effects=[withStroke(linewidth=2.5, foreground="white")],
-    )
+    points, va = ((-2, -3), "top") if below else ((-2, 3), "bottom")
+    outline, where = [withStroke(linewidth=2.5, foreground="white")], panel.get_yaxis_transform()
+    how = {"ha": "right", "va": va, "size": style.NOTE_SIZE, "path_effects": outline}
+    style.aside(panel, f"{row.origin} {row.target_text}", (1.0, row.target), points, where, **how)
 
 
 def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
@@ -185,7 +161,7 @@ def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
     top = max((value for value in drawn if not math.isnan(value)), default=1.0)
     if endpoint.kind == "share":
         panel.set_ylim(0, 1.0 if top > 0.5 else 1.12 * top or 0.01)
-        percent_axis(panel, "y")
+        style.percent_axis(panel, "y")
     else:
         panel.set_ylim(0, 1.12 * top or 1.0)
         panel.set_ylabel(endpoint.unit)
@@ -223,38 +199,18 @@ def _estimate(row: Row) -> float:
 
 
 def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[str]:
-    lines = [
-        _meaning(axis.key),
-        "Dark: simulated, with 95% Monte Carlo intervals. "
-        "Light: the range of one trial, 95% of virtual trials.",
-    ]
     drawn_rows = any(row.drawn for found in drawn.values() for _, row in found)
-    if drawn_rows:
-        middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
-        lines[1] = (
-            "Dark: the mean over draws of the posterior, with 95% Monte Carlo intervals. "
-            f"{middle}: the posterior's 95%, what the calibrated trial leaves open about the other "
-            "parameters. Light: the range of one trial, 95% of virtual trials, which holds the posterior too."
-        )
+    middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
-    if without:
-        lines.append(f"A trial does not report: {'; '.join(without)}.")
-    if len(axis.values) > 1:
-        lines.append(
-            f"All points have the same {'draws and ' if drawn_rows else ''}luck: their differences have less "
-            "error than the intervals show."
-        )
-    return lines
+    said = sentences("figures", "curve", drawn_rows, middle, without, len(axis.values) > 1)
+    return [meaning(axis.key), *said]
 
 
-@styled
+@style.styled
 def sweep_map_figure(
-    points: pd.DataFrame,
-    keys: tuple[str, str],
-    endpoint: Key,
-    own: tuple[Any, Any] = (None, None),
+    points: pd.DataFrame, keys: tuple[str, str], endpoint: Key, own: tuple[Any, Any] = (None, None),
     notes: Sequence[str] = (),
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw an endpoint over two varied parameters, as a map.
 
     Parameters
@@ -275,11 +231,11 @@ def sweep_map_figure(
     grid = _grid(chosen, across, up)
     known = [row for row in rows(chosen) if not math.isnan(row.estimate)]
     if not known:
-        return empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(_meaning, keys))
+        return style.empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(meaning, keys))
     numbers = grid.size <= _MOST_NUMBERS or not (across.numeric and up.numeric)
     left, below = 0.6 + up.label_width, 0.55 + across.depth(4.7)
     lines = _map_lines(across, up, known[0], grid, own)
-    page = sheet(_map_title(known), lines, [_map_note(known), *notes], left + 6.1, below + 4.05)
+    page = style.sheet(_map_title(known), lines, [*_map_note(known), *notes], left + 6.1, below + 4.05)
     panel = page.axes(left, below, 4.7, 3.9)
     mesh = panel.pcolormesh(across.edges, up.edges, grid, cmap="cividis")
     panel.set_facecolor("#e3e3e6")
@@ -290,26 +246,20 @@ def sweep_map_figure(
     if _target_inside(across, up, known[0], grid):
         _draw_target(panel, across, up, grid, known[0])
     for axis, which in ((across, "x"), (up, "y")):
-        axis.dress(panel, which, _unit(axis.key))
+        axis.dress(panel, which, unit_of(axis.key))
     _limit(panel, across, up, _own_place(across, up, own))
     _colour_bar(page, (left, below), mesh, known[0].endpoint)
     return page.figure
 
 
-def _map_note(known: Sequence[Row]) -> str:
+def _map_note(known: Sequence[Row]) -> list[str]:
     """Say how far Monte Carlo error could move a value, for which a map has no room."""
     endpoint = known[0].endpoint
     width = max(row.half_width for row in known)
     error = format_difference(endpoint, width, width).removeprefix("+")
     unit = "points" if endpoint.kind == "share" else endpoint.unit
-    note = f"Monte Carlo error (95%): at most {error} {unit}; less for differences, which share their luck."
     widest = max(known, key=_posterior_width)
-    if widest.drawn:
-        note += (
-            " Values are means over draws of the posterior; its 95%, what the calibrated trial leaves open "
-            f"about the other parameters, is widest where it is {widest.posterior_text}."
-        )
-    return note
+    return sentences("figures", "map", error, unit, widest.posterior_text)
 
 
 def _posterior_width(row: Row) -> float:
@@ -333,9 +283,11 @@ def _write_cells(panel: Axes, across: Axis, up: Axis, chosen: pd.DataFrame) -> N
     cells = [cell for cell in _cells(chosen, across, up) if not math.isnan(cell[2].estimate)]
     middle = (min(row.estimate for *_, row in cells) + max(row.estimate for *_, row in cells)) / 2
     for x, y, row in cells:
-        colour = INK if row.estimate > middle else "white"
+        colour = style.INK if row.estimate > middle else "white"
         at = across.places[x], up.places[y]
-        panel.text(*at, row.simulated_text, color=colour, ha="center", va="center", size=NOTE_SIZE, zorder=7)
+        panel.text(
+            *at, row.simulated_text, color=colour, ha="center", va="center", size=style.NOTE_SIZE, zorder=7
+        )
 
 
 def _draw_contours(panel: Axes, across: Axis, up: Axis, grid: Floats, endpoint: Endpoint) -> None:
@@ -345,9 +297,9 @@ def _draw_contours(panel: Axes, across: Axis, up: Axis, grid: Floats, endpoint: 
     levels = [float(tick) for tick in ticks if low < tick < high]
     masked = np.ma.masked_invalid(grid)
     lines = panel.contour(across.places, up.places, masked, levels=levels, colors="white", linewidths=1.0)
-    lines.set(path_effects=[withStroke(linewidth=2.4, foreground=INK)])
+    lines.set(path_effects=[withStroke(linewidth=2.4, foreground=style.INK)])
     names = {level: format_value(endpoint, level) for level in levels}
-    for text in panel.clabel(lines, fmt=names, fontsize=NOTE_SIZE, colors=INK):
+    for text in panel.clabel(lines, fmt=names, fontsize=style.NOTE_SIZE, colors=style.INK):
         text.set(path_effects=[withStroke(linewidth=2.6, foreground="white")])
 
 
@@ -358,15 +310,9 @@ def _target_inside(across: Axis, up: Axis, row: Row, grid: Floats) -> bool:
 
 
 def _draw_target(panel: Axes, across: Axis, up: Axis, grid: Floats, row: Row) -> None:
-    line = panel.contour(
-        across.places,
-        up.places,
-        np.ma.masked_invalid(grid),
-        levels=[row.target],
-        colors=INK,
-        linewidths=1.8,
-        linestyles="dashed",
-    )
+    masked = np.ma.masked_invalid(grid)
+    dashed: Any = {"linewidths": 1.8, "linestyles": "dashed"}
+    line = panel.contour(across.places, up.places, masked, levels=[row.target], colors=style.INK, **dashed)
     line.set(path_effects=[withStroke(linewidth=3.4, foreground="white")])
 
 
@@ -381,16 +327,16 @@ def _limit(panel: Axes, across: Axis, up: Axis, own: tuple[float, float] | None)
     panel.set_xlim(across.map_span(x))
     panel.set_ylim(up.map_span(y))
     if x is not None and y is not None:
-        outline = [withStroke(linewidth=4.2, foreground=INK)]
+        outline = [withStroke(linewidth=4.2, foreground=style.INK)]
         panel.plot(x, y, marker="o", ms=27, mfc="none", mec="white", mew=2, path_effects=outline, zorder=6)
 
 
-def _colour_bar(page: Sheet, corner: tuple[float, float], mesh: Any, endpoint: Endpoint) -> None:
+def _colour_bar(page: style.Sheet, corner: tuple[float, float], mesh: Any, endpoint: Endpoint) -> None:
     beside = page.axes(corner[0] + 4.9, corner[1], 0.18, 3.9)
     bar = page.figure.colorbar(mesh, cax=beside)
     bar.outline.set_visible(False)
     if endpoint.kind == "share":
-        percent_axis(beside, "y")
+        style.percent_axis(beside, "y")
     beside.set_ylabel(endpoint.label if endpoint.kind == "share" else f"{endpoint.label} ({endpoint.unit})")
 
 
@@ -409,7 +355,7 @@ def _map_lines(across: Axis, up: Axis, row: Row, grid: Floats, own: tuple[Any, A
         what.append(f"Circle: this scenario ({written(own[0])} and {written(own[1])}).")
     if bool(np.isnan(grid).any()):
         what.append("Grey: no estimate.")
-    return [_meaning(across.key), _meaning(up.key), " ".join(what)]
+    return [meaning(across.key), meaning(up.key), " ".join(what)]
 
 
 def varied(scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Pictures:
@@ -417,7 +363,7 @@ def varied(scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown:
     own = [_plain(get_value(scenario, key)) for key in keys]
     notes = [scenario.title, *cautions(scenario)]
     if len(keys) == 1:
-        return sweep_curve_figure(points, keys[0], _unit(keys[0]), shown, own=own[0], notes=notes)
+        return sweep_curve_figure(points, keys[0], unit_of(keys[0]), shown, own=own[0], notes=notes)
     if len(keys) > 2:
         return {}
     return {

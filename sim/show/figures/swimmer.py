@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,27 +14,11 @@ from matplotlib.figure import Figure
 from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals
 from sim.scenario.values import get_value
-from sim.show.kit.lane_drawing import (
-    FOOT,
-    SMALL,
-    WIDTH,
-    Keys,
-    Panels,
-    death_words,
-    draw_lane,
-    lay_out,
-    pitch_of,
-    write_at,
-    write_beside,
-)
-from sim.show.kit.lanes import (
-    REINFUSION,
-    Lane,
-    diverge,
-    lane_of,
-)
+from sim.show.kit import lane_drawing as kit
+from sim.show.kit.lane_drawing import REINFUSION, Lane, diverge, lane_of
 from sim.show.kit.looks import CAUSES, look_of
 from sim.show.kit.pairs import endings, pair_notes
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import single_notes
 from sim.show.kit.style import GREY, INK, NOTE_SIZE, empty_figure, sheet, styled, text_width
 from sim.study.pairing import FATES_CHANGED
@@ -46,20 +31,15 @@ _HEADING_SIZE = NOTE_SIZE + 0.5
 
 @styled
 def swimmer_figure(
-    courses: pd.DataFrame,
-    title: str,
-    horizon_days: float,
-    data_cut: float | None,
-    *,
-    opened: float = 0.0,
+    courses: pd.DataFrame, title: str, horizon_days: float, data_cut: float | None, *, opened: float = 0.0,
     notes: Sequence[str] = (),
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw the patients of one virtual trial, those who died first.
 
     Parameters
     ----------
     courses : DataFrame
-        From `sim.study.figure_tables.first_courses`; over a range, who dies at some values only is
+        From `sim.study.records.first_courses`; over a range, who dies at some values only is
         told apart.
     title : str
         The line below the finding.
@@ -73,13 +53,12 @@ def swimmer_figure(
         Further paragraphs at the bottom.
     """
     present = courses[(courses["point"] == 0) & (courses["enrolled"] >= opened)]
-    lanes = [lane_of(row, horizon_days, data_cut) for row in present.head(MOST_LANES).to_dict("records")]
+    lanes = [*_by_patient(present.head(MOST_LANES), horizon_days, data_cut).values()]
     if not lanes:
         return empty_figure("No patients to show: nobody enrolled", title)
     shown = courses[courses["patient"].isin(present["patient"].head(MOST_LANES))]
     others = [
-        {lane.patient: lane for lane in (lane_of(row, horizon_days, data_cut) for row in rows)}
-        for rows in (of_point.to_dict("records") for point, of_point in shown.groupby("point") if point != 0)
+        _by_patient(rows, horizon_days, data_cut) for point, rows in shown.groupby("point") if point != 0
     ]
     moot = _moot(lanes, others)
     groups = [(f"{name}: {len(group)}", group) for name, group in _by_end(lanes, moot, bool(others))]
@@ -88,30 +67,40 @@ def swimmer_figure(
     deaths = [sum(lane.dead for lane in other.values()) for other in others]
     finding = _finding(lanes, horizon_days, which, deaths)
     said = [*_swimmer_notes(lanes, len(present), opened), *notes]
-    keys = Keys.of(lanes, with_cut=data_cut is not None)
-    page = sheet(finding, [title], said, WIDTH, keys.height + rows * pitch_of(rows) + FOOT)
-    panels = lay_out(page, lanes, rows, horizon_days, left=0.62, right=0.2 + _widest(map(death_words, lanes)))
+    keys = kit.Keys.of(lanes, with_cut=data_cut is not None)
+    page = sheet(
+        finding, [title], said, kit.WIDTH,
+        keys.height + rows * kit.pitch_of(rows) + kit.FOOT,
+    )  # fmt: skip
+    panels = kit.lay_out(
+        page, lanes, rows, horizon_days, left=0.62, right=0.2 + _widest(map(kit.death_words, lanes))
+    )
     keys.draw(panels)
     _draw_groups(panels, groups)
     return page.figure
 
 
-def _draw_groups(panels: Panels, groups: Sequence[tuple[str, list[Lane]]]) -> None:
+def _by_patient(courses: pd.DataFrame, horizon_days: float, data_cut: float | None) -> dict[int, Lane]:
+    lanes = (lane_of(row, horizon_days, data_cut) for row in courses.to_dict("records"))
+    return {lane.patient: lane for lane in lanes}
+
+
+def _draw_groups(panels: kit.Panels, groups: Sequence[tuple[str, list[Lane]]]) -> None:
     """Draw the lanes one below the other, each group under its heading."""
     row = 0.0
     for name, group in groups:
-        write_beside(panels, name, row + 0.62, -22, weight="bold", size=_HEADING_SIZE)
+        kit.write_beside(panels, name, row + 0.62, -22, weight="bold", size=_HEADING_SIZE)
         row += 1.1
         for lane in group:
-            draw_lane(panels, lane, row + 0.5)
-            write_beside(panels, f"{lane.patient + 1}", row + 0.5, -5, ha="right", size=SMALL)
-            write_at(panels.years, death_words(lane), lane.end / DAYS_PER_YEAR, row + 0.5)
+            kit.draw_lane(panels, lane, row + 0.5)
+            kit.write_beside(panels, f"{lane.patient + 1}", row + 0.5, -5, ha="right", size=kit.SMALL)
+            kit.write_at(panels.years, kit.death_words(lane), lane.end / DAYS_PER_YEAR, row + 0.5)
             row += 1
 
 
 def _widest(texts: Iterable[str]) -> float:
     """Return the inches that the widest of some small texts takes."""
-    return max(text_width(text, SMALL, weight="bold") for text in texts)
+    return max(text_width(text, kit.SMALL, weight="bold") for text in texts)
 
 
 def _moot(lanes: Sequence[Lane], others: Sequence[Mapping[int, Lane]]) -> set[int]:
@@ -126,21 +115,15 @@ def _moot(lanes: Sequence[Lane], others: Sequence[Mapping[int, Lane]]) -> set[in
 
 def _by_end(lanes: Sequence[Lane], moot: set[int], over_range: bool) -> Iterator[tuple[str, list[Lane]]]:
     """Yield the patients by how they end, each group in an order that tells something."""
+    by_end, by_number = attrgetter("end"), attrgetter("patient")
+    died = "Died over the whole range" if over_range else "Died"
     ends: tuple[tuple[str, Callable[[Lane], bool], Callable[[Lane], float]], ...] = (
-        (
-            "Died, but not over the whole range",
-            lambda lane: lane.dead and lane.patient in moot,
-            lambda lane: lane.end,
-        ),
-        ("Alive, but not over the whole range", lambda lane: lane.patient in moot, lambda lane: lane.patient),
-        (
-            "Died over the whole range" if over_range else "Died",
-            lambda lane: lane.dead,
-            lambda lane: lane.end,
-        ),
-        ("Alive after a relapse", lambda lane: lane.status == RELAPSED, lambda lane: lane.relapse),
-        ("Alive with active disease", lambda lane: lane.status == ACTIVE, lambda lane: lane.patient),
-        ("Alive in remission", lambda lane: lane.status == REMISSION, lambda lane: lane.hospital_days),
+        ("Died, but not over the whole range", lambda lane: lane.dead and lane.patient in moot, by_end),
+        ("Alive, but not over the whole range", lambda lane: lane.patient in moot, by_number),
+        (died, lambda lane: lane.dead, by_end),
+        ("Alive after a relapse", lambda lane: lane.status == RELAPSED, attrgetter("relapse")),
+        ("Alive with active disease", lambda lane: lane.status == ACTIVE, by_number),
+        ("Alive in remission", lambda lane: lane.status == REMISSION, attrgetter("hospital_days")),
     )
     left = list(lanes)
     for name, belongs, order in ends:
@@ -167,17 +150,9 @@ def _finding(lanes: Sequence[Lane], horizon_days: float, which: str, over_range:
 
 
 def _swimmer_notes(lanes: Sequence[Lane], present: int, opened: float) -> list[str]:
-    notes = ["One virtual trial out of many: others differ by chance. Numbers at the left name the patients."]
-    if present > len(lanes):
-        since = " after the warm-up" if opened > 0 else ""
-        notes.append(f"The first {len(lanes)} of {present} patients enrolled{since} are shown.")
     unseen = sum(lane.dead and lane.end > lane.cut for lane in lanes)
-    if any(lane.cut < lane.end for lane in lanes):
-        notes.append(
-            f"Thin: after the data cut, unseen by the trial itself, as {unseen or 'none'} of the deaths "
-            f"{'is' if unseen == 1 else 'are'}."
-        )
-    return notes
+    cut = any(lane.cut < lane.end for lane in lanes)
+    return sentences("figures", "swimmer", len(lanes), present, opened > 0, cut, unseen)
 
 
 @styled
@@ -189,7 +164,7 @@ def paired_swimmer_figure(
     Parameters
     ----------
     courses : DataFrame
-        Rows from `sim.study.figure_tables.paired_courses`, of one pair; a patient who exists in one scenario
+        Rows from `sim.study.records.paired_courses`, of one pair; a patient who exists in one scenario
         only has one lane. The first `MOST_PAIRS` are drawn; the title and the headings count all.
     names : tuple[str, str]
         What the scenarios are called.
@@ -198,10 +173,7 @@ def paired_swimmer_figure(
     notes : sequence of str
         Further paragraphs at the bottom.
     """
-    first, second = (
-        {lane.patient: lane for lane in (lane_of(row, horizon_days, None) for row in rows)}
-        for rows in (courses[courses["scenario"] == name].to_dict("records") for name in names)
-    )
+    first, second = (_by_patient(courses[courses["scenario"] == name], horizon_days, None) for name in names)
     pairs = [
         _Pair(who, first.get(who), second.get(who)) for who in (courses["patient"] - 1).unique().tolist()
     ]
@@ -216,16 +188,16 @@ def paired_swimmer_figure(
     if not lanes:
         return empty_figure(f"No patient differs between {names[0]} and {names[1]}")
     rows = sum(2.6 * len(group) + 1.4 for _, group in groups)
-    keys = Keys.of(lanes, with_cut=False)
+    keys = kit.Keys.of(lanes, with_cut=False)
     page = sheet(
         _difference(pairs, names, horizon_days),
         [f"Of each patient the course with {names[0]} above that with {names[1]}."],
         [*_paired_notes(pairs, drawn), *notes],
-        WIDTH,
-        keys.height + rows * pitch_of(rows) + FOOT,
+        kit.WIDTH,
+        keys.height + rows * kit.pitch_of(rows) + kit.FOOT,
     )
     left, right = _widest(names), 0.2 + _widest(map(_outcome, lanes))
-    panels = lay_out(page, lanes, rows, horizon_days, 0.62 + left, right)
+    panels = kit.lay_out(page, lanes, rows, horizon_days, 0.62 + left, right)
     keys.draw(panels)
     _draw_pairs(panels, groups, names, beside=-72 * left - 12)
     return page.figure
@@ -245,16 +217,16 @@ def _shown(drawn: int, counted: int) -> str:
 
 
 def _draw_pairs(
-    panels: Panels, groups: Sequence[tuple[str, list[_Pair]]], names: tuple[str, str], beside: float
+    panels: kit.Panels, groups: Sequence[tuple[str, list[_Pair]]], names: tuple[str, str], beside: float
 ) -> None:
     """Draw the pairs one below the other, each group under its heading; numbers stand at `beside` points."""
     row = 0.0
     for heading, group in groups:
-        write_beside(panels, heading, row + 0.76, beside - 20, weight="bold", size=_HEADING_SIZE)
+        kit.write_beside(panels, heading, row + 0.76, beside - 20, weight="bold", size=_HEADING_SIZE)
         row += 1.4
         for pair in group:
             number = {"ha": "right", "weight": "bold", "size": NOTE_SIZE}
-            write_beside(panels, f"{pair.patient + 1}", row + 1.2, beside, **number)
+            kit.write_beside(panels, f"{pair.patient + 1}", row + 1.2, beside, **number)
             _draw_pair(panels, pair, names, row)
             row += 2.6
 
@@ -319,23 +291,23 @@ def _end(lane: Lane | None) -> tuple[str, float] | None:
     return None if lane is None else (lane.cause, round(lane.end, 3))
 
 
-def _draw_pair(panels: Panels, pair: _Pair, names: tuple[str, str], row: float) -> None:
+def _draw_pair(panels: kit.Panels, pair: _Pair, names: tuple[str, str], row: float) -> None:
     """Draw a patient's two lanes, with the scenarios' names at the left and the ends at the right."""
     parted = diverge(pair.first, pair.second)
     right = panels.years.get_xlim()[1]
     for lane, name, y in zip(pair.lanes, names, (row + 0.72, row + 1.68), strict=True):
-        write_beside(panels, name, y, -6, ha="right", size=SMALL, color=GREY)
+        kit.write_beside(panels, name, y, -6, ha="right", size=kit.SMALL, color=GREY)
         dead = lane is not None and lane.dead
         style = {"weight": "bold", "color": INK} if dead else {"color": GREY}
-        write_at(panels.years, "not enrolled" if lane is None else _outcome(lane), right, y, **style)
+        kit.write_at(panels.years, "not enrolled" if lane is None else _outcome(lane), right, y, **style)
         if lane is not None:
-            draw_lane(panels, lane, y, shared_until=parted)
+            kit.draw_lane(panels, lane, y, shared_until=parted)
 
 
 def _outcome(lane: Lane) -> str:
     """Say how a lane ends."""
     if lane.dead:
-        return f"dies: {death_words(lane)}"
+        return f"dies: {kit.death_words(lane)}"
     words = {ACTIVE: "alive, active disease", REMISSION: "alive, in remission", RELAPSED: "alive, relapsed"}
     return words[lane.status]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -15,22 +16,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.schema import Scenario
+from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
+from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    INK,
-    NOTE_SIZE,
-    TEXT_SIZE,
-    Sheet,
-    empty_figure,
-    percent_axis,
-    sheet,
-    styled,
-    wrap,
-)
 from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
 
@@ -101,7 +91,7 @@ def _panels(shares: Sequence[Aim]) -> list[list[Aim]]:
     return [panel for panel in parts if panel]
 
 
-@styled
+@style.styled
 def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw each target, published or assumed, beside the simulated figure, and their difference.
 
@@ -113,55 +103,71 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
         Its targets say how many patients stand behind a figure.
     """
     aims = aims_of(endpoints, scenario)
-    shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
+    shares = _shares(aims)
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
-        return empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
+        return style.empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
     panels = _panels(shares)
     key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
-    height = key + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+    height = key + _height(panels)
     width = 2 * EDGE + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
+    said = [scenario.title, *sentences("figures", "calibration", _drawn(aims))]
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
-    page = sheet(_finding(aims), _lines(scenario, drawn=_drawn(aims)), notes, width, height)
+    page = style.sheet(_finding(aims), said, notes, width, height)
     _headings(page, shares)
     reach = _reach(shares)
-    bottom = height - key
-    for panel in panels:
-        bottom -= _ROW * len(panel)
+    for panel, bottom in _stacked(panels, height - key):
         _draw_panel(page, panel, bottom, reach)
-        bottom -= _AXIS + _GAP
     return page.figure
 
 
-def _headings(page: Sheet, shares: Sequence[Aim]) -> None:
+def _shares(aims: Sequence[Aim]) -> list[Aim]:
+    return [aim for aim in aims if aim.row.endpoint.kind == "share"]
+
+
+def _height(panels: Sequence[Sequence[Aim]]) -> float:
+    return sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+
+
+def _stacked(panels: Sequence[list[Aim]], top: float) -> Iterator[tuple[list[Aim], float]]:
+    """Yield panels with the height at which each begins, from the top down."""
+    for panel in panels:
+        top -= _ROW * len(panel)
+        yield panel, top
+        top -= _AXIS + _GAP
+
+
+def _headings(page: style.Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
     top = page.height - _KEY - up + 0.09
     words = words_axes(page, EDGE, top, page.width - 2 * EDGE, 0.3)
-    for x, text in ((_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")):
-        words.text(x, 0, text, color=GREY, va="bottom")
-    x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
-    words.text(x, 0, "difference, points", color=GREY, va="bottom", ha="center")
-    marks: list[Artist] = [mark("D", INK, "published")] if any(not aim.row.assumed for aim in shares) else []
-    if any(aim.row.assumed for aim in shares):
-        marks.append(mark("D", "white", "assumed"))
-    marks.append(mark("o", BLUE, "simulated"))
+    names = [(_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")]
+    marks: list[Artist] = [mark("o", style.BLUE, "simulated")]
     if _drawn(shares):
         marks.append(Patch(color=_POSTERIOR, label="posterior 95%"))
-    marks.append(Patch(color=RANGE, label="range of one trial"))
+    at = (_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3)
+    _write_key(words, shares, names, marks, at, handlelength=0.9, columnspacing=0.8)
+    x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
+    words.text(x, 0, "difference, points", color=style.GREY, va="bottom", ha="center")
+
+
+def _write_key(
+    words: Axes, shares: Sequence[Aim], names: Sequence[tuple[float, str]], marks: Sequence[Artist],
+    at: tuple[float, float], **how: Any,
+) -> None:  # fmt: skip
+    """Write columns' names and the key: marks of targets, of one figure alone, and of the range of trials."""
+    for x, text in names:
+        words.text(x, 0, text, color=style.GREY, va="bottom")
+    published, assumed = mark("D", style.INK, "published"), mark("D", "white", "assumed")
+    aims = [published] if any(not aim.row.assumed for aim in shares) else []
+    aims += [assumed] if any(aim.row.assumed for aim in shares) else []
+    handles = [*aims, *marks, Patch(color=RANGE, label="range of one trial")]
     words.legend(
-        handles=marks,
-        loc="lower left",
-        bbox_to_anchor=(_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3),
-        bbox_transform=words.transData,
-        ncols=len(marks),
-        fontsize=NOTE_SIZE + 0.5,
-        handlelength=0.9,
-        handletextpad=0.4,
-        columnspacing=0.8,
-        borderaxespad=0,
-        borderpad=0,
-    )
+        handles=handles, loc="lower left", bbox_to_anchor=at, bbox_transform=words.transData,
+        ncols=len(handles), fontsize=style.NOTE_SIZE + 0.5, handletextpad=0.4, borderaxespad=0, borderpad=0,
+        **how,
+    )  # fmt: skip
 
 
 def _drawn(aims: Sequence[Aim]) -> bool:
@@ -169,7 +175,7 @@ def _drawn(aims: Sequence[Aim]) -> bool:
     return any(aim.row.drawn for aim in aims)
 
 
-def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float) -> None:
+def _draw_panel(page: style.Sheet, panel: Sequence[Aim], bottom: float, reach: float) -> None:
     """Draw some rows on one scale, with their differences beside them."""
     height = _ROW * len(panel)
     left = EDGE + _NAMES + _PUBLISHED + _SIMULATED
@@ -177,7 +183,7 @@ def _draw_panel(page: Sheet, panel: Sequence[Aim], bottom: float, reach: float) 
     differences = page.axes(left + _VALUES + _BETWEEN, bottom, _DIFFERENCES, height)
     _scale(values, panel)
     differences.set_xlim(-reach, reach)
-    differences.axvline(0, color=GREY, lw=0.8)
+    differences.axvline(0, color=style.GREY, lw=0.8)
     differences.xaxis.set_major_locator(MaxNLocator(4, symmetric=True, steps=[1, 2, 5, 10]))
     differences.xaxis.set_major_formatter(signed_points)
     dress_marks(differences)
@@ -193,25 +199,25 @@ def _scale(values: Axes, panel: Sequence[Aim]) -> None:
     """Scale the axis of a panel: to everybody, or to a little beyond low figures."""
     low = is_low(panel[0])
     values.set_xlim(0, min(1.0, 1.06 * max(aim.extent for aim in panel)) if low else 1.0)
-    percent_axis(values, "x")
+    style.percent_axis(values, "x")
     values.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     dress_marks(values)
 
 
 def _write_row(words: Axes, aim: Aim, y: int) -> None:
     row = aim.row
-    basis = wrap(aim.basis, NOTE_SIZE, _NAMES - 0.1)
+    basis = style.wrap(aim.basis, style.NOTE_SIZE, _NAMES - 0.1)
     basis = [basis[0], f"{basis[1]} …"] if len(basis) > 2 else basis
     up = 0.1 if len(basis) > 1 else 0.0  # two lines would touch the rule below
-    words.text(0, y - 0.16 - up, row.label, va="center", weight="bold", size=TEXT_SIZE)
-    words.text(0, y + 0.06 - up, "\n".join(basis), va="top", color=GREY, size=NOTE_SIZE)
-    words.text(_NAMES, y - 0.16, row.target_text, va="center", color=GREY if row.assumed else INK)
+    words.text(0, y - 0.16 - up, row.label, va="center", weight="bold", size=style.TEXT_SIZE)
+    words.text(0, y + 0.06 - up, "\n".join(basis), va="top", color=style.GREY, size=style.NOTE_SIZE)
+    words.text(_NAMES, y - 0.16, row.target_text, va="center", color=style.GREY if row.assumed else style.INK)
     x = _NAMES + _PUBLISHED
     if math.isnan(row.estimate):
-        lines = wrap(row.simulated_text, NOTE_SIZE, _SIMULATED - 0.1)
-        words.text(x, y - 0.28, "\n".join(lines), va="top", color=GREY, size=NOTE_SIZE)
+        lines = style.wrap(row.simulated_text, style.NOTE_SIZE, _SIMULATED - 0.1)
+        words.text(x, y - 0.28, "\n".join(lines), va="top", color=style.GREY, size=style.NOTE_SIZE)
     else:
-        words.text(x, y - 0.16, row.simulated_text, va="center", color=BLUE, weight="bold")
+        words.text(x, y - 0.16, row.simulated_text, va="center", color=style.BLUE, weight="bold")
 
 
 def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
@@ -221,19 +227,15 @@ def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
         axis.barh(below, row.trial_upper - row.trial_lower, 0.26, row.trial_lower, color=RANGE)
     _draw_posterior(axis, row, below, 0.0)
     if aim.published_interval is not None:
-        axis.plot(aim.published_interval, (above, above), color=INK, lw=1.4)
-    axis.plot(
-        row.target,
-        above,
-        marker="D",
-        ms=6.5,
-        mfc="white" if row.assumed else INK,
-        mec=INK,
-        clip_on=False,
-        zorder=4,
-    )
-    axis.plot((row.mc_lower, row.mc_upper), (below, below), color=BLUE, lw=2.4)
-    axis.plot(row.estimate, below, marker="o", ms=6.5, mfc=BLUE, mec="white", clip_on=False, zorder=4)
+        axis.plot(aim.published_interval, (above, above), color=style.INK, lw=1.4)
+    _draw_target(axis, row, above, 6.5)
+    axis.plot((row.mc_lower, row.mc_upper), (below, below), color=style.BLUE, lw=2.4)
+    style.dot(axis, row.estimate, below, "o", 6.5, style.BLUE, "white", clip_on=False, zorder=4)
+
+
+def _draw_target(axis: Axes, row: Row, y: float, size: float) -> None:
+    fill = "white" if row.assumed else style.INK
+    style.dot(axis, row.target, y, "D", size, fill, style.INK, clip_on=False, zorder=4)
 
 
 def _draw_posterior(axis: Axes, row: Row, y: float, less: float) -> None:
@@ -247,20 +249,11 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
         return
     difference = row.estimate - row.target
     _draw_posterior(axis, row, y, row.target)
-    axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=BLUE, lw=2.4)
-    axis.plot(difference, y, marker="o", ms=6.5, mfc=BLUE, mec="white", zorder=4)
+    axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=style.BLUE, lw=2.4)
+    axis.plot(difference, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
     text = format_difference(row.endpoint, difference, row.half_width)
-    over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    axis.annotate(
-        text,
-        (difference, y),
-        (0, 6),
-        textcoords="offset points",
-        ha="center",
-        va="bottom",
-        size=NOTE_SIZE,
-        bbox=over_lines,
-    )
+    at = {"ha": "center", "va": "bottom", "size": style.NOTE_SIZE, "bbox": style.OVER_LINES}
+    style.aside(axis, text, (difference, y), (0, 6), "data", **at)
 
 
 def _reach(shares: Sequence[Aim]) -> float:
@@ -297,41 +290,26 @@ def _finding(aims: Sequence[Aim]) -> str:
     return text
 
 
-def _lines(scenario: Scenario, *, drawn: bool) -> list[str]:
-    if drawn:
-        return [
-            scenario.title,
-            "Simulated figures are means over draws of the posterior, with their 95% Monte Carlo interval as "
-            "a line. Dark bars: the posterior's 95%, what the calibrated trial leaves open about the "
-            "parameters. Pale bars: 95% of virtual trials of this size, as each would report the figure, "
-            "which hold the posterior too.",
-        ]
-    return [
-        scenario.title,
-        "Simulated figures and differences carry their 95% Monte Carlo interval, which more replications "
-        "would narrow. Bars: 95% of virtual trials of this size, as each would report the figure.",
-    ]
-
-
 def _mean_text(aim: Aim) -> str:
     """Write a target that has no place on an axis of per cent."""
     row = aim.row
-    text = f"{row.label}: {row.origin} {row.target_text}, simulated {row.simulated_text}"
-    details = [
-        f"{name} {written}"
-        for name, written in (
-            ("Monte Carlo", format_range(row.endpoint, row.mc_lower, row.mc_upper)),
-            ("posterior", row.posterior_text),
-            ("one trial", format_range(row.endpoint, row.trial_lower, row.trial_upper)),
-        )
-        if written
-    ]
-    return f"{text} ({'; '.join(details)})" if details else text
+    details = {
+        "Monte Carlo": format_range(row.endpoint, row.mc_lower, row.mc_upper),
+        "posterior": row.posterior_text,
+    }
+    return _in_words(row, f", simulated {row.simulated_text}", details)
+
+
+def _in_words(row: Row, text: str, details: Mapping[str, str]) -> str:
+    """Write a target and what is made of it, with what is known of that."""
+    known = {**details, "one trial": format_range(row.endpoint, row.trial_lower, row.trial_upper)}
+    said = "; ".join(f"{name} {written}" for name, written in known.items() if written)
+    return f"{row.label}: {row.origin} {row.target_text}{text}{f' ({said})' if said else ''}"
 
 
 def _notes(aims: Sequence[Aim]) -> list[str]:
     notes = [f"{_mean_text(aim)}." for aim in aims if aim.row.endpoint.kind == "mean"]
-    notes += interval_notes([aim for aim in aims if aim.row.endpoint.kind == "share"])
+    notes += interval_notes(_shares(aims))
     return notes + undefined_note([aim.row for aim in aims], "bar")
 
 
@@ -344,7 +322,7 @@ def interval_notes(shares: Sequence[Aim]) -> list[str]:
     return [*notes, f"{'; '.join(without)}: interval not published."] if without else notes
 
 
-@styled
+@style.styled
 def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw each target beside the posterior's prediction, with both of its intervals.
 
@@ -356,25 +334,18 @@ def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
         Its targets say how many patients stand behind a figure.
     """
     aims = aims_of(predictions, scenario)
-    shares = [aim for aim in aims if aim.row.endpoint.kind == "share"]
+    shares = _shares(aims)
     others = [f"{_predicted_text(aim.row)}." for aim in aims if aim.row.endpoint.kind != "share"]
     if not shares:
-        return empty_figure("No target is a share of patients", scenario.title, *others)
+        return style.empty_figure("No target is a share of patients", scenario.title, *others)
     panels = _panels(shares)
-    height = _KEY + sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
+    height = _KEY + _height(panels)
     width = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES
-    said = [
-        scenario.title,
-        "Posterior: mean and 95% of the figure itself, as far as the trial's figures leave it open. Range of "
-        "one trial: what 95% of virtual trials of this size report, over the posterior.",
-    ]
-    page = sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
+    said = [scenario.title, *sentences("figures", "targets")]
+    page = style.sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
     _open_key(page, shares)
-    bottom = height - _KEY
-    for panel in panels:
-        bottom -= _ROW * len(panel)
+    for panel, bottom in _stacked(panels, height - _KEY):
         _draw_open_panel(page, panel, bottom)
-        bottom -= _AXIS + _GAP
     return page.figure
 
 
@@ -401,48 +372,28 @@ def _between(row: Row) -> str:
 
 def _predicted_text(row: Row) -> str:
     """Write a target that has no place on an axis of per cent."""
-    details = [
-        f"{name} {text}"
-        for name, text in (
-            ("posterior 95%", row.posterior_text),
-            ("one trial", format_range(row.endpoint, row.trial_lower, row.trial_upper)),
-        )
-        if text
-    ]
     use = "" if row.fitted else ", not fitted"
-    predicted = f"predicted {row.simulated_text} ({'; '.join(details)})"
-    return f"{row.label}: {row.origin} {row.target_text}{use}, {predicted}"
+    details = {"posterior 95%": row.posterior_text}
+    return _in_words(row, f"{use}, predicted {row.simulated_text}", details)
 
 
 def _target_notes(shares: Sequence[Aim]) -> list[str]:
     notes = interval_notes(shares)
     largest = max((aim.row.half_width for aim in shares if aim.row.half_width > 0), default=math.nan)
-    notes.append(f"Monte Carlo error of the means (95%): at most {100 * largest:.1g} points either way.")
+    notes += sentences("figures", "mean_error", f"{100 * largest:.1g}")
     return notes + undefined_note([aim.row for aim in shares], "light bar")
 
 
-def _open_key(page: Sheet, shares: Sequence[Aim]) -> None:
+def _open_key(page: style.Sheet, shares: Sequence[Aim]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     words = words_axes(page, EDGE, page.height - _KEY + 0.09, page.width - 2 * EDGE, 0.3)
-    for x, text in ((_OPEN_NAMES, "target"), (_OPEN_NAMES + _PUBLISHED, "posterior")):
-        words.text(x, 0, text, color=GREY, va="bottom")
-    marks: list[Artist] = []
-    if any(not aim.row.assumed for aim in shares):
-        marks.append(mark("D", INK, "published"))
-    if any(aim.row.assumed for aim in shares):
-        marks.append(mark("D", "white", "assumed"))
-    marks += [
-        Line2D([], [], color=BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%"),
-        Patch(color=RANGE, label="range of one trial"),
-    ]
-    words.legend(
-        handles=marks, loc="lower left", bbox_to_anchor=(_OPEN_NAMES + _PUBLISHED + _OPEN, 0.02),
-        bbox_transform=words.transData, ncols=len(marks), fontsize=NOTE_SIZE + 0.5, handlelength=1.5,
-        handletextpad=0.4, columnspacing=0.7, borderaxespad=0, borderpad=0,
-    )  # fmt: skip
+    names = [(_OPEN_NAMES, "target"), (_OPEN_NAMES + _PUBLISHED, "posterior")]
+    mean = Line2D([], [], color=style.BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%")
+    at = (_OPEN_NAMES + _PUBLISHED + _OPEN, 0.02)
+    _write_key(words, shares, names, [mean], at, handlelength=1.5, columnspacing=0.7)
 
 
-def _draw_open_panel(page: Sheet, panel: Sequence[Aim], bottom: float) -> None:
+def _draw_open_panel(page: style.Sheet, panel: Sequence[Aim], bottom: float) -> None:
     """Draw some rows on one scale."""
     height = _ROW * len(panel)
     left = _OPEN_NAMES + _PUBLISHED + _OPEN
@@ -450,7 +401,7 @@ def _draw_open_panel(page: Sheet, panel: Sequence[Aim], bottom: float) -> None:
     words = words_axes(page, EDGE, bottom, left, height)
     most = max(max(aim.extent, aim.row.posterior_upper) for aim in panel)
     values.set_xlim(0, min(1.0, 1.06 * most) if is_low(panel[0]) else 1.0)
-    percent_axis(values, "x")
+    style.percent_axis(values, "x")
     dress_marks(values)
     count_rows(len(panel), words, values)
     for y, aim in ruled(panel, words, values):
@@ -461,30 +412,31 @@ def _draw_open_panel(page: Sheet, panel: Sequence[Aim], bottom: float) -> None:
 def _write_open_row(words: Axes, aim: Aim, y: int) -> None:
     row = aim.row
     words.text(0, y - 0.12, row.label, va="center", weight="bold")
-    basis = wrap(aim.basis, NOTE_SIZE, _OPEN_NAMES - 0.1)
+    basis = style.wrap(aim.basis, style.NOTE_SIZE, _OPEN_NAMES - 0.1)
     text = f"{basis[0]} …" if len(basis) > 1 else basis[0]
-    words.text(0, y + 0.22, text, va="center", color=GREY, size=NOTE_SIZE)
-    words.text(_OPEN_NAMES, y - 0.12, row.target_text, va="center", color=GREY if row.assumed else INK)
+    words.text(0, y + 0.22, text, va="center", color=style.GREY, size=style.NOTE_SIZE)
+    words.text(
+        _OPEN_NAMES, y - 0.12, row.target_text, va="center", color=style.GREY if row.assumed else style.INK
+    )
     text = format_share(row.estimate, row.half_width)
-    words.text(_OPEN_NAMES + _PUBLISHED, y - 0.12, text, va="center", color=BLUE, weight="bold")
+    words.text(_OPEN_NAMES + _PUBLISHED, y - 0.12, text, va="center", color=style.BLUE, weight="bold")
     text = row.posterior_text
-    words.text(_OPEN_NAMES + _PUBLISHED, y + 0.22, text, va="center", color=BLUE, size=NOTE_SIZE)
+    words.text(_OPEN_NAMES + _PUBLISHED, y + 0.22, text, va="center", color=style.BLUE, size=style.NOTE_SIZE)
 
 
 def _draw_open_row(axis: Axes, aim: Aim, y: int) -> None:
     """Draw a row's marks: what was published above, the posterior and the range of one trial below."""
     row, above, below = aim.row, y - 0.19, y + 0.13
     if aim.published_interval is not None:
-        axis.plot(aim.published_interval, (above, above), color=INK, lw=1.6)
-    fill = "white" if row.assumed else INK
-    axis.plot(row.target, above, marker="D", ms=7, mfc=fill, mec=INK, clip_on=False, zorder=4)
+        axis.plot(aim.published_interval, (above, above), color=style.INK, lw=1.6)
+    _draw_target(axis, row, above, 7)
     if math.isnan(row.estimate):
         return
     if not math.isnan(row.trial_lower):
         axis.barh(below, row.trial_upper - row.trial_lower, 0.28, row.trial_lower, color=RANGE)
     if row.drawn:
-        axis.plot((row.posterior_lower, row.posterior_upper), (below, below), color=BLUE, lw=3)
-    axis.plot(row.estimate, below, marker="o", ms=7, mfc=BLUE, mec="white", clip_on=False, zorder=4)
+        axis.plot((row.posterior_lower, row.posterior_upper), (below, below), color=style.BLUE, lw=3)
+    axis.plot(row.estimate, below, marker="o", ms=7, mfc=style.BLUE, mec="white", clip_on=False, zorder=4)
 
 
 def of_run(results: Results) -> Figure | None:

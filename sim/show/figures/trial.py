@@ -14,34 +14,16 @@ from sim.outcomes.one_trial import Curve, TrialReport, report_trial
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, TrialArrivals
-from sim.show.kit.curves import (
-    FOOT,
-    WIDTH,
-    dress,
-    line_of,
-)
+from sim.show.kit import style
+from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of
 from sim.show.kit.formats import format_share
-from sim.show.kit.risk_rows import RISK_ROW, draw_at_risk, label_times
-from sim.show.kit.scenario_words import (
-    replication,
-    single_notes,
-)
-from sim.show.kit.style import (
-    BLUE,
-    INK,
-    NOTE_SIZE,
-    ORANGE,
-    empty_figure,
-    sheet,
-    spread,
-    styled,
-    written_in,
-)
+from sim.show.kit.prose import sentences
+from sim.show.kit.scenario_words import replication, single_notes
 from sim.show.trial_data import one_trial
 from sim.work.results import Results
 
 _LEFT, _RIGHT = 1.25, 1.95
-_COLOURS = (BLUE, ORANGE)
+_COLOURS = (style.BLUE, style.ORANGE)
 _TALL = 3.1
 _WORDS = {
     "overall_survival": "alive",
@@ -57,19 +39,15 @@ def trial_data(report: TrialReport) -> pd.DataFrame:
         estimate, counts = curve.estimate, curve.estimate.counts
         lower, upper = estimate.intervals()
         columns = {
-            "time_years": counts.times,
-            "at_risk": counts.at_risk.astype(np.int64),
-            "events": counts.events.sum(axis=0).astype(np.int64),
-            "survival": estimate.survival,
-            "std_error": estimate.std_error,
-            "lower": lower,
-            "upper": upper,
-        }
+            "time_years": counts.times, "at_risk": counts.at_risk.astype(np.int64),
+            "events": counts.events.sum(axis=0).astype(np.int64), "survival": estimate.survival,
+            "std_error": estimate.std_error, "lower": lower, "upper": upper,
+        }  # fmt: skip
         tables.append(pd.DataFrame({"endpoint": curve.name, **columns}))
     return pd.concat(tables, ignore_index=True)
 
 
-@styled
+@style.styled
 def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] = ()) -> Figure:
     """Draw the Kaplan-Meier curves of one trial with log-log intervals and numbers at risk.
 
@@ -83,11 +61,13 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
         Further paragraphs at the bottom.
     """
     if not report.curves:
-        return empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
+        return style.empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
     horizon = scenario.follow_up.horizon_years
     rows = RISK_ROW * (len(report.curves) + 1)
-    page = sheet(
-        _finding(report.curves), [scenario.title], [_note(report, scenario), *notes], WIDTH,
+    patients, when = report.reinfused or report.enrolled, replication(scenario).when
+    said = sentences("figures", "trial", patients, when)
+    page = style.sheet(
+        _finding(report.curves), [scenario.title], [*said, *notes], WIDTH,
         _TALL + FOOT + rows + 0.12,
     )  # fmt: skip
     axis = page.axes(_LEFT, FOOT + rows, WIDTH - _LEFT - _RIGHT, _TALL)
@@ -97,13 +77,9 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
     for curve, colour in zip(report.curves, _COLOURS, strict=False):
         _draw(axis, curve, colour, horizon)
     _name(axis, report.curves, horizon)
-    numbers = [
-        (
-            _WORDS[curve.name].capitalize(),
-            [f"{n:.0f}" for n in curve.estimate.counts.at_risk_at(np.array(times))],
-        )
-        for curve in report.curves
-    ]
+    at_risk = [curve.estimate.counts.at_risk_at(np.array(times)) for curve in report.curves]
+    names = [_WORDS[curve.name].capitalize() for curve in report.curves]
+    numbers = [(name, [f"{n:.0f}" for n in own]) for name, own in zip(names, at_risk, strict=True)]
     draw_at_risk(axis, times, "At risk", numbers, _COLOURS)
     return page.figure
 
@@ -137,17 +113,14 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     """Name each curve at the right, with what the trial reports at the horizon."""
     line = line_of(_TALL)
     ends = [float(curve.estimate.survival[-1]) for curve in curves]
-    for curve, colour, y in zip(curves, _COLOURS, spread(ends, 3.2 * line), strict=False):
+    for curve, colour, y in zip(curves, _COLOURS, style.spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)
-        axis.annotate(
-            BY_NAME[curve.name].label.replace(", all enrolled", ""), (1, at), (10, 1),
-            color=written_in(colour), weight="bold", va="bottom", xycoords="axes fraction",
-            textcoords="offset points", annotation_clip=False,
-        )  # fmt: skip
-        axis.annotate(
-            f"{_estimate(curve)} at {horizon:g} y", (1, at), (10, -1), color=INK, va="top",
-            size=NOTE_SIZE, xycoords="axes fraction", textcoords="offset points", annotation_clip=False,
-        )  # fmt: skip
+        name, figure = (
+            BY_NAME[curve.name].label.replace(", all enrolled", ""),
+            f"{_estimate(curve)} at {horizon:g} y",
+        )
+        style.aside(axis, name, (1, at), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
+        style.aside(axis, figure, (1, at), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
 
 
 def _estimate(curve: Curve) -> str:
@@ -174,14 +147,6 @@ def _finding(curves: Sequence[Curve]) -> str:
     if len({time for _, time in parts}) == 1:
         return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]:g} years"
     return f"{said} {' and '.join(f'{text} at {time:g} years' for text, time in parts)}"
-
-
-def _note(report: TrialReport, scenario: Scenario) -> str:
-    return (
-        f"{report.reinfused or report.enrolled} patients, read {replication(scenario).when}. Bands: "
-        "pointwise log-log 95% intervals of this one trial, no Monte Carlo error. Ticks: patients censored. "
-        "A curve ends with the last patient followed."
-    )
 
 
 def _report(results: Results) -> TrialReport | None:

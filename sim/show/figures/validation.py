@@ -12,21 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, draw_key, dress_marks, mark, words_axes
-from sim.show.kit.style import (
-    BLUE,
-    GREY,
-    INK,
-    NOTE_SIZE,
-    RULE,
-    TEXT_SIZE,
-    Sheet,
-    empty_figure,
-    percent_axis,
-    sheet,
-    styled,
-    wrap,
-)
+from sim.show.kit.prose import sentences
 from sim.show.validation import Line, UnderDraws, finding, lines, misses, scope, tally_sentences
 from sim.study.validate import CoveredCount
 from sim.work.results import Results
@@ -35,20 +23,17 @@ _ROW, _HEAD, _AXIS, _KEY = 0.34, 0.36, 0.4, 0.62
 _NAMES, _OBSERVED, _PREDICTED, _FOREST, _VERDICT = 2.75, 1.35, 1.0, 3.5, 1.2
 # Marker, fill, edge and words of what a figure is to the model.
 _MARKS = {
-    "held_out": ("D", INK, INK, "observed, shares nothing with the fit"),
-    "overlaps": ("D", "white", INK, "observed, overlaps with what was fitted"),
-    "fitted": ("s", GREY, GREY, "fitted, counts for nothing"),
+    "held_out": ("D", style.INK, style.INK, "observed, shares nothing with the fit"),
+    "overlaps": ("D", "white", style.INK, "observed, overlaps with what was fitted"),
+    "fitted": ("s", style.GREY, style.GREY, "fitted, counts for nothing"),
 }
 
 
-@styled
+@style.styled
 def validation_figure(
-    table: pd.DataFrame,
-    predicted: CoveredCount,
-    apart: CoveredCount,
-    titles: Mapping[str, str],
+    table: pd.DataFrame, predicted: CoveredCount, apart: CoveredCount, titles: Mapping[str, str],
     drawn: UnderDraws | None = None,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Draw every observed share with its interval, and the range that virtual cohorts would report.
 
     Parameters
@@ -64,24 +49,15 @@ def validation_figure(
     """
     read = lines(table)
     shown = [line for line in read if line.endpoint.kind == "share"]
-    others = [
-        f"{line.cohort}, {line.label}: observed {line.observed_text}, predicted {line.predicted_text} "
-        f"({line.interval_text})."
-        for line in read
-        if line.endpoint.kind != "share"
-    ]
+    others = sentences("figures", "validation_others", [line for line in read if line not in shown])
     if not shown:
-        return empty_figure(finding(predicted), *others)
+        return style.empty_figure(finding(predicted), *others)
     cohorts = list(dict.fromkeys(line.cohort for line in shown))
     height = _KEY + _HEAD * len(cohorts) + _ROW * len(shown) + _AXIS
     width = 0.44 + _NAMES + _OBSERVED + _PREDICTED + _FOREST + _VERDICT
-    said = [
-        "Bars: what 95% of virtual cohorts of this size report at their data cut, each read as its paper "
-        "reads it; dots: their mean.",
-        *tally_sentences(predicted, apart),
-    ]
+    said = [*sentences("figures", "validation"), *tally_sentences(predicted, apart)]
     notes = [*misses(read), *scope(drawn), *others, *_notes(shown)]
-    page = sheet(_title(predicted, read, titles), said, notes, width, height)
+    page = style.sheet(_title(predicted, read, titles), said, notes, width, height)
     _key(page, shown)
     _draw(page, shown, cohorts, titles)
     return page.figure
@@ -102,7 +78,7 @@ def _title(predicted: CoveredCount, read: Sequence[Line], titles: Mapping[str, s
     return f"{text}; missed: {', '.join(missed)}" if missed and predicted.figures > 1 else text
 
 
-def _key(page: Sheet, drawn: Sequence[Line]) -> None:
+def _key(page: style.Sheet, drawn: Sequence[Line]) -> None:
     """Write the key of the marks and the columns' names above the rows."""
     words = words_axes(page, EDGE, page.height - _KEY + 0.06, page.width - 2 * EDGE, 0.3)
     for x, text in (
@@ -110,25 +86,27 @@ def _key(page: Sheet, drawn: Sequence[Line]) -> None:
         (_NAMES + _OBSERVED, "predicted"),
         (_NAMES + _OBSERVED + _PREDICTED + _FOREST + 0.12, "z"),
     ):
-        words.text(x, 0, text, color=GREY, va="bottom")
+        words.text(x, 0, text, color=style.GREY, va="bottom")
     roles = [role for role in _MARKS if any(line.role == role for line in drawn)]
     handles: list[Artist] = [
         mark(shape, fill, text, edge, 6) for shape, fill, edge, text in (_MARKS[role] for role in roles)
     ]
-    handles.append(mark("o", BLUE, "predicted", "white", 6))
+    handles.append(mark("o", style.BLUE, "predicted", "white", 6))
     handles.append(Patch(color=RANGE, label="predictive interval"))
     line = {"handlelength": 0.9, "handletextpad": 0.4, "columnspacing": 1.0}
     draw_key(page, handles, EDGE, page.height - 0.26, page.width - 2 * EDGE, 0.24, **line)
 
 
-def _draw(page: Sheet, drawn: Sequence[Line], cohorts: Sequence[str], titles: Mapping[str, str]) -> None:
+def _draw(
+    page: style.Sheet, drawn: Sequence[Line], cohorts: Sequence[str], titles: Mapping[str, str]
+) -> None:
     """Draw the rows, cohort after cohort, in one pair of axes measured in inches from the top."""
     height = page.height - _KEY - _AXIS
     words = words_axes(page, EDGE, _AXIS, page.width - 2 * EDGE, height)
     left = EDGE + _NAMES + _OBSERVED + _PREDICTED
     forest = page.axes(left, _AXIS, _FOREST, height)
     forest.set_xlim(0, 1)
-    percent_axis(forest, "x")
+    style.percent_axis(forest, "x")
     dress_marks(forest)
     for axis in (words, forest):
         axis.set_ylim(height, 0)
@@ -137,7 +115,7 @@ def _draw(page: Sheet, drawn: Sequence[Line], cohorts: Sequence[str], titles: Ma
         own = [line for line in drawn if line.cohort == name]
         if at:
             for axis in (words, forest):
-                axis.axhline(at, color=RULE, lw=0.6)
+                axis.axhline(at, color=style.RULE, lw=0.6)
         _heading(words, forest, own[0], titles[name], at + _HEAD / 2)
         at += _HEAD
         for line in own:
@@ -150,24 +128,26 @@ def _draw(page: Sheet, drawn: Sequence[Line], cohorts: Sequence[str], titles: Ma
 def _heading(words: Axes, forest: Axes, line: Line, title: str, y: float) -> None:
     """Write what the cohort is, and over the forest how large it is and what predicts it."""
     room = _NAMES + _OBSERVED + _PREDICTED - 0.1
-    first, *more = wrap(title, TEXT_SIZE, room, weight="bold")
-    words.text(0, y, f"{first} …" if more else first, va="center", weight="bold", size=TEXT_SIZE)
+    first, *more = style.wrap(title, style.TEXT_SIZE, room, weight="bold")
+    words.text(0, y, f"{first} …" if more else first, va="center", weight="bold", size=style.TEXT_SIZE)
     base = f", predicted by {line.base}" if line.base else ""
     over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
     text = f"{line.patients} patients{base}"
-    forest.text(0.01, y, text, va="center", color=GREY, size=NOTE_SIZE, bbox=over_lines)
+    forest.text(0.01, y, text, va="center", color=style.GREY, size=style.NOTE_SIZE, bbox=over_lines)
 
 
 def _write_row(words: Axes, line: Line, y: float) -> None:
-    words.text(0.12, y, line.label, va="center", size=TEXT_SIZE)
-    words.text(_NAMES, y, line.observed_text, va="center", size=TEXT_SIZE)
-    words.text(_NAMES + _OBSERVED, y, line.predicted_text, va="center", color=BLUE, size=TEXT_SIZE)
+    words.text(0.12, y, line.label, va="center", size=style.TEXT_SIZE)
+    words.text(_NAMES, y, line.observed_text, va="center", size=style.TEXT_SIZE)
+    words.text(
+        _NAMES + _OBSERVED, y, line.predicted_text, va="center", color=style.BLUE, size=style.TEXT_SIZE
+    )
     x = _NAMES + _OBSERVED + _PREDICTED + _FOREST + 0.12
     if line.missed:
-        words.text(x, y, f"{line.z_text}  MISSED", va="center", weight="bold", size=TEXT_SIZE)
+        words.text(x, y, f"{line.z_text}  MISSED", va="center", weight="bold", size=style.TEXT_SIZE)
     else:
         text = line.z_text if line.covered is not None else "nobody at risk"
-        words.text(x, y, text, va="center", color=GREY, size=TEXT_SIZE)
+        words.text(x, y, text, va="center", color=style.GREY, size=style.TEXT_SIZE)
 
 
 def _draw_row(forest: Axes, line: Line, y: float) -> None:
@@ -176,36 +156,25 @@ def _draw_row(forest: Axes, line: Line, y: float) -> None:
     lower, upper = line.interval
     if not math.isnan(lower):
         forest.barh(below, upper - lower, 0.1, lower, color=RANGE)
-        forest.plot(line.predicted, below, marker="o", ms=5, mfc=BLUE, mec="white", clip_on=False, zorder=4)
+        forest.plot(
+            line.predicted, below, marker="o", ms=5, mfc=style.BLUE, mec="white", clip_on=False, zorder=4
+        )
     shape, fill, edge, _ = _MARKS[line.role]
     if not math.isnan(line.limits[0]):
         forest.plot(line.limits, (above, above), color=edge, lw=1.2)
-    forest.plot(
-        line.observed, above, marker=shape, ms=5.5, mfc=fill, mec=edge, mew=1.2, clip_on=False, zorder=5
-    )
+    style.dot(forest, line.observed, above, shape, 5.5, fill, edge, mew=1.2, clip_on=False, zorder=5)
     if line.missed:  # a ring that grey prints and every kind of colour vision shows
-        forest.plot(
-            line.observed, above, marker="o", ms=12, mfc="none", mec=INK, mew=1.4, clip_on=False, zorder=5
-        )
+        ring = {"mew": 1.4, "clip_on": False, "zorder": 5}
+        style.dot(forest, line.observed, above, "o", 12, "none", style.INK, **ring)
 
 
 def _notes(drawn: Sequence[Line]) -> list[str]:
     """Say what the marks rest on, and what each cohort shares with the fit."""
-    notes = [
-        "z: the observed figure's mid-rank among the virtual ones, as a normal score. A ring: it lies "
-        "outside. Intervals of observed counts are exact (Clopper-Pearson); others as printed, or none."
-    ]
-    undefined = [
-        f"{line.cohort}, {line.label} in {line.undefined:.0%}" for line in drawn if line.undefined >= 0.005
-    ]
-    if undefined:
-        notes.append(f"Virtual cohorts that can't read a figure are left out of it: {'; '.join(undefined)}.")
-    shared = dict.fromkeys(
-        f"{line.cohort}: {line.overlaps}" for line in drawn if line.role == "overlaps" and line.overlaps
-    )
-    if shared:
-        notes.append(f"Overlaps. {'. '.join(shared)}.")
-    return notes
+    unread = [line for line in drawn if line.undefined >= 0.005]
+    undefined = [f"{line.cohort}, {line.label} in {line.undefined:.0%}" for line in unread]
+    overlapping = [line for line in drawn if line.role == "overlaps" and line.overlaps]
+    shared = dict.fromkeys(f"{line.cohort}: {line.overlaps}" for line in overlapping)
+    return sentences("figures", "validation_notes", undefined, [*shared])
 
 
 def shares_table(results: Results) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What all survival curves share: axes, bands, published points, and names beside their ends."""
+"""What survival curves share: axes, bands, published points, names at their ends, numbers at risk."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from sim.show.kit import style
 from sim.show.kit.formats import Row
-from sim.show.kit.style import BLUE, INK, ORANGE, TEXT_SIZE, percent_axis, spread, written_in
 
 JOINED = "\N{NO-BREAK SPACE}"
-CURVES = {
-    "overall_survival": (BLUE, "alive"),
-    "disease_free_survival": (ORANGE, "disease-free"),
-}
+CURVES = {"overall_survival": (style.BLUE, "alive"), "disease_free_survival": (style.ORANGE, "disease-free")}
 WIDTH, TALL, FOOT = 7.8, 3.55, 0.5
 DASHED = (0, (5, 2.5))
 
 
 def line_of(tall: float) -> float:
     """Return a line of text as a part of the axes' height."""
-    return TEXT_SIZE * 1.35 / 72 / tall
+    return style.TEXT_SIZE * 1.35 / 72 / tall
 
 
 def dress(axis: Axes, horizon: float, across: str, up: str) -> None:
@@ -33,7 +30,7 @@ def dress(axis: Axes, horizon: float, across: str, up: str) -> None:
     axis.set_ylim(0, 1)
     axis.set_yticks(np.linspace(0, 1, 6))
     axis.grid(axis="y")
-    percent_axis(axis, "y")
+    style.percent_axis(axis, "y")
     axis.set_xlabel(across)
     axis.set_ylabel(up)
 
@@ -61,7 +58,7 @@ def mark_published(axis: Axes, read: Sequence[Row]) -> None:
     """Mark the targets where they were published, hollow where they were assumed."""
     for row in read:
         if row.has_target and row.time is not None:
-            fill, edge = ("white", INK) if row.assumed else (INK, "white")
+            fill, edge = ("white", style.INK) if row.assumed else (style.INK, "white")
             axis.plot(row.time, row.target, marker="D", ms=7, mfc=fill, mec=edge, mew=1.2, clip_on=False,
                       zorder=5)  # fmt: skip
 
@@ -78,17 +75,15 @@ class Name(NamedTuple):
 def write_beside(axis: Axes, names: Sequence[Name], lines: float, foot: float) -> None:
     """Write names and figures to the right of the axes, `lines` apart and `foot` above their lower end."""
     line = line_of(TALL)
-    beside: dict[str, Any] = {
-        "xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False
-    }  # fmt: skip
-    heights = spread([each.height for each in names], lines * line)
+    heights = style.spread([each.height for each in names], lines * line)
     for (name, figures, colour, _), y in zip(names, heights, strict=True):
         top = min(max(y, foot * line), 1 - 1.2 * line) + 0.9 * line
-        axis.annotate(
-            name, (1.0, top), (12, 0), color=written_in(colour), weight="bold", va="center", **beside
+        style.aside(
+            axis, name, (1.0, top), (12, 0), color=style.written_in(colour), weight="bold", va="center"
         )
-        at = (1.0, top - 0.6 * line)
-        axis.annotate(figures, at, (12, 0), color=INK, va="top", linespacing=1.3, **beside)
+        style.aside(
+            axis, figures, (1.0, top - 0.6 * line), (12, 0), color=style.INK, va="top", linespacing=1.3
+        )
 
 
 def sources_note(read: Sequence[Row]) -> list[str]:
@@ -97,3 +92,46 @@ def sources_note(read: Sequence[Row]) -> list[str]:
     sources = ", ".join(dict.fromkeys(row.source for row in published))
     said = f"Published figures ({sources}) are Kaplan-Meier estimates; interval not published."
     return [said] if published else []
+
+
+RISK_ROW = 0.19
+"""Inches that a row takes; there is one more for the heading."""
+_ABOVE = 0.52
+"""Inches between the axis and the heading: tick labels and the axis's name."""
+
+
+def label_times(horizon: float) -> list[float]:
+    """Return the years under which numbers at risk stand: whole ones, at most about eight."""
+    step = max(1, int(np.ceil(horizon / 8)))
+    times = [float(year) for year in range(0, int(horizon) + 1, step)]
+    return times if len(times) > 1 else [0.0, horizon]
+
+
+def draw_at_risk(
+    axis: Axes, times: Sequence[float], heading: str, numbers: Sequence[tuple[str, Sequence[str]]],
+    colours: Sequence[str],
+) -> None:  # fmt: skip
+    """Write rows of numbers under an axis, one a curve, each below its time.
+
+    Parameters
+    ----------
+    numbers
+        Name of each curve, and its number at each time.
+    """
+    height = axis.get_window_extent().height / axis.figure.dpi
+
+    def down(row: int) -> float:
+        return -(_ABOVE + RISK_ROW * row) / height
+
+    left = axis.get_yaxis_transform()
+    first = max(style.text_width(values[0], style.NOTE_SIZE) for _, values in numbers)
+    beside = (-(36 * first + 5), 0.0)  # left of the first numbers, which are centred on the axis
+    named: dict[str, Any] = {"ha": "right", "va": "center", "size": style.NOTE_SIZE}
+    style.aside(axis, heading, (0, down(0)), beside, left, weight="bold", color=style.INK, **named)
+    for row, ((name, values), colour) in enumerate(zip(numbers, colours, strict=False), start=1):
+        style.aside(axis, name, (0, down(row)), beside, left, color=style.written_in(colour), **named)
+        for time, value in zip(times, values, strict=True):
+            axis.text(
+                time, down(row), value, transform=axis.get_xaxis_transform(), ha="center", va="center",
+                size=style.NOTE_SIZE, color=style.INK, clip_on=False,
+            )  # fmt: skip

@@ -50,14 +50,9 @@ def ruled(rows: Iterable[T], *axes: Axes) -> Iterator[tuple[int, T]]:
 
 
 def draw_key(
-    page: Sheet,
-    handles: Sequence[Artist],
-    left: float,
-    bottom: float,
-    width: float,
-    height: float,
+    page: Sheet, handles: Sequence[Artist], left: float, bottom: float, width: float, height: float,
     **how: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Write the key of the marks in one line, in a box of its own."""
     key = page.axes(left, bottom, width, height)
     key.set_axis_off()

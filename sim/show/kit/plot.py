@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -42,8 +42,8 @@ class Plot:
     name: str
     heading: str
     description: str
-    data: tuple[str, ...]
-    needs: tuple[str, ...]
+    data: Sequence[str]
+    needs: Sequence[str]
     draw: Callable[..., Pictures]
     drawn: str = ""
     table: Callable[[Results], pd.DataFrame | None] | None = None

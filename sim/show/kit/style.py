@@ -17,6 +17,7 @@ from threading import RLock
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+from matplotlib import rc_params_from_file
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -25,56 +26,27 @@ from matplotlib.textpath import text_to_path
 P = ParamSpec("P")
 T = TypeVar("T")
 
-INK = "#1b1b1f"
-GREY = "#5f6368"
-RULE = "#d4d6da"
+_SETTINGS = rc_params_from_file(Path(__file__).with_name("figures.mplstyle"), use_default_template=False)
+INK, GREY, RULE = (str(_SETTINGS[name]) for name in ("text.color", "axes.edgecolor", "grid.color"))
 # Told apart by every kind of colour vision, and by their lightness alone when printed in grey.
 BLUE = "#12436d"
 ORANGE = "#e8710a"
 
+DASHES = (0, (4, 2))
+OVER_LINES = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+"""Behind words that lines would cross."""
+
 _WRITTEN = {ORANGE: "#b25400"}
 """Darker shades of what is too pale for letters: a contrast of at least 4.5 to white."""
 
-TITLE_SIZE, TEXT_SIZE, TICK_SIZE, NOTE_SIZE = 13.0, 9.5, 9.0, 8.0
+TEXT_SIZE, TICK_SIZE = float(_SETTINGS["font.size"]), float(_SETTINGS["xtick.labelsize"])
+TITLE_SIZE, NOTE_SIZE = 13.0, 8.0
 _LEADING = 1.32
 _MARGIN = 0.22
 _POINTS = 72.0
-_CLOSE = 0.06
-"""Of a width: more than letters set in pairs are narrower or wider together."""
+_PAIRED = 0.2
+"""Of a letter's size: more than any two letters move when they are set together."""
 _DPI = 150
-
-_SETTINGS: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    # DejaVu comes with Matplotlib. Verdana, of the same widths, stands in for it in browsers without DejaVu.
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
-    "font.size": TEXT_SIZE,
-    # Text stays text: it can be searched, copied and read aloud, and the file is a quarter of the size.
-    "svg.fonttype": "none",
-    "svg.hashsalt": "lupus-hsct",
-    # A dollar sign in a scenario's title is a dollar sign.
-    "text.parse_math": False,
-    "text.color": INK,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": TICK_SIZE,
-    "ytick.labelsize": TICK_SIZE,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "hatch.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": TICK_SIZE,
-    "lines.solid_capstyle": "butt",
-}
-
 
 # Matplotlib's settings are of the whole process: two threads that draw at once would mix theirs.
 _DRAWING = RLock()
@@ -243,7 +215,7 @@ def _advance(letter: str, weight: str) -> float:
 def fits(line: str, size: float, width: float, weight: str) -> bool:
     """Tell whether a line is no wider than `width` inches; only where that is close is it measured."""
     about = size * sum(_advance(letter, weight) for letter in line)
-    if abs(about - width) > _CLOSE * width:
+    if abs(about - width) > _PAIRED * size / _POINTS * len(line):
         return about < width
     return text_width(line, size, weight) <= width
 
@@ -277,6 +249,20 @@ def empty_figure(reason: str, *lines: str) -> Figure:
 def written_in(colour: str) -> str:
     """Return the shade of a colour in which words are written."""
     return _WRITTEN.get(colour, colour)
+
+
+def aside(
+    axis: Axes, text: str, at: tuple[float, float], points: tuple[float, float], where: Any = "axes fraction",
+    **how: Any,
+) -> None:  # fmt: skip
+    """Write some points away from a place, which counts in what `where` says; outside the axes too."""
+    away = {"xycoords": where, "textcoords": "offset points", "annotation_clip": False}
+    axis.annotate(text, at, points, **away, **how)
+
+
+def dot(axis: Axes, x: float, y: float, shape: str, size: float, fill: str, edge: str, **how: Any) -> None:
+    """Draw one mark; `size` is points."""
+    axis.plot(x, y, marker=shape, ms=size, mfc=fill, mec=edge, **how)
 
 
 def percent_axis(axis: Axes, which: str) -> None:

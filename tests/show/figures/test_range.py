@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from sim.show.figures.range import survival_band_figure
+from sim.show.figures.survival import survival_band_figure
 
 KEY = "active_disease.hazard_per_year"
 
