@@ -52,7 +52,7 @@ class Census(NamedTuple):
     number: Counts
 
 
-def stays(history: History) -> dict[str, Stays]:
+def stays_by_series(history: History) -> dict[str, Stays]:
     """Return who is where: the keys are the names of the series, in the order of the pathway."""
     last = np.minimum(history.death, history.follow_up_end)
     slot_free = np.minimum(history.harvesting + history.slot_days, last)
@@ -116,7 +116,7 @@ class Occupancy:
         if not room:
             return
         self.replications += min(history.death.shape[1], room)
-        for name, whole in stays(history).items():
+        for name, whole in stays_by_series(history).items():
             stay = Stays(*(time[:, :room] for time in whole))
             self.first.setdefault(name, course(stay, 0))
             opened = np.maximum(np.where(stay.begin < NEVER, stay.begin, self._open_until), self._open_from)

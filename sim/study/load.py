@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.clinic.pathway import simulate
-from sim.outcomes.occupancy import stays
+from sim.outcomes.occupancy import stays_by_series
 from sim.patient.fates import draw_fates, expected_patients
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.problems import CautionWarning, OverloadWarning
@@ -73,7 +73,7 @@ def offered_loads(scenario: Scenario, seed: int) -> list[Load]:
     unhindered = with_values(scenario, changes)
     replications = range(min(BLOCK, max(1, _PATIENTS // expected_patients(scenario))))
     history = simulate(unhindered, draw_fates(unhindered, Luck(seed), replications))
-    held = stays(history)
+    held = stays_by_series(history)
     per_day = scenario.arrivals.per_year / DAYS_PER_YEAR
     patients = max(int(np.sum(history.present)), 1)
     loads = []

@@ -10,7 +10,7 @@ import pytest
 
 from sim.clinic.history import History
 from sim.outcomes.endpoints import read_endpoints
-from sim.outcomes.occupancy import Occupancy, counts, course, last_day, stays
+from sim.outcomes.occupancy import Occupancy, counts, course, last_day, stays_by_series
 from sim.patient.fates import NEVER
 from sim.scenario.schema import Scenario
 
@@ -57,7 +57,7 @@ def counted_by_hand(history: History, replication: int, day: float) -> dict[str,
 def test_counts_are_those_of_asking_every_patient(crowded: Scenario, play: Play) -> None:
     history = play(crowded, range(3))
     days = np.linspace(0, 500, 40)
-    tables = {name: counts(stay, days) for name, stay in stays(history).items()}
+    tables = {name: counts(stay, days) for name, stay in stays_by_series(history).items()}
     assert tuple(tables) == SERIES
     assert all(table.max() > 0 for table in tables.values())
     for replication in range(3):
@@ -77,7 +77,7 @@ def test_stays_count_up_to_the_end_of_follow_up(scenario_of: MakeScenario, play:
         "room_queue": (history.waiting < end) & (history.immunoablation > end),
         "rooms_in_use": (history.immunoablation < end) & (history.home > end),
     }
-    for name, stay in stays(history).items():
+    for name, stay in stays_by_series(history).items():
         longest = end + (history.turnaround_days if name == "rooms_in_use" else 0.0)
         unfinished = cut[name] & (history.death > end)
         assert unfinished.sum() > 0, name
@@ -86,7 +86,7 @@ def test_stays_count_up_to_the_end_of_follow_up(scenario_of: MakeScenario, play:
 
 def test_use_is_never_above_capacity_at_any_moment(crowded: Scenario, play: Play) -> None:
     history = play(crowded, range(40))
-    found = stays(history)
+    found = stays_by_series(history)
     for name, capacity in (("slots_in_use", 1), ("rooms_in_use", 3)):
         numbers = [course(found[name], replication).number for replication in range(40)]
         assert min(each.min() for each in numbers) == 0
@@ -94,7 +94,7 @@ def test_use_is_never_above_capacity_at_any_moment(crowded: Scenario, play: Play
 
 
 def test_nobody_queues_while_a_place_is_free(crowded: Scenario, play: Play) -> None:
-    found = stays(play(crowded, range(20)))
+    found = stays_by_series(play(crowded, range(20)))
     for queue, used, capacity in (("slot_queue", "slots_in_use", 1), ("room_queue", "rooms_in_use", 3)):
         queued = 0
         for replication in range(20):
@@ -108,7 +108,7 @@ def test_nobody_queues_while_a_place_is_free(crowded: Scenario, play: Play) -> N
 
 def test_a_course_is_its_counts_at_its_own_days(crowded: Scenario, play: Play) -> None:
     history = play(crowded, range(2))
-    for stay in stays(history).values():
+    for stay in stays_by_series(history).values():
         step = course(stay, 1)
         assert step.day[0] == 0
         assert step.number[-1] == 0  # everybody has left by the end
@@ -134,7 +134,7 @@ def test_the_average_is_the_area_under_the_courses(crowded: Scenario, play: Play
     occupancy = Occupancy(crowded)
     occupancy.add(history)
     opened, until = 90.0, last_day(crowded)
-    for name, stay in stays(history).items():
+    for name, stay in stays_by_series(history).items():
         area = 0.0
         for replication in range(6):
             step = course(stay, replication)
@@ -160,7 +160,7 @@ def test_the_table_has_mean_range_and_the_first_replication(crowded: Scenario, p
     occupancy.add(history)
     table = occupancy.table()
     queue = table[table["series"] == "room_queue"]
-    found = counts(stays(history)["room_queue"], occupancy.days)
+    found = counts(stays_by_series(history)["room_queue"], occupancy.days)
     np.testing.assert_array_equal(queue["time_days"], occupancy.days)
     np.testing.assert_allclose(queue["mean"], found.mean(axis=1))
     np.testing.assert_array_equal(queue["first_replication"], found[:, 0])
@@ -204,7 +204,7 @@ def test_a_room_freed_at_the_moment_of_the_next_grant_counts_once(
 ) -> None:
     scenario = scenario_of(still, {"cohort.enters_at": "immunoablation", "clinic.isolation_rooms": 1})
     stay = {"immunoablation_days": 5.0, "turnaround_days": 1.0}
-    found = stays(treat(scenario, [fate_of(**stay), fate_of(**stay)]))
+    found = stays_by_series(treat(scenario, [fate_of(**stay), fate_of(**stay)]))
     rooms, queue = course(found["rooms_in_use"], 0), course(found["room_queue"], 0)
     assert (rooms.day.tolist(), rooms.number.tolist()) == ([0.0, 6.0, 12.0], [1, 1, 0])
     assert (queue.day.tolist(), queue.number.tolist()) == ([0.0, 6.0], [1, 0])
