@@ -17,9 +17,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from scipy import ndimage
 
-from sim.calibrate.answers import ACTIVE, MULTIPLIER
-from sim.calibrate.identification import FREE
 from sim.calibrate.profiles import CUTOFF
+from sim.calibrate.tables import ACTIVE, FREE, MULTIPLIER
 from sim.scenario.distributions import Floats
 from sim.scenario.registry import short
 from sim.show import calibration_shown as cal
