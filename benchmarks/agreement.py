@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from yardstick import Figures, Numbers
 
+from sim.outcomes.endpoints import read_endpoints
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import Scenario
 from sim.study.montecarlo import replicate
@@ -54,11 +55,12 @@ class Comparison:
 def reference(scenario: Scenario, replications: int) -> dict[str, tuple[float, float]]:
     """Simulate the scenario and return each figure with its standard error."""
     columns: dict[str, list[NDArray[np.float64]]] = {}
-    for chunk in replicate(scenario, range(replications), _SEED, simulator="arrays"):
+    for history in replicate(scenario, range(replications), _SEED, simulator="arrays"):
+        readings = read_endpoints(history, scenario)
         for label, _, _, key in _SHARES:
-            reading = chunk.readings[key]
+            reading = readings[key]
             columns.setdefault(label, []).append(np.array([reading.total, reading.size]))
-        reinfused, enrolled = (chunk.readings[key].size for key in _REINFUSED_OF_ENROLLED)
+        reinfused, enrolled = (readings[key].size for key in _REINFUSED_OF_ENROLLED)
         columns.setdefault(_REINFUSED, []).append(np.array([reinfused, enrolled]))
     return {label: _ratio(*np.concatenate(parts, axis=1)) for label, parts in columns.items()}
 

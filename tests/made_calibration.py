@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from sim.calibrate.alternatives import Seen
-from sim.calibrate.calibration import Found, Told
+from sim.calibrate.calibration import Found, Seen, Told
 from sim.calibrate.coverage import Coverage
 from sim.calibrate.importance import Sample, Stage
 from sim.calibrate.point import PointFit

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from sim.calibrate.alternatives import Seen, check_alternatives, find_alternatives
-from sim.calibrate.by_simulation import simulate_posterior
 from sim.calibrate.coverage import POOL, Coverage, check_coverage
-from sim.calibrate.importance import FEWEST_POINTS
+from sim.calibrate.importance import FEWEST_POINTS, StudentProposal
 from sim.calibrate.point import PointFit, solve_point
-from sim.calibrate.refusals import refuse_late_targets, refuse_untouched
-from sim.calibrate.search import Search, find_posterior
+from sim.calibrate.published import Published
+from sim.calibrate.search import ENOUGH, Free, Search, Tell, find_posterior, simulate_posterior
+from sim.calibrate.virtual_trials import Points, whole_trials
 from sim.outcomes.occupancy import is_limited
-from sim.scenario.endpoints import column
-from sim.scenario.load import Loaded
-from sim.scenario.priors import AS_IT_IS
+from sim.outcomes.twin.expected import expected_before_reinfusion
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import column, label
+from sim.scenario.load import Loaded, load
+from sim.scenario.priors import AS_IT_IS, Alternative
 from sim.scenario.problems import RequestError
-from sim.scenario.schema import Scenario
-from sim.scenario.values import get_value
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.scenario.values import get_value, with_values
 from sim.study.budget import (
     DEFAULT_DRAW_REPLICATIONS,
     DEFAULT_DRAWS,
@@ -38,7 +40,152 @@ from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, weighted_summary
 from sim.study.tally import ArmTally
 from sim.work.store import ChunkStore
+from sim.work.task import Workers
 from sim.work.workers import workers_for
+
+MOST_POINTS = 4096
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The trial seen in one way."""
+
+    name: str
+    title: str
+    scenario: Scenario
+    search: Search
+
+
+def seen_as(scenario: Scenario, alternative: Alternative) -> Scenario:
+    """Return the scenario as an alternative sees it.
+
+    Raises
+    ------
+    RequestError
+        A value does not fit, or its targets' scenario is unknown.
+    """
+    try:
+        seen = with_values(scenario, alternative.values)
+        if alternative.scenario is None:
+            return seen
+        return seen.model_copy(update={"target": load(alternative.scenario).scenario.target})
+    except RequestError as error:
+        raise RequestError(f"[[alternative]] {alternative.name}: {error}") from None
+
+
+def check_alternatives(scenario: Scenario) -> None:
+    """Refuse alternatives that can't be looked at, before there is any work to lose.
+
+    Raises
+    ------
+    RequestError
+        A value does not fit, or its targets are not those of such a trial.
+    """
+    for alternative in scenario.alternative:
+        seen = seen_as(scenario, alternative)
+        try:
+            Free.of(seen, alternative.fixed)
+            Published.of(seen)
+            expected_before_reinfusion(seen)
+        except RequestError as error:
+            raise RequestError(
+                f"[[alternative]] {alternative.name}: {error} (in a file that inherits alternatives "
+                "alternative = [] takes them all away)"
+            ) from None
+
+
+def find_alternatives(
+    scenario: Scenario,
+    main: Search,
+    seed: int,
+    workers: Workers,
+    stores: Callable[[str], ChunkStore | None],
+    tell: Tell | None = None,
+) -> Iterator[Seen]:
+    """Yield the trial as it is, and as every alternative sees it, each with its posterior.
+
+    Alternatives are looked for where the trial as it is has its posterior, so that few points are enough.
+    """
+    yield Seen(AS_IT_IS, "as it is", scenario, main)
+    for alternative in scenario.alternative:
+        seen = seen_as(scenario, alternative)
+        kept = [at for at, key in enumerate(main.free.keys) if key not in alternative.fixed]
+        start = StudentProposal.fitted(main.sample.z[:, kept], main.sample.weights)
+        search = find_posterior(
+            seen,
+            seed,
+            workers,
+            wanted_size=ENOUGH,
+            most_points=MOST_POINTS,
+            fixed=alternative.fixed,
+            start=start,
+            store=stores(f"alternative-{alternative.name}"),
+            tell=tell,
+        )
+        yield Seen(alternative.name, alternative.title, seen, search)
+
+
+_SCORE = 1.6  # from the 5% to the 95% point of a prior
+
+
+def refuse_late_targets(scenario: Scenario) -> None:
+    """Refuse targets at times that no patient of the trial can be followed to.
+
+    Raises
+    ------
+    RequestError
+        Naming each such target and the longest follow-up.
+    """
+    horizon, cut = scenario.follow_up.horizon_years, scenario.follow_up.data_cut_days
+    for target in scenario.fitted_targets:
+        key, time = (target.endpoint, target.time_years), target.time_years
+        if time is None:
+            continue
+        if time > horizon:
+            raise RequestError(
+                f"[[target]] {label(key)}: lies beyond follow_up.horizon_years = {horizon:g}, so nothing is "
+                f"simulated up to it; write follow_up.horizon_years = {time:g}, or an earlier time_years"
+            )
+        if cut != "none" and time * DAYS_PER_YEAR > cut:
+            raise RequestError(
+                f"[[target]] {label(key)}: nobody is followed so long: the first patient can be followed to "
+                f"follow_up.data_cut_days = {cut:g}, {cut / DAYS_PER_YEAR:.1f} years; take an earlier "
+                "time_years or a later data cut"
+            )
+
+
+def refuse_untouched(scenario: Scenario, seed: int) -> None:
+    """Refuse free parameters that move nothing of what the trial reported.
+
+    A block of virtual trials is read at both ends of each prior, under the same luck: where a parameter has
+    any part in a figure, some trial of the block reports another.
+
+    Raises
+    ------
+    RequestError
+        Naming each, and the targets.
+    """
+    free, published = Free.of(scenario), Published.of(scenario)
+    untouched = []
+    for at, key in enumerate(free.keys):
+        scores = np.zeros((2, len(free.keys)))
+        scores[:, at] = -_SCORE, _SCORE
+        low, high = (_read(scenario, free, row, published, seed) for row in free.values(scores))
+        if np.array_equal(low, high, equal_nan=True):
+            untouched.append(key)
+    if untouched:
+        targets = ", ".join(label(key) for key in published.keys)
+        raise RequestError(
+            f"[[prior]] {', '.join(untouched)}: no target touches it: the counts by reinfusion and {targets} "
+            "are the same at both ends of its prior, so its posterior would be its prior. Take its [[prior]] "
+            "away, or add a target that it moves"
+        )
+
+
+def _read(scenario: Scenario, free: Free, values: Floats, published: Published, seed: int) -> Floats:
+    read, counts = whole_trials(Points(scenario, free.keys, values[None, :], seed, 0), 0, published)
+    return np.array([*counts, *read.estimates.values()])
+
 
 _AT_POINT = 2048
 _ENOUGH_TASKS = 1000  # for all processors to be worth it
@@ -141,10 +288,7 @@ def draws_of(posterior: Posterior, scenario: Scenario, seed: int) -> Draws:
 
 
 def calibrate(
-    loaded: Loaded,
-    plan: Plan,
-    stores: Stores = lambda _part: None,
-    progress: Progress | None = None,
+    loaded: Loaded, plan: Plan, stores: Stores = lambda _part: None, progress: Progress | None = None
 ) -> Found:
     """Solve for the point, find the posterior, and check it, as far as the plan goes.
 

@@ -24,12 +24,10 @@ from sim.calibrate.virtual_trials import Points, Reading, read_chances, read_poi
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario
-from sim.study.designs import derived_seed
 from sim.study.estimates import clopper_pearson
-from sim.study.posterior import effective_size
+from sim.study.posterior import derived_seed, effective_size
 from sim.work.store import ChunkStore
-from sim.work.task import Result
-from sim.work.workers import Workers
+from sim.work.task import Result, Workers
 
 POOL = 4096
 """Points of the priors that all posteriors share; each trial weights them anew."""

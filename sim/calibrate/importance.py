@@ -15,8 +15,7 @@ import numpy as np
 from scipy import special, stats
 
 from sim.scenario.distributions import Floats
-from sim.study.designs import derived_seed, sobol
-from sim.study.posterior import effective_size
+from sim.study.posterior import derived_seed, effective_size, sobol
 
 Evaluate: TypeAlias = Callable[[Floats], Floats]
 """Gives the log-likelihood of some points, shape (points, dimensions); minus infinity for none."""

@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 from scipy import optimize, special
 
-from sim.calibrate.identification import free_combination
 from sim.outcomes.twin.expected import expected
 from sim.scenario.aims import check_aims
 from sim.scenario.distributions import Floats
@@ -248,3 +247,19 @@ def _unreachable(system: _System, x: Floats) -> RequestError:
 
 def _listed(targets: Sequence[Key], figures: Floats) -> str:
     return ", ".join(f"{column(key)} {figure:.6g}" for key, figure in zip(targets, figures, strict=True))
+
+
+def free_combination(jacobian: Floats, keys: Sequence[str]) -> str | None:
+    """Say in which combination the parameters can move without moving a figure; None if in none.
+
+    Parameters
+    ----------
+    jacobian
+        Derivatives of figures (rows) by logarithms (logits for shares) of the parameters.
+    """
+    _, sizes, rows = np.linalg.svd(jacobian)
+    if sizes.size == len(keys) and sizes.min() > 1e-9 * max(sizes.max(), 1e-300):
+        return None
+    vector = rows[-1] / np.abs(rows[-1]).max()
+    parts = [f"{part:+.2g} x {key}" for part, key in zip(vector, keys, strict=True) if abs(part) > 0.01]
+    return " ".join(parts)

@@ -10,15 +10,14 @@ do with the Chicago trial's accrual: the twin knows what becomes of everybody.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sim.calibrate.importance import NoLikelihoodError, Proposal, Sample, sample
+from sim.calibrate.importance import NoLikelihoodError, PriorProposal, Proposal, Sample, sample
 from sim.calibrate.published import Published
-from sim.calibrate.virtual_trials import Points, at_point, read_chances, read_points
+from sim.calibrate.virtual_trials import Points, at_point, read_chances, read_points, read_whole_trials
 from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
@@ -28,8 +27,7 @@ from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.study.posterior import Posterior
 from sim.work.store import ChunkStore
-from sim.work.task import Result
-from sim.work.workers import Workers
+from sim.work.task import Result, Workers
 
 ENOUGH = 400.0
 """Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
@@ -232,12 +230,10 @@ def warn_of_size(found: Sample, enough: float = ENOUGH) -> None:
     """Warn of a posterior that rests on too few effective draws, with the remedy."""
     size = found.effective_size
     if size < enough:
-        warnings.warn(
+        EffectiveSizeWarning.say(
             f"the posterior rests on an effective sample size of {size:.0f}, the largest weight is "
             f"{found.largest_weight:.1%}: its limits are rough. Allow more --points (by simulation alone: "
-            "more trials), or look whether a prior and the targets contradict each other",
-            EffectiveSizeWarning,
-            stacklevel=2,
+            "more trials), or look whether a prior and the targets contradict each other"
         )
 
 
@@ -263,3 +259,53 @@ def no_mass(free: Free, published: Published, survival: Floats, defined: Floats)
         f"one did ({'; '.join(lines)}): {remedy}widen or move the prior of "
         f"{', '.join(free.keys)}, or correct the target"
     )
+
+
+_APART = 1 << 40  # numbers of points, so that no other search has the same luck
+
+
+def simulate_posterior(
+    scenario: Scenario,
+    trials: int,
+    seed: int,
+    workers: Workers,
+    store: ChunkStore | None = None,
+    tell: Tell | None = None,
+) -> tuple[Search, int]:
+    """Keep the virtual trials that report all that the trial reported.
+
+    A block of trials shares a parameter point, so draws are points, each with the weight of the trials kept
+    of it over those whose estimates are defined.
+
+    Parameters
+    ----------
+    trials
+        Virtual trials to simulate, rounded up to whole blocks.
+
+    Returns
+    -------
+    Search, int
+        Its sample's weights are 0 where no trial was kept; and how many trials were kept.
+
+    Raises
+    ------
+    RequestError
+        None was kept.
+    """
+    free, published = Free.of(scenario), Published.of(scenario)
+    count = -(-trials // BLOCK)
+    z = PriorProposal(len(free.keys)).draw(count, seed)
+    points = Points(scenario, free.keys, free.values(z), seed, _APART)
+    told = None if tell is None else lambda done: tell(done, count)
+    found = read_points(read_whole_trials, points, (published,), workers, store, told)
+    alike, defined = found["alike"], np.maximum(found["defined"], 1)
+    kept = int(alike.sum())
+    if not kept:
+        raise no_mass(free, published, found["survival"], found["defined"])
+    weights = alike / defined
+    mean = float(weights.mean())
+    error = float(weights.std()) / mean / np.sqrt(count)
+    sample = Sample(z, weights / weights.sum(), (count,), float(np.log(mean)), error)
+    warn_of_size(sample)
+    none = np.full(count, np.nan)
+    return Search(free, published, sample, count * BLOCK, found["survival"], none, alike / BLOCK), kept

@@ -19,10 +19,8 @@ from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.chunks import histories, keep_freed_memory
-from sim.work.in_order import in_order
-from sim.work.store import ChunkStore
-from sim.work.task import Result
-from sim.work.workers import Workers
+from sim.work.store import ChunkStore, in_order
+from sim.work.task import Result, Workers
 
 _SPARE = 0.15  # enrolled above the trial's number, so that enough are reinfused
 POINTS = 32

@@ -112,6 +112,7 @@ class History:
 PLACES = tuple(place.value for place in Place)
 # Nobody enrols after the end.
 _CUT = (*(name for name in PLACES if name != Place.MOBILISING), "ready_for_harvest", "withdrawn")
+_DRAWN = ("enrolled", "age", "female", "responds", "slot_days", "turnaround_days")
 
 
 def history_of(fates: Fates, courses: Sequence[Sequence[Course]]) -> History:
@@ -141,7 +142,7 @@ def complete(fates: Fates, course: Mapping[str, NDArray[Any]]) -> History:
         return time
 
     # Stays go on after the end of follow-up, and keep rooms from others; the record does not.
-    times = {name: by_the_end(course[name]) for name in _CUT}
+    times: dict[str, Any] = {name: by_the_end(course[name]) for name in _CUT}
     completed = (times["recovering"] < NEVER) | (times["withdrawn"] < NEVER)
     sessions = np.where(completed, fates.sessions, 0.0)
     broken_off = np.flatnonzero((times["harvesting"] < NEVER) & ~completed)
@@ -152,19 +153,14 @@ def complete(fates: Fates, course: Mapping[str, NDArray[Any]]) -> History:
         mobilising=course["mobilising"],
         **times,
         **{name: course[name] for name in ("relapse", "death", "follow_up_end")},
+        **{name: getattr(fates, name) for name in _DRAWN},
         cause=course["cause"].astype(np.int8, copy=False),
         room=(course["room"] * (times["immunoablation"] < NEVER)).astype(np.int32, copy=False),
-        enrolled=fates.enrolled,
-        age=fates.age,
-        female=fates.female,
-        responds=fates.responds,
         mobilisation_infection=by_the_end(course["mobilising"] + fates.mobilisation_infection),
         aplasia_infection=by_the_end(course["aplasia"] + fates.aplasia_infection),
         late_infection=by_the_end(course["aplasia"] + fates.late_infection),
         sessions=sessions,
         collected=np.where(completed, fates.collected, np.nan),
-        slot_days=fates.slot_days,
-        turnaround_days=fates.turnaround_days,
     )
 
 

@@ -28,10 +28,8 @@ ENTRANCES: Mapping[str, Place] = MappingProxyType(
 MOVES: Mapping[Place, tuple[Place, ...]] = MappingProxyType(
     {
         Place.MOBILISING: (Place.HARVESTING,),
-        Place.HARVESTING: (
-            Place.RECOVERING,
-            Place.HOME,
-        ),  # home: the harvest failed, the patient is withdrawn
+        # Home: the harvest failed, the patient is withdrawn.
+        Place.HARVESTING: (Place.RECOVERING, Place.HOME),
         Place.RECOVERING: (Place.WAITING,),
         Place.WAITING: (Place.IMMUNOABLATION,),
         Place.IMMUNOABLATION: (Place.APLASIA,),  # reinfusion is this moment

@@ -8,15 +8,23 @@ from typing import Any, Unpack
 
 import pandas as pd
 
-from sim.calibrate.alternatives import moved_table, weight_table
-from sim.calibrate.answers import answer_table
 from sim.calibrate.calibration import Found, Plan, Told
 from sim.calibrate.calibration import calibrate as find
-from sim.calibrate.identification import directions
-from sim.calibrate.lines import no_transplant_table, prior_table, ridge_table
 from sim.calibrate.point import PointFit
 from sim.calibrate.profiles import profiles
-from sim.calibrate.tables import alone_table, estimate_table, parameter_table, search_table
+from sim.calibrate.tables import (
+    alone_table,
+    answer_table,
+    directions,
+    estimate_table,
+    moved_table,
+    no_transplant_table,
+    parameter_table,
+    prior_table,
+    ridge_table,
+    search_table,
+    weight_table,
+)
 from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
 from sim.commands.study import Made, Progress, Stores, Study, Work, write
 from sim.scenario.endpoints import label

@@ -17,11 +17,11 @@ from sim.show.comparison import Averted, number_needed
 from sim.study.budget import Budget
 from sim.study.compare import Compared, obstacles, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
-from sim.study.figure_tables import paired_courses
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED
+from sim.study.records import paired_courses
 from sim.study.request import request_for
 from sim.work.results import Results
 

@@ -11,13 +11,11 @@ from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
-from sim.study.checks import check_table
-from sim.study.figure_tables import counted
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
 from sim.study.request import request_for
 from sim.study.run import Written, simulate_run
-from sim.study.verification import verify
+from sim.study.verification import check_table, verify
 from sim.work.results import Results
 from sim.work.spool import read_parquet
 
@@ -89,12 +87,12 @@ def _made(loaded: Loaded, budget: Budget, found: Written, patients: Path) -> Mad
         "replication_rows": len(found.rows),
         "patient_replications": budget.patient_replications,
         "result_hash": found.result_hash,
-        "counted": counted(found.courses, found.occupancy),
+        "counted": found.counted,
         **about(loaded),
     }
     tables = found.tables
     if budget.draws is None:  # what is known without simulation holds under one set of values
         kept = read_parquet(patients) if patients.is_file() else None
-        checks = verify(loaded.scenario, found.endpoints, found.rows, kept, tables["littles_law"])
+        checks = verify(loaded.scenario, tables["endpoints"], found.rows, kept, tables["littles_law"])
         tables["checks"] = check_table(checks)
     return Made(facts, tables, rows={"replications": found.rows}, lines=found.lines)

@@ -180,8 +180,8 @@ def draw_fates(scenario: Scenario, luck: Luck, replications: range) -> Fates:
     arrivals = _arrivals(scenario, luck, replications)
     shape = (arrivals.patients, len(replications))
     whole: list[NDArray[Any]] = []
-    for rows in _rows(arrivals.patients):
-        for block in _blocks(replications):
+    for rows in cut(range(arrivals.patients), TILE):
+        for block in cut(replications, BLOCK):
             columns = slice(block.start - replications.start, block.stop - replications.start)
             tile = _Tile(luck, rows, block)
             fates = _draw_tile(scenario, tile, arrivals.of(tile))
@@ -204,23 +204,18 @@ def draw_tiles(scenario: Scenario, luck: Luck, replications: range) -> Iterator[
         Consecutive, of one block of luck.
     """
     arrivals = _arrivals(scenario, luck, replications)
-    for rows in _rows(arrivals.patients):
+    for rows in cut(range(arrivals.patients), TILE):
         tile = _Tile(luck, rows, replications)
         yield _draw_tile(scenario, tile, arrivals.of(tile))
 
 
-def _blocks(replications: range) -> Iterator[range]:
-    """Cut replications where one block of luck ends and the next begins."""
-    first = replications.start
-    while first < replications.stop:
-        last = min(first + BLOCK - first % BLOCK, replications.stop)
+def cut(numbers: range, size: int) -> Iterator[range]:
+    """Cut numbers at multiples of a size, wherever the first one lies."""
+    first = numbers.start
+    while first < numbers.stop:
+        last = min(first + size - first % size, numbers.stop)
         yield range(first, last)
         first = last
-
-
-def _rows(patients: int) -> Iterator[range]:
-    """Cut patients into those who are drawn at a time."""
-    return (range(first, min(first + TILE, patients)) for first in range(0, patients, TILE))
 
 
 def is_constant(array: NDArray[Any]) -> bool:
@@ -311,32 +306,22 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
     extra = scenario.background.extra_per_year
     with_extra = extra.remission > 0 or extra.relapsed > 0
     return Fate(
-        enrolled=enrolled,
-        age=age,
-        female=female,
+        enrolled=enrolled, age=age, female=female,
         background_days=_background(scenario, tile, age, female),
         lupus_days=tile.spent(Stream.LUPUS, scenario.active_disease.hazard_per_year / DAYS_PER_YEAR),
         extra_budget=tile.budget(Stream.BACKGROUND_EXTRA) if with_extra else tile.constant(NEVER),
         mobilisation_days=mobilisation_days,
-        mobilisation_infection=infection,
-        mobilisation_infection_death=infection_death,
-        sessions=sessions,
-        collected=collected,
-        slot_days=slot_days,
-        marrow_days=marrow_days,
-        harvest_fails=harvest_fails,
+        mobilisation_infection=infection, mobilisation_infection_death=infection_death,
+        sessions=sessions, collected=collected, slot_days=slot_days,
+        marrow_days=marrow_days, harvest_fails=harvest_fails,
         recovery_days=_recovery(scenario, tile, infected),
         immunoablation_days=immunoablation_days,
         toxicity_days=_toxicity(scenario, tile, immunoablation_days + aplasia_days),
-        aplasia_days=aplasia_days,
-        aplasia_infection=aplasia_infection,
-        late_infection=late_infection,
-        infection_death=death,
-        stay_days=stay_days,
+        aplasia_days=aplasia_days, aplasia_infection=aplasia_infection,
+        late_infection=late_infection, infection_death=death, stay_days=stay_days,
         turnaround_days=tile.value(Stream.ROOM_TURNAROUND, scenario.clinic.room_turnaround_days),
-        responds=responds,
-        relapse_days=relapse_days,
-    )
+        responds=responds, relapse_days=relapse_days,
+    )  # fmt: skip
 
 
 def _background(scenario: Scenario, tile: _Tile, age: Floats, female: Booleans) -> Floats:

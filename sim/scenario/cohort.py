@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
+from sim.scenario.distributions import Table
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import ids_in
 from sim.scenario.inherit import Overrides, ValueLayer, read_layers
@@ -23,7 +24,6 @@ from sim.scenario.registry import lookup, short
 from sim.scenario.schema import DAYS_PER_YEAR, LISTED, Scenario, TrialArrivals
 from sim.scenario.shipped import shipped_names
 from sim.scenario.structure import listed_problems
-from sim.scenario.tables import Table
 
 Reading: TypeAlias = Literal["kaplan_meier", "incidence", "count", "mean"]
 Role: TypeAlias = Literal["fitted", "overlaps", "held_out"]
@@ -43,29 +43,30 @@ _NOT_HERE = {
 _FOLLOW_UP = "arrivals.power"  # solved like others, but from follow-up and not from outcomes
 
 
+# fmt: off
+
+
 class Observed(Table):
     """A figure that was observed in the cohort."""
 
     endpoint: str = Field(description="name of an endpoint")
     time_years: Annotated[float, Field(gt=0, le=100)] | None = Field(
-        None, description="time at which it was read, for endpoints that have one"
-    )
+        None, description="time at which it was read, for endpoints that have one")
     value: Annotated[float, Field(ge=0)] = Field(description="the figure; rates as fractions")
     lower: Annotated[float, Field(ge=0)] | None = Field(None, description="lower limit of its interval")
     upper: Annotated[float, Field(ge=0)] | None = Field(None, description="upper limit of its interval")
     n: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="patients that it is out of; a count gets its exact interval from them"
-    )
+        None, description="patients that it is out of; a count gets its exact interval from them")
     reading: Reading | None = Field(
-        None, description="how it was read; left out, as a trial would report this endpoint"
-    )
+        None, description="how it was read; left out, as a trial would report this endpoint")
     rounded_to: Annotated[float, Field(ge=0)] | None = Field(
-        None, description="step to which it was printed; left out, 0.01 of a share"
-    )
+        None, description="step to which it was printed; left out, 0.01 of a share")
     fitted: bool = Field(False, description="whether the base was fitted to it")
     overlaps: str = Field("", description="what it shares with the data that the base was fitted to")
     differs: str = Field("", description="what in the protocol differs from what the base simulates")
     source: str = Field(description="evidence ids, or a reference")
+
+# fmt: on
 
 
 class _Tables(Table):
@@ -163,7 +164,12 @@ def load_cohort(reference: str, overrides: Overrides = ()) -> ObservedCohort:
     about = {"purpose": "", **{name: [] for name in LISTED}, "calibration": {"solve": []}}
     tree = {**about, **own.tree, "kind": "scenario"}
     loaded = load_layers(located, [*bases, ValueLayer(own.name, own.where, tree, own.sources)], overrides)
-    problems = [*_cohort_problems(loaded.scenario)]
+    problems = []
+    if not isinstance(loaded.scenario.arrivals, TrialArrivals):
+        problems.append(
+            'arrivals.pattern = "poisson": a cohort has a number of patients; write pattern = "trial" and '
+            "[cohort] patients"
+        )
     for number, item in enumerate(tables.observed, start=1):
         what = f"[[observed]] number {number}: {item.endpoint}"
         found = [*_time_problems(item, loaded.scenario), *_value_problems(item, loaded.scenario)]
@@ -209,12 +215,11 @@ def _tables(own: ValueLayer) -> _Tables:
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise refuse(_bad(item["loc"], own.own, own.where) for item in found) from None
-    strange = (
-        f"[[observed]] number {number}: {text}"
+    problems = [
+        sentence(own.where, f"[[observed]] number {number}: {text}")
         for number, item in enumerate(tables.observed, start=1)
         for text in _endpoint_problems(item)
-    )
-    problems = [sentence(own.where, text) for text in strange]
+    ]
     if problems:
         raise refuse(problems)
     return tables
@@ -232,16 +237,11 @@ def _bad(location: tuple[Any, ...], tree: Mapping[str, Any], where: str) -> str:
 
 def _endpoint_problems(item: Observed) -> Iterator[str]:
     endpoint = BY_NAME.get(item.endpoint)
+    reported = [each.name for each in BY_NAME.values() if each.trial != "none"]
     if endpoint is None:
-        reported = [each.name for each in BY_NAME.values() if each.trial != "none"]
-        yield unknown(
-            f"endpoint = {cut_short(toml_text(item.endpoint))}: unknown endpoint",
-            item.endpoint,
-            BY_NAME,
-            f"endpoints are {', '.join(reported)}",
-        )
+        what = f"endpoint = {cut_short(toml_text(item.endpoint))}: unknown endpoint"
+        yield unknown(what, item.endpoint, BY_NAME, f"endpoints are {', '.join(reported)}")
     elif endpoint.trial == "none":
-        reported = [each.name for each in BY_NAME.values() if each.trial != "none"]
         yield (
             f'endpoint = "{item.endpoint}": no trial reports it; a cohort can be held against '
             f"{', '.join(reported)}"
@@ -254,14 +254,6 @@ def _endpoint_problems(item: Observed) -> Iterator[str]:
 def _readings(endpoint: Endpoint) -> tuple[str, ...]:
     """Return how an endpoint can be read: as a trial estimates it, or counted where nobody is lost."""
     return (endpoint.trial, "count") if endpoint.trial in ("kaplan_meier", "incidence") else (endpoint.trial,)
-
-
-def _cohort_problems(scenario: Scenario) -> Iterator[str]:
-    if not isinstance(scenario.arrivals, TrialArrivals):
-        yield (
-            'arrivals.pattern = "poisson": a cohort has a number of patients; write pattern = "trial" and '
-            "[cohort] patients"
-        )
 
 
 def _time_problems(item: Observed, scenario: Scenario) -> Iterator[str]:
@@ -363,18 +355,10 @@ def _figure(item: Observed, tables: _Tables) -> ObservedFigure:
         value, slack = item.value, step / 2
     overlaps = item.overlaps or tables.overlaps
     limits = None if item.lower is None or item.upper is None else (item.lower, item.upper)
+    role: Role = "fitted" if item.fitted else "overlaps" if overlaps else "held_out"
+    key, differs = (item.endpoint, item.time_years), item.differs or tables.differs
     return ObservedFigure(
-        key=(item.endpoint, item.time_years),
-        value=value,
-        limits=limits,
-        n=item.n,
-        events=events,
-        reading=reading,
-        slack=slack,
-        role="fitted" if item.fitted else "overlaps" if overlaps else "held_out",
-        overlaps=overlaps,
-        differs=item.differs or tables.differs,
-        source=item.source,
+        key, value, limits, item.n, events, reading, slack, role, overlaps, differs, item.source
     )
 
 
@@ -382,11 +366,8 @@ def cohort_rows() -> list[dict[str, Any]]:
     """Return one row a shipped cohort: name, title, base, patients, figures."""
     return [
         {
-            "name": cohort.name,
-            "title": cohort.scenario.title,
-            "base": cohort.base,
-            "patients": cohort.scenario.cohort.patients,
-            "figures": len(cohort.figures),
+            "name": cohort.name, "title": cohort.scenario.title, "base": cohort.base,
+            "patients": cohort.scenario.cohort.patients, "figures": len(cohort.figures),
         }
         for cohort in load_cohorts(())
-    ]
+    ]  # fmt: skip

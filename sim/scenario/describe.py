@@ -67,13 +67,9 @@ def show_rows(loaded: Loaded, *, references: bool = False) -> list[Row]:
         key = parameter.key
         source, status = source_and_status(loaded, key)
         row = {
-            "key": key,
-            "value": lookup(tree, key),
-            "unit": parameter.unit,
-            "source": source,
-            "status": status,
-            "inherited_from": _inherited_from(loaded, key),
-        }
+            "key": key, "value": lookup(tree, key), "unit": parameter.unit, "source": source,
+            "status": status, "inherited_from": _inherited_from(loaded, key),
+        }  # fmt: skip
         if references:
             solved_by = " ".join(target.source for target in loaded.scenario.target)
             row["reference"] = cite(solved_by if status == "solved" else source)
@@ -88,15 +84,11 @@ def schema_rows() -> list[Row]:
         only = f', with {parameter.when[0]} = "{parameter.when[1]}"' if parameter.when else ""
         rows.append(
             {
-                "key": parameter.key,
-                "type": parameter.type_text,
-                "allowed": f"{parameter.allowed}{only}",
-                "unit": parameter.unit,
-                "default": parameter.default,
-                "source": parameter.source,
+                "key": parameter.key, "type": parameter.type_text, "allowed": f"{parameter.allowed}{only}",
+                "unit": parameter.unit, "default": parameter.default, "source": parameter.source,
                 "meaning": parameter.meaning,
             }
-        )
+        )  # fmt: skip
     return rows
 
 

@@ -14,6 +14,13 @@ import scipy
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+
+class Table(BaseModel):
+    """One table of a scenario file: strict types, no unknown keys, no NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
 Floats: TypeAlias = NDArray[np.float64]
 
 _Positive = Annotated[float, Field(gt=0, le=1e9)]

@@ -11,6 +11,9 @@ from typing import Literal, TypeAlias
 Key: TypeAlias = tuple[str, float | None]
 """An endpoint's name, and the time in years at which it is read."""
 
+Trial: TypeAlias = Literal["count", "kaplan_meier", "incidence", "mean", "none"]
+"""How a trial would report an endpoint."""
+
 TIMES_YEARS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0)
 
 
@@ -28,32 +31,28 @@ class Endpoint:
     unit: str
     kind: Literal["share", "mean"]
     timed: bool
-    denominator: Literal[
-        "enrolled",
-        "reinfused",
-        "granted",
-        "harvested",
-        "infused",
-        "days",
-        "followed",
-        "responded",
-        "relapsed",
-        "died",
-    ]
-    trial: Literal["count", "kaplan_meier", "incidence", "mean", "none"]
+    denominator: str
+    trial: Trial
     definition: str
 
 
-def _share(
-    name: str,
-    label: str,
-    denominator: Literal["enrolled", "reinfused", "responded", "relapsed", "died"],
-    definition: str,
-    *,
-    timed: bool = False,
-    trial: Literal["count", "kaplan_meier", "incidence", "none"] = "count",
+def _share(name: str, label: str, denominator: str, definition: str) -> Endpoint:
+    """Declare a share that is counted."""
+    return Endpoint(name, label, "", "share", False, denominator, "count", definition)
+
+
+def _over_time(
+    name: str, label: str, denominator: str, definition: str, trial: Trial = "kaplan_meier"
 ) -> Endpoint:
-    return Endpoint(name, label, "", "share", timed, denominator, trial, definition)
+    """Declare a share that is read at certain times."""
+    return Endpoint(name, label, "", "share", True, denominator, trial, definition)
+
+
+def _mean(
+    name: str, label: str, unit: str, denominator: str, definition: str, trial: Trial = "none"
+) -> Endpoint:
+    """Declare an average."""
+    return Endpoint(name, label, unit, "mean", False, denominator, trial, definition)
 
 
 CAUSE_LABELS = {
@@ -64,208 +63,59 @@ CAUSE_LABELS = {
 }
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    _share(
-        "treatment_related_mortality",
-        "Treatment-related mortality",
-        "enrolled",
-        "deaths from infection or toxicity, mobilisation to day 100 after reinfusion",
-    ),
-    _share(
-        "transplant_related_mortality",
-        "Transplant-related mortality",
-        "enrolled",
-        "deaths from infection or toxicity, reinfusion to day 100",
-    ),
-    _share(
-        "pre_transplant_mortality",
-        "Death before reinfusion",
-        "enrolled",
-        "deaths before reinfusion from any cause, not after withdrawal",
-    ),
-    _share(
-        "overall_survival",
-        "Overall survival",
-        "reinfused",
-        "alive, time from reinfusion",
-        timed=True,
-        trial="kaplan_meier",
-    ),
-    _share(
-        "disease_free_survival",
-        "Disease-free survival",
-        "reinfused",
-        "alive without relapse or established non-response, time from reinfusion",
-        timed=True,
-        trial="kaplan_meier",
-    ),
-    _share(
-        "relapse_incidence",
-        "Relapse",
-        "reinfused",
-        "relapsed, death and non-response competing, time from reinfusion",
-        timed=True,
-        trial="incidence",
-    ),
-    _share(
-        "no_response",
-        "No response",
-        "reinfused",
-        "alive and still active when response is assessed, time from reinfusion",
-        timed=True,
-        trial="incidence",
-    ),
-    _share(
-        "death_without_relapse",
-        "Death without relapse",
-        "reinfused",
-        "died before relapse or established non-response, time from reinfusion",
-        timed=True,
-        trial="incidence",
-    ),
-    _share(
-        "in_remission",
-        "In remission",
-        "reinfused",
-        "responders alive and not relapsed, time from reinfusion",
-        timed=True,
-    ),
-    _share(
-        "overall_survival_enrolled",
-        "Overall survival, all enrolled",
-        "enrolled",
-        "alive, time from enrolment",
-        timed=True,
-        trial="kaplan_meier",
-    ),
-    _share(
-        "disease_free_survival_enrolled",
-        "Disease-free survival, all enrolled",
-        "enrolled",
-        "alive, not withdrawn, no relapse or established non-response, time from enrolment",
-        timed=True,
-        trial="kaplan_meier",
-    ),
-    Endpoint(
-        "restricted_mean_survival",
-        "Years lived to the horizon, from reinfusion",
-        "years",
-        "mean",
-        False,
-        "reinfused",
-        "none",
-        "mean of years lived from reinfusion, up to the horizon",
-    ),
-    Endpoint(
-        "restricted_mean_survival_enrolled",
-        "Years lived to the horizon, from enrolment",
-        "years",
-        "mean",
-        False,
-        "enrolled",
-        "none",
-        "mean of years lived from enrolment, up to the horizon",
-    ),
-    *(
-        _share(f"death_by_cause_{cause}", label, "enrolled", f"deaths from {cause} by the end of follow-up")
-        for cause, label in CAUSE_LABELS.items()
-    ),
-    _share(
-        "deaths_by_data_cut",
-        "Deaths by the data cut",
-        "enrolled",
-        "deaths from any cause by the data cut (by the end of follow-up without one)",
-    ),
-    _share(
-        "early_deaths",
-        "Deaths within 1.5 months",
-        "died",
-        "deaths within 1.5 months of enrolment, among the deaths by the data cut",
-    ),
-    _share(
-        "relapses_by_data_cut",
-        "Relapses by the data cut",
-        "responded",
-        "relapses by the data cut, among those who reached remission by then",
-    ),
-    _share(
-        "early_relapses",
-        "Relapses within 6 months",
-        "relapsed",
-        "relapses within 6 months of reinfusion, among the relapses by the data cut; half where the median "
-        "time to relapse is 6 months",
-    ),
+    _share("treatment_related_mortality", "Treatment-related mortality", "enrolled",
+           "deaths from infection or toxicity, mobilisation to day 100 after reinfusion"),
+    _share("transplant_related_mortality", "Transplant-related mortality", "enrolled",
+           "deaths from infection or toxicity, reinfusion to day 100"),
+    _share("pre_transplant_mortality", "Death before reinfusion", "enrolled",
+           "deaths before reinfusion from any cause, not after withdrawal"),
+    _over_time("overall_survival", "Overall survival", "reinfused", "alive, time from reinfusion"),
+    _over_time("disease_free_survival", "Disease-free survival", "reinfused",
+               "alive without relapse or established non-response, time from reinfusion"),
+    _over_time("relapse_incidence", "Relapse", "reinfused",
+               "relapsed, death and non-response competing, time from reinfusion", "incidence"),
+    _over_time("no_response", "No response", "reinfused",
+               "alive and still active when response is assessed, time from reinfusion", "incidence"),
+    _over_time("death_without_relapse", "Death without relapse", "reinfused",
+               "died before relapse or established non-response, time from reinfusion", "incidence"),
+    _over_time("in_remission", "In remission", "reinfused",
+               "responders alive and not relapsed, time from reinfusion", "count"),
+    _over_time("overall_survival_enrolled", "Overall survival, all enrolled", "enrolled",
+               "alive, time from enrolment"),
+    _over_time("disease_free_survival_enrolled", "Disease-free survival, all enrolled", "enrolled",
+               "alive, not withdrawn, no relapse or established non-response, time from enrolment"),
+    _mean("restricted_mean_survival", "Years lived to the horizon, from reinfusion", "years", "reinfused",
+          "mean of years lived from reinfusion, up to the horizon"),
+    _mean("restricted_mean_survival_enrolled", "Years lived to the horizon, from enrolment", "years",
+          "enrolled", "mean of years lived from enrolment, up to the horizon"),
+    *(_share(f"death_by_cause_{cause}", label, "enrolled", f"deaths from {cause} by the end of follow-up")
+      for cause, label in CAUSE_LABELS.items()),
+    _share("deaths_by_data_cut", "Deaths by the data cut", "enrolled",
+           "deaths from any cause by the data cut (by the end of follow-up without one)"),
+    _share("early_deaths", "Deaths within 1.5 months", "died",
+           "deaths within 1.5 months of enrolment, among the deaths by the data cut"),
+    _share("relapses_by_data_cut", "Relapses by the data cut", "responded",
+           "relapses by the data cut, among those who reached remission by then"),
+    _share("early_relapses", "Relapses within 6 months", "relapsed",
+           "relapses within 6 months of reinfusion, among the relapses by the data cut; "
+           "half where the median time to relapse is 6 months"),
     _share("harvest_failure", "Harvest failure", "enrolled", "withdrawn after a failed harvest"),
-    Endpoint(
-        "infections_per_patient",
-        "Infections per patient",
-        "",
-        "mean",
-        False,
-        "enrolled",
-        "none",
-        "infections in mobilisation, in aplasia and until day 93, per patient enrolled",
-    ),
-    Endpoint(
-        "length_of_stay_days",
-        "Stay in the isolation room",
-        "days",
-        "mean",
-        False,
-        "granted",
-        "none",
-        "start of immunoablation to discharge or death, among those who got a room",
-    ),
-    Endpoint(
-        "room_wait_days",
-        "Wait for a room",
-        "days",
-        "mean",
-        False,
-        "granted",
-        "none",
-        "readiness to start of immunoablation, among those who got a room",
-    ),
-    Endpoint(
-        "room_occupancy",
-        "Rooms in use",
-        "rooms",
-        "mean",
-        False,
-        "days",
-        "none",
-        "mean number of rooms in use, turnaround included, from the end of the warm-up to the last arrival",
-    ),
-    Endpoint(
-        "apheresis_sessions",
-        "Apheresis sessions",
-        "sessions",
-        "mean",
-        False,
-        "harvested",
-        "none",
-        "sessions per patient whose harvest was completed",
-    ),
-    Endpoint(
-        "cd34_infused",
-        "CD34+ cells infused",
-        "million/kg",
-        "mean",
-        False,
-        "infused",
-        "none",
-        "CD34+ cells from apheresis left by the selection, among the reinfused",
-    ),
-    Endpoint(
-        "mean_follow_up",
-        "Mean follow-up",
-        "years",
-        "mean",
-        False,
-        "followed",
-        "mean",
-        "mean of min(death, data cut) from reinfusion, among those reinfused before the data cut",
-    ),
-)
+    _mean("infections_per_patient", "Infections per patient", "", "enrolled",
+          "infections in mobilisation, in aplasia and until day 93, per patient enrolled"),
+    _mean("length_of_stay_days", "Stay in the isolation room", "days", "granted",
+          "start of immunoablation to discharge or death, among those who got a room"),
+    _mean("room_wait_days", "Wait for a room", "days", "granted",
+          "readiness to start of immunoablation, among those who got a room"),
+    _mean("room_occupancy", "Rooms in use", "rooms", "days",
+          "mean number of rooms in use, turnaround included, "
+          "from the end of the warm-up to the last arrival"),
+    _mean("apheresis_sessions", "Apheresis sessions", "sessions", "harvested",
+          "sessions per patient whose harvest was completed"),
+    _mean("cd34_infused", "CD34+ cells infused", "million/kg", "infused",
+          "CD34+ cells from apheresis left by the selection, among the reinfused"),
+    _mean("mean_follow_up", "Mean follow-up", "years", "followed",
+          "mean of min(death, data cut) from reinfusion, among those reinfused before the data cut", "mean"),
+)  # fmt: skip
 
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 

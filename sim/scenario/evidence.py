@@ -10,9 +10,6 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
-from sim.scenario.problems import RequestError
-from sim.scenario.registry import nearest
-
 _ID = re.compile(r"\b([A-Z])(\d\d)(?:-([A-Z])(\d\d))?\b")
 
 
@@ -48,22 +45,6 @@ def all_evidence() -> Mapping[str, Evidence]:
     return MappingProxyType(
         {row["id"]: Evidence(**row, reference=references[row["source_key"]]) for row in rows}
     )
-
-
-def evidence(identifier: str) -> Evidence:
-    """Return one row of the evidence.
-
-    Raises
-    ------
-    RequestError
-        If there is no such row.
-    """
-    found = all_evidence().get(identifier)
-    if found is None:
-        near = nearest(identifier, all_evidence())
-        remedy = f"did you mean {near}?" if near else f"there are {', '.join(all_evidence())}"
-        raise RequestError(f'unknown evidence "{identifier}"; {remedy}')
-    return found
 
 
 def ids_in(text: str) -> tuple[str, ...]:

@@ -12,8 +12,7 @@ import numpy as np
 import scipy
 from pydantic import Field, model_validator
 
-from sim.scenario.distributions import Floats
-from sim.scenario.tables import Table
+from sim.scenario.distributions import Floats, Table
 
 _Positive = Annotated[float, Field(gt=0, le=1e9)]
 _SHARES = (1e-30, 1 - 2**-53)  # the ends have infinite quantiles, and a beta's go astray before

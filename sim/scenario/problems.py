@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 
 class RequestError(ValueError):
     """The request was wrong; the message says where, what was given, what is allowed and what to do."""
@@ -9,6 +11,11 @@ class RequestError(ValueError):
 
 class TypedWarning(UserWarning):
     """Something to know about a result; the message says what to do."""
+
+    @classmethod
+    def say(cls, text: str) -> None:
+        """Warn, as if the caller's caller had."""
+        warnings.warn(text, cls, stacklevel=3)
 
 
 class FigureWarning(TypedWarning):

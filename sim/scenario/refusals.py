@@ -137,20 +137,9 @@ def bad_value(where: str, key: str, value: Any, allowed: str, remedy: str = "") 
 
 
 def _bad_parameter(where: str, parameter: Parameter, value: Any) -> str:
-    remedy = hint(value, parameter.numbers, parameter.choices, parameter.unit)
-    if parameter.distribution and not remedy:
-        remedy = _bare_number_hint(value)
+    bare = Range(0.0, math.inf, lower_open=False, whole=False) if parameter.distribution else None
+    remedy = hint(value, parameter.numbers or bare, parameter.choices, parameter.unit)
     return bad_value(where, parameter.key, value, parameter.allowed, remedy)
-
-
-def _bare_number_hint(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true and false are not numbers."
-    if isinstance(value, str) and (number := as_number(value)) is not None:
-        return f"Write the number plainly: {number}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN and infinity are not values here."
-    return ""
 
 
 def _bad_distribution(where: str, key: str, value: Mapping[str, Any]) -> list[str]:

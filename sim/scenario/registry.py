@@ -13,17 +13,11 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal, Weibull
+from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal, Table, Weibull
 from sim.scenario.schema import LISTED, Scenario
-from sim.scenario.tables import Table
 
-FAMILIES: dict[str, type[BaseModel]] = {
-    "fixed": Fixed,
-    "exponential": Exponential,
-    "lognormal": Lognormal,
-    "gamma": Gamma,
-    "weibull": Weibull,
-}
+_MODELS: tuple[type[BaseModel], ...] = (Fixed, Exponential, Lognormal, Gamma, Weibull)
+FAMILIES = {model.__name__.lower(): model for model in _MODELS}
 FAMILY_MEMBERS = {
     name: tuple(field for field in model.model_fields if field != "dist") for name, model in FAMILIES.items()
 }
@@ -185,20 +179,10 @@ def _variants(field: FieldInfo) -> list[type[Table]]:
 def _parameter(
     name: str, key: str, field: FieldInfo, unit: str, source: str, when: tuple[str, str] | None
 ) -> Parameter:
-    numbers, choices, distribution = describe_type(field.annotation, field.metadata)
+    accepted = describe_type(field.annotation, field.metadata)
     required = field.is_required()
-    return Parameter(
-        key=key,
-        unit=unit,
-        meaning=field.description or name,
-        source=source,
-        default=None if required else plain(field.default),
-        required=required,
-        numbers=numbers,
-        choices=choices,
-        distribution=distribution,
-        when=when,
-    )
+    default = None if required else plain(field.default)
+    return Parameter(key, unit, field.description or name, source, default, required, *accepted, when)
 
 
 def _walk(model: type[Table], prefix: str, when: tuple[str, str] | None) -> Iterator[Parameter]:

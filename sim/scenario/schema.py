@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from sim.scenario.distributions import Distribution, Fixed, Lognormal
+from sim.scenario.distributions import Distribution, Fixed, Lognormal, Table
 from sim.scenario.priors import Alternative, Prior
-from sim.scenario.tables import Table
 
 DAYS_PER_YEAR = 365.25
 MAX_ROOMS = 10_000
@@ -35,21 +34,20 @@ def _solved(meaning: str, unit: str) -> Any:
     return Field(description=meaning, json_schema_extra={"unit": unit, "source": "no default: calibrated"})
 
 
+# A table: each parameter with what it may be, then its default, meaning, unit and source.
+# fmt: off
+
+
 class Cohort(Table):
     """Who is treated, and where their story begins."""
 
     patients: Annotated[int, Field(ge=1, le=10_000_000)] = _parameter(
-        50, "patients enrolled in a trial; not used with Poisson arrivals", "patients", "B01"
-    )
+        50, "patients enrolled in a trial; not used with Poisson arrivals", "patients", "B01")
     enters_at: Literal["mobilisation", "immunoablation", "home"] = _parameter(
-        "mobilisation", "where patients enter: home means never transplanted", "", "B01"
-    )
+        "mobilisation", "where patients enter: home means never transplanted", "", "B01")
     age_years: Distribution = _parameter(
-        Lognormal(dist="lognormal", median=29, sigma=0.30),
-        "age at enrolment",
-        "years",
-        "assumption (J02: Chicago's ages were not found; sigma from the range 9-52)",
-    )
+        Lognormal(dist="lognormal", median=29, sigma=0.30), "age at enrolment", "years",
+        "assumption (J02: Chicago's ages were not found; sigma from the range 9-52)")
     female: Share = _parameter(0.83, "share of women", "", "assumption (J02: Chicago's share was not found)")
 
 
@@ -59,8 +57,7 @@ class TrialArrivals(Table):
     pattern: Literal["trial"] = _parameter("trial", "how patients arrive", "", "B01")
     window_days: Days = _parameter(2861.0, "length of the enrolment window", "days", "B01")
     power: Annotated[float, Field(gt=0, le=1000)] = _parameter(
-        1.0, "1 is even accrual, more is later accrual; solved from the mean follow-up", "", "B17"
-    )
+        1.0, "1 is even accrual, more is later accrual; solved from the mean follow-up", "", "B17")
 
 
 class PoissonArrivals(Table):
@@ -69,42 +66,35 @@ class PoissonArrivals(Table):
     pattern: Literal["poisson"] = _parameter("poisson", "how patients arrive", "", "assumption")
     per_year: Annotated[float, Field(gt=0, le=1e6)] = _parameter(80.0, "arrivals", "per year", "assumption")
     years: Annotated[float, Field(gt=0, le=100)] = _parameter(
-        3.0, "time over which arrivals are counted, after the warm-up", "years", "assumption"
-    )
+        3.0, "time over which arrivals are counted, after the warm-up", "years", "assumption")
     warm_up_days: Days = _parameter(
-        0.0, "arrivals in this time fill the clinic and are not counted", "days", "assumption"
-    )
+        0.0, "arrivals in this time fill the clinic and are not counted", "days", "assumption")
 
 
 class FollowUp(Table):
     """How long patients are watched, and when the trial's data are cut."""
 
     horizon_years: Annotated[float, Field(gt=0, le=100)] = _parameter(
-        5.0, "time after reinfusion (after enrolment if never reinfused)", "years", "B10 B11"
-    )
+        5.0, "time after reinfusion (after enrolment if never reinfused)", "years", "B10 B11")
     data_cut_days: Literal["none"] | Annotated[float, Field(gt=0, le=1e6)] = _parameter(
-        3105.0, "day of the data cut, from study opening", "days", "assumption (B17: 6 to 90 months)"
-    )
+        3105.0, "day of the data cut, from study opening", "days", "assumption (B17: 6 to 90 months)")
 
 
 class ClinicTable(Table):
     """Scarce resources."""
 
     apheresis_slots: Capacity = _parameter(
-        "unlimited", "apheresis machines, one for all sessions of a patient", "slots", "assumption"
-    )
+        "unlimited", "apheresis machines, one for all sessions of a patient", "slots", "assumption")
     isolation_rooms: Capacity = _parameter("unlimited", "isolation rooms", "rooms", "assumption")
     room_turnaround_days: Distribution = _parameter(
-        Fixed(value=1), "cleaning of a room between two patients", "days", "assumption"
-    )
+        Fixed(value=1), "cleaning of a room between two patients", "days", "assumption")
 
 
 class MobilisationInfection(Table):
     """Infection while the blood counts are low after the mobilising chemotherapy."""
 
     hazard_per_day: Hazard = _parameter(
-        0.0628286, "infection hazard; 2 of 9 within 4 days", "per day", "B30; the 4 days are an assumption"
-    )
+        0.0628286, "infection hazard; 2 of 9 within 4 days", "per day", "B30; the 4 days are an assumption")
     window_days: Days = _parameter(4.0, "last days of mobilisation at risk", "days", "assumption")
     case_fatality: Share = _solved("share of mobilisation infections that kill", "")
     days_to_death: Days = _parameter(7.0, "onset to death of a fatal infection", "days", "assumption")
@@ -114,11 +104,8 @@ class Mobilisation(Table):
     """Cyclophosphamide and growth factor until the stem cells are in the blood."""
 
     duration_days: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=11, sd=1.5),
-        "chemotherapy to first apheresis",
-        "days",
-        "P09; sd: assumption",
-    )
+        Lognormal(dist="lognormal", mean=11, sd=1.5), "chemotherapy to first apheresis", "days",
+        "P09; sd: assumption")
     infection: MobilisationInfection
 
 
@@ -133,21 +120,14 @@ class Harvest(Table):
     """Apheresis, one session a day, until the target before selection."""
 
     yield_million_per_kg: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=3.93, sd=4.48),
-        "CD34+ cells of one apheresis",
-        "million/kg",
-        "P02",
-    )
+        Lognormal(dist="lognormal", mean=3.93, sd=4.48), "CD34+ cells of one apheresis", "million/kg", "P02")
     target_million_per_kg: Annotated[float, Field(ge=0, le=1e6)] = _parameter(
-        5.59, "CD34+ cells to collect before selection; gives 2.4 sessions", "million/kg", "P01"
-    )
+        5.59, "CD34+ cells to collect before selection; gives 2.4 sessions", "million/kg", "P01")
     max_sessions: Annotated[int, Field(ge=1, le=30)] = _parameter(
-        4, "sessions before marrow is harvested", "sessions", "P11"
-    )
+        4, "sessions before marrow is harvested", "sessions", "P11")
     selection_recovery: Share = _parameter(0.612, "share of CD34+ cells left by the selection", "", "P03")
     duration_days: Literal["by_sessions"] | Distribution = _parameter(
-        "by_sessions", "stay at the slot: one day a session, or a duration in their stead", "days", "P01"
-    )
+        "by_sessions", "stay at the slot: one day a session, or a duration in their stead", "days", "P01")
     marrow: Marrow = Marrow()
 
 
@@ -157,19 +137,15 @@ class Postponement(Table):
     probability: Share = _parameter(0.05, "share postponed without an infection", "", "assumption (B03)")
     after_infection: Share = _parameter(1.0, "share postponed after a mobilisation infection", "", "B30")
     duration_days: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=60, sd=60), "length of a postponement", "days", "assumption (B03)"
-    )
+        Lognormal(dist="lognormal", mean=60, sd=60), "length of a postponement", "days", "assumption (B03)")
 
 
 class Recovery(Table):
     """From harvest until fit for the high-dose treatment."""
 
     duration_days: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=28, sd=14),
-        "harvest to readiness",
-        "days",
-        "assumption (P14: not found)",
-    )
+        Lognormal(dist="lognormal", mean=28, sd=14), "harvest to readiness", "days",
+        "assumption (P14: not found)")
     postponement: Postponement = Postponement()
 
 
@@ -184,8 +160,7 @@ class Immunoablation(Table):
 
     duration_days: Distribution = _parameter(Fixed(value=5), "start to reinfusion", "days", "B06 P10")
     toxicity_per_day: Hazard = _parameter(
-        3.571e-5, "death from toxicity, from its start to engraftment", "per day", "assumption (B38 P26)"
-    )
+        3.571e-5, "death from toxicity, from its start to engraftment", "per day", "assumption (B38 P26)")
 
 
 class AplasiaInfection(Table):
@@ -193,30 +168,22 @@ class AplasiaInfection(Table):
 
     hazard_per_day: Hazard = _parameter(0.0087, "infection hazard in isolation", "per day", "P24")
     ward_relative_risk: Multiple = _parameter(
-        1.0,
-        "infection risk on this ward relative to isolation",
-        "",
-        "assumption (isolation is the reference)",
-    )
+        1.0, "infection risk on this ward relative to isolation", "",
+        "assumption (isolation is the reference)")
     case_fatality: Share = _solved("share of infections in aplasia and later that kill", "")
     days_to_death: Days = _parameter(7.0, "onset to death of a fatal infection", "days", "assumption")
     duration_days: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=10, sd=5), "length of an infection survived", "days", "assumption"
-    )
+        Lognormal(dist="lognormal", mean=10, sd=5), "length of an infection survived", "days", "assumption")
 
 
 class Aplasia(Table):
     """From reinfusion to engraftment."""
 
     duration_days: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=9, sd=1.1),
-        "reinfusion to engraftment",
-        "days",
-        "B31 P07; sd: assumption",
-    )
+        Lognormal(dist="lognormal", mean=9, sd=1.1), "reinfusion to engraftment", "days",
+        "B31 P07; sd: assumption")
     discharge_delay_days: Distribution = _parameter(
-        Lognormal(dist="lognormal", mean=3, sd=1), "engraftment to discharge", "days", "assumption"
-    )
+        Lognormal(dist="lognormal", mean=3, sd=1), "engraftment to discharge", "days", "assumption")
     infection: AplasiaInfection
 
 
@@ -225,8 +192,7 @@ class LateInfection(Table):
 
     hazard_per_day: Hazard = _parameter(0.00017, "infection hazard", "per day", "P17 P18")
     until_day: Days = _parameter(
-        93.0, "last day at risk after reinfusion: a fatal one dies by day 100", "days", "P17 P18"
-    )
+        93.0, "last day at risk after reinfusion: a fatal one dies by day 100", "days", "P17 P18")
 
 
 class Response(Table):
@@ -234,23 +200,19 @@ class Response(Table):
 
     non_response: Share = _parameter(0.0, "share whose disease stays active for life", "", "assumption")
     assessed_at_days: Days = _parameter(
-        182.625, "when non-response ends disease-free survival, after reinfusion", "days", "B14"
-    )
+        182.625, "when non-response ends disease-free survival, after reinfusion", "days", "B14")
 
 
 class Relapse(Table):
     """Return of lupus after remission."""
 
     dist: Literal["weibull", "log_logistic"] = _parameter(
-        "weibull", "family of the time to relapse", "", "assumption (B37 J10 J11 V30-V35)"
-    )
+        "weibull", "family of the time to relapse", "", "assumption (B37 J10 J11 V30-V35)")
     shape: Annotated[float, Field(gt=0, le=100)] = _parameter(
-        0.60, "below 1: most relapses come early", "", "assumption (B37 J10 J11 V30-V35)"
-    )
+        0.60, "below 1: most relapses come early", "", "assumption (B37 J10 J11 V30-V35)")
     scale_years: Annotated[float, Field(gt=0, le=1e9)] = _solved("time scale after the start day", "years")
     start_day: Days = _parameter(
-        60.0, "no relapse before this day after reinfusion", "days", "assumption (B37 J11)"
-    )
+        60.0, "no relapse before this day after reinfusion", "days", "assumption (B37 J11)")
 
 
 class AfterRelapse(Table):
@@ -270,11 +232,9 @@ class Background(Table):
     """Deaths from other causes."""
 
     life_table: Literal["us_2013", "none"] = _parameter(
-        "us_2013", "death within the year by age and sex", "", "US life table 2013 (NCHS)"
-    )
+        "us_2013", "death within the year by age and sex", "", "US life table 2013 (NCHS)")
     standardised_mortality_ratio: Multiple = _parameter(
-        2.4, "background mortality of lupus patients / of the population", "", "M01"
-    )
+        2.4, "background mortality of lupus patients / of the population", "", "M01")
     extra_per_year: ExtraHazard = ExtraHazard()
 
 
@@ -283,15 +243,12 @@ class Target(Table):
 
     endpoint: str = Field(description="name of an endpoint")
     time_years: Annotated[float, Field(gt=0, le=100)] | None = Field(
-        None, description="time at which it is read, for endpoints that have one"
-    )
+        None, description="time at which it is read, for endpoints that have one")
     value: Annotated[float, Field(ge=0)] = Field(description="the figure; rates as fractions")
     n: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="patients behind a published count; left out for an assumed figure"
-    )
+        None, description="patients behind a published count; left out for an assumed figure")
     observed: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="what was counted in n patients, where the value solved for is not that share"
-    )
+        None, description="what was counted in n patients, where the value solved for is not that share")
     fitted: bool = Field(True, description="whether calibration solves for it; false: only compared with")
     source: str = Field(description="evidence ids, or assumption")
 
@@ -303,6 +260,8 @@ class ShownRange(Table):
     values: Annotated[list[float], Field(min_length=2)] = Field(description="the values, in order")
     source: str = Field(description="evidence ids, or assumption")
 
+
+# fmt: on
 
 LISTED: dict[str, type[Table]] = {
     "target": Target,

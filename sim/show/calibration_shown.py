@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sim.calibrate.answers import ACTIVE, MULTIPLIER
+from sim.calibrate.tables import ACTIVE, MULTIPLIER
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.distributions import Floats
 from sim.scenario.registry import parameters

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from sim.calibrate.answers import ACTIVE, MULTIPLIER
 from sim.calibrate.search import ENOUGH
+from sim.calibrate.tables import ACTIVE, MULTIPLIER
 from sim.scenario.schema import Scenario
 from sim.show.calibration_shown import Shown, log_spread_left
 from sim.show.kit.prose import one_sentence

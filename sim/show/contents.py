@@ -18,7 +18,7 @@ from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.trial_data import one_trial
-from sim.study.checks import read_checks
+from sim.study.verification import read_checks
 from sim.work.results import Results
 
 _SPOKEN = ("treatment_related_mortality", "overall_survival")

@@ -20,8 +20,8 @@ from sim.show.kit.formats import Row, format_difference, format_range, format_sh
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
-from sim.study.checks import Check
 from sim.study.estimates import Z95
+from sim.study.verification import Check
 
 _HEADLINES = (
     "treatment_related_mortality",

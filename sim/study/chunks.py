@@ -159,11 +159,7 @@ class _Part:
         """Return of how many of the first replications of a piece the histories are needed."""
         if self._keep is None:
             return 0
-        until = max(
-            self._keep.patients,
-            READ_REPLICATIONS if self._keep.occupancy else 0,
-            self._keep.courses,
-        )
+        until = max(self._keep.patients, READ_REPLICATIONS if self._keep.occupancy else 0, self._keep.courses)
         return min(max(until - piece.start, 0), len(piece))
 
     def _record(self, history: History, piece: range) -> None:
@@ -182,7 +178,7 @@ class _Part:
 
     def result(self) -> Result:
         """Return sums by unit, curves, digests, and what is kept of the first replications."""
-        cut = [slice(u.start - self._chunk.start, u.stop - self._chunk.start) for u in self.units]
+        cut = self.units
         sums = np.array([moments(self.total[:, at], self.size[:, at], self.out_of) for at in cut])
         result: Result = {
             "sums": sums,
@@ -201,9 +197,10 @@ class _Part:
         return result
 
     @property
-    def units(self) -> list[range]:
-        """The units of this chunk."""
-        return units(self.scenario, self._chunk)
+    def units(self) -> list[slice]:
+        """Where the units of this chunk lie in it."""
+        start = self._chunk.start
+        return [slice(unit.start - start, unit.stop - start) for unit in units(self.scenario, self._chunk)]
 
     def _digest(self, at: slice, sums: Floats) -> NDArray[np.uint8]:
         """Return the SHA-256 of a unit's sums and, of the first replications, of every figure."""
@@ -248,8 +245,7 @@ def _compared(reference: _Part, scenario: _Part, chunk: range, *, fates: bool) -
     sides = [
         (part.total[at], part.size[part.out_of[at]]) for part, at in ((reference, ours), (scenario, theirs))
     ]
-    cut = [slice(u.start - chunk.start, u.stop - chunk.start) for u in scenario.units]
-    sums = [cross_moments(*[(y[:, at], x[:, at]) for y, x in sides]) for at in cut]
+    sums = [cross_moments(*[(y[:, at], x[:, at]) for y, x in sides]) for at in scenario.units]
     same = [np.all(one == other, axis=1) for one, other in zip(*sides, strict=True)]
     found: Result = {"cross": np.array(sums), "identical": same[0] & same[1]}
     if fates:

@@ -7,7 +7,6 @@ replications: what luck does to both drops out, and what is left is the scenario
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +72,7 @@ class Setting:
     value: float = math.nan
     varied: str = ""
     """Whose value is varied: the name of a scenario, or both."""
-    held: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    held: tuple[tuple[str, ...], ...] = ((), ())
     """Parameters of reference and scenario that draws of a posterior must not replace."""
 
     @property
@@ -110,22 +109,14 @@ def settings(
         ours, theirs = ({shown.key: shown.values for shown in each.range} for each in (scenario, base))
         for key in dict.fromkeys([*ours, *theirs]):
             varied = name if key not in theirs else base_name if key not in ours else "both"
+            where = key in theirs, key in ours
+            own = tuple((*each, key) if here else each for each, here in zip(kept, where, strict=True))
             for value in sorted({*ours.get(key, ()), *theirs.get(key, ())}):
-                change = {key: value}
-                found.append(
-                    Setting(
-                        name,
-                        with_values(base, change) if key in theirs else base,
-                        with_values(scenario, change) if key in ours else scenario,
-                        key,
-                        value,
-                        varied,
-                        (
-                            (*kept[0], key) if key in theirs else kept[0],
-                            (*kept[1], key) if key in ours else kept[1],
-                        ),
-                    )
+                one, other = (
+                    with_values(each, {key: value}) if here else each
+                    for each, here in zip((base, scenario), where, strict=True)
                 )
+                found.append(Setting(name, one, other, key, value, varied, own))
     return found
 
 
@@ -338,10 +329,8 @@ def warn_of_unpaired(reference: tuple[str, Scenario], others: Mapping[str, Scena
     for name, scenario in others.items():
         reasons = obstacles(reference[1], scenario)
         if reasons:
-            warnings.warn(
+            UnpairedWarning.say(
                 f"{name} and {reference[0]} do not have the same patients: {'; '.join(reasons)}. Their "
                 "differences carry the errors of two independent runs (as a rule more than they have), and "
-                "no patients are named. Make these keys equal, with --set, to pair them",
-                UnpairedWarning,
-                stacklevel=2,
+                "no patients are named. Make these keys equal, with --set, to pair them"
             )

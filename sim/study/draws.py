@@ -9,7 +9,6 @@ keeps all of its values: the posterior is not about it.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -154,11 +153,9 @@ class Draws:
         if self._solved_anew(loaded):
             reasons = ["it rests on another calibration and keeps all of its values"]
         if reasons:
-            warnings.warn(
+            HeldValueWarning.say(
                 f"{loaded.name}: {'; '.join(reasons)}. What is held in every draw is not in the posterior's "
-                "intervals, however little is known about it",
-                HeldValueWarning,
-                stacklevel=2,
+                "intervals, however little is known about it"
             )
 
     @property

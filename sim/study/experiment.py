@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sim.patient.fates import expected_patients
+from sim.patient.fates import cut, expected_patients
 from sim.patient.luck import BLOCK
 from sim.scenario.schema import Scenario
 from sim.study.budget import Simulator
@@ -80,7 +80,7 @@ class Experiment:
         if self.simulator == "arrays":  # a block of luck costs the same, however little of it is used
             most = _PAIRED_PATIENTS if any(two.fates for two in self.pairs) else 4 * _TILED_PATIENTS
             size = max(size, min(BLOCK, _power_of_two(most // patients)))
-        return list(_cut(replications, max(size, *(unit(scenario) for scenario in self.scenarios))))
+        return list(cut(replications, max(size, *(unit(scenario) for scenario in self.scenarios))))
 
     def pieces(self, scenario: Scenario, chunk: range, *, whole: bool) -> Iterator[range]:
         """Cut a chunk into what is simulated at once: blocks of luck, or a part of one, that fit in memory.
@@ -93,7 +93,7 @@ class Experiment:
         most = _WHOLE_PATIENTS[self.simulator] if whole else _TILED_PATIENTS
         # A queue is served in all replications at once: the more there are, the less each costs.
         blocks = _WHOLE_BLOCKS if whole and self.simulator == "arrays" else 1
-        return _cut(chunk, min(blocks * BLOCK, _power_of_two(most // expected_patients(scenario))))
+        return cut(chunk, min(blocks * BLOCK, _power_of_two(most // expected_patients(scenario))))
 
 
 def unit(scenario: Scenario) -> int:
@@ -103,16 +103,7 @@ def unit(scenario: Scenario) -> int:
 
 def units(scenario: Scenario, replications: range) -> list[range]:
     """Cut replications into units."""
-    return list(_cut(replications, unit(scenario)))
-
-
-def _cut(replications: range, size: int) -> Iterator[range]:
-    """Cut at multiples of a size, wherever the first replication lies."""
-    first = replications.start
-    while first < replications.stop:
-        last = min(first + size - first % size, replications.stop)
-        yield range(first, last)
-        first = last
+    return list(cut(replications, unit(scenario)))
 
 
 def _power_of_two(number: int) -> int:

@@ -7,7 +7,6 @@ steady level but for deaths.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -90,9 +89,9 @@ def warn_of_scenarios(scenarios: Iterable[Scenario], seed: int) -> None:
     """Give the cautions of scenarios, each once, and warn of the worst overload of each station."""
     scenarios = list(scenarios)
     for caution in dict.fromkeys(scenario.caution for scenario in scenarios if scenario.caution):
-        warnings.warn(caution, CautionWarning, stacklevel=2)
+        CautionWarning.say(caution)
     loads = [load for scenario in scenarios for load in offered_loads(scenario, seed)]
     for station in _STATIONS:
         worst = max((load for load in loads if load.key == station), key=lambda load: load.use, default=None)
         if worst is not None and worst.use >= 1:
-            warnings.warn(worst.warning, OverloadWarning, stacklevel=2)
+            OverloadWarning.say(worst.warning)

@@ -7,9 +7,8 @@ depends on how a study was cut up, on the number of workers, or on where a study
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,28 +17,19 @@ import pandas as pd
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History
-from sim.outcomes.endpoints import EndpointReading, read_endpoints
 from sim.patient.fates import draw_fates, expected_patients
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
 from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
-from sim.study.budget import (
-    DEFAULT_REPLICATIONS,
-    DEFAULT_SEED,
-    Budget,
-    Engine,
-    Precision,
-    Simulator,
-)
+from sim.study.budget import DEFAULT_REPLICATIONS, Budget, Precision, Simulator
 from sim.study.chunks import ChunkTask
 from sim.study.estimates import Z95
 from sim.study.experiment import Experiment, Keep
 from sim.study.tally import Tally
-from sim.work.in_order import in_order
-from sim.work.store import ChunkStore
-from sim.work.task import Result
-from sim.work.workers import Workers, workers_for
+from sim.work.store import ChunkStore, in_order
+from sim.work.task import Result, Workers
+from sim.work.workers import workers_for
 
 # Draws whose patients' courses are counted at most.
 _READ_DRAWS = 200
@@ -50,15 +40,6 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called with replications done and replications in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some consecutive replications in memory: what happened, and the endpoints read off it."""
-
-    replications: range
-    history: History
-    readings: dict[Key, EndpointReading]
-
-
 def choose_simulator(scenarios: Sequence[Scenario], budget: Budget) -> tuple[Simulator, str]:
     """Choose the simulator for a study of some scenarios, and say why in a few words."""
     return budget.simulator(sum(map(expected_patients, scenarios)) * budget.replications)
@@ -66,20 +47,19 @@ def choose_simulator(scenarios: Sequence[Scenario], budget: Budget) -> tuple[Sim
 
 def replicate(
     scenario: Scenario, replications: range, seed: int, simulator: Simulator = "simpy"
-) -> Iterator[Chunk]:
+) -> Iterator[History]:
     """Simulate replications in memory, some at a time and in order, and yield whole histories."""
     luck = Luck(seed)
     simulate = pathway.simulate if simulator == "simpy" else arrays.simulate
     experiment = Experiment((scenario,), seed, simulator)
     for piece in experiment.pieces(scenario, replications, whole=True):
-        history = simulate(scenario, draw_fates(scenario, luck, piece))
-        yield Chunk(piece, history, read_endpoints(history, scenario))
+        yield simulate(scenario, draw_fates(scenario, luck, piece))
 
 
 def first_replication(scenario: Scenario, seed: int) -> History:
     """Return what happened in the first replication."""
-    (chunk,) = replicate(scenario, range(1), seed)
-    return chunk.history
+    (history,) = replicate(scenario, range(1), seed)
+    return history
 
 
 def simulate(
@@ -182,12 +162,10 @@ class _Run:
             wanted = precision.next(tally.replications, widest)
         if not widest <= precision.half_width:
             of = "" if not tally.pairs else "the difference of "
-            warnings.warn(
+            PrecisionWarning.say(
                 f"{of}{label(key)}: after {tally.replications:,} replications the 95% interval is "
                 f"{widest:.3g} percentage points wide on either side, not {precision.half_width:g}: "
-                "the cap came first. Raise --at-most, or ask for less --precision",
-                PrecisionWarning,
-                stacklevel=2,
+                "the cap came first. Raise --at-most, or ask for less --precision"
             )
 
     def _results(
@@ -227,11 +205,9 @@ def widest_half_width(tally: Tally, endpoints: Sequence[Key]) -> tuple[float, Ke
 def warn_of_few_replications(replications: int) -> None:
     """Warn of too few replications for ranges of single trials."""
     if replications < ENOUGH_REPLICATIONS:
-        warnings.warn(
+        FewReplicationsWarning.say(
             f"{replications} replications are too few for the intervals shown; "
-            f"run at least {ENOUGH_REPLICATIONS} (--replications {DEFAULT_REPLICATIONS} is the default)",
-            FewReplicationsWarning,
-            stacklevel=3,
+            f"run at least {ENOUGH_REPLICATIONS} (--replications {DEFAULT_REPLICATIONS} is the default)"
         )
 
 
@@ -242,31 +218,8 @@ def warn_of_weak_figures(endpoints: pd.DataFrame, replications: int) -> None:
     worst = aimed.sort_values("trial_undefined", ascending=False).drop_duplicates(["endpoint", "time_years"])
     for row in worst.sort_index().itertuples():
         name = label((row.endpoint, None if np.isnan(row.time_years) else row.time_years))
-        warnings.warn(
+        UndefinedFigureWarning.say(
             f"{name}: in {row.trial_undefined:.1%} of the virtual trials nobody is at risk any more "
             f"at the data cut; their range leaves these out. A later follow_up.data_cut_days "
-            "would let more of them report it",
-            UndefinedFigureWarning,
-            stacklevel=2,
+            "would let more of them report it"
         )
-
-
-def estimate(
-    scenario: Scenario,
-    replications: int = DEFAULT_REPLICATIONS,
-    seed: int = DEFAULT_SEED,
-    engine: Engine = "auto",
-) -> pd.DataFrame:
-    """Run a scenario in memory and return its endpoints, with the columns of ``endpoints.csv``.
-
-    Whether the figures can bear their weight is for `warn_of_weak_figures` to say.
-
-    Raises
-    ------
-    RequestError
-        Fewer than one replication, or a seed out of range.
-    """
-    budget = Budget(replications, seed, engine=engine)
-    simulator, _ = choose_simulator([scenario], budget)
-    (tally,) = simulate([Experiment((scenario,), seed, simulator)], budget)
-    return tally.arms[0].endpoints()

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.clinic.history import PLACES, History
+from sim.clinic.history import History
 from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
 from sim.study.montecarlo import replicate
 from sim.study.pairing import FATES_CHANGED, Arm, Change, Pairing, pair
+from sim.study.records import MOMENTS
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,7 @@ def name_patients(reference: Scenario, scenario: Scenario, trial: int, seed: int
         Number of the replication, from 1.
     """
     alone = range(trial - 1, trial)
-    histories = tuple(
-        chunk.history for each in (reference, scenario) for chunk in replicate(each, alone, seed)
-    )
+    histories = tuple(history for each in (reference, scenario) for history in replicate(each, alone, seed))
     first, second = histories
     pairing = pair(Arm.of(first, reference), Arm.of(second, scenario))
     tables = [_changed(pairing, trial, change) for change in pairing.changes]
@@ -67,21 +66,10 @@ def _cut(history: History, arm: Arm, pairing: Pairing) -> History:
     """End a history where the follow-up that both share ends; who is in one only keeps it all."""
     days = np.where(pairing.both, pairing.shared_days, arm.followed)[: len(history.death)]
     end = np.minimum(history.follow_up_end, history.enrolled + days)
-    times = {name: getattr(history, name) for name in (*PLACES, *_EVENTS)}
+    times = {name: getattr(history, name) for name in MOMENTS if name not in ("enrolled", "follow_up_end")}
     cut = {name: np.where(time <= end, time, NEVER) for name, time in times.items()}
     dead = cut["death"] < NEVER
     return replace(history, **cut, cause=np.where(dead, history.cause, ALIVE), follow_up_end=end)
-
-
-_EVENTS = (
-    "ready_for_harvest",
-    "withdrawn",
-    "relapse",
-    "death",
-    "mobilisation_infection",
-    "aplasia_infection",
-    "late_infection",
-)
 
 
 def _changed(pairing: Pairing, trial: int, change: Change) -> pd.DataFrame:
@@ -96,18 +84,13 @@ def _changed(pairing: Pairing, trial: int, change: Change) -> pd.DataFrame:
     )
     return pd.DataFrame(
         {
-            "trial": np.full(at.size, trial),
-            "patient": at + 1,
-            "change": np.full(at.size, change.value, dtype=object),
-            "age_years": who.age[at, 0],
-            "female": who.female[at, 0],
-            "reference_death_days": reference_day,
-            "reference_death_cause": reference_cause,
-            "death_days": day,
-            "death_cause": cause,
+            "trial": np.full(at.size, trial), "patient": at + 1,
+            "change": np.full(at.size, change.value, dtype=object), "age_years": who.age[at, 0],
+            "female": who.female[at, 0], "reference_death_days": reference_day,
+            "reference_death_cause": reference_cause, "death_days": day, "death_cause": cause,
             "shared_days": followed if both else np.full(at.size, np.nan),
         }
-    )
+    )  # fmt: skip
 
 
 def _deaths(arm: Arm, at: NDArray[np.intp], until: Floats) -> tuple[Floats, NDArray[np.object_]]:

@@ -1,4 +1,7 @@
-"""A posterior: weighted joint draws of a scenario's free parameters, and the file that they are kept in."""
+"""A posterior: weighted joint draws of a scenario's free parameters, and the file that they are kept in.
+
+Points that fill a space evenly, and seeds that follow from a seed, are here too: draws are made of them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,21 @@ from sim.scenario.distributions import Floats
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown_key
 from sim.scenario.registry import parameters, short
-from sim.study.designs import derived_seed, sobol
+
+
+def sobol(dimensions: int, count: int, seed: int) -> Floats:
+    """Return scrambled Sobol points strictly between 0 and 1, shape (count, dimensions)."""
+    from scipy.stats import qmc  # most of a second, and most studies need none
+
+    whole = int(np.ceil(np.log2(count)))  # the points are balanced in powers of two
+    points: Floats = qmc.Sobol(dimensions, scramble=True, rng=seed).random_base2(whole)
+    return np.clip(points[:count], 1e-12, 1 - 1e-12)
+
+
+def derived_seed(seed: int, part: object) -> int:
+    """Return a seed for a part of a study, unlike those of its other parts."""
+    return int.from_bytes(blake2b(f"{seed} {part}".encode(), digest_size=8).digest(), "little")
+
 
 WEIGHT = "weight"
 

@@ -1,20 +1,28 @@
-"""Histories as tables for people and other programs: one row a patient, or one row an event.
+"""Histories as tables: one row a patient or an event, and what a study keeps for its figures alone.
 
-Patients and replications are numbered from 1 here, as people name them; never is missing.
+Patients and replications are numbered from 1 here, as people name them; never is missing. Courses of single
+patients, shares of patients over time and the course of a single clinic are what figures draw.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from sim.clinic.history import History
+from sim.clinic.history import PLACES, History
 from sim.clinic.states import ALIVE, Cause, Place
+from sim.outcomes.courses import WHAT, Courses, Of, days_of
+from sim.outcomes.occupancy import Occupancy
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.study.estimates import estimates
 
 _EVENTS = (
     ("enrolled", "enrolled", ""),
@@ -111,3 +119,162 @@ def _kept(
 
 def _times(days: Floats, who: NDArray[np.bool_]) -> Floats:
     return np.where(days.T[who] < NEVER, days.T[who], np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Shares of patients over time.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns ``of, what, time_days, share, mc_lower, mc_upper``; see `sim.outcomes.courses.WHAT`.
+    replications, patients, draws : int
+        How many were counted, and under how many draws of a posterior; 0 if there are none.
+    """
+
+    table: pd.DataFrame
+    replications: int
+    patients: int
+    draws: int = 0
+
+    def of(self, of: Of) -> pd.DataFrame:
+        """Return the rows of one denominator."""
+        return self.table[self.table["of"] == of]
+
+
+def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:
+    """Estimate the shares of a study.
+
+    Parameters
+    ----------
+    parts
+        One, or one for each draw of a posterior: then a draw counts as one replication, and the ratio of
+        sums is the mean over draws, whose denominators hardly differ.
+    """
+    tables = []
+    for of, names in WHAT.items():
+        days, count = days_of(of, scenario), len(names)
+        found = estimates(_sums_of(parts, of)[None], share=True).columns("share")
+        del found["mc_se"]
+        columns = {"what": np.repeat(names, days.size), "time_days": np.tile(days, count), **found}
+        tables.append(pd.DataFrame({"of": of, **columns}))
+    replications = sum(part.replications for part in parts)
+    patients = int(sum(part.sums["place"][0, 0, 2] for part in parts))
+    draws = len(parts) if len(parts) > 1 else 0
+    return Shares(pd.concat(tables, ignore_index=True), replications, patients, draws)
+
+
+def _sums_of(parts: Sequence[Courses], of: Of) -> Floats:
+    """Return one study's sums; of several draws, those in which each draw is one replication."""
+    if len(parts) == 1:
+        return parts[0].sums[of]
+    y, x = (np.array([part.sums[of][..., column] for part in parts]) for column in (1, 2))
+    products = [np.sum(one * other, axis=0) for one, other in ((y, y), (y, x), (x, x))]
+    n = np.full(y.shape[1:], float(len(parts)))
+    return np.stack([n, y.sum(axis=0), x.sum(axis=0), *products], axis=-1)
+
+
+def incidence_data(shares: Shares) -> pd.DataFrame:
+    """Return ``figures/incidence.csv``: ``of, what, time_years, share, mc_lower, mc_upper``."""
+    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
+    table = table[table["share"].notna()].reset_index(drop=True)
+    table["time_days"] /= DAYS_PER_YEAR
+    return table.rename(columns={"time_days": "time_years"})
+
+
+def places_data(shares: Shares) -> pd.DataFrame:
+    """Return ``figures/places.csv``: ``of, what, time_days, share, mc_lower, mc_upper``.
+
+    ``way`` is of those reinfused, who is by a day since enrolment.
+    """
+    parts = [shares.of("place"), shares.of("disease"), shares.of("way")]
+    table = pd.concat(parts, ignore_index=True)
+    return table[table["share"].notna()].reset_index(drop=True)
+
+
+MOMENTS = (
+    *PLACES,
+    *("enrolled", "ready_for_harvest", "withdrawn", "relapse", "death", "follow_up_end"),
+    *("mobilisation_infection", "aplasia_infection", "late_infection"),
+)
+"""What is told of a patient's course: the day from study opening of each, missing for never."""
+
+
+def course_rows(history: History, patients: Iterable[int] | None = None) -> pd.DataFrame:
+    """Return a row for each patient of the first replication: ``patient, responds, cause``, and `MOMENTS`.
+
+    Parameters
+    ----------
+    patients
+        Rows of the history's arrays; those that are not there are left out. By default, who enrolled.
+    """
+    enrolled = history.enrolled[:, 0]
+    asked = range(len(enrolled)) if patients is None else patients
+    who = np.array([each for each in asked if each < len(enrolled) and enrolled[each] < NEVER], dtype=int)
+    cause = history.cause[who, 0]
+    columns = {
+        "patient": who + 1,
+        "responds": history.responds[who, 0],
+        "cause": ["" if code == ALIVE else Cause(code).name.lower() for code in cause.tolist()],
+    }
+    for name in MOMENTS:
+        days = getattr(history, name)[who, 0]
+        columns[name] = np.where(days < NEVER, days, np.nan)
+    return pd.DataFrame(columns)
+
+
+def first_courses(first: History, over_range: Sequence[History]) -> pd.DataFrame:
+    """Return ``figures/swimmer.csv`` of a run: `course_rows` of its first replication, after ``point``.
+
+    Point 0 is the scenario itself; the others are the values of its range, in order.
+    """
+    tables = [course_rows(each).assign(point=point) for point, each in enumerate((first, *over_range))]
+    return _leading(pd.concat(tables, ignore_index=True), "point")
+
+
+def paired_courses(pair: str, arms: Sequence[tuple[str, History]], patients: Sequence[int]) -> pd.DataFrame:
+    """Return rows of ``figures/swimmer.csv`` of a comparison: `course_rows` after ``pair`` and ``scenario``.
+
+    Parameters
+    ----------
+    pair
+        Name of what is compared with the reference.
+    arms
+        Name and history of the reference and of that scenario.
+    patients
+        Whose fates differ, in the order in which they are shown; rows of the history's arrays.
+    """
+    tables = [course_rows(each, patients).assign(pair=pair, scenario=name) for name, each in arms]
+    return _leading(pd.concat(tables, ignore_index=True), "pair", "scenario")
+
+
+def first_clinic(occupancy: Occupancy) -> pd.DataFrame:
+    """Return ``figures/rooms.csv``: ``series, time_days, number``, as the first clinic goes."""
+    tables = [
+        pd.DataFrame({"series": name, "time_days": census.day, "number": census.number})
+        for name, census in occupancy.first.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def counted(shares: Shares | None, occupancy: Occupancy | None) -> dict[str, Any]:
+    """Return what a manifest says, as ``counted``, of how many stand behind shares over time and queues.
+
+    ``mean`` has for each series of ``occupancy.csv`` its average while the clinic is open, and half of its
+    95% Monte Carlo interval; null where there is none.
+    """
+    found: dict[str, Any] = {}
+    if shares is not None:
+        found |= {"replications": shares.replications, "patients": shares.patients, "draws": shares.draws}
+    if occupancy is not None:
+        both = {name: (occupancy.average(name), occupancy.half_width(name)) for name in occupancy.first}
+        found["clinics"] = occupancy.replications
+        found["mean"] = {
+            name: [None if math.isnan(value) else value for value in pair] for name, pair in both.items()
+        }
+    return found
+
+
+def _leading(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    return table[[*names, *(name for name in table.columns if name not in names)]]

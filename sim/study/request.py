@@ -35,12 +35,9 @@ def request_for(command: str, loaded: Sequence[Loaded], budget: Budget, **more: 
 def request_of(command: str, loaded: Sequence[Loaded], **more: Any) -> Request:
     """Return a request in the form in which it is stored, with whatever else decides about the results."""
     asked = {
-        "command": command,
-        "scenarios": [each.name for each in loaded],
-        "scenario_hashes": [each.scenario_hash for each in loaded],
-        **more,
-        "software": software(),
-    }
+        "command": command, "scenarios": [each.name for each in loaded],
+        "scenario_hashes": [each.scenario_hash for each in loaded], **more, "software": software(),
+    }  # fmt: skip
     stored: Request = json.loads(json.dumps(asked))
     return stored
 

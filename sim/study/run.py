@@ -2,75 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from sim.clinic.history import History
 from sim.outcomes.courses import read_replications
-from sim.outcomes.occupancy import Occupancy, is_limited
+from sim.outcomes.occupancy import is_limited
 from sim.scenario.load import Loaded
 from sim.scenario.schema import Scenario
+from sim.study import records
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
-from sim.study.censoring import censored_readings
 from sim.study.experiment import Experiment, Keep
-from sim.study.figure_tables import first_clinic, first_courses
 from sim.study.montecarlo import Progress, choose_simulator, first_replication, simulate
-from sim.study.shares import Shares, incidence_data, places_data, shares
 from sim.study.sweep import measure_points, range_points
+from sim.study.tally import Tally
+from sim.study.verification import censored_readings
 from sim.work.store import ChunkStore
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a run has found, but for the rows of its patients and their events; tables as in the files.
+    """What a run has found, but for the rows of its patients and their events.
 
-    ``occupancy`` is None where nothing is limited, ``courses`` where nobody is transplanted, ``points`` and
-    ``point_curves`` where the scenario has no range, ``censored`` where the twin can't tell what trials read.
+    Attributes
+    ----------
+    tables
+        All that people and other programs read, by name; None where there is nothing to tell.
+    rows
+        The first replications, one a row.
+    lines
+        What only figures draw, by name.
+    courses
+        None where nobody is transplanted.
+    counted
+        What a manifest says of how many stand behind shares over time and queues.
     """
 
-    endpoints: pd.DataFrame
-    curves: pd.DataFrame
+    tables: dict[str, pd.DataFrame | None]
     rows: pd.DataFrame
-    """The first replications, one a row."""
-    first: History
-    """The first replication alone."""
-    firsts: list[History]
-    """The same at each value of the range."""
-    occupancy: Occupancy | None
-    courses: Shares | None
-    points: pd.DataFrame | None
-    point_curves: pd.DataFrame | None
-    censored: pd.DataFrame | None
+    lines: dict[str, pd.DataFrame]
+    courses: records.Shares | None
+    counted: dict[str, Any]
     simulator: Simulator
     replications: int
     result_hash: str
-
-    @property
-    def tables(self) -> dict[str, pd.DataFrame | None]:
-        """All that people and other programs read, by name."""
-        occupancy = self.occupancy
-        return {
-            "endpoints": self.endpoints,
-            "curves": self.curves,
-            "occupancy": None if occupancy is None else occupancy.table(),
-            "littles_law": None if occupancy is None else occupancy.littles_law(),
-            "range": self.points,
-            "range_curves": self.point_curves,
-            "censored_readings": self.censored,
-        }
-
-    @property
-    def lines(self) -> dict[str, pd.DataFrame]:
-        """What only figures draw, by name."""
-        found = {"swimmer": first_courses(self.first, self.firsts)}
-        if self.courses is not None:
-            found |= {"incidence": incidence_data(self.courses), "places": places_data(self.courses)}
-        if self.occupancy is not None:
-            found["rooms"] = first_clinic(self.occupancy)
-        return found
 
 
 def simulate_run(
@@ -97,58 +75,58 @@ def simulate_run(
     keep = Keep(patients, budget.events, is_limited(scenario), read)
     held = () if budget.draws is None else budget.draws.held_in(loaded)
     experiment = Experiment((scenario,), budget.seed, simulator, keep=keep, held=(held,))
-    parts = Parts(progress, budget.replications, len(over_range))
-    (tally,) = simulate([experiment], budget, folder, parts.first, stores("run"))
+
+    def tell(done: int, total: int) -> None:
+        """Tell of the study and then of its ranges as of one."""
+        if progress is not None:
+            progress(done, total * (1 + len(over_range)))
+
+    (tally,) = simulate([experiment], budget, folder, tell, stores("run"))
+    tally.join_tables()
     points, curves = None, None
     if over_range:
-        fixed = budget
+        fixed, size = budget, tally.replications
         if budget.precision is not None:
-            fixed = replace(budget, precision=None, replications=tally.replications)
-        points, curves = measure_points(over_range, fixed, parts.rest, stores("range"), held)
+            fixed = replace(budget, precision=None, replications=size)
+        points, curves = measure_points(
+            over_range, fixed, lambda done, _: tell(size + done, size), stores("range"), held
+        )
     first, *firsts = (
-        first_replication(_first_drawn(changed, budget, (*held, *point)), budget.seed)
+        first_replication(
+            changed if budget.draws is None else budget.draws.first(changed, (*held, *point)), budget.seed
+        )
         for point, changed in (({}, scenario), *over_range)
     )
-    tally.join_tables()
-    (arm,) = tally.arms
-    rows = arm.rows()
-    return Written(
-        arm.endpoints(),
-        arm.curves(),
-        rows,
-        first,
-        firsts,
-        tally.occupancy,
-        shares(tally.courses, scenario) if tally.courses else None,
-        points,
-        curves,
-        censored_readings(scenario, rows) if budget.draws is None else None,
-        simulator,
-        tally.replications,
-        arm.result_hash,
-    )
+    swimmer = records.first_courses(first, firsts)
+    return _written(scenario, budget, tally, simulator, {"range": points, "range_curves": curves}, swimmer)
 
 
-def _first_drawn(scenario: Scenario, budget: Budget, held: Sequence[str]) -> Scenario:
-    """Return the scenario of the first replication: under the first draw if there are draws."""
-    return scenario if budget.draws is None else budget.draws.first(scenario, held)
-
-
-class Parts:
-    """One progress for a study and then its ranges."""
-
-    def __init__(self, progress: Progress | None, replications: int, ranges: int) -> None:
-        self._progress, self._ranges, self._total = progress, ranges, replications
-
-    def first(self, done: int, total: int) -> None:
-        """Tell of the study itself, of which the number of replications may grow."""
-        self._total = total
-        self._tell(done)
-
-    def rest(self, done: int, _total: int) -> None:
-        """Tell of the ranges."""
-        self._tell(self._total + done)
-
-    def _tell(self, done: int) -> None:
-        if self._progress is not None:
-            self._progress(done, self._total * (1 + self._ranges))
+def _written(
+    scenario: Scenario,
+    budget: Budget,
+    tally: Tally,
+    simulator: Simulator,
+    over_range: dict[str, pd.DataFrame | None],
+    swimmer: pd.DataFrame,
+) -> Written:
+    """Put what was counted into tables."""
+    (arm,), occupancy = tally.arms, tally.occupancy
+    rows, courses = arm.rows(), records.shares(tally.courses, scenario) if tally.courses else None
+    tables = {
+        "endpoints": arm.endpoints(),
+        "curves": arm.curves(),
+        "occupancy": None if occupancy is None else occupancy.table(),
+        "littles_law": None if occupancy is None else occupancy.littles_law(),
+        **over_range,
+        "censored_readings": censored_readings(scenario, rows) if budget.draws is None else None,
+    }
+    lines = {"swimmer": swimmer}
+    if courses is not None:
+        lines |= {
+            "incidence": records.incidence_data(courses),
+            "places": records.places_data(courses),
+        }
+    if occupancy is not None:
+        lines["rooms"] = records.first_clinic(occupancy)
+    counts = records.counted(courses, occupancy)
+    return Written(tables, rows, lines, courses, counts, simulator, tally.replications, arm.result_hash)

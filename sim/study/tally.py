@@ -231,11 +231,7 @@ class ArmTally:
         found = estimates(self._curves, share=True).columns()
         del found["mc_se"]
         return pd.DataFrame(
-            {
-                "endpoint": np.repeat(names, len(years)),
-                "time_years": np.tile(years, len(names)),
-                **found,
-            }
+            {"endpoint": np.repeat(names, len(years)), "time_years": np.tile(years, len(names)), **found}
         )
 
 

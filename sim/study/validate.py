@@ -8,7 +8,6 @@ and their censoring; what is unknown about the parameters is in it under draws o
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -343,11 +342,9 @@ def _warn(
     both = zip(cohorts, predictions, strict=True)
     for cohort, each in ((cohort, each) for cohort, own in both for each in own):
         if each.undefined >= MUCH_UNDEFINED:
-            warnings.warn(
+            UndefinedFigureWarning.say(
                 f"{cohort.name}, {each.figure.label}: {each.undefined:.0%} of the virtual cohorts can't "
                 "read it, because nobody is at risk any more; the prediction is of the others. Check "
-                f"arrivals and follow_up.data_cut_days of {cohort.name} against its follow-up",
-                UndefinedFigureWarning,
-                stacklevel=2,
+                f"arrivals and follow_up.data_cut_days of {cohort.name} against its follow-up"
             )
     warn_of_scenarios((cohort.scenario for cohort in cohorts), budget.seed)

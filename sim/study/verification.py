@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,58 @@ from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import FAILURES, Patients
 from sim.outcomes.queue_laws import plain_queue
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
-from sim.scenario.endpoints import BY_NAME, Key, label
+from sim.scenario.endpoints import BY_NAME, OF_TRANSPLANTS, Key, column, label
 from sim.scenario.schema import PoissonArrivals, Scenario
-from sim.study.checks import FEWEST_REPLICATIONS, ROUNDING, Check
 from sim.study.estimates import Z95
+
+Kind: TypeAlias = Literal["closed form", "Little's law", "exact twin"]
+
+CLOSE = 4.0
+"""Standard errors that one of a hundred true comparisons exceeds once in 160 reports."""
+
+FEWEST_REPLICATIONS = 100
+"""With fewer the Monte Carlo error is not known well enough to judge by it."""
+
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One comparison; ``mc_se`` is 0 where nothing is left to chance."""
+
+    kind: Kind
+    what: str
+    expected: float
+    got: float
+    mc_se: float
+
+    @property
+    def difference(self) -> float:
+        """What was got, less what was expected."""
+        return self.got - self.expected
+
+    @property
+    def z(self) -> float:
+        """The difference in standard errors; not a number where there is none."""
+        return self.difference / self.mc_se if self.mc_se > 0 else math.nan
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is rounding, or within `CLOSE` standard errors."""
+        return abs(self.difference) < ROUNDING or abs(self.difference) <= CLOSE * self.mc_se
+
+
+def check_table(checks: Sequence[Check]) -> pd.DataFrame:
+    """Return ``checks.csv``: ``kind, what, expected, got, mc_se``, and whether each ``passed``."""
+    rows = [{**asdict(check), "passed": check.passed} for check in checks]
+    return pd.DataFrame(rows, columns=["kind", "what", "expected", "got", "mc_se", "passed"])
+
+
+def read_checks(table: pd.DataFrame) -> list[Check]:
+    """Return the comparisons of ``checks.csv``."""
+    rows = table[["kind", "what", "expected", "got", "mc_se"]].itertuples(index=False)
+    return [Check(*row) for row in rows]
+
 
 _FEWEST_EVENTS = 5
 _RELAXATIONS = 5.0
@@ -152,3 +201,55 @@ def _about_patients(patients: Patients) -> Iterator[Check]:
         half = arrivals.window_days / 2
         what = f"Share enrolled in the first half of the window, {half:.4g} days: 0.5^power"
         yield from share(what, 0.5**arrivals.power, patients.enrolled <= half)
+
+
+COLUMNS = (
+    "endpoint", "time_years", "twin", "trials", "undefined", "mean", "mc_se", "difference", "z",
+)  # fmt: skip
+
+
+def censored_readings(scenario: Scenario, replications: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the mean over trials of every estimate on censored data, against the twin.
+
+    Parameters
+    ----------
+    replications
+        The rows of ``replications.parquet``.
+
+    Returns
+    -------
+    DataFrame or None
+        ``undefined`` is the share of trials with nobody at risk at that time, which are left out of ``mean``;
+        ``mc_se`` is the standard error of the mean over the others. None where nobody is censored, or a queue
+        may bind so that there is no twin.
+
+    Notes
+    -----
+    Where every trial reports, the mean is unbiased but for Kaplan-Meier's own bias, which is far smaller than
+    one standard error here. Where some can't, the mean is over the others: those with patients left at risk,
+    in which fewer have had the event, and those in which the last at risk had it, who read 0. Which of the
+    two weighs more depends on follow-up. It is the choice of trials that is biased, not the estimator:
+    S-hat / S, stopped at the last follow-up, has mean 1.
+
+    Gill RD. Censoring and Stochastic Integrals. Amsterdam, 1980.
+    """
+    if scenario.follow_up.data_cut_days == "none" or is_limited(scenario):
+        return None
+    return pd.DataFrame(list(_rows(scenario, replications)), columns=list(COLUMNS))
+
+
+def _rows(scenario: Scenario, replications: pd.DataFrame) -> Iterator[tuple[str | float, ...]]:
+    twin: dict[Key, float] = {**expected(scenario), **expected_from_enrolment(scenario)}
+    home = scenario.cohort.enters_at == "home"
+    for key, value in twin.items():
+        name, time = key
+        if BY_NAME[name].trial not in ("kaplan_meier", "incidence") or time is None:
+            continue
+        if home and name in OF_TRANSPLANTS:
+            continue
+        read = replications[f"trial_{column(key)}"].to_numpy(dtype=np.float64)
+        known = read[~np.isnan(read)]
+        mean = float(known.mean()) if known.size else math.nan
+        se = float(known.std(ddof=1)) / math.sqrt(known.size) if known.size > 1 else math.nan
+        z = (mean - value) / se if se > 0 else math.nan
+        yield name, time, value, read.size, 1 - known.size / read.size, mean, se, mean - value, z

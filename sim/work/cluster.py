@@ -10,11 +10,10 @@ from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sim.scenario.problems import RequestError
-from sim.work.task import Result, Task, do
+from sim.work.task import Result, Task, Workers, do
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -61,7 +60,7 @@ def _refuse_others(worker: str, there: dict[str, str], here: dict[str, str]) -> 
         )
 
 
-class Cluster:
+class Cluster(Workers):
     """The workers of a Dask scheduler.
 
     Parameters
@@ -81,7 +80,6 @@ class Cluster:
         self._client: Client | None = None
         self._executor: Any = None
         self._seen = time.monotonic()
-        self.size = 1
 
     def __enter__(self) -> Self:
         try:
@@ -155,12 +153,9 @@ class Cluster:
         future: Future[Result] = self._executor.submit(play_alike, versions(), task)
         return future
 
-    def renew(self) -> None:
-        """Do nothing: the cluster replaces its workers itself."""
+    # Nor is there anything to renew: the cluster replaces its workers itself.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=False)
         if self._client is not None:

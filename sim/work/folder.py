@@ -15,12 +15,43 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from tempfile import mkdtemp
-from types import TracebackType
 from typing import Any, Self, TextIO
 
 from sim.scenario.problems import RequestError
-from sim.work.lock import LOCK, lock
 from sim.work.store import ChunkStore
+
+try:
+    import fcntl
+except ImportError:  # a system without such locks: two resumed runs at once would do the same work twice
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = "lock"
+
+
+def lock(folder: Path, *, new: bool) -> TextIO | None:
+    """Lock a folder until the returned file is closed; None if somebody else has.
+
+    Parameters
+    ----------
+    new
+        Whether nobody has locked it before; a lock that is gone is not made again, for its study is finished.
+
+    Raises
+    ------
+    OSError
+        The folder, or its lock, is not there any more, or can't be written.
+    """
+    held = (folder / LOCK).open("w" if new else "r+")
+    if fcntl is not None:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.close()
+            return None
+        except OSError:  # a disk that knows no locks
+            pass
+    return held
+
 
 MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
@@ -161,9 +192,7 @@ class NewFolder:
             )
         return None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
         work, kept, gone = self.path, 0, not self.path.exists()
         try:
             if kind is None:
@@ -186,8 +215,11 @@ class NewFolder:
                     with suppress(OSError):
                         folder.rmdir()
             if gone and isinstance(error, OSError):
-                raise _gone(work) from error
-            self._say_kept(error, kept)
+                lost = "the working folder was removed while the study ran, and what was done with it"
+                raise OSError(errno.ENOENT, f"{lost}; run it again", str(work)) from error
+            if kept and error is not None:
+                chunks = "1 chunk is" if kept == 1 else f"{kept} chunks are"
+                error.add_note(f"{chunks} kept: the same command with --resume goes on from there")
 
     def _finish(self) -> None:
         """Remove what only a study at work needs, and give the folder its name."""
@@ -196,12 +228,6 @@ class NewFolder:
         for name in (_REQUEST, LOCK):
             (work / name).unlink(missing_ok=True)
         self.path = self._named(work)
-
-    def _say_kept(self, error: BaseException | None, kept: int) -> None:
-        """Note on an error what is kept."""
-        if kept and error is not None:
-            chunks = "1 chunk is" if kept == 1 else f"{kept} chunks are"
-            error.add_note(f"{chunks} kept: the same command with --resume goes on from there")
 
     def _write_timings(self) -> None:
         """Write what may differ between identical runs, and nothing else may."""
@@ -315,14 +341,6 @@ def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
     raise RequestError(
         f"--resume: {target} holds a finished study of another request ({why}); name another folder, or "
         "replace it with --force instead of --resume"
-    )
-
-
-def _gone(work: Path) -> OSError:
-    return OSError(
-        errno.ENOENT,
-        "the working folder was removed while the study ran, and what was done with it; run it again",
-        str(work),
     )
 
 

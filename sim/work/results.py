@@ -16,7 +16,7 @@ import pandas as pd
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.work.folder import MANIFEST
-from sim.work.spool import read_parquet
+from sim.work.spool import read_csv, read_parquet
 
 FORMAT = 3
 """Version of the folders' layout."""
@@ -33,18 +33,9 @@ _SHOWN_ROWS = 12
 
 # Columns of text, which may be empty from first to last and then look like numbers.
 _TEXTS = (
-    "target_source",
-    "note",
-    "reading",
-    "role",
-    "base",
-    "overlaps",
-    "differs",
-    "source",
-    "varied",
-    "key",
+    "target_source", "note", "reading", "role", "base", "overlaps", "differs", "source", "varied", "key",
     "unit",
-)
+)  # fmt: skip
 
 # Of a validation: whole numbers, and yes or no, some of which may be missing.
 _KINDS = {"n": "Int64", "covered": "boolean"}
@@ -160,7 +151,7 @@ def read_table(path: Path) -> pd.DataFrame:
         head = pd.read_csv(path, nrows=0).columns
         texts = {name: str for name in _TEXTS if name in head}
         kinds = _KINDS if path.stem == "validation" else {}
-        table = pd.read_csv(path, dtype={**texts, **kinds})
+        table = read_csv(path, {**texts, **kinds})
     except (duckdb.Error, pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise RequestError(f"{path.parent} is damaged: {path.name} is no table; run it again") from error
     return table.fillna(dict.fromkeys(texts, ""))

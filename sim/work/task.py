@@ -1,7 +1,10 @@
-"""A piece of work and its result, as far as those who do it need to know."""
+"""A piece of work, its result, and who does it, as far as they need to know of each other."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
@@ -28,3 +31,23 @@ class Task(Protocol):
 def do(task: Task) -> Result:
     """Do a task, in whatever process this is."""
     return task.play()
+
+
+class Workers(AbstractContextManager["Workers"]):
+    """Somebody who simulates chunks."""
+
+    size = 1
+    """How many chunks to give at once."""
+
+    @abstractmethod
+    def submit(self, task: Task) -> Future[Result]:
+        """Take a chunk on."""
+
+    def look_after(self) -> None:
+        """Do what is to be done when nothing has come back for a while."""
+
+    def renew(self) -> None:
+        """Begin again after a worker was lost, with everything that was under way given up."""
+
+    def __exit__(self, *failure: object) -> None:
+        """Let all go."""

@@ -16,11 +16,9 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
-from types import TracebackType
-from typing import Protocol, Self
 
 from sim.scenario.problems import RequestError
-from sim.work.task import Result, Task, do
+from sim.work.task import Result, Task, Workers, do
 
 MOST_TRIES = 3
 
@@ -49,33 +47,8 @@ class ChunkCrashError(RuntimeError):
         super().__init__(f"a chunk was tried {MOST_TRIES} times and failed each time: {named}")
 
 
-class Workers(Protocol):
-    """Somebody who simulates chunks."""
-
-    @property
-    def size(self) -> int:
-        """How many chunks to give at once."""
-
-    def submit(self, task: Task) -> Future[Result]:
-        """Take a chunk on."""
-
-    def look_after(self) -> None:
-        """Do what is to be done when nothing has come back for a while."""
-
-    def renew(self) -> None:
-        """Begin again after a worker was lost, with everything that was under way given up."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-class InProcess:
+class InProcess(Workers):
     """Simulate in this process, one chunk after another."""
-
-    size = 1
 
     def submit(self, task: Task) -> Future[Result]:
         """Simulate a chunk at once."""
@@ -86,22 +59,8 @@ class InProcess:
             future.set_exception(error)
         return future
 
-    def look_after(self) -> None:
-        """Do nothing: this process is still there."""
 
-    def renew(self) -> None:
-        """Do nothing: this process is still there."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return
-
-
-class Processes:
+class Processes(Workers):
     """Processes of this machine; none of them outlives this one.
 
     Parameters
@@ -112,12 +71,8 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self._count = count
+        self.size = count + 1  # so that none waits for the next chunk
         self._pool: ProcessPoolExecutor | None = None
-
-    @property
-    def size(self) -> int:
-        """One more than there are processes, so that none waits for the next chunk."""
-        return self._count + 1
 
     def submit(self, task: Task) -> Future[Result]:
         """Hand a chunk to the next free process."""
@@ -165,13 +120,8 @@ class Processes:
             process.join()
         return processes
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None and self._pool is not None:
+    def __exit__(self, *failure: object) -> None:
+        if failure[0] is None and self._pool is not None:
             self._pool.shutdown()
         self._stop()
 

@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 
 from sim.clinic.states import Cause, Place
-from sim.outcomes.courses import DEAD, FREE, QUEUE, WHAT, Courses, days_of, read_replications
+from sim.outcomes.courses import DEAD, FREE, QUEUE, WHAT, Courses, Of, days_of, read_replications
 from sim.outcomes.one_trial import FAILURES
+from sim.scenario.distributions import Floats
 from sim.scenario.load import load
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.study.budget import Budget
 from sim.study.montecarlo import first_replication
+from sim.study.records import Shares, shares
 from sim.study.run import simulate_run
-from sim.study.shares import Shares, shares
 from sim.work.results import Results, Tables
 
 REPLICATIONS = 60
@@ -60,18 +61,24 @@ def test_incidences_are_the_endpoints_with_their_error(found: tuple[Scenario, Re
             assert row["mc_upper"] == pytest.approx(expected["mc_upper"], abs=1e-12)
 
 
+def by_name(shares: Shares, of: Of) -> dict[str, Floats]:
+    """Return the shares of one denominator over time."""
+    rows = shares.of(of).groupby("what", sort=False)
+    return {str(what): each["share"].to_numpy() for what, each in rows}
+
+
 def test_what_is_counted_adds_up(found: tuple[Scenario, Results, Shares]) -> None:
     _, run, counted = found
     for of in ("reinfused", "disease", "place"):
-        total = np.sum(list(counted.by_name(of).values()), axis=0)
+        total = np.sum(list(by_name(counted, of).values()), axis=0)
         assert total == pytest.approx(1.0, abs=1e-12)
-        assert min(np.min(share) for share in counted.by_name(of).values()) >= 0
-    dead = np.sum(list(counted.by_name("enrolled").values()), axis=0)
-    assert counted.by_name("disease")[DEAD] == pytest.approx(dead, abs=1e-12)
+        assert min(np.min(share) for share in by_name(counted, of).values()) >= 0
+    dead = np.sum(list(by_name(counted, "enrolled").values()), axis=0)
+    assert by_name(counted, "disease")[DEAD] == pytest.approx(dead, abs=1e-12)
     assert 1 - dead[-1] == pytest.approx(
         estimate(run, "overall_survival_enrolled", 5.0)["estimate"], abs=1e-12
     )
-    assert list(counted.by_name("enrolled")) == [cause.name.lower() for cause in Cause]
+    assert list(by_name(counted, "enrolled")) == [cause.name.lower() for cause in Cause]
 
 
 def by_hand(scenario: Scenario, run: Results, day: float) -> dict[str, float]:
@@ -101,7 +108,7 @@ def by_hand(scenario: Scenario, run: Results, day: float) -> dict[str, float]:
 @pytest.mark.parametrize("day", [0.5, 12.0, 13.5, 40.5, 180.0])
 def test_places_are_what_counting_gives(found: tuple[Scenario, Results, Shares], day: float) -> None:
     scenario, run, counted = found
-    expected, shown = by_hand(scenario, run, day), counted.by_name("place")
+    expected, shown = by_hand(scenario, run, day), by_name(counted, "place")
     assert set(expected) <= set(shown)
     for name, share in shown.items():
         assert share[round(2 * day)] == pytest.approx(expected.get(name, 0.0), abs=1e-12), name

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sim.scenario.evidence import all_evidence, cite, evidence, ids_in
+from sim.scenario.evidence import all_evidence, cite, ids_in
 from sim.scenario.load import load
-from sim.scenario.problems import RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.shipped import scenarios_folder, shipped_names
 
@@ -42,15 +41,10 @@ def test_every_row_has_a_reference_and_no_address() -> None:
 
 
 def test_evidence_by_id() -> None:
-    row = evidence("B08")
+    row = all_evidence()["B08"]
     assert (row.value, row.unit, row.n, row.status) == ("2", "%", "50", "reported")
     assert "JAMA 2006;295(5):527-535" in row.reference
-    assert evidence("B17").status == "unverified"
-
-
-def test_unknown_evidence() -> None:
-    with pytest.raises(RequestError, match='unknown evidence "B99"; did you mean B'):
-        evidence("B99")
+    assert all_evidence()["B17"].status == "unverified"
 
 
 def test_ids_in_text() -> None:
@@ -65,6 +59,6 @@ def test_ids_in_text() -> None:
 
 
 def test_cite_names_each_reference_once() -> None:
-    assert cite("B01 B03 B08") == evidence("B01").reference
+    assert cite("B01 B03 B08") == all_evidence()["B01"].reference
     assert cite("B08 B09").count(";") >= 1
     assert cite("assumption") == ""

@@ -19,9 +19,8 @@ from made_calibration import coverage_of, found_of, profiles_of, search_of
 from matplotlib.figure import Figure
 from pages import Page
 
-from sim.calibrate.answers import ACTIVE, MULTIPLIER
-from sim.calibrate.lines import prior_table
 from sim.calibrate.point import PointFit, solve_point
+from sim.calibrate.tables import ACTIVE, MULTIPLIER, prior_table
 from sim.cli import run as command_line
 from sim.commands import calibrate as calibration
 from sim.scenario.load import Loaded, load

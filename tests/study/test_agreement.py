@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from estimating import estimate
 from scipy import stats
 
+from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.twin.expected import expected
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.load import load
-from sim.study.montecarlo import estimate, replicate
+from sim.study.montecarlo import replicate
 
 SEEDS = (1, 2, 3)
 REPLICATIONS = 2000
@@ -70,10 +72,11 @@ def test_single_trials_spread_as_their_follow_up_implies() -> None:
     """The censored estimates vary like 10 and 14 patients, not 48; some trials can't give one at all."""
     scenario, key = load("chicago2006").scenario, ("overall_survival", "disease_free_survival")
     read: dict[str, list[Floats]] = {name: [] for name in (*key, "mean_follow_up")}
-    for chunk in replicate(scenario, range(REPLICATIONS), SEEDS[0]):
+    for history in replicate(scenario, range(REPLICATIONS), SEEDS[0]):
+        readings = read_endpoints(history, scenario)
         for name in key:
-            read[name].append(chunk.readings[name, 5.0].trial)
-        read["mean_follow_up"].append(chunk.readings["mean_follow_up", None].trial)
+            read[name].append(readings[name, 5.0].trial)
+        read["mean_follow_up"].append(readings["mean_follow_up", None].trial)
     survival, disease_free, follow_up = (np.concatenate(read[name]) for name in read)
     # The SD of a sample SD is about SD / sqrt(2 n) = 0.002, of an undefined share 0.003 and 0.007.
     assert np.nanstd(survival) == pytest.approx(0.11, abs=0.01)

@@ -15,7 +15,7 @@ from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
 from sim.show.run_tables import censored, censored_finding
-from sim.study.censoring import censored_readings
+from sim.study.verification import censored_readings
 
 SHORT = ("cohort.patients=20", "follow_up.data_cut_days=2600", "arrivals.window_days=2300")
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from estimating import estimate
 
+from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
@@ -25,7 +27,7 @@ from sim.study.compare import (
     warn_of_unpaired,
 )
 from sim.study.estimates import Difference, cross_moments, differences, moments
-from sim.study.montecarlo import estimate, replicate
+from sim.study.montecarlo import replicate
 
 MakeScenario = Callable[..., Scenario]
 
@@ -108,7 +110,9 @@ def test_the_standard_error_is_that_of_batches(scenario_of: MakeScenario, key: K
     batches, replications = 50, 750
     sums: list[list[Floats]] = []
     for scenario in (scenario_of(SMALL), scenario_of(RISKY)):
-        readings = [chunk.readings[key] for chunk in replicate(scenario, range(replications), 2)]
+        readings = [
+            read_endpoints(each, scenario)[key] for each in replicate(scenario, range(replications), 2)
+        ]
         sums.append([np.concatenate([getattr(r, name) for r in readings]) for name in ("total", "size")])
     (y_a, x_a), (y_b, x_b) = sums
     found = difference((y_a, x_a), (y_b, x_b))

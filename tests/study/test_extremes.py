@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from estimating import estimate
 
+from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import Key
 from sim.scenario.load import load
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.values import with_values
-from sim.study.montecarlo import estimate, replicate
+from sim.study.montecarlo import replicate
 
 NEVER_DAYS = 1e6
 MANY_PLACES = 10_000
@@ -60,8 +62,8 @@ def small(name: str) -> Scenario:
 
 def estimated(scenario: Scenario, key: Key) -> float:
     total = size = 0.0
-    for chunk in replicate(scenario, range(REPLICATIONS), 1):
-        reading = chunk.readings[key]
+    for history in replicate(scenario, range(REPLICATIONS), 1):
+        reading = read_endpoints(history, scenario)[key]
         total, size = total + float(np.sum(reading.total)), size + float(np.sum(reading.size))
     return total / size if size > 0 else math.nan
 

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from estimating import estimate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.outcomes.endpoints import read_endpoints
 from sim.scenario.endpoints import BY_NAME, keys
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.study import experiment
 from sim.study.budget import Budget
 from sim.study.experiment import Experiment, units
-from sim.study.montecarlo import estimate, replicate, simulate
+from sim.study.montecarlo import replicate, simulate
 from sim.study.tally import ArmTally
 
 MakeScenario = Callable[..., Scenario]
@@ -93,7 +95,7 @@ def test_the_table_holds_every_endpoint_as_ratio_of_sums(scenario_of: MakeScenar
         for name, time in table[["endpoint", "time_years"]].to_numpy()
     ]
     assert found == keys(5.0)
-    readings = [chunk.readings for chunk in replicate(scenario, range(270), 1)]
+    readings = [read_endpoints(each, scenario) for each in replicate(scenario, range(270), 1)]
     for key, (_, row) in zip(keys(5.0), table.iterrows(), strict=True):
         total = sum(chunk[key].total.sum() for chunk in readings)
         size = sum(chunk[key].size.sum() for chunk in readings)
@@ -165,5 +167,5 @@ def test_impossible_requests_are_refused(scenario_of: MakeScenario, replications
 
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
 def test_the_outermost_seeds_work(scenario_of: MakeScenario, seed: int) -> None:
-    (chunk,) = replicate(scenario_of(), range(2), seed)
-    assert chunk.readings["overall_survival_enrolled", 5.0].size.tolist() == [50, 50]
+    (history,) = replicate(scenario_of(), range(2), seed)
+    assert read_endpoints(history, scenario_of())["overall_survival_enrolled", 5.0].size.tolist() == [50, 50]

@@ -123,7 +123,7 @@ def test_a_life_lost_decides_as_a_life_saved_does(by_hand: Callable[..., Pairing
 
 def test_names_are_those_of_the_trial_in_a_long_run(scenario_of: MakeScenario) -> None:
     one, other = scenario_of(SMALL), scenario_of(RISKY)
-    sides = [next(iter(replicate(scenario, range(12), 3))).history for scenario in (one, other)]
+    sides = [next(iter(replicate(scenario, range(12), 3))) for scenario in (one, other)]
     died = [side.death < NEVER for side in sides]
     # The risk of infection moves no end of follow-up, so that deaths can be read directly.
     dies = [list(np.flatnonzero(~died[0][:, r] & died[1][:, r]) + 1) for r in range(12)]
@@ -169,7 +169,7 @@ def test_histories_end_where_the_shared_follow_up_ends(scenario_of: MakeScenario
     )
     named = name_patients(one, two_years, 1, 1)
     assert named.table.empty
-    full = next(iter(replicate(one, range(1), 1))).history
+    full = next(iter(replicate(one, range(1), 1)))
     first, second = named.histories
     assert (full.death < NEVER).sum() > (first.death < NEVER).sum() > 5
     assert np.array_equal(first.death, second.death)
@@ -184,7 +184,7 @@ def test_a_death_after_the_shared_follow_up_is_in_no_row(scenario_of: MakeScenar
     deadly = scenario_of(common, {"active_disease.hazard_per_year": 1.0, "follow_up.horizon_years": 2.0})
     milder = scenario_of(common, {"active_disease.hazard_per_year": 0.5})
     table = name_patients(deadly, milder, 1, 1).table
-    full = next(iter(replicate(milder, range(1), 1))).history
+    full = next(iter(replicate(milder, range(1), 1)))
     saved = table[table["change"] == "lives"]
     die_later = full.death[saved["patient"] - 1, 0] < NEVER
     assert die_later.sum() > 20

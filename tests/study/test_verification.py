@@ -10,8 +10,7 @@ import pytest
 from sim.commands.run import run as simulated
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
-from sim.study.checks import CLOSE, Check
-from sim.study.verification import verify
+from sim.study.verification import CLOSE, Check, verify
 from sim.work.results import Results
 
 

@@ -23,7 +23,8 @@ from sim.study.chunks import ChunkTask, play
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import simulate
 from sim.study.tally import Tally
-from sim.work import in_order, workers
+from sim.work import store as stores
+from sim.work import workers
 from sim.work.store import ChunkStore
 from sim.work.task import Result
 from sim.work.workers import ChunkCrashError, InProcess, Processes, simulate_chunks, workers_for
@@ -301,7 +302,7 @@ def test_results_that_come_early_wait_in_the_store_and_not_in_memory(
             del result
 
     expected = tally_of(plan)
-    monkeypatch.setattr(in_order, "simulate_chunks", backwards)
+    monkeypatch.setattr(stores, "simulate_chunks", backwards)
     assert_same(tally_of(plan, store=ChunkStore(tmp_path / "chunks" / "run")), expected)
     assert most[0] <= 2
     most[0] = 0

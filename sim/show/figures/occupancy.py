@@ -47,7 +47,7 @@ def occupancy_figure(
     table, first : DataFrame
         ``occupancy.csv`` and ``figures/rooms.csv``: all clinics, and the first of them.
     counted : Mapping
-        From `sim.study.figure_tables.counted`: the averages, and how many clinics they are of.
+        From `sim.study.records.counted`: the averages, and how many clinics they are of.
     scenario : Scenario
         Its capacities are drawn, and its warm-up is shaded.
     notes : sequence of str

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import ndimage
 
-from sim.calibrate.answers import ACTIVE, MULTIPLIER
+from sim.calibrate.tables import ACTIVE, MULTIPLIER
 from sim.scenario.distributions import Floats
 from sim.show.calibration_shown import (
     Shown,

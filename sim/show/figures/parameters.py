@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from sim.calibrate.identification import FREE
 from sim.calibrate.profiles import CUTOFF
+from sim.calibrate.tables import FREE
 from sim.scenario.distributions import Floats
 from sim.scenario.registry import short
 from sim.show.calibration_shown import (

@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 from scipy import stats
 
-from sim.calibrate.answers import ACTIVE
 from sim.calibrate.coverage import WANTED
+from sim.calibrate.tables import ACTIVE
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.show.calibration_shown import FEW_KEPT, Shown, short_name

@@ -59,7 +59,7 @@ def swimmer_figure(
     Parameters
     ----------
     courses : DataFrame
-        From `sim.study.figure_tables.first_courses`; over a range, who dies at some values only is
+        From `sim.study.records.first_courses`; over a range, who dies at some values only is
         told apart.
     title : str
         The line below the finding.
@@ -189,7 +189,7 @@ def paired_swimmer_figure(
     Parameters
     ----------
     courses : DataFrame
-        Rows from `sim.study.figure_tables.paired_courses`, of one pair; a patient who exists in one scenario
+        Rows from `sim.study.records.paired_courses`, of one pair; a patient who exists in one scenario
         only has one lane. The first `MOST_PAIRS` are drawn; the title and the headings count all.
     names : tuple[str, str]
         What the scenarios are called.

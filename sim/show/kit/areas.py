@@ -103,7 +103,7 @@ class OverTime:
     table : DataFrame
         ``of, what``, a time, ``share, mc_lower, mc_upper``.
     counted : Mapping
-        From `sim.study.figure_tables.counted`: how many stand behind them.
+        From `sim.study.records.counted`: how many stand behind them.
     """
 
     table: pd.DataFrame

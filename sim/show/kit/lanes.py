@@ -12,7 +12,7 @@ import numpy as np
 from sim.clinic.states import Place
 from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
 from sim.show.kit.looks import QUEUEING
-from sim.study.figure_tables import MOMENTS
+from sim.study.records import MOMENTS
 
 INFECTION, REINFUSION, RELAPSE = "infection", "reinfusion", "relapse"
 WITHDRAWN, DEATH = "withdrawn", "death"
@@ -84,7 +84,7 @@ def lane_of(row: Mapping[str, Any], horizon_days: float, data_cut: float | None)
     Parameters
     ----------
     row
-        As `sim.study.figure_tables.course_rows` has it: days from study opening, missing for never.
+        As `sim.study.records.course_rows` has it: days from study opening, missing for never.
     horizon_days
         Days after enrolment at which every lane ends, if follow-up does not end before.
     data_cut

@@ -11,7 +11,7 @@ from sim.clinic.history import History
 from sim.outcomes.occupancy import Occupancy
 from sim.scenario.schema import Scenario
 from sim.show.figures.occupancy import occupancy_figure
-from sim.study.figure_tables import counted, first_clinic
+from sim.study.records import counted, first_clinic
 
 MakeScenario: TypeAlias = Callable[..., Scenario]
 Draw: TypeAlias = Callable[..., tuple[Figure, Occupancy]]

@@ -14,7 +14,7 @@ from sim.clinic.history import History
 from sim.scenario.schema import Scenario
 from sim.show.figures.swimmer import MOST_PAIRS, paired_swimmer_figure, swimmer_figure
 from sim.show.kit.lanes import Lane, detail_days, diverge, lane_of
-from sim.study.figure_tables import course_rows, first_courses, paired_courses
+from sim.study.records import course_rows, first_courses, paired_courses
 
 MakeScenario: TypeAlias = Callable[..., Scenario]
 Play: TypeAlias = Callable[..., History]

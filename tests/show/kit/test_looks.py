@@ -17,7 +17,7 @@ from sim.show.figures.pathway import pathway_figure
 from sim.show.figures.swimmer import swimmer_figure
 from sim.show.kit.areas import OverTime
 from sim.show.kit.looks import AREAS, CAUSES, FAILURES, PLACES, QUEUEING, STATUSES, look_of
-from sim.study.figure_tables import MOMENTS
+from sim.study.records import MOMENTS
 
 COUNTED = {"replications": 10, "patients": 500, "draws": 0}
 Words = Callable[[Figure], str]
