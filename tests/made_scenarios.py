@@ -29,52 +29,55 @@ def hazard(most: float) -> st.SearchStrategy[float]:
 
 share = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1))
 capacity = st.one_of(st.just("unlimited"), st.integers(1, 3))
-trial = st.fixed_dictionaries(
-    {"arrivals.window_days": st.sampled_from([0, 30, 400, 2000]), "arrivals.power": st.floats(0.2, 5),
-     "cohort.patients": st.integers(1, 30)}
-)  # fmt: skip
-poisson = st.fixed_dictionaries(
-    {"arrivals.pattern": st.just("poisson"), "arrivals.per_year": st.floats(1, 60),
-     "arrivals.years": st.floats(0.1, 1), "arrivals.warm_up_days": st.sampled_from([0, 100])}
-)  # fmt: skip
-pathways = st.fixed_dictionaries(
-    {
-        "cohort.enters_at": st.sampled_from(["mobilisation", "mobilisation", "immunoablation", "home"]),
-        "follow_up.horizon_years": st.sampled_from([0.02, 1, 5]),
-        "follow_up.data_cut_days": st.sampled_from(["none", 2000, 4000]),
-        "clinic.room_turnaround_days": days(3),
-        "mobilisation.duration_days": days(12),
-        "mobilisation.infection.hazard_per_day": hazard(0.3),
-        "mobilisation.infection.case_fatality": share,
-        "harvest.target_million_per_kg": st.floats(0, 20),
-        "harvest.duration_days": st.one_of(st.just("by_sessions"), days(4)),
-        "harvest.marrow.failure": share,
-        "recovery.duration_days": days(40),
-        "recovery.postponement.probability": share,
-        "recovery.postponement.duration_days": days(60),
-        "active_disease.hazard_per_year": hazard(3),
-        "immunoablation.duration_days": days(6),
-        "immunoablation.toxicity_per_day": hazard(0.02),
-        "aplasia.duration_days": days(12),
-        "aplasia.discharge_delay_days": days(4),
-        "aplasia.infection.hazard_per_day": hazard(0.1),
-        "aplasia.infection.ward_relative_risk": st.floats(0, 3),
-        "aplasia.infection.case_fatality": share,
-        "aplasia.infection.duration_days": days(20),
-        "late_infection.hazard_per_day": hazard(0.01),
-        "response.non_response": share,
-        "relapse.dist": st.sampled_from(["weibull", "log_logistic"]),
-        "relapse.shape": st.floats(0.3, 3),
-        "relapse.scale_years": st.floats(0.05, 10),
-        "relapse.start_day": st.sampled_from([0, 60]),
-        "after_relapse.multiplier": st.one_of(st.just(0.0), st.floats(0.1, 5)),
-        "background.life_table": st.sampled_from(["us_2013", "none"]),
-        "background.standardised_mortality_ratio": st.floats(0, 50),
-        "background.extra_per_year.remission": hazard(0.5),
-        "background.extra_per_year.relapsed": hazard(0.5),
-    }
-)
-capacities = st.fixed_dictionaries({"clinic.isolation_rooms": capacity, "clinic.apheresis_slots": capacity})
+_TRIAL = {
+    "arrivals.window_days": st.sampled_from([0, 30, 400, 2000]), "arrivals.power": st.floats(0.2, 5),
+    "cohort.patients": st.integers(1, 30),
+}  # fmt: skip
+_POISSON = {
+    "arrivals.pattern": st.just("poisson"), "arrivals.per_year": st.floats(1, 60),
+    "arrivals.years": st.floats(0.1, 1), "arrivals.warm_up_days": st.sampled_from([0, 100]),
+}  # fmt: skip
+_PATHWAYS = {
+    "cohort.enters_at": st.sampled_from(["mobilisation", "mobilisation", "immunoablation", "home"]),
+    "follow_up.horizon_years": st.sampled_from([0.02, 1, 5]),
+    "follow_up.data_cut_days": st.sampled_from(["none", 2000, 4000]),
+    "clinic.room_turnaround_days": days(3),
+    "mobilisation.duration_days": days(12),
+    "mobilisation.infection.hazard_per_day": hazard(0.3),
+    "mobilisation.infection.case_fatality": share,
+    "harvest.target_million_per_kg": st.floats(0, 20),
+    "harvest.duration_days": st.one_of(st.just("by_sessions"), days(4)),
+    "harvest.marrow.failure": share,
+    "recovery.duration_days": days(40),
+    "recovery.postponement.probability": share,
+    "recovery.postponement.duration_days": days(60),
+    "active_disease.hazard_per_year": hazard(3),
+    "immunoablation.duration_days": days(6),
+    "immunoablation.toxicity_per_day": hazard(0.02),
+    "aplasia.duration_days": days(12),
+    "aplasia.discharge_delay_days": days(4),
+    "aplasia.infection.hazard_per_day": hazard(0.1),
+    "aplasia.infection.ward_relative_risk": st.floats(0, 3),
+    "aplasia.infection.case_fatality": share,
+    "aplasia.infection.duration_days": days(20),
+    "late_infection.hazard_per_day": hazard(0.01),
+    "response.non_response": share,
+    "relapse.dist": st.sampled_from(["weibull", "log_logistic"]),
+    "relapse.shape": st.floats(0.3, 3),
+    "relapse.scale_years": st.floats(0.05, 10),
+    "relapse.start_day": st.sampled_from([0, 60]),
+    "after_relapse.multiplier": st.one_of(st.just(0.0), st.floats(0.1, 5)),
+    "background.life_table": st.sampled_from(["us_2013", "none"]),
+    "background.standardised_mortality_ratio": st.floats(0, 50),
+    "background.extra_per_year.remission": hazard(0.5),
+    "background.extra_per_year.relapsed": hazard(0.5),
+}
+_CAPACITIES = {"clinic.isolation_rooms": capacity, "clinic.apheresis_slots": capacity}
+TRIED = frozenset({*_TRIAL, *_POISSON, *_PATHWAYS, *_CAPACITIES})
+"""Keys of the parameters that are drawn."""
+
+trial, poisson = st.fixed_dictionaries(_TRIAL), st.fixed_dictionaries(_POISSON)
+pathways, capacities = st.fixed_dictionaries(_PATHWAYS), st.fixed_dictionaries(_CAPACITIES)
 
 
 def layered(*layers: st.SearchStrategy[Overrides]) -> st.SearchStrategy[Overrides]:

@@ -177,6 +177,8 @@ def set_layer(overrides: Overrides) -> ValueLayer:
     RequestError
         If a pair has no key or no equals sign, or the key is unknown.
     """
+    if isinstance(overrides, str):  # one pair, and no sequence of letters
+        overrides = (overrides,)
     flat = _pairs(overrides) if not isinstance(overrides, Mapping) else dict(overrides)
     tree = expand({key: plain(value) for key, value in flat.items()})
     _check_depth(tree, SET)

@@ -36,8 +36,18 @@ def figure(results: Results, name: str) -> Figure:
     for found, drawn, _ in draw(results, name):
         if found == name:
             return drawn
-    names = ", ".join(plot.name for plot in PLOTS[results.kind] if plot.is_of(results))
-    raise RequestError(f"name: this {results.kind} has no figure {name!r}; it may have {names}")
+    raise _no_such_figure(results, name)
+
+
+def _no_such_figure(results: Results, name: str) -> RequestError:
+    return RequestError(
+        f"name: this {results.kind} has no figure {name!r}; it may have {', '.join(_names(results))}"
+    )
+
+
+def _names(results: Results) -> list[str]:
+    """Return the names of the figures that a study may have."""
+    return [plot.name for plot in PLOTS[results.kind] if plot.is_of(results)]
 
 
 def survival(results: Results, ax: Axes | None = None) -> Axes | Figure:
@@ -81,6 +91,8 @@ def _into(results: Results, name: str, ax: Axes | None, draw_into: Callable[[Axe
     """Return the page of a name, or draw into axes and return these."""
     if ax is None:
         return figure(results, name)
+    if name not in _names(results):
+        raise _no_such_figure(results, name)
     with settings():
         draw_into(ax)
     return ax

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from numbers import Integral
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from sim.patient.streams import MAX_SEED
 from sim.scenario.endpoints import Key
@@ -92,7 +93,8 @@ class Budget:
     Raises
     ------
     RequestError
-        Fewer than one replication or far too many, a cap below them, or a seed out of range.
+        No such engine, or a number that is not whole or out of range: fewer than one replication or far too
+        many, a cap below them, a seed, workers.
     """
 
     replications: int = DEFAULT_REPLICATIONS
@@ -111,13 +113,17 @@ class Budget:
                 "--precision: with --posterior it is the draws that decide how precise a figure can be; give "
                 "--draws and --replications instead"
             )
-        if not 1 <= self.replications <= MOST_REPLICATIONS:
+        if not _whole(self.replications, 1, MOST_REPLICATIONS):
             raise RequestError(
-                f"--replications: {self.replications} given; allowed: a whole number from 1 to "
+                f"--replications: {self.replications!r} given; allowed: a whole number from 1 to "
                 f"{MOST_REPLICATIONS} (the default is {DEFAULT_REPLICATIONS})"
             )
-        if not 0 <= self.seed <= MAX_SEED:
-            raise RequestError(f"--seed: {self.seed} given; allowed: a whole number from 0 to {MAX_SEED}")
+        if not _whole(self.seed, 0, MAX_SEED):
+            raise RequestError(f"--seed: {self.seed!r} given; allowed: a whole number from 0 to {MAX_SEED}")
+        if self.workers is not None and not _whole(self.workers, 1, MOST_REPLICATIONS):
+            raise RequestError(f"--workers: {self.workers!r} given; allowed: a whole number from 1")
+        if self.engine not in get_args(Engine):
+            raise RequestError(f"--engine: {self.engine!r} given; allowed: {', '.join(get_args(Engine))}")
         if self.precision is not None and self.precision.at_most < self.replications:
             raise RequestError(
                 f"--at-most: {self.precision.at_most} given, which is less than the {self.replications} "
@@ -142,3 +148,8 @@ class Budget:
         if patients <= MOST_SIMPY_PATIENTS:
             return "simpy", f"for {patients:,} patients, at most {MOST_SIMPY_PATIENTS:,}"
         return "arrays", f"for {patients:,} patients, more than {MOST_SIMPY_PATIENTS:,}"
+
+
+def _whole(number: object, lowest: int, highest: int) -> bool:
+    """Tell whether a number is whole and in range, whatever a script may have given for it."""
+    return isinstance(number, Integral) and lowest <= int(number) <= highest

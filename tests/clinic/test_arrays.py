@@ -7,17 +7,35 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_scenarios import Overrides, anything, law, ties
+from made_scenarios import TRIED, Overrides, anything, law, ties
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History, columns_of
 from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load
+from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import shipped_names
 
 MakeScenario = Callable[..., Scenario]
+
+
+OUTSIDE_THE_CLINIC = {
+    "cohort.age_years",
+    "cohort.female",
+    "mobilisation.infection.window_days",
+    "mobilisation.infection.days_to_death",
+    "harvest.yield_million_per_kg",
+    "harvest.max_sessions",
+    "harvest.selection_recovery",
+    "harvest.marrow.days",
+    "recovery.postponement.after_infection",
+    "aplasia.infection.days_to_death",
+    "late_infection.until_day",
+    "response.assessed_at_days",
+}
+"""They act in fates or in outcomes alone, which both simulators share."""
 
 
 def first_difference(one: History, other: History) -> str | None:
@@ -44,6 +62,11 @@ def compare(scenario: Scenario, seed: int, replications: range) -> str | None:
 @pytest.mark.parametrize("name", shipped_names())
 def test_every_shipped_scenario_is_the_same_to_the_bit(name: str) -> None:
     assert compare(load(name).scenario, 1, range(64)) is None
+
+
+def test_every_parameter_is_tried_or_acts_outside_the_clinic() -> None:
+    """A new one is drawn in `made_scenarios`, and in `FULL` if it acts in the room, or is named above."""
+    assert parameters().keys() - TRIED == OUTSIDE_THE_CLINIC
 
 
 @law(anything, examples=200)

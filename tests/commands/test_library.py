@@ -29,7 +29,8 @@ def test_a_changed_scenario_is_the_same_however_it_is_changed() -> None:
     changed = sim.with_values("chicago2006", {FATAL: 0.3})
     by_option = sim.load_scenario("chicago2006", [f"{FATAL}=0.3"])
     by_keyword = sim.run("chicago2006", set={FATAL: np.float64(0.3)}, replications=5)
-    for each in (changed, by_option):
+    by_text = sim.load_scenario("chicago2006", f"{FATAL}=0.3")
+    for each in (changed, by_option, by_text):
         assert sim.run(each, replications=5).manifest == by_keyword.manifest
     row = next(row for row in by_keyword.manifest["parameters"] if row["key"] == FATAL)
     assert (row["value"], row["source"], row["status"]) == (0.3, "--set", "assumption")
@@ -105,6 +106,13 @@ def test_messages_speak_of_keywords() -> None:
         "`vary`: nothing to vary": lambda: sim.sweep("chicago2006", {}),
         "`figures`: 'gif' given; allowed: svg, png, pdf": lambda: sim.run("chicago2006", figures="gif"),
         "`patients`: -1 given": lambda: sim.run("chicago2006", patients=-1),
+        "`replications`: '10' given; allowed": lambda: sim.run("chicago2006", replications="10"),
+        "`replications`: 2.5 given; allowed": lambda: sim.sweep(
+            "chicago2006", {FATAL: [0]}, replications=2.5
+        ),
+        "`seed`: 'a' given; allowed": lambda: sim.run("chicago2006", seed="a"),
+        "`workers`: 0 given; allowed": lambda: sim.compare("chicago2006", "ebmt2004", workers=0),
+        "`engine`: 'fast' given; allowed: auto, simpy, arrays": lambda: sim.run("chicago2006", engine="fast"),
         "a Scenario was given": lambda: sim.run(sim.load_scenario("chicago2006").scenario),
     }
     for text, ask in wrong.items():

@@ -64,6 +64,11 @@ def test_without_axes_the_whole_page_is_drawn(results: Results) -> None:
     assert page.get_suptitle()
 
 
+@pytest.mark.filterwarnings("ignore::sim.scenario.problems.TypedWarning")
 def test_a_figure_that_is_not_there_is_refused_with_those_that_are(results: Results) -> None:
     with pytest.raises(RequestError, match="no figure 'rooms'; it may have survival, cal"):
         sim.plot.figure(results, "rooms")
+    sweep = sim.sweep("chicago2006", {"cohort.patients": [5]}, replications=2)
+    for ask in (sim.plot.survival, sim.plot.deaths, sim.plot.treatment):
+        with pytest.raises(RequestError, match=r"this sweep has no figure '\w+'; it may have sweep"):
+            ask(sweep, Figure().subplots())

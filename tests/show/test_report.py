@@ -282,6 +282,8 @@ def test_without_pictures_the_page_says_its_finding_in_numbers(folder: Path, tmp
     page = Page((copy / "report.html").read_text("utf-8"))
     assert report.finding in page.text
     assert page.all("figure") == []
+    assert "The folder holds none as SVG" in page.text
+    assert "the one above" not in page.text
 
 
 STUDIES = {

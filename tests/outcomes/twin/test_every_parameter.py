@@ -181,6 +181,7 @@ def simulated_base(base: str) -> dict[Key, Simulated]:
 
 @pytest.mark.parametrize("move", MOVES, ids=lambda move: move.key)
 def test_twin_and_simulation_move_together(move: Move) -> None:
+    assert after(move) != scenario_of(move.base), "0 can't be doubled: give it a value in EVENTFUL"
     before, moved_to = simulated_base(move.base), simulated(after(move))
     exact_before, exact = twins()[move.base], twins()[move.key]
     seen = {}
