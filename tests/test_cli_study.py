@@ -140,8 +140,10 @@ def test_replications_add_up_to_the_estimates() -> None:
 
 
 def test_the_manifest_names_every_value_and_its_source() -> None:
-    assert call("run", "chicago2006", *SMALL, "--out", "mine") == 0
+    assert call("run", "chicago2006", *SMALL, "--patients", "7", "--out", "mine") == 0
     manifest = json.loads(Path("mine/manifest.json").read_text())
+    counts = [manifest[name] for name in ("replications", "replication_rows", "patient_replications")]
+    assert counts == [20, 20, 7]
     by_key = {row["key"]: row for row in manifest["parameters"]}
     assert by_key["cohort.patients"]["value"] == 10
     assert by_key["cohort.patients"]["source"] == "--set"

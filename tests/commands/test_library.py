@@ -6,7 +6,9 @@ import inspect
 import pickle
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,14 +56,18 @@ def test_the_twin_takes_what_a_study_takes() -> None:
     assert sim.expected(sim.with_values(loaded, {FATAL: 0.3}))[key] < 0.83
 
 
-def test_in_memory_nothing_is_written_and_the_tables_are_those_of_a_folder() -> None:
+def test_in_memory_nothing_is_written_and_the_tables_are_those_of_a_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    aside = tmp_path_factory.mktemp("aside")
+    monkeypatch.setattr(tempfile, "tempdir", str(aside))
     run = sim.run("chicago2006", set=SMALL, replications=5, events=True)
     assert run.folder is None
-    assert list(Path().iterdir()) == []
+    assert [*Path().iterdir(), *aside.iterdir()] == []
     written = sim.run("chicago2006", set=SMALL, replications=5, events=True, out="mine", figures="none")
     assert not list(Path("mine").rglob("*.svg"))
     again = sim.read("mine")
-    assert set(run.tables) <= set(again.tables)
+    assert set(run.tables) == set(again.tables)
     for name in ("endpoints", "curves", "replications", "patients", "events"):
         for other in (written, again):
             assert run.tables[name].equals(other.tables[name]), name
@@ -93,6 +99,17 @@ def test_values_are_varied_as_lists_or_as_text() -> None:
     texts = sim.sweep("chicago2006", {"cohort.patients": "5:10:2"}, replications=3).points
     assert lists.equals(texts)
     assert lists["cohort.patients"].unique().tolist() == [5, 10]
+
+
+@pytest.mark.parametrize(
+    "other", [{"vary": {FATAL: [0, 0.2]}}, {"endpoint": "disease_free_survival@5"}], ids=["values", "shown"]
+)
+def test_a_sweep_of_something_else_is_not_read_back(other: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"vary": {FATAL: [0, 0.1]}, "set": SMALL, "replications": 2, "figures": "none"}
+    swept = sim.sweep("chicago2006", **asked, out="mine")
+    assert sim.sweep("chicago2006", **asked, out="mine", resume=True).points.equals(swept.points)
+    with pytest.raises(sim.RequestError, match="holds a finished study of another request"):
+        sim.sweep("chicago2006", **{**asked, **other}, out="mine", resume=True)
 
 
 def test_messages_speak_of_keywords() -> None:

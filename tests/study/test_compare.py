@@ -26,8 +26,13 @@ from sim.study.compare import (
     settings,
     warn_of_unpaired,
 )
+<<<<<<< HEAD
 from sim.study.estimates import Difference, cross_moments, differences, moments
 from sim.study.montecarlo import replicate
+=======
+from sim.study.estimates import Difference, cross_moments, differences, moments, over_draws
+from sim.study.montecarlo import estimate, replicate
+>>>>>>> mutants
 
 MakeScenario = Callable[..., Scenario]
 
@@ -90,6 +95,21 @@ def test_without_pairs_the_errors_add_up() -> None:
     found = difference((np.array([1.0, 1.0]), size), (np.array([2.0, 1.0]), size), paired=False)
     assert found.se == pytest.approx(math.sqrt(1 / 81 + 1 / 9))
     assert math.isnan(found.variance_reduction)
+
+
+def test_over_draws_a_difference_has_the_error_and_the_limits_of_that_of_each_draw() -> None:
+    rng, shape = np.random.default_rng(1), (30, 1, 40)  # draws, endpoints, replications
+    shares = rng.uniform(0.2, 0.6, (30, 1, 1))
+    one, other = (
+        moments(rng.binomial(50, share, shape).astype(float), np.full(shape, 50.0)) for share in (0.2, shares)
+    )
+    same = np.zeros((30, 1), dtype=np.bool_)
+    each = [differences(one[[d]], other[[d]], None, same[[d]]) for d in range(30)]
+    values, errors = (np.array([getattr(found, name)[0] for found in each]) for name in ("value", "se"))
+    assert (errors > 0).all()
+    value, se, _, _, lower, upper = over_draws(values, errors, share=False)
+    found = differences(one, other, None, same)
+    assert (found.value[0], found.se[0], found.lower[0], found.upper[0]) == (value, se, lower, upper)
 
 
 def test_what_never_differs_has_no_error_and_no_factor() -> None:

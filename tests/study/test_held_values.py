@@ -211,6 +211,21 @@ def test_one_draw_repeated_at_the_calibrated_point_is_a_plain_run() -> None:
     assert wide[scatter > 0].eq(0).any()
 
 
+def test_every_draw_has_blocks_of_luck_of_its_own_however_few_replications_it_has() -> None:
+    draws, few = draws_of(POINT, POINT, POINT), 5
+    experiment = Experiment((CHICAGO.scenario,), 1, "arrays")
+    (drawn,) = simulate([experiment], budget(draws, few))
+    (plain,) = simulate([experiment], budget(None, 2 * BLOCK + few))
+    own, whole = (tally.arms[0].rows().drop(columns="replication") for tally in (drawn, plain))
+    for draw in range(3):
+        first = draw * BLOCK
+        pd.testing.assert_frame_equal(
+            own[own["draw"] == draw + 1].drop(columns="draw").reset_index(drop=True),
+            whole[first : first + few].reset_index(drop=True),
+            check_exact=True,
+        )
+
+
 def test_all_cohorts_of_all_draws_are_read_and_cohorts_share_the_draw() -> None:
     names = ("alchi2013", "burt2018", "leng2017")
     cohorts = [load_cohort(name) for name in names]

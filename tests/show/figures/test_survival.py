@@ -94,6 +94,18 @@ def test_published_points_and_trial_range_lie_where_the_table_has_them(
         assert np.isclose(corners, corner).all(axis=1).any()
 
 
+def test_the_posteriors_band_reaches_to_the_posteriors_limits(
+    curves: pd.DataFrame, endpoints: pd.DataFrame
+) -> None:
+    ends = curves["time_years"] == 5.0
+    drawn = curves.assign(posterior_lower=curves["mc_lower"], posterior_upper=curves["mc_upper"])
+    drawn.loc[ends, "posterior_lower"], drawn.loc[ends, "posterior_upper"] = [0.71, 0.32], [0.91, 0.63]
+    axes = survival_figure(drawn, endpoints, "").axes[0]
+    corners = np.concatenate([path.vertices for band in axes.collections for path in band.get_paths()])
+    for limit in (0.71, 0.91, 0.32, 0.63):
+        assert np.isclose(corners, (5.0, limit)).all(axis=1).any()
+
+
 def test_readings_that_are_missing_leave_a_figure_with_the_rest(
     curves: pd.DataFrame,
     endpoints: pd.DataFrame,

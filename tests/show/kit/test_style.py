@@ -16,7 +16,7 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.survival import survival_figure
 from sim.show.figures.sweep import sweep_curve_figure, sweep_map_figure
 from sim.show.figures.targets import calibration_figure
-from sim.show.kit.style import fits, save, settings, sheet, spread, text_width, wrap
+from sim.show.kit.style import fits, percent_axis, save, settings, sheet, spread, text_width, wrap
 
 KEY, OTHER = "active_disease.hazard_per_year", "after_relapse.multiplier"
 
@@ -122,6 +122,14 @@ def test_spread_labels_keep_their_order_and_their_distance(places: list[float], 
     for before, after in itertools.pairwise(order):
         assert moved[after] - moved[before] >= gap * (1 - 1e-9) - 1e-9
     assert sum(moved) == pytest.approx(sum(places), abs=1e-6)
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_an_axis_of_fractions_is_written_in_per_cent(which: str) -> None:
+    axes = Figure().add_subplot()
+    percent_axis(axes, which)
+    written = (axes.xaxis if which == "x" else axes.yaxis).get_major_formatter()
+    assert [written(share, None) for share in (0.0, 0.005, 0.29, 1.0)] == ["0%", "0.5%", "29%", "100%"]
 
 
 def test_labels_far_enough_apart_stay() -> None:
