@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim.show.kit.plot import Plot, at
+from sim.show.kit.plot import DrawnAt, Plot
 from sim.show.kit.prose import declared
 from sim.work.results import Results
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _plot(row: Mapping[str, Any]) -> Plot:
     """Return a row whose functions are looked up when they are called."""
-    called: dict[str, Any] = {name: at(row[name]) for name in ("draw", "table") if name in row}
+    called: dict[str, Any] = {name: DrawnAt(row[name]) for name in ("draw", "table") if name in row}
     return Plot(**{**row, **called})
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-from sim.show.kit.plot import Plot, at
+from sim.show.kit.plot import DrawnAt, Plot
 from sim.show.plots import PLOTS, row_of
 
 ROWS = [(kind, plot) for kind, plots in PLOTS.items() for plot in plots]
@@ -17,7 +17,7 @@ ROWS = [(kind, plot) for kind, plots in PLOTS.items() for plot in plots]
 @pytest.mark.parametrize(("kind", "plot"), ROWS, ids=[f"{kind}-{plot.name}" for kind, plot in ROWS])
 def test_every_row_names_functions_that_are_there(kind: str, plot: Plot) -> None:
     for call in filter(None, (plot.draw, plot.table)):
-        assert isinstance(call, at), kind
+        assert isinstance(call, DrawnAt), kind
         module, name = call.where.split(".")
         assert callable(getattr(import_module(f"sim.show.figures.{module}"), name))
 
@@ -41,7 +41,7 @@ def test_words_cost_no_matplotlib() -> None:
 
 
 def test_figures_of_a_run_are_drawn_without_a_calibration_and_without_statistics() -> None:
-    modules = {call.where.split(".")[0] for plot in PLOTS["run"] if isinstance(call := plot.draw, at)}
+    modules = {call.where.split(".")[0] for plot in PLOTS["run"] if isinstance(call := plot.draw, DrawnAt)}
     imports = ", ".join(f"sim.show.figures.{module}" for module in sorted(modules))
     code = f"import sys, {imports}; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

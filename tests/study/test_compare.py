@@ -26,13 +26,8 @@ from sim.study.compare import (
     settings,
     warn_of_unpaired,
 )
-<<<<<<< HEAD
-from sim.study.estimates import Difference, cross_moments, differences, moments
-from sim.study.montecarlo import replicate
-=======
 from sim.study.estimates import Difference, cross_moments, differences, moments, over_draws
-from sim.study.montecarlo import estimate, replicate
->>>>>>> mutants
+from sim.study.montecarlo import replicate
 
 MakeScenario = Callable[..., Scenario]
 

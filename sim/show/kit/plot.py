@@ -55,7 +55,7 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class at:  # noqa: N801 (read as a word: drawn at a place)
+class DrawnAt:
     """A function of `sim.show.figures`, imported when it is first called: pages need words alone.
 
     Attributes
