@@ -13,6 +13,7 @@ from sim.cli.report_command import report_command
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import STUDY_COMMANDS
 from sim.scenario.problems import RequestError
+from sim.work.threads import ONE_THREAD
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -37,6 +38,8 @@ for _command in (*STUDY_COMMANDS, report_command, scenario_group):
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong request, 130 interrupted, 143 ended."""
+    for name, threads in ONE_THREAD.items():  # before NumPy is imported, which reads them
+        os.environ.setdefault(name, threads)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started the program
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open to the end)

@@ -19,13 +19,10 @@ from multiprocessing.process import BaseProcess
 
 from sim.scenario.problems import RequestError
 from sim.work.task import Result, Task, Workers, do
+from sim.work.threads import ONE_THREAD
 
 MOST_TRIES = 3
 
-# Several threads of linear algebra in every process would only stand in each other's way.
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
 # Marks a worker process, and how one ends that was about to begin a study.
 _WORKER, _UNGUARDED = "LUPUS_HSCT_WORKER", 77
 # Below this many chunks for each, starting more processes costs more than it gains.
@@ -81,7 +78,7 @@ class Processes(Workers):
                 self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
             )
         # Processes are started when the first chunks come.
-        with _environment({**_ONE_THREAD, _WORKER: "1"}), _undisturbed(), _deaf():
+        with _environment({**ONE_THREAD, _WORKER: "1"}), _undisturbed(), _deaf():
             return self._pool.submit(do, task)
 
     def look_after(self) -> None:
