@@ -1,4 +1,4 @@
-"""How many threads linear algebra may have: one, since several stand in each other's way, in every process."""
+"""How many threads linear algebra may have in a process: one, since several wait for each other."""
 
 from __future__ import annotations
 
