@@ -226,6 +226,18 @@ def test_every_draw_has_blocks_of_luck_of_its_own_however_few_replications_it_ha
         )
 
 
+def test_over_draws_the_curves_pass_through_the_table() -> None:
+    (tally,) = simulate([Experiment((CHICAGO.scenario,), 1, "arrays")], budget(draws_of()))
+    shown = ["estimate", "mc_lower", "mc_upper", *POSTERIOR_COLUMNS]
+    curves, table = (
+        each.set_index(["endpoint", "time_years"])[shown]
+        for each in (tally.arms[0].curves(), tally.arms[0].endpoints())
+    )
+    for key in (("overall_survival", 5.0), ("disease_free_survival", 5.0)):
+        assert curves.loc[key].tolist() == table.loc[key].tolist()
+        assert table.loc[key, "posterior_lower"] < table.loc[key, "posterior_upper"]
+
+
 def test_all_cohorts_of_all_draws_are_read_and_cohorts_share_the_draw() -> None:
     names = ("alchi2013", "burt2018", "leng2017")
     cohorts = [load_cohort(name) for name in names]
