@@ -22,7 +22,7 @@ from sim.study.budget import Budget
 from sim.study.compare import compare, settings
 from sim.study.draws import Draws, draws_from
 from sim.study.estimates import POSTERIOR_COLUMNS, over_draws
-from sim.study.experiment import Experiment
+from sim.study.experiment import Experiment, Keep
 from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, write_posterior
 from sim.study.sweep import grid, measure_points
@@ -224,6 +224,24 @@ def test_every_draw_has_blocks_of_luck_of_its_own_however_few_replications_it_ha
             whole[first : first + few].reset_index(drop=True),
             check_exact=True,
         )
+
+
+def test_over_draws_the_curves_pass_through_the_table() -> None:
+    (tally,) = simulate([Experiment((CHICAGO.scenario,), 1, "arrays")], budget(draws_of()))
+    shown = ["estimate", "mc_lower", "mc_upper", *POSTERIOR_COLUMNS]
+    curves, table = (
+        each.set_index(["endpoint", "time_years"])[shown]
+        for each in (tally.arms[0].curves(), tally.arms[0].endpoints())
+    )
+    for key in (("overall_survival", 5.0), ("disease_free_survival", 5.0)):
+        assert curves.loc[key].tolist() == table.loc[key].tolist()
+        assert table.loc[key, "posterior_lower"] < table.loc[key, "posterior_upper"]
+
+
+def test_courses_are_those_of_some_replications_of_every_draw() -> None:
+    experiment = Experiment((CHICAGO.scenario,), 1, "arrays", keep=Keep(courses=9))
+    (tally,) = simulate([experiment], budget(draws_of()))
+    assert [each.replications for each in tally.courses] == [5, 5]
 
 
 def test_all_cohorts_of_all_draws_are_read_and_cohorts_share_the_draw() -> None:

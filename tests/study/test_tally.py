@@ -9,7 +9,7 @@ import pytest
 
 from sim.scenario.schema import Scenario
 from sim.study.chunks import CURVE_POINTS, curve_names
-from sim.study.estimates import CROSS_MOMENTS, MOMENTS
+from sim.study.estimates import CROSS_MOMENTS, MOMENTS, cross_moments, differences, moments
 from sim.study.experiment import Pair
 from sim.study.pairing import FATES_CHANGED
 from sim.study.tally import ArmTally, PairTally
@@ -44,6 +44,31 @@ def chunk(pair: PairTally, *, decided: int = -1, differs: int | None = None) -> 
     same = np.arange(len(pair.keys)) != differs
     cross = np.zeros((1, len(pair.keys), len(CROSS_MOMENTS)))
     return {"cross": cross, "identical": same, "changes": changes, "decided": np.array(decided)}
+
+
+def test_each_draw_has_sums_of_its_own(scenario: Scenario) -> None:
+    arms = ArmTally(scenario, 2), ArmTally(scenario, 2)
+    pair = PairTally(Pair(0, 1, paired=True, fates=True), *arms)
+    rng, count, crosses = np.random.default_rng(1), len(pair.keys), []
+    for draw, share in enumerate((0.2, 0.4)):
+        totals = rng.binomial(50, share, (2, count, 30)).astype(float)
+        totals[1] += totals[0]
+        sides = [(total, np.full((count, 30), 100.0)) for total in totals]
+        crosses.append(cross_moments(*sides))
+        for arm, side in zip(arms, sides, strict=True):
+            curves = np.zeros((len(curve_names(scenario)), CURVE_POINTS, len(MOMENTS)))
+            arm.add({"sums": moments(*side)[None], "curves": curves, "digests": np.array([draw])}, draw)
+        changes = np.tile(moments(np.full(3, 100 * share), np.full(3, 100.0)), (len(FATES_CHANGED), 1))
+        pair.add({**chunk(pair, differs=3), "cross": crosses[-1][None], "changes": changes}, draw)
+    expected = differences(arms[0].sums, arms[1].sums, np.array(crosses), np.zeros((2, count), np.bool_))
+    at = [3]  # the others are the same, it was said
+    for found, wanted in zip(pair.differences(), expected, strict=True):
+        assert found[at].tolist() == wanted[at].tolist()
+    changed = pair.changes()
+    assert changed is not None
+    assert changed.value == pytest.approx(0.3)
+    assert changed.posterior_lower == pytest.approx(0.205)
+    assert changed.posterior_upper == pytest.approx(0.395)
 
 
 @pytest.mark.parametrize("draw", [0, 1])
