@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -62,6 +63,8 @@ def main() -> None:
     """Run the command line with small chunks and without figures."""
     from sim.cli import main as command_line
 
+    # A shell that starts the tests in the background lets everything they start ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         small_chunks(patch)
         no_figures(patch)
