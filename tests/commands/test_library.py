@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -90,7 +90,7 @@ def test_every_kind_is_read_back_and_reported() -> None:
         assert kind in repr(again)
         assert len(repr(again)) < 1000
         assert "<table" in again._repr_html_() or kind == "calibrate"
-        assert pickle.loads(pickle.dumps(again)).manifest == again.manifest  # noqa: S301 (our own)
+        assert copy.deepcopy(again).manifest == again.manifest
     assert callable(sim.calibrate)  # though a folder of the package has the name
 
 
