@@ -175,11 +175,10 @@ def commands(found: Mapping[str, Sequence[Measured]]) -> list[str]:
             f"`{name}`" if "sim." in name else f"`lupus-hsct {name}`",
             spread(_column(done, "processor")),
             spread(_column(done, "seconds")) if "seconds" in done[0] else "",
-            _most(done) if "peak_mb" in done[0] else "",
         )
         for name, done in found.items()
     ]
-    return table(("command", "processor seconds", "seconds", "peak MB"), rows)
+    return table(("command", "processor seconds", "seconds"), rows)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -46,7 +46,7 @@ for _ in range({ROUNDS}):
 
 
 def measured(command: str, rounds: int = ROUNDS) -> list[dict[str, float]]:
-    """Run a command some times after a warm-up: processor and wall seconds and peak memory of each."""
+    """Run a command some times after a warm-up: processor and wall seconds of each."""
     with TemporaryDirectory() as folder:
         if command == REPORT:
             subprocess.run(  # noqa: S603
@@ -72,12 +72,7 @@ def _once(command: list[str], folder: Path) -> dict[str, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{shlex.join(command)} ends with {process.returncode}")
-    megabytes = used.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
-    return {
-        "processor": used.ru_utime + used.ru_stime,
-        "seconds": time.perf_counter() - start,
-        "peak_mb": megabytes,
-    }
+    return {"processor": used.ru_utime + used.ru_stime, "seconds": time.perf_counter() - start}
 
 
 def main() -> None:
