@@ -218,6 +218,11 @@ def parameters() -> Mapping[str, Parameter]:
     return types.MappingProxyType(found)
 
 
+def unit_of(key: str) -> str:
+    """Return the unit of a parameter; empty for a share, and for what is no parameter."""
+    return parameters()[key].unit if key in parameters() else ""
+
+
 def in_use(parameter: Parameter, table: Mapping[str, Any]) -> bool:
     """Whether a parameter exists in a nested table, given the variants chosen there."""
     if parameter.when is None:

@@ -12,7 +12,7 @@ import pandas as pd
 from sim.calibrate.tables import ACTIVE, MULTIPLIER
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.distributions import Floats
-from sim.scenario.registry import parameters
+from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.study.posterior import effective_size
@@ -138,11 +138,6 @@ def parts_text(direction: Mapping[Any, Any], keys: Sequence[str]) -> str:
 def listed(names: Sequence[str]) -> str:
     """List names with an and before the last."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def unit_of(key: str) -> str:
-    """Return the unit of a parameter; a share has none."""
-    return parameters()[key].unit if key in parameters() else ""
 
 
 def is_share(key: str) -> bool:

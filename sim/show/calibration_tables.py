@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.evidence import all_evidence, ids_in
 from sim.scenario.priors import AS_IT_IS
+from sim.scenario.registry import unit_of
 from sim.show.calibration_card import target_facts
-from sim.show.calibration_shown import Shown, parts_text, records, short_name, signed, unit_of, written
+from sim.show.calibration_shown import Shown, parts_text, records, short_name, signed, written
 from sim.show.calibration_words import extrapolation_text
 from sim.show.kit.formats import format_value
 from sim.show.kit.grid import Cells, Column, Grid, numbers

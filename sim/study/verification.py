@@ -131,9 +131,13 @@ def _queue_laws(scenario: Scenario, endpoints: pd.DataFrame) -> Iterator[Check]:
         yield Check("closed form", what, value, float(row.estimate), _error(row, value))
 
 
+def _expectations(scenario: Scenario) -> dict[Key, float]:
+    return {**expected(scenario), **expected_from_enrolment(scenario)}
+
+
 def _twin(scenario: Scenario, endpoints: pd.DataFrame) -> Iterator[Check]:
     """Yield every endpoint that the exact twin knows, of a scenario in which no queue may bind."""
-    values: dict[Key, float] = {**expected(scenario), **expected_from_enrolment(scenario)}
+    values = _expectations(scenario)
     for row in endpoints.itertuples():
         key = (str(row.endpoint), None if math.isnan(row.time_years) else float(row.time_years))
         if key in values and not math.isnan(row.estimate):
@@ -240,7 +244,7 @@ def censored_readings(scenario: Scenario, replications: pd.DataFrame) -> pd.Data
 
 
 def _rows(scenario: Scenario, replications: pd.DataFrame) -> Iterator[tuple[str | float, ...]]:
-    twin: dict[Key, float] = {**expected(scenario), **expected_from_enrolment(scenario)}
+    twin = _expectations(scenario)
     home = scenario.cohort.enters_at == "home"
     for key, value in twin.items():
         name, time = key

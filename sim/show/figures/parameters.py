@@ -20,7 +20,7 @@ from scipy import ndimage
 from sim.calibrate.profiles import CUTOFF
 from sim.calibrate.tables import ACTIVE, FREE, MULTIPLIER
 from sim.scenario.distributions import Floats
-from sim.scenario.registry import short
+from sim.scenario.registry import short, unit_of
 from sim.show import calibration_shown as cal
 from sim.show.kit import style
 from sim.show.kit.forest import draw_key, panels
@@ -109,7 +109,7 @@ def parameters_figure(shown: cal.Shown) -> Figure:
         _draw_density(axis, draws[key].to_numpy(), draws["weight"].to_numpy(), prior)
         axis.axvline(shown.point(key), color=style.ORANGE, lw=2, zorder=3)
         value_axis(axis, key)
-        axis.set_xlabel(cal.unit_of(key), size=style.NOTE_SIZE)
+        axis.set_xlabel(unit_of(key), size=style.NOTE_SIZE)
         _head(axis, key, f"{left[key]:.0%} of the variance left", bold=left[key] < FREE)
     return page.figure
 
@@ -173,7 +173,7 @@ def profiles_figure(shown: cal.Shown) -> Figure:
     for axis, key in zip(_panels(page, len(keys)), keys, strict=True):
         _draw_profile(axis, profiles[profiles["key"] == key], shown.point(key))
         value_axis(axis, key, log=is_long(profiles.loc[profiles["key"] == key, "value"].to_numpy()))
-        axis.set_xlabel(cal.unit_of(key), size=style.NOTE_SIZE)
+        axis.set_xlabel(unit_of(key), size=style.NOTE_SIZE)
         flat = bool(profiles.loc[profiles["key"] == key, "flat"].iloc[0])
         _head(
             axis, key, "flat: no limit" if flat else _limit_text(profiles[profiles["key"] == key]), bold=flat
@@ -424,7 +424,7 @@ def _dress_pair(axis: Axes, across: str, up: str, edge: tuple[bool, bool]) -> No
 
 
 def _wrapped(key: str) -> str:
-    unit = cal.unit_of(key)
+    unit = unit_of(key)
     text = f"{cal.short_name(key)} ({unit})" if unit else cal.short_name(key)
     return "\n".join(style.wrap(text, style.NOTE_SIZE, 1.3))
 

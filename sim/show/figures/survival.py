@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
+from sim.scenario.registry import unit_of
 from sim.scenario.schema import Scenario
-from sim.show.figures.sweep import meaning, unit_of, varied
+from sim.show.figures.sweep import meaning, varied
 from sim.show.kit import curves as kit
 from sim.show.kit import style
 from sim.show.kit.formats import Row, format_difference, format_share, rows, undefined_note, written

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Endpoint, Key, column, label
-from sim.scenario.registry import parameters
+from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show.kit import style
@@ -23,7 +23,7 @@ from sim.show.kit.axis import Axis
 from sim.show.kit.formats import Row, format_difference, format_value, rows, written
 from sim.show.kit.plot import Pictures
 from sim.show.kit.prose import sentences
-from sim.show.kit.scenario_words import cautions, headlines
+from sim.show.kit.scenario_words import cautions
 from sim.work.results import Results
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 3.55, 2.75
@@ -35,12 +35,6 @@ def meaning(key: str) -> str:
     """Return a key with what it means."""
     parameter = parameters().get(key)
     return key if parameter is None else f"{key}: {parameter.meaning}"
-
-
-def unit_of(key: str) -> str:
-    """Return a key's unit; empty without one."""
-    parameter = parameters().get(key)
-    return "" if parameter is None else parameter.unit
 
 
 def _select(points: pd.DataFrame, endpoint: Key) -> pd.DataFrame:
@@ -384,8 +378,8 @@ def _swept(results: Results) -> Pictures:
     points = results.tables["points"].copy()
     for key, values in vary.items():  # a file does not tell a number among words from a word
         points[key] = points[key].map({str(value): value for value in values} | {v: v for v in values})
-    shown = [_key(name) for name in results.manifest["request"]["shown"]]
-    return varied(scenario, points, list(vary), shown or headlines(scenario))
+    shown = [_key(name) for name in results.manifest["shown"]]
+    return varied(scenario, points, list(vary), shown)
 
 
 def _key(name: str) -> Key:
