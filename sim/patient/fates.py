@@ -230,11 +230,18 @@ def _room_for(part: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
 
 def expected_patients(scenario: Scenario) -> int:
     """Return how many patients a replication has, or is sure not to exceed by much with Poisson arrivals."""
+    mean = mean_patients(scenario)
+    if isinstance(scenario.arrivals, TrialArrivals):
+        return int(mean)
+    return int(np.ceil(mean + 8 * np.sqrt(mean))) + 30
+
+
+def mean_patients(scenario: Scenario) -> float:
+    """Return how many patients a replication has on average."""
     arrivals = scenario.arrivals
     if isinstance(arrivals, TrialArrivals):
         return scenario.cohort.patients
-    mean = arrivals.per_year * last_arrival_day(scenario) / DAYS_PER_YEAR
-    return int(np.ceil(mean + 8 * np.sqrt(mean))) + 30
+    return arrivals.per_year * last_arrival_day(scenario) / DAYS_PER_YEAR
 
 
 def last_arrival_day(scenario: Scenario) -> float:

@@ -114,6 +114,8 @@ def file_schema() -> dict[str, Any]:
     It asks for less than a scenario: a file may leave to its base whatever it likes.
     """
     schema = Scenario.model_json_schema()
+    for name in ("changed", "what_if"):
+        del schema["properties"][name]
     schema["properties"]["base"] = {"type": "string", "description": "scenario that this file changes"}
     schema["properties"]["sources"]["additionalProperties"] = True
     for name, table in (("", schema), *schema["$defs"].items()):

@@ -10,6 +10,8 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
+_REFERENCE = re.compile(r"\b(?:1[89]|20)\d\d\b|\bdoi\b|https?:", re.IGNORECASE)
+"""By what a reference in words is told: a year, or an address."""
 _ID = re.compile(r"\b([A-Z])(\d\d)(?:-([A-Z])(\d\d))?\b")
 
 
@@ -65,3 +67,14 @@ def cite(text: str) -> str:
 def is_assumed(source: str) -> bool:
     """Tell whether a source says that nobody has published the value."""
     return source.strip().lower().startswith("assumption")
+
+
+def origin(source: str) -> str:
+    """Return what a figure with this source is: published, assumed, or only targeted, as in a question.
+
+    Published is what evidence or a reference stands behind, and nothing else.
+    """
+    if is_assumed(source):
+        return "assumed"
+    known = any(name in all_evidence() for name in ids_in(source)) or _REFERENCE.search(source)
+    return "published" if known else "targeted"

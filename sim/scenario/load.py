@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.scenario.aims import check_aims
+from sim.scenario.changes import changes, folder_name, retitled
 from sim.scenario.inherit import SET, Overrides, ValueLayer, read_layers, set_layer
 from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, used_parameters
 from sim.scenario.refusals import validate
@@ -19,6 +20,7 @@ from sim.scenario.schema import LISTED, Scenario
 from sim.scenario.shipped import Located
 
 DEFAULT = "default"
+_TITLES = ("title", "purpose", "target")
 ABOUT_KEYS = ("kind", "title", "purpose", "caution", *LISTED, "calibration.solve", "calibration.tolerance")
 
 
@@ -61,6 +63,11 @@ class Loaded:
         """Where its file is."""
         return self.located.path
 
+    @property
+    def folder_name(self) -> str:
+        """Its name, and what was changed of it, for a folder of results."""
+        return folder_name(self.name, self.scenario.changed or ())
+
     def as_dict(self) -> dict[str, Any]:
         """Return the resolved scenario as nested plain tables."""
         return self.scenario.model_dump(exclude_none=True)
@@ -89,6 +96,7 @@ class _Merger:
     places: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    stated: dict[str, Tree] = field(default_factory=dict)
 
     def add(self, layer: ValueLayer, label: str) -> None:
         """Put a layer over what there is."""
@@ -107,16 +115,28 @@ class _Merger:
             self.sources.pop(key, None)
         self.sources.update(layer.sources)
         self.places.update({key: layer.where for key in ABOUT_KEYS if lookup(layer.tree, key) is not None})
+        self.stated.update({name: self.tree for name in _TITLES if name in layer.tree})
+        if lookup(layer.tree, "calibration.solve"):  # what was solved answers to the targets again
+            self.stated["target"] = self.tree
 
     def where_of(self, key: str) -> str:
         """Return the file that holds a key; the scenario's own file for what no file holds."""
         return self.places.get(key, self.leaf)
 
     def scenario(self) -> Scenario:
-        """Check everything and make the scenario."""
+        """Check everything and make the scenario, which says what it changes of what it is called."""
         scenario = validate({**self.tree, "sources": self.sources}, self.where_of)
         check_aims(scenario, self.where_of)
-        return scenario
+        values = scenario.model_dump(exclude_none=True)
+        title, purpose, targets = (changes(self.stated.get(name, values), values) for name in _TITLES)
+        told: dict[str, Any] = {}
+        if title:
+            told = {"title": retitled(scenario.title, title), "changed": title}
+        if purpose and scenario.purpose:
+            told["purpose"] = f"A what-if, with {', '.join(purpose)}. It answers to no published figure."
+        if targets and scenario.target:
+            told["what_if"] = True
+        return scenario.model_copy(update=told)
 
 
 def _labels(layers: Sequence[ValueLayer]) -> list[str]:

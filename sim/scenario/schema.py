@@ -288,6 +288,12 @@ class Scenario(Table):
     title: str = Field(description="one line for tables and figures")
     purpose: str = Field("", description="what question it answers")
     caution: str = Field("", description="what a reader has to know before using any figure of it")
+    changed: list[str] | None = Field(
+        None, description="what is another than where the title was stated, in words; no file says it"
+    )
+    what_if: bool | None = Field(
+        None, description="whether values are others than where the targets were stated; no file says it"
+    )
     sources: dict[str, str] = Field(
         default_factory=dict, description="parameter = where this file's value comes from"
     )
@@ -316,6 +322,11 @@ class Scenario(Table):
     def fitted_targets(self) -> list[Target]:
         """The targets that calibration solves for."""
         return [target for target in self.target if target.fitted]
+
+    @property
+    def shown_targets(self) -> list[Target]:
+        """The targets that figures are shown beside: a what-if neither meets nor misses any."""
+        return [] if self.what_if else self.target
 
     @model_validator(mode="after")
     def _cut_after_enrolment(self) -> Scenario:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History
-from sim.patient.fates import draw_fates, expected_patients
+from sim.patient.fates import draw_fates, mean_patients
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
 from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, UndefinedFigureWarning
@@ -42,7 +42,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 def choose_simulator(scenarios: Sequence[Scenario], budget: Budget) -> tuple[Simulator, str]:
     """Choose the simulator for a study of some scenarios, and say why in a few words."""
-    return budget.simulator(sum(map(expected_patients, scenarios)) * budget.replications)
+    return budget.simulator(round(sum(map(mean_patients, scenarios)) * budget.replications))
 
 
 def replicate(

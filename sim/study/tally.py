@@ -204,7 +204,7 @@ class ArmTally:
         reported = dict(zip(reported_keys(self.scenario), self._figures()[2], strict=True))
         nothing = (math.nan,) * len(_TRIALS)
         trials = [trial_range(reported[key]) if key in reported else nothing for key in self.keys]
-        aims = {(target.endpoint, target.time_years): target for target in self.scenario.target}
+        aims = {(target.endpoint, target.time_years): target for target in self.scenario.shown_targets}
         targets = [aims.get(key) for key in self.keys]
         table = pd.DataFrame(
             {

@@ -29,7 +29,10 @@ AS_ARRAYS = (
 )
 """Parameters that move no node of any quadrature; all others the sets of a batch have in common."""
 
-_SAID = ("title", "purpose", "caution", "sources", "target", "range", "prior", "alternative", "calibration")
+_SAID = (
+    "title", "purpose", "caution", "changed", "what_if", "sources", "target", "range", "prior", "alternative",
+    "calibration",
+)  # fmt: skip
 _BLOCK = 32  # sets at a time: enough to share what is common, few enough for the processor's cache
 _STEEP = 0.5  # per day
 

@@ -89,7 +89,7 @@ def mortality_figure(data: pd.DataFrame, scenario: Scenario, notes: Sequence[str
         return style.empty_figure("No deaths to count: no trial reports any", scenario.title)
     trials = int(data.loc[data["endpoint"] == shown[0], "trials"].sum())
     observed = {name: _observed(scenario, name) for name in shown}
-    elsewhere = any(target.n for target in scenario.target) and not any(observed.values())
+    elsewhere = any(target.n for target in scenario.shown_targets) and not any(observed.values())
     said = [*sentences("figures", "mortality", replication(scenario), trials, elsewhere), *notes]
     page = style.sheet(
         _finding(data, observed, scenario), [scenario.title], said, _WIDTH, _TALL + _FOOT + 0.3
@@ -108,9 +108,11 @@ def _observed(scenario: Scenario, name: str) -> tuple[int, Target] | None:
     """Return the published count of an endpoint, where the scenario's trials have as many patients."""
     if not isinstance(scenario.arrivals, TrialArrivals):
         return None
-    for target in scenario.target:
+    for target in scenario.shown_targets:
         if target.endpoint == name and target.n == scenario.cohort.patients:
-            return round(target.value * target.n), target
+            count = counted(target.value, target.n)
+            if count is not None and origin(target.source) == "published":
+                return count, target
     return None
 
 
@@ -247,7 +249,7 @@ def convergence_figure(
     groups = list(data.groupby(["endpoint", "time_years"], sort=False, dropna=False))
     rows = math.ceil(len(groups) / 2)
     height = rows * (_RUNNING_TALL + _GAP) + _RUNNING_FOOT - 0.3
-    targets = {(target.endpoint, target.time_years): target.value for target in scenario.target}
+    targets = {(target.endpoint, target.time_years): target.value for target in scenario.shown_targets}
     said = [*sentences("figures", "convergence", drawn, targets, replication(scenario)), *notes]
     page = style.sheet(_settled(data), [scenario.title], said, _WIDTH, height)
     room = (_WIDTH - _LEFT - _RUNNING_RIGHT - _BETWEEN) / 2
