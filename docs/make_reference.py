@@ -1,4 +1,4 @@
-"""Write docs/reference.md from the code's own registries: ``python docs/make_reference.py``."""
+"""Write reference.md and glossary.md from the code's own registries: ``python docs/make_reference.py``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from sim.scenario.describe import schema_rows, value_text
 from sim.scenario.endpoints import ENDPOINTS, TIMES_YEARS
 from sim.scenario.evidence import cite
 from sim.scenario.registry import FAMILY_TEXT
+from sim.show.kit.prose import declared
 
 FILE = Path(__file__).with_name("reference.md")
+GLOSSARY = Path(__file__).with_name("glossary.md")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -68,5 +70,15 @@ def reference() -> str:
     )
 
 
+def glossary() -> str:
+    """Return the page of words, which every report holds too."""
+    words = [f"**{word}**: {meaning}\n" for word, meaning in declared("glossary").items()]
+    head = (
+        "Written by `python docs/make_reference.py` from `sim/show/templates/glossary.toml`; do not edit.\n"
+    )
+    return "\n".join(["# Words\n", head, *words])
+
+
 if __name__ == "__main__":
+    GLOSSARY.write_text(glossary(), "utf-8")
     FILE.write_text(reference(), "utf-8")

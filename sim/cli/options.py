@@ -167,6 +167,9 @@ WORK: tuple[Option, ...] = (
         "--figures", default=budgets.DEFAULT_FIGURES, show_default=True, metavar="LIST",
         help="What figures are written as: svg, png, pdf, several with commas between; or none.",
     ),
+    click.option(
+        "--title", metavar="TEXT", help="Title of page and figures.  [default: the scenario's, with changes]"
+    ),
     json_option,
 )  # fmt: skip
 """Of all studies: who works, what is written, and what is printed."""

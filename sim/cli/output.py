@@ -66,7 +66,8 @@ def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
 
     from sim.show.kit.grid import Column, Grid
 
-    grid = Grid("", tuple(map(Column, columns)), [tuple(row) for row in cells])
+    heads = tuple(Column(name, code=name == "key") for name in columns)
+    grid = Grid("", heads, [tuple(row) for row in cells])
     Console().print(grid.terminal())
 
 

@@ -27,28 +27,28 @@ def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: 
     manifest with the source of every value. Several scenarios get a folder each and one table of all the
     figures that were printed.
     """
-    from sim.commands.asked import effort_of, loaded_from
+    from sim.commands.asked import effort_of, loaded_from, named_apart
     from sim.commands.run import run
     from sim.show.terminal import told, told_of_several, told_over_range
 
     if len(scenarios) > 1 and (isinstance(asked["out"], Path) or full):
         raise click.UsageError("--out and --all take one SCENARIO; several get a numbered folder each")
     overrides = asked.pop("set")
-    all_loaded = [loaded_from(scenario, overrides) for scenario in scenarios]
-    for loaded in all_loaded:  # nothing is simulated if one of them is wrong
+    named = named_apart([loaded_from(scenario, overrides) for scenario in scenarios])
+    for loaded in named.values():  # nothing is simulated if one of them is wrong
         effort_of(asked, loaded.scenario)  # type: ignore[arg-type]
-    runs = []
+    runs = {}
     with studying() as progress:
-        for loaded in all_loaded:
-            runs.append(run(loaded, progress=progress, **asked))
-            engine, because = (runs[-1].manifest[name] for name in ("engine", "engine_because"))
-            click.echo(f"{loaded.name}: simulated with {engine}, {because}", err=True)
+        for name, loaded in named.items():
+            runs[name] = run(loaded, progress=progress, **asked)
+            engine, because = (runs[name].manifest[each] for each in ("engine", "engine_because"))
+            click.echo(f"{name}: simulated with {engine}, {because}", err=True)
     if as_json:
-        print_frames("run", {each.manifest["scenario"]: each.endpoints for each in runs})
+        print_frames("run", {name: each.endpoints for name, each in runs.items()})
         return
     if len(runs) > 1:
         print_told(told_of_several(runs))
-    for each in runs:
+    for each in runs.values():
         print_told(told(each, full=full) if len(runs) == 1 else told_over_range(each))
         say_where(each)
 

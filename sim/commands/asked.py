@@ -68,6 +68,20 @@ def loaded_from(scenario: AnyScenario, overrides: Overrides = ()) -> Loaded:
     return load(str(scenario), overrides)
 
 
+def named_apart(loaded: Sequence[Loaded]) -> dict[str, Loaded]:
+    """Name scenarios; of one name the second is told by what was changed, or by a number."""
+    named: dict[str, Loaded] = {}
+    for each in loaded:
+        name, number, changed = each.name, 1, each.scenario.changed
+        if name in named and changed:
+            name = f"{name} ({', '.join(changed)})"
+        while name in named:
+            number += 1
+            name = f"{each.name} ({number})"
+        named[name] = each
+    return named
+
+
 def refuse_both(how: Work) -> None:
     """Refuse workers of this machine and a cluster at once."""
     if how.get("workers") is not None and how.get("cluster") is not None:

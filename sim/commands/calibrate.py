@@ -114,7 +114,7 @@ def _study(loaded: Loaded, plan: Plan) -> Study:
         )
 
     request = request_of("calibrate", [loaded], **plan.asked)
-    return Study("calibrate", f"{loaded.name}-calibration", request, make, lambda _results: None)
+    return Study("calibrate", f"{loaded.folder_name}-calibration", request, make, lambda _results: None)
 
 
 def _tables(found: Found) -> Iterator[tuple[str, pd.DataFrame]]:

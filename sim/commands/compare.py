@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import pandas as pd
 
-from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
+from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from, named_apart
 from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
@@ -57,7 +57,7 @@ def compare(
     RequestError
         Something asked for is wrong; the message says what is allowed.
     """
-    loaded = _named_apart([loaded_from(each, set) for each in (reference, *others)])
+    loaded = named_apart([loaded_from(each, set) for each in (reference, *others)])
     first = next(iter(loaded.values()))
     budget = effort_of(how, first.scenario)
     if not 1 <= trial <= budget.replications:
@@ -69,19 +69,7 @@ def compare(
             budget.draws.require(each)
     pair = _Compared(loaded, budget, trial)
     request = request_for("compare", list(loaded.values()), budget, trial=trial)
-    return write(Study("compare", f"{first.name}-compare", request, pair.make, pair.warn), how)
-
-
-def _named_apart(loaded: Sequence[Loaded]) -> dict[str, Loaded]:
-    """Name the scenarios; the second of one name is numbered, so that rows can be told apart."""
-    named: dict[str, Loaded] = {}
-    for each in loaded:
-        name, number = each.name, 1
-        while name in named:
-            number += 1
-            name = f"{each.name} ({number})"
-        named[name] = each
-    return named
+    return write(Study("compare", f"{first.folder_name}-compare", request, pair.make, pair.warn), how)
 
 
 class _Compared:

@@ -68,7 +68,7 @@ def run(
         warn_of_weak_figures(results.endpoints, results.manifest["replications"])
         warn_of_scenarios([loaded.scenario], budget.seed)
 
-    return write(Study("run", loaded.name, request_for("run", [loaded], budget), make, warn), how)
+    return write(Study("run", loaded.folder_name, request_for("run", [loaded], budget), make, warn), how)
 
 
 def _count(patients: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypedDict
 import pandas as pd
 
 from sim.scenario.problems import RequestError
+from sim.scenario.refusals import cut_short
 from sim.study.budget import DEFAULT_FIGURES
 from sim.study.request import Request
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
@@ -22,6 +23,7 @@ from sim.work.workers import leave_if_unguarded
 
 FORMATS = ("svg", "png", "pdf")
 """What figures can be written as."""
+_LONGEST_TITLE = 200
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much it is in all."""
@@ -44,7 +46,8 @@ class Work(TypedDict, total=False):
 
     ``out`` is a folder, `NUMBERED` for ``results/<name>-<number>``, or None to keep everything in memory and
     draw nothing. ``force`` replaces a complete folder, ``resume`` goes on with an unfinished study of the
-    same request or reads a finished one back. ``figures`` are some of `FORMATS`, or ``"none"``.
+    same request or reads a finished one back. ``figures`` are some of `FORMATS`, or ``"none"``. ``title``
+    stands over the page, and under what every figure finds, in the place of the scenario's own.
     """
 
     seed: int
@@ -54,6 +57,7 @@ class Work(TypedDict, total=False):
     force: bool
     resume: bool
     figures: str | Sequence[str]
+    title: str | None
     progress: Progress | None
 
 
@@ -119,12 +123,12 @@ def write(study: Study, how: Work) -> Results:
     leave_if_unguarded()
     out, progress = how.get("out"), how.get("progress")
     formats = formats_of(how.get("figures", DEFAULT_FIGURES))
-    force, resume = how.get("force", False), how.get("resume", False)
+    force, resume, title = how.get("force", False), how.get("resume", False), title_of(how)
     if out is None:
         if force or resume:
             option = "--force" if force else "--resume"
             raise RequestError(f"{option}: it is about a folder, and none is written; name one with --out")
-        return _in_memory(study, progress)
+        return _in_memory(study, progress, title)
     target = None if out is NUMBERED else Path(out)
     new = NewFolder(target, study.name, study.request, force=force, resume=resume)
     if new.complete:
@@ -134,7 +138,7 @@ def write(study: Study, how: Work) -> Results:
     with new as folder:
         made = study.make(folder.path, folder.store, progress)
         _write_tables(made, folder.path)
-        write_json(folder.path / MANIFEST, _manifest(study, made))
+        write_json(folder.path / MANIFEST, _manifest(study, made, title))
         results = read_results(folder.path)
         if formats:
             from sim.show.figure_files import write_figures  # which Matplotlib comes with
@@ -150,19 +154,19 @@ def part(what: str, progress: Progress | None) -> Callable[[int, int], None] | N
     return None if progress is None else lambda done, total: progress(what, done, total)
 
 
-def _in_memory(study: Study, progress: Progress | None) -> Results:
+def _in_memory(study: Study, progress: Progress | None, title: Mapping[str, str]) -> Results:
     with TemporaryDirectory(prefix="lupus-hsct-") as aside:
         made = study.make(Path(aside), lambda _part: None, progress)
         left = dict(Tables(Path(aside)))
     told = {name: table for name, table in made.tables.items() if table is not None}
-    results = Results(_manifest(study, made), {**told, **made.rows, **made.lines, **left})
+    results = Results(_manifest(study, made, title), {**told, **made.rows, **made.lines, **left})
     study.warn(results)
     return results
 
 
-def _manifest(study: Study, made: Made) -> dict[str, Any]:
+def _manifest(study: Study, made: Made, title: Mapping[str, str]) -> dict[str, Any]:
     always = {"format": FORMAT, "command": study.kind, "request": study.request, "software": software()}
-    return {**always, **made.facts}
+    return {**always, **made.facts, **title}
 
 
 def _write_tables(made: Made, folder: Path) -> None:
@@ -176,6 +180,21 @@ def _write_tables(made: Made, folder: Path) -> None:
         write_parquet(table, folder / f"{name}.parquet")
     for name, text in made.texts.items():
         (folder / name).write_text(text, "utf-8")
+
+
+def title_of(how: Work) -> dict[str, str]:
+    """Return what a manifest says of the title that was asked for.
+
+    Raises
+    ------
+    RequestError
+        It is empty, of several lines or very long.
+    """
+    title = how.get("title")
+    if title is not None and not (title.strip() and title.isprintable() and len(title) <= _LONGEST_TITLE):
+        shown = cut_short(repr(title))
+        raise RequestError(f"--title: {shown} given; allowed: one line of up to {_LONGEST_TITLE} letters")
+    return {} if title is None else {"title": title.strip()}
 
 
 def formats_of(figures: str | Sequence[str]) -> tuple[str, ...]:

@@ -17,8 +17,11 @@ from sim.commands.asked import (
     texts_of,
 )
 from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.scenario.changes import in_words, retitled
 from sim.scenario.endpoints import column
 from sim.scenario.inherit import Overrides
+from sim.scenario.schema import Scenario
+from sim.show.kit.formats import format_parameter
 from sim.show.kit.scenario_words import headlines
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
@@ -73,6 +76,7 @@ def sweep(
         tell = part(loaded.name, progress)
         found, _ = measure_points(points, budget, tell, stores("sweep"), held)
         facts = {**facts_of(budget, budget.total, loaded, list(varied)), **asked, **about(loaded)}
+        facts["resolved"]["title"] = _title(loaded.scenario, varied)
         return Made(facts, {"points": found})
 
     def warn(results: Results) -> None:
@@ -82,4 +86,17 @@ def sweep(
             budget.draws.warn_of_held(loaded, list(varied))
 
     request = request_for("sweep", [loaded], budget, **asked)
-    return write(Study("sweep", f"{loaded.name}-sweep", request, make, warn), how)
+    return write(Study("sweep", f"{loaded.folder_name}-sweep", request, make, warn), how)
+
+
+def _title(scenario: Scenario, varied: Mapping[str, Sequence[Any]]) -> str:
+    """Return the scenario's title with what is varied: what it says of these keys does not hold."""
+    said = []
+    for key, values in varied.items():
+        ends = (values[0], values[-1]) if len(values) > 1 and all(map(_is_number, values)) else values
+        said.append(in_words(key, (", " if ends is values else " to ").join(map(format_parameter, ends))))
+    return retitled(scenario.title, said, "varied", whole=bool(scenario.changed))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)

@@ -38,7 +38,7 @@ def _changed(key: str, old: Any, value: Any) -> str:
     if not isinstance(value, Mapping):
         return in_words(key, _number(value))
     same = isinstance(old, Mapping) and old.get("dist") == value.get("dist")
-    told = {name: item for name, item in value.items() if not (same and old[name] == item)}
+    told = {name: item for name, item in value.items() if not (same and old.get(name) == item)}
     unit = "" if set(told) & {*_UNITLESS, "dist"} else None
     parts = [_number(item) if name == "dist" else f"{name} {_number(item)}" for name, item in told.items()]
     return in_words(key, " ".join(parts), unit)
@@ -49,7 +49,7 @@ def _number(value: Any) -> str:
 
 
 def in_words(key: str, value: str = "", unit: str | None = None) -> str:
-    """Write a key as people speak, with a value: 2 isolation rooms, arrivals 30 per year, age median 45 years.
+    """Write a key as people speak, with a value: 2 isolation rooms, arrivals 30 per year.
 
     Parameters
     ----------
@@ -66,13 +66,14 @@ def in_words(key: str, value: str = "", unit: str | None = None) -> str:
     return f"{value} {text.removesuffix('s') if value == '1' else text}"
 
 
-def retitled(title: str, said: Sequence[str], how: str = "changed") -> str:
+def retitled(title: str, said: Sequence[str], how: str = "changed", *, whole: bool = False) -> str:
     """Return the title of a scenario of which some values are others: its name, and what they are.
 
-    What stands after a colon describes the values as they were.
+    What stands after a colon describes the values as they were, unless the title is to stay `whole`.
     """
     more = [f"{len(said) - _MOST} more"] if len(said) > _MOST else []
-    return f"{title.partition(':')[0]}, {how}: {', '.join([*said[:_MOST], *more])}" if said else title
+    name = title if whole else title.partition(":")[0]
+    return f"{name}, {how}: {', '.join([*said[:_MOST], *more])}" if said else title
 
 
 def folder_name(name: str, said: Sequence[str]) -> str:

@@ -69,7 +69,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
            "deaths from infection or toxicity, reinfusion to day 100"),
     _share("pre_transplant_mortality", "Death before reinfusion", "enrolled",
            "deaths before reinfusion from any cause, not after withdrawal"),
-    _over_time("overall_survival", "Overall survival", "reinfused", "alive, time from reinfusion"),
+    _over_time("overall_survival", "Overall survival, reinfused", "reinfused", "alive, time from reinfusion"),
     _over_time("disease_free_survival", "Disease-free survival", "reinfused",
                "alive without relapse or established non-response, time from reinfusion"),
     _over_time("relapse_incidence", "Relapse", "reinfused",

@@ -170,7 +170,8 @@ class AplasiaInfection(Table):
     ward_relative_risk: Multiple = _parameter(
         1.0, "infection risk on this ward relative to isolation", "",
         "assumption (isolation is the reference)")
-    case_fatality: Share = _solved("share of infections in aplasia and later that kill", "")
+    case_fatality: Share = _solved(
+        "share of infections after reinfusion that kill: in aplasia, and of the later ones too", "")
     days_to_death: Days = _parameter(7.0, "onset to death of a fatal infection", "days", "assumption")
     duration_days: Distribution = _parameter(
         Lognormal(dist="lognormal", mean=10, sd=5), "length of an infection survived", "days", "assumption")

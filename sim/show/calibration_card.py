@@ -20,6 +20,7 @@ from sim.scenario.registry import parameters
 from sim.scenario.schema import Target
 from sim.show.calibration_shown import FEW_KEPT, Shown, records, short_name
 from sim.show.calibration_words import directions_text, extrapolation_text, rough_text
+from sim.show.kit.formats import counted
 from sim.show.kit.prose import Item, items
 from sim.study.estimates import clopper_pearson
 
@@ -147,8 +148,9 @@ def target_facts(target: Target) -> Facts:
         "lower": None, "upper": None,
     }  # fmt: skip
     if target.n is not None and BY_NAME[target.endpoint].trial == "count":
-        counted = round(target.value * target.n) if target.observed is None else target.observed
-        facts["lower"], facts["upper"] = clopper_pearson(counted, target.n)
+        count = counted(target.value, target.n) if target.observed is None else target.observed
+        if count is not None:
+            facts["lower"], facts["upper"] = clopper_pearson(count, target.n)
     return facts
 
 

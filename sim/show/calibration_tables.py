@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from sim.scenario.endpoints import BY_NAME
-from sim.scenario.evidence import all_evidence, ids_in
+from sim.scenario.evidence import all_evidence, ids_in, origin
 from sim.scenario.priors import AS_IT_IS
 from sim.scenario.registry import unit_of
 from sim.show.calibration_card import target_facts
@@ -53,8 +53,9 @@ def targets_published(shown: Shown) -> Grid:
     found: list[Cells] = []
     for target in shown.scenario.target:
         facts, endpoint = target_facts(target), BY_NAME[target.endpoint]
-        assumed = target.source.strip().lower().startswith("assumption")
-        use = "compared only" if not target.fitted else "fitted, assumed" if assumed else "fitted"
+        what = origin(target.source)
+        use = "fitted" if what == "published" else f"fitted, {what}"
+        use = use if target.fitted else "compared only"
         interval = ""
         if facts["lower"] is not None:
             counted = "" if target.observed is None else f" ({target.observed} of {target.n} observed)"

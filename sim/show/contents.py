@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import report_trial
-from sim.scenario.endpoints import BY_NAME, Key
+from sim.scenario.endpoints import Key
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show import run_tables
@@ -15,13 +16,17 @@ from sim.show.checklist import REFERENCE, checklist, evidence_in_use
 from sim.show.kit.formats import rows, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
-from sim.show.kit.scenario_words import replication
+from sim.show.kit.scenario_words import head, replication
 from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.trial_data import one_trial
 from sim.study.verification import read_checks
 from sim.work.results import Results
 
-_SPOKEN = ("treatment_related_mortality", "overall_survival")
+_SPOKEN = {
+    "overall_survival_enrolled": "survival of all enrolled",
+    "treatment_related_mortality": "treatment-related mortality",
+    "overall_survival": "survival of the reinfused",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Contents:
         What the template of the kind is given.
     finding
         In one sentence; empty where the leading figure says it.
+    opening
+        What is said before the leading figure's finding.
     without_pictures
         The finding where there is no figure.
     leads, elsewhere
@@ -52,6 +59,7 @@ class Contents:
     scenarios: tuple[Scenario, ...]
     facts: Mapping[str, Any] = field(repr=False)
     finding: str = ""
+    opening: str = ""
     without_pictures: str = ""
     leads: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
@@ -92,13 +100,16 @@ def _of_run(results: Results) -> Contents:
         "checklist_reference": REFERENCE,
     }
     over = {} if points is None or scenario.cohort.enters_at == "home" else run_tables.range_bands(points)
+    texts = {row.key: row.estimate_text for row in rows(endpoints)}
+    survival = {key: text for key, text in texts.items() if key[0] == "overall_survival_enrolled"}
     unanswered = [item.number for item in items if item.status != "answered"]
     return Contents(
         scenario.title,
         (scenario,),
         facts,
         finding=_finding("Over the range, ", over),
-        without_pictures=_finding("", {row.key: row.estimate_text for row in rows(endpoints)}),
+        opening=_finding("", survival) if is_limited(scenario) else "",
+        without_pictures=_finding("", texts),
         leads=("range", "rooms", "survival"),
         elsewhere=("pathway",) if report is None else ("pathway", "trial", "swimmer"),
         counted={
@@ -119,7 +130,7 @@ def _finding(start: str, texts: Mapping[Key, str]) -> str:
 def _spoken(key: Key) -> str:
     """Name an endpoint within a sentence."""
     name, time = key
-    text = BY_NAME[name].label.lower()
+    text = _SPOKEN[name]
     return text if time is None else f"{text} at {time:g} years"
 
 
@@ -144,7 +155,7 @@ def _of_sweep(results: Results) -> Contents:
     }
     keys = " and ".join(vary)
     return Contents(
-        f"{scenario.title}: over {keys}",
+        scenario.title,
         (scenario,),
         facts,
         without_pictures=f"{facts['points']} points over {keys}.",
@@ -199,7 +210,7 @@ def _of_compare(results: Results) -> Contents:
         "evidence": evidence_grid(_used(entries, scenarios)),
     }
     return Contents(
-        f"{' and '.join(names)} compared with {reference}",
+        "; ".join(filter(None, [f"{' and '.join(names)} compared with {reference}", head(results)])),
         tuple(scenarios.values()),
         facts,
         finding=" ".join(said[name][0] for name in names),
@@ -229,7 +240,9 @@ def _of_validate(results: Results) -> Contents:
         "evidence": evidence_grid(_used(manifest["cohorts"], scenarios)),
     }
     return Contents(
-        "Validation: the model against cohorts to which it was not fitted",
+        "; ".join(
+            filter(None, ["Validation: the model against cohorts to which it was not fitted", head(results)])
+        ),
         (),
         facts,
         finding=f"{validation.finding(predicted)}.",

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from sim.scenario.problems import RequestError
 from sim.show.contents import CONTENTS, Contents
 from sim.show.kit.inline_svg import Inlined, Styles, inline
-from sim.show.kit.prose import environment
+from sim.show.kit.prose import declared, environment
 from sim.show.plots import PLOTS, row_of
 from sim.show.sources import files
 from sim.work.results import Results, read_results
@@ -95,11 +95,18 @@ class Page:
         return [each for each in self.pictures if each is not lead and each.name not in elsewhere]
 
     @property
+    def title(self) -> str:
+        """The head line, or the one that was asked for."""
+        return str(self.results.manifest.get("title", self.contents.title))
+
+    @property
     def finding(self) -> str:
         """The finding in one sentence."""
         if self.contents.finding:
             return self.contents.finding
-        return self.contents.without_pictures if self.lead is None else self.lead.title
+        if self.lead is None:
+            return self.contents.without_pictures
+        return f"{self.contents.opening} {self.lead.title}".lstrip()
 
     @property
     def seed(self) -> int:
@@ -184,6 +191,7 @@ def render(page: Page) -> str:
         style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
         sections=[],  # filled as they are told
         files=files(page.results),
+        glossary=declared("glossary"),
         **page.contents.facts,
     )
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim.show.kit.plot import DrawnAt, Plot
+from sim.show.kit.plot import HEAD, DrawnAt, Plot
 from sim.show.kit.prose import declared
+from sim.show.kit.scenario_words import head
 from sim.work.results import Results
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ def draw(results: Results, only: str | None = None) -> Iterator[Drawn]:
         if not plot.is_of(results):
             continue
         table = None if plot.table is None else plot.table(results)
-        found = plot.draw(results) if plot.table is None else plot.draw(results, table)
+        token = HEAD.set(head(results))
+        try:
+            found = plot.draw(results) if plot.table is None else plot.draw(results, table)
+        finally:
+            HEAD.reset(token)
         if found is None:
             continue
         if not isinstance(found, Mapping):

@@ -16,7 +16,7 @@ from sim.scenario.describe import value_text
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
+from sim.show.kit.formats import Row, counted, format_difference, format_range, format_share, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
@@ -24,6 +24,7 @@ from sim.study.estimates import Z95
 from sim.study.verification import Check
 
 _HEADLINES = (
+    "overall_survival_enrolled",
     "treatment_related_mortality",
     "pre_transplant_mortality",
     "overall_survival",
@@ -70,10 +71,10 @@ def published(
     for row in shown:
         target, simulated, *errors = cells(row, counts.get(row.key), drawn=drawn)
         band = (_bare(row, bands.get(row.key, "")),) if bands else ()
-        found.append((row_label(row), target, simulated, *band, *errors))
+        found.append((row_label(row), *([target] if aimed else []), simulated, *band, *errors))
     columns = (
         Column("endpoint", plain=True),
-        *numbers("published", "simulated", *(["over the\nrange"] if bands else [])),
+        *numbers(*(["published"] if aimed else []), "simulated", *(["over the\nrange"] if bands else [])),
         *_errors(scenario, drawn=drawn),
     )
     notes = [*_notes(shown, scenario, drawn=drawn), *_range_notes(scenario, bands, free)]
@@ -97,17 +98,17 @@ def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
         counts = _counts(scenario)
         for at, row in enumerate(row for row in rows(endpoints) if row.has_target):
             target, *figures = cells(row, counts.get(row.key), drawn=drawn)
-            use = "compared only" if not row.fitted else "assumed" if row.assumed else "solved for"
-            target = target.removesuffix(" *").removesuffix(" assumed")
+            use = "compared only" if not row.fitted else row.origin if row.assumed else "solved for"
+            target = target.removesuffix(" *").removesuffix(f" {row.origin}")
             before = ("" if at else name,) if len(found) > 1 else ()
-            read.append((*before, row_label(row), use, target, *figures, row.source))
+            read.append((*before, row_label(row), target, *figures, use, row.source))
         ends.add(len(read) - 1)
     columns = (
         *([Column("scenario")] if len(found) > 1 else []),
         Column("endpoint", plain=True),
-        Column("use"),
         *numbers("published", "simulated"),
         *_errors(None if len(found) > 1 else found[0][2], drawn=drawn),
+        Column("use"),
         Column("source"),
     )
     notes = sentences("run", "uses", drawn)
@@ -242,10 +243,11 @@ def _range_notes(scenario: Scenario, bands: Mapping[Key, str], free: Sequence[st
 def cells(row: Row, n: int | None, *, drawn: bool = False) -> Cells:
     """Write target, estimate, the posterior's limits if `drawn`, Monte Carlo error and range of one trial."""
     target = _bare(row, row.target_text)
+    count = counted(row.target, n) if row.has_target else None
     if row.has_target and row.assumed:
-        target += " assumed"
-    elif row.has_target and row.endpoint.trial == "count" and n is not None:
-        target += f" ({round(row.target * n)} of {n})"
+        target += f" {row.origin}"
+    elif row.endpoint.trial == "count" and count is not None:
+        target += f" ({count} of {n})"
     if row.has_target and row.unverified:
         target += " unverified"
     if not row.fitted:
@@ -281,6 +283,7 @@ def _notes(shown: list[Row], scenario: Scenario, *, drawn: bool) -> list[str]:
             kaplan_meier=any(
                 row.has_target and row.endpoint.trial == "kaplan_meier" and not row.assumed for row in shown
             ),
+            transplant=any(row.endpoint.name == "transplant_related_mortality" for row in shown),
             nobody=all(math.isnan(row.estimate) for row in shown),
         ),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -48,12 +48,13 @@ def told_over_range(results: Results) -> Iterator[Grid]:
         yield replace(run_tables.over_range(points, results.scenario), title=title)
 
 
-def told_of_several(runs: list[Results]) -> Iterator[Block]:
+def told_of_several(named: Mapping[str, Results]) -> Iterator[Block]:
     """Yield what is told of several runs: one table of all the figures that were printed."""
+    runs = list(named.values())
     counts = sorted({int(run.manifest["replications"]) for run in runs})
     count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
     size = f"{count} replications{under_draws(runs[0].draws)}, seed {runs[0].manifest['seed']}"
-    found = [(run.manifest["scenario"], run.tables["endpoints"], run.scenario) for run in runs]
+    found = [(name, run.tables["endpoints"], run.scenario) for name, run in named.items()]
     yield replace(run_tables.targets(found), title=f"Every printed figure: {size}")
 
 

@@ -1,4 +1,4 @@
-"""Estimates from replications, with both kinds of uncertainty.
+"""Estimates from replications, with Monte Carlo error and the range of one trial.
 
 Monte Carlo error says how far more replications could move an estimate; the trial range says how far one
 trial of this size may lie from it. They are never mixed.

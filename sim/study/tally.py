@@ -206,6 +206,8 @@ class ArmTally:
         trials = [trial_range(reported[key]) if key in reported else nothing for key in self.keys]
         aims = {(target.endpoint, target.time_years): target for target in self.scenario.shown_targets}
         targets = [aims.get(key) for key in self.keys]
+        solved = self.scenario.calibration.solve
+        fitted = [each is None or (each.fitted and solved) for each in targets]
         table = pd.DataFrame(
             {
                 "endpoint": [name for name, _ in self.keys],
@@ -214,7 +216,7 @@ class ArmTally:
                 **dict(zip(_TRIALS, np.transpose(trials), strict=True)),
                 "target": [target.value if target else math.nan for target in targets],
                 "target_source": [target.source if target else "" for target in targets],
-                "note": ["" if target is None or target.fitted else "not_fitted" for target in targets],
+                "note": ["" if each else "not_fitted" for each in fitted],
                 **posterior,
             }
         )

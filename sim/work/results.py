@@ -101,7 +101,11 @@ class Results:
         """The scenarios by name, as they were simulated; of a comparison the reference first."""
         entries = self.manifest.get("scenarios") or self.manifest.get("cohorts") or [self.manifest]
         name = "cohort" if "cohorts" in self.manifest else "scenario"
-        return {str(each[name]): Scenario.model_validate(each["resolved"]) for each in entries}
+        title = {each: self.manifest[each] for each in ("title",) if each in self.manifest}
+        found = {str(each[name]): Scenario.model_validate(each["resolved"]) for each in entries}
+        return (
+            found if len(found) > 1 else {each: own.model_copy(update=title) for each, own in found.items()}
+        )
 
     @property
     def scenario(self) -> Scenario:

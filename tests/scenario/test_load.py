@@ -37,6 +37,11 @@ def write(tmp_path: Path) -> Write:
     return _write
 
 
+def stated(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario without what it says of its own changes."""
+    return scenario.model_dump(exclude={"title", "purpose", "changed", "what_if"})
+
+
 def row(loaded: Loaded, key: str) -> dict[str, Any]:
     return next(row for row in show_rows(loaded) if row["key"] == key)
 
@@ -93,7 +98,9 @@ def test_reading_b_differs_only_in_the_solved_numbers() -> None:
 def test_tables_merge_key_by_key(write: Write) -> None:
     loaded = load(write('base = "chicago2006"\n[aplasia.infection]\nward_relative_risk = 1.67'))
     base = load("chicago2006").scenario
-    assert loaded.scenario == with_values(base, {"aplasia.infection.ward_relative_risk": 1.67})
+    assert stated(loaded.scenario) == stated(
+        with_values(base, {"aplasia.infection.ward_relative_risk": 1.67})
+    )
     assert loaded.chain == ("mine", "chicago2006")
 
 
@@ -196,7 +203,73 @@ def test_byte_order_mark(write: Write) -> None:
     ],
 )
 def test_set(pairs: list[str], expected: dict[str, Any]) -> None:
-    assert load("chicago2006", pairs).scenario == with_values(load("chicago2006").scenario, expected)
+    changed = with_values(load("chicago2006").scenario, expected)
+    assert stated(load("chicago2006", pairs).scenario) == stated(changed)
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "title"),
+    [
+        (
+            "open_clinic",
+            ["arrivals.per_year=30", "clinic.isolation_rooms=2"],
+            "Open clinic, changed: arrivals 30 per year, 2 isolation rooms",
+        ),
+        ("chicago2006", ["cohort.age_years.median=45"], "Chicago 2006, changed: age median 45 years"),
+        ("chicago2006", ["recovery.duration_days=28"], "Chicago 2006, changed: recovery duration 28 days"),
+        ("chicago2006", ["cohort.patients=1"], "Chicago 2006, changed: 1 patient"),
+        ("chicago2006", ["arrivals.pattern=poisson"], "Chicago 2006, changed: arrivals pattern poisson"),
+        (
+            "no_transplant",
+            [f"{key}=0" for key in ("late_infection.hazard_per_day", "response.assessed_at_days")],
+            "No transplant, changed: late infection hazard 0 per day, response assessed at 0 days",
+        ),
+    ],
+)
+def test_a_title_says_what_was_changed(name: str, pairs: list[str], title: str) -> None:
+    loaded = load(name, pairs)
+    scenario = loaded.scenario
+    assert scenario.title == title
+    assert scenario.purpose.startswith("A what-if, with ")
+    assert "Reproduces" not in scenario.purpose
+    assert scenario.shown_targets == []
+    assert scenario.target == load(name).scenario.target  # a calibration still answers to them
+    assert loaded.folder_name.startswith(f"{name}-")
+
+
+def test_what_is_set_as_it_was_changes_nothing() -> None:
+    same = load("chicago2006", ["cohort.patients=50", "recovery.duration_days.mean=28"])
+    assert same.scenario.title == load("chicago2006").scenario.title
+    assert same.scenario.shown_targets
+    assert same.folder_name == "chicago2006"
+
+
+def test_a_file_that_changes_its_base_answers_to_none_of_its_figures(write: Write) -> None:
+    named = load(
+        write('base = "chicago2006"\ntitle = "Mine"\npurpose = "Why"\n[clinic]\nisolation_rooms = 4')
+    )
+    assert (named.scenario.title, named.scenario.purpose) == ("Mine", "Why")
+    assert named.scenario.what_if
+    unnamed = load(write('base = "chicago2006"\n[clinic]\nisolation_rooms = 4', "other.toml"))
+    assert unnamed.scenario.title == "Chicago 2006, changed: 4 isolation rooms"
+    solve = '[calibration]\nsolve = ["active_disease.hazard_per_year"]'
+    solved = load(write(f'base = "chicago2006"\n[clinic]\nisolation_rooms = 4\n{solve}', "solved.toml"))
+    assert len(solved.scenario.shown_targets) == 8
+    own = load(
+        write('base = "./other.toml"\n[[target]]\nendpoint = "cd34_infused"\nvalue = 5\nsource = "P03"')
+    )
+    assert len(own.scenario.shown_targets) == 1
+    assert load(str(own.path), ["clinic.isolation_rooms=5"]).scenario.shown_targets == []
+
+
+def test_many_changes_are_counted_in_the_title_and_named_in_the_purpose() -> None:
+    keys = ("cohort.female", "response.non_response", "relapse.shape", "after_relapse.multiplier",
+            "harvest.max_sessions")  # fmt: skip
+    scenario = load("chicago2006", [f"{key}=1" for key in keys]).scenario
+    assert scenario.title.endswith(", 1 more")
+    assert scenario.changed is not None
+    assert all(change in scenario.purpose for change in scenario.changed)
+    assert len(scenario.changed) == 5
 
 
 def test_set_can_start_relapse_anew() -> None:

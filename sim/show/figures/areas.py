@@ -151,7 +151,8 @@ def _incidence_finding(told: dict[str, str], shares: OverTime, horizon: float) -
     if not told:
         return f"Over {horizon:g} years, {killer}: {shares.last('enrolled', worst)} of the enrolled"
     relapse, death = told["relapse_incidence"], told["death_without_relapse"]
-    return f"By {horizon:g} years {relapse} relapse and {death} die without relapse; {killer}"
+    of_reinfused = f"{relapse} of the reinfused relapse and {death} die without relapse"
+    return f"By {horizon:g} years {of_reinfused}; {killer}"
 
 
 @styled
@@ -180,7 +181,8 @@ def places_figure(shares: OverTime, scenario: Scenario, notes: Sequence[str] = (
 
 def _places_finding(shares: OverTime, horizon: float) -> str:
     """Say when half of the patients are reinfused, and how many are in remission at the end."""
-    text = f"{shares.last('disease', REMISSION)} are in remission {horizon:g} years after enrolment"
+    share = shares.last("disease", REMISSION)
+    text = f"{share} of the enrolled are in remission {horizon:g} years after enrolment"
     days, arrived = shares.times("way"), shares.by_name("way").get(ARRIVED)
     if arrived is None:
         return text

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Endpoint, column, label
+from sim.scenario.evidence import origin
 from sim.scenario.schema import Scenario, Target
 from sim.show.calibration_shown import Shown
 from sim.show.kit import style
@@ -80,8 +81,7 @@ def _seen(target: Target) -> tuple[float, str]:
     """Return what the trial saw of a target, and what that is: a count comes before an assumed share."""
     if target.observed is not None and target.n:
         return target.observed / target.n, "observed"
-    assumed = target.source.strip().lower().startswith("assumption")
-    return target.value, "assumed" if assumed else "published"
+    return target.value, origin(target.source)
 
 
 def _repeats_finding(repeats: pd.DataFrame, at_point: pd.DataFrame, targets: Sequence[Target]) -> str:
@@ -145,8 +145,9 @@ def _draw_repeats(axis: Axes, posterior: pd.Series[float], point: pd.Series[floa
     axis.stairs(heights[1], edges, color=style.ORANGE, lw=1.8)
     seen, what = _seen(target)
     axis.axvline(
-        seen, color=style.GREY if what == "assumed" else style.INK, lw=1.6, ls=style.DASHES, zorder=3
-    )
+        seen, color=style.GREY if what in ("assumed", "targeted") else style.INK, lw=1.6, ls=style.DASHES,
+        zorder=3,
+    )  # fmt: skip
     name = label((target.endpoint, target.time_years))
     equal = np.isclose(a, seen, rtol=0, atol=1e-9)
     rank = float(np.mean((a < seen) & ~equal) + 0.5 * np.mean(equal)) if a.size else math.nan

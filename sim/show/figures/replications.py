@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
-from sim.scenario.evidence import is_assumed
+from sim.scenario.evidence import origin
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 from sim.show.kit import style
-from sim.show.kit.formats import format_share
+from sim.show.kit.formats import counted, format_share
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions, headlines, replication
 from sim.study.estimates import Z95, wilson
@@ -182,7 +182,7 @@ def deaths(results: Results, data: pd.DataFrame | None) -> Figure | None:
 
 def shown_keys(scenario: Scenario, otherwise: Sequence[Key]) -> list[Key]:
     """Return the shares that the figure shows: those solved for, else some others."""
-    fitted = [each for each in scenario.fitted_targets if each.n and not is_assumed(each.source)]
+    fitted = [each for each in scenario.fitted_targets if each.n and origin(each.source) == "published"]
     aimed, horizon = [(each.endpoint, each.time_years) for each in fitted], scenario.follow_up.horizon_years
 
     def readable(keys: Sequence[Key]) -> list[Key]:

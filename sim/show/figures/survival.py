@@ -87,7 +87,8 @@ def _finish(
     for colour, curve in _each(drawn):
         if not curve.empty:
             name, time, height = curve.iloc[-1][["endpoint", "time_years", "estimate"]]
-            names.append(kit.Name(BY_NAME[name].label, "\n".join(figures(name, time)), colour, height))
+            label = BY_NAME[name].label.partition(",")[0]
+            names.append(kit.Name(label, "\n".join(figures(name, time)), colour, height))
     kit.write_beside(axis, names, apart, foot)
 
 
@@ -116,11 +117,13 @@ def survival_figure(
     read, drawn = _of_reinfused(endpoints, curves)
     if drawn.empty:
         return style.empty_figure("No survival curves to show: nobody was reinfused", title)
+    enrolled = _last(rows(endpoints), _ENROLLED)
     left, across = (0.8, 4.95) if at_risk is None else (1.5, 4.25)
     ranges = at_risk is not None and _ranges_fit(at_risk, across)
     said = [*_notes(read), *_risk_notes(at_risk, words, ranges=ranges), *notes]
     rows_below = 0.0 if at_risk is None else kit.RISK_ROW * (1 + len(kit.CURVES))
-    page = style.sheet(_finding(read), _lines(read, title, words), said, kit.WIDTH, 4.15 + rows_below)
+    lines = _lines(read, title, words)
+    page = style.sheet(_finding(read, enrolled), lines, said, kit.WIDTH, 4.15 + rows_below)
     axis = page.axes(left, kit.FOOT + rows_below, across, kit.TALL)
     draw_survival(axis, curves, endpoints)
     if at_risk is not None:
@@ -164,18 +167,21 @@ def _last(read: list[Row], name: str) -> Row | None:
     return max(aimed or mine, key=lambda row: row.time or 0.0, default=None)
 
 
-def _finding(read: list[Row]) -> str:
-    """Say what the figure shows, from its figures."""
+def _finding(read: list[Row], enrolled: Row | None) -> str:
+    """Say what the figure shows: of all enrolled first, then of the reinfused, whose curves are drawn."""
     last = [row for row in (_last(read, name) for name in kit.CURVES) if row is not None]
     if not last:
         return "Survival from reinfusion"
+    of_all = [] if enrolled is None else [_of_enrolled(enrolled)]
+    if len({(row.time, _verdict(row)) for row in last}) == 1:
+        return "; ".join([*of_all, _clause(last, _verdict(last[0]), timed=True)])
     same_time = len({row.time for row in last}) == 1
-    verdicts = {_verdict(row) for row in last}
-    if verdicts == {"equal", "agrees"}:
-        verdicts = {"agrees"}
-    if same_time and len(verdicts) == 1:
-        return _clause(last, verdicts.pop(), timed=True)
-    return "; ".join(_clause([row], _verdict(row), timed=not same_time or row is last[-1]) for row in last)
+    parts = (_clause([row], _verdict(row), timed=not same_time or row is last[-1]) for row in last)
+    return "; ".join([*of_all, *parts])
+
+
+def _of_enrolled(row: Row) -> str:
+    return f"{row.simulated_text} of all enrolled alive {row.time:g}{kit.JOINED}years after enrolment"
 
 
 def _origin(read: list[Row]) -> str:
@@ -184,20 +190,19 @@ def _origin(read: list[Row]) -> str:
 
 
 def _verdict(row: Row) -> str:
-    """Tell whether an estimate is its target, agrees within Monte Carlo error, or differs from it."""
+    """Tell whether an estimate was solved to be its target, agrees with one never fitted, or differs."""
     if not row.has_target:
         return "none"
-    if not row.agrees:
-        return "differs"
-    return "equal" if row.simulated_text == row.target_text else "agrees"
+    return "differs" if not row.agrees else "solved" if row.fitted else "agrees"
 
 
 def _clause(read: list[Row], verdict: str, *, timed: bool) -> str:
     text = " and ".join(f"{row.simulated_text} {kit.CURVES[row.endpoint.name][1]}" for row in read)
+    text = text.replace(" ", " of the reinfused ", 1)
     when = f" at {read[0].time:g}{kit.JOINED}years" if timed else ""
     origin, targets = _origin(read), " and ".join(row.target_text for row in read)
     beside = {
-        "equal": f", as {origin}",
+        "solved": f", solved to equal the {origin} {targets}",
         "agrees": f", in agreement with the {origin} {targets}",
         "differs": f", missing the {origin} {targets}",
         "none": "",
@@ -293,7 +298,7 @@ def _predicted_finding(read: list[Row]) -> str:
     known = [row for row in read if row.drawn and row.time is not None]
     years = max((row.time for row in known if row.time is not None), default=0.0)
     parts = [f"{_left_open(row)} {kit.CURVES[row.endpoint.name][1]}" for row in known if row.time == years]
-    return f"The posterior leaves {' and '.join(parts)} at {years:g}{kit.JOINED}years"
+    return f"Of the reinfused, the posterior leaves {' and '.join(parts)} at {years:g}{kit.JOINED}years"
 
 
 def _between(lower: float, upper: float) -> str:
@@ -427,7 +432,7 @@ def _range_finding(drawn: pd.DataFrame) -> str:
     last = drawn[drawn["time_years"] == years]
     low, high = _share(last.loc[last["estimate"].idxmin()]), _share(last.loc[last["estimate"].idxmax()])
     shares = low if low == high else f"Between {low} and {high}"
-    return f"{shares} alive at {years:g}\N{NO-BREAK SPACE}years, over the range"
+    return f"{shares} of all enrolled alive at {years:g}\N{NO-BREAK SPACE}years, over the range"
 
 
 def _share(row: pd.Series[Any]) -> str:

@@ -18,7 +18,15 @@ from matplotlib.ticker import MaxNLocator
 from sim.scenario.schema import Scenario
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
-from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
+from sim.show.kit.formats import (
+    Row,
+    counted,
+    format_difference,
+    format_range,
+    format_share,
+    rows,
+    undefined_note,
+)
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.study.estimates import clopper_pearson
@@ -41,24 +49,27 @@ class Aim:
     n: int | None
 
     @property
+    def count(self) -> int | None:
+        """How many patients the figure was published for, where it is a count."""
+        is_count = self.row.endpoint.trial == "count" and not self.row.assumed
+        return counted(self.row.target, self.n) if is_count else None
+
+    @property
     def published_interval(self) -> tuple[float, float] | None:
         """The exact interval, where the figure is a count of patients."""
-        endpoint = self.row.endpoint
-        if self.n is None or self.row.assumed or endpoint.trial != "count":
-            return None
-        return clopper_pearson(round(self.row.target * self.n), self.n)
+        return None if self.count is None or self.n is None else clopper_pearson(self.count, self.n)
 
     @property
     def basis(self) -> str:
         """Where the published figure comes from."""
         if self.row.assumed:
-            return "assumed, not published"
+            return f"{self.row.origin}, not published"
         if self.n is None:
             return self.row.source
         if self.published_interval is not None:
             # Other counts are of those who could be assessed: neither all enrolled nor all reinfused.
             who = "enrolled" if self.row.endpoint.denominator == "enrolled" else "patients"
-            text = f"{round(self.row.target * self.n)} of {self.n} {who}"
+            text = f"{self.count} of {self.n} {who}"
         else:
             method = "Kaplan-Meier, " if self.row.endpoint.trial == "kaplan_meier" else ""
             text = f"{method}{self.n} patients"
@@ -271,20 +282,19 @@ def _finding(aims: Sequence[Aim]) -> str:
     known = [aim.row for aim in aims if not math.isnan(aim.row.estimate)]
     if not known:
         return "No target can be compared: nobody is at risk"
-    missed = [row for row in known if not row.agrees]
-    met = len(known) - len(missed)
-    what = f"met within Monte Carlo{_JOINED}error"
+    solved = [row for row in known if row.fitted]
+    asked = solved or known  # what was never fitted is told apart, below
+    missed = [row for row in asked if not row.agrees]
+    which, what = (f"figures solved{_JOINED}for", "come out as printed") if solved else ("targets", "are met")
     if any(row.drawn for row in known):
-        what = "within the posterior's 95%"
-    text = f"{met} of {len(aims)} targets {what}"
-    if met == len(aims):
-        text = text.replace(f"{met} of", "All") if met > 1 else f"The target is {what}"
+        what = "lie within the posterior's 95%"
+    met = len(asked) - len(missed)
+    text = f"{met} of {len(asked)} {which} {what}" if missed else f"All {len(asked)} {which} {what}"
     far = [row for row in missed if row.endpoint.kind == "share"]
     if far:
         worst = max(far, key=lambda row: abs(row.estimate - row.target))
         points = format_difference(worst.endpoint, worst.estimate - worst.target, worst.half_width)
-        name = worst.label[0].lower() + worst.label[1:]
-        text += f"; farthest{_JOINED}off: {name.replace(' y', f'{_JOINED}y')}, {points}{_JOINED}points"
+        text += f"; farthest{_JOINED}off: {in_sentence(worst.key)}, {points}{_JOINED}points"
     elif missed and met:
         text += f"; not met: {', '.join(row.label for row in missed)}"
     return text
@@ -297,7 +307,8 @@ def _mean_text(aim: Aim) -> str:
         "Monte Carlo": format_range(row.endpoint, row.mc_lower, row.mc_upper),
         "posterior": row.posterior_text,
     }
-    return _in_words(row, f", simulated {row.simulated_text}", details)
+    use = "" if row.fitted else ", never fitted"
+    return _in_words(row, f", simulated {row.simulated_text}{use}", details)
 
 
 def _in_words(row: Row, text: str, details: Mapping[str, str]) -> str:

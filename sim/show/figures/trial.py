@@ -143,7 +143,8 @@ def _finding(curves: Sequence[Curve]) -> str:
         parts.append((f"{share} {_WORDS[curve.name]}", float(curve.readings.times[last])))
     if not parts:
         return "Virtual trial 1 would have reported no survival: nobody was followed for half a year"
-    said = "Virtual trial 1 would have printed"
+    whom = "enrolled" if curves[0].name.endswith("_enrolled") else "reinfused"
+    said = f"Of the {whom}, virtual trial 1 would have printed"
     if len({time for _, time in parts}) == 1:
         return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]:g} years"
     return f"{said} {' and '.join(f'{text} at {time:g} years' for text, time in parts)}"

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
-from sim.scenario.evidence import all_evidence, ids_in, is_assumed
+from sim.scenario.evidence import all_evidence, ids_in, origin
 from sim.scenario.registry import short
 
 _MOST_DECIMALS = 4
@@ -136,6 +137,18 @@ def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:
     ]
 
 
+def counted(share: float, n: int | None) -> int | None:
+    """Return how many of n patients a share is, as it is written; None where no whole number gives it."""
+    count = 0 if n is None else round(share * n)
+    return count if n and 100 * abs(count / n - share) <= _half_digit(100 * share) else None
+
+
+def _half_digit(written: float) -> float:
+    """Return how far from a figure all lies that is written alike: half of its last digit."""
+    exponent = Decimal(f"{written:.3g}").normalize().as_tuple().exponent
+    return 0.5 * 10.0 ** min(int(exponent), 0)
+
+
 class Row:
     """One row of ``endpoints.csv``, with its figures as they are written for people.
 
@@ -181,8 +194,8 @@ class Row:
 
     @property
     def assumed(self) -> bool:
-        """Whether the target is an assumption and was never published."""
-        return is_assumed(self.source)
+        """Whether the target was never published."""
+        return self.origin != "published"
 
     @property
     def unverified(self) -> bool:
@@ -192,22 +205,26 @@ class Row:
 
     @property
     def fitted(self) -> bool:
-        """Whether calibration solved for the target; the others are predictions."""
+        """Whether calibration solved for the target; the others are only compared with."""
         return self.note != "not_fitted"
 
     @property
     def origin(self) -> str:
-        """What the target is: published or assumed."""
-        return "assumed" if self.assumed else "published"
+        """What the target is: published, assumed or targeted."""
+        return origin(self.source)
 
     @property
     def agrees(self) -> bool:
-        """Whether the target lies within Monte Carlo error: three standard errors.
+        """Whether the estimate would be printed as the target is, or lies within Monte Carlo error of it.
 
-        A verdict at 95% on each of six exact targets would call one run in four a failure. A mean over draws
-        of a posterior meets no target exactly: there the posterior's interval counts too.
+        That is three standard errors: a verdict at 95% on each of six exact targets would call one run in
+        four a failure. A mean over draws of a posterior meets no target exactly: there the posterior's
+        interval counts too.
         """
         if self.drawn and self.posterior_lower <= self.target <= self.posterior_upper:
+            return True
+        scale = 100.0 if self.endpoint.kind == "share" else 1.0
+        if scale * abs(self.estimate - self.target) <= _half_digit(scale * self.target):
             return True
         lower = self.estimate - _VERDICT * (self.estimate - self.mc_lower)
         upper = self.estimate + _VERDICT * (self.mc_upper - self.estimate)

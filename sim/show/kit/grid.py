@@ -91,7 +91,8 @@ class Grid:
         for column in self.columns:
             justify = "right" if column.number else "left"
             heading = Text("" if column.plain else column.heading)
-            table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+            keep = column.code  # a key that is broken can't be copied
+            table.add_column(heading, justify=justify, overflow="fold", no_wrap=keep)  # type: ignore[arg-type]
         for at, row in enumerate(self.rows):
             table.add_row(*map(Text, row), end_section=at in self.ends)
         return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +13,9 @@ from sim.work.results import Results
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+HEAD: ContextVar[str] = ContextVar("head", default="")
+"""What stands below the finding of every figure that is being drawn, if it does not stand there anyway."""
 
 Pictures: TypeAlias = "Figure | Mapping[str, Figure] | None"
 

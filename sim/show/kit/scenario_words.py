@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show.kit.posterior_words import FIRST_DRAW
+from sim.work.results import Results
 
 
 class Replication(NamedTuple):
@@ -43,6 +44,17 @@ def replication(scenario: Scenario) -> Replication:
 def cautions(scenario: Scenario) -> list[str]:
     """Return the scenario's own caution as a note, if it has one."""
     return [scenario.caution] if scenario.caution else []
+
+
+def head(results: Results) -> str:
+    """Return the title that was asked for, or of several scenarios what was changed in each; else nothing."""
+    if "title" in results.manifest:
+        return str(results.manifest["title"])
+    several = results.scenarios if len(results.scenarios) > 1 else {}
+    told = {name: ", ".join(own.changed) for name, own in several.items() if own.changed}
+    if len(told) == len(several) and len(set(told.values())) == 1:
+        return f"changed in all: {next(iter(told.values()))}"
+    return "; ".join(f"changed in {name}: {text}" for name, text in told.items())
 
 
 def single_notes(scenario: Scenario, *, drawn: bool) -> list[str]:

@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from sim.show.kit.plot import HEAD
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -165,6 +167,8 @@ def sheet(title: str, lines: Sequence[str], notes: Sequence[str], width: float, 
     width, height : float
         Width of the page and height of the room for axes, in inches.
     """
+    head = HEAD.get()
+    lines = [f"{head[0].upper()}{head[1:]}", *lines] if head and head not in lines else lines
     room = 0.97 * (width - 2 * _MARGIN)  # on a screen hinting widens small text by up to 3%
     blocks = [
         (_balanced(title, room), TITLE_SIZE),
