@@ -214,7 +214,7 @@ OTHERWISE = "[[alternative]]\ntitle='x'\n"
             ("--points", "256"),
             ["disease_free_survival", "0.5", "relapse.scale_years", "widen"],
         ),
-        ("[follow_up]\nhorizon_years = 4", (), ["Overall survival, 5 y", "horizon_years = 4"]),
+        ("[follow_up]\nhorizon_years = 4", (), ["Overall survival, reinfused, 5 y", "horizon_years = 4"]),
         ("[follow_up]\nhorizon_years = 5", ("--set", "arrivals.window_days=1000", "--set",
                                            "follow_up.data_cut_days=1500"), ["5 y", "1500", "4.1 years"]),
         ("[clinic]\nisolation_rooms = 2", (), ["--simulation", "queue"]),

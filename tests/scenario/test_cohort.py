@@ -145,7 +145,7 @@ WRONG = {
         ["value = 0.8", "0.85 to 0.9"],
     ),
     "half an interval": (ABOUT + SURVIVAL + "lower = 0.7\n", ["both limits"]),
-    "twice": (ABOUT + SURVIVAL + SURVIVAL, ["Overall survival, 5 y", "twice"]),
+    "twice": (ABOUT + SURVIVAL + SURVIVAL, ["Overall survival, reinfused, 5 y", "twice"]),
     "no figures": (ABOUT, ["no [[observed]]"]),
     "single brackets": (ABOUT + SURVIVAL.replace("[[", "[").replace("]]", "]"), ["[[observed]]"]),
     "misspelt": (ABOUT + SURVIVAL.replace("[[observed]]", "[[obsered]]"), ["obsered", "mean observed?"]),

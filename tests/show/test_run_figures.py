@@ -152,7 +152,9 @@ def test_deaths_of_single_trials_are_counted_and_the_published_count_is_marked(
 
 def test_a_published_count_of_other_patients_is_not_marked(words: Words) -> None:
     scenario, run = run_of("chicago2006", "cohort.patients=10")
-    figure = mortality_figure(mortality_data(run.tables["replications"]), scenario)
+    data = mortality_data(run.tables["replications"])
+    assert "ublished" not in words(mortality_figure(data, scenario))  # a what-if answers to none
+    figure = mortality_figure(data, scenario.model_copy(update={"what_if": None}))
     assert "published:" not in words(figure)
     assert "Published counts are not marked" in words(figure)
     assert finding(figure).startswith(
@@ -193,7 +195,7 @@ def test_places_say_when_patients_are_reinfused_and_how_they_end(chicago: Told) 
     assert treatment.get_xlim() == (0, 150)
     said = finding(figure)
     assert f"by day {np.median(waits):.0f};" in said
-    assert f"{100 * end.loc['remission', 'share']:.0f}% are in remission" in said
+    assert f"{100 * end.loc['remission', 'share']:.0f}% of the enrolled are in remission" in said
 
 
 def test_who_waits_for_apheresis_is_shown_apart(words: Words) -> None:

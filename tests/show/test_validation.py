@@ -83,8 +83,8 @@ def test_a_miss_says_by_what_and_what_differs(found: Validation) -> None:
     row = replace(lines(found.table)[1], base="chicago2006", observed=0.86, interval=(0.42, 0.83))
     row = replace(row, covered=False, note="above", differs="the city")
     assert row.miss == (
-        "leng2017 misses overall survival, 10 y: observed 86%, above the 42 to 83% that 95% of such cohorts "
-        "would report with chicago2006. What differs: the city."
+        "leng2017 misses overall survival, reinfused, 10 y: observed 86%, above the 42 to 83% that 95% of "
+        "such cohorts would report with chicago2006. What differs: the city."
     )
     assert replace(row, differs="").miss.endswith("What differs is not stated in its file.")
     assert misses([row, replace(row, covered=True), replace(row, role="fitted")]) == [row.miss]

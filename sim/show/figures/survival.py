@@ -21,7 +21,7 @@ from sim.show.kit.formats import Row, format_difference, format_share, rows, und
 from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.prose import sentences
-from sim.show.kit.scenario_words import TRIAL, Replication, cautions, headlines, replication
+from sim.show.kit.scenario_words import TRIAL, Replication, cautions, headlines, in_sentence, replication
 from sim.show.trial_data import at_risk as numbers_at_risk
 from sim.show.trial_data import first_trials
 from sim.work.results import Results
@@ -223,7 +223,7 @@ def _lines(read: list[Row], title: str, words: Replication) -> list[str]:
 def _difference(row: Row) -> str:
     """Write a difference beside its error, with digits enough to compare the two."""
     difference = format_difference(row.endpoint, row.estimate - row.target, row.half_width / 10)
-    return f"{row.endpoint.label.lower()} {difference} ± {100 * row.half_width:.2g}"
+    return f"{in_sentence((row.endpoint.name, None))} {difference} ± {100 * row.half_width:.2g}"
 
 
 def _notes(read: list[Row]) -> list[str]:

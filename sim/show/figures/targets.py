@@ -285,6 +285,10 @@ def _finding(aims: Sequence[Aim]) -> str:
     solved = [row for row in known if row.fitted]
     asked = solved or known  # what was never fitted is told apart, below
     missed = [row for row in asked if not row.agrees]
+    if len(asked) == 1 and not missed:
+        (row,) = asked
+        how = "solved to equal" if solved else "which agrees with"
+        return f"{row.label}: {row.simulated_text}, {how} the {row.origin} {row.target_text}"
     which, what = (f"figures solved{_JOINED}for", "come out as printed") if solved else ("targets", "are met")
     if any(row.drawn for row in known):
         what = "lie within the posterior's 95%"

@@ -116,7 +116,7 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     for curve, colour, y in zip(curves, _COLOURS, style.spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)
         name, figure = (
-            BY_NAME[curve.name].label.replace(", all enrolled", ""),
+            BY_NAME[curve.name].label.partition(",")[0],
             f"{_estimate(curve)} at {horizon:g} y",
         )
         style.aside(axis, name, (1, at), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")

@@ -74,5 +74,5 @@ def in_sentence(key: Key) -> str:
     """Name an endpoint within a sentence, with no-break spaces at its time."""
     name, time = key
     text = BY_NAME[name].label
-    text = text[0].lower() + text[1:]
+    text = text[0].lower() + text[1:].replace(", reinfused", " of the reinfused")
     return text if time is None else f"{text} at {time:g}\N{NO-BREAK SPACE}years"

@@ -33,7 +33,7 @@ def test_the_band_reaches_from_the_lowest_to_the_highest_curve(
     bands: pd.DataFrame, words: Callable[[Figure], str], fits: Callable[[Figure], bool]
 ) -> None:
     figure = survival_band_figure(bands, [KEY], "A scenario", ["A caution."])
-    assert finding(figure) == "Between 50% and 60% alive at 5 years, over the range"
+    assert finding(figure) == "Between 50% and 60% of all enrolled alive at 5 years, over the range"
     inner = np.concatenate([path.vertices for path in figure.axes[0].collections[0].get_paths()])
     for corner in [(5.0, 0.5), (5.0, 0.6), (2.0, 0.8), (2.0, 0.84)]:
         assert np.isclose(inner, corner).all(axis=1).any()

@@ -21,6 +21,10 @@ def at(endpoints: pd.DataFrame, name: str, **values: float | str) -> pd.DataFram
     return changed
 
 
+OF = "% of the reinfused"
+OF_ALL = "90.0% of all enrolled alive 5 years after enrolment; "
+
+
 def finding(figure: Figure) -> str:
     return " ".join(figure.get_suptitle().split())
 
@@ -30,12 +34,12 @@ def test_the_title_says_which_figure_agrees_and_which_does_not(
 ) -> None:
     figure = survival_figure(curves, endpoints, "Chicago 2006")
     assert finding(figure) == (
-        "84.3% alive, in agreement with the published 84%; "
-        "51.1% disease-free at 5 years, missing the published 50%"
+        f"{OF_ALL}84.3% of the reinfused alive, solved to equal the published 84%; "
+        f"51.1{OF} disease-free at 5 years, missing the published 50%"
     )
     assert "disease-free survival +1.11 ± 0.63" in words(figure)
     assert "Chicago 2006" in words(figure)
-    assert "Overall survival, 5 y in 1.6%; Disease-free survival, 5 y in 8.2%" in words(figure)
+    assert "Overall survival, reinfused, 5 y in 1.6%; Disease-free survival, 5 y in 8.2%" in words(figure)
     assert "(B10, B11)" in words(figure)
 
 
@@ -45,28 +49,32 @@ def test_the_title_says_which_figure_agrees_and_which_does_not(
         (
             {},
             {"target": 0.51},
-            "84.3% alive and 51.1% disease-free at 5 years, in agreement with the published 84% and 51%",
+            f"84.3{OF} alive and 51.1% disease-free at 5 years, solved to equal the published 84% and 51%",
         ),
         (
             {"estimate": 0.84, "mc_lower": 0.82, "mc_upper": 0.86},
             {"estimate": 0.502, "mc_lower": 0.48, "mc_upper": 0.52},
-            "84% alive and 50% disease-free at 5 years, as published",
+            f"84{OF} alive and 50% disease-free at 5 years, solved to equal the published 84% and 50%",
         ),
         (
             {"target": 0.9},
             {},
-            "84.3% alive and 51.1% disease-free at 5 years, missing the published 90% and 50%",
+            f"84.3{OF} alive and 51.1% disease-free at 5 years, missing the published 90% and 50%",
         ),
-        ({"target": np.nan}, {"target": np.nan}, "84.3% alive and 51.1% disease-free at 5 years"),
+        (
+            {"target": np.nan},
+            {"target": np.nan},
+            f"84.3{OF} alive and 51.1% disease-free at 5 years",
+        ),
         (
             {"target": np.nan},
             {},
-            "84.3% alive; 51.1% disease-free at 5 years, missing the published 50%",
+            f"84.3{OF} alive; 51.1{OF} disease-free at 5 years, missing the published 50%",
         ),
         (
             {"target_source": "assumption", "target": 0.9},
             {},
-            "84.3% alive and 51.1% disease-free at 5 years, missing the targeted 90% and 50%",
+            f"84.3{OF} alive and 51.1% disease-free at 5 years, missing the targeted 90% and 50%",
         ),
     ],
 )
@@ -74,7 +82,22 @@ def test_the_title_is_computed_from_the_figures(
     curves: pd.DataFrame, endpoints: pd.DataFrame, survival: Change, disease_free: Change, expected: str
 ) -> None:
     changed = at(at(endpoints, "overall_survival", **survival), "disease_free_survival", **disease_free)
-    assert finding(survival_figure(curves, changed, "")) == expected
+    assert finding(survival_figure(curves, changed, "")) == f"{OF_ALL}{expected}"
+
+
+def test_a_figure_never_fitted_is_not_called_solved(curves: pd.DataFrame, endpoints: pd.DataFrame) -> None:
+    compared = at(endpoints, "overall_survival", note="not_fitted")
+    assert f"84.3{OF} alive, in agreement with the published 84%" in finding(
+        survival_figure(curves, compared, "")
+    )
+
+
+def test_what_would_be_printed_as_published_is_no_miss(curves: pd.DataFrame, endpoints: pd.DataFrame) -> None:
+    exact = {"note": "not_fitted", "mc_lower": 0.8387, "mc_upper": 0.8389}
+    rounded = at(endpoints, "overall_survival", estimate=0.8388, **exact)
+    assert "alive, in agreement with the published 84%" in finding(survival_figure(curves, rounded, ""))
+    missed = at(endpoints, "overall_survival", estimate=0.8341, **exact)
+    assert "missing the published 84%" in finding(survival_figure(curves, missed, ""))
 
 
 def test_published_points_and_trial_range_lie_where_the_table_has_them(
@@ -115,7 +138,7 @@ def test_readings_that_are_missing_leave_a_figure_with_the_rest(
     is_disease_free = endpoints["endpoint"] == "disease_free_survival"
     partly = pd.concat([endpoints[~is_disease_free], blank(endpoints[is_disease_free])])
     text = words(survival_figure(curves[curves["endpoint"] == "overall_survival"], partly, ""))
-    assert "84.3% alive at 5 years, in agreement with the published 84%" in text
+    assert f"84.3{OF} alive at 5 years, solved to equal the published 84%" in text
     assert "disease-free at" not in text
     assert "nan" not in text.lower().split()
 

@@ -191,7 +191,7 @@ def test_a_map_over_words_with_a_hole_says_so(
         assert int(np.isnan(np.ma.filled(mesh(figure).get_array(), np.nan)).sum()) == 1
         assert fits(figure)
     text = words(sweep_map_figure(blank(grid), (KEY, OTHER), SURVIVAL))
-    assert "Overall survival, 5 y: nobody is at risk at any point" in text
+    assert "Overall survival, reinfused, 5 y: nobody is at risk at any point" in text
 
 
 def test_the_scenario_beyond_the_map_is_still_on_the_page(grid: pd.DataFrame) -> None:

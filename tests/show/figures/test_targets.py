@@ -39,7 +39,7 @@ def test_counts_of_the_enrolled_have_exact_intervals_and_kaplan_meier_figures_no
     assert np.allclose(sorted(intervals(low)), sorted([ONE_OF_50, TWO_OF_50]), atol=1e-6)
     assert intervals(high) == []
     text = words(figure)
-    assert "Overall survival, 5 y; Disease-free survival, 5 y: interval not published." in text
+    assert "Overall survival, reinfused, 5 y; Disease-free survival, 5 y: interval not published." in text
     assert "1 of 50 enrolled (B08)" in text
     assert "Kaplan-Meier, 48 patients (B10)" in text
 
@@ -122,14 +122,39 @@ def test_the_title_counts_the_targets_met(endpoints: pd.DataFrame, scenario: Bui
     disease_free = (endpoints["endpoint"] == "disease_free_survival") & endpoints["target"].notna()
     met = endpoints.assign(target=endpoints["target"].mask(disease_free, 0.51))
     assert title(endpoints) == (
-        "5 of 6 targets met within Monte Carlo error; farthest off: disease-free survival, 5 y, +1.1 points"
+        "5 of 6 figures solved for come out as printed; "
+        "farthest off: disease-free survival at 5 years, +1.1 points"
     )
-    assert title(met) == "All 6 targets met within Monte Carlo error"
+    assert title(met) == "All 6 figures solved for come out as printed"
     follow_up = met.assign(target=met["target"].mask(met["endpoint"] == "mean_follow_up", 3.0))
-    assert title(follow_up) == "5 of 6 targets met within Monte Carlo error; not met: Mean follow-up"
+    assert title(follow_up) == ("5 of 6 figures solved for come out as printed; not met: Mean follow-up")
     assert title(met[met["endpoint"] == "treatment_related_mortality"]) == (
-        "The target is met within Monte Carlo error"
+        "Treatment-related mortality: 2.1%, solved to equal the published 2%"
     )
+
+
+def test_what_was_never_fitted_is_counted_apart(
+    endpoints: pd.DataFrame, scenario: Build, words: Words
+) -> None:
+    follow_up = endpoints["endpoint"] == "mean_follow_up"
+    told = endpoints.assign(
+        target=endpoints["target"].mask(follow_up, 3.0), note=endpoints["note"].mask(follow_up, "not_fitted")
+    )
+    text = words(calibration_figure(told, scenario()))
+    assert "4 of 5 figures solved for" in " ".join(text.split())
+    assert "Mean follow-up: published 3 years, simulated 2.43 years, never fitted" in text
+
+
+def test_a_question_is_never_called_published(endpoints: pd.DataFrame, scenario: Build, words: Words) -> None:
+    mortality = endpoints["endpoint"] == "treatment_related_mortality"
+    asked = endpoints.assign(
+        target=endpoints["target"].mask(mortality, 0.13),
+        target_source=endpoints["target_source"].mask(mortality, "question"),
+    )
+    target = {"endpoint": "treatment_related_mortality", "value": 0.13, "n": 50, "source": "question"}
+    text = words(calibration_figure(asked, scenario(target=(target,))))
+    assert "targeted, not published" in text
+    assert "6 of 50" not in text  # which is 12%
 
 
 def test_a_target_that_is_no_share_is_written_below(

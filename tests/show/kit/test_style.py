@@ -83,7 +83,7 @@ def test_words_are_text_in_the_svg_and_name_it(draw: dict[str, Callable[[], Figu
     text = svg.read_text("utf-8")
     assert ">Treatment-related mortality</text>" in text
     assert "DejaVu Sans" in text
-    assert "<title>5 of 6 targets met within Monte Carlo error; farthest off: disease-free" in text
+    assert "<title>5 of 6 figures solved for come out as printed; farthest" in text
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "Zs"]), max_size=80), st.floats(0.5, 5.0))
