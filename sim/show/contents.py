@@ -123,7 +123,7 @@ def _finding(start: str, texts: Mapping[Key, str]) -> str:
     """Say in one sentence what the main endpoints are, each at its latest time; empty without any."""
     last = {key[0]: key for key in texts}
     said = [f"{_spoken(last[name])} is {texts[last[name]]}" for name in _SPOKEN if name in last]
-    text = f"{start}{', and '.join(said)}."
+    text = f"{start}{', '.join(said)}."
     return f"{text[0].upper()}{text[1:]}" if said else ""
 
 

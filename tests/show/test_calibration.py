@@ -134,7 +134,7 @@ def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
 def test_survival_and_repeats_say_their_intervals(shown: Shown) -> None:
     tables = shown.tables
     assert title_of(predicted_figure(tables["curves"], tables["predictions"], shown.scenario)) == (
-        "The posterior leaves 67 to 92% alive and 40 to 55% disease-free at 5 years"
+        "Of the reinfused, the posterior leaves 67 to 92% alive and 40 to 55% disease-free at 5 years"
     )
     reported = shown.reported
     low, high = np.nanquantile(reported["trial_overall_survival@5"], (0.025, 0.975))
@@ -334,6 +334,7 @@ def test_the_page_tells_the_story_in_order(page: Page, whole: Results, shown: Sh
     assert told == [
         "published", "point", "open", "identified", "alternatives", "predictions", "repeats", "trust",
         "no-transplant", "scenario", "evidence", "card", "provenance",
+        "words",
     ]  # fmt: skip
     assert WARNING in page.text
     for target in shown.scenario.target:
@@ -429,7 +430,7 @@ def test_a_point_alone_has_a_page_and_a_card_without_figures(
     page = Page((out / "report.html").read_text("utf-8"))
     assert "The exact twin meets all 6 fitted targets at the point." in page.text
     told = [section["id"] for section in page.all("section")]
-    assert told == ["published", "point", "scenario", "evidence", "card", "provenance"]
+    assert told == ["published", "point", "scenario", "evidence", "card", "provenance", "words"]
     steps = json.loads((out / "card.json").read_text("utf-8"))["steps"]
     assert all("--point" in " ".join(step["missing"]) for step in steps if step["step"] != 2)
     capsys.readouterr()

@@ -259,11 +259,12 @@ def test_every_shipped_scenario_has_a_report_that_opens_with_its_finding(name: s
     assert report.finding in page.text
     if name == "no_isolation":
         share = r"(between [\d.]+%? and )?[\d.]+%"
-        mortality, survival = (
+        of_all, mortality, survival = (
+            f"survival of all enrolled at 5 years is {share}",
             f"treatment-related mortality is {share}",
-            f"overall survival at 5 years is {share}",
+            f"survival of the reinfused at 5 years is {share}",
         )
-        said = rf"Over the range, {mortality}, and {survival}\."
+        said = rf"Over the range, {of_all}, {mortality}, {survival}\."
         assert re.fullmatch(said, report.finding)
     figures = [figure["id"] for figure in page.all("figure")]
     assert sorted(figures) == sorted(f"figure-{picture.name}" for picture in report.pictures)
@@ -277,7 +278,9 @@ def test_without_pictures_the_page_says_its_finding_in_numbers(folder: Path, tmp
     _, report = report_study(copy, force=True)
     assert report.pictures == []
     assert re.fullmatch(
-        r"Treatment-related mortality is [^,]*, and overall survival at 5 years is .*%\)\.", report.finding
+        r"Survival of all enrolled at 5 years is [^,]*, treatment-related mortality is [^,]*, "
+        r"survival of the reinfused at 5 years is .*%\)\.",
+        report.finding,
     )
     page = Page((copy / "report.html").read_text("utf-8"))
     assert report.finding in page.text
