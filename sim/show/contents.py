@@ -212,7 +212,7 @@ def _of_validate(results: Results) -> Contents:
     manifest = results.manifest
     read = validation.lines(results.tables["validation"])
     scenarios = results.scenarios
-    predicted, _ = validation.tallies(manifest)
+    both = validation.tallies(manifest)
     heads = tuple(map(Column, ("cohort", "figure", "shares", "differs", "source")))
     shared = [(line.cohort, line.label, line.overlaps, line.differs, line.source) for line in read]
     columns = (*map(Column, ("cohort", "title", "base")), *numbers("patients"), Column("source"))
@@ -232,7 +232,7 @@ def _of_validate(results: Results) -> Contents:
         "Validation: the model against cohorts to which it was not fitted",
         (),
         facts,
-        finding=f"{validation.finding(predicted)}.",
+        finding=f"{validation.finding(*both)}.",
     )
 
 
