@@ -77,7 +77,10 @@ def _of_run(results: Results) -> Contents:
         answers = run_tables.defined(endpoints, scenario)
     facts = {
         "words": words,
-        "errors": sentences("run", "errors", drawn, words),
+        "errors": [
+            *sentences("run", "errors", drawn, words),
+            *run_tables.drawn_notes(run_tables.main_rows(rows(endpoints), scenario), manifest),
+        ],
         "answers": answers,
         "over_range": None if points is None else run_tables.over_range(points, scenario),
         "endpoints": run_tables.defined(endpoints, scenario, full=True),
