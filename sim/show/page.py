@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from sim.scenario.problems import RequestError
 from sim.show.contents import CONTENTS, Contents
 from sim.show.kit.inline_svg import Inlined, Styles, inline
+from sim.show.kit.posterior_words import scope
 from sim.show.kit.prose import declared, environment
 from sim.show.plots import PLOTS, row_of
 from sim.show.sources import files
@@ -192,6 +193,7 @@ def render(page: Page) -> str:
         sections=[],  # filled as they are told
         files=files(page.results),
         glossary=declared("glossary"),
+        drawn_of=scope(page.results.manifest),
         **page.contents.facts,
     )
 

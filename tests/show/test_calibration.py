@@ -120,8 +120,8 @@ def test_all_that_is_drawn_lies_on_the_page(whole: Results, fits: Callable[[Figu
 def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
     predictions = shown.tables["predictions"]
     assert title_of(targets_figure(predictions, shown.scenario)) == (
-        "All 4 published shares lie in the posterior's 95%, which leaves overall survival at 5 years "
-        "between 67 and 92%"
+        "All 4 published shares lie in the posterior's 95%, which leaves overall survival of the reinfused at "
+        "5 years between 67 and 92%"
     )
     moved = predictions.copy()
     at = moved["endpoint"] == "disease_free_survival"
@@ -179,7 +179,7 @@ def test_parameters_and_profiles_name_what_stays_open(shown: Shown) -> None:
     for key in table["key"]:
         assert (short_name(key).lower() in title.lower()) == (key in free), key
     title = title_of(profiles_figure(shown))
-    assert title.startswith("The figures alone limit 1 of 6 parameters; flat: ")
+    assert title.startswith("The figures alone limit 1 of 6 parameters; within its prior, not ")
     assert "fatal mobilisation infections" not in title
     profiles = shown.tables["profiles"].assign(flat=False)
     limited = replace(shown, tables={**shown.tables, "profiles": profiles})
