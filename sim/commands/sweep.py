@@ -20,8 +20,6 @@ from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.changes import in_words, retitled
 from sim.scenario.endpoints import column
 from sim.scenario.inherit import Overrides
-from sim.scenario.schema import Scenario
-from sim.show.kit.formats import format_parameter
 from sim.show.kit.scenario_words import headlines
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
@@ -76,7 +74,8 @@ def sweep(
         tell = part(loaded.name, progress)
         found, _ = measure_points(points, budget, tell, stores("sweep"), held)
         facts = {**facts_of(budget, budget.total, loaded, list(varied)), **asked, **about(loaded)}
-        facts["resolved"]["title"] = _title(loaded.scenario, varied)
+        own, keys = loaded.scenario, list(map(in_words, varied))
+        facts["resolved"]["title"] = retitled(own.title, keys, "varied", whole=bool(own.changed))
         return Made(facts, {"points": found})
 
     def warn(results: Results) -> None:
@@ -87,16 +86,3 @@ def sweep(
 
     request = request_for("sweep", [loaded], budget, **asked)
     return write(Study("sweep", f"{loaded.folder_name}-sweep", request, make, warn), how)
-
-
-def _title(scenario: Scenario, varied: Mapping[str, Sequence[Any]]) -> str:
-    """Return the scenario's title with what is varied: what it says of these keys does not hold."""
-    said = []
-    for key, values in varied.items():
-        ends = (values[0], values[-1]) if len(values) > 1 and all(map(_is_number, values)) else values
-        said.append(in_words(key, (", " if ends is values else " to ").join(map(format_parameter, ends))))
-    return retitled(scenario.title, said, "varied", whole=bool(scenario.changed))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float)

@@ -289,12 +289,9 @@ class Scenario(Table):
     title: str = Field(description="one line for tables and figures")
     purpose: str = Field("", description="what question it answers")
     caution: str = Field("", description="what a reader has to know before using any figure of it")
-    changed: list[str] | None = Field(
-        None, description="what is another than where the title was stated, in words; no file says it"
-    )
-    what_if: bool | None = Field(
-        None, description="whether values are others than where the targets were stated; no file says it"
-    )
+    # No file says these two: what is another than where the title, and the targets, were stated.
+    changed: list[str] | None = None
+    what_if: bool | None = None
     sources: dict[str, str] = Field(
         default_factory=dict, description="parameter = where this file's value comes from"
     )

@@ -16,7 +16,7 @@ from sim.show.checklist import REFERENCE, checklist, evidence_in_use
 from sim.show.kit.formats import rows, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
-from sim.show.kit.scenario_words import head, replication
+from sim.show.kit.scenario_words import replication
 from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.trial_data import one_trial
 from sim.study.verification import read_checks
@@ -213,7 +213,7 @@ def _of_compare(results: Results) -> Contents:
         "evidence": evidence_grid(_used(entries, scenarios)),
     }
     return Contents(
-        "; ".join(filter(None, [f"{' and '.join(names)} compared with {reference}", head(results)])),
+        f"{' and '.join(names)} compared with {reference}",
         tuple(scenarios.values()),
         facts,
         finding=" ".join(said[name][0] for name in names),
@@ -243,9 +243,7 @@ def _of_validate(results: Results) -> Contents:
         "evidence": evidence_grid(_used(manifest["cohorts"], scenarios)),
     }
     return Contents(
-        "; ".join(
-            filter(None, ["Validation: the model against cohorts to which it was not fitted", head(results)])
-        ),
+        "Validation: the model against cohorts to which it was not fitted",
         (),
         facts,
         finding=f"{validation.finding(*both)}.",

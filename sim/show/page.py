@@ -22,6 +22,7 @@ from sim.show.contents import CONTENTS, Contents
 from sim.show.kit.inline_svg import Inlined, Styles, inline
 from sim.show.kit.posterior_words import scope
 from sim.show.kit.prose import declared, environment
+from sim.show.kit.scenario_words import head
 from sim.show.plots import PLOTS, row_of
 from sim.show.sources import files
 from sim.work.results import Results, read_results
@@ -97,8 +98,9 @@ class Page:
 
     @property
     def title(self) -> str:
-        """The head line, or the one that was asked for."""
-        return str(self.results.manifest.get("title", self.contents.title))
+        """The head line, or the one that was asked for; of several scenarios with what was changed."""
+        given, own = head(self.results), self.contents.title
+        return given if "title" in self.results.manifest else "; ".join(filter(None, (own, given)))
 
     @property
     def finding(self) -> str:

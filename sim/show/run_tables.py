@@ -17,7 +17,7 @@ from sim.scenario.describe import value_text
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.show.kit.formats import Row, counted, format_difference, format_range, format_share, rows, written
+from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.posterior_words import precision, scope
 from sim.show.kit.prose import one_sentence, sentences
@@ -99,9 +99,12 @@ def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
     ends = set()
     for name, endpoints, scenario in found:
         counts = _counts(scenario)
-        for at, row in enumerate(row for row in rows(endpoints) if row.has_target):
+        every = rows(endpoints)
+        shown = [row for row in every if row.has_target] or main_rows(every, scenario)
+        for at, row in enumerate(shown):
             target, *figures = cells(row, counts.get(row.key), drawn=drawn)
             use = "compared only" if not row.fitted else row.origin if row.assumed else "solved for"
+            use = use if row.has_target else "what-if"
             target = target.removesuffix(" *").removesuffix(f" {row.origin}")
             before = ("" if at else name,) if len(found) > 1 else ()
             read.append((*before, row_label(row), target, *figures, use, row.source))
@@ -246,11 +249,10 @@ def _range_notes(scenario: Scenario, bands: Mapping[Key, str], free: Sequence[st
 def cells(row: Row, n: int | None, *, drawn: bool = False) -> Cells:
     """Write target, estimate, the posterior's limits if `drawn`, Monte Carlo error and range of one trial."""
     target = _bare(row, row.target_text)
-    count = counted(row.target, n) if row.has_target else None
     if row.has_target and row.assumed:
         target += f" {row.origin}"
-    elif row.endpoint.trial == "count" and count is not None:
-        target += f" ({count} of {n})"
+    elif row.count(n) is not None:
+        target += f" ({row.count(n)} of {n})"
     if row.has_target and row.unverified:
         target += " unverified"
     if not row.fitted:

@@ -10,6 +10,7 @@ from sim.show import run_tables
 from sim.show.contents import shown_in
 from sim.show.kit.grid import Grid
 from sim.show.kit.posterior_words import scope, sized, under_draws
+from sim.show.kit.scenario_words import head
 from sim.work.results import Results
 
 Block: TypeAlias = Grid | list[str]
@@ -24,6 +25,8 @@ def told(results: Results, *, full: bool = False) -> Iterator[Block]:
     full
         Whether every endpoint of a run is told, and not just those with a target.
     """
+    if len(results.scenarios) > 1 and (changed := head(results)):
+        yield [changed]
     yield from _TOLD[results.kind](results, full)
     if results.kind != "run" and (drawn := scope(results.manifest)):  # a run's stands beneath its table
         yield drawn
@@ -58,6 +61,7 @@ def told_of_several(named: Mapping[str, Results]) -> Iterator[Block]:
     count = f"{counts[0]:,} to {counts[-1]:,}" if len(counts) > 1 else f"{counts[0]:,}"
     size = f"{count} replications{under_draws(runs[0].draws)}, seed {runs[0].manifest['seed']}"
     found = [(name, run.tables["endpoints"], run.scenario) for name, run in named.items()]
+    yield [f"{name}: {run.scenario.title}" for name, run in named.items()]
     yield replace(run_tables.targets(found), title=f"Every printed figure: {size}")
     if drawn := scope(runs[0].manifest):
         yield drawn

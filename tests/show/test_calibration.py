@@ -120,8 +120,8 @@ def test_all_that_is_drawn_lies_on_the_page(whole: Results, fits: Callable[[Figu
 def test_targets_count_what_the_posterior_holds(shown: Shown) -> None:
     predictions = shown.tables["predictions"]
     assert title_of(targets_figure(predictions, shown.scenario)) == (
-        "All 4 published shares lie in the posterior's 95%, which leaves overall survival of the reinfused at "
-        "5 years between 67 and 92%"
+        "All 4 published shares lie in the posterior's 95%, which leaves overall survival of the "
+        "reinfused at 5 years between 67 and 92%"
     )
     moved = predictions.copy()
     at = moved["endpoint"] == "disease_free_survival"

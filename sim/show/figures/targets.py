@@ -18,15 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from sim.scenario.schema import Scenario
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
-from sim.show.kit.formats import (
-    Row,
-    counted,
-    format_difference,
-    format_range,
-    format_share,
-    rows,
-    undefined_note,
-)
+from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.study.estimates import clopper_pearson
@@ -51,8 +43,7 @@ class Aim:
     @property
     def count(self) -> int | None:
         """How many patients the figure was published for, where it is a count."""
-        is_count = self.row.endpoint.trial == "count" and not self.row.assumed
-        return counted(self.row.target, self.n) if is_count else None
+        return self.row.count(self.n)
 
     @property
     def published_interval(self) -> tuple[float, float] | None:
@@ -285,15 +276,11 @@ def _finding(aims: Sequence[Aim]) -> str:
     solved = [row for row in known if row.fitted]
     asked = solved or known  # what was never fitted is told apart, below
     missed = [row for row in asked if not row.agrees]
-    if len(asked) == 1 and not missed:
-        (row,) = asked
-        how = "solved to equal" if solved else "which agrees with"
-        return f"{row.label}: {row.simulated_text}, {how} the {row.origin} {row.target_text}"
     which, what = (f"figures solved{_JOINED}for", "come out as printed") if solved else ("targets", "are met")
     if any(row.drawn for row in known):
         what = "lie within the posterior's 95%"
     met = len(asked) - len(missed)
-    text = f"{met} of {len(asked)} {which} {what}" if missed else f"All {len(asked)} {which} {what}"
+    text = f"{f'{met} of' if missed or met == 1 else 'All'} {len(asked)} {which} {what}"
     far = [row for row in missed if row.endpoint.kind == "share"]
     if far:
         worst = max(far, key=lambda row: abs(row.estimate - row.target))

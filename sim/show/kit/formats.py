@@ -206,6 +206,11 @@ class Row:
         known = all_evidence()
         return any(known[name].status == "unverified" for name in ids_in(self.source) if name in known)
 
+    def count(self, n: int | None) -> int | None:
+        """Return how many of n patients a published count of patients is."""
+        is_count = self.has_target and self.endpoint.trial == "count" and not self.assumed
+        return counted(self.target, n) if is_count else None
+
     @property
     def fitted(self) -> bool:
         """Whether calibration solved for the target; the others are only compared with."""

@@ -50,7 +50,7 @@ def head(results: Results) -> str:
     """Return the title that was asked for, or of several scenarios what was changed in each; else nothing."""
     if "title" in results.manifest:
         return str(results.manifest["title"])
-    several = results.scenarios if len(results.scenarios) > 1 else {}
+    several = results.scenarios if results.kind in ("compare", "validate") else {}
     told = {name: ", ".join(own.changed) for name, own in several.items() if own.changed}
     if len(told) == len(several) and len(set(told.values())) == 1:
         return f"changed in all: {next(iter(told.values()))}"
