@@ -43,8 +43,8 @@ def call(*arguments: str) -> int:
 
 def test_compare_writes_a_whole_folder(capsys: pytest.CaptureFixture[str], deadly: str) -> None:
     assert call("compare", "chicago2006", deadly, *SMALL) == 0
-    assert "Written to results/chicago2006-compare-1" in capsys.readouterr().out
-    folder = Path("results/chicago2006-compare-1")
+    assert "Written to results/chicago2006-10-patients-compare-1" in capsys.readouterr().out
+    folder = Path("results/chicago2006-10-patients-compare-1")
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "changed_fates.csv",
         "comparison.csv",

@@ -85,6 +85,7 @@ def test_show_on_a_terminal_wraps_and_cuts_nothing(
     assert "…" not in out
     plain = re.sub(r"\x1b\[[0-9;]*m", "", out)
     assert max(map(len, plain.splitlines()[2:])) <= 100
+    assert set(load("chicago2006").origins) <= set(plain.split())  # no key is broken
 
 
 def test_check(capsys: pytest.CaptureFixture[str]) -> None:

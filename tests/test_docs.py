@@ -252,6 +252,14 @@ def test_the_reference_is_up_to_date() -> None:
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == made, "run python docs/make_reference.py"
 
 
+def test_the_glossary_is_that_of_the_pages_and_explains_every_word_they_use() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["glossary"]()
+    assert (ROOT / "docs" / "glossary.md").read_text("utf-8") == made, "run python docs/make_reference.py"
+    assert "docs/glossary.md" in README
+    for words in ("exact twin", "reading A", "B08", "transplant-related", "first kind", "second", "third"):
+        assert words in made
+
+
 def test_the_architecture_names_files_that_exist_and_every_folder_in_its_order() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     named = re.findall(r"`((?:sim|tests|docs)/[\w/.]*)`", page)

@@ -73,7 +73,7 @@ def named_apart(loaded: Sequence[Loaded]) -> dict[str, Loaded]:
     named: dict[str, Loaded] = {}
     for each in loaded:
         name, number, changed = each.name, 1, each.scenario.changed
-        if name in named and changed:
+        if name in named and changed and changed != named[name].scenario.changed:
             name = f"{name} ({', '.join(changed)})"
         while name in named:
             number += 1

@@ -64,7 +64,7 @@ def checklist(scenario: Scenario, manifest: Mapping[str, Any]) -> list[Item]:
         assumed=[key for key, row in rows.items() if row["status"] == "assumption"],
         tuned=[key for key, row in rows.items() if row["status"] == "solved" or "tuned" in row["source"]],
         in_part=[key for key, row in rows.items() if _is_evidence_in_part(row)],
-        assumed_targets=[target for target in scenario.target if is_assumed(target.source)],
+        assumed_targets=[target for target in scenario.shown_targets if is_assumed(target.source)],
         warm_up_source="" if warm_up is None else warm_up["source"],
         licences=about.get_all("License-Expression") or [],
         addresses=about.get_all("Project-URL") or [],
@@ -96,6 +96,6 @@ def _words(place: Place) -> str:
 def evidence_in_use(rows: Sequence[Mapping[str, Any]], scenario: Scenario) -> list[str]:
     """Return the ids of the evidence that parameters, targets and ranges name, in order, each once."""
     texts = [str(row["source"]) for row in rows]
-    texts += [target.source for target in scenario.target] + [shown.source for shown in scenario.range]
+    texts += [target.source for target in scenario.shown_targets] + [shown.source for shown in scenario.range]
     found = dict.fromkeys(name for text in texts for name in ids_in(text))
     return [name for name in sorted(found) if name in all_evidence()]

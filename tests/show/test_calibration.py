@@ -139,7 +139,9 @@ def test_survival_and_repeats_say_their_intervals(shown: Shown) -> None:
     reported = shown.reported
     low, high = np.nanquantile(reported["trial_overall_survival@5"], (0.025, 0.975))
     title = title_of(repeats_figure(reported, tables["at_point"], shown.scenario))
-    assert f"overall survival at 5 years of {100 * low:.0f} to {100 * high:.0f}% (95%)" in title
+    assert (
+        f"overall survival of the reinfused at 5 years of {100 * low:.0f} to {100 * high:.0f}% (95%)" in title
+    )
     tight = tables["at_point"].assign(**{"trial_overall_survival@5": 0.8})
     assert title_of(repeats_figure(reported, tight, shown.scenario)).endswith("by chance alone, 80 to 80%")
 

@@ -444,7 +444,7 @@ def _draw_open_row(axis: Axes, aim: Aim, y: int) -> None:
 def of_run(results: Results) -> Figure | None:
     """Draw the targets of a run's scenario; None without any."""
     scenario = results.scenario
-    return calibration_figure(results.tables["endpoints"], scenario) if scenario.target else None
+    return calibration_figure(results.tables["endpoints"], scenario) if scenario.shown_targets else None
 
 
 def of_calibration(results: Results) -> Figure:
