@@ -178,6 +178,8 @@ def _jacobian(fit: PointFit) -> pd.DataFrame:
 
 def _facts(loaded: Loaded, plan: Plan, found: Found) -> dict[str, Any]:
     fit, told = found.fit, found.told
+    # What is solved answers to its targets again, whatever was changed before.
+    again = {"what_if": False, "purpose": ""} if loaded.scenario.what_if else {}
     return {
         "seed": plan.seed,
         "solved": None if fit is None else fit.values,
@@ -185,7 +187,7 @@ def _facts(loaded: Loaded, plan: Plan, found: Found) -> dict[str, Any]:
         "plan": plan.asked,
         "posterior": None if told is None else _search(told),
         **about(loaded),
-        "resolved": found.scenario.model_dump(exclude_none=True),
+        "resolved": found.scenario.model_dump(exclude_none=True) | again,
     }
 
 

@@ -132,7 +132,7 @@ class _Merger:
         told: dict[str, Any] = {}
         if title:
             told = {"title": retitled(scenario.title, title), "changed": title}
-        if purpose and scenario.purpose:
+        if purpose and scenario.purpose and (targets or not scenario.target):
             told["purpose"] = f"A what-if, with {', '.join(purpose)}. It answers to no published figure."
         if targets and scenario.target:
             told["what_if"] = True

@@ -15,6 +15,7 @@ from sim.scenario.describe import show_rows, warnings_about
 from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal
 from sim.scenario.inherit import set_layer
 from sim.scenario.load import Loaded, load, scenario_hash
+from sim.scenario.problems import RequestError
 from sim.scenario.refusals import toml_text
 from sim.scenario.registry import lookup, parameters
 from sim.scenario.schema import PoissonArrivals, Scenario
@@ -255,11 +256,18 @@ def test_a_file_that_changes_its_base_answers_to_none_of_its_figures(write: Writ
     solve = '[calibration]\nsolve = ["active_disease.hazard_per_year"]'
     solved = load(write(f'base = "chicago2006"\n[clinic]\nisolation_rooms = 4\n{solve}', "solved.toml"))
     assert len(solved.scenario.shown_targets) == 8
+    assert solved.scenario.purpose == load("chicago2006").scenario.purpose
     own = load(
         write('base = "./other.toml"\n[[target]]\nendpoint = "cd34_infused"\nvalue = 5\nsource = "P03"')
     )
     assert len(own.scenario.shown_targets) == 1
     assert load(str(own.path), ["clinic.isolation_rooms=5"]).scenario.shown_targets == []
+
+
+def test_no_file_says_that_it_was_changed(write: Write) -> None:
+    for line in ("changed = []", "what_if = false"):
+        with pytest.raises(RequestError, match=line.partition(" ")[0]):
+            load(write(f'base = "chicago2006"\n{line}'))
 
 
 def test_many_changes_are_counted_in_the_title_and_named_in_the_purpose() -> None:

@@ -344,7 +344,7 @@ def _map_title(known: Sequence[Row]) -> str:
 def _map_lines(across: Axis, up: Axis, row: Row, grid: Floats, own: tuple[Any, Any]) -> list[str]:
     what = []
     if _target_inside(across, up, row, grid):
-        what.append(f"Dashed: where the {row.origin} {row.target_text} is met.")
+        what.append(f"Dashed: the {row.origin} {row.target_text}.")
     if _own_place(across, up, own) is not None:
         what.append(f"Circle: this scenario ({written(own[0])} and {written(own[1])}).")
     if bool(np.isnan(grid).any()):

@@ -168,7 +168,7 @@ def test_a_fine_map_has_labelled_contours(endpoints: pd.DataFrame, words: Words)
     labels = {drawn.get_text() for drawn in figure.axes[0].texts}
     assert labels <= {f"{level}%" for level in range(40, 91, 10)}
     assert len(labels) >= 3
-    assert "Dashed: where the published 84% is met. Circle: this scenario (2 and 3)." in text
+    assert "Dashed: the published 84%. Circle: this scenario (2 and 3)." in text
     rings = [drawn for drawn in figure.axes[0].lines if drawn.get_marker() == "o"]
     assert [(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings] == [(2, 3)]
 
