@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import duckdb
 import pandas as pd
 
 _ROWS = 4096
+_FORMULAS, _HELD = "=+-@\t\r", re.compile("^'([=+\\-@\t\r])")
 _LITTLE_SPACE = 2**20  # bytes
 
 
@@ -43,7 +45,28 @@ def read_csv(path: Path, kinds: Mapping[str, Any] | None = None) -> pd.DataFrame
     """
     # pandas before 3.1 rounds every third number unless told not to; later ones deprecate being told.
     older = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
-    return pd.read_csv(path, dtype=kinds, **({"float_precision": "round_trip"} if older else {}))
+    table = pd.read_csv(path, dtype=kinds, **({"float_precision": "round_trip"} if older else {}))
+    texts = table.select_dtypes(include=["object", "string"])
+    freed = {str(name): texts[name].replace(_HELD, r"\1", regex=True) for name in texts}
+    return table.assign(**freed) if freed else table
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, with no cell that a spreadsheet would run as a formula: `read_csv` undoes it."""
+    texts = table.select_dtypes(include=["object", "string"])
+    held = {str(name): texts[name].map(_held) for name in texts}
+    table.assign(**held).to_csv(path, index=False, lineterminator="\n")
+
+
+def _held(cell: Any) -> Any:
+    """Return a text that begins like a formula behind an apostrophe; a number is none."""
+    if not isinstance(cell, str) or cell[:1] not in _FORMULAS or not cell:
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
