@@ -28,9 +28,13 @@ DEEPEST = 16
 MOST_ITEMS = 500
 """Entries that one table or list may have; a curve read off a figure has some dozens."""
 
-_MOST_LINES, _LONGEST_LINE = 5_000, 4_096
+_MOST_LINES, _LONGEST_LINE = 5_000, 8_192
 # Reading such a name takes the square of its length.
 _DEEP_NAME = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){32}""")
+_TOO_DEEP = (
+    f"tables or lists lie more than {DEEPEST} deep in each other; no parameter lies that deep "
+    "(lupus-hsct scenario schema lists them all)"
+)
 _CELLS = re.compile(r"[^=\[\]#]*[,;\t][^=\[\]#]*")
 
 
@@ -133,9 +137,10 @@ def _text(file: Located, named: str) -> str:
     text = read_text(file.path, where, SCENARIO_FILE, missing=missing)
     if len(lines := text.splitlines()) > _MOST_LINES:
         raise RequestError(f"{where}: has {len(lines):,} lines; at most {_MOST_LINES:,} are allowed")
-    if max(map(len, lines), default=0) > _LONGEST_LINE or _DEEP_NAME.search(text):
-        longest = f"a line of more than {_LONGEST_LINE:,} characters, or a name of more than 32 parts"
-        raise RequestError(f"{where}: has {longest}; {SCENARIO_FILE}")
+    if max(map(len, lines), default=0) > _LONGEST_LINE:
+        raise RequestError(f"{where}: has a line of more than {_LONGEST_LINE:,} characters; {SCENARIO_FILE}")
+    if _DEEP_NAME.search(text):
+        raise RequestError(f"{where}: {_TOO_DEEP}")
     return text
 
 
@@ -172,8 +177,7 @@ def _check_size(tree: Tree, where: str) -> None:
                 raise RequestError(f"{where}: {text}: allowed: at most {MOST_ITEMS}")
         level = [item for value in level for item in _items(value)]
     if level:
-        text = f"tables or lists lie more than {DEEPEST} deep in each other; no parameter lies that deep"
-        raise RequestError(f"{where}: {text} (lupus-hsct scenario schema lists them all)")
+        raise RequestError(f"{where}: {_TOO_DEEP}")
 
 
 def _items(value: object) -> Iterable[object]:
