@@ -1,8 +1,8 @@
 """Fuzzing of the command line: scenarios, cohorts, posteriors, options, run folders, altered at random.
 
 Whatever is handed over, a command ends with status 0 or 2: done, or one message that says what is wrong, and
-nothing written. Anything else is a finding, and its seed makes it again: ``python tests/fuzz.py --seed 17``.
-``make fuzz`` goes on until it is stopped.
+nothing written. Anything else is a finding, and its seed makes it again: ``SEED=17 KIND=folder make fuzz``;
+without a seed ``make fuzz`` goes on until it is stopped.
 """
 
 from __future__ import annotations
@@ -248,29 +248,27 @@ def check(seed: int, kind: str) -> tuple[str, Finding | None]:
 
 
 def fuzz(
-    seeds: Iterator[int], seconds: float, kinds: tuple[str, ...] = tuple(KINDS), tell: bool = False
-) -> tuple[Counter[tuple[str, str]], list[Finding]]:
-    """Try every kind with one seed after the other for some time; return counts and what was found."""
-    counts: Counter[tuple[str, str]] = Counter()
-    findings: list[Finding] = []
+    seeds: Iterator[int],
+    seconds: float,
+    kinds: tuple[str, ...],
+    counts: Counter[tuple[str, str]],
+    findings: list[Finding],
+) -> None:
+    """Try every kind with one seed after the other for some time or until Ctrl-C, and count."""
     until = time.monotonic() + seconds
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
-        patch.setattr(sys, "argv", ["lupus-hsct"])
         no_figures(patch)
-        for seed in seeds:
-            for kind in kinds:
-                ended, finding = check(seed, kind)
-                counts[kind, ended] += 1
-                if finding is not None:
-                    findings.append(finding)
-                    if tell:
-                        print(
-                            f"seed {finding.seed}, {kind}: {finding.what}\n  {finding.arguments}", flush=True
-                        )
-                if time.monotonic() > until:
-                    return counts, findings
-    return counts, findings
+        with contextlib.suppress(KeyboardInterrupt):
+            for seed in seeds:
+                for kind in kinds:
+                    ended, finding = check(seed, kind)
+                    counts[kind, ended] += 1
+                    if finding is not None:
+                        findings.append(finding)
+                        print(f"seed {seed}, {kind}: {finding.what}\n  {finding.arguments}", flush=True)
+                    if time.monotonic() > until:
+                        return
 
 
 def summary(counts: Counter[tuple[str, str]], findings: list[Finding]) -> str:
@@ -290,10 +288,7 @@ def main() -> None:
     asked = parser.parse_args()
     first, last = (asked.first, 10**12) if asked.seed is None else (asked.seed, asked.seed + 1)
     counts, findings = Counter[tuple[str, str]](), list[Finding]()
-    with contextlib.suppress(KeyboardInterrupt):
-        counts, findings = fuzz(
-            iter(range(first, last)), asked.seconds, tuple(asked.kind or KINDS), tell=True
-        )
+    fuzz(iter(range(first, last)), asked.seconds, tuple(asked.kind or KINDS), counts, findings)
     print(summary(counts, findings))
     sys.exit(1 if findings else 0)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
-from fuzz import KINDS, fuzz, summary
+from fuzz import KINDS, Finding, fuzz, summary
+
+SEEDS = {"scenario": 10, "cohort": 8, "posterior": 6, "options": 6, "folder": 3}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_is_handed_over_is_done_or_refused_in_one_message(kind: str) -> None:
-    counts, findings = fuzz(iter(range(1, 9)), 60.0, (kind,))
+    counts, findings = Counter[tuple[str, str]](), list[Finding]()
+    fuzz(iter(range(1, SEEDS[kind] + 1)), 120.0, (kind,), counts, findings)
     assert not findings, summary(counts, findings) + "\n" + "\n".join(map(str, findings))
-    assert sum(counts.values()) == 8
+    assert sum(counts.values()) == SEEDS[kind]
+    assert counts[kind, "2"] > 0

@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 
 _ROWS = 4096
-_FORMULAS, _HELD = "=+-@\t\r", re.compile("^'([=+\\-@\t\r])")
+_FORMULA, _HELD = (re.compile(rf"{start}('*[=+\-@\t\r＝＋－＠])") for start in ("", "'"))
 _LITTLE_SPACE = 2**20  # bytes
 
 
@@ -47,7 +47,7 @@ def read_csv(path: Path, kinds: Mapping[str, Any] | None = None) -> pd.DataFrame
     older = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
     table = pd.read_csv(path, dtype=kinds, **({"float_precision": "round_trip"} if older else {}))
     texts = table.select_dtypes(include=["object", "string"])
-    freed = {str(name): texts[name].replace(_HELD, r"\1", regex=True) for name in texts}
+    freed = {str(name): texts[name].replace(f"^{_HELD.pattern}", r"\1", regex=True) for name in texts}
     return table.assign(**freed) if freed else table
 
 
@@ -60,7 +60,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def _held(cell: Any) -> Any:
     """Return a text that begins like a formula behind an apostrophe; a number is none."""
-    if not isinstance(cell, str) or cell[:1] not in _FORMULAS or not cell:
+    if not isinstance(cell, str) or not _FORMULA.match(cell):
         return cell
     try:
         float(cell)
