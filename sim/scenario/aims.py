@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from sim.scenario.contradictions import Figure, contradictions
+from sim.scenario.contradictions import contradictions
 from sim.scenario.endpoints import BY_NAME, TIMES_YEARS, read_times
 from sim.scenario.priors import AS_IT_IS
 from sim.scenario.refusals import WhereOf, refuse, sentence, unknown, unknown_key
@@ -23,7 +23,7 @@ def check_aims(scenario: Scenario, where_of: WhereOf) -> None:
     RequestError
         Naming each, and the nearest valid one.
     """
-    aims = [*_target_problems(scenario), *_joint_problems(scenario)]
+    aims = [*_target_problems(scenario), *contradictions("target", scenario.target)]
     problems = [sentence(where_of("target"), text) for text in aims]
     problems += [sentence(where_of("range"), text) for text in _range_problems(scenario)]
     problems += [sentence(where_of("calibration.solve"), text) for text in _solve_problems(scenario)]
@@ -52,19 +52,6 @@ def _target_problems(scenario: Scenario) -> Iterator[str]:
         if (target.endpoint, target.time_years) in seen:
             yield f"{what}: {target.endpoint}: there is another target for the same figure; keep one"
         seen.add((target.endpoint, target.time_years))
-
-
-def _joint_problems(scenario: Scenario) -> Iterator[str]:
-    """Yield which targets contradict each other; those with other mistakes are named already."""
-    numbered = enumerate(scenario.target, start=1)
-    known = [(n, each) for n, each in numbered if each.endpoint in BY_NAME]
-    yield from contradictions(
-        [
-            Figure(f"[[target]] number {number}", (each.endpoint, each.time_years), each.value)
-            for number, each in known
-            if BY_NAME[each.endpoint].timed == (each.time_years is not None)
-        ]
-    )
 
 
 def _time_problems(target: Target, horizon_years: float) -> Iterator[str]:

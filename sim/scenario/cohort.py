@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
-from sim.scenario.contradictions import ROUNDED_TO, Figure, contradictions
+from sim.scenario.contradictions import ROUNDED_TO, contradictions
 from sim.scenario.distributions import Table
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import ids_in
@@ -295,7 +295,7 @@ def _value_problems(item: Observed, scenario: Scenario) -> Iterator[str]:
 
 def _count_problems(item: Observed, n: int) -> Iterator[str]:
     """Refuse a share that is no count of n, whatever it was rounded to."""
-    step = _step(item)
+    step = ROUNDED_TO if item.rounded_to is None else item.rounded_to
     events = round(item.value * n)
     if abs(events / n - item.value) > step / 2 + _ROUNDING:
         near = events if events / n < item.value else events - 1
@@ -311,17 +311,7 @@ def _joint_problems(observed: Sequence[Observed]) -> Iterator[str]:
         keys = [(item.endpoint, item.time_years) for item in observed]
         twice = next(key for key in keys if keys.count(key) > 1)
         yield f"[[observed]]: {label(twice)} stands there twice; keep one"
-    yield from contradictions(
-        [
-            Figure(f"[[observed]] number {number}", (item.endpoint, item.time_years), item.value, _step(item))
-            for number, item in enumerate(observed, start=1)
-        ]
-    )
-
-
-def _step(item: Observed) -> float:
-    """Return the step to which a share was printed."""
-    return ROUNDED_TO if item.rounded_to is None else item.rounded_to
+    yield from contradictions("observed", observed)
 
 
 def _unmarked(observed: Sequence[Observed], bases: Sequence[ValueLayer], own: ValueLayer) -> Iterator[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import permutations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sim.scenario.endpoints import BY_NAME, CAUSE_LABELS, Key, label
+from sim.scenario.endpoints import BY_NAME, CAUSE_LABELS, label
 
 ROUNDED_TO = 0.01
 """Step to which a share is taken to be printed: whole per cents."""
@@ -28,52 +28,47 @@ _APART = (
 )
 
 
-class Figure(NamedTuple):
-    """A figure as a file states it; ``step`` is that to which it is printed."""
-
-    row: str
-    key: Key
+class _Row(NamedTuple):
+    text: str
+    name: str
+    time: float
     value: float
-    step: float = ROUNDED_TO
+    slack: float
 
     @property
-    def text(self) -> str:
-        """The row and its figure in words."""
-        return f"{self.row}, {label(self.key)} {self.value:g}"
+    def rises(self) -> bool:
+        return BY_NAME[self.name].trial == "incidence"
 
 
-def contradictions(figures: Sequence[Figure]) -> Iterator[str]:
-    """Yield which figures contradict each other, by more than the steps to which they are printed."""
-    for one, other in permutations(figures, 2):
-        (name, time), (second, later) = one.key, other.key
-        slack = (one.step + other.step) / 2 + _ROUNDING
-        before = later is None or (time is not None and time <= later)
-        rises = BY_NAME[name].trial == "incidence"
-        if name == second and time != later and before:
-            change = (one.value - other.value) if rises else (other.value - one.value)
-            if change > slack:
-                never = "an incidence never falls" if rises else "who is alive later was alive before"
-                if rises or BY_NAME[name].trial == "kaplan_meier":
-                    yield f"{one.text}, and {other.text}: {never}; correct one"
-        elif _PART_OF.get(second) == name and before and other.value - one.value > slack:
-            less = "; correct one: the second are among the first"
-            yield f"{other.text}, above {one.text}{less}"
-    yield from _too_many(figures)
+def contradictions(kind: str, items: Sequence[Any]) -> Iterator[str]:
+    """Yield which targets, or observed figures, contradict each other by more than rounding.
 
-
-def _too_many(figures: Sequence[Figure]) -> Iterator[str]:
-    """Yield parts of the same patients that come to more than all of them."""
+    Parameters
+    ----------
+    kind
+        What a file calls them.
+    items
+        With ``endpoint``, ``time_years``, ``value`` and perhaps ``rounded_to``; those of an unknown endpoint,
+        or without the time that theirs needs, are passed over.
+    """
+    rows = []
+    for number, item in enumerate(items, start=1):
+        name, time, step = item.endpoint, item.time_years, getattr(item, "rounded_to", None)
+        if name in BY_NAME and BY_NAME[name].timed == (time is not None):
+            text = f"[[{kind}]] number {number}, {label((name, time))} {item.value:g}"
+            rows.append(_Row(text, name, time or 0.0, item.value, (ROUNDED_TO if step is None else step) / 2))
+    for one, other in permutations(rows, 2):
+        same = one.name == other.name and (one.rises or BY_NAME[one.name].trial == "kaplan_meier")
+        if one.time <= other.time and (same or _PART_OF.get(other.name) == one.name):
+            less, more = (one, other) if one.rises else (other, one)
+            if less.value - more.value > one.slack + other.slack + _ROUNDING:
+                why = "an incidence never falls" if one.rises else "the first are among the second"
+                yield f"{less.text}, above {more.text}: {why}; correct one"
     for names in _APART:
-        for time in dict.fromkeys(figure.key[1] for figure in figures if figure.key[0] in names):
-            parts = [part for name in names for part in _by(time, name, figures)]
-            total = sum(part.value for part in parts)
-            if len(parts) > 1 and total > 1 + sum(part.step for part in parts) / 2 + _ROUNDING:
-                yield f"{', and '.join(part.text for part in parts)}: together {total:g} of all; correct one"
-
-
-def _by(time: float | None, name: str, figures: Sequence[Figure]) -> list[Figure]:
-    """Return the figure of a name at a time; who had something earlier has had it then."""
-    earlier = BY_NAME[name].trial == "incidence" and time is not None
-    of = [each for each in figures if each.key[0] == name]
-    known = [each for each in of if each.key[1] == time or (earlier and (each.key[1] or 0) <= (time or 0))]
-    return sorted(known, key=lambda each: each.key[1] or 0)[-1:]
+        of = sorted((row for row in rows if row.name in names), key=lambda row: row.time)
+        for time in dict.fromkeys(row.time for row in of):  # who had something earlier has had it then
+            parts = {row.name: row for row in of if row.time == time or (row.rises and row.time < time)}
+            total, slack = (sum(getattr(row, each) for row in parts.values()) for each in ("value", "slack"))
+            if len(parts) > 1 and total > 1 + slack + _ROUNDING:
+                told = ", and ".join(row.text for row in parts.values())
+                yield f"{told}: together {total:g} of all; correct one"

@@ -32,8 +32,7 @@ _MOST_LINES, _LONGEST_LINE = 5_000, 8_192
 # Reading such a name takes the square of its length.
 _DEEP_NAME = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){32}""")
 _TOO_DEEP = (
-    f"tables or lists lie more than {DEEPEST} deep in each other; no parameter lies that deep "
-    "(lupus-hsct scenario schema lists them all)"
+    f"more than {DEEPEST} deep; no parameter lies that deep (lupus-hsct scenario schema lists them all)"
 )
 _CELLS = re.compile(r"[^=\[\]#]*[,;\t][^=\[\]#]*")
 
@@ -135,12 +134,12 @@ def _text(file: Located, named: str) -> str:
     there = f"in its folder there are {', '.join(beside[:8])}" if beside else "its folder has no .toml file"
     missing = f"; {there}; for a shipped scenario write its name alone, without .toml"
     text = read_text(file.path, where, SCENARIO_FILE, missing=missing)
-    if len(lines := text.splitlines()) > _MOST_LINES:
-        raise RequestError(f"{where}: has {len(lines):,} lines; at most {_MOST_LINES:,} are allowed")
-    if max(map(len, lines), default=0) > _LONGEST_LINE:
-        raise RequestError(f"{where}: has a line of more than {_LONGEST_LINE:,} characters; {SCENARIO_FILE}")
-    if _DEEP_NAME.search(text):
-        raise RequestError(f"{where}: {_TOO_DEEP}")
+    lines = text.splitlines()
+    if len(lines) > _MOST_LINES or max(map(len, lines), default=0) > _LONGEST_LINE or _DEEP_NAME.search(text):
+        bounds = (
+            f"{_MOST_LINES:,} lines, a line of more than {_LONGEST_LINE:,} characters, or a name that lies"
+        )
+        raise RequestError(f"{where}: has more than {bounds} {_TOO_DEEP}")
     return text
 
 
@@ -169,15 +168,15 @@ def _check_size(tree: Tree, where: str) -> None:
     for _ in range(DEEPEST):
         for value in level:
             if isinstance(value, str) and printable(value) != value:
-                text = "has a character that can't be seen, which is no text for tables and figures"
-                raise RequestError(f"{where}: {cut_short(toml_text(value))}: {text}; take it out")
+                shown = cut_short(toml_text(value))
+                raise RequestError(f"{where}: {shown} has a character that can't be seen; take it out")
             if isinstance(value, (Mapping, list)) and len(value) > MOST_ITEMS:
-                name = next(iter(value)) if isinstance(value, Mapping) else toml_text(value[0])
-                text = f"a table or list of {len(value):,} entries, the first of them {cut_short(name)}"
-                raise RequestError(f"{where}: {text}: allowed: at most {MOST_ITEMS}")
+                first = cut_short(toml_text(next(iter(value))))
+                text = f"a table or list has {len(value):,} entries, the first {first}; allowed: {MOST_ITEMS}"
+                raise RequestError(f"{where}: {text}")
         level = [item for value in level for item in _items(value)]
     if level:
-        raise RequestError(f"{where}: {_TOO_DEEP}")
+        raise RequestError(f"{where}: tables or lists lie {_TOO_DEEP}")
 
 
 def _items(value: object) -> Iterable[object]:

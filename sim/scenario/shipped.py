@@ -65,7 +65,7 @@ def locate(reference: str, beside: Path | None = None, kind: Kind = "scenario") 
     """
     if is_path(reference):
         path = Path(os.path.normpath((beside or Path()) / reference))
-        if printable(path.stem) != path.stem or "\n" in path.stem or "\t" in path.stem:
+        if printable(reference) != reference or {*"\n\t"} & {*reference}:
             raise RequestError(f"{printable(reference)}: the file's name can't be shown; give it another one")
         return Located(path.stem, str(path), path)
     if reference in shipped_names(kind):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,9 @@ import duckdb
 import pandas as pd
 
 _ROWS = 4096
-_FORMULA, _HELD = (re.compile(rf"{start}('*[=+\-@\t\r＝＋－＠])") for start in ("", "'"))
+# Beginnings of a formula, but for those of a number.
+_FORMULA = r"'*[=+\-@\t\r＝＋－＠]"
+_NUMBER = r"[+-](?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _LITTLE_SPACE = 2**20  # bytes
 
 
@@ -46,27 +47,19 @@ def read_csv(path: Path, kinds: Mapping[str, Any] | None = None) -> pd.DataFrame
     # pandas before 3.1 rounds every third number unless told not to; later ones deprecate being told.
     older = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
     table = pd.read_csv(path, dtype=kinds, **({"float_precision": "round_trip"} if older else {}))
-    texts = table.select_dtypes(include=["object", "string"])
-    freed = {str(name): texts[name].replace(f"^{_HELD.pattern}", r"\1", regex=True) for name in texts}
-    return table.assign(**freed) if freed else table
+    return _rewritten(table, f"^'({_FORMULA})", r"\1")
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, with no cell that a spreadsheet would run as a formula: `read_csv` undoes it."""
+    held = _rewritten(table, f"^(?!{_NUMBER})({_FORMULA})", r"'\1")
+    held.to_csv(path, index=False, lineterminator="\n")
+
+
+def _rewritten(table: pd.DataFrame, pattern: str, by: str) -> pd.DataFrame:
+    """Return a table with what its texts have of a pattern written in another way."""
     texts = table.select_dtypes(include=["object", "string"])
-    held = {str(name): texts[name].map(_held) for name in texts}
-    table.assign(**held).to_csv(path, index=False, lineterminator="\n")
-
-
-def _held(cell: Any) -> Any:
-    """Return a text that begins like a formula behind an apostrophe; a number is none."""
-    if not isinstance(cell, str) or not _FORMULA.match(cell):
-        return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
-    return cell
+    return table.assign(**{str(name): texts[name].replace(pattern, by, regex=True) for name in texts})
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sim.scenario.cohort import load_cohort
-from sim.scenario.contradictions import Figure, contradictions
+from sim.scenario.contradictions import contradictions
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.load import load
 from sim.scenario.problems import RequestError
@@ -80,12 +81,13 @@ def test_what_may_be_true_is_taken(case: str, tmp_path: Path) -> None:
 def test_what_the_twin_expects_never_contradicts_itself() -> None:
     from sim.outcomes.twin.expected import expected
 
-    def figures(scenario: Scenario) -> list[Figure]:
-        found = expected(scenario)
+    def figures(scenario: Scenario) -> list[SimpleNamespace]:
         return [
-            Figure("", key, value, 0.0) for key, value in found.items() if BY_NAME[key[0]].kind == "share"
+            SimpleNamespace(endpoint=name, time_years=time, value=value, rounded_to=0.0)
+            for (name, time), value in expected(scenario).items()
+            if BY_NAME[name].kind == "share"
         ]
 
-    told = [figures(load(name).scenario) for name in shipped_names() if name not in ("open_clinic",)]
+    told = [figures(load(name).scenario) for name in shipped_names() if name != "open_clinic"]
     assert all(told)
-    assert not [text for each in told for text in contradictions(each)]
+    assert not [text for each in told for text in contradictions("target", each)]
