@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from sim.scenario.endpoints import BY_NAME, label
+from sim.scenario.evidence import all_evidence, ids_in
 from sim.scenario.registry import short
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, Target
 from sim.scenario.values import get_value
-from sim.show.kit.formats import decimals, format_parameter, format_share, written
+from sim.show.kit.formats import decimals, format_parameter, format_share, interval_texts, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
-from sim.show.kit.pairs import pairs
+from sim.show.kit.pairs import EndpointPair, pairs
 from sim.show.kit.prose import one_sentence, sentences
-from sim.study.estimates import Z95
-from sim.study.pairing import Change
+from sim.study.estimates import Z95, clopper_pearson, fisher_exact
+from sim.study.pairing import MOVED_DAYS, Change
 from sim.work.results import Results
 
-_DECIDED = (Change.DIES, Change.LIVES)
-_MOST_NAMES = 25
 _MOST_ROWS = 40
 _INFINITY = "infinity"
+_MOST_NEEDED = 10_000
+"""Patients: beyond, a number needed says no more than that it is large."""
+_RANKED = ("overall_survival_enrolled", "treatment_related_mortality")
 _CHANGES = {
     Change.LIVES: "lives instead",
     Change.DIES: "dies instead",
@@ -63,34 +65,31 @@ class Averted:
         third = (self.upper - self.lower) / 6  # a third of the half width: 0.26 (0.16 to 0.36), and not 0.3
         return decimals(third) if third > 0 else 2
 
-    def number(self, value: float, digits: int | None = None) -> str:
-        """Write deaths per 100, with this figure's own decimals unless others are given."""
-        text = f"{value:.{self.digits if digits is None else digits}f}"
-        return text.removeprefix("-") if float(text) == 0 else text
+    @property
+    def _texts(self) -> list[str]:
+        return interval_texts(self.value, self.lower, self.upper, self.digits)
 
     @property
     def text(self) -> str:
         """The figure with its interval; negative is deaths caused."""
         if math.isnan(self.value):
             return "unknown"
-        shown = self.number(self.value)
-        if not math.isnan(self.lower):
-            shown += f" ({self.number(self.lower)} to {self.number(self.upper)})"
+        value, lower, upper = self._texts
+        shown = value if math.isnan(self.lower) else f"{value} ({lower} to {upper})"
         return shown.replace("-", "\N{MINUS SIGN}")
 
     @property
     def size(self) -> str:
         """How many deaths or lives, without sign."""
-        return self.number(abs(self.value))
+        return self._texts[0].removeprefix("-")
 
     @property
     def limits(self) -> tuple[str, str] | None:
-        """The limits of `size`, the lower first; None where they are not known."""
-        if math.isnan(self.lower):
+        """The limits of `size`, the lower first, where they are known and on its side of 0; else None."""
+        if math.isnan(self.lower) or self.undecided:
             return None
-        sign = 1 if self.value >= 0 else -1
-        low, high = sorted((sign * self.lower, sign * self.upper))
-        return self.number(low), self.number(high)
+        _, *limits = (text.removeprefix("-") for text in self._texts)
+        return (limits[0], limits[1]) if self.value >= 0 else (limits[1], limits[0])
 
 
 def number_needed(averted: Averted) -> str:
@@ -124,7 +123,9 @@ def number_needed(averted: Averted) -> str:
 def _inverse(per_100: float) -> str:
     if per_100 == 0:
         return _INFINITY
-    patients = abs(100 / per_100)
+    patients = float(f"{abs(100 / per_100):.2g}")  # no more is known of it
+    if patients > _MOST_NEEDED:
+        return f"more than {_MOST_NEEDED:,}"
     return f"{patients:.1f}" if patients < 10 else f"{patients:,.0f}"
 
 
@@ -182,13 +183,15 @@ def averted_sentence(averted: Averted, reference: str, name: str) -> str:
     return one_sentence("comparison", "averted", averted, reference, name, by, unknown, needed)
 
 
-def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
+def range_sentence(over: pd.DataFrame, reference: str, name: str, *, drawn: bool = False) -> str:
     """Say between what and what the deaths averted lie over one range.
 
     Parameters
     ----------
     over
         The rows of ``deaths_averted.csv`` of one scenario and one key of a range.
+    drawn
+        Whether they are means over draws of a posterior.
     """
     found = [Averted.of(row) for row in over.to_dict("records")]
     known = sorted((each for each in found if not math.isnan(each.value)), key=lambda each: each.value)
@@ -201,54 +204,31 @@ def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
         [written(value) for value in (over["value"].min(), over["value"].max())],
     )
     sign = 1 if low.value >= 0 else -1 if high.value <= 0 else 0
-    ends = [end.number(abs(end.value), digits) for end in (low, high)]
+    ends = [f"{abs(end.value):.{digits}f}" for end in (low, high)]
     return one_sentence(
-        "comparison", "over_range", short(low.years), name, reference, key, values, sign, *ends
+        "comparison", "over_range", short(low.years), name, reference, key, values, sign, *ends, drawn
     )
 
 
 def named_sentences(results: Results, name: str) -> list[str]:
     """Name the patients of a trial who live instead, who die instead and of what, and whose death moves."""
-    reference, manifest = names(results)[0], results.manifest
+    manifest = results.manifest
     under = " under the first draw" if results.draws else ""
-    table, who = _named(results, name), {}
-    for change in Change:
-        found = [int(number) for number in table.loc[table["change"] == change.value, "patient"]]
-        if found:
-            causes = _causes(table, change) if change in _DECIDED else ""
-            who[change.name] = {"named": _patients(found), "several": len(found) > 1, "causes": causes}
-    (first,) = (each["first_decided"] for each in manifest["scenarios"] if each["scenario"] == name)
+    rows = _named(results, name).to_dict("records")
+    who = {change.name: [row for row in rows if row["change"] == change.value] for change in Change}
+    first = _entry(results, name)["first_decided"]
     start = f"In trial {manifest['trial']}{under}"
-    return sentences("comparison", "named", start, under, who, first, reference, name)
+    return sentences("comparison", "named", start, under, who, first, names(results)[0], name, MOVED_DAYS)
+
+
+def _entry(results: Results, name: str) -> Mapping[str, Any]:
+    """Return what the manifest says of a scenario."""
+    return next(each for each in results.manifest["scenarios"] if each["scenario"] == name)
 
 
 def _named(results: Results, name: str) -> pd.DataFrame:
     table = results.table("named_patients")
     return pd.DataFrame(columns=["change", "patient"]) if table is None else _own(table, name)
-
-
-def _patients(found: Sequence[int]) -> str:
-    """List patients by number, as many as one can read."""
-    words = [str(number) for number in found[:_MOST_NAMES]]
-    if len(found) > _MOST_NAMES:
-        words.append(f"{len(found) - _MOST_NAMES} more")
-    if len(words) == 1:
-        return f"patient {words[0]}"
-    return f"patients {', '.join(words[:-1])} and {words[-1]}"
-
-
-def _causes(table: pd.DataFrame, change: Change) -> str:
-    """Say what the patients with some change die of, and who of what where that differs."""
-    where = "death_cause" if change == Change.DIES else "reference_death_cause"
-    by_cause: dict[str, list[int]] = defaultdict(list)
-    for row in table[table["change"] == change.value].to_dict("records"):
-        by_cause[row[where]].append(int(row["patient"]))
-    if len(by_cause) == 1:
-        return f"of {next(iter(by_cause))}"
-    return "; ".join(
-        f"{', '.join(map(str, found)) if len(found) <= _MOST_NAMES else len(found)} of {cause}"
-        for cause, found in by_cause.items()
-    )
 
 
 def changed_sentence(changed: pd.DataFrame, reference: str, name: str) -> str:
@@ -261,32 +241,90 @@ def changed_sentence(changed: pd.DataFrame, reference: str, name: str) -> str:
     """
     rows = {Change(row.change): row for row in changed.itertuples()}
     shares = [_per_100(rows[change]) for change in (Change.DIES, Change.LIVES, Change.MOVES)]
-    return one_sentence("comparison", "changed", shares, reference, name, "posterior_lower" in changed)
+    drawn = "posterior_lower" in changed
+    return one_sentence("comparison", "changed", shares, reference, name, drawn, MOVED_DAYS)
 
 
 def _per_100(row: Any) -> str:
     if math.isnan(row.share):
         return "an unknown number"
     kind = "posterior" if hasattr(row, "posterior_lower") else "mc"
-    limits = (getattr(row, f"{kind}_lower"), getattr(row, f"{kind}_upper"))
-    half = (limits[1] - limits[0]) / 2
-    share, lower, upper = (format_share(each, half).removesuffix("%") for each in (row.share, *limits))
+    low, high = (100 * getattr(row, f"{kind}_{side}") for side in ("lower", "upper"))
+    share, lower, upper = interval_texts(100 * row.share, low, high, decimals((high - low) / 2))
     return f"{share} ({lower} to {upper})"
 
 
 def found_sentences(results: Results, name: str) -> list[str]:
-    """Say what was found of a scenario compared with the reference, the finding first."""
+    """Say what was found of a scenario compared with the reference, the finding first.
+
+    Without a posterior that is the range, of which no value alone is the answer; with one, the posterior.
+    """
+    if why_incomparable(results, name):
+        return apart_sentences(results, name)
     reference, averted, drawn = names(results)[0], results.tables["deaths_averted"], bool(results.draws)
     own = _own(averted, name)
     over = own[own["key"] != ""].groupby("key", sort=False)
-    said = [range_sentence(rows, reference, name) for _, rows in over]
-    (row,) = _as_it_is(averted, name).to_dict("records")
-    main = averted_sentence(Averted.of(row, drawn=drawn), reference, name)
-    said.append(held_at(main, held(results, name)))
+    said = [range_sentence(rows, reference, name, drawn=drawn) for _, rows in over]
+    main = averted_sentence(averted_by(results, name), reference, name)
+    said.insert(0 if drawn else len(said), held_at(main, held(results, name)))
     if is_paired(results, name):
         said += named_sentences(results, name)
         said.append(changed_sentence(_as_it_is(results.tables["changed_fates"], name), reference, name))
     return [each for each in said if each]
+
+
+def averted_by(results: Results, name: str) -> Averted:
+    """Return the deaths that a scenario averts as it is; not numbers where it is no alternative."""
+    (row,) = _as_it_is(results.tables["deaths_averted"], name).to_dict("records")
+    return Averted.of(row, drawn=bool(results.draws))
+
+
+def why_incomparable(results: Results, name: str) -> Sequence[str]:
+    """Return why a scenario and the reference are no treatment and alternative; nothing where they are."""
+    return tuple(_entry(results, name).get("incomparable_because", ()))
+
+
+def apart_sentences(results: Results, name: str) -> list[str]:
+    """Say what can and what can't be said of two scenarios that are no treatment and alternative."""
+    both = (names(results)[0], name)
+    scenarios = [results.scenarios[each] for each in both]
+    counts = list(_published(*scenarios))
+    found = {pair.scenario.key: pair for pair in pairs(results.tables["comparison"], *both)}
+    main = next((found[each["key"]] for each in counts if each["key"] in found), None)
+    zeros = [each.cohort.enters_at for each in scenarios]
+    return sentences("comparison", "apart", both, why_incomparable(results, name), counts, main, zeros)
+
+
+def _published(*scenarios: Scenario) -> Iterator[dict[str, Any]]:
+    """Yield the counts of a figure that papers on other patients print, with how far chance may part them."""
+    one, other = ({(each.endpoint, each.time_years): each for each in own.target} for own in scenarios)
+    for key in filter(other.__contains__, one):
+        targets = (one[key], other[key])
+        (first, n), (second, m) = counted = [_count(each) for each in targets]
+        if n and m and _paper(targets[0])[1] != _paper(targets[1])[1]:
+            exact = [clopper_pearson(*each) for each in counted]
+            limits = [f"{100 * low:.1f} to {100 * high:.1f}%" for low, high in exact]
+            shares = [format_share(events / of, (high - low) / 2)
+                      for (events, of), (low, high) in zip(counted, exact, strict=True)]  # fmt: skip
+            papers = [_paper(each)[0] for each in targets]
+            arms = [dict(zip(("count", "share", "limits", "paper"), each, strict=True))
+                    for each in zip(counted, shares, limits, papers, strict=True)]  # fmt: skip
+            yield {"key": key, "label": label(key), "arms": arms, "p": fisher_exact(first, n, second, m),
+                   "fitted": all(each.fitted for each in targets)}  # fmt: skip
+
+
+def _count(target: Target) -> tuple[int, int]:
+    """Return the events that a target counts, and in how many; 0 of 0 if nobody has counted them."""
+    count = target.value * (target.n or 0) if target.observed is None else target.observed
+    is_count = BY_NAME[target.endpoint].kind == "share" and abs(count - round(count)) < 1e-6
+    known = any(each in all_evidence() for each in ids_in(target.source))
+    return (round(count), target.n or 0) if known and is_count else (0, 0)
+
+
+def _paper(target: Target) -> tuple[str, str]:
+    """Return how a paper calls what a target counts, and in whom it counted it."""
+    found = next(all_evidence()[each] for each in ids_in(target.source) if each in all_evidence())
+    return f"{found.quantity}, {found.population} ({found.id})", found.population
 
 
 def is_paired(results: Results, name: str) -> bool:
@@ -309,8 +347,95 @@ def compared(results: Results, name: str) -> Grid:
     heads = (*named(reference, name), *numbers(f"difference\n({kind})", "variance\nreduction"))
     errors = (Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share")
     most = 100 * max((error for error in errors if error == error), default=0.0)
-    notes = sentences("comparison", "notes", draws, most, is_paired(results, name), held(results, name))
+    notes = sentences(
+        "comparison", "notes", draws, most, is_paired(results, name), held(results, name), _runs(results)
+    )
     return Grid(f"{name} compared with {reference}", (Column("endpoint", plain=True), *heads), found, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedArm:
+    """One of several scenarios: the deaths that it averts as it is, the least and the most over its ranges.
+
+    The limits `low` and `high` hold the intervals at all values: as it is alone, a scenario with a range is
+    no answer.
+    """
+
+    name: str
+    averted: Averted
+    least: float
+    most: float
+    low: float
+    high: float
+
+    @property
+    def over(self) -> str:
+        """Between what and what deaths averted lie over the ranges; empty without any."""
+        ends = [f"{each:.{self.averted.digits}f}" for each in (self.least, self.most)]
+        text = " to ".join(ends).replace("-", "\N{MINUS SIGN}")
+        return text if self.least < self.most else ""
+
+    @property
+    def text(self) -> str:
+        """The answer: over a range between what and what, under draws the posterior."""
+        if self.averted.drawn or not self.over:
+            return self.averted.text
+        return f"{self.over} over its range"
+
+
+def ranked_arms(results: Results) -> list[RankedArm]:
+    """Return the scenarios that are alternatives to the reference, most deaths averted first."""
+    found = []
+    for name in names(results)[1:]:
+        rows, averted = _own(results.tables["deaths_averted"], name), averted_by(results, name)
+        if not math.isnan(averted.value):
+            figure = rows["averted_per_100"]
+            ends = figure.min(), figure.max(), rows["averted_lower"].min(), rows["averted_upper"].max()
+            found.append(RankedArm(name, averted, *map(float, ends)))
+    return sorted(found, key=lambda each: -each.averted.value)
+
+
+def ranked(results: Results) -> Grid:
+    """Return all scenarios in one table: deaths averted, most first, the reference in its place."""
+    reference, *others = names(results)
+    shown = {name: pairs(results.tables["comparison"], reference, name) for name in others}
+    figures = {name: [_figure(shown[name], each) for each in _RANKED] for name in others}
+    first = figures[others[0]]
+    found: list[tuple[float, Cells]] = [
+        (0.0, (reference, *(pair.reference.simulated_text for pair in first), "the reference", "", ""))
+    ]
+    arms = {each.name: each for each in ranked_arms(results)}
+    for name in others:
+        cells, place = [pair.scenario.simulated_text for pair in figures[name]], -math.inf
+        deaths: Cells = ("no alternative", "", "")
+        if name in arms:
+            arm, place = arms[name], arms[name].averted.value
+            needed = number_needed(arm.averted).removeprefix("number needed to ")
+            deaths = (arm.averted.text, arm.over, needed)
+        found.append((place, (name, *cells, *deaths)))
+    labels = [pair.reference.label.replace(", ", "\n", 1) for pair in first]
+    heads = (*labels, "deaths averted\nper 100 enrolled", "over\nits range", "number needed\nto")
+    columns = (*named("scenario", number=False), *numbers(*heads))
+    rows = [cells for _, cells in sorted(found, key=lambda each: -each[0])]
+    notes = sentences("comparison", "ranked_notes", bool(results.draws), ranking(results)[1:])
+    return Grid(f"{len(others)} scenarios compared with {reference}", columns, rows, notes)
+
+
+def _figure(shown: Sequence[EndpointPair], endpoint: str) -> EndpointPair:
+    return next(pair for pair in shown if pair.scenario.endpoint.name == endpoint)
+
+
+def ranking(results: Results) -> list[str]:
+    """Say which scenario averts most deaths and which costs most lives; then, which is not ranked."""
+    reference, *others = names(results)
+    apart = {name: why for name in others if (why := why_incomparable(results, name))}
+    return sentences("comparison", "ranking", ranked_arms(results), reference, apart)
+
+
+def _runs(results: Results) -> list[str]:
+    """Return the scenarios that are finished runs, whose figures came out again."""
+    entries = results.manifest["scenarios"]
+    return [each["scenario"] for each in entries if each.get("run_hash") == each["result_hash"]]
 
 
 def over_ranges(results: Results, name: str) -> Iterator[Grid]:
@@ -340,6 +465,7 @@ def over_ranges(results: Results, name: str) -> Iterator[Grid]:
 def named_patients(results: Results, name: str) -> Grid:
     """Return the patients of one trial whose fates differ; without rows where there are none."""
     reference, rows = names(results)[0], _named(results, name)
+    rows = rows[rows["change"] != Change.SHIFTS]
     found: list[Cells] = []
     for row in rows.head(_MOST_ROWS).to_dict("records"):
         changed = Change(row["change"])
