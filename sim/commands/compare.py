@@ -85,8 +85,9 @@ def _run_of(given: AnyScenario | Results) -> Results | None:
     """Return the finished run that is given, or whose folder is; None for a scenario."""
     if isinstance(given, Results):
         return given
-    is_folder = isinstance(given, (str, Path)) and str(given) not in shipped_names()
-    return read_results(Path(given)) if is_folder and (Path(given) / MANIFEST).is_file() else None
+    if isinstance(given, Loaded) or str(given) in shipped_names() or not (Path(given) / MANIFEST).is_file():
+        return None
+    return read_results(Path(given))
 
 
 def _with_luck_of(runs: Sequence[Results], how: Effort, overrides: Overrides) -> Effort:

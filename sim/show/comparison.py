@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -353,34 +353,19 @@ def compared(results: Results, name: str) -> Grid:
     return Grid(f"{name} compared with {reference}", (Column("endpoint", plain=True), *heads), found, notes)
 
 
-@dataclass(frozen=True, slots=True)
-class RankedArm:
-    """One of several scenarios: the deaths that it averts as it is, the least and the most over its ranges.
+class RankedArm(NamedTuple):
+    """One of several scenarios: the deaths that it averts as it is, and over its ranges.
 
-    The limits `low` and `high` hold the intervals at all values: as it is alone, a scenario with a range is
-    no answer.
+    As it is alone, a scenario with a range is no answer: `over` says between what and what it lies (empty
+    without a range), `span` where, and `low` and `high` hold the intervals at all values.
     """
 
     name: str
     averted: Averted
-    least: float
-    most: float
+    over: str
+    span: tuple[float, float]
     low: float
     high: float
-
-    @property
-    def over(self) -> str:
-        """Between what and what deaths averted lie over the ranges; empty without any."""
-        ends = [f"{each:.{self.averted.digits}f}" for each in (self.least, self.most)]
-        text = " to ".join(ends).replace("-", "\N{MINUS SIGN}")
-        return text if self.least < self.most else ""
-
-    @property
-    def text(self) -> str:
-        """The answer: over a range between what and what, under draws the posterior."""
-        if self.averted.drawn or not self.over:
-            return self.averted.text
-        return f"{self.over} over its range"
 
 
 def ranked_arms(results: Results) -> list[RankedArm]:
@@ -389,9 +374,10 @@ def ranked_arms(results: Results) -> list[RankedArm]:
     for name in names(results)[1:]:
         rows, averted = _own(results.tables["deaths_averted"], name), averted_by(results, name)
         if not math.isnan(averted.value):
-            figure = rows["averted_per_100"]
-            ends = figure.min(), figure.max(), rows["averted_lower"].min(), rows["averted_upper"].max()
-            found.append(RankedArm(name, averted, *map(float, ends)))
+            span = rows["averted_per_100"].min(), rows["averted_per_100"].max()
+            ends = " to ".join(f"{each:.{averted.digits}f}" for each in span).replace("-", "\N{MINUS SIGN}")
+            limits = rows["averted_lower"].min(), rows["averted_upper"].max()
+            found.append(RankedArm(name, averted, ends if len(rows) > 1 else "", span, *limits))
     return sorted(found, key=lambda each: -each.averted.value)
 
 

@@ -28,11 +28,13 @@ def averted(results: Results) -> Figure | None:
     arms = ranked_arms(results)
     if len(names(results)) < 3 or not arms:
         return None
-    lines = [
-        ForestRow(arm.name, (), arm.averted.value / 100, arm.averted.lower / 100, arm.averted.upper / 100,
-             arm.averted.text + (f"\n{arm.over} over its range" if arm.over else ""), (arm.least / 100, arm.most / 100) if arm.over else None)
-        for arm in arms
-    ]  # fmt: skip
+    lines = []
+    for arm in arms:
+        value, lower, upper, least, most = (
+            each / 100 for each in (arm.averted.value, arm.averted.lower, arm.averted.upper, *arm.span)
+        )
+        text = f"{arm.averted.text}\nrange {arm.over}" if arm.over else arm.averted.text
+        lines.append(ForestRow(arm.name, (), value, lower, upper, text, (least, most)))
     finding, *apart = ranking(results)
     above = sentences("figures", "averted", names(results)[0], results.draws, any(arm.over for arm in arms))
     across = f"deaths averted by {short(arms[0].averted.years)} years, per 100 enrolled"
@@ -60,12 +62,12 @@ def survival(results: Results) -> Figure | None:
     ends = []
     for (name, curve), colour, dashes in zip(found.items(), cycle(_COLOURS), cycle(_DASHES)):
         times = [0.0, *curve["time_years"]]
-        if "least" in curve:  # over a range no line inside is likelier than another
+        if "least" in curve:
             edges = [1.0, *curve["least"]], [1.0, *curve["most"]]
             axis.fill_between(times, *edges, color=colour, alpha=0.22, lw=0)
             for edge in edges:
                 axis.plot(times, edge, color=colour, lw=1, ls=dashes)
-        else:
+        if results.draws or "least" not in curve:  # else no line inside is likelier than another
             axis.plot(
                 times,
                 [1.0, *curve["estimate"]],
@@ -94,8 +96,6 @@ def _curve(results: Results, name: str) -> pd.DataFrame:
     over = over[over["varied"].isin((name, "both"))]
     if over.empty:
         return own
-    if results.draws:  # what a posterior leaves open is the answer
-        return own.assign(least=own["posterior_lower"], most=own["posterior_upper"])
     by_time = over.groupby("time_years")["estimate"]
     return own.assign(least=by_time.min(), most=by_time.max())
 
