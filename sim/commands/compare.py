@@ -100,14 +100,14 @@ def _with_luck_of(runs: Sequence[Results], how: Effort, overrides: Overrides) ->
             "or their scenarios, which are then simulated under one luck"
         )
     for seed, replications in luck:
-        kept = {"seed": (seed, DEFAULT_SEED), "replications": (replications, None)}
-        for name in ("seed", "replications", "posterior", "draws", "precision", "at_most"):
-            if how.get(name) not in kept.get(name, (None,)) or overrides:
-                option = "--set" if overrides else f"--{name.replace('_', '-')}"
-                raise RequestError(
-                    f"{option}: a finished run is compared as it was, with seed {seed} and {replications:,} "
-                    "replications; leave it out, or name scenarios in place of run folders"
-                )
+        kept = {"seed": (None, DEFAULT_SEED, seed), "replications": (None, replications)}
+        names = ("seed", "replications", "posterior", "draws", "precision", "at_most")
+        wrong = [name for name in names if how.get(name) not in kept.get(name, (None,))]
+        for name in ["set"] if overrides else wrong[:1]:
+            raise RequestError(
+                f"--{name.replace('_', '-')}: finished runs are compared as they were, with seed {seed} and "
+                f"{replications:,} replications; leave it out, or name scenarios in place of run folders"
+            )
         how = {**how, "seed": seed, "replications": replications}
     return how
 

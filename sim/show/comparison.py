@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, label
-from sim.scenario.evidence import all_evidence, ids_in
+from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.registry import short
 from sim.scenario.schema import Scenario, Target
 from sim.scenario.values import get_value
@@ -297,34 +297,31 @@ def apart_sentences(results: Results, name: str) -> list[str]:
 
 def _published(*scenarios: Scenario) -> Iterator[dict[str, Any]]:
     """Yield the counts of a figure that papers on other patients print, with how far chance may part them."""
-    one, other = ({(each.endpoint, each.time_years): each for each in own.target} for own in scenarios)
+    one, other = (
+        {(each.endpoint, each.time_years): arm for each in own.target if (arm := _counted(each))}
+        for own in scenarios
+    )
     for key in filter(other.__contains__, one):
-        targets = (one[key], other[key])
-        (first, n), (second, m) = counted = [_count(each) for each in targets]
-        if n and m and _paper(targets[0])[1] != _paper(targets[1])[1]:
-            exact = [clopper_pearson(*each) for each in counted]
-            limits = [f"{100 * low:.1f} to {100 * high:.1f}%" for low, high in exact]
-            shares = [format_share(events / of, (high - low) / 2)
-                      for (events, of), (low, high) in zip(counted, exact, strict=True)]  # fmt: skip
-            papers = [_paper(each)[0] for each in targets]
-            arms = [dict(zip(("count", "share", "limits", "paper"), each, strict=True))
-                    for each in zip(counted, shares, limits, papers, strict=True)]  # fmt: skip
-            yield {"key": key, "label": label(key), "arms": arms, "p": fisher_exact(first, n, second, m),
-                   "fitted": all(each.fitted for each in targets)}  # fmt: skip
+        arms = (one[key], other[key])
+        if arms[0]["population"] != arms[1]["population"]:
+            p = fisher_exact(*(number for arm in arms for number in arm["count"]))
+            yield {"key": key, "label": label(key), "arms": arms, "p": p}
 
 
-def _count(target: Target) -> tuple[int, int]:
-    """Return the events that a target counts, and in how many; 0 of 0 if nobody has counted them."""
-    count = target.value * (target.n or 0) if target.observed is None else target.observed
+def _counted(target: Target) -> dict[str, Any] | None:
+    """Return what a paper has counted of a target, in its words; None if none has."""
+    known = [all_evidence()[each] for each in ids_in(target.source) if each in all_evidence()]
+    n = target.n or 0
+    count = target.value * n if target.observed is None else target.observed
     is_count = BY_NAME[target.endpoint].kind == "share" and abs(count - round(count)) < 1e-6
-    known = any(each in all_evidence() for each in ids_in(target.source))
-    return (round(count), target.n or 0) if known and is_count else (0, 0)
-
-
-def _paper(target: Target) -> tuple[str, str]:
-    """Return how a paper calls what a target counts, and in whom it counted it."""
-    found = next(all_evidence()[each] for each in ids_in(target.source) if each in all_evidence())
-    return f"{found.quantity}, {found.population} ({found.id})", found.population
+    if not (known and n and is_count) or is_assumed(target.source):
+        return None
+    low, high = clopper_pearson(round(count), n)
+    return {
+        "count": (round(count), n), "share": format_share(count / n, (high - low) / 2),
+        "limits": f"{100 * low:.1f} to {100 * high:.1f}%", "population": known[0].population,
+        "paper": f"{known[0].quantity}, {known[0].population} ({known[0].id})", "fitted": target.fitted,
+    }  # fmt: skip
 
 
 def is_paired(results: Results, name: str) -> bool:
