@@ -14,9 +14,9 @@ from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.registry import short
 from sim.scenario.schema import Scenario, Target
 from sim.scenario.values import get_value
-from sim.show.kit.formats import decimals, format_parameter, format_share, interval_texts, written
+from sim.show.kit.formats import Row, decimals, format_parameter, format_share, interval_texts, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
-from sim.show.kit.pairs import EndpointPair, pairs
+from sim.show.kit.pairs import pairs
 from sim.show.kit.prose import one_sentence, sentences
 from sim.study.estimates import Z95, clopper_pearson, fisher_exact
 from sim.study.pairing import MOVED_DAYS, Change
@@ -381,31 +381,28 @@ def ranked_arms(results: Results) -> list[RankedArm]:
 def ranked(results: Results) -> Grid:
     """Return all scenarios in one table: deaths averted, most first, the reference in its place."""
     reference, *others = names(results)
-    shown = {name: pairs(results.tables["comparison"], reference, name) for name in others}
-    figures = {name: [_figure(shown[name], each) for each in _RANKED] for name in others}
-    first = figures[others[0]]
-    found: list[tuple[float, Cells]] = [
-        (0.0, (reference, *(pair.reference.simulated_text for pair in first), "the reference", "", ""))
+    deaths: dict[str, Cells] = dict.fromkeys(others, ("no alternative", "", ""))
+    places = {reference: 0.0}
+    for arm in ranked_arms(results):
+        places[arm.name] = arm.averted.value
+        needed = number_needed(arm.averted).removeprefix("number needed to ")
+        deaths[arm.name] = (arm.averted.text, arm.over, needed)
+    deaths[reference] = ("the reference", "", "")
+    found = [
+        (name, *(_last(results, name, each).simulated_text for each in _RANKED), *deaths[name])
+        for name in sorted(names(results), key=lambda name: -places.get(name, -math.inf))
     ]
-    arms = {each.name: each for each in ranked_arms(results)}
-    for name in others:
-        cells, place = [pair.scenario.simulated_text for pair in figures[name]], -math.inf
-        deaths: Cells = ("no alternative", "", "")
-        if name in arms:
-            arm, place = arms[name], arms[name].averted.value
-            needed = number_needed(arm.averted).removeprefix("number needed to ")
-            deaths = (arm.averted.text, arm.over, needed)
-        found.append((place, (name, *cells, *deaths)))
-    labels = [pair.reference.label.replace(", ", "\n", 1) for pair in first]
+    labels = [_last(results, reference, each).label.replace(", ", "\n", 1) for each in _RANKED]
     heads = (*labels, "deaths averted\nper 100 enrolled", "over\nits range", "number needed\nto")
-    columns = (*named("scenario", number=False), *numbers(*heads))
-    rows = [cells for _, cells in sorted(found, key=lambda each: -each[0])]
     notes = sentences("comparison", "ranked_notes", bool(results.draws), ranking(results)[1:])
-    return Grid(f"{len(others)} scenarios compared with {reference}", columns, rows, notes)
+    columns = (*named("scenario", number=False), *numbers(*heads))
+    return Grid(f"{len(others)} scenarios compared with {reference}", columns, found, notes)
 
 
-def _figure(shown: Sequence[EndpointPair], endpoint: str) -> EndpointPair:
-    return next(pair for pair in shown if pair.scenario.endpoint.name == endpoint)
+def _last(results: Results, name: str, endpoint: str) -> Row:
+    """Return a scenario's figure of an endpoint, at the latest time at which it is read."""
+    own = _own(results.tables["comparison"], name)
+    return Row(next(own[own["endpoint"] == endpoint].tail(1).itertuples(index=False)))
 
 
 def ranking(results: Results) -> list[str]:

@@ -61,23 +61,14 @@ def survival(results: Results) -> Figure | None:
     axis = page.axes(0.8, kit.FOOT, 4.95, kit.TALL)
     ends = []
     for (name, curve), colour, dashes in zip(found.items(), cycle(_COLOURS), cycle(_DASHES)):
-        times = [0.0, *curve["time_years"]]
+        times, look = [0.0, *curve["time_years"]], {"color": colour, "ls": dashes}
         if "least" in curve:
             edges = [1.0, *curve["least"]], [1.0, *curve["most"]]
             axis.fill_between(times, *edges, color=colour, alpha=0.22, lw=0)
             for edge in edges:
-                axis.plot(times, edge, color=colour, lw=1, ls=dashes)
+                axis.plot(times, edge, lw=1, **look)
         if results.draws or "least" not in curve:  # else no line inside is likelier than another
-            axis.plot(
-                times,
-                [1.0, *curve["estimate"]],
-                color=colour,
-                lw=2,
-                ls=dashes,
-                marker="o",
-                ms=3.5,
-                clip_on=False,
-            )
+            axis.plot(times, [1.0, *curve["estimate"]], lw=2, marker="o", ms=3.5, clip_on=False, **look)
         ends.append(kit.Name(name, _end(curve), colour, float(curve["estimate"].iloc[-1])))
     kit.dress(axis, years, "Years since the decision to transplant", "Alive, of all enrolled")
     kit.write_beside(axis, ends, 2.3, 1.0)
@@ -87,9 +78,8 @@ def survival(results: Results) -> Figure | None:
 def _curve(results: Results, name: str) -> pd.DataFrame:
     """Return survival of the enrolled at the times read; over a range the least and the most too."""
     table, ranges = results.tables["comparison"], results.table("range")
-    own = table[(table["scenario"] == name) & (table["endpoint"] == SURVIVAL)].set_index(
-        "time_years", drop=False
-    )
+    own = table[(table["scenario"] == name) & (table["endpoint"] == SURVIVAL)]
+    own = own.set_index("time_years", drop=False)
     if ranges is None:
         return own
     over = ranges[(ranges["scenario"] == name) & (ranges["endpoint"] == SURVIVAL)]
