@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -61,7 +62,8 @@ def survival(results: Results) -> Figure | None:
     axis = page.axes(0.8, kit.FOOT, 4.95, kit.TALL)
     ends = []
     for (name, curve), colour, dashes in zip(found.items(), cycle(_COLOURS), cycle(_DASHES)):
-        times, look = [0.0, *curve["time_years"]], {"color": colour, "ls": dashes}
+        times = [0.0, *curve["time_years"]]
+        look: dict[str, Any] = {"color": colour, "ls": dashes}
         if "least" in curve:
             edges = [1.0, *curve["least"]], [1.0, *curve["most"]]
             axis.fill_between(times, *edges, color=colour, alpha=0.22, lw=0)
