@@ -104,8 +104,11 @@ def number_needed(averted: Averted) -> str:
     """
     if math.isnan(averted.value):
         return ""
-    if averted.value == averted.lower == averted.upper == 0:
-        return "nobody's death averted"
+    if averted.value == 0:
+        most = max(averted.upper, -averted.lower)
+        return (
+            f"nobody's death averted{f'; at least {_inverse(most)} to treat or to harm' if most > 0 else ''}"
+        )
     what = "treat" if averted.value >= 0 else "harm"
     text = f"number needed to {what} {_inverse(averted.value)}"
     # Seen from the side of the figure itself: near is its limit far from 0, beyond the one towards 0.

@@ -40,7 +40,7 @@ MINUS = "\N{MINUS SIGN}"
         ((-5.0, -10.0, -2.5), "number needed to harm 20 (10 to 40)"),
         ((5.0, 0.0, 10.0), "number needed to treat 20 (10 to infinity)"),
         ((-5.0, -10.0, 0.0), "number needed to harm 20 (10 to infinity)"),
-        ((0.0, -4.0, 4.0), "number needed to treat infinity (25 to infinity, or harm 25)"),
+        ((0.0, -4.0, 4.0), "nobody's death averted; at least 25 to treat or to harm"),
         ((0.05, 0.04, 0.0625), "number needed to treat 2,000 (1,600 to 2,500)"),
         ((5.0, 0.0034, 10.0), "number needed to treat 20 (10 to more than 10,000)"),
         ((0.26, 0.16, 0.36), "number needed to treat 380 (280 to 620)"),
@@ -66,6 +66,7 @@ def test_the_number_needed_never_looks_finite_when_it_is_not(
         ),
         ((0.79, 0.08, 2.68), "b averts 0.8 deaths per 100 enrolled compared with a (0.1 to 2.7);"),
         ((0.0, 0.0, 0.0), "By 5 years as many die with b as with a."),
+        ((0.0, -0.3, 0.3), "as many die with b as with a: 0 (−0.3 to 0.3) deaths averted per 100 enrolled."),
         (
             (-2.0, math.nan, math.nan),
             "b costs 2.00 lives per 100 enrolled compared with a; number needed to harm",
