@@ -13,7 +13,7 @@ from drivers import no_figures
 
 import sim
 from sim.cli import run as command_line
-from sim.scenario.problems import UnpairedWarning
+from sim.scenario.problems import TypedWarning, UnpairedWarning
 from sim.show.plots import draw
 from sim.work.spool import read_csv
 
@@ -331,7 +331,8 @@ def test_finished_runs_are_compared_patient_by_patient(
     for name in two_runs:
         own = table.loc[table["scenario"] == name, "estimate"].reset_index(drop=True)
         pd.testing.assert_series_equal(own, read_csv(Path(name, "endpoints.csv"))["estimate"])
-    again = sim.compare(*map(sim.read, two_runs))
+    with pytest.warns(TypedWarning):
+        again = sim.compare(*map(sim.read, two_runs))
     pd.testing.assert_frame_equal(again.deaths_averted, sim.read("mine").deaths_averted)
     how = ("--replications", "20", "--seed", "3", "--figures", "none", "--out", "scenarios")
     Path("riskier.toml").write_text(
