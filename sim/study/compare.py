@@ -394,8 +394,8 @@ def warn_of_unpaired(
             IncomparableWarning.say(
                 f"{name} and {reference[0]} can't be compared as treatment and alternative: "
                 f"{'; '.join(apart)}. Their difference is no effect of treatment: it has the error of two "
-                "independent runs, and no lives, number needed or names come with it. Compare a scenario "
-                f'with one that has it as its base (base = "{name}") and changes only the treatment'
+                "independent runs, and no lives, number needed or names come with it. Compare each with a "
+                "scenario that has it as its base and changes only the treatment"
             )
         elif reasons:
             UnpairedWarning.say(
