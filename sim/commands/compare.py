@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import pandas as pd
 
-from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
+from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from, named_apart
 from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded, recalled
