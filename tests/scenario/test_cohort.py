@@ -115,7 +115,7 @@ WRONG = {
         ABOUT + SURVIVAL + DISEASE_FREE.replace("0.8", "0.9"),
         [
             "number 2, Disease-free survival, 5 y 0.9",
-            "above [[observed]] number 1, Overall survival, 5 y 0.8",
+            "above [[observed]] number 1, Overall survival, reinfused, 5 y 0.8",
         ],
     ),
     "beyond the horizon": (

@@ -43,7 +43,7 @@ def test_a_figure_that_is_off_by_more_than_its_error_is_found(made: tuple[Scenar
     wrong = run.endpoints.copy()
     at = (wrong["endpoint"] == "overall_survival") & (wrong["time_years"] == 3.0)
     wrong.loc[at, "estimate"] += 8 * wrong.loc[at, "mc_se"]
-    assert failed(checks(scenario, run, wrong)) == {"Overall survival, 3 y"}
+    assert failed(checks(scenario, run, wrong)) == {"Overall survival, reinfused, 3 y"}
 
 
 def test_incidences_that_do_not_add_up_are_found(made: tuple[Scenario, Results]) -> None:
