@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from sim.outcomes.twin.quadrature import law_of
 from sim.scenario.distributions import Distribution, Exponential, Fixed, Floats, Gamma, Lognormal
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 
 _LONGEST_QUEUE = 20_000
 _NEGLIGIBLE = 1e-16
+_BOUNDED_ORDER = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def plain_queue(scenario: Scenario) -> PlainQueue | None:
     if not lasting:
         return None
     mean, variance = (sum(each) for each in zip(*moments, strict=True))
-    exponential = len(lasting) == 1 and isinstance(lasting[0], Exponential)
+    exponential = len(lasting) == 1 and isinstance(lasting[0], Exponential) and not lasting[0].bounded
     hazard = scenario.active_disease.hazard_per_year / DAYS_PER_YEAR
     # The hazard ends with aplasia, and death with the stay: only the whole stay in immunoablation is plain.
     if hazard > 0 and not (exponential and lasting[0] is parts[0]):
@@ -104,6 +106,10 @@ def _nothing_else_happens(scenario: Scenario) -> bool:
 
 def mean_and_variance(law: Distribution) -> tuple[float, float]:
     """Return mean and variance of a duration."""
+    if law.bounded:
+        values, weights = law_of(law, _BOUNDED_ORDER)
+        middle = float(weights @ values)
+        return middle, float(weights @ (values - middle) ** 2)
     if isinstance(law, Fixed):
         return law.value, 0.0
     if isinstance(law, Exponential):
