@@ -219,6 +219,9 @@ class AfterRelapse(Table):
     """Lupus that has come back."""
 
     multiplier: Multiple = _solved("hazard of lupus death after relapse / when active before", "")
+    remission_per_year: Hazard = _parameter(
+        0.0, "lasting remission after relapse: lupus kills no more, but the relapse stays one", "per year",
+        "assumption")
 
 
 class ExtraHazard(Table):
