@@ -25,7 +25,7 @@ FAMILY_MEMBERS = {
 }
 FAMILY_TEXT = (
     "fixed (value), exponential (mean), lognormal (mean and sd, or median and sigma), gamma (mean and sd), "
-    "weibull (shape and scale); cut off at low and high, if given"
+    "weibull (shape and scale); with low or high only what lies between is drawn"
 )
 
 
