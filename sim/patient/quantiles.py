@@ -89,7 +89,7 @@ def _table(distribution: Distribution) -> Interpolated:
 
 def draw(distribution: Distribution, lanes: Lanes) -> Floats:
     """Return draws from a distribution by its inverse, one a lane."""
-    if distribution.dist == "lognormal" and not distribution.bounded:
+    if distribution.dist == "lognormal" and not distribution.bounds:
         return distribution.of_normal(_normal()(lanes))
     if distribution.dist in ("gamma", "lognormal"):
         return _table(distribution)(lanes)

@@ -17,18 +17,15 @@ OLDEST_YEARS = 100.0
 _RAREST = 1e-6  # of the patients, who need no words
 _MOST_CUT = 0.1  # of a distribution, after which its mean or median says little about the patients
 
-_ANSWERS = {
-    frozenset({"cohort.age_years", "cohort.female"}): (
-        "Age and sex act through everyday deaths only (the life table): here nobody's infection, response, "
-        "relapse or lupus depends on them, and an answer about age or sex is about everyday deaths alone."
-    ),
-}
+_AGE_AND_SEX = (
+    "Age and sex act through everyday deaths only (the life table): here nobody's infection, response, "
+    "relapse or lupus depends on them, and an answer about age or sex is about everyday deaths alone."
+)
 
 
-def by_construction(keys: Iterable[str]) -> list[str]:
+def by_construction(keys: Iterable[str]) -> str:
     """Return what an answer about some parameters can't show; a key may reach into a distribution."""
-    asked = {key if key in parameters() else key.rpartition(".")[0] for key in keys}
-    return [text for about, text in _ANSWERS.items() if asked & about]
+    return _AGE_AND_SEX if any(key.startswith(("cohort.age_years", "cohort.female")) for key in keys) else ""
 
 
 def doubts(scenario: Scenario) -> Iterator[tuple[type[FigureWarning], str]]:

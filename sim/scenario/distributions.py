@@ -74,38 +74,30 @@ class _Distribution(BaseModel):
             raise error
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"low is {self.low:g} and high {self.high:g}: low must lie below high")
-        if self.kept < _LEAST_SHARE:
-            raise ValueError(
-                "none of the distribution lies between low and high; widen them, or move what is between"
-            )
+        if self.bounds and self.kept < _LEAST_SHARE:
+            raise ValueError("none of the distribution lies between low and high; widen them, or move it")
         return self
 
     @property
-    def bounded(self) -> bool:
-        """Whether it is cut off on either side."""
-        return self.low is not None or self.high is not None
-
-    @property
     def bounds(self) -> tuple[float, ...]:
-        """Where it is cut off."""
+        """Where it is cut off, if it is."""
         return tuple(bound for bound in (self.low, self.high) if bound is not None)
 
     @property
     def _shares(self) -> tuple[float, float]:
         """Shares of the whole below low, and up to high."""
-        just_below = None if self.low is None else np.array(np.nextafter(self.low, -np.inf))
-        first = 0.0 if just_below is None else float(self._whole_cdf(just_below))
-        return first, 1.0 if self.high is None else float(self._whole_cdf(np.array(self.high)))
+        ends = np.array([np.nextafter(self.low or 0.0, -np.inf), np.inf if self.high is None else self.high])
+        first, last = self._whole_cdf(ends).tolist()
+        return first, last
 
     @property
     def kept(self) -> float:
         """Share of the whole that lies between the bounds."""
-        first, last = self._shares
-        return last - first
+        return float(np.diff(self._shares)[0])
 
     def quantile(self, u: Floats) -> Floats:
         """Return the values below which the shares `u` (strictly between 0 and 1) lie."""
-        if not self.bounded:
+        if not self.bounds:
             return self._whole_quantile(u)
         first, last = self._shares
         share = np.minimum(first + u * (last - first), _BELOW_ONE)
@@ -113,7 +105,7 @@ class _Distribution(BaseModel):
 
     def cdf(self, x: Floats) -> Floats:
         """Return the share of values at or below `x`."""
-        if not self.bounded:
+        if not self.bounds:
             return self._whole_cdf(x)
         first, last = self._shares
         return np.asarray(np.clip((self._whole_cdf(x) - first) / (last - first), 0.0, 1.0))

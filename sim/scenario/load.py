@@ -191,10 +191,9 @@ def _cautioned(loaded: Loaded) -> Loaded:
 
 def cautioned(loaded: Loaded, keys: Iterable[str]) -> Loaded:
     """Return a scenario whose caution tells what an answer about some parameters can't show."""
-    before = loaded.scenario.caution
-    more = [text for text in by_construction(keys) if text not in before]
-    told = loaded.scenario.model_copy(update={"caution": " ".join(filter(None, [before, *more]))})
-    return replace(loaded, scenario=told)
+    before, more = loaded.scenario.caution, by_construction(keys)
+    caution = before if more in before else f"{before} {more}".strip()
+    return replace(loaded, scenario=loaded.scenario.model_copy(update={"caution": caution}))
 
 
 def load_layers(located: Located, layers: Sequence[ValueLayer], overrides: Overrides = ()) -> Loaded:
