@@ -183,13 +183,16 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
         What is varied, and the endpoints.
     """
     drawn = any(row.drawn for row in rows(points))
-    interval = "Monte Carlo 95%; posterior 95%" if drawn else "Monte Carlo 95% interval"
     found: list[Cells] = []
     for point, of_point in points.groupby(list(keys), sort=False):
         at = {row.key: row for row in rows(of_point)}
-        found.append((*map(value_text, point), *(at[endpoint].estimate_text for endpoint in shown)))
-    heads = numbers(*(f"{label(endpoint)}\n({interval})" for endpoint in shown))
-    return Grid("Every point", (*named(*keys, number=False), *heads), found)
+        is_reference = bool(of_point["reference"].iloc[0])
+        under = "the reference" if is_reference else ""
+        both = ((at[key].estimate_text, at[key].difference_text) for key in shown)
+        first, *rest = map(value_text, point)
+        found.append((_two(first, under), *rest, *(_two(text, change) for text, change in both)))
+    notes = sentences("run", "swept", drawn)
+    return Grid("Every point", (*named(*keys, number=False), *numbers(*map(label, shown))), found, notes)
 
 
 def range_bands(points: pd.DataFrame) -> dict[Key, str]:

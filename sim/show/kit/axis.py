@@ -53,28 +53,38 @@ class Axis:
         low, high = float(ends.min()) - room, float(ends.max()) + room
         return (math.exp(low), math.exp(high)) if self.log else (low, high)
 
-    def map_span(self, own: float | None) -> tuple[float, float]:
-        """Return limits that hold every cell, and the scenario's own value where it lies beyond them."""
-        edges = self._straight(self.edges)
-        low, high = float(edges[0]), float(edges[-1])
-        if own is not None:
-            at, room = float(self._straight(np.array([own]))[0]), 0.07 * (high - low)
-            low, high = at - room if at < low else low, at + room if at > high else high
-        return (math.exp(low), math.exp(high)) if self.log else (low, high)
+    def cell(self, value: Any) -> float | None:
+        """Return where a value lies on a map of even cells, the first at 0; beyond them, just beyond."""
+        place = self.place(value)
+        if place is None or not self.numeric:
+            return place
+        ends = self._straight(self.places)
+        at = float(self._straight(np.array([place]))[0])
+        if at < ends[0] or at > ends[-1]:
+            return -0.9 if at < ends[0] else len(ends) - 0.1
+        return float(np.interp(at, ends, np.arange(len(ends))))
 
     def _straight(self, places: Floats) -> Floats:
         """Return places on a scale on which the axis is even."""
         return np.asarray(np.log(places)) if self.log else places
 
-    @property
-    def edges(self) -> Floats:
-        """The borders of cells that have the values at their centres."""
-        places = self._straight(self.places)
-        if places.size == 1:
-            return np.array([places[0] - 0.5, places[0] + 0.5])
-        middles = (places[1:] + places[:-1]) / 2
-        edges = np.array([2 * places[0] - middles[0], *middles, 2 * places[-1] - middles[-1]])
-        return np.asarray(np.exp(edges)) if self.log else edges
+    def dress_cells(self, axes: Axes, which: str, unit: str) -> None:
+        """Tick and name an axis of a map: at the values alone, as many of them as have room."""
+        axis = axes.xaxis if which == "x" else axes.yaxis
+        words = [written(value) for value in self.values]
+        box = axes.get_window_extent()
+        room = (box.width if which == "x" else box.height) / axes.figure.dpi / len(words)
+        needed = 0.17 if which == "y" else self.label_width + 0.06
+        step = max(1, math.ceil(needed / room)) if self.numeric else 1
+        axis.set_ticks(range(0, len(words), step), words[::step])
+        self._slant(axes, which)
+        axis.set_label_text(f"{self.key} ({unit})" if unit else self.key)
+
+    def _slant(self, axes: Axes, which: str) -> None:
+        if which == "x" and self.depth(axes.get_window_extent().width / axes.figure.dpi) > 0:
+            axes.tick_params(axis="x", rotation=_SLANT)
+            for tick in axes.get_xticklabels():
+                tick.set(ha="right", rotation_mode="anchor")
 
     def dress(self, axes: Axes, which: str, unit: str) -> None:
         """Scale, tick and name an axis of a plot."""
@@ -85,21 +95,18 @@ class Axis:
             axis.set_major_locator(self._log_ticks())
             axis.set_major_formatter(lambda value, _: short(value))
         else:
-            axis.set_major_locator(MaxNLocator(6))
+            axis.set_major_locator(
+                MaxNLocator(6, integer=all(float(value).is_integer() for value in self.places))
+            )
         words = [written(value) for value in self.values]
         if not self.numeric or (len(words) <= 6 and max(map(len, words)) <= 5):
             axis.set_ticks(self.places.tolist(), words)
-            if which == "x" and self.depth(axes.get_window_extent().width / axes.figure.dpi) > 0:
-                axes.tick_params(axis="x", rotation=_SLANT)
-                for tick in axes.get_xticklabels():
-                    tick.set(ha="right", rotation_mode="anchor")
+            self._slant(axes, which)
         axis.set_label_text(f"{self.key} ({unit})" if unit else self.key)
 
     @property
     def label_width(self) -> float:
-        """Inches that the labels take beside a vertical axis."""
-        if self.numeric:
-            return 0.4
+        """Inches that the longest label takes."""
         return max(text_width(written(value), TICK_SIZE) for value in self.values)
 
     def depth(self, width: float) -> float:

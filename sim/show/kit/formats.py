@@ -16,6 +16,7 @@ from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.registry import short
 
 _MOST_DECIMALS = 4
+_NOTHING = 1e-9  # what sums of rounded figures leave of 0
 _VERDICT = 3 / 1.96
 """Three standard errors, in half widths of a 95% interval."""
 
@@ -75,11 +76,55 @@ def format_range(endpoint: Endpoint, lower: float, upper: float, error: float = 
     """
     if math.isnan(lower) or math.isnan(upper):
         return ""
-    write = _percent if endpoint.kind == "share" else _number
+    scale = 100.0 if endpoint.kind == "share" else 1.0
     half_width = max((upper - lower) / 2, error)
-    low, high = (write(limit, half_width) for limit in (lower, upper))
+    if half_width > 0:
+        _, low, high = interval_texts(
+            scale * lower, scale * lower, scale * upper, decimals(scale * half_width)
+        )
+    else:
+        low, high = (_number(scale * limit, 0.0) for limit in (lower, upper))
+    if endpoint.kind == "share" and upper == 1:
+        high = "100"
     text = low if low == high else f"{low} to {high}"
     return f"{text}%" if endpoint.kind == "share" else text
+
+
+def interval_texts(value: float, lower: float, upper: float, digits: int) -> list[str]:
+    """Write a figure and the limits of its interval with as many decimals.
+
+    A limit that is not 0 is not written as 0, nor is a figure whose interval excludes 0: all get one decimal
+    more, and what is smaller still its own first digit.
+    """
+    named = (value, lower, upper) if lower * upper > 0 else (lower, upper)
+    digits += any(_vanishes(each, digits) for each in named)
+    texts = []
+    for each in (value, lower, upper):
+        own = -math.floor(math.log10(abs(each))) if each in named and _vanishes(each, digits) else digits
+        text = f"{each:.{own}f}"
+        texts.append("0" if abs(each) <= _NOTHING else text.removeprefix("-") if float(text) == 0 else text)
+    return texts
+
+
+def _vanishes(figure: float, digits: int) -> bool:
+    return abs(figure) > _NOTHING and float(f"{figure:.{digits}f}") == 0
+
+
+def format_interval(endpoint: Endpoint, value: float, lower: float, upper: float, half_width: float) -> str:
+    """Write a difference with its interval as `format_difference` does; without limits, itself alone.
+
+    Parameters
+    ----------
+    half_width
+        To what the difference is known: half of its interval, or more.
+    """
+    if math.isnan(half_width):
+        return format_difference(endpoint, value, half_width)
+    scale = 100.0 if endpoint.kind == "share" else 1.0
+    digits = decimals(scale * max(half_width, abs(value) / 100))
+    figures = (scale * each for each in (value, lower, upper))
+    text, low, high = (_signed(each) for each in interval_texts(*figures, digits))
+    return f"{text} ({low} to {high})"
 
 
 def format_difference(endpoint: Endpoint, value: float, half_width: float) -> str:
@@ -88,7 +133,10 @@ def format_difference(endpoint: Endpoint, value: float, half_width: float) -> st
     It gets no more than three digits, however small its error: beside +16 a hundredth says nothing.
     """
     scale = 100.0 if endpoint.kind == "share" else 1.0
-    text = _number(scale * value, scale * max(half_width, abs(value) / 100))
+    return _signed(_number(scale * value, scale * max(half_width, abs(value) / 100)))
+
+
+def _signed(text: str) -> str:
     if text.startswith("-"):
         return text.replace("-", "\N{MINUS SIGN}")
     return text if float(text) == 0 else f"+{text}"
@@ -108,6 +156,8 @@ def format_parameter(value: Any) -> str:
 
 def written(value: Any) -> str:
     """Write a parameter's value: a small number with three digits, a large one whole, a word as it is."""
+    if isinstance(value, Mapping):
+        return format_parameter(value)
     if not isinstance(value, int | float):
         return str(value)
     return short(float(f"{value:.3g}")) if abs(value) < 1000 else short(value)
@@ -154,6 +204,10 @@ class Row:
         # Only figures over draws of a posterior have its limits.
         self.posterior_lower = float(getattr(fields, "posterior_lower", math.nan))
         self.posterior_upper = float(getattr(fields, "posterior_upper", math.nan))
+        # Only points that are compared with a reference have differences from it.
+        self.difference, self.difference_lower, self.difference_upper = (
+            float(getattr(fields, f"difference{end}", math.nan)) for end in ("", "_lower", "_upper")
+        )
         self.undefined = float(fields.trial_undefined)
         self.target = float(fields.target)
         self.source = fields.target_source if isinstance(fields.target_source, str) else ""
@@ -193,7 +247,7 @@ class Row:
     @property
     def fitted(self) -> bool:
         """Whether calibration solved for the target; the others are predictions."""
-        return self.note != "not_fitted"
+        return "not_fitted" not in self.note
 
     @property
     def origin(self) -> str:
@@ -237,6 +291,20 @@ class Row:
     def drawn(self) -> bool:
         """Whether the figure is a mean over draws of a posterior."""
         return not math.isnan(self.posterior_lower)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the paired interval of the difference from the reference excludes 0."""
+        return self.difference_lower * self.difference_upper > 0
+
+    @property
+    def difference_text(self) -> str:
+        """The paired difference from the reference with its interval; empty without one, and of itself."""
+        half_width = (self.difference_upper - self.difference_lower) / 2
+        if not half_width > 0:
+            return ""
+        figures = (self.difference, self.difference_lower, self.difference_upper, half_width)
+        return format_interval(self.endpoint, *figures)
 
     @property
     def target_text(self) -> str:
