@@ -162,13 +162,16 @@ def over_range(points: pd.DataFrame, scenario: Scenario) -> Grid:
     found: list[Cells] = []
     for point, of_point in points.groupby(keys, sort=False):
         at = {row.key: row for row in rows(of_point)}
-        both = [(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text) for row in heads]
-        found.append((*map(written, point), *(_two(text, below if drawn else "") for text, below in both)))
+        texts = [_two(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text) for row in heads]
+        paired = [at[row.key].difference_text for row in heads]
+        is_own = bool(of_point["reference"].iloc[0])
+        first, *rest = map(written, point)
+        found.append((_two(first, "as it is" if is_own else ""), *rest, *map(_two, texts, paired)))
     bands, outer = range_bands(points), posterior_bands(points)
     between = [_two(bands.get(row.key, ""), outer.get(row.key, "")) for row in heads]
     found.append(("over the whole range", *[""] * (len(keys) - 1), *between))
     columns = (*named(*keys, number=False), *numbers(*map(row_label, heads)))
-    notes = sentences("run", "over_values") if drawn else []
+    notes = sentences("run", "over_values", drawn)
     return Grid("Over the range", columns, found, notes, frozenset({len(found) - 2}))
 
 

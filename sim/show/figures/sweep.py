@@ -21,6 +21,7 @@ from sim.scenario.values import get_value
 from sim.show.contents import shown_in
 from sim.show.kit import style
 from sim.show.kit.axis import Axis
+from sim.show.kit.forest import signed_points
 from sim.show.kit.formats import Row, format_difference, format_value, written
 from sim.show.kit.plot import Pictures
 from sim.show.kit.prose import sentences
@@ -39,7 +40,7 @@ from sim.show.swept import (
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
-_PANEL_WIDTH, _PANEL_HEIGHT = 3.55, 2.75
+_PANEL_WIDTH, _PANEL_HEIGHT, _STRIP_HEIGHT = 3.55, 2.3, 1.1
 _MOST_PANELS = 12
 _SCENARIO = "this scenario"
 
@@ -80,17 +81,26 @@ def sweep_curve_figure(
     down = math.ceil(len(drawn) / across)
     wide = _PANEL_WIDTH if across == 2 else 1.45 * _PANEL_WIDTH
     below = 0.52 + axis.depth(wide)
-    cell, row = wide + 0.85, _PANEL_HEIGHT + 1.1 + below
+    paired = any(row.difference_text for found in drawn.values() for _, row in found)
+    strip = _STRIP_HEIGHT if paired else 0.0
+    cell, row = wide + 0.95, _PANEL_HEIGHT + 1.1 + below + strip
     first = next(iter(drawn))
     title = f"{label(first)} {_change(axis, [row for _, row in drawn[first]])} {_over(axis, unit)}"
-    said = [meaning(key), *lines, *_curve_lines(axis, drawn, reference)]
+    said = [meaning(key), *lines, *_curve_lines(axis, drawn, reference if paired else "")]
     page = style.sheet(title, said, notes, 0.45 + across * cell, down * row)
     for number, (endpoint, found) in enumerate(drawn.items()):
         left, up = number % across, down - 1 - number // across
-        panel = page.axes(0.8 + left * cell, below + up * row, wide, _PANEL_HEIGHT)
+        panel = page.axes(0.9 + left * cell, below + strip + up * row, wide, _PANEL_HEIGHT)
         _draw_curve(panel, axis, found, own)
-        axis.dress(panel, "x", unit)
+        axis.dress(panel, unit)
         panel.set_xlim(axis.span(axis.place(own), 0.03))
+        if strip:
+            panel.set(xlabel="")
+            panel.tick_params(labelbottom=False)
+            change = page.axes(0.9 + left * cell, below + up * row, wide, strip - 0.18)
+            _draw_changes(change, found)
+            axis.dress(change, unit)
+            change.set_xlim(panel.get_xlim())
         series = [row for _, row in found]
         values = [{key: axis.values[list(axis.places).index(place)]} for place, _ in found]
         compared = changes(list(zip(values, series, strict=True)), short=True)
@@ -139,15 +149,6 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
             panel.vlines(x, *posterior, color=style.BLUE, alpha=0.5, lw=5)
         panel.vlines(x, *mc, color=style.BLUE, lw=2.4)
         panel.plot(x, estimates, color=style.BLUE, ls="", marker="o", ms=6.5, mec="white", mew=0.8)
-    for (
-        at,
-        row,
-    ) in found:  # whatever the figure itself is known to, from the reference it is known to differ so
-        if row.difference_text:
-            zero = row.estimate - row.difference
-            panel.vlines(
-                at, zero + row.difference_lower, zero + row.difference_upper, color=style.ORANGE, lw=2
-            )
     first = series[0]
     if first.has_target:
         panel.axhline(first.target, color=style.INK, lw=1.1, ls=(0, (5, 3)))
@@ -159,6 +160,25 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
         where = panel.get_xaxis_transform()
         style.aside(panel, f"this scenario: {written(own)}", (place, 1.0), (0, 3), where, **centred)
     _scale(panel, first.endpoint, [*estimates, *mc[1], *posterior[1], *trial[1], first.target])
+
+
+def _draw_changes(panel: Axes, found: list[tuple[float, Row]]) -> None:
+    """Draw by how much each point differs from the reference, with its paired interval."""
+    endpoint = found[0][1].endpoint
+    compared = [(place, row) for place, row in found if not math.isnan(row.difference)]
+    x = [place for place, _ in compared]
+    lower, upper = ([getattr(row, f"difference_{end}") for _, row in compared] for end in ("lower", "upper"))
+    panel.axhline(0, color=style.GREY, lw=0.8)
+    panel.vlines(x, lower, upper, color=style.BLUE, lw=2)
+    differences = [row.difference for _, row in compared]
+    panel.plot(x, differences, ls="", marker="o", ms=4.5, color=style.BLUE, mec="white", mew=0.7)
+    panel.margins(y=0.15)
+    panel.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    if endpoint.kind == "share":
+        panel.yaxis.set_major_formatter(signed_points)
+    panel.set_ylabel(
+        f"change,\n{'points' if endpoint.kind == 'share' else endpoint.unit}", size=style.NOTE_SIZE
+    )
 
 
 def _tag(panel: Axes, row: Row, *, below: bool) -> None:
@@ -214,8 +234,7 @@ def _curve_lines(axis: Axis, drawn: Mapping[Key, list[tuple[float, Row]]], refer
     drawn_rows = any(row.drawn for found in drawn.values() for _, row in found)
     middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
-    paired = any(row.difference_text for found in drawn.values() for _, row in found)
-    return sentences("figures", "curve", drawn_rows, middle, without, paired, reference)
+    return sentences("figures", "curve", drawn_rows, middle, without, reference)
 
 
 @style.styled
@@ -403,7 +422,7 @@ def _colour_bar(
     left, bottom, tall = place
     beside = page.axes(left, bottom, 0.18, tall)
     bar = page.figure.colorbar(mesh, cax=beside)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     for level in levels:
         beside.axhline(
             level, color="white", lw=1.4, path_effects=[withStroke(linewidth=2.8, foreground=style.INK)]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from sim.scenario.distributions import Floats
-from sim.scenario.registry import short
 from sim.show.kit.formats import written
 from sim.show.kit.style import TICK_SIZE, text_width
 
@@ -86,23 +86,28 @@ class Axis:
             for tick in axes.get_xticklabels():
                 tick.set(ha="right", rotation_mode="anchor")
 
-    def dress(self, axes: Axes, which: str, unit: str) -> None:
-        """Scale, tick and name an axis of a plot."""
-        axis = axes.xaxis if which == "x" else axes.yaxis
+    def dress(self, axes: Axes, unit: str) -> None:
+        """Scale, tick and name the horizontal axis of a plot: at the values alone, as have room."""
         if self.log:
-            axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
-            axis.set_minor_locator(NullLocator())
-            axis.set_major_locator(self._log_ticks())
-            axis.set_major_formatter(lambda value, _: short(value))
-        else:
-            axis.set_major_locator(
-                MaxNLocator(6, integer=all(float(value).is_integer() for value in self.places))
-            )
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_locator(NullLocator())
         words = [written(value) for value in self.values]
-        if not self.numeric or (len(words) <= 6 and max(map(len, words)) <= 5):
-            axis.set_ticks(self.places.tolist(), words)
-            self._slant(axes, which)
-        axis.set_label_text(f"{self.key} ({unit})" if unit else self.key)
+        width = axes.get_window_extent().width / axes.figure.dpi
+        kept = self._uncrowded(words, width) if self.numeric else range(len(words))
+        axes.xaxis.set_ticks([self.places[at] for at in kept], [words[at] for at in kept])
+        self._slant(axes, "x")
+        axes.set_xlabel(f"{self.key} ({unit})" if unit else self.key)
+
+    def _uncrowded(self, words: Sequence[str], width: float) -> list[int]:
+        """Return the numbers of values whose labels have room beside each other."""
+        at = self._straight(self.places)
+        inches = 0.94 * width * (at - at[0]) / (float(np.ptp(at)) or 1.0)
+        halves = [text_width(word, TICK_SIZE) / 2 + 0.03 for word in words]
+        kept = [0]
+        for number in range(1, len(words)):
+            if inches[number] - inches[kept[-1]] > halves[number] + halves[kept[-1]]:
+                kept.append(number)
+        return kept
 
     @property
     def label_width(self) -> float:
@@ -114,13 +119,6 @@ class Axis:
         if self.numeric or self.label_width < 0.95 * width / len(self.values):
             return 0.0
         return self.label_width * math.sin(math.radians(_SLANT))
-
-    def _log_ticks(self) -> Locator:
-        """Return ticks that are neither too few nor too many, whatever the number of decades."""
-        ratio = self.places[-1] / self.places[0]
-        if ratio < 10:
-            return MaxNLocator(5)
-        return LogLocator(subs=(1, 2, 5) if ratio < 300 else (1,), numticks=12)
 
 
 def _log_spaced(values: Floats) -> bool:
