@@ -18,14 +18,16 @@ from sim.commands.asked import (
     texts_of,
 )
 from sim.commands.study import Made, Progress, Stores, Study, part, write
-from sim.scenario.endpoints import column
+from sim.scenario.endpoints import Key, column
 from sim.scenario.inherit import Overrides
+from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.show.kit.scenario_words import headlines
+from sim.study.budget import Budget
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
 from sim.study.request import request_for
-from sim.study.sweep import beside, grid, measure_points, moves_most, vary_from
+from sim.study.sweep import Vary, beside, grid, measure_points, moves_most, vary_from
 from sim.work.results import Results
 
 Reference: TypeAlias = Literal["scenario", "first"]
@@ -74,44 +76,56 @@ def sweep(
     varied = vary_from(vary)
     shown = [parse_endpoint(text, loaded.scenario) for text in texts_of(how)] or headlines(loaded.scenario)
     budget = effort_of(how, loaded.scenario, shown=True)
-    held: tuple[str, ...] = ()
     if budget.draws is not None:
         budget.draws.require(loaded, list(varied))
-        held = budget.draws.held_in(loaded)
-    points = grid(loaded.scenario, varied)
     if reference not in get_args(Reference):
         raise RequestError(f"--reference: {reference!r} given; allowed: {' or '.join(get_args(Reference))}")
-    if reference == "scenario":
-        points = beside(loaded.scenario, points)
-    base = loaded.scenario if reference == "scenario" else points[0][1]
-    own = next(point for point, changed in points if changed is base)
-    asked = {
-        "vary": {key: list(values) for key, values in varied.items()},
-        "shown": [*map(column, shown)],
-        "reference": {"which": reference, "point": own},
-        "contours": _levels(contour),
-    }
+    swept = _Sweep(loaded, varied, shown, budget, reference, _levels(contour))
+    request = request_for("sweep", [loaded], budget, **swept.asked)
+    return write(Study("sweep", f"{loaded.name}-sweep", request, swept.make, swept.warn), how)
 
-    def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
+
+class _Sweep:
+    """One sweep: its points, of which one may be the scenario itself."""
+
+    def __init__(
+        self, loaded: Loaded, varied: Vary, shown: Sequence[Key], budget: Budget,
+        reference: Reference, contours: Sequence[float],
+    ) -> None:  # fmt: skip
+        self._loaded, self._shown, self._budget = loaded, shown, budget
+        self._keys, self._points = list(varied), grid(loaded.scenario, varied)
+        self._reference = self._points[0][1]
+        if reference == "scenario":
+            self._reference, self._points = loaded.scenario, beside(loaded.scenario, self._points)
+        own = next(point for point, changed in self._points if changed is self._reference)
+        self.asked = {
+            "vary": {key: list(values) for key, values in varied.items()},
+            "shown": [*map(column, shown)],
+            "reference": {"which": reference, "point": own},
+            "contours": contours,
+        }
+
+    def make(self, _folder: Path, stores: Stores, progress: Progress | None) -> Made:
+        """Simulate every point, and find what moves most."""
+        budget, loaded = self._budget, self._loaded
+        held = () if budget.draws is None else budget.draws.held_in(loaded)
         tell = part(loaded.name, progress)
-        found, _ = measure_points(points, base, budget, tell, stores("sweep"), held)
-        moves = moves_most(found, shown)
+        found, _ = measure_points(self._points, self._reference, budget, tell, stores("sweep"), held)
+        moves = moves_most(found, self._shown)
         facts = {
-            **facts_of(budget, budget.total, loaded, list(varied)),
-            **asked,
+            **facts_of(budget, budget.total, loaded, self._keys),
+            **self.asked,
             "moves_most": None if moves is None else column(moves),
             **about(loaded),
         }
         return Made(facts, {"points": found})
 
-    def warn(results: Results) -> None:
-        warn_of_weak_figures(results.points, budget.total)
-        warn_of_scenarios((changed for _, changed in points), budget.seed)
-        if budget.draws is not None:
-            budget.draws.warn_of_held(loaded, list(varied))
-
-    request = request_for("sweep", [loaded], budget, **asked)
-    return write(Study("sweep", f"{loaded.name}-sweep", request, make, warn), how)
+    def warn(self, results: Results) -> None:
+        """Warn of weak figures, of scenarios, and of what draws do not replace."""
+        warn_of_weak_figures(results.points, self._budget.total)
+        warn_of_scenarios((changed for _, changed in self._points), self._budget.seed)
+        if self._budget.draws is not None:
+            self._budget.draws.warn_of_held(self._loaded, self._keys)
 
 
 def _levels(asked: Sequence[float] | str) -> list[float]:

@@ -261,14 +261,19 @@ def measure_points(
             longest = tally
     for number, (_, changed) in enumerate(points):
         if changed is reference and longest is not None:
-            endpoints = longest.arms[0].endpoints()
-            none = dict.fromkeys(DIFFERENCE_COLUMNS, 0.0 * endpoints["estimate"])
-            endpoints = endpoints.assign(**{**none, DIFFERENCE_COLUMNS[-1]: math.nan})
-            measured[number] = _tables(points[number], endpoints, longest.arms[0], longest, budget)
+            arm = longest.arms[0]
+            measured[number] = _tables(points[number], _undiffering(arm), arm, longest, budget)
             measured[number][0]["reference"] = True
     tables = zip(*(measured[number] for number in range(len(points))), strict=True)
     endpoints, curves = (pd.concat(each, ignore_index=True) for each in tables)
     return endpoints, curves
+
+
+def _undiffering(reference: ArmTally) -> pd.DataFrame:
+    """Return the table of the reference, from which it differs by nothing."""
+    table = reference.endpoints()
+    nothing = dict.fromkeys(DIFFERENCE_COLUMNS, 0.0 * table["estimate"])
+    return table.assign(**{**nothing, DIFFERENCE_COLUMNS[-1]: math.nan})
 
 
 def _tables(

@@ -1,4 +1,4 @@
-"""How often 95% intervals of paired differences hold the truth: at few replications, of rare and common endpoints."""
+"""How often 95% intervals of paired differences hold the truth, of rare and of common endpoints."""
 
 from __future__ import annotations
 

@@ -101,11 +101,9 @@ def sweep_curve_figure(
             _draw_changes(change, found)
             axis.dress(change, unit)
             change.set_xlim(panel.get_xlim())
-        series = [row for _, row in found]
-        values = [{key: axis.values[list(axis.places).index(place)]} for place, _ in found]
-        compared = changes(list(zip(values, series, strict=True)), short=True)
-        unasked = "Not asked for, but moves most: " if endpoint == moved else ""
-        _head(panel, f"{unasked}{label(endpoint)}", [_change(axis, series), *compared], wide)
+        compared = changes(placed(points, [key], endpoint), short=True)
+        names = [*(["Not asked for, but moves most:"] if endpoint == moved else []), label(endpoint)]
+        _head(panel, names, [_change(axis, [row for _, row in found]), *compared])
     return page.figure
 
 
@@ -119,9 +117,8 @@ def _read(points: pd.DataFrame, axis: Axis, endpoint: Key) -> list[tuple[float, 
     return sorted(found, key=lambda each: each[0])
 
 
-def _head(panel: Axes, name: str, findings: Sequence[str], wide: float) -> None:
+def _head(panel: Axes, names: Sequence[str], findings: Sequence[str]) -> None:
     """Write the endpoint's name, what it does and by how much above a panel."""
-    names = style.wrap(name, style.TEXT_SIZE, wide + 0.6, "bold")
     for above, text in enumerate(reversed([*names, *findings])):
         bold = {"weight": "bold"} if above >= len(findings) else {}
         style.aside(panel, text, (0, 1), (0, 18 + 13 * above), **bold)
@@ -357,7 +354,7 @@ class _Panel:
         box, (down, along) = axes.get_window_extent(), self.grid.shape
         dpi = axes.figure.dpi
         widest = max((style.text_width(text, style.NOTE_SIZE) for text in texts.values()), default=0.0)
-        if widest > 0.92 * box.width / dpi / along or box.height / dpi / down < 0.15:
+        if widest > 0.8 * box.width / dpi / along or box.height / dpi / down < 0.15:
             return False
         for (x, y), text in texts.items():
             value = self.cells[x, y].estimate
