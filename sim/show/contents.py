@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sim.outcomes.one_trial import report_trial
-from sim.scenario.endpoints import BY_NAME, Key
+from sim.scenario.endpoints import BY_NAME, Key, column
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.scenario.values import get_value
@@ -137,11 +137,11 @@ def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]
 
 def _of_sweep(results: Results) -> Contents:
     manifest, points = results.manifest, results.tables["points"]
-    scenario, vary = results.scenario, manifest["vary"]
+    scenario, vary, shown = results.scenario, manifest["vary"], shown_in(manifest)
     facts = {
-        "answers": run_tables.swept(points, list(vary), shown_in(manifest)),
+        "answers": run_tables.swept(points, list(vary), shown),
         "points": len(points[list(vary)].drop_duplicates()),
-        "sentences": found_sentences(results, shown_in(manifest)),
+        "sentences": found_sentences(results, shown),
         "varied": _varied(results),
         **_sources(manifest, scenario),
     }
@@ -151,6 +151,7 @@ def _of_sweep(results: Results) -> Contents:
         (scenario,),
         facts,
         without_pictures=f"{facts['points']} points over {keys}.",
+        leads=("sweep", f"map_{column(shown[0]).replace('@', '_')}"),
     )
 
 

@@ -191,9 +191,10 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
         at = {row.key: row for row in rows(of_point)}
         is_reference = bool(of_point["reference"].iloc[0])
         under = "the reference" if is_reference else ""
-        both = ((at[key].estimate_text, at[key].difference_text) for key in shown)
+        read = (at.get(key) for key in shown)  # another horizon has other times
+        cells_ = ("" if row is None else _two(row.estimate_text, row.difference_text) for row in read)
         first, *rest = map(value_text, point)
-        found.append((_two(first, under), *rest, *(_two(text, change) for text, change in both)))
+        found.append((_two(first, under), *rest, *cells_))
     notes = sentences("run", "swept", drawn)
     return Grid("Every point", (*named(*keys, number=False), *numbers(*map(label, shown))), found, notes)
 

@@ -140,12 +140,11 @@ def grid(scenario: Scenario, vary: Vary) -> list[Point]:
         return [(point, with_values(scenario, {**point, **_spread(scenario, point)})) for point in points]
     except RequestError as error:
         family = next((key for key in vary if key.endswith(".dist")), None)
-        if family and " is missing" in str(error):
+        if family and " is missing" in str(error) and " must be " not in str(error):
             table = family.removesuffix(".dist")
             raise RequestError(
-                f"--vary {family}: another family starts [{table}] anew, without the values of this one: "
-                f"{error}. Vary whole tables, each with all of its values, as in --vary "
-                f'\'{table}={{dist="...", ...}},{{dist="...", ...}}\''
+                f"--vary {family}: another family has other values, and none of this one is taken over; "
+                f'vary the whole of {table}, as in --vary \'{table}={{dist="...", ...}},{{dist="...", ...}}\''
             ) from None
         raise RequestError(f"--vary {error}") from None
 
