@@ -204,9 +204,8 @@ def test_compare_and_sweep_reach_it_in_the_difference(capsys: pytest.CaptureFixt
     at = points[(points["endpoint"] == "overall_survival") & (points["time_years"] == 5)]
     assert ((at["difference_upper"] - at["difference_lower"]) <= 0.006).all()
     assert at["difference"].iloc[0] == 0
-    counts = at["replications"].tolist()
-    assert counts[0] == counts[1] == 512
-    assert counts[2] > 512  # what differs more takes longer
+    reference, some, more = at["replications"].tolist()
+    assert some < more == reference  # what differs more takes longer
     assert "PrecisionWarning" not in capsys.readouterr().err
     assert (
         command_line(["sweep", "chicago2006", *SMALL, *vary, "--precision", "0.01", "--at-most", "600"]) == 0

@@ -14,6 +14,7 @@ import pandas as pd
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.registry import short
+from sim.study.estimates import Z95
 
 _MOST_DECIMALS = 4
 _NOTHING = 1e-9  # what sums of rounded figures leave of 0
@@ -208,6 +209,8 @@ class Row:
         self.difference, self.difference_lower, self.difference_upper = (
             float(getattr(fields, f"difference{end}", math.nan)) for end in ("", "_lower", "_upper")
         )
+        self.posterior_se = float(getattr(fields, "posterior_se", math.nan))
+        self.at_point = float(getattr(fields, "at_point", math.nan))
         self.undefined = float(fields.trial_undefined)
         self.target = float(fields.target)
         self.source = fields.target_source if isinstance(fields.target_source, str) else ""
@@ -284,7 +287,8 @@ class Row:
     @property
     def posterior_text(self) -> str:
         """The posterior's 95% interval; empty without one."""
-        error = 0.0 if math.isnan(self.half_width) else self.half_width
+        errors = (self.half_width, Z95 * self.posterior_se)
+        error = max((each for each in errors if not math.isnan(each)), default=0.0)
         return format_range(self.endpoint, self.posterior_lower, self.posterior_upper, error)
 
     @property
