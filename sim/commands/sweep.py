@@ -139,8 +139,8 @@ def _levels(asked: Sequence[float] | str) -> list[float]:
     given = [each for each in asked.split(",") if each.strip()] if isinstance(asked, str) else asked
     try:
         found = sorted({float(each) for each in given})
+        if all(map(math.isfinite, found)):
+            return found
     except (TypeError, ValueError):
-        found = [math.nan]
-    if not all(map(math.isfinite, found)):
-        raise RequestError(f"--contour: {asked} given; allowed: numbers, shares as fractions: 0.02,0.13")
-    return found
+        pass
+    raise RequestError(f"--contour: {asked} given; allowed: numbers, shares as fractions: 0.02,0.13")

@@ -35,11 +35,14 @@ def spot(values: Mapping[str, Any], *, short: bool = False) -> str:
     """Name a point by its values, with their units; `short` leaves the keys out if there is one."""
     texts = []
     for key, value in values.items():
-        name, unit = key.rpartition(".")[2].replace("_", " "), unit_of(key)
-        bare = short and len(values) == 1
-        unit = unit if bare or not name.endswith(unit) else ""
-        texts.append(f"{'' if bare else name} {written(value)} {unit}".strip())
+        name, unit = "" if short and len(values) == 1 else last_part(key), unit_of(key)
+        texts.append(f"{name} {written(value)} {'' if name.endswith(unit) else unit}".strip())
     return ", ".join(texts)
+
+
+def last_part(key: str) -> str:
+    """Return the end of a key as words."""
+    return key.rpartition(".")[2].replace("_", " ")
 
 
 def placed(points: pd.DataFrame, keys: Sequence[str], endpoint: Key) -> list[Placed]:
@@ -79,10 +82,9 @@ def _up(row: Row, limit: float) -> str:
 def held(scenario: Scenario, keys: Sequence[str]) -> list[str]:
     """Say what is held of distributions whose means are varied."""
     found = []
-    for key in keys:
-        for sd in spread_keys(scenario, [key]) if f"{key.removesuffix('.mean')}.sd" not in keys else ():
-            variation = format_share(get_value(scenario, sd) / get_value(scenario, key))
-            found += sentences("run", "spread", sd, variation)
+    for sd in spread_keys(scenario, keys):
+        mean = get_value(scenario, f"{sd.removesuffix('.sd')}.mean")
+        found += sentences("run", "spread", sd, format_share(get_value(scenario, sd) / mean))
     return found
 
 
@@ -117,7 +119,4 @@ def found_sentences(results: Results, shown: Sequence[Key]) -> list[str]:
         (in_sentence(key), label(key), changes(placed(points, keys, key)), key == moved(results))
         for key in shown
     ]
-    return [
-        *sentences("run", "found", said, reference_words(results)),
-        *held(results.scenario, keys),
-    ]
+    return [*sentences("run", "found", said, reference_words(results)), *held(results.scenario, keys)]

@@ -30,6 +30,7 @@ from sim.show.swept import (
     Placed,
     changes,
     held,
+    last_part,
     meaning,
     moved,
     placed,
@@ -42,14 +43,12 @@ from sim.work.results import Results
 
 _PANEL_WIDTH, _PANEL_HEIGHT, _STRIP_HEIGHT = 3.55, 2.3, 1.1
 _MOST_PANELS = 12
-_SCENARIO = "this scenario"
 
 
 @style.styled
 def sweep_curve_figure(
     points: pd.DataFrame, key: str, unit: str, endpoints: Sequence[Key], own: Any = None,
     notes: Sequence[str] = (), lines: Sequence[str] = (), moved: Key | None = None,
-    reference: str = _SCENARIO,
 ) -> Figure:  # fmt: skip
     """Draw endpoints against one varied parameter, a panel each.
 
@@ -69,8 +68,6 @@ def sweep_curve_figure(
         Paragraphs at the bottom, and more of them below the title.
     moved : Key, optional
         Which of the endpoints nobody has asked for.
-    reference : str
-        From what the differences are, in words.
     """
     axis = Axis.of(points, key)
     read = {endpoint: _read(points, axis, endpoint) for endpoint in endpoints}
@@ -86,7 +83,7 @@ def sweep_curve_figure(
     cell, row = wide + 0.95, _PANEL_HEIGHT + 1.1 + below + strip
     first = next(iter(drawn))
     title = f"{label(first)} {_change(axis, [row for _, row in drawn[first]])} {_over(axis, unit)}"
-    said = [meaning(key), *lines, *_curve_lines(axis, drawn, reference if paired else "")]
+    said = [meaning(key), *lines, *_curve_lines(axis, drawn, paired)]
     page = style.sheet(title, said, notes, 0.45 + across * cell, down * row)
     for number, (endpoint, found) in enumerate(drawn.items()):
         left, up = number % across, down - 1 - number // across
@@ -173,9 +170,8 @@ def _draw_changes(panel: Axes, found: list[tuple[float, Row]]) -> None:
     panel.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     if endpoint.kind == "share":
         panel.yaxis.set_major_formatter(signed_points)
-    panel.set_ylabel(
-        f"change,\n{'points' if endpoint.kind == 'share' else endpoint.unit}", size=style.NOTE_SIZE
-    )
+    unit = endpoint.unit or "points"
+    panel.set_ylabel(f"change,\n{unit}", size=style.NOTE_SIZE)
 
 
 def _tag(panel: Axes, row: Row, *, below: bool) -> None:
@@ -200,7 +196,7 @@ def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
 
 
 def _over(axis: Axis, unit: str) -> str:
-    values, name = [written(value) for value in axis.values], axis.key.rpartition(".")[2].replace("_", " ")
+    values, name = [written(value) for value in axis.values], last_part(axis.key)
     if len(values) == 1 or not axis.numeric:
         return f"({name} {', '.join(values)} {unit}".rstrip() + ")"
     return f"({name} from {values[0]} to {values[-1]} {'' if name.endswith(unit) else unit}".rstrip() + ")"
@@ -212,12 +208,8 @@ def _change(axis: Axis, series: list[Row]) -> str:
     unit = f" {low.endpoint.unit}".rstrip()
     if low.simulated_text == high.simulated_text:
         return f"is {low.simulated_text} throughout"
-    falls = series == sorted(series, key=_estimate, reverse=True)
-    if (
-        axis.numeric
-        and any(row.differs for row in series)
-        and (falls or series == sorted(series, key=_estimate))
-    ):
+    falls, rises = (series == sorted(series, key=_estimate, reverse=down) for down in (True, False))
+    if axis.numeric and any(row.differs for row in series) and (falls or rises):
         start, end = series[0].simulated_text, series[-1].simulated_text
         return f"{'falls' if falls else 'rises'} from {start.removesuffix(unit)} to {end}"
     return f"is between {low.simulated_text.removesuffix(unit)} and {high.simulated_text}"
@@ -227,18 +219,17 @@ def _estimate(row: Row) -> float:
     return row.estimate
 
 
-def _curve_lines(axis: Axis, drawn: Mapping[Key, list[tuple[float, Row]]], reference: str) -> list[str]:
+def _curve_lines(axis: Axis, drawn: Mapping[Key, list[tuple[float, Row]]], paired: bool) -> list[str]:
     drawn_rows = any(row.drawn for found in drawn.values() for _, row in found)
     middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
-    return sentences("figures", "curve", drawn_rows, middle, without, reference)
+    return sentences("figures", "curve", drawn_rows, middle, without, paired)
 
 
 @style.styled
 def sweep_map_figure(
     points: pd.DataFrame, keys: Sequence[str], endpoint: Key, own: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (), contours: Sequence[float] = (), lines: Sequence[str] = (),
-    reference: str = _SCENARIO,
 ) -> Figure:  # fmt: skip
     """Draw an endpoint over varied parameters: a map over the first two for each value of the others.
 
@@ -256,11 +247,9 @@ def sweep_map_figure(
         Paragraphs at the bottom, and more of them below the title.
     contours : sequence of float
         Levels to draw lines at; left out, the target, and round figures on a fine map.
-    reference : str
-        From what the differences are, in words.
     """
-    series = [(values, row) for values, row in placed(points, keys, endpoint)]
-    known = [(values, row) for values, row in series if not math.isnan(row.estimate)]
+    series = placed(points, keys, endpoint)
+    known = [each for each in series if not math.isnan(each[1].estimate)]
     if not known:
         return style.empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(meaning, keys))
     across, up = Axis.of(points, keys[0]), Axis.of(points, keys[1])
@@ -275,22 +264,17 @@ def sweep_map_figure(
     columns = min(len(panels), 3)
     cell, row = wide + left + 0.2, tall + below + 0.4
     down = math.ceil(len(panels) / columns)
-    said = [*map(meaning, keys), *lines, *_map_lines(panels, series, reference)]
-    more = (
-        [f"{len(others) - _MOST_PANELS} more maps: points.csv has them."]
-        if len(others) > _MOST_PANELS
-        else []
-    )
-    page = style.sheet(
-        _map_title(known), said, [*more, *_map_note(known), *notes], columns * cell + 1.3, down * row
-    )
+    said = [*map(meaning, keys), *lines, *_map_lines(panels, series)]
+    more = len(others) - len(panels)
+    notes = [*([f"{more} more maps: points.csv has them."] if more else []), *_map_note(known), *notes]
+    page = style.sheet(_map_title(known), said, notes, columns * cell + 1.3, down * row)
     norm = _norm([row.estimate for _, row in known])
     for number, each in enumerate(panels):
         at, over = number % columns, down - 1 - number // columns
         axes = page.axes(left + at * cell, below + over * row, wide, tall)
         mesh = each.draw(axes, norm)
     levels = {level for each in panels for level in each.chosen}
-    where = columns * cell + 0.1, below + (down - 1) * row, tall
+    where = columns * cell + 0.1, below + (down - 1) * row, 0.18, tall
     _colour_bar(page, where, mesh, known[0][1].endpoint, levels)
     return page.figure
 
@@ -330,12 +314,14 @@ class _Panel:
         mesh = axes.pcolormesh(*edges, self.grid, cmap="cividis", norm=norm)
         axes.set_facecolor("#e3e3e6")
         written_in = self._write_cells(axes, mesh)
-        levels = self.chosen or ([] if written_in else self._round_levels())
+        ends = float(np.nanmin(self.grid)), float(np.nanmax(self.grid))
+        ticks = MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(*ends)
+        levels = self.chosen or ([] if written_in else [tick for tick in ticks if self._is_crossed(tick)])
         self._lines(axes, levels, "solid", named=not written_in)
         if self.target:
             self._lines(axes, [self.row.target], "dashed", named=False)
         for axis, which in ((self.across, "x"), (self.up, "y")):
-            axis.dress_cells(axes, which, unit_of(axis.key))
+            axis.dress(axes, unit_of(axis.key), which, cells=True)
         if self.others:
             axes.set_title(spot(self.others), loc="left", size=style.NOTE_SIZE)
         x, y = self.own or (0.0, 0.0)  # beyond the map there is room for the scenario
@@ -365,11 +351,6 @@ class _Panel:
             style.aside(axes, text, (x, y), (0, 11 if near else 0), "data", size=style.NOTE_SIZE, **how)
         return True
 
-    def _round_levels(self) -> list[float]:
-        low, high = float(np.nanmin(self.grid)), float(np.nanmax(self.grid))
-        ticks = MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high) if low < high else []
-        return [float(tick) for tick in ticks if self._is_crossed(float(tick))]
-
     def _lines(self, axes: Axes, levels: Sequence[float], dashes: str, *, named: bool) -> None:
         """Draw lines of equal estimate, each in the band in which it may as well lie."""
         for level in levels:
@@ -380,10 +361,8 @@ class _Panel:
             known: Any = np.ma.masked_invalid(self.grid)
             line = axes.contour(known, levels=[level], colors=colours[0], linewidths=1.4, linestyles=dashes)
             line.set(path_effects=[withStroke(linewidth=2.8, foreground=colours[1])])
-            names = {level: format_value(self.row.endpoint, level)}
-            for text in (
-                [] if not named else axes.clabel(line, fmt=names, fontsize=style.NOTE_SIZE, colors=style.INK)
-            ):
+            how: Any = {"fmt": {level: format_value(self.row.endpoint, level)}, "colors": style.INK}
+            for text in axes.clabel(line, fontsize=style.NOTE_SIZE, **how) if named else ():
                 text.set(path_effects=[withStroke(linewidth=2.6, foreground="white")])
 
 
@@ -410,20 +389,13 @@ def _posterior_width(row: Row) -> float:
 
 
 def _colour_bar(
-    page: style.Sheet,
-    place: tuple[float, float, float],
-    mesh: Any,
-    endpoint: Endpoint,
-    levels: Iterable[float],
+    page: style.Sheet, place: Sequence[float], mesh: Any, endpoint: Endpoint, levels: Iterable[float]
 ) -> None:
-    left, bottom, tall = place
-    beside = page.axes(left, bottom, 0.18, tall)
-    bar = page.figure.colorbar(mesh, cax=beside)
-    bar.outline.set_visible(False)
+    beside = page.axes(*place)
+    page.figure.colorbar(mesh, cax=beside).outline.set_visible(False)
+    outline = [withStroke(linewidth=2.8, foreground=style.INK)]
     for level in levels:
-        beside.axhline(
-            level, color="white", lw=1.4, path_effects=[withStroke(linewidth=2.8, foreground=style.INK)]
-        )
+        beside.axhline(level, color="white", lw=1.4, path_effects=outline)
     if endpoint.kind == "share":
         style.percent_axis(beside, "y")
     beside.set_ylabel(endpoint.label if endpoint.kind == "share" else f"{endpoint.label} ({endpoint.unit})")
@@ -433,12 +405,11 @@ def _map_title(known: Sequence[Placed]) -> str:
     (lowest, low), (highest, high) = (pick(known, key=lambda each: each[1].estimate) for pick in (min, max))
     if low.simulated_text == high.simulated_text:
         return f"{low.label} is {low.simulated_text} everywhere"
-    return (
-        f"{low.label}: from {low.simulated_text} ({spot(lowest)}) to {high.simulated_text} ({spot(highest)})"
-    )
+    ends = f"{low.simulated_text} ({spot(lowest)}) to {high.simulated_text} ({spot(highest)})"
+    return f"{low.label}: from {ends}"
 
 
-def _map_lines(panels: Sequence[_Panel], series: Sequence[Placed], reference: str) -> list[str]:
+def _map_lines(panels: Sequence[_Panel], series: Sequence[Placed]) -> list[str]:
     first = panels[0].row
     levels = sorted({level for panel in panels for level in panel.chosen})
     targets = any(panel.target for panel in panels)
@@ -446,24 +417,25 @@ def _map_lines(panels: Sequence[_Panel], series: Sequence[Placed], reference: st
         "figures", "on_map", changes(series), [format_value(first.endpoint, level) for level in levels],
         f"{first.origin} {first.target_text}" if targets else "", any(panel.own for panel in panels),
         any(bool(np.isnan(panel.grid).any()) for panel in panels),
-        bool(levels or targets), first.drawn, reference,
+        bool(levels or targets), first.drawn,
     )  # fmt: skip
 
 
 def varied(
     scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key],
-    moved: Key | None = None, contours: Sequence[float] = (), reference: str = _SCENARIO,
+    moved: Key | None = None, contours: Sequence[float] = (), reference: str = "this scenario",
 ) -> Pictures:  # fmt: skip
     """Draw what a page can show of points: a curve over one key, maps over more."""
     own = {key: _plain(get_value(scenario, key)) for key in keys}
-    notes, lines = [scenario.title, *cautions(scenario)], held(scenario, keys)
+    notes = [scenario.title, *cautions(scenario)]
+    lines = [*held(scenario, keys), f"Changes are from {reference}."]
     if len(keys) == 1:
         (key,) = keys
-        return sweep_curve_figure(points, key, unit_of(key), shown, own[key], notes, lines, moved, reference)
+        return sweep_curve_figure(points, key, unit_of(key), shown, own[key], notes, lines, moved)
     unasked = {moved: ["Not asked for, but moves most."]}
     return {
         column(key).replace("@", "_"): sweep_map_figure(
-            points, keys, key, own, notes, contours, [*unasked.get(key, []), *lines], reference
+            points, keys, key, own, notes, contours, [*unasked.get(key, []), *lines]
         )
         for key in shown
     }
@@ -477,13 +449,11 @@ def _plain(value: Any) -> float | str | None:
 def _swept(results: Results) -> Pictures:
     manifest, points = results.manifest, with_values_of(results)
     own = manifest["reference"]["point"]
-    is_number = all(isinstance(value, int | float) for value in own.values())
-    if (len(own) > 1 or not is_number) and not all(
-        own[key] in values for key, values in manifest["vary"].items()
-    ):
+    on_grid = all(own[key] in values for key, values in manifest["vary"].items())
+    if not on_grid and (len(own) > 1 or not isinstance(next(iter(own.values())), int | float)):
         points = points[~points["reference"]]  # beside the grid it has no place on a map, nor between words
-    shown, contours, beside = shown_in(manifest), manifest["contours"], reference_words(results)
-    return varied(results.scenario, points, list(own), shown, moved(results), contours, beside)
+    how = moved(results), manifest["contours"], reference_words(results)
+    return varied(results.scenario, points, list(own), shown_in(manifest), *how)
 
 
 def curve(results: Results) -> Pictures:

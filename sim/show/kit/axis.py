@@ -68,41 +68,29 @@ class Axis:
         """Return places on a scale on which the axis is even."""
         return np.asarray(np.log(places)) if self.log else places
 
-    def dress_cells(self, axes: Axes, which: str, unit: str) -> None:
-        """Tick and name an axis of a map: at the values alone, as many of them as have room."""
-        axis = axes.xaxis if which == "x" else axes.yaxis
+    def dress(self, axes: Axes, unit: str, which: str = "x", *, cells: bool = False) -> None:
+        """Scale, tick and name an axis of a plot, or of a map's cells: at the values alone, as have room."""
+        axis, box = (axes.xaxis if which == "x" else axes.yaxis), axes.get_window_extent()
+        long = (box.width if which == "x" else box.height) / axes.figure.dpi
+        places = np.arange(len(self.values), dtype=float) if cells else self.places
+        if self.log and not cells:
+            axes.set_xscale("log")
+            axis.set_minor_locator(NullLocator())
         words = [written(value) for value in self.values]
-        box = axes.get_window_extent()
-        room = (box.width if which == "x" else box.height) / axes.figure.dpi / len(words)
-        needed = 0.17 if which == "y" else self.label_width + 0.06
-        step = max(1, math.ceil(needed / room)) if self.numeric else 1
-        axis.set_ticks(range(0, len(words), step), words[::step])
-        self._slant(axes, which)
-        axis.set_label_text(f"{self.key} ({unit})" if unit else self.key)
-
-    def _slant(self, axes: Axes, which: str) -> None:
-        if which == "x" and self.depth(axes.get_window_extent().width / axes.figure.dpi) > 0:
+        kept = self._uncrowded(places if cells else self._straight(places), words, long, which)
+        axis.set_ticks([places[at] for at in kept], [words[at] for at in kept])
+        if which == "x" and self.depth(long) > 0:
             axes.tick_params(axis="x", rotation=_SLANT)
             for tick in axes.get_xticklabels():
                 tick.set(ha="right", rotation_mode="anchor")
+        axis.set_label_text(f"{self.key} ({unit})" if unit else self.key)
 
-    def dress(self, axes: Axes, unit: str) -> None:
-        """Scale, tick and name the horizontal axis of a plot: at the values alone, as have room."""
-        if self.log:
-            axes.set_xscale("log")
-            axes.xaxis.set_minor_locator(NullLocator())
-        words = [written(value) for value in self.values]
-        width = axes.get_window_extent().width / axes.figure.dpi
-        kept = self._uncrowded(words, width) if self.numeric else range(len(words))
-        axes.xaxis.set_ticks([self.places[at] for at in kept], [words[at] for at in kept])
-        self._slant(axes, "x")
-        axes.set_xlabel(f"{self.key} ({unit})" if unit else self.key)
-
-    def _uncrowded(self, words: Sequence[str], width: float) -> list[int]:
-        """Return the numbers of values whose labels have room beside each other."""
-        at = self._straight(self.places)
-        inches = 0.94 * width * (at - at[0]) / (float(np.ptp(at)) or 1.0)
-        halves = [text_width(word, TICK_SIZE) / 2 + 0.03 for word in words]
+    def _uncrowded(self, at: Floats, words: Sequence[str], long: float, which: str) -> list[int]:
+        """Return the numbers of values whose labels have room beside each other; words have it slanted."""
+        if not self.numeric:
+            return list(range(len(words)))
+        inches = 0.94 * long * (at - at[0]) / (float(np.ptp(at)) or 1.0)
+        halves = [text_width(word, TICK_SIZE) / 2 + 0.03 if which == "x" else 0.085 for word in words]
         kept = [0]
         for number in range(1, len(words)):
             if inches[number] - inches[kept[-1]] > halves[number] + halves[kept[-1]]:
