@@ -15,7 +15,9 @@ import sim
 from sim.cli import run as command_line
 from sim.scenario.load import load
 from sim.scenario.values import get_value
-from sim.show.page import report_study
+from sim.show.comparison import Averted
+from sim.show.page import make_page, report_study
+from sim.show.plots import draw
 from sim.study.posterior import Posterior, write_posterior
 
 FATAL, SHAPE, MULTIPLIER = KEYS = (
@@ -158,6 +160,23 @@ def test_compare_says_that_its_intervals_are_the_posteriors(capsys: pytest.Captu
     manifest = json.loads(Path("drawn/manifest.json").read_text())
     assert manifest["posterior"]["file"] == "mine.csv"
     assert [each["free"] for each in manifest["scenarios"]] == [list(KEYS)] * 2
+
+
+@pytest.mark.usefixtures("no_figure")
+def test_title_bar_and_words_are_the_posteriors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("compare", "chicago2006", "no_transplant", *DRAWN, "--out", "drawn") == 0
+    results = sim.read("drawn")
+    (main,) = results.deaths_averted.query("key == ''").to_dict("records")
+    said = Averted.of(main, drawn=True)
+    assert said.limits is not None
+    finding = make_page(results).finding
+    assert f"costs {said.size} lives" in finding
+    assert f"({' to '.join(said.limits)}, 95% posterior)" in finding
+    assert finding in spoken(capsys.readouterr().out)
+    ((_, figure, _),) = draw(results, only="differences")
+    assert " ".join(figure.get_suptitle().split()) == finding.partition(";")[0]
+    dots = [float(line.get_xdata()[0]) for line in figure.axes[1].lines if line.get_marker() == "o"]
+    assert dots[-1] == pytest.approx(said.value / 100)
 
 
 @pytest.mark.usefixtures("no_figure")

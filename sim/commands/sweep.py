@@ -21,9 +21,10 @@ from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.endpoints import Key, column
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
+from sim.scenario.problems import IncomparableWarning, RequestError
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import Budget
+from sim.study.compare import incomparable
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
 from sim.study.request import request_for
@@ -121,9 +122,15 @@ class _Sweep:
         return Made(facts, {"points": found})
 
     def warn(self, results: Results) -> None:
-        """Warn of weak figures, of scenarios, and of what draws do not replace."""
+        """Warn of weak figures, of scenarios, of points that are no alternatives, of what draws leave."""
         warn_of_weak_figures(results.points, self._budget.total)
         warn_of_scenarios((changed for _, changed in self._points), self._budget.seed)
+        apart = [reason for _, changed in self._points for reason in incomparable(self._reference, changed)]
+        if apart:
+            IncomparableWarning.say(
+                f"{self._loaded.name}: not every point is an alternative to the reference: {apart[0]}. "
+                "Other people, or another day to count from, make a difference that no treatment has made"
+            )
         if self._budget.draws is not None:
             self._budget.draws.warn_of_held(self._loaded, self._keys)
 

@@ -76,7 +76,7 @@ def _changed(pairing: Pairing, trial: int, change: Change) -> pd.DataFrame:
     """Return a row for each patient with some change."""
     at = np.flatnonzero(pairing.changes[change][:, 0])
     who = pairing.scenario if change == Change.ONLY_SCENARIO else pairing.reference
-    both = change in FATES_CHANGED
+    both = change in (*FATES_CHANGED, Change.SHIFTS)
     # Who is in one arm only has no follow-up to share: that arm's own counts.
     followed = (pairing.shared_days if both else who.followed)[at, 0]
     (reference_day, reference_cause), (day, cause) = (

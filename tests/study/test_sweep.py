@@ -12,7 +12,7 @@ import pytest
 
 import sim
 from sim.scenario.load import load
-from sim.scenario.problems import RequestError, TypedWarning
+from sim.scenario.problems import IncomparableWarning, RequestError, TypedWarning
 from sim.scenario.registry import plain
 from sim.scenario.values import get_value
 from sim.show.kit.formats import rows
@@ -182,3 +182,14 @@ def test_another_horizon_leaves_blank_what_it_has_not(capsys: pytest.CaptureFixt
     assert years["difference"].isna().tolist() == [True, False]
     assert all(row.note != "" for row in rows(years[years["difference"].isna()]))
     assert all(one != other for one, other in pairwise(found.points["follow_up.horizon_years"].unique()))
+
+
+@pytest.mark.parametrize(
+    "vary", ["cohort.age_years.median=29,45", "cohort.enters_at=mobilisation,immunoablation"]
+)
+def test_other_people_or_another_time_zero_are_no_alternatives(vary: str) -> None:
+    key = vary.partition("=")[0].removesuffix(".median")
+    with pytest.warns(
+        IncomparableWarning, match=f"not every point is an alternative to the reference: {key} is"
+    ):
+        sim.sweep("chicago2006", [vary], replications=2)

@@ -123,8 +123,8 @@ def format_interval(endpoint: Endpoint, value: float, lower: float, upper: float
         return format_difference(endpoint, value, half_width)
     scale = 100.0 if endpoint.kind == "share" else 1.0
     digits = decimals(scale * max(half_width, abs(value) / 100))
-    figures = (scale * each for each in (value, lower, upper))
-    text, low, high = (_signed(each) for each in interval_texts(*figures, digits))
+    found = interval_texts(scale * value, scale * lower, scale * upper, digits)
+    text, low, high = map(_signed, found)
     return f"{text} ({low} to {high})"
 
 
