@@ -13,7 +13,6 @@ import pandas as pd
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import TrialReport
 from sim.outcomes.survival import CurveReading
-from sim.scenario.describe import value_text
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
@@ -196,7 +195,7 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
         under = "the reference" if is_reference else ""
         read = (at.get(key) for key in shown)  # another horizon has other times
         cells_ = ("" if row is None else _two(row.estimate_text, row.difference_text) for row in read)
-        first, *rest = map(value_text, point)
+        first, *rest = map(written, point)
         found.append((_two(first, under), *rest, *cells_))
     notes = sentences("run", "swept", drawn)
     return Grid("Every point", (*named(*keys, number=False), *numbers(*map(label, shown))), found, notes)

@@ -329,7 +329,9 @@ def differences(
     )
     known = [each[~np.isnan(each)] for each in reductions.T]
     reduction = np.array([np.median(each) if each.size else np.nan for each in known])
-    return Difference(value, se, np.minimum(low, value - least), np.maximum(high, value + least), reduction)
+    # Where single draws are all noise a posterior seems to leave nothing open; the error of the mean remains.
+    half = np.hypot(Z95 * se, least)
+    return Difference(value, se, np.fmin(low, value - half), np.fmax(high, value + half), reduction)
 
 
 def _rule_of_three(reference: Floats, scenario: Floats, share: Sequence[bool]) -> Floats:

@@ -111,6 +111,13 @@ def test_over_draws_a_difference_has_the_error_and_the_limits_of_that_of_each_dr
     assert (found.value[0], found.se[0], found.lower[0], found.upper[0]) == (value, se, lower, upper)
 
 
+def test_draws_of_pure_noise_leave_the_error_of_their_mean() -> None:
+    rng, shape = np.random.default_rng(2), (40, 1, 30)
+    sides = [moments(rng.binomial(50, 0.3, shape).astype(float), np.full(shape, 50.0)) for _ in range(2)]
+    found = differences(*sides, None, np.zeros((40, 1), dtype=np.bool_), [True])
+    assert found.upper[0] - found.lower[0] >= 2 * 1.959964 * found.se[0] > 0
+
+
 def test_what_never_differs_has_no_error_but_limits_and_no_factor() -> None:
     arm = (np.array([1.0, 0.0, 2.0]), np.array([5.0, 6.0, 7.0]))
     found = difference(arm, arm)

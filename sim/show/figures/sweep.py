@@ -342,13 +342,14 @@ class _Panel:
         widest = max((style.text_width(text, style.NOTE_SIZE) for text in texts.values()), default=0.0)
         if widest > 0.8 * box.width / dpi / along or box.height / dpi / down < 0.15:
             return False
+        aside = (0, 11) if box.height / dpi / down > 0.38 else (18, 0)
         for (x, y), text in texts.items():
             value = self.cells[x, y].estimate
             colour = style.INK if mesh.norm(value) > 0.5 else "white"
             clear = [withStroke(linewidth=2.6, foreground=mesh.cmap(mesh.norm(value)))]  # of lines behind
             near = self.own and abs(self.own[0] - x) < 0.5 and abs(self.own[1] - y) < 0.5
             how: Any = {"color": colour, "ha": "center", "va": "center", "path_effects": clear, "zorder": 7}
-            style.aside(axes, text, (x, y), (0, 11 if near else 0), "data", size=style.NOTE_SIZE, **how)
+            style.aside(axes, text, (x, y), aside if near else (0, 0), "data", size=style.NOTE_SIZE, **how)
         return True
 
     def _lines(self, axes: Axes, levels: Sequence[float], dashes: str, *, named: bool) -> None:
@@ -367,10 +368,11 @@ class _Panel:
 
 
 def _norm(estimates: Sequence[float]) -> Normalize:
-    """Return colours of which half are for half of the points, however far away the others are."""
+    """Return even colours; of what is rare at most points, half of them for half of the points."""
     low, middle, high = np.quantile(estimates, (0.0, 0.5, 1.0))
-    part = min(max((middle - low) / (high - low), 0.06), 0.94) if high > low else 0.5
-    return PowerNorm(math.log(0.5) / math.log(part), low, high)
+    if not 0 <= low < middle < high / 4:
+        return Normalize(low, high)
+    return PowerNorm(math.log(0.5) / math.log(max((middle - low) / (high - low), 0.06)), low, high)
 
 
 def _map_note(known: Sequence[Placed]) -> list[str]:

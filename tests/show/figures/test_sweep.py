@@ -220,6 +220,9 @@ def test_colours_tell_rare_values_apart_beside_common_ones(endpoints: pd.DataFra
     drawn = mesh(sweep_map_figure(points, (KEY, OTHER), SURVIVAL))
     two, five = (float(drawn.norm(share)) for share in (0.02, 0.05))
     assert five - two > 0.2  # of all colours; evenly they would have 8%
+    alike = pd.concat([vary(endpoints, KEY, [1, 2], [0.16, 0.17]).assign(**{OTHER: x}) for x in (0.03, 0.4)])
+    even = mesh(sweep_map_figure(alike, (KEY, OTHER), SURVIVAL))
+    assert float(even.norm(0.165)) == pytest.approx(0.5)
 
 
 def test_further_keys_make_small_multiples(
@@ -285,8 +288,14 @@ def test_the_scenario_beyond_the_map_is_still_on_the_page(grid: pd.DataFrame) ->
     assert beyond.get_ylim()[0] < -0.9
 
 
-def test_a_ring_stands_on_no_figure(grid: pd.DataFrame) -> None:
-    panel = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL, own={KEY: 2, OTHER: 20}).axes[0]
+@pytest.mark.parametrize("rows_of", [4, 14])
+def test_a_ring_stands_on_no_figure(endpoints: pd.DataFrame, rows_of: int) -> None:
+    points = pd.concat(
+        [vary(endpoints, KEY, [1, 2], [0.16, 0.17]).assign(**{OTHER: x}) for x in range(rows_of)]
+    )
+    panel = sweep_map_figure(points, (KEY, OTHER), SURVIVAL, own={KEY: 2, OTHER: 1}).axes[0]
     (ring,) = [line for line in panel.lines if line.get_marker() == "o"]
     around = ring.get_window_extent()
-    assert not any(around.overlaps(text.get_window_extent()) for text in panel.texts)
+    texts = [text.get_window_extent() for text in panel.texts]
+    assert not any(around.overlaps(text) for text in texts)
+    assert not any(one.overlaps(other) for at, one in enumerate(texts) for other in texts[:at])
