@@ -260,7 +260,7 @@ def test_a_study_of_other_draws_is_another_study(capsys: pytest.CaptureFixture[s
     [
         (("--precision", "1"), "--precision: with --posterior it is the draws that decide"),
         (("--posterior", "none.csv"), "none.csv: there is no such file; name the posterior.csv"),
-        (("--posterior", "."), "can't be read"),
+        (("--posterior", "."), "is a folder, not a file"),
         (("--draws", "1"), "allowed: a whole number from 2"),
     ],
 )
@@ -323,4 +323,4 @@ def test_a_broken_posterior_is_refused_in_one_message(
 
 def test_a_posterior_that_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("broken.csv").write_bytes(b"\xff\xfe\x00weight")
-    refused(capsys, "can't be read as CSV", "--posterior", "broken.csv")
+    refused(capsys, "is not text but binary data", "--posterior", "broken.csv")

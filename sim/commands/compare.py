@@ -19,7 +19,7 @@ from sim.study.budget import DEFAULT_SEED, Budget
 from sim.study.compare import Compared, incomparable, obstacles, solved_otherwise, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
 from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import warn_of_few_replications
+from sim.study.montecarlo import choose_simulator, warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED
 from sim.study.records import paired_courses
@@ -176,8 +176,11 @@ class _Compared:
             name: each if draws is None else draws.first(each, held[name])
             for name, each in self._scenarios.items()
         }
+        simulator, _ = choose_simulator([*self._scenarios.values()], self._budget)
         return {
-            name: name_patients(played[self._reference], played[name], self._trial, self._budget.seed)
+            name: name_patients(
+                played[self._reference], played[name], self._trial, self._budget.seed, simulator
+            )
             for name in self._others
             if not self._why(obstacles, name)
         }
