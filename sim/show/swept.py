@@ -81,11 +81,13 @@ def _up(row: Row, limit: float) -> str:
 
 def held(scenario: Scenario, keys: Sequence[str]) -> list[str]:
     """Say what is held of distributions whose means are varied."""
-    found = []
-    for sd in spread_keys(scenario, keys):
-        mean = get_value(scenario, f"{sd.removesuffix('.sd')}.mean")
-        found += sentences("run", "spread", sd, format_share(get_value(scenario, sd) / mean))
-    return found
+    return [
+        sentence
+        for sd, mean in spread_keys(scenario, keys).items()
+        for sentence in sentences(
+            "run", "spread", sd, format_share(get_value(scenario, sd) / get_value(scenario, mean))
+        )
+    ]
 
 
 def moved(results: Results) -> Key | None:

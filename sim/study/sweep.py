@@ -151,34 +151,30 @@ def grid(scenario: Scenario, vary: Vary) -> list[Point]:
 
 def _refuse_constants(key: str, own: Any, values: Sequence[Any]) -> None:
     """Refuse bare numbers where the scenario has a distribution: as in a file, each would be a constant."""
-    parameter = parameters().get(key)
-    if parameter is None or not parameter.distribution or isinstance(own, Fixed):
+    parameter, number = parameters().get(key), next((v for v in values if isinstance(v, int | float)), None)
+    if parameter is None or not parameter.distribution or isinstance(own, Fixed) or number is None:
         return
-    for value in values:
-        if isinstance(value, int | float):
-            member = next((name for name in ("mean", "median", "scale") if getattr(own, name, None)), "mean")
-            raise RequestError(
-                f"{key}={value_text(value)}: it is {value_text(plain(own))}, of which a number alone makes a "
-                f"constant; vary {key}.{member}, or say that constants are meant, as in "
-                f"'{key}={{dist=\"fixed\",value={value_text(value)}}}'"
-            )
+    member = next((name for name in ("mean", "median", "scale") if getattr(own, name, None)), "mean")
+    raise RequestError(
+        f"{key}={value_text(number)}: it is {value_text(plain(own))}, and a number alone makes a constant of "
+        f"it; vary {key}.{member}, or say that constants are meant: '{key}={{dist=\"fixed\",value={number}}}'"
+    )
 
 
 def _spread(scenario: Scenario, point: Mapping[str, Any]) -> dict[str, float]:
     """Return the SDs that go with means that are varied without them."""
     return {
-        sd: float(get_value(scenario, sd) * value / get_value(scenario, key))
-        for key, value in point.items()
-        for sd in spread_keys(scenario, [key])
-        if sd not in point and isinstance(value, int | float)
+        sd: get_value(scenario, sd) * point[mean] / get_value(scenario, mean)
+        for sd, mean in spread_keys(scenario, point).items()
+        if isinstance(point[mean], int | float)
     }
 
 
-def spread_keys(scenario: Scenario, keys: Iterable[str]) -> list[str]:
-    """Return the SDs of the distributions whose means are varied, if their SDs are not."""
-    stems = [key.removesuffix(".mean") for key in keys if key.endswith(".mean")]
-    has = [stem for stem in stems if getattr(get_value(scenario, stem), "sd", None)]
-    return [f"{stem}.sd" for stem in has if f"{stem}.sd" not in keys]
+def spread_keys(scenario: Scenario, keys: Iterable[str]) -> dict[str, str]:
+    """Return the SDs of distributions of which only the means are varied, with the keys of the means."""
+    stems = {key.removesuffix(".mean") for key in keys if key.endswith(".mean")}
+    moving = [stem for stem in stems if getattr(get_value(scenario, stem), "sd", None)]
+    return {f"{stem}.sd": f"{stem}.mean" for stem in sorted(moving) if f"{stem}.sd" not in keys}
 
 
 def _whole(key: str, values: Sequence[Any]) -> Sequence[Any]:

@@ -114,7 +114,7 @@ def test_a_mean_takes_its_sd_with_it_unless_that_is_varied() -> None:
         assert law.sd / law.mean == pytest.approx(own["sd"] / own["mean"])
     held = grid(CHICAGO, {f"{RECOVERY}.mean": [28, 758], f"{RECOVERY}.sd": [14]})
     assert {get_value(scenario, RECOVERY).sd for _, scenario in held} == {14}
-    assert spread_keys(CHICAGO, [f"{RECOVERY}.mean"]) == [f"{RECOVERY}.sd"]
+    assert spread_keys(CHICAGO, [f"{RECOVERY}.mean"]) == {f"{RECOVERY}.sd": f"{RECOVERY}.mean"}
     found = sim.sweep("chicago2006", {f"{RECOVERY}.mean": [28, 200]}, replications=5)
     said = found_sentences(found, [])
     assert said[-1].startswith(f"{RECOVERY}.sd goes with the mean: the coefficient of variation stays 50%")
@@ -142,7 +142,10 @@ def test_whole_distributions_are_varied() -> None:
 @pytest.mark.parametrize(
     ("vary", "says"),
     [
-        (f"{RECOVERY}=28,56", ["makes a constant", f"vary {RECOVERY}.mean", 'dist="fixed",value=28']),
+        (
+            f"{RECOVERY}=28,56",
+            ["a number alone makes a constant of it", f"vary {RECOVERY}.mean", 'dist="fixed",value=28'],
+        ),
         ("relapse.dist=weibull,log_logistic", ["relapse.dist", "another family", "relapse={dist="]),
         ("relapse.dist=weibul", ['must be "weibull" or "log_logistic"']),
         ("relapse.shape=1,nan", ["relapse.shape = nan", "above 0", "NaN and infinity"]),
