@@ -20,7 +20,7 @@ from sim.commands.asked import (
 from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.endpoints import Key, column
 from sim.scenario.inherit import Overrides
-from sim.scenario.load import Loaded
+from sim.scenario.load import Loaded, cautioned
 from sim.scenario.problems import IncomparableWarning, RequestError
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import Budget
@@ -75,6 +75,7 @@ def sweep(
     """
     loaded = loaded_from(scenario, set)
     varied = vary_from(vary)
+    loaded = cautioned(loaded, varied)
     shown = [parse_endpoint(text, loaded.scenario) for text in texts_of(how)] or headlines(loaded.scenario)
     budget = effort_of(how, loaded.scenario, shown=True)
     if budget.draws is not None:
