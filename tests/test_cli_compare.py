@@ -104,7 +104,7 @@ def test_one_trial_named_is_the_same_however_many_are_run(deadly: str) -> None:
 def test_a_scenario_compared_with_itself_differs_for_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("compare", "chicago2006", "chicago2006", *SMALL, "--out", "mine") == 0
     printed = capsys.readouterr().out
-    assert "as many die with chicago2006 (2) as with chicago2006." in printed
+    assert "as many die with chicago2006 (2) as with chicago2006: 0 (−1.5 to 1.5) deaths averted" in printed
     assert "the same patients die of the same causes on the same days" in printed
     assert pd.read_csv("mine/named_patients.csv").empty
     table = pd.read_csv("mine/comparison.csv")

@@ -315,8 +315,14 @@ def test_a_scenario_with_a_range_is_shown_at_each_of_its_values(
     assert Path("ran/range.csv").read_bytes() == Path("swept/points.csv").read_bytes()
     points, run = sim.read("ran").range, sim.read("ran")
     assert points is not None
-    own = points[points[key] == 1.67].drop(columns=key).reset_index(drop=True)
-    pd.testing.assert_frame_equal(own, run.endpoints, check_exact=True)
+    own = points[points[key] == 1.67].reset_index(drop=True)
+    assert own["reference"].all()
+    pd.testing.assert_frame_equal(own[run.endpoints.columns], run.endpoints, check_exact=True)
+    deaths = points[points["endpoint"] == "treatment_related_mortality"].set_index(key)
+    assert "Signed: the paired difference from this scenario as it is" in " ".join(printed.out.split())
+    assert deaths.loc[2.0, "difference"] == pytest.approx(
+        deaths.loc[2.0, "estimate"] - deaths.loc[1.67, "estimate"]
+    )
     assert "The effect of isolation is disputed" in Path("ran/figures/survival.svg").read_text()
 
 
@@ -348,12 +354,15 @@ def test_one_key_gives_a_curve_and_two_keys_maps(all_figures: None) -> None:
     vary = "aplasia.infection.case_fatality=0:0.4:3"
     assert call("sweep", "chicago2006", *SMALL, "--vary", vary, "--out", "one") == 0
     points = pd.read_csv("one/points.csv")
-    assert sorted(points["aplasia.infection.case_fatality"].unique()) == [0.0, 0.2, 0.4]
+    own, *varied = points["aplasia.infection.case_fatality"].unique()
+    assert (round(own, 3), varied) == (0.055, [0.0, 0.2, 0.4])
     assert Path("one/figures/sweep.svg").is_file()
     also = ("--vary", "relapse.shape=0.5,1", "--endpoint", "disease_free_survival@5")
     assert call("sweep", "chicago2006", *SMALL, "--vary", vary, *also, "--out", "two") == 0
     assert Path("two/figures/map_disease_free_survival_5.svg").is_file()
-    assert len(pd.read_csv("two/points.csv")) == 2 * len(points)
+    two = pd.read_csv("two/points.csv")
+    assert len(two) == 7 * len(points) / 4  # the scenario itself, and its values with 2 x 3 others
+    assert len(two[two["reference"]]) == len(points) / 4
 
 
 def test_a_sweep_point_equals_a_run_with_the_same_value() -> None:
@@ -361,8 +370,10 @@ def test_a_sweep_point_equals_a_run_with_the_same_value() -> None:
     assert call("sweep", "chicago2006", *SMALL, "--vary", f"{key}=1,30", "--out", "swept") == 0
     assert call("run", "chicago2006", *SMALL, "--set", f"{key}=30", "--out", "ran") == 0
     swept = pd.read_csv("swept/points.csv")
-    at = swept[swept[key] == 30].drop(columns=key).reset_index(drop=True)
-    pd.testing.assert_frame_equal(at, pd.read_csv("ran/endpoints.csv"), check_exact=True)
+    at, ran = swept[swept[key] == 30].reset_index(drop=True), pd.read_csv("ran/endpoints.csv")
+    assert at["note"].fillna("").str.removesuffix("identical").str.strip("; ").equals(ran["note"].fillna(""))
+    columns = ran.columns.drop("note")
+    pd.testing.assert_frame_equal(at[columns], ran[columns], check_exact=True)
 
 
 def test_under_the_same_luck_a_higher_risk_never_saves_lives() -> None:

@@ -61,11 +61,17 @@ def run_command(scenarios: tuple[str, ...], full: bool, as_json: bool, **asked: 
     metavar="KEY=...",
     help="Key and values: key=low:high:points, key=log:low:high:points or key=a,b,c. Repeat for a grid.",
 )
+@click.option(
+    "--reference", default="scenario", show_default=True, metavar="scenario|first",
+    help="From what differences are taken: the scenario as it is, or the first point.",
+)  # fmt: skip
+@click.option("--contour", default="", metavar="LEVELS", help="Lines on maps, as in --contour 0.02,0.13.")
 @shared.options(shared.set_option, *shared.EFFORT, *shared.WORK)
 def sweep_command(scenario: str, vary: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Simulate SCENARIO over a grid of values, every point under the same luck.
 
-    Writes points.csv with every endpoint at every point, and a curve (one key) or maps (two keys).
+    Writes points.csv with every endpoint at every point and its paired difference from the scenario as it is,
+    and a curve (one key) or maps (more).
     """
     from sim.commands.sweep import sweep
 

@@ -221,7 +221,10 @@ def parameters() -> Mapping[str, Parameter]:
 
 
 def unit_of(key: str) -> str:
-    """Return the unit of a parameter; empty for a share, and for what is no parameter."""
+    """Return the unit of a parameter, or of a member of a distribution; empty for a share, and for others."""
+    stem, _, member = key.rpartition(".")
+    if key not in parameters() and member in ("mean", "sd", "median", "scale", "value"):
+        key = stem
     return parameters()[key].unit if key in parameters() else ""
 
 

@@ -20,7 +20,8 @@ __all__ = ["Parameter", "get_value", "parameters", "with_values"]
 def get_value(scenario: Scenario, key: str) -> Any:
     """Return the value under a dotted key: a number, a word, or a distribution.
 
-    The key may reach into a distribution (``recovery.duration_days.mean``).
+    The key may reach into a distribution (``recovery.duration_days.mean``), or name a table whose members one
+    of them decides about (``relapse``, by ``dist``).
 
     Raises
     ------
@@ -32,8 +33,8 @@ def get_value(scenario: Scenario, key: str) -> Any:
         if not isinstance(found, BaseModel) or name not in type(found).model_fields:
             raise RequestError(_not_here(key))
         found = getattr(found, name)
-    is_distribution = key in parameters() and parameters()[key].distribution
-    if found is None or (isinstance(found, BaseModel) and not is_distribution):
+    is_choice = any(name in getattr(type(found), "model_fields", ()) for name in DECIDING_KEYS)
+    if found is None or (isinstance(found, BaseModel) and not is_choice):
         raise RequestError(_not_here(key))
     return found
 

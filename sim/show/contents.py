@@ -9,9 +9,10 @@ from typing import Any
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import report_trial
 from sim.scenario.cautions import doubts
-from sim.scenario.endpoints import Key
-from sim.scenario.registry import parameters
+from sim.scenario.endpoints import Key, column
+from sim.scenario.registry import plain, unit_of
 from sim.scenario.schema import Scenario, TrialArrivals
+from sim.scenario.values import get_value
 from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
 from sim.show.kit.formats import rows, written
@@ -19,6 +20,7 @@ from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.sources import all_values, evidence_grid, set_values
+from sim.show.swept import found_sentences, meaning
 from sim.show.trial_data import one_trial
 from sim.study.verification import read_checks
 from sim.work.results import Results
@@ -156,11 +158,12 @@ def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]
 
 def _of_sweep(results: Results) -> Contents:
     manifest, points = results.manifest, results.tables["points"]
-    scenario, vary = results.scenario, manifest["vary"]
+    scenario, vary, shown = results.scenario, manifest["vary"], shown_in(manifest)
     facts = {
-        "answers": run_tables.swept(points, list(vary), shown_in(manifest)),
+        "answers": run_tables.swept(points, list(vary), shown),
         "points": len(points[list(vary)].drop_duplicates()),
-        "varied": _varied(manifest),
+        "sentences": found_sentences(results, shown),
+        "varied": _varied(results),
         **_sources(manifest, scenario),
     }
     keys = " and ".join(vary)
@@ -169,24 +172,24 @@ def _of_sweep(results: Results) -> Contents:
         (scenario,),
         facts,
         without_pictures=f"{facts['points']} points over {keys}.",
+        leads=("sweep", f"map_{column(shown[0]).replace('@', '_')}"),
     )
 
 
 def shown_in(manifest: Mapping[str, Any]) -> list[Key]:
-    """Return the endpoints that a sweep shows."""
-    pairs = (text.partition("@") for text in manifest["shown"])
+    """Return the endpoints that a sweep shows: those asked for, and what moves most."""
+    pairs = (text.partition("@") for text in (*manifest["shown"], manifest["moves_most"]) if text)
     return [(name, float(time) if time else None) for name, _, time in pairs]
 
 
-def _varied(manifest: Mapping[str, Any]) -> Grid:
-    own = {row["key"]: row for row in manifest["parameters"]}
+def _varied(results: Results) -> Grid:
+    scenario = results.scenario
     found = [
         (
-            key, ", ".join(written(value) for value in values), own[key]["unit"],
-            written(own[key]["value"]) if key in own else "",
-            parameters()[key].meaning if key in parameters() else "",
+            key, ", ".join(map(written, values)), unit_of(key), written(plain(get_value(scenario, key))),
+            meaning(key).removeprefix(key).removeprefix(": "),
         )
-        for key, values in manifest["vary"].items()
+        for key, values in results.manifest["vary"].items()
     ]  # fmt: skip
     heads = (Column("values"), Column("unit"), *numbers("the scenario's own"), Column("what it is"))
     return Grid("What is varied", (Column("parameter", code=True), *heads), found)

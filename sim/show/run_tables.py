@@ -13,7 +13,6 @@ import pandas as pd
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import TrialReport
 from sim.outcomes.survival import CurveReading
-from sim.scenario.describe import value_text
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
@@ -169,13 +168,16 @@ def over_range(points: pd.DataFrame, scenario: Scenario) -> Grid:
     found: list[Cells] = []
     for point, of_point in points.groupby(keys, sort=False):
         at = {row.key: row for row in rows(of_point)}
-        both = [(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text) for row in heads]
-        found.append((*map(written, point), *(_two(text, below if drawn else "") for text, below in both)))
+        texts = [_two(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text) for row in heads]
+        paired = [at[row.key].difference_text for row in heads]
+        is_own = bool(of_point["reference"].iloc[0])
+        first, *rest = map(written, point)
+        found.append((_two(first, "as it is" if is_own else ""), *rest, *map(_two, texts, paired)))
     bands, outer = range_bands(points), posterior_bands(points)
     between = [_two(bands.get(row.key, ""), outer.get(row.key, "")) for row in heads]
     found.append(("over the whole range", *[""] * (len(keys) - 1), *between))
     columns = (*named(*keys, number=False), *numbers(*map(row_label, heads)))
-    notes = sentences("run", "over_values") if drawn else []
+    notes = sentences("run", "over_values", drawn)
     return Grid("Over the range", columns, found, notes, frozenset({len(found) - 2}))
 
 
@@ -190,13 +192,17 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
         What is varied, and the endpoints.
     """
     drawn = any(row.drawn for row in rows(points))
-    interval = "Monte Carlo 95%; posterior 95%" if drawn else "Monte Carlo 95% interval"
     found: list[Cells] = []
     for point, of_point in points.groupby(list(keys), sort=False):
         at = {row.key: row for row in rows(of_point)}
-        found.append((*map(value_text, point), *(at[endpoint].estimate_text for endpoint in shown)))
-    heads = numbers(*(f"{label(endpoint)}\n({interval})" for endpoint in shown))
-    return Grid("Every point", (*named(*keys, number=False), *heads), found)
+        is_reference = bool(of_point["reference"].iloc[0])
+        under = "the reference" if is_reference else ""
+        read = (at.get(key) for key in shown)  # another horizon has other times
+        cells_ = ("" if row is None else _two(row.estimate_text, row.difference_text) for row in read)
+        first, *rest = map(written, point)
+        found.append((_two(first, under), *rest, *cells_))
+    notes = sentences("run", "swept", drawn)
+    return Grid("Every point", (*named(*keys, number=False), *numbers(*map(label, shown))), found, notes)
 
 
 def range_bands(points: pd.DataFrame) -> dict[Key, str]:

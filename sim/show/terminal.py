@@ -11,6 +11,7 @@ from sim.show.contents import shown_in
 from sim.show.kit.grid import Grid
 from sim.show.kit.posterior_words import scope, sized, under_draws
 from sim.show.kit.scenario_words import head
+from sim.show.swept import found_sentences
 from sim.work.results import Results
 
 Block: TypeAlias = Grid | list[str]
@@ -72,6 +73,7 @@ def _sweep(results: Results, _full: bool) -> Iterator[Block]:
     keys, shown = list(manifest["vary"]), shown_in(manifest)
     title = results.scenario.title + (f": each point {_size(results)}" if results.draws else "")
     yield replace(run_tables.swept(results.tables["points"], keys, shown), title=title)
+    yield found_sentences(results, shown)
 
 
 def _compare(results: Results, _full: bool) -> Iterator[Block]:

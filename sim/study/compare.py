@@ -284,7 +284,7 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
     ranges, averted, changed = [], [], []
     for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True):
         arm = tally.arms[two.scenario]
-        table = _against(arm, found, setting)
+        table = against(arm, found, setting)
         averted.append({**setting.address, **_averted(table, setting)})
         if (shares := found.changes()) is not None:
             changes = {"change": [each.value for each in FATES_CHANGED], **shares.columns("share")}
@@ -319,7 +319,7 @@ def _joined(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFr
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def _against(scenario: ArmTally, two: PairTally, setting: Setting) -> pd.DataFrame:
+def against(scenario: ArmTally, two: PairTally, setting: Setting) -> pd.DataFrame:
     """Return a scenario's table of endpoints with the differences from the reference.
 
     A difference that is blank, or has no error, has a note that says why.

@@ -285,9 +285,18 @@ class Difference(NamedTuple):
 
 
 def differences(
-    reference: Floats, scenario: Floats, cross: Floats | None, identical: NDArray[np.bool_]
+    reference: Floats,
+    scenario: Floats,
+    cross: Floats | None,
+    identical: NDArray[np.bool_],
+    share: Sequence[bool],
 ) -> Difference:
     """Estimate R_B - R_A of some endpoints, each a ratio of sums over the same replications.
+
+    No interval is narrower than the rule of three allows: where nobody of N patients differs, up to 3 of N
+    may, either way. With few who differ, an error estimated from them alone says too little; the rule's limit
+    is added to it, as errors are, and fades where many differ. A mean's limit is that of patients who change
+    by as much as one patient's figure is, root mean square.
 
     Parameters
     ----------
@@ -298,23 +307,41 @@ def differences(
     identical
         Whether both are the same in every replication, which sums can't tell from nearly so; shape (draws,
         endpoints).
+    share
+        Which of the endpoints are shares.
 
     Notes
     -----
+    The rule of three: Hanley JA, Lippman-Hand A. JAMA 1983;249:1743-1745.
+
     Each ratio is linearised, (y - R x) / mean(x) per replication, so that the error of the difference is that
     of a mean of differences: Cochran WG. Sampling Techniques, 3rd ed, 1977, sections 6.3 and 2.11. Common
     random numbers: Law AM. Simulation Modeling and Analysis, 5th ed, 2015, section 11.2.
     """
     values, errors, reductions = _in_each_draw(reference, scenario, cross, identical)
+    least = _rule_of_three(reference, scenario, share)
     if len(values) == 1:
         value, se = values[0], errors[0]
-        return Difference(value, se, value - Z95 * se, value + Z95 * se, reductions[0])
+        half = np.hypot(Z95 * se, least)
+        return Difference(value, se, value - half, value + half, reductions[0])
     value, se, _, _, low, high, _ = _each_over_draws(
         values, errors, np.zeros(values.shape[1:], dtype=np.bool_)
     )
     known = [each[~np.isnan(each)] for each in reductions.T]
     reduction = np.array([np.median(each) if each.size else np.nan for each in known])
-    return Difference(value, se, low, high, reduction)
+    # Where single draws are all noise a posterior seems to leave nothing open; the error of the mean remains.
+    half = np.hypot(Z95 * se, least)
+    return Difference(value, se, np.fmin(low, value - half), np.fmax(high, value + half), reduction)
+
+
+def _rule_of_three(reference: Floats, scenario: Floats, share: Sequence[bool]) -> Floats:
+    """Return by how much endpoints may differ if nobody has been seen to; sums over all draws."""
+    one, other = reference.sum(axis=0), scenario.sum(axis=0)
+    patients = np.minimum(one[..., 2], other[..., 2])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, error = ratios(one)
+        figure = np.where(np.isnan(error), value, np.hypot(value, error * np.sqrt(one[..., 2])))
+        return np.asarray(3 * np.where(share, 1.0, figure) / patients)
 
 
 def _in_each_draw(

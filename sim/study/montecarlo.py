@@ -26,7 +26,6 @@ from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, Unde
 from sim.scenario.schema import Scenario
 from sim.study.budget import DEFAULT_REPLICATIONS, Budget, Precision, Simulator
 from sim.study.chunks import ChunkTask, histories
-from sim.study.estimates import Z95
 from sim.study.experiment import Experiment, Keep
 from sim.study.tally import Tally
 from sim.work.store import ChunkStore, in_order
@@ -206,8 +205,9 @@ def widest_half_width(tally: Tally, endpoints: Sequence[Key]) -> tuple[float, Ke
     Of an experiment with pairs it is that of their differences.
     """
     if tally.pairs:
-        errors = [(two.keys, two.differences().se) for two in tally.pairs]
-        widths = [(100 * Z95 * se[read.index(key)], key) for key in endpoints for read, se in errors]
+        read = [(two.keys, two.differences()) for two in tally.pairs]
+        halves = [(names, 50 * (found.upper - found.lower)) for names, found in read]
+        widths = [(half[names.index(key)], key) for key in endpoints for names, half in halves]
     else:
         known = [(each.estimate(key), key) for key in endpoints for each in tally.arms]
         widths = [(50 * (found.upper - found.lower), key) for found, key in known]

@@ -89,7 +89,12 @@ def simulate_run(
         if budget.precision is not None:
             fixed = replace(budget, precision=None, replications=size)
         points, curves = measure_points(
-            over_range, fixed, lambda done, _: tell(size + done, size), stores("range"), held
+            over_range,
+            scenario,
+            fixed,
+            lambda done, planned: tell(size + done * size * len(over_range) // planned, size),
+            stores("range"),
+            held,
         )
     first, *firsts = (
         first_replication(

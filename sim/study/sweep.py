@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from sim.scenario.distributions import Floats
+from sim.scenario.describe import value_text
+from sim.scenario.distributions import Fixed, Floats
+from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.inherit import set_value
 from sim.scenario.problems import RequestError
+from sim.scenario.refusals import toml_text
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, parameters, with_values
-from sim.study.budget import Budget, Simulator
+from sim.study.budget import Budget
+from sim.study.compare import DIFFERENCE_COLUMNS, Setting, against
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
+from sim.study.tally import ArmTally, Tally
 from sim.work.store import ChunkStore
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
+# Between values, and not within a table that describes a distribution.
+_COMMA = re.compile(r",(?![^{]*})")
+# Endpoints that tell who lives or dies.
+_FATE = re.compile("mortality|death|died|survival")
+# What is a part of, or all but the same as, what is shown where nothing was asked for.
+_TOLD = ("transplant_related_mortality", "deaths_by_data_cut")
+# Points that are simulated beside one reference.
+_TOGETHER = 8
 
 
 Vary: TypeAlias = Mapping[str, Sequence[Any]]
 """What is varied: the values of each key, in the order given."""
+Point: TypeAlias = tuple[dict[str, Any], Scenario]
+"""The values of what is varied, and the scenario under them."""
 
 
 def vary_from(asked: Mapping[str, Any] | Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -71,8 +87,9 @@ def _parse(text: str) -> tuple[str, tuple[Any, ...]]:
     key, equals, values = (part.strip() for part in text.partition("="))
     if not equals or not key or not values:
         raise RequestError(f"--vary {text}: allowed: {_ALLOWED}")
-    if ":" not in values:
-        return key, _distinct(tuple(set_value(value.strip()) for value in values.split(",")), text)
+    if ":" not in values or "{" in values:
+        read = (set_value(value.strip()) for value in _COMMA.split(values))
+        return key, _distinct(tuple(read), text)
     parts = values.split(":")
     logarithmic = parts[0].strip() == "log"
     low, high, points = _range(text, parts[1:] if logarithmic else parts)
@@ -101,8 +118,10 @@ def _range(text: str, parts: Sequence[str]) -> tuple[float, float, int]:
     return low, high, points
 
 
-def grid(scenario: Scenario, vary: Vary) -> list[tuple[dict[str, Any], Scenario]]:
+def grid(scenario: Scenario, vary: Vary) -> list[Point]:
     """Return every point of the grid with its scenario, all checked before anything runs.
+
+    A mean varied without its SD takes the SD with it: the coefficient of variation is held.
 
     Raises
     ------
@@ -116,11 +135,46 @@ def grid(scenario: Scenario, vary: Vary) -> list[tuple[dict[str, Any], Scenario]
     axes = [_whole(key, values) for key, values in vary.items()]
     points = [dict(zip(vary, values, strict=True)) for values in itertools.product(*axes)]
     try:
-        for name in vary:  # an unknown key is refused before its values are looked at
-            get_value(scenario, name)
-        return [(point, with_values(scenario, point)) for point in points]
+        for name, values in vary.items():  # an unknown key is refused before its values are looked at
+            _refuse_constants(name, get_value(scenario, name), values)
+        return [(point, with_values(scenario, {**point, **_spread(scenario, point)})) for point in points]
     except RequestError as error:
+        family = next((key for key in vary if key.endswith(".dist")), None)
+        if family and " is missing" in str(error) and " must be " not in str(error):
+            table = family.removesuffix(".dist")
+            raise RequestError(
+                f"--vary {family}: another family has other values, and none of this one is taken over; "
+                f'vary the whole of {table}, as in --vary \'{table}={{dist="...", ...}},{{dist="...", ...}}\''
+            ) from None
         raise RequestError(f"--vary {error}") from None
+
+
+def _refuse_constants(key: str, own: Any, values: Sequence[Any]) -> None:
+    """Refuse bare numbers where the scenario has a distribution: as in a file, each would be a constant."""
+    parameter, number = parameters().get(key), next((v for v in values if isinstance(v, int | float)), None)
+    if parameter is None or not parameter.distribution or isinstance(own, Fixed) or number is None:
+        return
+    member = next((name for name in ("mean", "median", "scale") if getattr(own, name, None)), "mean")
+    raise RequestError(
+        f"{key}={value_text(number)}: it is {value_text(plain(own))}, and a number alone makes a constant of "
+        f"it; vary {key}.{member}, or say that constants are meant: '{key}={{dist=\"fixed\",value={number}}}'"
+    )
+
+
+def _spread(scenario: Scenario, point: Mapping[str, Any]) -> dict[str, float]:
+    """Return the SDs that go with means that are varied without them."""
+    return {
+        sd: get_value(scenario, sd) * point[mean] / get_value(scenario, mean)
+        for sd, mean in spread_keys(scenario, point).items()
+        if isinstance(point[mean], int | float)
+    }
+
+
+def spread_keys(scenario: Scenario, keys: Iterable[str]) -> dict[str, str]:
+    """Return the SDs of distributions of which only the means are varied, with the keys of the means."""
+    stems = {key.removesuffix(".mean") for key in keys if key.endswith(".mean")}
+    moving = [stem for stem in stems if getattr(get_value(scenario, stem), "sd", None)]
+    return {f"{stem}.sd": f"{stem}.mean" for stem in sorted(moving) if f"{stem}.sd" not in keys}
 
 
 def _whole(key: str, values: Sequence[Any]) -> Sequence[Any]:
@@ -131,20 +185,30 @@ def _whole(key: str, values: Sequence[Any]) -> Sequence[Any]:
     return [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
 
 
-def range_points(scenario: Scenario) -> list[tuple[dict[str, Any], Scenario]]:
+def range_points(scenario: Scenario) -> list[Point]:
     """Return each value of the scenario's range with the scenario under it; of several, all combinations.
 
     Empty without a range.
     """
     vary = {shown.key: shown.values for shown in scenario.range}
     try:
-        return grid(scenario, vary) if vary else []
+        return beside(scenario, grid(scenario, vary), add=False) if vary else []
     except RequestError as error:
         raise RequestError(f"[[range]] {str(error).removeprefix('--vary ')}") from None
 
 
+def beside(scenario: Scenario, points: Sequence[Point], *, add: bool = True) -> list[Point]:
+    """Put the scenario itself for the point that has its values; where none has, in front, if `add`."""
+    own = {key: plain(get_value(scenario, key)) for key in points[0][0]}
+    same = [all(plain(get_value(each, key)) == value for key, value in own.items()) for _, each in points]
+    if not any(same):
+        return [(own, scenario), *points] if add else list(points)
+    return [(point, scenario if is_it else each) for (point, each), is_it in zip(points, same, strict=True)]
+
+
 def measure_points(
-    points: Sequence[tuple[dict[str, Any], Scenario]],
+    points: Sequence[Point],
+    reference: Scenario,
     budget: Budget,
     progress: Progress | None = None,
     store: ChunkStore | None = None,
@@ -154,42 +218,89 @@ def measure_points(
 
     Parameters
     ----------
+    reference
+        From which differences are taken. It is a point if it is the scenario of one.
     held
         Parameters that draws of a posterior must not replace; those of the points are held anyway.
 
     Returns
     -------
     points, curves : pandas.DataFrame
-        The varied keys, then the columns of ``endpoints.csv`` and of ``curves.csv``.
+        The varied keys, ``reference`` (whether it is that point), then the columns of ``endpoints.csv`` with
+        those of the paired difference; and the keys with the columns of ``curves.csv``.
     """
-    simulator, _ = choose_simulator([points[0][1]], budget)
-    held = (*held, *points[0][0])
-    experiments = [_experiment(points[0][1], changed, budget, simulator, held) for _, changed in points]
-    measured = []
-    tallies = simulate(experiments, budget, progress=progress, store=store)
-    for (point, _), tally in zip(points, tallies, strict=True):
-        arm = tally.arms[-1]
-        endpoints = arm.endpoints()
-        if tally.pairs:
-            found = tally.pairs[0].differences()
-            endpoints["difference"] = found.value
-            endpoints["difference_lower"] = found.lower
-            endpoints["difference_upper"] = found.upper
-            endpoints["replications"] = tally.replications
-        tables = endpoints, arm.curves()
-        for table in tables:
-            for column, (key, value) in enumerate(point.items()):
-                table.insert(column, key, [value] * len(table))
-        measured.append(tables)
-    endpoints, curves = (pd.concat(tables, ignore_index=True) for tables in zip(*measured, strict=True))
+    simulator, _ = choose_simulator([reference, *(changed for _, changed in points)], budget)
+    others = [number for number, (_, changed) in enumerate(points) if changed is not reference]
+    # A precision is reached point by point; else the reference is simulated once for several.
+    most = _TOGETHER if budget.precision is None else 1
+    batches = [others[at : at + most] for at in range(0, len(others), most)] or [[]]
+    experiments = [
+        Experiment(
+            (reference, *(points[number][1] for number in batch)),
+            budget.seed,
+            simulator,
+            tuple(Pair(0, 1 + at, paired=True, fates=False) for at in range(len(batch))),
+            held=((*held, *points[0][0]),) * (1 + len(batch)),
+        )
+        for batch in batches
+    ]
+    measured: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    longest: Tally | None = None
+    for batch, tally in zip(
+        batches, simulate(experiments, budget, progress=progress, store=store), strict=True
+    ):
+        for number, arm, two in zip(batch, tally.arms[1:], tally.pairs, strict=True):
+            endpoints = against(arm, two, Setting("", reference, points[number][1]))
+            measured[number] = _tables(points[number], endpoints, arm, tally, budget)
+        if longest is None or tally.replications > longest.replications:
+            longest = tally
+    for number, (_, changed) in enumerate(points):
+        if changed is reference and longest is not None:
+            arm = longest.arms[0]
+            measured[number] = _tables(points[number], _undiffering(arm), arm, longest, budget)
+            measured[number][0]["reference"] = True
+    tables = zip(*(measured[number] for number in range(len(points))), strict=True)
+    endpoints, curves = (pd.concat(each, ignore_index=True) for each in tables)
     return endpoints, curves
 
 
-def _experiment(
-    first: Scenario, changed: Scenario, budget: Budget, simulator: Simulator, held: tuple[str, ...]
-) -> Experiment:
-    """Return the experiment of one point; with a precision, beside the first point."""
-    if budget.precision is None:
-        return Experiment((changed,), budget.seed, simulator, held=(held,))
-    beside = Pair(0, 1, paired=True, fates=False)
-    return Experiment((first, changed), budget.seed, simulator, (beside,))
+def _undiffering(reference: ArmTally) -> pd.DataFrame:
+    """Return the table of the reference, from which it differs by nothing."""
+    table = reference.endpoints()
+    nothing = dict.fromkeys(DIFFERENCE_COLUMNS, 0.0 * table["estimate"])
+    return table.assign(**{**nothing, DIFFERENCE_COLUMNS[-1]: math.nan})
+
+
+def _tables(
+    point: Point, endpoints: pd.DataFrame, arm: ArmTally, tally: Tally, budget: Budget
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a point's tables of endpoints and of curves, with its values in front."""
+    curves = arm.curves()
+    if budget.precision is not None:
+        endpoints["replications"] = tally.replications
+    for table in (endpoints, curves):
+        for column, (key, value) in enumerate(point[0].items()):
+            table.insert(column, key, [toml_text(value) if isinstance(value, dict) else value] * len(table))
+    endpoints.insert(len(point[0]), "reference", False)
+    return endpoints, curves
+
+
+def moves_most(points: pd.DataFrame, shown: Sequence[Key]) -> Key | None:
+    """Return which endpoint, of those that are not shown, changes most; None where none does.
+
+    Changes are measured in half widths of their paired intervals. Who of the enrolled lives or dies comes
+    before averages, and before figures of those who have lived to have them.
+    """
+    half = (points["difference_upper"] - points["difference_lower"]) / 2
+    moved = points.assign(size=points["difference"].abs() / half)
+    names = [*_TOLD, *(name for name, _ in shown)]
+    moved = moved[(moved["size"] > 1) & ~moved["endpoint"].isin(names)]
+    kinds = [BY_NAME[name] for name in moved["endpoint"]]
+    fates = [
+        each.kind == "share" and each.denominator == "enrolled" and _FATE.search(each.name) is not None
+        for each in kinds
+    ]
+    moved = moved.assign(fates=fates).sort_values(["fates", "size"], ascending=False, kind="stable")
+    for found in moved.itertuples():
+        return found.endpoint, None if math.isnan(found.time_years) else found.time_years
+    return None

@@ -276,7 +276,8 @@ class PairTally:
     def differences(self) -> Difference:
         """Estimate every endpoint's difference; not a number where the reference does not read it."""
         sides = self._reference.sums[:, self._ours], self._scenario.sums[:, self._theirs]
-        found = differences(*sides, self._cross if self.paired else None, self._identical)
+        share = [BY_NAME[self.keys[at][0]].kind == "share" for at in self._theirs]
+        found = differences(*sides, self._cross if self.paired else None, self._identical, share)
         return Difference(*(self._spread(each, math.nan) for each in found))
 
     def read_in_both(self) -> NDArray[np.bool_]:

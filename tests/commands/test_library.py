@@ -98,7 +98,7 @@ def test_values_are_varied_as_lists_or_as_text() -> None:
     lists = sim.sweep("chicago2006", {"cohort.patients": np.array([5, 10])}, replications=3).points
     texts = sim.sweep("chicago2006", {"cohort.patients": "5:10:2"}, replications=3).points
     assert lists.equals(texts)
-    assert lists["cohort.patients"].unique().tolist() == [5, 10]
+    assert lists["cohort.patients"].unique().tolist() == [50, 5, 10]  # the scenario itself first
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def difference(
     one, other = (moments(*arm)[None, None] for arm in (reference, scenario))
     same = all(np.array_equal(*both) for both in zip(reference, scenario, strict=True))
     cross = cross_moments(reference, scenario)[None, None] if paired else None
-    return Difference(*(each[0] for each in differences(one, other, cross, np.array([[same]]))))
+    return Difference(*(each[0] for each in differences(one, other, cross, np.array([[same]]), [True])))
 
 
 def test_a_difference_by_hand() -> None:
@@ -77,7 +77,8 @@ def test_a_difference_by_hand() -> None:
     assert found.value == pytest.approx(1 / 6)
     assert found.se == pytest.approx(2 / 9)
     assert found.variance_reduction == pytest.approx((1 / 81 + 1 / 9) / (4 / 81))
-    assert (found.lower, found.upper) == pytest.approx((1 / 6 - 1.959964 * 2 / 9, 1 / 6 + 1.959964 * 2 / 9))
+    half = math.hypot(1.959964 * 2 / 9, 3 / 6)
+    assert (found.lower, found.upper) == pytest.approx((1 / 6 - half, 1 / 6 + half))
 
 
 def test_the_same_deaths_among_more_patients_are_not_identical(scenario_of: MakeScenario) -> None:
@@ -102,18 +103,26 @@ def test_over_draws_a_difference_has_the_error_and_the_limits_of_that_of_each_dr
         moments(rng.binomial(50, share, shape).astype(float), np.full(shape, 50.0)) for share in (0.2, shares)
     )
     same = np.zeros((30, 1), dtype=np.bool_)
-    each = [differences(one[[d]], other[[d]], None, same[[d]]) for d in range(30)]
+    each = [differences(one[[d]], other[[d]], None, same[[d]], [True]) for d in range(30)]
     values, errors = (np.array([getattr(found, name)[0] for found in each]) for name in ("value", "se"))
     assert (errors > 0).all()
     value, se, _, _, lower, upper, _ = over_draws(values, errors, share=False)
-    found = differences(one, other, None, same)
+    found = differences(one, other, None, same, [True])
     assert (found.value[0], found.se[0], found.lower[0], found.upper[0]) == (value, se, lower, upper)
 
 
-def test_what_never_differs_has_no_error_and_no_factor() -> None:
+def test_draws_of_pure_noise_leave_the_error_of_their_mean() -> None:
+    rng, shape = np.random.default_rng(2), (40, 1, 30)
+    sides = [moments(rng.binomial(50, 0.3, shape).astype(float), np.full(shape, 50.0)) for _ in range(2)]
+    found = differences(*sides, None, np.zeros((40, 1), dtype=np.bool_), [True])
+    assert found.upper[0] - found.lower[0] >= 2 * 1.959964 * found.se[0] > 0
+
+
+def test_what_never_differs_has_no_error_but_limits_and_no_factor() -> None:
     arm = (np.array([1.0, 0.0, 2.0]), np.array([5.0, 6.0, 7.0]))
     found = difference(arm, arm)
-    assert (found.value, found.se, found.lower, found.upper) == (0, 0, 0, 0)
+    assert (found.value, found.se) == (0, 0)
+    assert (found.lower, found.upper) == (-3 / 18, 3 / 18)  # the rule of three
     assert math.isnan(found.variance_reduction)
 
 
@@ -163,7 +172,8 @@ def test_the_differences_are_the_twins(scenario_of: MakeScenario, risky: Compare
 def test_the_same_luck_narrows_differences(risky: Compared) -> None:
     for key in (TRM, SURVIVAL, ("overall_survival_enrolled", 5.0)):
         found, base = row(risky.comparison, "b", key), row(risky.comparison, "a", key)
-        se = (found.difference_upper - found.difference_lower) / 2 / 1.959964
+        half = (found.difference_upper - found.difference_lower) / 2
+        se = math.sqrt(half**2 - (3 / 30_000) ** 2) / 1.959964
         apart = math.hypot(found.mc_se, base.mc_se)
         assert found.variance_reduction == pytest.approx((apart / se) ** 2, rel=1e-3)
         assert found.variance_reduction > 1.5
@@ -185,7 +195,10 @@ def test_what_changes_nothing_differs_for_nobody(scenario_of: MakeScenario, chan
     own = found.comparison[found.comparison["scenario"] == "b"]
     there = own["estimate"].notna()
     assert there.sum() > 40
-    assert (own.loc[there, ["difference", "difference_lower", "difference_upper"]] == 0).all(axis=None)
+    assert (own.loc[there, "difference"] == 0).all()
+    assert (own.loc[there, "difference_upper"] == -own.loc[there, "difference_lower"]).all()
+    deaths = row(own, "b", TRM)
+    assert deaths.difference_upper == pytest.approx(3 / (60 * 20))
     assert set(own.loc[there, "note"]) == {"identical"}
     assert own["variance_reduction"].isna().all()
     assert (found.changed["share"] == 0).all()
@@ -270,7 +283,8 @@ def test_other_people_are_not_paired_and_it_says_why(
     assert found.comparison["variance_reduction"].isna().all()
     survival, base = (row(found.comparison, name, ("overall_survival_enrolled", 5.0)) for name in "ba")
     half = (survival.difference_upper - survival.difference_lower) / 2
-    assert half == pytest.approx(1.959964 * math.hypot(survival.mc_se, base.mc_se), rel=1e-6)
+    apart = 1.959964 * math.hypot(survival.mc_se, base.mc_se)
+    assert half == pytest.approx(math.hypot(apart, 3 / (40 * 20)), rel=1e-6)
 
 
 @pytest.mark.parametrize(

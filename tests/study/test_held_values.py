@@ -132,7 +132,7 @@ def test_a_swept_value_equal_to_the_calibrated_one_is_held() -> None:
     low, high = (POINT[0], 0.0, *POINT[2:]), (POINT[0], 1.0, *POINT[2:])
     points = [POINT[1], 2 * POINT[1]]
     swept = grid(CHICAGO.scenario, {HAZARD: points})
-    found, curves = measure_points(swept, budget(draws_of(low, high)))
+    found, curves = measure_points(swept, CHICAGO.scenario, budget(draws_of(low, high)))
     alive = found[(found["endpoint"] == "overall_survival_enrolled") & (found["time_years"] == 5)]
     # Were the first point replaced, survival under its two draws would lie 50 points apart.
     width = alive["posterior_upper"] - alive["posterior_lower"]

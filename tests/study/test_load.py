@@ -18,6 +18,7 @@ from sim.scenario.problems import (
     CutOffWarning,
     FewReplicationsWarning,
     HorizonWarning,
+    IncomparableWarning,
     OverloadWarning,
 )
 from sim.scenario.refusals import toml_text
@@ -218,6 +219,7 @@ def test_an_answer_about_age_or_sex_says_how_they_act(
 def test_a_sweep_over_age_or_sex_says_how_they_act() -> None:
     with (
         pytest.warns(FewReplicationsWarning),
+        pytest.warns(IncomparableWarning, match="cohort.female is"),
         pytest.warns(CautionWarning, match=EVERYDAY),
     ):
         swept = sweep("chicago2006", {"cohort.female": (0.2, 0.8)}, replications=2)

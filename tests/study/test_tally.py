@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
 from sim.study.chunks import CURVE_POINTS, curve_names
 from sim.study.estimates import CROSS_MOMENTS, MOMENTS, cross_moments, differences, moments
@@ -60,7 +61,10 @@ def test_each_draw_has_sums_of_its_own(scenario: Scenario) -> None:
             arm.add({"sums": moments(*side)[None], "curves": curves, "digests": np.array([draw])}, draw)
         changes = np.tile(moments(np.full(3, 100 * share), np.full(3, 100.0)), (len(FATES_CHANGED), 1))
         pair.add({**chunk(pair, differs=3), "cross": crosses[-1][None], "changes": changes}, draw)
-    expected = differences(arms[0].sums, arms[1].sums, np.array(crosses), np.zeros((2, count), np.bool_))
+    share = [BY_NAME[name].kind == "share" for name, _ in pair.keys]
+    expected = differences(
+        arms[0].sums, arms[1].sums, np.array(crosses), np.zeros((2, count), np.bool_), share
+    )
     at = [3]  # the others are the same, it was said
     for found, wanted in zip(pair.differences(), expected, strict=True):
         assert found[at].tolist() == wanted[at].tolist()

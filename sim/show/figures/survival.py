@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.registry import unit_of
 from sim.scenario.schema import Scenario
-from sim.show.figures.sweep import meaning, varied
+from sim.show.figures.sweep import varied
 from sim.show.kit import curves as kit
 from sim.show.kit import style
 from sim.show.kit.formats import Row, format_difference, format_share, rows, undefined_note, written
@@ -22,6 +22,7 @@ from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import TRIAL, Replication, cautions, headlines, in_sentence, replication
+from sim.show.swept import meaning
 from sim.show.trial_data import at_risk as numbers_at_risk
 from sim.show.trial_data import first_trials
 from sim.work.results import Results

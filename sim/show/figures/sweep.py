@@ -3,57 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Endpoint, Key, column, label
-from sim.scenario.registry import parameters, unit_of
+from sim.scenario.registry import unit_of
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
+from sim.show.contents import shown_in
 from sim.show.kit import style
 from sim.show.kit.axis import Axis
-from sim.show.kit.formats import Row, format_difference, format_value, rows, written
+from sim.show.kit.forest import signed_points
+from sim.show.kit.formats import Row, format_difference, format_value, written
 from sim.show.kit.plot import Pictures
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
+from sim.show.swept import (
+    Placed,
+    changes,
+    held,
+    last_part,
+    meaning,
+    moved,
+    placed,
+    reference_words,
+    spot,
+    with_values_of,
+)
+from sim.study.estimates import Z95
 from sim.work.results import Results
 
-_PANEL_WIDTH, _PANEL_HEIGHT = 3.55, 2.75
-# With more cells than this, contours are easier to read than numbers.
-_MOST_NUMBERS = 42
-
-
-def meaning(key: str) -> str:
-    """Return a key with what it means."""
-    parameter = parameters().get(key)
-    return key if parameter is None else f"{key}: {parameter.meaning}"
-
-
-def _select(points: pd.DataFrame, endpoint: Key) -> pd.DataFrame:
-    name, time = endpoint
-    at = points["time_years"].isna() if time is None else np.isclose(points["time_years"], time)
-    return points[(points["endpoint"] == name) & at]
+_PANEL_WIDTH, _PANEL_HEIGHT, _STRIP_HEIGHT = 3.55, 2.3, 1.1
+_MOST_PANELS = 12
 
 
 @style.styled
 def sweep_curve_figure(
     points: pd.DataFrame, key: str, unit: str, endpoints: Sequence[Key], own: Any = None,
-    notes: Sequence[str] = (),
+    notes: Sequence[str] = (), lines: Sequence[str] = (), moved: Key | None = None,
 ) -> Figure:  # fmt: skip
     """Draw endpoints against one varied parameter, a panel each.
 
     Parameters
     ----------
     points : DataFrame
-        The columns of ``endpoints.csv`` preceded by the varied key.
+        The columns of ``endpoints.csv`` preceded by the varied key, and those of the paired difference.
     key : str
         The key varied; its values may be numbers or words.
     unit : str
@@ -62,8 +64,10 @@ def sweep_curve_figure(
         Names and times of the endpoints to draw.
     own : optional
         The scenario's own value, marked where given.
-    notes : sequence of str
-        Paragraphs at the bottom.
+    notes, lines : sequence of str
+        Paragraphs at the bottom, and more of them below the title.
+    moved : Key, optional
+        Which of the endpoints nobody has asked for.
     """
     axis = Axis.of(points, key)
     read = {endpoint: _read(points, axis, endpoint) for endpoint in endpoints}
@@ -74,37 +78,47 @@ def sweep_curve_figure(
     down = math.ceil(len(drawn) / across)
     wide = _PANEL_WIDTH if across == 2 else 1.45 * _PANEL_WIDTH
     below = 0.52 + axis.depth(wide)
-    cell, row = wide + 0.85, _PANEL_HEIGHT + 0.72 + below
-    page = style.sheet(
-        _curve_title(axis, unit), _curve_lines(axis, drawn), notes, 0.45 + across * cell, down * row
-    )
+    paired = any(row.difference_text for found in drawn.values() for _, row in found)
+    strip = _STRIP_HEIGHT if paired else 0.0
+    cell, row = wide + 0.95, _PANEL_HEIGHT + 1.1 + below + strip
+    first = next(iter(drawn))
+    title = f"{label(first)} {_change(axis, [row for _, row in drawn[first]])} {_over(axis, unit)}"
+    said = [meaning(key), *lines, *_curve_lines(axis, drawn, paired)]
+    page = style.sheet(title, said, notes, 0.45 + across * cell, down * row)
     for number, (endpoint, found) in enumerate(drawn.items()):
         left, up = number % across, down - 1 - number // across
-        panel = page.axes(0.8 + left * cell, below + up * row, wide, _PANEL_HEIGHT)
+        panel = page.axes(0.9 + left * cell, below + strip + up * row, wide, _PANEL_HEIGHT)
         _draw_curve(panel, axis, found, own)
-        axis.dress(panel, "x", unit)
+        axis.dress(panel, unit)
         panel.set_xlim(axis.span(axis.place(own), 0.03))
-        _head(panel, label(endpoint), _change(axis, [row for _, row in found]))
+        if strip:
+            panel.set(xlabel="")
+            panel.tick_params(labelbottom=False)
+            change = page.axes(0.9 + left * cell, below + up * row, wide, strip - 0.18)
+            _draw_changes(change, found)
+            axis.dress(change, unit)
+            change.set_xlim(panel.get_xlim())
+        compared = changes(placed(points, [key], endpoint), short=True)
+        names = [*(["Not asked for, but moves most:"] if endpoint == moved else []), label(endpoint)]
+        _head(panel, names, [_change(axis, [row for _, row in found]), *compared])
     return page.figure
 
 
 def _read(points: pd.DataFrame, axis: Axis, endpoint: Key) -> list[tuple[float, Row]]:
     """Return an endpoint's rows with their places on the axis, those with an estimate."""
-    chosen = _select(points, endpoint)
-    placed = [
-        (axis.places[axis.values.index(value)], row)
-        for value, row in zip(chosen[axis.key].tolist(), rows(chosen), strict=True)
+    found = [
+        (float(axis.places[axis.values.index(values[axis.key])]), row)
+        for values, row in placed(points, [axis.key], endpoint)
+        if not math.isnan(row.estimate)
     ]
-    return sorted(
-        ((float(place), row) for place, row in placed if not math.isnan(row.estimate)),
-        key=lambda pair: pair[0],
-    )
+    return sorted(found, key=lambda each: each[0])
 
 
-def _head(panel: Axes, name: str, finding: str) -> None:
-    """Write the endpoint's name and what it does above a panel."""
-    style.aside(panel, name, (0, 1), (0, 34), weight="bold")
-    style.aside(panel, finding, (0, 1), (0, 20))
+def _head(panel: Axes, names: Sequence[str], findings: Sequence[str]) -> None:
+    """Write the endpoint's name, what it does and by how much above a panel."""
+    for above, text in enumerate(reversed([*names, *findings])):
+        bold = {"weight": "bold"} if above >= len(findings) else {}
+        style.aside(panel, text, (0, 1), (0, 18 + 13 * above), **bold)
 
 
 def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: Any) -> None:
@@ -142,6 +156,24 @@ def _draw_curve(panel: Axes, axis: Axis, found: list[tuple[float, Row]], own: An
     _scale(panel, first.endpoint, [*estimates, *mc[1], *posterior[1], *trial[1], first.target])
 
 
+def _draw_changes(panel: Axes, found: list[tuple[float, Row]]) -> None:
+    """Draw by how much each point differs from the reference, with its paired interval."""
+    endpoint = found[0][1].endpoint
+    compared = [(place, row) for place, row in found if not math.isnan(row.difference)]
+    x = [place for place, _ in compared]
+    lower, upper = ([getattr(row, f"difference_{end}") for _, row in compared] for end in ("lower", "upper"))
+    panel.axhline(0, color=style.GREY, lw=0.8)
+    panel.vlines(x, lower, upper, color=style.BLUE, lw=2)
+    differences = [row.difference for _, row in compared]
+    panel.plot(x, differences, ls="", marker="o", ms=4.5, color=style.BLUE, mec="white", mew=0.7)
+    panel.margins(y=0.15)
+    panel.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    if endpoint.kind == "share":
+        panel.yaxis.set_major_formatter(signed_points)
+    unit = endpoint.unit or "points"
+    panel.set_ylabel(f"change,\n{unit}", size=style.NOTE_SIZE)
+
+
 def _tag(panel: Axes, row: Row, *, below: bool) -> None:
     """Name the target's line at its right end, on the side where the estimates are not."""
     points, va = ((-2, -3), "top") if below else ((-2, 3), "bottom")
@@ -163,13 +195,11 @@ def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
     panel.grid(axis="y")
 
 
-def _curve_title(axis: Axis, unit: str) -> str:
-    if not axis.numeric:
-        return f"Varying {axis.key}: {', '.join(map(written, axis.values))}"
-    low, high = written(axis.values[0]), written(axis.values[-1])
-    if low == high:
-        return f"{axis.key} at {low} {unit}".rstrip()
-    return f"Varying {axis.key} from {low} to {high} {unit}".rstrip()
+def _over(axis: Axis, unit: str) -> str:
+    values, name = [written(value) for value in axis.values], last_part(axis.key)
+    if len(values) == 1 or not axis.numeric:
+        return f"({name} {', '.join(values)} {unit}".rstrip() + ")"
+    return f"({name} from {values[0]} to {values[-1]} {'' if name.endswith(unit) else unit}".rstrip() + ")"
 
 
 def _change(axis: Axis, series: list[Row]) -> str:
@@ -177,82 +207,182 @@ def _change(axis: Axis, series: list[Row]) -> str:
     low, high = min(series, key=_estimate), max(series, key=_estimate)
     unit = f" {low.endpoint.unit}".rstrip()
     if low.simulated_text == high.simulated_text:
-        return f"{low.simulated_text} throughout"
-    falls = series == sorted(series, key=_estimate, reverse=True)
-    if axis.numeric and low.mc_upper < high.mc_lower and (falls or series == sorted(series, key=_estimate)):
+        return f"is {low.simulated_text} throughout"
+    falls, rises = (series == sorted(series, key=_estimate, reverse=down) for down in (True, False))
+    if axis.numeric and any(row.differs for row in series) and (falls or rises):
         start, end = series[0].simulated_text, series[-1].simulated_text
         return f"{'falls' if falls else 'rises'} from {start.removesuffix(unit)} to {end}"
-    text = f"between {low.simulated_text.removesuffix(unit)} and {high.simulated_text}"
-    # Not "within Monte Carlo error": the points share their luck, so a small difference may well be one.
-    alike = max(row.mc_lower for row in series) <= min(row.mc_upper for row in series)
-    return f"{text}; intervals overlap" if alike else text
+    return f"is between {low.simulated_text.removesuffix(unit)} and {high.simulated_text}"
 
 
 def _estimate(row: Row) -> float:
     return row.estimate
 
 
-def _curve_lines(axis: Axis, drawn: dict[Key, list[tuple[float, Row]]]) -> list[str]:
+def _curve_lines(axis: Axis, drawn: Mapping[Key, list[tuple[float, Row]]], paired: bool) -> list[str]:
     drawn_rows = any(row.drawn for found in drawn.values() for _, row in found)
     middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
-    said = sentences("figures", "curve", drawn_rows, middle, without, len(axis.values) > 1)
-    return [meaning(axis.key), *said]
+    return sentences("figures", "curve", drawn_rows, middle, without, paired)
 
 
 @style.styled
 def sweep_map_figure(
-    points: pd.DataFrame, keys: tuple[str, str], endpoint: Key, own: tuple[Any, Any] = (None, None),
-    notes: Sequence[str] = (),
+    points: pd.DataFrame, keys: Sequence[str], endpoint: Key, own: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (), contours: Sequence[float] = (), lines: Sequence[str] = (),
 ) -> Figure:  # fmt: skip
-    """Draw an endpoint over two varied parameters, as a map.
+    """Draw an endpoint over varied parameters: a map over the first two for each value of the others.
 
     Parameters
     ----------
     points : DataFrame
-        The columns of ``endpoints.csv`` preceded by the varied keys.
-    keys : tuple[str, str]
-        The key along the horizontal axis and that along the vertical one; values may be numbers or words.
+        The columns of ``endpoints.csv`` preceded by the varied keys, and those of the paired difference.
+    keys : sequence of str
+        The key along the horizontal axis, that along the vertical one, and others; values may be words.
     endpoint : Key
         Name and time of the endpoint.
-    own : tuple
-        The scenario's own two values, marked where both have a place on the map.
-    notes : sequence of str
-        Further paragraphs at the bottom.
+    own : mapping
+        The scenario's own values, marked where they have a place on a map.
+    notes, lines : sequence of str
+        Paragraphs at the bottom, and more of them below the title.
+    contours : sequence of float
+        Levels to draw lines at; left out, the target, and round figures on a fine map.
     """
-    chosen = _select(points, endpoint)
-    across, up = Axis.of(chosen, keys[0]), Axis.of(chosen, keys[1])
-    grid = _grid(chosen, across, up)
-    known = [row for row in rows(chosen) if not math.isnan(row.estimate)]
+    series = placed(points, keys, endpoint)
+    known = [each for each in series if not math.isnan(each[1].estimate)]
     if not known:
         return style.empty_figure(f"{label(endpoint)}: nobody is at risk at any point", *map(meaning, keys))
-    numbers = grid.size <= _MOST_NUMBERS or not (across.numeric and up.numeric)
-    left, below = 0.6 + up.label_width, 0.55 + across.depth(4.7)
-    lines = _map_lines(across, up, known[0], grid, own)
-    page = style.sheet(_map_title(known), lines, [*_map_note(known), *notes], left + 6.1, below + 4.05)
-    panel = page.axes(left, below, 4.7, 3.9)
-    mesh = panel.pcolormesh(across.edges, up.edges, grid, cmap="cividis")
-    panel.set_facecolor("#e3e3e6")
-    if numbers:
-        _write_cells(panel, across, up, chosen)
-    elif np.nanmin(grid) < np.nanmax(grid):
-        _draw_contours(panel, across, up, grid, known[0].endpoint)
-    if _target_inside(across, up, known[0], grid):
-        _draw_target(panel, across, up, grid, known[0])
-    for axis, which in ((across, "x"), (up, "y")):
-        axis.dress(panel, which, unit_of(axis.key))
-    _limit(panel, across, up, _own_place(across, up, own))
-    _colour_bar(page, (left, below), mesh, known[0].endpoint)
+    across, up = Axis.of(points, keys[0]), Axis.of(points, keys[1])
+    others = list(dict.fromkeys(tuple(values[key] for key in keys[2:]) for values, _ in series))
+    panels = [
+        _Panel(across, up, [each for each in series if tuple(each[0][key] for key in keys[2:]) == other],
+               dict(zip(keys[2:], other, strict=True)), contours, own or {})
+        for other in others[:_MOST_PANELS]
+    ]  # fmt: skip
+    wide, tall = (4.7, 3.9) if len(panels) == 1 else (3.1, 2.6)
+    left, below = 0.6 + up.label_width, 0.62 + across.depth(wide)
+    columns = min(len(panels), 3)
+    cell, row = wide + left + 0.2, tall + below + 0.4
+    down = math.ceil(len(panels) / columns)
+    said = [*map(meaning, keys), *lines, *_map_lines(panels, series)]
+    more = len(others) - len(panels)
+    notes = [*([f"{more} more maps: points.csv has them."] if more else []), *_map_note(known), *notes]
+    page = style.sheet(_map_title(known), said, notes, columns * cell + 1.3, down * row)
+    norm = _norm([row.estimate for _, row in known])
+    for number, each in enumerate(panels):
+        at, over = number % columns, down - 1 - number // columns
+        axes = page.axes(left + at * cell, below + over * row, wide, tall)
+        mesh = each.draw(axes, norm)
+    levels = {level for each in panels for level in each.chosen}
+    where = columns * cell + 0.1, below + (down - 1) * row, 0.18, tall
+    _colour_bar(page, where, mesh, known[0][1].endpoint, levels)
     return page.figure
 
 
-def _map_note(known: Sequence[Row]) -> list[str]:
+class _Panel:
+    """One map: an endpoint over two parameters, where the others have one value each."""
+
+    def __init__(
+        self, across: Axis, up: Axis, series: Sequence[Placed], others: Mapping[str, Any],
+        contours: Sequence[float], own: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self.across, self.up, self.others = across, up, others
+        self.cells = {
+            (across.values.index(values[across.key]), up.values.index(values[up.key])): row
+            for values, row in series
+        }
+        grids = np.full((2, len(up.values), len(across.values)), np.nan)
+        for (at, over), row in self.cells.items():
+            half = max(row.half_width, (row.posterior_upper - row.posterior_lower) / 2 if row.drawn else 0.0)
+            grids[:, over, at] = row.estimate, half / Z95
+        self.grid, self.error = grids
+        self.row = next(iter(self.cells.values()))
+        self.chosen = [level for level in contours if self._is_crossed(level)]
+        self.target = self.row.has_target and not contours and self._is_crossed(self.row.target)
+        here = all(own.get(key) == value for key, value in others.items())
+        x, y = (axis.cell(own.get(axis.key)) for axis in (across, up))
+        self.own = (x, y) if here and x is not None and y is not None else None
+
+    def _is_crossed(self, level: float) -> bool:
+        """Whether a level is met along a line on the map."""
+        lines_exist = self.across.numeric and self.up.numeric and min(self.grid.shape) > 1
+        return lines_exist and float(np.nanmin(self.grid)) < level < float(np.nanmax(self.grid))
+
+    def draw(self, axes: Axes, norm: Normalize) -> Any:
+        """Draw the map, and return what its colours are of."""
+        edges = (np.arange(size + 1) - 0.5 for size in reversed(self.grid.shape))
+        mesh = axes.pcolormesh(*edges, self.grid, cmap="cividis", norm=norm)
+        axes.set_facecolor("#e3e3e6")
+        written_in = self._write_cells(axes, mesh)
+        ends = float(np.nanmin(self.grid)), float(np.nanmax(self.grid))
+        ticks = MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(*ends)
+        levels = self.chosen or ([] if written_in else [tick for tick in ticks if self._is_crossed(tick)])
+        self._lines(axes, levels, "solid", named=not written_in)
+        if self.target:
+            self._lines(axes, [self.row.target], "dashed", named=False)
+        for axis, which in ((self.across, "x"), (self.up, "y")):
+            axis.dress(axes, unit_of(axis.key), which, cells=True)
+        if self.others:
+            axes.set_title(spot(self.others), loc="left", size=style.NOTE_SIZE)
+        x, y = self.own or (0.0, 0.0)  # beyond the map there is room for the scenario
+        down, along = self.grid.shape
+        axes.set_xlim(min(-0.5, x - 0.3), max(along - 0.5, x + 0.3))
+        axes.set_ylim(min(-0.5, y - 0.3), max(down - 0.5, y + 0.3))
+        if self.own:
+            outline: Any = {"path_effects": [withStroke(linewidth=3.6, foreground=style.INK)], "zorder": 6}
+            axes.plot(x, y, marker="o", ms=9, mfc="none", mec="white", mew=1.8, **outline)
+        return mesh
+
+    def _write_cells(self, axes: Axes, mesh: Any) -> bool:
+        """Write the figures into the cells, clear of the scenario's mark, if there is room for them."""
+        known = {place: row for place, row in self.cells.items() if not math.isnan(row.estimate)}
+        texts = {place: row.simulated_text for place, row in known.items()}
+        box, (down, along) = axes.get_window_extent(), self.grid.shape
+        dpi = axes.figure.dpi
+        widest = max((style.text_width(text, style.NOTE_SIZE) for text in texts.values()), default=0.0)
+        if widest > 0.8 * box.width / dpi / along or box.height / dpi / down < 0.15:
+            return False
+        aside = (0, 11) if box.height / dpi / down > 0.38 else (18, 0)
+        for (x, y), text in texts.items():
+            value = self.cells[x, y].estimate
+            colour = style.INK if mesh.norm(value) > 0.5 else "white"
+            clear = [withStroke(linewidth=2.6, foreground=mesh.cmap(mesh.norm(value)))]  # of lines behind
+            near = self.own and abs(self.own[0] - x) < 0.5 and abs(self.own[1] - y) < 0.5
+            how: Any = {"color": colour, "ha": "center", "va": "center", "path_effects": clear, "zorder": 7}
+            style.aside(axes, text, (x, y), aside if near else (0, 0), "data", size=style.NOTE_SIZE, **how)
+        return True
+
+    def _lines(self, axes: Axes, levels: Sequence[float], dashes: str, *, named: bool) -> None:
+        """Draw lines of equal estimate, each in the band in which it may as well lie."""
+        for level in levels:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                apart: Any = np.ma.masked_invalid((self.grid - level) / (2 * self.error))
+            axes.contourf(apart, levels=[-1, 1], colors=["white"], alpha=0.4)
+            colours = (style.INK, "white") if dashes == "dashed" else ("white", style.INK)
+            known: Any = np.ma.masked_invalid(self.grid)
+            line = axes.contour(known, levels=[level], colors=colours[0], linewidths=1.4, linestyles=dashes)
+            line.set(path_effects=[withStroke(linewidth=2.8, foreground=colours[1])])
+            how: Any = {"fmt": {level: format_value(self.row.endpoint, level)}, "colors": style.INK}
+            for text in axes.clabel(line, fontsize=style.NOTE_SIZE, **how) if named else ():
+                text.set(path_effects=[withStroke(linewidth=2.6, foreground="white")])
+
+
+def _norm(estimates: Sequence[float]) -> Normalize:
+    """Return even colours; of what is rare at most points, half of them for half of the points."""
+    low, middle, high = np.quantile(estimates, (0.0, 0.5, 1.0))
+    if not 0 <= low < middle < high / 4:
+        return Normalize(low, high)
+    return PowerNorm(math.log(0.5) / math.log(max((middle - low) / (high - low), 0.06)), low, high)
+
+
+def _map_note(known: Sequence[Placed]) -> list[str]:
     """Say how far Monte Carlo error could move a value, for which a map has no room."""
-    endpoint = known[0].endpoint
-    width = max(row.half_width for row in known)
+    read = [row for _, row in known]
+    endpoint = read[0].endpoint
+    width = max(row.half_width for row in read)
     error = format_difference(endpoint, width, width).removeprefix("+")
     unit = "points" if endpoint.kind == "share" else endpoint.unit
-    widest = max(known, key=_posterior_width)
+    widest = max(read, key=_posterior_width)
     return sentences("figures", "map", error, unit, widest.posterior_text)
 
 
@@ -260,109 +390,54 @@ def _posterior_width(row: Row) -> float:
     return row.posterior_upper - row.posterior_lower if row.drawn else -math.inf
 
 
-def _grid(chosen: pd.DataFrame, across: Axis, up: Axis) -> Floats:
-    """Return the estimates as rows (upwards) and columns; not a number where a point is missing."""
-    grid = np.full((len(up.values), len(across.values)), np.nan)
-    for x, y, row in _cells(chosen, across, up):
-        grid[y, x] = row.estimate
-    return grid
-
-
-def _cells(chosen: pd.DataFrame, across: Axis, up: Axis) -> list[tuple[int, int, Row]]:
-    places = zip(chosen[across.key].tolist(), chosen[up.key].tolist(), rows(chosen), strict=True)
-    return [(across.values.index(x), up.values.index(y), row) for x, y, row in places]
-
-
-def _write_cells(panel: Axes, across: Axis, up: Axis, chosen: pd.DataFrame) -> None:
-    cells = [cell for cell in _cells(chosen, across, up) if not math.isnan(cell[2].estimate)]
-    middle = (min(row.estimate for *_, row in cells) + max(row.estimate for *_, row in cells)) / 2
-    for x, y, row in cells:
-        colour = style.INK if row.estimate > middle else "white"
-        at = across.places[x], up.places[y]
-        panel.text(
-            *at, row.simulated_text, color=colour, ha="center", va="center", size=style.NOTE_SIZE, zorder=7
-        )
-
-
-def _draw_contours(panel: Axes, across: Axis, up: Axis, grid: Floats, endpoint: Endpoint) -> None:
-    """Draw and label lines of equal estimate, readable on light and on dark."""
-    low, high = float(np.nanmin(grid)), float(np.nanmax(grid))
-    ticks = MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(low, high)
-    levels = [float(tick) for tick in ticks if low < tick < high]
-    masked = np.ma.masked_invalid(grid)
-    lines = panel.contour(across.places, up.places, masked, levels=levels, colors="white", linewidths=1.0)
-    lines.set(path_effects=[withStroke(linewidth=2.4, foreground=style.INK)])
-    names = {level: format_value(endpoint, level) for level in levels}
-    for text in panel.clabel(lines, fmt=names, fontsize=style.NOTE_SIZE, colors=style.INK):
-        text.set(path_effects=[withStroke(linewidth=2.6, foreground="white")])
-
-
-def _target_inside(across: Axis, up: Axis, row: Row, grid: Floats) -> bool:
-    """Whether the target is met along a line on the map."""
-    lines_exist = across.numeric and up.numeric and min(grid.shape) > 1
-    return lines_exist and float(np.nanmin(grid)) < row.target < float(np.nanmax(grid))
-
-
-def _draw_target(panel: Axes, across: Axis, up: Axis, grid: Floats, row: Row) -> None:
-    masked = np.ma.masked_invalid(grid)
-    dashed: Any = {"linewidths": 1.8, "linestyles": "dashed"}
-    line = panel.contour(across.places, up.places, masked, levels=[row.target], colors=style.INK, **dashed)
-    line.set(path_effects=[withStroke(linewidth=3.4, foreground="white")])
-
-
-def _own_place(across: Axis, up: Axis, own: tuple[Any, Any]) -> tuple[float, float] | None:
-    x, y = across.place(own[0]), up.place(own[1])
-    return None if x is None or y is None else (x, y)
-
-
-def _limit(panel: Axes, across: Axis, up: Axis, own: tuple[float, float] | None) -> None:
-    """Show the whole map, and the scenario's own values where they lie beyond it."""
-    x, y = own or (None, None)
-    panel.set_xlim(across.map_span(x))
-    panel.set_ylim(up.map_span(y))
-    if x is not None and y is not None:
-        outline = [withStroke(linewidth=4.2, foreground=style.INK)]
-        panel.plot(x, y, marker="o", ms=27, mfc="none", mec="white", mew=2, path_effects=outline, zorder=6)
-
-
-def _colour_bar(page: style.Sheet, corner: tuple[float, float], mesh: Any, endpoint: Endpoint) -> None:
-    beside = page.axes(corner[0] + 4.9, corner[1], 0.18, 3.9)
-    bar = page.figure.colorbar(mesh, cax=beside)
-    bar.outline.set_visible(False)
+def _colour_bar(
+    page: style.Sheet, place: Sequence[float], mesh: Any, endpoint: Endpoint, levels: Iterable[float]
+) -> None:
+    beside = page.axes(*place)
+    page.figure.colorbar(mesh, cax=beside).outline.set_visible(False)
+    outline = [withStroke(linewidth=2.8, foreground=style.INK)]
+    for level in levels:
+        beside.axhline(level, color="white", lw=1.4, path_effects=outline)
     if endpoint.kind == "share":
         style.percent_axis(beside, "y")
     beside.set_ylabel(endpoint.label if endpoint.kind == "share" else f"{endpoint.label} ({endpoint.unit})")
 
 
-def _map_title(known: Sequence[Row]) -> str:
-    low, high = min(known, key=lambda row: row.estimate), max(known, key=lambda row: row.estimate)
+def _map_title(known: Sequence[Placed]) -> str:
+    (lowest, low), (highest, high) = (pick(known, key=lambda each: each[1].estimate) for pick in (min, max))
     if low.simulated_text == high.simulated_text:
-        return f"{low.label}: {low.simulated_text} everywhere"
-    return f"{low.label}: between {low.simulated_text} and {high.simulated_text}"
+        return f"{low.label} is {low.simulated_text} everywhere"
+    ends = f"{low.simulated_text} ({spot(lowest)}) to {high.simulated_text} ({spot(highest)})"
+    return f"{low.label}: from {ends}"
 
 
-def _map_lines(across: Axis, up: Axis, row: Row, grid: Floats, own: tuple[Any, Any]) -> list[str]:
-    what = []
-    if _target_inside(across, up, row, grid):
-        what.append(f"Dashed: the {row.origin} {row.target_text}.")
-    if _own_place(across, up, own) is not None:
-        what.append(f"Circle: this scenario ({written(own[0])} and {written(own[1])}).")
-    if bool(np.isnan(grid).any()):
-        what.append("Grey: no estimate.")
-    return [meaning(across.key), meaning(up.key), " ".join(what)]
+def _map_lines(panels: Sequence[_Panel], series: Sequence[Placed]) -> list[str]:
+    first = panels[0].row
+    levels = sorted({level for panel in panels for level in panel.chosen})
+    targets = any(panel.target for panel in panels)
+    return sentences(
+        "figures", "on_map", changes(series), [format_value(first.endpoint, level) for level in levels],
+        f"{first.origin} {first.target_text}" if targets else "", any(panel.own for panel in panels),
+        any(bool(np.isnan(panel.grid).any()) for panel in panels),
+        bool(levels or targets), first.drawn,
+    )  # fmt: skip
 
 
-def varied(scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Pictures:
-    """Draw what a page can show of points: a curve over one key, maps over two; the table holds the rest."""
-    own = [_plain(get_value(scenario, key)) for key in keys]
+def varied(
+    scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key],
+    moved: Key | None = None, contours: Sequence[float] = (), reference: str = "this scenario",
+) -> Pictures:  # fmt: skip
+    """Draw what a page can show of points: a curve over one key, maps over more."""
+    own = {key: _plain(get_value(scenario, key)) for key in keys}
     notes = [scenario.title, *cautions(scenario)]
+    lines = [*held(scenario, keys), f"Changes are from {reference}."]
     if len(keys) == 1:
-        return sweep_curve_figure(points, keys[0], unit_of(keys[0]), shown, own=own[0], notes=notes)
-    if len(keys) > 2:
-        return {}
+        (key,) = keys
+        return sweep_curve_figure(points, key, unit_of(key), shown, own[key], notes, lines, moved)
+    unasked = {moved: ["Not asked for, but moves most."]}
     return {
         column(key).replace("@", "_"): sweep_map_figure(
-            points, (keys[0], keys[1]), key, own=(own[0], own[1]), notes=notes
+            points, keys, key, own, notes, contours, [*unasked.get(key, []), *lines]
         )
         for key in shown
     }
@@ -374,17 +449,13 @@ def _plain(value: Any) -> float | str | None:
 
 
 def _swept(results: Results) -> Pictures:
-    scenario, vary = results.scenario, results.manifest["vary"]
-    points = results.tables["points"].copy()
-    for key, values in vary.items():  # a file does not tell a number among words from a word
-        points[key] = points[key].map({str(value): value for value in values} | {v: v for v in values})
-    shown = [_key(name) for name in results.manifest["shown"]]
-    return varied(scenario, points, list(vary), shown)
-
-
-def _key(name: str) -> Key:
-    endpoint, _, years = name.partition("@")
-    return endpoint, float(years) if years else None
+    manifest, points = results.manifest, with_values_of(results)
+    own = manifest["reference"]["point"]
+    on_grid = all(own[key] in values for key, values in manifest["vary"].items())
+    if not on_grid and (len(own) > 1 or not isinstance(next(iter(own.values())), int | float)):
+        points = points[~points["reference"]]  # beside the grid it has no place on a map, nor between words
+    how = moved(results), manifest["contours"], reference_words(results)
+    return varied(results.scenario, points, list(own), shown_in(manifest), *how)
 
 
 def curve(results: Results) -> Pictures:
@@ -393,5 +464,5 @@ def curve(results: Results) -> Pictures:
 
 
 def maps(results: Results) -> Pictures:
-    """Draw a map for each endpoint of a sweep over two keys."""
-    return _swept(results) if len(results.manifest["vary"]) == 2 else None
+    """Draw a map for each endpoint of a sweep over two keys or more."""
+    return _swept(results) if len(results.manifest["vary"]) > 1 else None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from sim.scenario.distributions import Floats
-from sim.scenario.registry import short
 from sim.show.kit.formats import written
 from sim.show.kit.style import TICK_SIZE, text_width
 
@@ -53,53 +53,53 @@ class Axis:
         low, high = float(ends.min()) - room, float(ends.max()) + room
         return (math.exp(low), math.exp(high)) if self.log else (low, high)
 
-    def map_span(self, own: float | None) -> tuple[float, float]:
-        """Return limits that hold every cell, and the scenario's own value where it lies beyond them."""
-        edges = self._straight(self.edges)
-        low, high = float(edges[0]), float(edges[-1])
-        if own is not None:
-            at, room = float(self._straight(np.array([own]))[0]), 0.07 * (high - low)
-            low, high = at - room if at < low else low, at + room if at > high else high
-        return (math.exp(low), math.exp(high)) if self.log else (low, high)
+    def cell(self, value: Any) -> float | None:
+        """Return where a value lies on a map of even cells, the first at 0; beyond them, just beyond."""
+        place = self.place(value)
+        if place is None or not self.numeric:
+            return place
+        ends = self._straight(self.places)
+        at = float(self._straight(np.array([place]))[0])
+        if at < ends[0] or at > ends[-1]:
+            return -0.9 if at < ends[0] else len(ends) - 0.1
+        return float(np.interp(at, ends, np.arange(len(ends))))
 
     def _straight(self, places: Floats) -> Floats:
         """Return places on a scale on which the axis is even."""
         return np.asarray(np.log(places)) if self.log else places
 
-    @property
-    def edges(self) -> Floats:
-        """The borders of cells that have the values at their centres."""
-        places = self._straight(self.places)
-        if places.size == 1:
-            return np.array([places[0] - 0.5, places[0] + 0.5])
-        middles = (places[1:] + places[:-1]) / 2
-        edges = np.array([2 * places[0] - middles[0], *middles, 2 * places[-1] - middles[-1]])
-        return np.asarray(np.exp(edges)) if self.log else edges
-
-    def dress(self, axes: Axes, which: str, unit: str) -> None:
-        """Scale, tick and name an axis of a plot."""
-        axis = axes.xaxis if which == "x" else axes.yaxis
-        if self.log:
-            axes.set_xscale("log") if which == "x" else axes.set_yscale("log")
+    def dress(self, axes: Axes, unit: str, which: str = "x", *, cells: bool = False) -> None:
+        """Scale, tick and name an axis of a plot, or of a map's cells: at the values alone, as have room."""
+        axis, box = (axes.xaxis if which == "x" else axes.yaxis), axes.get_window_extent()
+        long = (box.width if which == "x" else box.height) / axes.figure.dpi
+        places = np.arange(len(self.values), dtype=float) if cells else self.places
+        if self.log and not cells:
+            axes.set_xscale("log")
             axis.set_minor_locator(NullLocator())
-            axis.set_major_locator(self._log_ticks())
-            axis.set_major_formatter(lambda value, _: short(value))
-        else:
-            axis.set_major_locator(MaxNLocator(6))
         words = [written(value) for value in self.values]
-        if not self.numeric or (len(words) <= 6 and max(map(len, words)) <= 5):
-            axis.set_ticks(self.places.tolist(), words)
-            if which == "x" and self.depth(axes.get_window_extent().width / axes.figure.dpi) > 0:
-                axes.tick_params(axis="x", rotation=_SLANT)
-                for tick in axes.get_xticklabels():
-                    tick.set(ha="right", rotation_mode="anchor")
+        kept = self._uncrowded(places if cells else self._straight(places), words, long, which)
+        axis.set_ticks([places[at] for at in kept], [words[at] for at in kept])
+        if which == "x" and self.depth(long) > 0:
+            axes.tick_params(axis="x", rotation=_SLANT)
+            for tick in axes.get_xticklabels():
+                tick.set(ha="right", rotation_mode="anchor")
         axis.set_label_text(f"{self.key} ({unit})" if unit else self.key)
+
+    def _uncrowded(self, at: Floats, words: Sequence[str], long: float, which: str) -> list[int]:
+        """Return the numbers of values whose labels have room beside each other; words have it slanted."""
+        if not self.numeric:
+            return list(range(len(words)))
+        inches = 0.94 * long * (at - at[0]) / (float(np.ptp(at)) or 1.0)
+        halves = [text_width(word, TICK_SIZE) / 2 + 0.03 if which == "x" else 0.085 for word in words]
+        kept = [0]
+        for number in range(1, len(words)):
+            if inches[number] - inches[kept[-1]] > halves[number] + halves[kept[-1]]:
+                kept.append(number)
+        return kept
 
     @property
     def label_width(self) -> float:
-        """Inches that the labels take beside a vertical axis."""
-        if self.numeric:
-            return 0.4
+        """Inches that the longest label takes."""
         return max(text_width(written(value), TICK_SIZE) for value in self.values)
 
     def depth(self, width: float) -> float:
@@ -107,13 +107,6 @@ class Axis:
         if self.numeric or self.label_width < 0.95 * width / len(self.values):
             return 0.0
         return self.label_width * math.sin(math.radians(_SLANT))
-
-    def _log_ticks(self) -> Locator:
-        """Return ticks that are neither too few nor too many, whatever the number of decades."""
-        ratio = self.places[-1] / self.places[0]
-        if ratio < 10:
-            return MaxNLocator(5)
-        return LogLocator(subs=(1, 2, 5) if ratio < 300 else (1,), numticks=12)
 
 
 def _log_spaced(values: Floats) -> bool:

@@ -158,6 +158,8 @@ def format_parameter(value: Any) -> str:
 
 def written(value: Any) -> str:
     """Write a parameter's value: a small number with three digits, a large one whole, a word as it is."""
+    if isinstance(value, Mapping):
+        return format_parameter(value)
     if not isinstance(value, int | float):
         return str(value)
     return short(float(f"{value:.3g}")) if abs(value) < 1000 else short(value)
@@ -216,6 +218,10 @@ class Row:
         # Only figures over draws of a posterior have its limits.
         self.posterior_lower = float(getattr(fields, "posterior_lower", math.nan))
         self.posterior_upper = float(getattr(fields, "posterior_upper", math.nan))
+        # Only points that are compared with a reference have differences from it.
+        self.difference, self.difference_lower, self.difference_upper = (
+            float(getattr(fields, f"difference{end}", math.nan)) for end in ("", "_lower", "_upper")
+        )
         self.posterior_se = float(getattr(fields, "posterior_se", math.nan))
         self.at_point = float(getattr(fields, "at_point", math.nan))
         self.undefined = float(fields.trial_undefined)
@@ -262,7 +268,7 @@ class Row:
     @property
     def fitted(self) -> bool:
         """Whether calibration solved for the target; the others are only compared with."""
-        return self.note != "not_fitted"
+        return "not_fitted" not in self.note
 
     @property
     def origin(self) -> str:
@@ -311,6 +317,20 @@ class Row:
     def drawn(self) -> bool:
         """Whether the figure is a mean over draws of a posterior."""
         return not math.isnan(self.posterior_lower)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the paired interval of the difference from the reference excludes 0."""
+        return self.difference_lower * self.difference_upper > 0
+
+    @property
+    def difference_text(self) -> str:
+        """The paired difference from the reference with its interval; empty without one, and of itself."""
+        half_width = (self.difference_upper - self.difference_lower) / 2
+        if not half_width > 0:
+            return ""
+        figures = (self.difference, self.difference_lower, self.difference_upper, half_width)
+        return format_interval(self.endpoint, *figures)
 
     @property
     def target_text(self) -> str:

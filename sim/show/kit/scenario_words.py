@@ -63,11 +63,10 @@ def single_notes(scenario: Scenario, *, drawn: bool) -> list[str]:
 
 
 def headlines(scenario: Scenario) -> list[Key]:
-    """Return the endpoints that are shown where none were asked for."""
-    horizon = scenario.follow_up.horizon_years
-    if scenario.cohort.enters_at == "home":
-        return [("overall_survival_enrolled", horizon), ("restricted_mean_survival_enrolled", None)]
-    return [("treatment_related_mortality", None), ("overall_survival", horizon)]
+    """Return the endpoints that are shown where none were asked for: of all enrolled, whoever dies when."""
+    at_home = scenario.cohort.enters_at == "home"
+    second = "restricted_mean_survival_enrolled" if at_home else "treatment_related_mortality"
+    return [("overall_survival_enrolled", scenario.follow_up.horizon_years), (second, None)]
 
 
 def in_sentence(key: Key) -> str:

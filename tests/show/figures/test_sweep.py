@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,19 @@ Words = Callable[[Figure], str]
 def vary(
     endpoints: pd.DataFrame, key: str, values: Sequence[Any], estimates: Sequence[float]
 ) -> pd.DataFrame:
-    """Repeat the table at values of a key, with other estimates of overall survival."""
+    """Repeat the table at values of a key, with other estimates of overall survival.
+
+    The first is the reference; differences from it are known to half a point.
+    """
     points = []
     for value, estimate in zip(values, estimates, strict=True):
         chosen = endpoints["endpoint"] == "overall_survival"
         point = endpoints.copy()
         for column, shift in (("estimate", 0.0), ("mc_lower", -0.004), ("mc_upper", 0.004)):
             point.loc[chosen, column] = estimate + shift
+        changed = np.where(chosen, estimate - estimates[0], 0.0)
+        for column, shift in (("difference", 0.0), ("difference_lower", -0.005), ("difference_upper", 0.005)):
+            point[column] = changed + (shift if value != values[0] else 0.0)
         point.insert(0, key, [value] * len(point))
         points.append(point)
     return pd.concat(points, ignore_index=True)
@@ -57,10 +64,16 @@ def curve(panel: Axes) -> tuple[list[float], list[float]]:
 
 def test_a_curve_is_drawn_in_the_order_of_its_values(line: pd.DataFrame) -> None:
     figure = sweep_curve_figure(line, KEY, "per year", [SURVIVAL])
-    (panel,) = figure.axes
+    panel, strip = figure.axes
     assert curve(panel) == ([0.05, 0.1, 0.2, 0.4], [0.9, 0.85, 0.75, 0.65])
     assert panel.get_xscale() == "log"
     assert panel.get_ylim() == (0.0, 1.0)
+    assert [text.get_text() for text in strip.get_xticklabels()] == ["0.05", "0.1", "0.2", "0.4"]
+    values, differences = curve(strip)
+    assert values == [0.05, 0.1, 0.2, 0.4]
+    assert differences == pytest.approx([0.25, 0.2, 0.1, 0])
+    ((low, *_),) = [band.get_segments() for band in strip.collections]
+    assert low[:, 1].tolist() == pytest.approx([0.245, 0.255])
     corners = np.concatenate([path.vertices for band in panel.collections for path in band.get_paths()])
     for corner in [(0.4, 0.584), (0.05, 0.981), (0.1, 0.846), (0.1, 0.854)]:
         assert np.isclose(corners, corner).all(axis=1).any()
@@ -69,23 +82,34 @@ def test_a_curve_is_drawn_in_the_order_of_its_values(line: pd.DataFrame) -> None
 def test_a_panel_says_what_its_endpoint_does(
     line: pd.DataFrame, endpoints: pd.DataFrame, words: Words
 ) -> None:
-    text = words(sweep_curve_figure(line, KEY, "per year", [SURVIVAL, DEATH, STAY]))
-    assert "Varying active_disease.hazard_per_year from 0.05 to 0.4 per year" in text
-    assert "falls from 90.0% to 65.0%" in text
-    assert "2.1% throughout" in text
-    assert "death from lupus" in text
+    figure = sweep_curve_figure(line, KEY, "per year", [SURVIVAL, DEATH, STAY], moved=DEATH)
+    text = words(figure)
+    assert "Overall survival, 5 y falls from 90.0% to 65.0% (hazard per year from 0.05 to 0.4)" in text
+    assert "+25.0 points (+24.5 to +25.5) at 0.05 per year" in text
+    above = {drawn.xyann[1]: drawn.get_text() for drawn in figure.axes[2].texts}
+    assert above[max(above)] == "Not asked for, but moves most:"
+    assert "Treatment-related mortality" in above.values()
+    assert "is 2.1% throughout" in text
+    assert "no difference found: less than 0.5 points either way" in text
     assert "A trial does not report: Stay in the isolation room." in text
     up_and_down = vary(endpoints, KEY, [1, 2, 3], [0.6, 0.8, 0.7])
-    assert "between 60.0% and 80.0%" in words(sweep_curve_figure(up_and_down, KEY, "", [SURVIVAL]))
-    noise = vary(endpoints, KEY, [1, 2, 3], [0.6, 0.603, 0.604])
-    text = words(sweep_curve_figure(noise, KEY, "", [SURVIVAL]))
-    assert "between 60.0% and 60.4%; intervals overlap" in text
-    assert "All points have the same luck: their differences have less error than the intervals show." in text
+    assert "is between 60.0% and 80.0%" in words(sweep_curve_figure(up_and_down, KEY, "", [SURVIVAL]))
+
+
+def test_only_the_paired_difference_says_whether_points_differ(endpoints: pd.DataFrame, words: Words) -> None:
+    """Marginal intervals of 60 and 60.6% overlap, and the difference is known to half a point."""
+    text = words(sweep_curve_figure(vary(endpoints, KEY, [1, 2], [0.6, 0.606]), KEY, "", [SURVIVAL]))
+    assert "rises from 60.0% to 60.6%" in text
+    assert "+0.6 points (+0.1 to +1.1) at 2" in text
+    noise = words(sweep_curve_figure(vary(endpoints, KEY, [1, 2], [0.6, 0.604]), KEY, "", [SURVIVAL]))
+    assert "no difference found: less than 0.9 points either way" in noise
+    assert "overlap" not in text + noise
+    assert "paired" in text
 
 
 def test_the_target_is_a_dashed_line_and_the_scenario_a_dotted_one(line: pd.DataFrame, words: Words) -> None:
     figure = sweep_curve_figure(line, KEY, "per year", [SURVIVAL, STAY], own=0.11)
-    first, second = figure.axes
+    first, _, second, _ = figure.axes
     straight = [drawn for drawn in first.lines if drawn.get_marker() != "o"]
     assert [list(drawn.get_ydata()) for drawn in straight if drawn.get_color() == "#1b1b1f"] == [[0.84, 0.84]]
     assert [list(drawn.get_xdata()) for drawn in straight if drawn.get_color() != "#1b1b1f"] == [[0.11, 0.11]]
@@ -122,7 +146,7 @@ def test_words_stand_in_their_order_without_a_line(
     figure = sweep_curve_figure(points, WORDS, "rooms", [SURVIVAL, DEATH], own="unlimited")
     panel = figure.axes[0]
     assert curve(panel) == ([0, 1, 2, 3], [0.6, 0.7, 0.8, 0.9])
-    assert [tick.get_text() for tick in panel.get_xticklabels()] == [str(value) for value in values]
+    assert [tick.get_text() for tick in figure.axes[1].get_xticklabels()] == [str(value) for value in values]
     dotted = [drawn for drawn in panel.lines if list(drawn.get_xdata()) == [2.0, 2.0]]
     assert len(dotted) == 1
     assert fits(figure)
@@ -149,26 +173,87 @@ def test_every_cell_of_a_map_has_its_own_point_at_its_centre(grid: pd.DataFrame)
     expected = [[0.9 - x / 10 - y / 100 for x in (1, 2, 3)] for y in (10, 20, 30, 40)]
     assert np.allclose(np.asarray(colours).reshape(4, 3), expected)
     corners = np.asarray(mesh(figure).get_coordinates())
-    assert np.allclose(corners[0, :, 0], [0.5, 1.5, 2.5, 3.5])
-    assert np.allclose(corners[:, 0, 1], [5, 15, 25, 35, 45])
-    written = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
-    assert written[(3, 10)] == "50.0%"
-    assert written[(1, 40)] == "40.0%"
+    assert np.allclose(corners[0, :, 0], [-0.5, 0.5, 1.5, 2.5])
+    assert np.allclose(corners[:, 0, 1], [-0.5, 0.5, 1.5, 2.5, 3.5])
+    written = {text.xy: text.get_text() for text in figure.axes[0].texts}
+    assert written[(2, 0)] == "50.0%"
+    assert written[(0, 3)] == "40.0%"
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["1", "2", "3"]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["10", "20", "30", "40"]
+    assert "per year" in figure.axes[0].get_xlabel()
+
+
+def test_ticks_of_a_map_are_the_values_varied_and_do_not_collide(endpoints: pd.DataFrame) -> None:
+    values = [0.00203, 0.0207, 0.031, 0.21, 2.2, 2.31, 2.42, 7.5, 8.1, 9.25, 10.15, 11.5]
+    points = pd.concat(
+        [vary(endpoints, KEY, values, [0.5 + x / 40 for x in range(12)]).assign(**{OTHER: y}) for y in (2, 3)]
+    )
+    panel = sweep_map_figure(points, (KEY, OTHER), SURVIVAL).axes[0]
+    shown = [text.get_text() for text in panel.get_xticklabels()]
+    assert set(shown) <= set(map(written, values))
+    assert len(shown) >= 5
+    ends = [text.get_window_extent() for text in panel.get_xticklabels()]
+    assert all(one.x1 < other.x0 for one, other in pairwise(ends))
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["2", "3"]  # no 2.5 of whole numbers
+
+
+def test_levels_can_be_chosen_and_have_the_band_in_which_they_may_lie(
+    grid: pd.DataFrame, words: Words
+) -> None:
+    figure = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL, contours=(0.55, 0.99))
+    assert "Lines: 55%." in words(figure)  # 99% is met nowhere
+    assert "two standard errors" in words(figure)
+    band, line = [each for each in figure.axes[0].collections if not isinstance(each, QuadMesh)]
+    # Along the row y = 10 survival is 0.8 - x/10, so that the line is at x = 2.5, or 1.5 cells; a half width
+    # of 0.004, which is 1.96 standard errors, makes the band 0.04 x 2 / 1.96 cells wide to either side.
+    at = [vertex[0] for path in line.get_paths() for vertex in path.vertices if abs(vertex[1]) < 1e-9]
+    assert at == pytest.approx([1.5])
+    edges = [vertex[0] for path in band.get_paths() for vertex in path.vertices if abs(vertex[1]) < 1e-9]
+    assert min(edges) == pytest.approx(1.5 - 0.08 / 1.959964, abs=1e-6)
+    assert max(edges) == pytest.approx(1.5 + 0.08 / 1.959964, abs=1e-6)
+
+
+def test_colours_tell_rare_values_apart_beside_common_ones(endpoints: pd.DataFrame) -> None:
+    points = pd.concat(
+        [vary(endpoints, KEY, [1, 2, 3], [0.02, 0.05, x]).assign(**{OTHER: x}) for x in (0.03, 0.4)]
+    )
+    drawn = mesh(sweep_map_figure(points, (KEY, OTHER), SURVIVAL))
+    two, five = (float(drawn.norm(share)) for share in (0.02, 0.05))
+    assert five - two > 0.2  # of all colours; evenly they would have 8%
+    alike = pd.concat([vary(endpoints, KEY, [1, 2], [0.16, 0.17]).assign(**{OTHER: x}) for x in (0.03, 0.4)])
+    even = mesh(sweep_map_figure(alike, (KEY, OTHER), SURVIVAL))
+    assert float(even.norm(0.165)) == pytest.approx(0.5)
+
+
+def test_further_keys_make_small_multiples(
+    grid: pd.DataFrame, words: Words, fits: Callable[[Figure], bool]
+) -> None:
+    points = pd.concat([grid.assign(**{WORDS: rooms}) for rooms in (2, 3, 4, 6)])
+    own = {KEY: 2, OTHER: 20, WORDS: 3}
+    figure = sweep_map_figure(points, (KEY, OTHER, WORDS), SURVIVAL, own)
+    *panels, _bar = figure.axes
+    assert [panel.get_title(loc="left") for panel in panels] == [f"isolation rooms {n}" for n in (2, 3, 4, 6)]
+    rings = [len([line for line in panel.lines if line.get_marker() == "o"]) for panel in panels]
+    assert rings == [0, 1, 0, 0]
+    assert fits(figure)
+    many = pd.concat([grid.assign(**{WORDS: rooms}) for rooms in range(20)])
+    assert "8 more maps: points.csv has them." in words(sweep_map_figure(many, (KEY, OTHER, WORDS), SURVIVAL))
 
 
 def test_a_fine_map_has_labelled_contours(endpoints: pd.DataFrame, words: Words) -> None:
     points = pd.concat(
         [
-            vary(endpoints, KEY, range(8), [0.9 - x / 20 - y / 40 for x in range(8)]).assign(**{OTHER: y})
+            vary(endpoints, KEY, range(12), [0.9 - x / 30 - y / 40 for x in range(12)]).assign(**{OTHER: y})
             for y in range(8)
         ]
     )
-    figure = sweep_map_figure(points, (KEY, OTHER), SURVIVAL, own=(2, 3))
+    figure = sweep_map_figure(points, (KEY, OTHER), SURVIVAL, own={KEY: 2, OTHER: 3})
     text = words(figure)
     labels = {drawn.get_text() for drawn in figure.axes[0].texts}
     assert labels <= {f"{level}%" for level in range(40, 91, 10)}
     assert len(labels) >= 3
-    assert "Dashed: the published 84%. Circle: this scenario (2 and 3)." in text
+    assert "Dashed: the published 84%." in text
+    assert "Ring: this scenario." in text
     rings = [drawn for drawn in figure.axes[0].lines if drawn.get_marker() == "o"]
     assert [(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings] == [(2, 3)]
 
@@ -184,8 +269,7 @@ def test_a_map_over_words_with_a_hole_says_so(
     hole = (named[KEY] == 2) & (named[OTHER] == "home")
     holed = pd.concat([named[~hole], blank(named[hole])])
     for keys in ((KEY, OTHER), (OTHER, KEY)):
-        own = (2.5, "home") if keys[0] == KEY else ("home", 2.5)
-        figure = sweep_map_figure(holed, keys, SURVIVAL, own=own)
+        figure = sweep_map_figure(holed, keys, SURVIVAL, own={KEY: 2.5, OTHER: "home"})
         assert "Grey: no estimate." in words(figure)
         assert "Dashed" not in words(figure)
         assert int(np.isnan(np.ma.filled(mesh(figure).get_array(), np.nan)).sum()) == 1
@@ -195,8 +279,23 @@ def test_a_map_over_words_with_a_hole_says_so(
 
 
 def test_the_scenario_beyond_the_map_is_still_on_the_page(grid: pd.DataFrame) -> None:
-    inside = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL, own=(2.2, 22)).axes[0]
-    beyond = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL, own=(9, 1)).axes[0]
-    assert inside.get_xlim() == (0.5, 3.5)
-    assert beyond.get_xlim()[1] > 9
-    assert beyond.get_ylim()[0] < 1
+    inside = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL, own={KEY: 2.2, OTHER: 22}).axes[0]
+    beyond = sweep_map_figure(grid, (KEY, OTHER), SURVIVAL, own={KEY: 9, OTHER: 1}).axes[0]
+    (ring,) = [line for line in inside.lines if line.get_marker() == "o"]
+    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == pytest.approx((1.2, 1.2))
+    assert inside.get_xlim() == (-0.5, 2.5)
+    assert beyond.get_xlim()[1] > 2.9
+    assert beyond.get_ylim()[0] < -0.9
+
+
+@pytest.mark.parametrize("rows_of", [4, 14])
+def test_a_ring_stands_on_no_figure(endpoints: pd.DataFrame, rows_of: int) -> None:
+    points = pd.concat(
+        [vary(endpoints, KEY, [1, 2], [0.16, 0.17]).assign(**{OTHER: x}) for x in range(rows_of)]
+    )
+    panel = sweep_map_figure(points, (KEY, OTHER), SURVIVAL, own={KEY: 2, OTHER: 1}).axes[0]
+    (ring,) = [line for line in panel.lines if line.get_marker() == "o"]
+    around = ring.get_window_extent()
+    texts = [text.get_window_extent() for text in panel.texts]
+    assert not any(around.overlaps(text) for text in texts)
+    assert not any(one.overlaps(other) for at, one in enumerate(texts) for other in texts[:at])

@@ -33,7 +33,7 @@ def draw(
         "survival": lambda: survival_figure(curves, endpoints, "Chicago 2006"),
         "calibration": lambda: calibration_figure(endpoints, scenario()),
         "curve": lambda: sweep_curve_figure(line, KEY, "per year", [survival], own=0.11),
-        "map": lambda: sweep_map_figure(grid, (KEY, OTHER), survival, own=(0.11, 1.0)),
+        "map": lambda: sweep_map_figure(grid, (KEY, OTHER), survival, own={KEY: 0.11, OTHER: 1.0}),
     }
 
 

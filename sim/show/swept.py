@@ -1,0 +1,124 @@
+"""By how much points of a sweep or a range differ from their reference, in words for figures and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from sim.scenario.endpoints import Key, label
+from sim.scenario.refusals import toml_text
+from sim.scenario.registry import parameters, unit_of
+from sim.scenario.schema import Scenario
+from sim.scenario.values import get_value
+from sim.show.kit.formats import Row, format_share, rows, written
+from sim.show.kit.prose import sentences
+from sim.show.kit.scenario_words import in_sentence
+from sim.study.sweep import spread_keys
+from sim.work.results import Results
+
+Placed = tuple[Mapping[str, Any], Row]
+"""An endpoint at a point: the values of what is varied, and its figures."""
+
+
+def meaning(key: str) -> str:
+    """Return a key with what it means."""
+    stem, _, member = key.rpartition(".")
+    if key in parameters():
+        return f"{key}: {parameters()[key].meaning}"
+    return f"{key}: {member} of {parameters()[stem].meaning}" if stem in parameters() else key
+
+
+def spot(values: Mapping[str, Any], *, short: bool = False) -> str:
+    """Name a point by its values, with their units; `short` leaves the keys out if there is one."""
+    texts = []
+    for key, value in values.items():
+        name, unit = "" if short and len(values) == 1 else last_part(key), unit_of(key)
+        texts.append(f"{name} {written(value)} {'' if name.endswith(unit) else unit}".strip())
+    return ", ".join(texts)
+
+
+def last_part(key: str) -> str:
+    """Return the end of a key as words."""
+    return key.rpartition(".")[2].replace("_", " ")
+
+
+def placed(points: pd.DataFrame, keys: Sequence[str], endpoint: Key) -> list[Placed]:
+    """Return an endpoint at all points."""
+    name, time = endpoint
+    same_time = points["time_years"].isna() if time is None else (points["time_years"] - time).abs() < 1e-9
+    chosen = points[(points["endpoint"] == name) & same_time]
+    return list(zip(chosen[list(keys)].to_dict("records"), rows(chosen), strict=True))
+
+
+def changes(series: Sequence[Placed], *, short: bool = False) -> list[str]:
+    """Say by how much points differ from the reference at most, up and down, or that none is found to."""
+    known = [(values, row) for values, row in series if row.difference_text]
+    if not known:
+        return []
+    ends = [pick(known, key=lambda each: each[1].difference) for pick in (max, min)]
+    endpoint = known[0][1].endpoint
+    unit = "" if endpoint.kind == "mean" and not endpoint.unit else f" {endpoint.unit or 'points'}"
+    found = [
+        f"{row.difference_text.replace(' (', f'{unit} (', 1)} at {spot(values, short=short)}"
+        for sign, (values, row) in zip((1, -1), ends, strict=True)
+        if row.differs and sign * row.difference > 0
+    ]
+    widest = max(max(-row.difference_lower, row.difference_upper) for _, row in known)
+    if any(row.differs for _, row in known):
+        return found
+    return [f"no difference found: less than {_up(known[0][1], widest)}{unit} either way"]
+
+
+def _up(row: Row, limit: float) -> str:
+    """Write a limit with two digits, rounded up."""
+    size = 100 * limit if row.endpoint.kind == "share" else limit
+    step = 10.0 ** (math.floor(math.log10(size)) - 1)
+    return f"{math.ceil(size / step - 1e-9) * step:.6g}"
+
+
+def held(scenario: Scenario, keys: Sequence[str]) -> list[str]:
+    """Say what is held of distributions whose means are varied."""
+    return [
+        sentence
+        for sd, mean in spread_keys(scenario, keys).items()
+        for sentence in sentences(
+            "run", "spread", sd, format_share(get_value(scenario, sd) / get_value(scenario, mean))
+        )
+    ]
+
+
+def moved(results: Results) -> Key | None:
+    """Return what was not asked for and moves most."""
+    name, _, time = (results.manifest["moves_most"] or "").partition("@")
+    return (name, float(time) if time else None) if name else None
+
+
+def reference_words(results: Results) -> str:
+    """Say from what differences are taken."""
+    return "the first point" if results.manifest["reference"]["which"] == "first" else "this scenario"
+
+
+def with_values_of(results: Results) -> pd.DataFrame:
+    """Return the points of a sweep with the values varied as given: a file tells no word from a number."""
+    points = results.tables["points"].copy()
+    for key, own in results.manifest["reference"]["point"].items():
+        read: dict[Any, Any] = {}
+        for value in (*results.manifest["vary"][key], own):
+            is_table = isinstance(value, Mapping)
+            read[toml_text(value) if is_table else str(value)] = written(value) if is_table else value
+            read.update({} if is_table else {value: value})
+        points[key] = points[key].map(read)
+    return points
+
+
+def found_sentences(results: Results, shown: Sequence[Key]) -> list[str]:
+    """Say what a sweep has found: of each endpoint shown, how far it lies from the reference at most."""
+    points, keys = with_values_of(results), list(results.manifest["vary"])
+    said = [
+        (in_sentence(key), label(key), changes(placed(points, keys, key)), key == moved(results))
+        for key in shown
+    ]
+    return [*sentences("run", "found", said, reference_words(results)), *held(results.scenario, keys)]
