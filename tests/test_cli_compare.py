@@ -353,7 +353,12 @@ def test_runs_that_cannot_be_compared_are_refused(
 ) -> None:
     one, two = two_runs
     assert call("compare", one, two, "--figures", "none", "--out", "mine") == 0
+    Path("solved").mkdir()
+    told = json.loads(Path(one, "manifest.json").read_text())
+    calibration = {name: told[name] for name in ("format", "software")} | {"command": "calibrate"}
+    Path("solved/manifest.json").write_text(json.dumps(calibration))  # without seed or replications
     for arguments, said in (
+        ((one, "solved"), ["solved: is of lupus-hsct calibrate"]),
         ((one, "other"), ["seed 3, 20 replications", "seed 4"]),
         ((one, two, "--replications", "30"), ["--replications", "with seed 3 and 20 replications"]),
         ((one, two, "--seed", "4"), ["--seed", "leave it out"]),

@@ -83,11 +83,16 @@ def compare(
 
 def _run_of(given: AnyScenario | Results) -> Results | None:
     """Return the finished run that is given, or whose folder is; None for a scenario."""
-    if isinstance(given, Results):
-        return given
-    if isinstance(given, Loaded) or str(given) in shipped_names() or not (Path(given) / MANIFEST).is_file():
-        return None
-    return read_results(Path(given))
+    run = given if isinstance(given, Results) else None
+    if isinstance(given, (str, Path)) and str(given) not in shipped_names():
+        run = read_results(Path(given)) if (Path(given) / MANIFEST).is_file() else None
+    if run is not None and (run.kind != "run" or run.draws):
+        what = "simulated under draws of a posterior" if run.draws else f"of lupus-hsct {run.kind}"
+        raise RequestError(
+            f"{_where(run)}: is {what}; allowed: scenarios, and folders of lupus-hsct run without "
+            "--posterior. Name its scenarios"
+        )
+    return run
 
 
 def _with_luck_of(runs: Sequence[Results], how: Effort, overrides: Overrides) -> Effort:
@@ -119,12 +124,6 @@ def _where(run: Results) -> str:
 def _recalled(run: Results) -> Loaded:
     """Return the scenario of a finished run, called as its folder is."""
     where = _where(run)
-    if run.kind != "run" or run.draws:
-        what = "simulated under draws of a posterior" if run.draws else f"of lupus-hsct {run.kind}"
-        raise RequestError(
-            f"{where}: is {what}; allowed: scenarios, and folders of lupus-hsct run without --posterior. "
-            "Name its scenarios"
-        )
     return recalled(Located(Path(where).name, where, Path(where)), run.manifest)
 
 
