@@ -15,7 +15,7 @@ import pytest
 
 import sim
 from sim.study import experiment
-from sim.work.folder import fcntl
+from sim.work.files import fcntl
 
 PROGRAM = "from drivers import main; main()"
 SMALL_CALIBRATION = ("--effective-size", "20", "--points", "256", "--no-alternatives")

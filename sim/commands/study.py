@@ -14,8 +14,10 @@ import pandas as pd
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_FIGURES
 from sim.study.request import Request
-from sim.work.folder import MANIFEST, NewFolder, software, write_json
+from sim.work.files import MANIFEST, sealed, write_json
+from sim.work.folder import NewFolder
 from sim.work.results import FORMAT, Results, Tables, read_results
+from sim.work.software import software
 from sim.work.spool import write_parquet
 from sim.work.store import ChunkStore
 from sim.work.workers import leave_if_unguarded
@@ -132,9 +134,10 @@ def write(study: Study, how: Work) -> Results:
     from sim.show.page import write_page
 
     with new as folder:
-        made = study.make(folder.path, folder.store, progress)
-        _write_tables(made, folder.path)
-        write_json(folder.path / MANIFEST, _manifest(study, made))
+        if not folder.simulated:
+            made = study.make(folder.path, folder.store, progress)
+            _write_tables(made, folder.path)
+            write_json(folder.path / MANIFEST, sealed(_manifest(study, made), folder.path))
         results = read_results(folder.path)
         if formats:
             from sim.show.figure_files import write_figures  # which Matplotlib comes with
@@ -167,7 +170,7 @@ def _manifest(study: Study, made: Made) -> dict[str, Any]:
 
 def _write_tables(made: Made, folder: Path) -> None:
     if made.lines:
-        (folder / "figures").mkdir()
+        (folder / "figures").mkdir(exist_ok=True)
     for place, tables in ((folder, made.tables), (folder / "figures", made.lines)):
         for name, table in tables.items():
             if table is not None:

@@ -6,34 +6,18 @@ import asyncio
 import logging
 import time
 from concurrent.futures import Future
-from functools import cache
-from hashlib import sha256
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sim.scenario.problems import RequestError
+from sim.work.software import PACKAGE, what_moves_figures
 from sim.work.task import Result, Task, Workers, do
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_PACKAGE = "lupus-hsct"
 _SECONDS = 10
 # How long a cluster may be without any worker before it is given up.
 _PATIENCE = 60.0
-# What must be the same everywhere, or the figures might differ.
-_SAME = (_PACKAGE, "numpy", "scipy", "simpy")
-_SOURCE = Path(__file__).parents[1]
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return what figures depend on: versions, and the files of this package; asked of every worker too."""
-    digest = sha256()
-    for path in sorted(_SOURCE.rglob("*.py")):
-        digest.update(path.relative_to(_SOURCE).as_posix().encode() + path.read_bytes())
-    return {**{package: metadata.version(package) for package in _SAME}, "source": digest.hexdigest()[:12]}
 
 
 def play_alike(here: dict[str, str], task: Task) -> Result:
@@ -44,7 +28,7 @@ def play_alike(here: dict[str, str], task: Task) -> Result:
     RequestError
         This worker has other versions.
     """
-    _refuse_others("a worker that joined later", versions(), here)
+    _refuse_others("a worker that joined later", what_moves_figures(), here)
     return do(task)
 
 
@@ -86,7 +70,7 @@ class Cluster(Workers):
             from distributed import Client
         except ImportError as error:
             raise RequestError(
-                f'--cluster: Dask is not installed; pip install "{_PACKAGE}[cluster]", or leave it away'
+                f'--cluster: Dask is not installed; pip install "{PACKAGE}[cluster]", or leave it away'
             ) from error
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one message
         try:
@@ -118,16 +102,16 @@ class Cluster(Workers):
             found = self._ask()
         except Exception as error:  # whatever a worker says when it can't import this package
             raise RequestError(
-                f"--cluster: a worker of {self._address} can't run {_PACKAGE} ({_reason(error)}); install "
+                f"--cluster: a worker of {self._address} can't run {PACKAGE} ({_reason(error)}); install "
                 "the same version everywhere"
             ) from error
         for worker, there in found.items():
-            _refuse_others(f"the worker {worker}", there, versions())
+            _refuse_others(f"the worker {worker}", there, what_moves_figures())
 
     def _ask(self) -> dict[str, dict[str, str]]:
         """Return the versions of every worker."""
         assert self._client is not None  # noqa: S101 (entered)
-        found: dict[str, dict[str, str]] = self._client.run(versions)
+        found: dict[str, dict[str, str]] = self._client.run(what_moves_figures)
         return found
 
     def look_after(self) -> None:
@@ -150,7 +134,7 @@ class Cluster(Workers):
 
     def submit(self, task: Task) -> Future[Result]:
         """Hand a chunk to the cluster, which tries it again if a worker is lost."""
-        future: Future[Result] = self._executor.submit(play_alike, versions(), task)
+        future: Future[Result] = self._executor.submit(play_alike, what_moves_figures(), task)
         return future
 
     # Nor is there anything to renew: the cluster replaces its workers itself.

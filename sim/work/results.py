@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -14,11 +14,12 @@ import duckdb
 import pandas as pd
 
 from sim.scenario.problems import RequestError
+from sim.scenario.refusals import cut_short
 from sim.scenario.schema import Scenario
-from sim.work.folder import MANIFEST
+from sim.work.files import MANIFEST, altered, sealed_files
 from sim.work.spool import read_csv, read_parquet
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folders' layout."""
 
 _REQUIRED = {
@@ -48,10 +49,13 @@ class Tables(Mapping[str, pd.DataFrame]):
     ----------
     folder
         Whose CSV and Parquet files they are, those of ``figures/`` too.
+    sealed
+        Paths in it that the manifest has the hashes of; None for all.
     """
 
-    def __init__(self, folder: Path) -> None:
-        found = [*folder.glob("*.parquet"), *folder.glob("figures/*.csv"), *folder.glob("*.csv")]
+    def __init__(self, folder: Path, sealed: Collection[str] | None = None) -> None:
+        there = [*folder.glob("*.parquet"), *folder.glob("figures/*.csv"), *folder.glob("*.csv")]
+        found = [each for each in there if sealed is None or each.relative_to(folder).as_posix() in sealed]
         self._files = {path.stem: path for path in sorted(found, key=lambda path: path.parent == folder)}
         self._read: dict[str, pd.DataFrame] = {}
 
@@ -163,25 +167,46 @@ def read_results(folder: Path) -> Results:
     Raises
     ------
     RequestError
-        It is missing, is no folder of a study, or was written in another format.
+        It is missing, is no folder of a study, was written in another format, was altered since, or has
+        links in it.
     """
     try:
+        _refuse_links(folder)
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     except FileNotFoundError as error:
         raise RequestError(
             f"{folder} is no folder of a study: it has no {MANIFEST}; name one that `lupus-hsct` wrote"
         ) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
+        if isinstance(error, RequestError):
+            raise
         raise RequestError(f"{folder}: {MANIFEST} can't be read ({error}); run the study again") from error
     if not isinstance(manifest, dict) or "format" not in manifest:
         raise RequestError(f"{folder}: {MANIFEST} is not of a study, its format is missing; run it again")
     if manifest["format"] != FORMAT:
         raise RequestError(
-            f"{folder} is in format {manifest['format']}, and this version reads format {FORMAT}; "
-            "run it again"
+            f"{folder} is in format {cut_short(str(manifest['format']))}, and this version reads format "
+            f"{FORMAT}; run it again"
         )
-    tables = Tables(folder)
-    for name in _REQUIRED.get(manifest.get("command", ""), ()):
+    tables = Tables(folder, sealed_files(manifest))
+    for name in _REQUIRED.get(str(manifest.get("command")), ()):
         if name not in tables:
             raise RequestError(f"{folder} is incomplete: its table {name} is missing; run it again")
+    other = altered(manifest, folder)
+    if other is not None:
+        raise RequestError(
+            f"{folder}: {other} is not as the study wrote it, so that nothing here can be trusted; put the "
+            "file back, or run the study again"
+        )
     return Results(manifest, tables, folder)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse a folder in which something else than files may be read, or written, in the place of files."""
+    for place in (folder, folder / "figures"):
+        for path in place.iterdir() if place.is_dir() else ():
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise RequestError(
+                    f"{path} is a link, or no regular file, and a study is read and written in its own "
+                    "folder alone; put the file itself there, or remove it"
+                )

@@ -24,7 +24,7 @@ from drivers import (
 
 from sim.cli import run as command_line
 from sim.study.chunks import ChunkTask
-from sim.work.folder import lock
+from sim.work.files import lock
 from sim.work.store import ChunkStore
 from sim.work.task import do
 
