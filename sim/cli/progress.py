@@ -29,7 +29,10 @@ def progress_parts(unit: str) -> Iterator[Callable[[str, int, int], None] | None
     from rich import progress
     from rich.console import Console
 
-    done = (progress.BarColumn(), progress.MofNCompleteColumn(), progress.TextColumn(f"{unit},"))
+    from sim.commands.study import MADE_OF_IT
+
+    unit_column = progress.TextColumn("{task.fields[unit]},")
+    done = (progress.BarColumn(), progress.MofNCompleteColumn(), unit_column)
     gone = (progress.TimeElapsedColumn(), progress.TextColumn("gone,"))
     left = (progress.TimeRemainingColumn(), progress.TextColumn("left"))
     columns = (progress.TextColumn("{task.description}"), *done, *gone, *left)
@@ -38,9 +41,9 @@ def progress_parts(unit: str) -> Iterator[Callable[[str, int, int], None] | None
 
         def show(part: str, done: int, total: int) -> None:
             if part not in tasks:
-                for other in tasks.values():
-                    bar.update(other, visible=False)
-                tasks[part] = bar.add_task(part, total=None)
+                tasks[part] = bar.add_task(part, total=None, unit="done" if part in MADE_OF_IT else unit)
+            for name, task in tasks.items():
+                bar.update(task, visible=name == part)
             bar.update(tasks[part], completed=done, total=total)
 
         yield show

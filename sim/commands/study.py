@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias, TypedDict
 
 import pandas as pd
 
+from sim.patient.memory import refuse_too_little_memory
 from sim.scenario.problems import RequestError
 from sim.study.budget import DEFAULT_FIGURES
 from sim.study.request import Request
@@ -24,6 +25,9 @@ from sim.work.workers import leave_if_unguarded
 
 FORMATS = ("svg", "png", "pdf")
 """What figures can be written as."""
+
+MADE_OF_IT = ("tables", "figures", "page")
+"""The parts of the work that follow simulating."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much it is in all."""
@@ -119,6 +123,7 @@ def write(study: Study, how: Work) -> Results:
         The folder may not be written, or the study finds that it was asked for the impossible.
     """
     leave_if_unguarded()
+    refuse_too_little_memory()
     out, progress = how.get("out"), how.get("progress")
     formats = formats_of(how.get("figures", DEFAULT_FIGURES))
     force, resume = how.get("force", False), how.get("resume", False)
@@ -133,19 +138,35 @@ def write(study: Study, how: Work) -> Results:
         return read_results(new.path)
     from sim.show.page import write_page
 
+    tell = _whole(progress)
     with new as folder:
         if not folder.simulated:
-            made = study.make(folder.path, folder.store, progress)
+            made = study.make(folder.path, folder.store, progress and tell)
             _write_tables(made, folder.path)
             write_json(folder.path / MANIFEST, sealed(_manifest(study, made), folder.path))
         results = read_results(folder.path)
+        tell("tables", 1, 1)
         if formats:
             from sim.show.figure_files import write_figures  # which Matplotlib comes with
 
-            write_figures(results, formats, part("figures", progress))
+            write_figures(results, formats, part("figures", tell))
+        tell("page", 0, 1)
         write_page(results, folder.path)
+        tell("page", 1, 1)
         study.warn(results)
     return read_results(new.path)
+
+
+def _whole(progress: Progress | None) -> Progress:
+    """Return whom to tell of the work: what is simulated is not all, and becomes tables, figures and page."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        if progress is not None:
+            progress(what, done, total)
+            if done == total and what not in MADE_OF_IT:
+                progress("tables", 0, 1)
+
+    return tell
 
 
 def part(what: str, progress: Progress | None) -> Callable[[int, int], None] | None:

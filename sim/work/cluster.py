@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from sim.scenario.problems import RequestError
@@ -72,7 +73,8 @@ class Cluster(Workers):
             raise RequestError(
                 f'--cluster: Dask is not installed; pip install "{PACKAGE}[cluster]", or leave it away'
             ) from error
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one message
+        for name in ("distributed", "distributed.client"):  # what matters is said in one message
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             # Asked before there is a client: one that finds nobody takes long to give up, and tells more.
             asyncio.run(asyncio.wait_for(_greet(self._address), _SECONDS))
@@ -130,20 +132,27 @@ class Cluster(Workers):
         if there:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > _PATIENCE:
-            raise ConnectionError(f"--cluster: {self._address} has lost its scheduler or all of its workers")
+            raise self._lost("nobody has answered for a minute")
 
     def submit(self, task: Task) -> Future[Result]:
         """Hand a chunk to the cluster, which tries it again if a worker is lost."""
-        future: Future[Result] = self._executor.submit(play_alike, what_moves_figures(), task)
+        try:
+            future: Future[Result] = self._executor.submit(play_alike, what_moves_figures(), task)
+        except Exception as error:  # whatever is said of a scheduler that is gone
+            raise self._lost(_reason(error)) from error
         return future
+
+    def _lost(self, why: str) -> ConnectionError:
+        return ConnectionError(f"--cluster: {self._address} has lost its scheduler or all of its workers ({why})")
 
     # Nor is there anything to renew: the cluster replaces its workers itself.
 
     def __exit__(self, *failure: object) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
-        if self._client is not None:
-            self._client.close()
+        with suppress(Exception):  # a cluster that is gone can't be told to stop
+            if self._executor is not None:
+                self._executor.shutdown(wait=False)
+            if self._client is not None:
+                self._client.close()
 
 
 async def _greet(address: str) -> dict[str, Any]:
@@ -156,4 +165,4 @@ async def _greet(address: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or "no answer"
+    return str(error).rstrip(".") or "no answer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, TextIO
@@ -60,6 +60,14 @@ def foreign_in(folder: Path) -> list[str]:
     """Return the files in a finished study's folder that no run has written."""
     own = (read_json(folder / TIMINGS) or {}).get("files")
     return [name for name in written_in(folder) if not isinstance(own, list) or name not in own]
+
+
+def add_files(folder: Path, before: Collection[str]) -> None:
+    """Note that what was not there before is a run's, too."""
+    timings = read_json(folder / TIMINGS) or {}
+    new = set(written_in(folder)) - set(before)
+    if new:
+        write_json(folder / TIMINGS, {**timings, "files": sorted(new.union(timings.get("files", ())))})
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short
 from sim.scenario.schema import Scenario
 from sim.work.files import MANIFEST, altered, sealed_files
-from sim.work.spool import read_csv, read_parquet
+from sim.work.spool import NO_MEMORY, read_csv, read_parquet
 
 FORMAT = 4
 """Version of the folders' layout."""
@@ -156,6 +156,8 @@ def read_table(path: Path) -> pd.DataFrame:
         texts = {name: str for name in _TEXTS if name in head}
         kinds = _KINDS if path.stem == "validation" else {}
         table = read_csv(path, {**texts, **kinds})
+    except NO_MEMORY as error:
+        raise MemoryError(f"no memory to read {path}") from error
     except (duckdb.Error, pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise RequestError(f"{path.parent} is damaged: {path.name} is no table; run it again") from error
     return table.fillna(dict.fromkeys(texts, ""))

@@ -20,7 +20,7 @@ _ONLY_SHOWS = ("show", "commands", "cli")
 
 @cache
 def what_moves_figures() -> dict[str, str]:
-    """Return what must be the same for chunks to be: versions, and the files of this package that simulate."""
+    """Return what must be the same for chunks to be: versions, and the digest of what simulates."""
     digest = sha256()
     for path in sorted(_SOURCE.rglob("*")):
         part = path.relative_to(_SOURCE)
