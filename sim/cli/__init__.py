@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from sim.cli.report_command import report_command
+from sim.cli.runs_commands import runs_group
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import STUDY_COMMANDS
 from sim.scenario.problems import RequestError
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for _command in (*STUDY_COMMANDS, report_command, scenario_group):
+for _command in (*STUDY_COMMANDS, report_command, runs_group, scenario_group):
     cli.add_command(_command)
 
 
@@ -60,6 +61,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return the exit code; whatever goes wrong becomes one message on stderr."""
     try:
+        _refuse_bytes(arguments)
         return cli.main(args=arguments, prog_name="lupus-hsct", standalone_mode=False) or 0
     except click.exceptions.Abort as error:
         _say("Interrupted", error.__cause__)
@@ -91,6 +93,13 @@ def run(arguments: list[str]) -> int:
             raise
         _say(f"Error: {error}", error)
         return 1
+
+
+def _refuse_bytes(arguments: list[str]) -> None:
+    """Refuse what is no text: it could be neither stored nor told."""
+    for argument in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in argument):
+            raise RequestError(f"{argument!r} has bytes that are no UTF-8; write it in letters")
 
 
 def _say(text: str, error: BaseException | None) -> None:

@@ -41,6 +41,6 @@ def refuse_too_little_memory() -> None:
     if limit != resource.RLIM_INFINITY and limit < _LEAST_BYTES:
         raise OSError(
             errno.ENOMEM,
-            f"the process may use {limit / 1e9:.2g} GB of memory, and a study takes {_LEAST_BYTES / 1e9} GB or "
-            f"more; raise the limit: ulimit -v {int(_LEAST_BYTES / 1024) + 1}, or unlimited",
+            f"the process may use {limit / 1e9:.2g} GB of memory, and a study takes {_LEAST_BYTES / 1e9} GB "
+            f"and more; raise the limit: ulimit -v {int(_LEAST_BYTES / 1024) + 1}, or unlimited",
         )

@@ -143,7 +143,9 @@ class Cluster(Workers):
         return future
 
     def _lost(self, why: str) -> ConnectionError:
-        return ConnectionError(f"--cluster: {self._address} has lost its scheduler or all of its workers ({why})")
+        return ConnectionError(
+            f"--cluster: {self._address} has lost its scheduler or all of its workers ({why})"
+        )
 
     # Nor is there anything to renew: the cluster replaces its workers itself.
 

@@ -19,6 +19,7 @@ TIMINGS = "timings.json"
 REQUEST = "request.json"
 CHUNKS = "chunks"
 LOCK = "lock"
+RESULTS = Path("results")
 _HASHES, _SEAL = "hashes", "manifest_hash"
 
 

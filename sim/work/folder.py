@@ -21,6 +21,7 @@ from sim.work.files import (
     LOCK,
     MANIFEST,
     REQUEST,
+    RESULTS,
     TIMINGS,
     altered,
     foreign_in,
@@ -32,7 +33,6 @@ from sim.work.files import (
 )
 from sim.work.store import ChunkStore
 
-RESULTS = Path("results")
 _YOUNG_SECONDS = 60.0
 
 
@@ -189,9 +189,9 @@ class NewFolder:
             else:
                 # A request that turns out to be wrong would be as wrong the next time; what an earlier one
                 # has done is kept whatever this one is.
-                kept = _kept_in(work, refused=isinstance(error, RequestError) and not self.resumed)
+                kept = kept_in(work, refused=isinstance(error, RequestError) and not self.resumed)
         except BaseException as failure:
-            error, kept = failure, _kept_in(work)
+            error, kept = failure, kept_in(work)
             raise
         finally:
             if self._lock is not None:
@@ -360,10 +360,10 @@ def _chunks_in(work: Path) -> int:
     return len(list((work / CHUNKS).glob("*/*.npz")))
 
 
-def _kept_in(work: Path, *, refused: bool = False) -> str:
+def kept_in(work: Path, *, refused: bool = False) -> str:
     """Say what of a study outlives its failure; nothing of one that was refused before it was simulated."""
     if (work / MANIFEST).is_file():
-        return f"All that was simulated is in {work} and is"
+        return f"All that was simulated is in {work}, and is"
     count = 0 if refused else _chunks_in(work)
     return f"{count} chunk{' is' if count == 1 else 's are'}" if count else ""
 
