@@ -61,7 +61,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return the exit code; whatever goes wrong becomes one message on stderr."""
     try:
-        _refuse_bytes(arguments)
+        "".join(arguments).encode()  # what is no text could be neither stored nor told
         return cli.main(args=arguments, prog_name="lupus-hsct", standalone_mode=False) or 0
     except click.exceptions.Abort as error:
         _say("Interrupted", error.__cause__)
@@ -75,6 +75,9 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except RequestError as error:
         _say(f"Error: {error}", error)
+        return 2
+    except UnicodeEncodeError as error:
+        _say(f"Error: {error.object[:80]!r} has bytes that are no UTF-8; write it in letters", error)
         return 2
     except SystemExit as error:  # SIGTERM
         if error.code == TERMINATED:
@@ -93,13 +96,6 @@ def run(arguments: list[str]) -> int:
             raise
         _say(f"Error: {error}", error)
         return 1
-
-
-def _refuse_bytes(arguments: list[str]) -> None:
-    """Refuse what is no text: it could be neither stored nor told."""
-    for argument in arguments:
-        if any("\ud800" <= letter <= "\udfff" for letter in argument):
-            raise RequestError(f"{argument!r} has bytes that are no UTF-8; write it in letters")
 
 
 def _say(text: str, error: BaseException | None) -> None:

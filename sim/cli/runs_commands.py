@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,9 +24,7 @@ def runs_group() -> None:
 @json_option
 def list_command(parent: Path, as_json: bool) -> None:
     """List the studies in DIR (results/): what was changed, when, and what was found."""
-    from sim.commands.runs import runs
-
-    print_rows("runs list", runs(parent), as_json=as_json)
+    _print("list", as_json, parent)
 
 
 @runs_group.command("find")
@@ -34,9 +33,13 @@ def list_command(parent: Path, as_json: bool) -> None:
 @json_option
 def find_command(text: str, parent: Path, as_json: bool) -> None:
     """List the studies in DIR (results/) of which the list says TEXT."""
-    from sim.commands.runs import runs
+    _print("find", as_json, parent, text)
 
-    print_rows("runs find", runs(parent, text), as_json=as_json)
+
+def _print(command: str, as_json: bool, *of: Any) -> None:
+    from sim.show.shelf_rows import shelf_rows
+
+    print_rows(f"runs {command}", shelf_rows(*of), as_json=as_json)
 
 
 @runs_group.command("remove")

@@ -47,11 +47,11 @@ def report(
             from sim.show.figure_files import write_figures
 
             write_figures(read_results(path), formats)
-        told = summary(*report_study(path, force=force))
+        return summary(*report_study(path, force=force))
     except (RequestError, OSError, MemoryError):
         raise
     except Exception as error:  # whatever a manifest that another program has made leads to
-        why = f"{type(error).__name__}: {cut_short(str(error))}"
+        why = f"{type(error).__name__}: {cut_short(' '.join(str(error).split()))}"
         raise RequestError(f"{path} is damaged or of another version ({why}); run the study again") from error
-    add_files(path, before)
-    return told
+    finally:
+        add_files(path, before)

@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from sim.scenario.problems import RequestError
-from sim.show.contents import shown_in
-from sim.show.kit.formats import rows
-from sim.show.kit.scenario_words import headlines
+from sim.show.contents import CONTENTS
 from sim.work.files import REQUEST, TIMINGS, read_json
 from sim.work.folder import kept_in
-from sim.work.results import Results, read_results
-from sim.work.shelf import State
+from sim.work.results import read_results
+from sim.work.shelf import shelf
 
 
-def shelf_row(folder: Path, state: State) -> dict[str, Any]:
-    """Return what is known of a study: folder, state, study, scenario, changed, finished, found."""
-    told = {"folder": folder.as_posix(), "state": str(state)}
-    blank = dict.fromkeys(("study", "scenario", "changed", "finished", "found"), "")
+def shelf_rows(parent: Path, text: str = "") -> list[dict[str, str]]:
+    """Return a row for each study in a folder that has a text somewhere in it, the oldest first.
+
+    Raises
+    ------
+    RequestError
+        There is no such folder.
+    """
+    told = [_row(folder, state) for folder, state in shelf(parent)]
+    return [row for row in told if text.casefold() in " ".join(row.values()).casefold()]
+
+
+def _row(folder: Path, state: str) -> dict[str, str]:
+    asked = read_json(folder / REQUEST) or {}
+    row = {"folder": folder.as_posix(), "state": state, "study": str(asked.get("command", ""))}
+    row |= {"scenario": ", ".join(map(str, asked.get("scenarios", ()))), "changed": "", "finished": ""}
     if state != "finished":
-        asked = read_json(folder / REQUEST) or {}
-        names = ", ".join(map(str, asked.get("scenarios", ())))
-        about = {"study": str(asked.get("command", "")), "scenario": names}
-        return {**told, **blank, **about, "found": f"{kept_in(folder) or 'nothing is'} kept"}
+        return {**row, "found": f"{kept_in(folder) or 'nothing is'} kept"}
     try:
-        results = read_results(folder)
-        scenarios = results.scenarios
-        changed = [*results.manifest.get("vary", ())]
-        changed += [words for each in scenarios.values() for words in getattr(each, "changed", None) or ()]
-        about = {"study": results.kind, "scenario": ", ".join(scenarios), "found": found(results)}
+        results, when = read_results(folder), read_json(folder / TIMINGS) or {}
+        said = [getattr(each, "changed", None) or [] for each in results.scenarios.values()]
+        changed = dict.fromkeys([*results.manifest.get("vary", ()), *chain(*said)])
+        row |= {"study": results.kind, "scenario": ", ".join(results.scenarios)}
+        row |= {"changed": ", ".join(changed), "finished": str(when.get("finished", ""))}
+        contents = CONTENTS[results.kind](results)
+        return {**row, "found": contents.finding or contents.without_pictures}
     except (RequestError, LookupError, TypeError, ValueError) as error:
-        return {**told, **blank, "state": "unreadable", "found": str(error).splitlines()[0]}
-    finished = str((read_json(folder / TIMINGS) or {}).get("finished", ""))
-    return {**told, **blank, **about, "changed": ", ".join(dict.fromkeys(changed)), "finished": finished}
-
-
-def found(results: Results) -> str:
-    """Return in a few words what a study has found."""
-    tables, kind = results.tables, results.kind
-    if kind == "run":
-        told = rows(tables["endpoints"])
-        shown = headlines(results.scenario)
-        return ", ".join(f"{row.label} {row.estimate_text}" for row in told if row.key in shown)
-    if kind == "sweep":
-        (key, *_), told = shown_in(results.manifest), rows(tables["points"])
-        values = sorted((row for row in told if row.key == key), key=lambda row: row.estimate)
-        low, high = values[0], values[-1]
-        return f"{low.label} {low.simulated_text} to {high.simulated_text} at {len(values)} points"
-    if kind == "compare":
-        averted = tables["deaths_averted"].dropna(subset="averted_per_100")
-        arms = averted[averted["key"] == ""].to_dict("records")
-        return ", ".join(f"{arm['scenario']} averts {arm['averted_per_100']:.2g} per 100" for arm in arms)
-    if kind == "validate":
-        covered = tables["validation"]["covered"].dropna()
-        return f"{int(covered.sum())} of {len(covered)} figures covered"
-    return f"{len(results.manifest.get('solved') or ())} parameters solved"
+        return {**row, "state": "unreadable", "found": str(error).partition("\n")[0]}

@@ -20,7 +20,7 @@ REQUEST = "request.json"
 CHUNKS = "chunks"
 LOCK = "lock"
 RESULTS = Path("results")
-_HASHES, _SEAL = "hashes", "manifest_hash"
+SEALS = _HASHES, _SEAL = "hashes", "manifest_hash"
 
 
 def lock(folder: Path, *, new: bool) -> TextIO | None:
@@ -46,6 +46,11 @@ def lock(folder: Path, *, new: bool) -> TextIO | None:
         except OSError:  # a disk that knows no locks
             pass
     return held
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether a study was written to its end."""
+    return (folder / MANIFEST).is_file() and (folder / TIMINGS).is_file()
 
 
 def written_in(folder: Path) -> list[str]:

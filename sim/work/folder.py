@@ -16,21 +16,7 @@ from tempfile import mkdtemp
 from typing import Any, Self, TextIO
 
 from sim.scenario.problems import LeftBehindWarning, RequestError
-from sim.work.files import (
-    CHUNKS,
-    LOCK,
-    MANIFEST,
-    REQUEST,
-    RESULTS,
-    TIMINGS,
-    altered,
-    foreign_in,
-    lock,
-    read_json,
-    sealed_files,
-    write_json,
-    written_in,
-)
+from sim.work import files
 from sim.work.store import ChunkStore
 
 _YOUNG_SECONDS = 60.0
@@ -84,7 +70,6 @@ class NewFolder:
     ) -> None:
         self._target, self._name, self._request = out, name, request
         self._force, self._resume = force, resume
-        _refuse_bytes(out or RESULTS)
         found = None
         if resume and out is None:
             found = _finished(name, request)
@@ -93,7 +78,7 @@ class NewFolder:
         self.complete = found is not None
         if out is not None and not self.complete:
             _check_free(out, force=force)
-        self.path = found or out or RESULTS
+        self.path = found or out or files.RESULTS
         self.resumed, self.simulated = 0, False
         self._made: list[Path] = []
         self._lock: TextIO | None = None
@@ -101,10 +86,10 @@ class NewFolder:
 
     def store(self, name: str) -> ChunkStore:
         """Return where chunks of a part of the study are kept."""
-        return ChunkStore(self.path / CHUNKS / name)
+        return ChunkStore(self.path / files.CHUNKS / name)
 
     def __enter__(self) -> Self:
-        parent = self._target.absolute().parent if self._target else RESULTS
+        parent = self._target.absolute().parent if self._target else files.RESULTS
         self._made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -128,9 +113,9 @@ class NewFolder:
     def _begin(self) -> None:
         """Lock a new working folder, and only then say whose it is."""
         self.path.chmod(0o755)
-        self._lock = lock(self.path, new=True)
+        self._lock = files.lock(self.path, new=True)
         if self._request is not None:
-            write_json(self.path / REQUEST, self._asked)
+            files.write_json(self.path / files.REQUEST, self._asked)
 
     @property
     def _prefix(self) -> str:
@@ -144,26 +129,26 @@ class NewFolder:
         """Take an unfinished study of the same request, and clear away all but its chunks and tables."""
         busy, others = False, []
         for path in sorted(path for path in parent.iterdir() if path.name.startswith(self._prefix)):
-            asked = read_json(path / REQUEST)
+            asked = files.read_json(path / files.REQUEST)
             if asked != self._asked:
                 if asked is not None and asked.get("out") == self._asked["out"]:
                     others.append((list(differences(self._asked, asked)), path))
                 continue
             try:
-                held = lock(path, new=False)
+                held = files.lock(path, new=False)
             except FileNotFoundError:  # finished, and named, in this moment
                 continue
             if held is None:
                 busy = True
                 continue
-            if read_json(path / REQUEST) != self._asked:  # the same, a moment later
+            if files.read_json(path / files.REQUEST) != self._asked:  # the same, a moment later
                 held.close()
                 continue
             self._lock = held
-            manifest = read_json(path / MANIFEST) or {}
-            self.simulated = bool(manifest) and altered(manifest, path) is None
-            tables = {MANIFEST, *sealed_files(manifest)} if self.simulated else ()
-            for name in written_in(path):
+            manifest = files.read_json(path / files.MANIFEST) or {}
+            self.simulated = bool(manifest) and files.altered(manifest, path) is None
+            tables = {files.MANIFEST, *files.sealed_files(manifest)} if self.simulated else ()
+            for name in files.written_in(path):
                 if name not in tables:
                     (path / name).unlink()
             self.resumed = _chunks_in(path)
@@ -211,22 +196,22 @@ class NewFolder:
         """Give the folder its name, and only then remove what a study at work needs."""
         self._write_timings()
         self.path = self._named(self.path)
-        shutil.rmtree(self.path / CHUNKS, ignore_errors=True)
-        for name in (REQUEST, LOCK):
+        shutil.rmtree(self.path / files.CHUNKS, ignore_errors=True)
+        for name in (files.REQUEST, files.LOCK):
             with suppress(OSError):
                 (self.path / name).unlink()
 
     def _write_timings(self) -> None:
         """Write what may differ between identical runs, and nothing else may."""
-        write_json(
-            self.path / TIMINGS,
+        files.write_json(
+            self.path / files.TIMINGS,
             {
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 "seconds": round(time.monotonic() - self._started, 3),
                 "machine": platform.machine(),
                 "system": platform.system(),
                 "processors": os.cpu_count(),
-                "files": sorted({*written_in(self.path), TIMINGS}),
+                "files": sorted({*files.written_in(self.path), files.TIMINGS}),
             },
         )
 
@@ -263,11 +248,11 @@ def _clear_abandoned(parent: Path, prefix: str) -> None:
     """
     for path in parent.iterdir():
         with suppress(OSError):  # it takes its final name in this moment, or is not ours to remove
-            if not path.name.startswith(prefix) or read_json(path / REQUEST) is not None:
+            if not path.name.startswith(prefix) or files.read_json(path / files.REQUEST) is not None:
                 continue
             if time.time() - path.stat().st_mtime < _YOUNG_SECONDS:
                 continue
-            held = lock(path, new=not (path / LOCK).exists())
+            held = files.lock(path, new=not (path / files.LOCK).exists())
             if held is not None:
                 with held:
                     shutil.rmtree(path, ignore_errors=True)
@@ -277,12 +262,12 @@ def _finished(name: str, request: Mapping[str, Any] | None) -> Path | None:
     """Return the latest numbered folder that holds the finished study of a request, if there is one."""
     numbered = [
         (int(number), path)
-        for path in RESULTS.glob(f"{glob.escape(name)}-*")
+        for path in files.RESULTS.glob(f"{glob.escape(name)}-*")
         if (number := path.name.removeprefix(f"{name}-")).isascii() and number.isdecimal()
     ]
     for _, path in sorted(numbered, reverse=True):
-        manifest = read_json(path / MANIFEST)
-        if manifest and manifest.get("request") == request and (path / TIMINGS).is_file():
+        manifest = files.read_json(path / files.MANIFEST)
+        if manifest and manifest.get("request") == request and files.is_finished(path):
             return path
     return None
 
@@ -316,35 +301,27 @@ def _check_free(target: Path, *, force: bool) -> None:
             f"--out: {target} exists; name a new folder, leave --out away to get a numbered one, "
             f"or replace a complete run folder with --force"
         )
-    if not (target / MANIFEST).is_file() or not (target / TIMINGS).is_file():
+    if not files.is_finished(target):
         raise RequestError(
-            f"--out: {target} is no complete run folder (no {MANIFEST} and {TIMINGS} in it), so --force "
-            f"does not replace it; name another folder, or remove this one yourself"
+            f"--out: {target} is no complete run folder (no {files.MANIFEST} and {files.TIMINGS} in it), so "
+            "--force does not replace it; name another folder, or remove this one yourself"
         )
     _refuse_foreign(target)
 
 
 def _refuse_foreign(target: Path) -> None:
     """Refuse to replace a folder with files in it that are somebody's own."""
-    for name in foreign_in(target):
+    for name in files.foreign_in(target):
         raise RequestError(
-            f"--out: {target} holds {name}, which no run has written as far as its {TIMINGS} tells, and "
-            "--force removes only what runs wrote; move that file, or name another folder"
+            f"--out: {target} holds {name}, which no run has written as far as its {files.TIMINGS} tells, "
+            "and --force removes only what runs wrote; move that file, or name another folder"
         )
-
-
-def _refuse_bytes(out: Path) -> None:
-    """Refuse a folder whose path is no text."""
-    try:
-        str(out.absolute()).encode()
-    except UnicodeEncodeError as error:
-        raise RequestError(f"--out: {str(out)!r} has bytes that are no UTF-8; name another folder") from error
 
 
 def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
     """Tell whether a folder holds the finished study of a request; refuse one of another request."""
-    manifest = read_json(target / MANIFEST)
-    if manifest is None or not (target / TIMINGS).is_file():
+    manifest = files.read_json(target / files.MANIFEST)
+    if manifest is None or not files.is_finished(target):
         return False
     made_by = manifest.get("request")
     if made_by == request:
@@ -357,12 +334,12 @@ def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
 
 
 def _chunks_in(work: Path) -> int:
-    return len(list((work / CHUNKS).glob("*/*.npz")))
+    return len(list((work / files.CHUNKS).glob("*/*.npz")))
 
 
 def kept_in(work: Path, *, refused: bool = False) -> str:
     """Say what of a study outlives its failure; nothing of one that was refused before it was simulated."""
-    if (work / MANIFEST).is_file():
+    if (work / files.MANIFEST).is_file():
         return f"All that was simulated is in {work}, and is"
     count = 0 if refused else _chunks_in(work)
     return f"{count} chunk{' is' if count == 1 else 's are'}" if count else ""

@@ -16,20 +16,13 @@ import pandas as pd
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short
 from sim.scenario.schema import Scenario
-from sim.work.files import MANIFEST, altered, sealed_files
+from sim.work.files import MANIFEST, SEALS, altered, sealed_files
 from sim.work.spool import NO_MEMORY, read_csv, read_parquet
 
 FORMAT = 4
 """Version of the folders' layout."""
 
-_REQUIRED = {
-    "run": ("endpoints", "curves", "replications"),
-    "sweep": ("points",),
-    "compare": ("comparison", "deaths_averted"),
-    "validate": ("validation",),
-    "calibrate": (),
-}
-"""Without which tables a folder is incomplete, the main one first."""
+_MAIN = {"run": "endpoints", "sweep": "points", "compare": "comparison", "validate": "validation"}
 _SHOWN_ROWS = 12
 
 # Columns of text, which may be empty from first to last and then look like numbers.
@@ -78,7 +71,7 @@ class Results:
     Attributes
     ----------
     manifest
-        As in ``manifest.json``.
+        As in ``manifest.json``, but for its hashes of files.
     tables
         By the names of their files, without ending.
     folder
@@ -136,7 +129,7 @@ class Results:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the first rows of the main table."""
-        main = next((self.tables[name] for name in _REQUIRED[self.kind] if name in self.tables), None)
+        main = self.table(_MAIN.get(self.kind, ""))
         shown = "" if main is None else main.head(_SHOWN_ROWS).to_html(index=False, border=0)
         return f"<p>{escape(self._about)}: {escape(', '.join(self.tables))}</p>{shown}"
 
@@ -183,24 +176,20 @@ def read_results(folder: Path) -> Results:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{folder}: {MANIFEST} can't be read ({error}); run the study again") from error
-    if not isinstance(manifest, dict) or "format" not in manifest:
-        raise RequestError(f"{folder}: {MANIFEST} is not of a study, its format is missing; run it again")
-    if manifest["format"] != FORMAT:
+    written = manifest.get("format") if isinstance(manifest, dict) else None
+    if written != FORMAT:
         raise RequestError(
-            f"{folder} is in format {cut_short(str(manifest['format']))}, and this version reads format "
-            f"{FORMAT}; run it again"
+            f"{folder} is in format {cut_short(str(written))}, and this version reads format {FORMAT}; run "
+            "it again"
         )
-    tables = Tables(folder, sealed_files(manifest))
-    for name in _REQUIRED.get(str(manifest.get("command")), ()):
-        if name not in tables:
-            raise RequestError(f"{folder} is incomplete: its table {name} is missing; run it again")
     other = altered(manifest, folder)
     if other is not None:
         raise RequestError(
-            f"{folder}: {other} is not as the study wrote it, so that nothing here can be trusted; put the "
-            "file back, or run the study again"
+            f"{folder}: {other} is missing, or not as the study wrote it, so that nothing here can be "
+            "trusted; put the file back, or run the study again"
         )
-    return Results(manifest, tables, folder)
+    told = {name: value for name, value in manifest.items() if name not in SEALS}
+    return Results(told, Tables(folder, sealed_files(manifest)), folder)
 
 
 def _refuse_links(folder: Path) -> None:

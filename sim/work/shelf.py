@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from sim.scenario.problems import RequestError
-from sim.work.files import CHUNKS, LOCK, MANIFEST, REQUEST, TIMINGS, foreign_in, lock, read_json, written_in
+from sim.work import files
 
 State: TypeAlias = Literal["finished", "at work", "unfinished", "broken"]
 _WORKING = re.compile(r"\..+\.partial-.+")
@@ -41,13 +41,13 @@ def state_of(folder: Path) -> State | None:
     if folder.is_symlink() or not folder.is_dir():
         return None
     if not _WORKING.fullmatch(folder.name):
-        return "finished" if all((folder / name).is_file() for name in (MANIFEST, TIMINGS)) else None
+        return "finished" if files.is_finished(folder) else None
     with suppress(OSError):  # it was killed before it locked its folder
-        held = lock(folder, new=False)
+        held = files.lock(folder, new=False)
         if held is None:
             return "at work"
         held.close()
-    return "broken" if read_json(folder / REQUEST) is None else "unfinished"
+    return "broken" if files.read_json(folder / files.REQUEST) is None else "unfinished"
 
 
 def remove(folder: Path) -> list[str]:
@@ -65,10 +65,10 @@ def remove(folder: Path) -> list[str]:
     if state != "finished":  # hidden, and all of it ours
         shutil.rmtree(folder)
         return []
-    foreign = foreign_in(folder)
-    if (folder / LOCK).exists():  # it was killed when it had just got its name
-        shutil.rmtree(folder / CHUNKS, ignore_errors=True)
-    for name in {*written_in(folder), REQUEST, LOCK}.difference(foreign):
+    foreign = files.foreign_in(folder)
+    if (folder / files.LOCK).exists():  # it was killed when it had just got its name
+        shutil.rmtree(folder / files.CHUNKS, ignore_errors=True)
+    for name in {*files.written_in(folder), files.REQUEST, files.LOCK}.difference(foreign):
         (folder / name).unlink(missing_ok=True)
     for empty in (folder / "figures", folder):
         with suppress(OSError):  # somebody else has something there

@@ -57,10 +57,8 @@ class ChunkStore:
         try:
             for folder in (self._folder.parent, self._folder):  # but none above, if that was removed
                 if not folder.is_dir():
-                    _remove(folder)
+                    folder.unlink(missing_ok=True)
                     folder.mkdir()
-            if aside.is_dir():
-                _remove(aside)
             aside.write_bytes(content)
             aside.replace(self._folder / f"{_name(experiment, task)}-{_digest(content)}.npz")
         except OSError:
@@ -75,20 +73,12 @@ class ChunkStore:
             if path.stem.rpartition("-")[2] == _digest(content):
                 with np.load(BytesIO(content), allow_pickle=False) as arrays:
                     return dict(arrays)
-            _remove(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
             DamagedChunkWarning.say(
                 f"{path.name} is damaged: {task.words} are simulated again."
                 " Nothing is wrong with the result; look after the disk"
             )
         return None
-
-
-def _remove(path: Path) -> None:
-    """Remove whatever is where a chunk, or a folder of chunks, belongs."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _name(experiment: int, task: Task) -> str:
