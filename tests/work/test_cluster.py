@@ -197,6 +197,29 @@ def test_a_cluster_that_loses_all_its_workers_is_given_up_and_the_chunks_are_kep
     assert call(*SMALL, "--workers", "1", "--out", "mine", "--resume") == 0
 
 
+def test_a_scheduler_that_is_killed_is_one_message_and_the_chunks_are_kept(
+    dask: DaskProcesses, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Dask's client tells of it, once it has given up: that takes it long."""
+    dask.set_workers(1)
+    submit, submitted = Cluster.submit, [0]
+
+    def closed(workers: Cluster, task: ChunkTask) -> object:
+        submitted[0] += 1
+        if submitted[0] == 4:  # with room for two, two are done
+            assert workers._client is not None
+            workers._client.close()
+        return submit(workers, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cluster, "submit", closed)
+        assert call(*SMALL, "--cluster", dask.address, "--out", "mine") == 1
+    said = one_error(capsys)
+    assert f"{dask.address} has lost its scheduler or all of its workers (" in said
+    assert "kept: the same command with --resume goes on from there" in said
+    assert call(*SMALL, "--workers", "1", "--out", "mine", "--resume") == 0
+
+
 def test_a_chunk_that_kills_its_workers_is_named_and_the_rest_is_kept(
     dask: DaskProcesses, scenario_of: MakeScenario, tmp_path: Path
 ) -> None:
