@@ -61,7 +61,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return the exit code; whatever goes wrong becomes one message on stderr."""
     try:
-        "".join(arguments).encode()  # what is no text could be neither stored nor told
+        for argument in arguments:
+            argument.encode()  # what is no text could be neither stored nor told
         return cli.main(args=arguments, prog_name="lupus-hsct", standalone_mode=False) or 0
     except click.exceptions.Abort as error:
         _say("Interrupted", error.__cause__)
