@@ -77,7 +77,10 @@ def _of_run(results: Results) -> Contents:
         answers = run_tables.defined(endpoints, scenario)
     facts = {
         "words": words,
-        "errors": sentences("run", "errors", drawn, words),
+        "errors": [
+            *sentences("run", "errors", drawn, words),
+            *run_tables.drawn_notes(run_tables.main_rows(rows(endpoints), scenario), manifest),
+        ],
         "answers": answers,
         "over_range": None if points is None else run_tables.over_range(points, scenario),
         "endpoints": run_tables.defined(endpoints, scenario, full=True),
@@ -190,19 +193,21 @@ def _of_compare(results: Results) -> Contents:
                 "ranges": list(comparison.over_ranges(results, name)),
                 "named": comparison.named_patients(results, name),
                 "unpaired": unpaired[name],
+                "apart": bool(comparison.why_incomparable(results, name)),
             }
             for name in names
         ],
         "reference": reference,
+        "ranked": comparison.ranked(results) if len(names) > 1 else None,
         "differing": comparison.differing(results),
         "values": [all_values(each["parameters"], f"All values of {each['scenario']}") for each in entries],
         "evidence": evidence_grid(_used(entries, scenarios)),
     }
     return Contents(
-        f"{' and '.join(names)} compared with {reference}",
+        f"{', '.join(names)} compared with {reference}",
         tuple(scenarios.values()),
         facts,
-        finding=" ".join(said[name][0] for name in names),
+        finding=said[names[0]][0] if len(names) == 1 else comparison.ranking(results)[0],
     )
 
 
@@ -212,7 +217,7 @@ def _of_validate(results: Results) -> Contents:
     manifest = results.manifest
     read = validation.lines(results.tables["validation"])
     scenarios = results.scenarios
-    predicted, _ = validation.tallies(manifest)
+    both = validation.tallies(manifest)
     heads = tuple(map(Column, ("cohort", "figure", "shares", "differs", "source")))
     shared = [(line.cohort, line.label, line.overlaps, line.differs, line.source) for line in read]
     columns = (*map(Column, ("cohort", "title", "base")), *numbers("patients"), Column("source"))
@@ -232,7 +237,7 @@ def _of_validate(results: Results) -> Contents:
         "Validation: the model against cohorts to which it was not fitted",
         (),
         facts,
-        finding=f"{validation.finding(predicted)}.",
+        finding=f"{validation.finding(*both)}.",
     )
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from sim.scenario.inherit import SET
 from sim.scenario.load import Loaded
-from sim.scenario.problems import HeldValueWarning, RequestError
+from sim.scenario.problems import HeldValueWarning, RequestError, UnfittedDrawWarning
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.posterior import read_posterior
 
-_SAME = 1e-6
+SAME = 1e-6
+"""Relative difference up to which a value is the calibrated one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class Draws:
         """Warn of what a scenario holds in every draw, but for what a study varies anyway."""
         given, reasons = self.held_in(loaded), []
         for key, value in zip(self.keys, self.point, strict=True):
-            own = _number(loaded.scenario, key)
+            own = number_of(loaded.scenario, key)
             if key in swept or key in self.replaced(loaded.scenario, given):
                 continue
             if own is None:
@@ -155,7 +156,14 @@ class Draws:
         if reasons:
             HeldValueWarning.say(
                 f"{loaded.name}: {'; '.join(reasons)}. What is held in every draw is not in the posterior's "
-                "intervals, however little is known about it"
+                "intervals, however little is known about it. To keep that in, leave --set out, or write "
+                "value or prior into a file and give the posterior that `lupus-hsct calibrate FILE` writes"
+            )
+        if unfitted := self._unfitted(loaded.scenario, (*given, *swept)):
+            UnfittedDrawWarning.say(
+                f"--posterior {self.file}: {', '.join(unfitted)}: drawn, but {loaded.name} states no "
+                "[[prior]] for it, so that its calibration did not fit it: its spread is an assumption. "
+                "Calibrate with such a prior, or leave the column out"
             )
 
     @property
@@ -173,15 +181,21 @@ class Draws:
         return {
             "free": list(self.replaced(loaded.scenario, held)),
             "held": list(self.kept(loaded.scenario, held)),
+            "unfitted": self._unfitted(loaded.scenario, held),
         }
+
+    def _unfitted(self, scenario: Scenario, held: Sequence[str]) -> list[str]:
+        """Return what is drawn though the scenario, which has priors, has none of it."""
+        fitted = {prior.key for prior in scenario.prior}
+        return [key for key in self.replaced(scenario, held) if fitted and key not in fitted]
 
 
 def _is_value(scenario: Scenario, key: str, value: float) -> bool:
-    own = _number(scenario, key)
-    return own is not None and math.isclose(own, value, rel_tol=_SAME)
+    own = number_of(scenario, key)
+    return own is not None and math.isclose(own, value, rel_tol=SAME)
 
 
-def _number(scenario: Scenario, key: str) -> float | None:
+def number_of(scenario: Scenario, key: str) -> float | None:
     """Return a scenario's value of a number; None where it has no such parameter."""
     try:
         value = get_value(scenario, key)

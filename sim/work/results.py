@@ -14,6 +14,7 @@ import duckdb
 import pandas as pd
 
 from sim.scenario.problems import RequestError
+from sim.scenario.reading import read_text
 from sim.scenario.refusals import cut_short
 from sim.scenario.schema import Scenario
 from sim.work.files import MANIFEST, SEALS, altered, sealed_files
@@ -24,6 +25,7 @@ FORMAT = 4
 
 _MAIN = {"run": "endpoints", "sweep": "points", "compare": "comparison", "validate": "validation"}
 _SHOWN_ROWS = 12
+_MOST_BYTES = 2**26  # of a manifest
 
 # Columns of text, which may be empty from first to last and then look like numbers.
 _TEXTS = (
@@ -165,16 +167,13 @@ def read_results(folder: Path) -> Results:
         It is missing, is no folder of a study, was written in another format, was altered since, or has
         links in it.
     """
+    _refuse_links(folder)
+    path = folder / MANIFEST
+    missing = f", so {folder} is no folder of a study; name one that `lupus-hsct` wrote"
+    text = read_text(path, str(path), "a manifest is JSON; run the study again", _MOST_BYTES, missing)
     try:
-        _refuse_links(folder)
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise RequestError(
-            f"{folder} is no folder of a study: it has no {MANIFEST}; name one that `lupus-hsct` wrote"
-        ) from error
-    except (ValueError, OSError, RecursionError) as error:
-        if isinstance(error, RequestError):
-            raise
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"{folder}: {MANIFEST} can't be read ({error}); run the study again") from error
     written = manifest.get("format") if isinstance(manifest, dict) else None
     if written != FORMAT:

@@ -204,7 +204,7 @@ def damaged(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("no run folder", "is no folder of a study: it has no manifest.json"),
+        ("no run folder", "is no folder of a study; name one that"),
         ("another format", "is in format 1, and this version reads format"),
         ("no text", "manifest.json can't be read"),
         ("another scenario", "is damaged or of another version (ValidationError"),
