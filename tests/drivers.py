@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,8 @@ import pytest
 
 import sim
 from sim.study import experiment
-from sim.work.folder import fcntl
+from sim.work.files import MANIFEST, SEALS, fcntl, sealed, write_json
+from sim.work.store import ChunkStore
 
 PROGRAM = "from drivers import main; main()"
 SMALL_CALIBRATION = ("--effective-size", "20", "--points", "256", "--no-alternatives")
@@ -30,6 +34,19 @@ def environment(**changes: str) -> dict[str, str]:
 def small_chunks(patch: pytest.MonkeyPatch) -> None:
     """Let a chunk be as small as it may, so that a small study has several."""
     patch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": 1, "arrays": 1})
+
+
+def interrupt_after(count: int, patch: pytest.MonkeyPatch, error: BaseException | None = None) -> None:
+    """Let a study end once some chunks are stored, as by Ctrl-C."""
+    saved, save = [0], ChunkStore.save
+
+    def counted(store: ChunkStore, *what: object) -> None:
+        if saved[0] == count:
+            raise error or KeyboardInterrupt
+        saved[0] += 1
+        save(store, *what)  # type: ignore[arg-type]
+
+    patch.setattr(ChunkStore, "save", counted)
 
 
 def no_figures(patch: pytest.MonkeyPatch) -> None:
@@ -115,6 +132,18 @@ def is_running(pid: int) -> bool:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def seal(folder: Path) -> None:
+    """Let a finished study that was altered on purpose look as if it had been written so."""
+    told = json.loads((folder / MANIFEST).read_text("utf-8"))
+    plain = {name: told[name] for name in told if name not in SEALS}
+    with tempfile.TemporaryDirectory() as aside:
+        for name in told["hashes"]:
+            (Path(aside) / name).parent.mkdir(exist_ok=True)
+            if (folder / name).exists():
+                shutil.copy(folder / name, Path(aside) / name)
+        write_json(folder / MANIFEST, sealed(plain, Path(aside)))
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -172,6 +172,7 @@ _LEFT_OUT = "timings.json"
 _OF_JSON = (
     (re.compile(r'"software": \{[^{}]*\}'), '"software": {}'),
     (re.compile(r'"commit": ("[0-9a-f]{40}"|null)'), '"commit": null'),
+    (re.compile(r'"manifest_hash": "[0-9a-f]{64}"'), '"manifest_hash": ""'),
 )
 _OF_PAGES = (
     (re.compile(r",? commit [0-9a-f]{40}"), ""),

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from sim.cli.report_command import report_command
+from sim.cli.runs_commands import runs_group
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import STUDY_COMMANDS
 from sim.scenario.plain import printable
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for _command in (*STUDY_COMMANDS, report_command, scenario_group):
+for _command in (*STUDY_COMMANDS, report_command, runs_group, scenario_group):
     cli.add_command(_command)
 
 
@@ -61,6 +62,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return the exit code; whatever goes wrong becomes one message on stderr."""
     try:
+        for argument in arguments:
+            argument.encode()  # what is no text could be neither stored nor told
         return cli.main(args=arguments, prog_name="lupus-hsct", standalone_mode=False) or 0
     except click.exceptions.Abort as error:
         _say("Interrupted", error.__cause__)
@@ -74,6 +77,9 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except RequestError as error:
         _say(f"Error: {error}", error)
+        return 2
+    except UnicodeEncodeError as error:
+        _say(f"Error: {error.object[:80]!r} has bytes that are no UTF-8; write it in letters", error)
         return 2
     except SystemExit as error:  # SIGTERM
         if error.code == TERMINATED:

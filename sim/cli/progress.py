@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -29,7 +30,10 @@ def progress_parts(unit: str) -> Iterator[Callable[[str, int, int], None] | None
     from rich import progress
     from rich.console import Console
 
-    done = (progress.BarColumn(), progress.MofNCompleteColumn(), progress.TextColumn(f"{unit},"))
+    from sim.commands.study import MADE_OF_IT
+
+    unit_column = progress.TextColumn("{task.fields[unit]},")
+    done = (progress.BarColumn(), progress.MofNCompleteColumn(), unit_column)
     gone = (progress.TimeElapsedColumn(), progress.TextColumn("gone,"))
     left = (progress.TimeRemainingColumn(), progress.TextColumn("left"))
     columns = (progress.TextColumn("{task.description}"), *done, *gone, *left)
@@ -38,9 +42,9 @@ def progress_parts(unit: str) -> Iterator[Callable[[str, int, int], None] | None
 
         def show(part: str, done: int, total: int) -> None:
             if part not in tasks:
-                for other in tasks.values():
-                    bar.update(other, visible=False)
-                tasks[part] = bar.add_task(part, total=None)
+                tasks[part] = bar.add_task(part, total=None, unit="done" if part in MADE_OF_IT else unit)
+            for name, task in tasks.items():
+                bar.update(task, visible=name == part)
             bar.update(tasks[part], completed=done, total=total)
 
         yield show
@@ -48,21 +52,23 @@ def progress_parts(unit: str) -> Iterator[Callable[[str, int, int], None] | None
 
 @contextmanager
 def figure_warnings() -> Iterator[None]:
-    """Print each typed warning once, on stderr; leave all others as they are."""
+    """Print each typed warning once, on stderr, as soon as it comes; leave all others as they are."""
     from sim.scenario.problems import TypedWarning
 
-    with warnings.catch_warnings(record=True) as caught:
+    said: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        text = f"Warning ({category.__name__}): {message}"
+        if "missing from font" in text:
+            text = "Warning: the font of the figures lacks letters of a title: they are shown as boxes there"
+        elif not issubclass(category, TypedWarning):
+            usual(message, category, *where, **more)
+            return
+        if text not in said:
+            said.add(text)
+            click.echo(text, err=True)
+
+    with warnings.catch_warnings():
         warnings.simplefilter("always", TypedWarning)
+        usual, warnings.showwarning = warnings.showwarning, show
         yield
-    said = set()
-    for warning in caught:
-        if "missing from font" in str(warning.message):
-            text = "the font of the figures lacks letters of a title: they are shown as boxes there"
-            if text not in said:
-                said.add(text)
-                click.echo(f"Warning: {text}", err=True)
-        elif not issubclass(warning.category, TypedWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        elif str(warning.message) not in said:
-            said.add(str(warning.message))
-            click.echo(f"Warning ({warning.category.__name__}): {warning.message}", err=True)

@@ -24,7 +24,7 @@ from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED
 from sim.study.records import paired_courses
 from sim.study.request import request_for
-from sim.work.folder import MANIFEST
+from sim.work.files import MANIFEST
 from sim.work.results import Results, read_results
 
 

@@ -110,7 +110,10 @@ def spoken(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
             try:
                 found = function(*given, **named)
             except RequestError as error:
-                raise RequestError(_in_keywords(str(error))) from error.__cause__
+                told = RequestError(_in_keywords(str(error)))
+                for note in getattr(error, "__notes__", ()):
+                    told.add_note(_in_keywords(note))
+                raise told from error.__cause__
         for warning in caught:
             if isinstance(warning.message, TypedWarning):
                 warnings.warn(_in_keywords(str(warning.message)), warning.category, stacklevel=2)

@@ -11,12 +11,15 @@ from typing import Any, Final, TypeAlias, TypedDict
 
 import pandas as pd
 
+from sim.patient.memory import refuse_too_little_memory
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short
 from sim.study.budget import DEFAULT_FIGURES
 from sim.study.request import Request
-from sim.work.folder import MANIFEST, NewFolder, software, write_json
+from sim.work.files import MANIFEST, sealed, write_json
+from sim.work.folder import NewFolder
 from sim.work.results import FORMAT, Results, Tables, read_results
+from sim.work.software import software
 from sim.work.spool import write_csv, write_parquet
 from sim.work.store import ChunkStore
 from sim.work.workers import leave_if_unguarded
@@ -24,6 +27,9 @@ from sim.work.workers import leave_if_unguarded
 FORMATS = ("svg", "png", "pdf")
 """What figures can be written as."""
 _LONGEST_TITLE = 200
+
+MADE_OF_IT = ("tables", "figures", "page")
+"""The parts of the work that follow simulating."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much it is in all."""
@@ -121,6 +127,7 @@ def write(study: Study, how: Work) -> Results:
         The folder may not be written, or the study finds that it was asked for the impossible.
     """
     leave_if_unguarded()
+    refuse_too_little_memory()
     out, progress = how.get("out"), how.get("progress")
     formats = formats_of(how.get("figures", DEFAULT_FIGURES))
     force, resume, title = how.get("force", False), how.get("resume", False), title_of(how)
@@ -135,18 +142,35 @@ def write(study: Study, how: Work) -> Results:
         return read_results(new.path)
     from sim.show.page import write_page
 
+    tell = _whole(progress)
     with new as folder:
-        made = study.make(folder.path, folder.store, progress)
-        _write_tables(made, folder.path)
-        write_json(folder.path / MANIFEST, _manifest(study, made, title))
+        if not folder.simulated:
+            made = study.make(folder.path, folder.store, progress and tell)
+            _write_tables(made, folder.path)
+            write_json(folder.path / MANIFEST, sealed(_manifest(study, made, title), folder.path))
         results = read_results(folder.path)
+        tell("tables", 1, 1)
         if formats:
             from sim.show.figure_files import write_figures  # which Matplotlib comes with
 
-            write_figures(results, formats, part("figures", progress))
+            write_figures(results, formats, part("figures", tell))
+        tell("page", 0, 1)
         write_page(results, folder.path)
+        tell("page", 1, 1)
         study.warn(results)
     return read_results(new.path)
+
+
+def _whole(progress: Progress | None) -> Progress:
+    """Return whom to tell of the work: what is simulated is not all, and becomes tables, figures and page."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        if progress is not None:
+            progress(what, done, total)
+            if done == total and what not in MADE_OF_IT:
+                progress("tables", 0, 1)
+
+    return tell
 
 
 def part(what: str, progress: Progress | None) -> Callable[[int, int], None] | None:
@@ -171,7 +195,7 @@ def _manifest(study: Study, made: Made, title: Mapping[str, str]) -> dict[str, A
 
 def _write_tables(made: Made, folder: Path) -> None:
     if made.lines:
-        (folder / "figures").mkdir()
+        (folder / "figures").mkdir(exist_ok=True)
     for place, tables in ((folder, made.tables), (folder / "figures", made.lines)):
         for name, table in tables.items():
             if table is not None:

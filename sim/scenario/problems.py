@@ -70,6 +70,10 @@ class DamagedChunkWarning(TypedWarning):
     """A stored chunk was damaged, and has been simulated again."""
 
 
+class LeftBehindWarning(TypedWarning):
+    """An unfinished study is left alone, since it is of another request."""
+
+
 class FewAtRiskWarning(FigureWarning):
     """A figure is read where few patients are still at risk."""
 

@@ -20,7 +20,7 @@ def write_figures(
     formats
         Some of svg, png and pdf.
     tell
-        Called with the number of figures drawn, and how many there are at most.
+        Called with the number of figures drawn, and how many there are at most; at the end as many.
 
     Returns
     -------
@@ -30,13 +30,16 @@ def write_figures(
     if results.folder is None:
         return []
     folder = results.folder / "figures"
-    names = []
+    names: list[str] = []
+    tell = tell or (lambda _done, _total: None)
+    most = len(PLOTS[results.kind])
+    tell(0, most)
     for name, figure, table in draw(results):
         folder.mkdir(exist_ok=True)
         save(figure, folder, name, formats)
         if table is not None:
             write_csv(table, folder / f"{name}.csv")
         names.append(name)
-        if tell is not None:
-            tell(len(names), max(len(names), len(PLOTS[results.kind])))
+        tell(len(names), max(len(names), most))
+    tell(most, most)
     return names

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
-from pydantic import ValidationError
 
 from sim.scenario.problems import RequestError
 from sim.show.contents import CONTENTS, Contents
@@ -29,17 +28,6 @@ from sim.work.results import Results, read_results
 
 FILE = "report.html"
 _DOI = re.compile(r"doi:(10\.\d{4,}/[^\s;,]*[^\s;,.)])")
-_COLUMNS: dict[str, tuple[str, ...]] = {
-    "endpoints": ("endpoint", "time_years", "estimate", "mc_se", "trial_lower", "target", "note"),
-    "range": ("endpoint", "time_years", "estimate"),
-    "checks": ("kind", "what", "expected", "got", "mc_se"),
-    "censored_readings": ("endpoint", "time_years", "twin", "undefined", "mean", "mc_se", "z"),
-    "points": ("endpoint", "time_years", "estimate"),
-    "comparison": ("scenario", "endpoint", "time_years", "difference"),
-    "deaths_averted": ("scenario", "key", "averted_per_100"),
-    "validation": ("cohort", "endpoint", "observed", "predicted", "covered"),
-}
-"""What tables are told by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,40 +118,9 @@ class Page:
 
 
 def make_page(results: Results) -> Page:
-    """Gather all that the page of a study says.
-
-    Raises
-    ------
-    RequestError
-        The folder is damaged, incomplete, or of another version.
-    """
-    _check(results)
+    """Gather all that the page of a study says."""
     styles = Styles()
-    try:
-        contents = CONTENTS[results.kind](results)
-        pictures = list(_pictures(results, styles))
-    except (KeyError, ValidationError) as error:
-        raise RequestError(
-            f"{results.folder} is of another version: {_first_line(error)}; run the study again"
-        ) from error
-    return Page(results, contents, pictures, styles)
-
-
-def _check(results: Results) -> None:
-    """Refuse tables that are none."""
-    for name, columns in _COLUMNS.items():
-        table = results.table(name)
-        absent = [each for each in columns if table is not None and each not in table]
-        if absent:
-            raise RequestError(
-                f"{results.folder} is damaged: {name}.csv can't be read, it has no column {absent[0]}; "
-                "run it again"
-            )
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).splitlines()[0]
-    return f"{text} is missing" if isinstance(error, KeyError) else text
+    return Page(results, CONTENTS[results.kind](results), list(_pictures(results, styles)), styles)
 
 
 def _pictures(results: Results, styles: Styles) -> Iterator[Picture]:

@@ -10,7 +10,7 @@ from sim.show.checklist import sets_it
 from sim.show.kit.formats import format_parameter
 from sim.show.kit.grid import Cells, Column, Grid
 from sim.show.kit.prose import declared
-from sim.work.folder import TIMINGS
+from sim.work.files import TIMINGS
 from sim.work.results import Results
 
 

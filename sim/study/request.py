@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from sim.scenario.endpoints import column
 from sim.scenario.load import Loaded
 from sim.study.budget import Budget
-from sim.work.folder import software
+from sim.work.software import what_moves_figures
 
 Request: TypeAlias = dict[str, Any]
 
@@ -36,7 +36,7 @@ def request_of(command: str, loaded: Sequence[Loaded], **more: Any) -> Request:
     """Return a request in the form in which it is stored, with whatever else decides about the results."""
     asked = {
         "command": command, "scenarios": [each.name for each in loaded],
-        "scenario_hashes": [each.scenario_hash for each in loaded], **more, "software": software(),
+        "scenario_hashes": [each.scenario_hash for each in loaded], **more, "software": what_moves_figures(),
     }  # fmt: skip
     stored: Request = json.loads(json.dumps(asked))
     return stored

@@ -6,34 +6,19 @@ import asyncio
 import logging
 import time
 from concurrent.futures import Future
-from functools import cache
-from hashlib import sha256
-from importlib import metadata
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from sim.scenario.problems import RequestError
+from sim.work.software import PACKAGE, what_moves_figures
 from sim.work.task import Result, Task, Workers, do
 
 if TYPE_CHECKING:
     from distributed import Client
 
-_PACKAGE = "lupus-hsct"
 _SECONDS = 10
 # How long a cluster may be without any worker before it is given up.
 _PATIENCE = 60.0
-# What must be the same everywhere, or the figures might differ.
-_SAME = (_PACKAGE, "numpy", "scipy", "simpy")
-_SOURCE = Path(__file__).parents[1]
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return what figures depend on: versions, and the files of this package; asked of every worker too."""
-    digest = sha256()
-    for path in sorted(_SOURCE.rglob("*.py")):
-        digest.update(path.relative_to(_SOURCE).as_posix().encode() + path.read_bytes())
-    return {**{package: metadata.version(package) for package in _SAME}, "source": digest.hexdigest()[:12]}
 
 
 def play_alike(here: dict[str, str], task: Task) -> Result:
@@ -44,7 +29,7 @@ def play_alike(here: dict[str, str], task: Task) -> Result:
     RequestError
         This worker has other versions.
     """
-    _refuse_others("a worker that joined later", versions(), here)
+    _refuse_others("a worker that joined later", what_moves_figures(), here)
     return do(task)
 
 
@@ -86,9 +71,10 @@ class Cluster(Workers):
             from distributed import Client
         except ImportError as error:
             raise RequestError(
-                f'--cluster: Dask is not installed; pip install "{_PACKAGE}[cluster]", or leave it away'
+                f'--cluster: Dask is not installed; pip install "{PACKAGE}[cluster]", or leave it away'
             ) from error
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in one message
+        for name in ("distributed", "distributed.client"):  # what matters is said in one message
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             # Asked before there is a client: one that finds nobody takes long to give up, and tells more.
             asyncio.run(asyncio.wait_for(_greet(self._address), _SECONDS))
@@ -118,16 +104,16 @@ class Cluster(Workers):
             found = self._ask()
         except Exception as error:  # whatever a worker says when it can't import this package
             raise RequestError(
-                f"--cluster: a worker of {self._address} can't run {_PACKAGE} ({_reason(error)}); install "
+                f"--cluster: a worker of {self._address} can't run {PACKAGE} ({_reason(error)}); install "
                 "the same version everywhere"
             ) from error
         for worker, there in found.items():
-            _refuse_others(f"the worker {worker}", there, versions())
+            _refuse_others(f"the worker {worker}", there, what_moves_figures())
 
     def _ask(self) -> dict[str, dict[str, str]]:
         """Return the versions of every worker."""
         assert self._client is not None  # noqa: S101 (entered)
-        found: dict[str, dict[str, str]] = self._client.run(versions)
+        found: dict[str, dict[str, str]] = self._client.run(what_moves_figures)
         return found
 
     def look_after(self) -> None:
@@ -146,20 +132,29 @@ class Cluster(Workers):
         if there:
             self._seen = time.monotonic()
         elif time.monotonic() - self._seen > _PATIENCE:
-            raise ConnectionError(f"--cluster: {self._address} has lost its scheduler or all of its workers")
+            raise self._lost("nobody has answered for a minute")
 
     def submit(self, task: Task) -> Future[Result]:
         """Hand a chunk to the cluster, which tries it again if a worker is lost."""
-        future: Future[Result] = self._executor.submit(play_alike, versions(), task)
+        try:
+            future: Future[Result] = self._executor.submit(play_alike, what_moves_figures(), task)
+        except Exception as error:  # whatever is said of a scheduler that is gone
+            raise self._lost(_reason(error)) from error
         return future
+
+    def _lost(self, why: str) -> ConnectionError:
+        return ConnectionError(
+            f"--cluster: {self._address} has lost its scheduler or all of its workers ({why})"
+        )
 
     # Nor is there anything to renew: the cluster replaces its workers itself.
 
     def __exit__(self, *failure: object) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
-        if self._client is not None:
-            self._client.close()
+        with suppress(Exception):  # a cluster that is gone can't be told to stop
+            if self._executor is not None:
+                self._executor.shutdown(wait=False)
+            if self._client is not None:
+                self._client.close()
 
 
 async def _greet(address: str) -> dict[str, Any]:
@@ -172,4 +167,4 @@ async def _greet(address: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or "no answer"
+    return str(error).rstrip(".") or "no answer"

@@ -8,58 +8,18 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Self, TextIO
 
-from sim.scenario.problems import RequestError
+from sim.scenario.problems import LeftBehindWarning, RequestError
+from sim.work import files
 from sim.work.store import ChunkStore
 
-try:
-    import fcntl
-except ImportError:  # a system without such locks: two resumed runs at once would do the same work twice
-    fcntl = None  # type: ignore[assignment]
-
-LOCK = "lock"
-
-
-def lock(folder: Path, *, new: bool) -> TextIO | None:
-    """Lock a folder until the returned file is closed; None if somebody else has.
-
-    Parameters
-    ----------
-    new
-        Whether nobody has locked it before; a lock that is gone is not made again, for its study is finished.
-
-    Raises
-    ------
-    OSError
-        The folder, or its lock, is not there any more, or can't be written.
-    """
-    held = (folder / LOCK).open("w" if new else "r+")
-    if fcntl is not None:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            held.close()
-            return None
-        except OSError:  # a disk that knows no locks
-            pass
-    return held
-
-
-MANIFEST = "manifest.json"
-TIMINGS = "timings.json"
-_REQUEST = "request.json"
-_CHUNKS = "chunks"
-RESULTS = Path("results")
 _YOUNG_SECONDS = 60.0
-_LIBRARIES = ("duckdb", "jinja2", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "simpy")
 
 
 class NewFolder:
@@ -90,6 +50,8 @@ class NewFolder:
         nothing to do.
     resumed : int
         How many chunks were there.
+    simulated : bool
+        Whether manifest and tables were there too, so that only what is made of them is missing.
 
     Raises
     ------
@@ -116,18 +78,18 @@ class NewFolder:
         self.complete = found is not None
         if out is not None and not self.complete:
             _check_free(out, force=force)
-        self.path = found or out or RESULTS
-        self.resumed = 0
+        self.path = found or out or files.RESULTS
+        self.resumed, self.simulated = 0, False
         self._made: list[Path] = []
         self._lock: TextIO | None = None
         self._started = time.monotonic()
 
     def store(self, name: str) -> ChunkStore:
         """Return where chunks of a part of the study are kept."""
-        return ChunkStore(self.path / _CHUNKS / name)
+        return ChunkStore(self.path / files.CHUNKS / name)
 
     def __enter__(self) -> Self:
-        parent = self._target.absolute().parent if self._target else RESULTS
+        parent = self._target.absolute().parent if self._target else files.RESULTS
         self._made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +105,7 @@ class NewFolder:
         if found is None:
             try:
                 self._begin()
-            except OSError as error:  # the disk is full
+            except BaseException as error:  # the disk is full, for one
                 self.__exit__(type(error), error, error.__traceback__)
                 raise
         return self
@@ -151,9 +113,9 @@ class NewFolder:
     def _begin(self) -> None:
         """Lock a new working folder, and only then say whose it is."""
         self.path.chmod(0o755)
-        self._lock = lock(self.path, new=True)
+        self._lock = files.lock(self.path, new=True)
         if self._request is not None:
-            write_json(self.path / _REQUEST, self._asked)
+            files.write_json(self.path / files.REQUEST, self._asked)
 
     @property
     def _prefix(self) -> str:
@@ -164,25 +126,31 @@ class NewFolder:
         return {**(self._request or {}), "out": None if self._target is None else self._target.name}
 
     def _unfinished(self, parent: Path) -> Path | None:
-        """Take an unfinished study of the same request, and clear away all but its chunks."""
-        busy = False
+        """Take an unfinished study of the same request, and clear away all but its chunks and tables."""
+        busy, others = False, []
         for path in sorted(path for path in parent.iterdir() if path.name.startswith(self._prefix)):
-            if read_json(path / _REQUEST) != self._asked:
+            asked = files.read_json(path / files.REQUEST)
+            if asked != self._asked:
+                if asked is not None and asked.get("out") == self._asked["out"]:
+                    others.append((list(differences(self._asked, asked)), path))
                 continue
             try:
-                held = lock(path, new=False)
+                held = files.lock(path, new=False)
             except FileNotFoundError:  # finished, and named, in this moment
                 continue
             if held is None:
                 busy = True
                 continue
-            if read_json(path / _REQUEST) != self._asked:  # the same, a moment later
+            if files.read_json(path / files.REQUEST) != self._asked:  # the same, a moment later
                 held.close()
                 continue
             self._lock = held
-            for other in path.iterdir():
-                if other.name not in (_CHUNKS, _REQUEST, LOCK):
-                    shutil.rmtree(other) if other.is_dir() else other.unlink()
+            manifest = files.read_json(path / files.MANIFEST) or {}
+            self.simulated = bool(manifest) and files.altered(manifest, path) is None
+            tables = {files.MANIFEST, *files.sealed_files(manifest)} if self.simulated else ()
+            for name in files.written_in(path):
+                if name not in tables:
+                    (path / name).unlink()
             self.resumed = _chunks_in(path)
             return path
         if busy:
@@ -190,21 +158,25 @@ class NewFolder:
                 "--resume: another process is at work on this study; wait for it, or leave --resume away to "
                 "begin another one"
             )
+        if others:
+            why, path = min(others, key=lambda other: len(other[0]))
+            LeftBehindWarning.say(
+                f"--resume: the unfinished study in {path} is of another request ({'; '.join(why)}); it is "
+                "left alone, and this one begins anew. lupus-hsct runs remove takes it away"
+            )
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
-        work, kept, gone = self.path, 0, not self.path.exists()
+        work, kept, gone = self.path, "", not self.path.exists()
         try:
             if kind is None:
-                self._write_timings()
                 self._finish()
             else:
                 # A request that turns out to be wrong would be as wrong the next time; what an earlier one
                 # has done is kept whatever this one is.
-                refused = isinstance(error, RequestError) and not self.resumed
-                kept = 0 if refused else _chunks_in(work)
-        except OSError as failure:
-            error, kept = failure, _chunks_in(work)
+                kept = kept_in(work, refused=isinstance(error, RequestError) and not self.resumed)
+        except BaseException as failure:
+            error, kept = failure, kept_in(work)
             raise
         finally:
             if self._lock is not None:
@@ -218,27 +190,28 @@ class NewFolder:
                 lost = "the working folder was removed while the study ran, and what was done with it"
                 raise OSError(errno.ENOENT, f"{lost}; run it again", str(work)) from error
             if kept and error is not None:
-                chunks = "1 chunk is" if kept == 1 else f"{kept} chunks are"
-                error.add_note(f"{chunks} kept: the same command with --resume goes on from there")
+                error.add_note(f"{kept} kept: the same command with --resume goes on from there")
 
     def _finish(self) -> None:
-        """Remove what only a study at work needs, and give the folder its name."""
-        work = self.path
-        shutil.rmtree(work / _CHUNKS, ignore_errors=True)
-        for name in (_REQUEST, LOCK):
-            (work / name).unlink(missing_ok=True)
-        self.path = self._named(work)
+        """Give the folder its name, and only then remove what a study at work needs."""
+        self._write_timings()
+        self.path = self._named(self.path)
+        shutil.rmtree(self.path / files.CHUNKS, ignore_errors=True)
+        for name in (files.REQUEST, files.LOCK):
+            with suppress(OSError):
+                (self.path / name).unlink()
 
     def _write_timings(self) -> None:
         """Write what may differ between identical runs, and nothing else may."""
-        write_json(
-            self.path / TIMINGS,
+        files.write_json(
+            self.path / files.TIMINGS,
             {
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 "seconds": round(time.monotonic() - self._started, 3),
                 "machine": platform.machine(),
                 "system": platform.system(),
                 "processors": os.cpu_count(),
+                "files": sorted({*files.written_in(self.path), files.TIMINGS}),
             },
         )
 
@@ -246,18 +219,24 @@ class NewFolder:
         """Give the finished folder its name."""
         if self._target is None:
             return _take_next_number(work, self._name)
-        if self._target.exists() and not self._force:  # it was free at the start
+        if not self._target.exists():
+            return work.rename(self._target)
+        if not self._force:  # it was free at the start
             raise RequestError(
-                f"--out: another run has made {self._target} in the meantime, and it is left alone; run "
-                "again with a folder of its own, or leave --out away to get a numbered one"
+                f"--out: another run has made {self._target} in the meantime, and it is left alone; move it "
+                "away, and the same command with --resume puts this study there"
             )
-        if self._target.exists():  # checked at the start: a folder of ours, which --force replaces
-            aside = Path(mkdtemp(prefix=f".{self._name}.old-", dir=work.parent))
-            self._target.rename(aside / "old")
+        _refuse_foreign(self._target)
+        aside = Path(mkdtemp(prefix=f".{self._name}.old-", dir=work.parent)) / "old"
+        self._target.rename(aside)
+        try:
             work.rename(self._target)
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            work.rename(self._target)
+        except OSError:
+            aside.rename(self._target)
+            raise
+        finally:
+            if self._target.exists():
+                shutil.rmtree(aside.parent, ignore_errors=True)
         return self._target
 
 
@@ -269,11 +248,11 @@ def _clear_abandoned(parent: Path, prefix: str) -> None:
     """
     for path in parent.iterdir():
         with suppress(OSError):  # it takes its final name in this moment, or is not ours to remove
-            if not path.name.startswith(prefix) or (path / _REQUEST).exists():
+            if not path.name.startswith(prefix) or files.read_json(path / files.REQUEST) is not None:
                 continue
             if time.time() - path.stat().st_mtime < _YOUNG_SECONDS:
                 continue
-            held = lock(path, new=not (path / LOCK).exists())
+            held = files.lock(path, new=not (path / files.LOCK).exists())
             if held is not None:
                 with held:
                     shutil.rmtree(path, ignore_errors=True)
@@ -283,12 +262,12 @@ def _finished(name: str, request: Mapping[str, Any] | None) -> Path | None:
     """Return the latest numbered folder that holds the finished study of a request, if there is one."""
     numbered = [
         (int(number), path)
-        for path in RESULTS.glob(f"{glob.escape(name)}-*")
+        for path in files.RESULTS.glob(f"{glob.escape(name)}-*")
         if (number := path.name.removeprefix(f"{name}-")).isascii() and number.isdecimal()
     ]
     for _, path in sorted(numbered, reverse=True):
-        manifest = read_json(path / MANIFEST)
-        if manifest and manifest.get("request") == request and (path / TIMINGS).is_file():
+        manifest = files.read_json(path / files.MANIFEST)
+        if manifest and manifest.get("request") == request and files.is_finished(path):
             return path
     return None
 
@@ -322,17 +301,27 @@ def _check_free(target: Path, *, force: bool) -> None:
             f"--out: {target} exists; name a new folder, leave --out away to get a numbered one, "
             f"or replace a complete run folder with --force"
         )
-    if not (target / MANIFEST).is_file() or not (target / TIMINGS).is_file():
+    if not files.is_finished(target):
         raise RequestError(
-            f"--out: {target} is no complete run folder (no {MANIFEST} and {TIMINGS} in it), so --force "
-            f"does not replace it; name another folder, or remove this one yourself"
+            f"--out: {target} is no complete run folder (no {files.MANIFEST} and {files.TIMINGS} in it), so "
+            "--force does not replace it; name another folder, or remove this one yourself"
+        )
+    _refuse_foreign(target)
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Refuse to replace a folder with files in it that are somebody's own."""
+    for name in files.foreign_in(target):
+        raise RequestError(
+            f"--out: {target} holds {name}, which no run has written as far as its {files.TIMINGS} tells, "
+            "and --force removes only what runs wrote; move that file, or name another folder"
         )
 
 
 def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
     """Tell whether a folder holds the finished study of a request; refuse one of another request."""
-    manifest = read_json(target / MANIFEST)
-    if manifest is None or not (target / TIMINGS).is_file():
+    manifest = files.read_json(target / files.MANIFEST)
+    if manifest is None or not files.is_finished(target):
         return False
     made_by = manifest.get("request")
     if made_by == request:
@@ -345,7 +334,15 @@ def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
 
 
 def _chunks_in(work: Path) -> int:
-    return len(list((work / _CHUNKS).glob("*/*.npz")))
+    return len(list((work / files.CHUNKS).glob("*/*.npz")))
+
+
+def kept_in(work: Path, *, refused: bool = False) -> str:
+    """Say what of a study outlives its failure; nothing of one that was refused before it was simulated."""
+    if (work / files.MANIFEST).is_file():
+        return f"All that was simulated is in {work}, and is"
+    count = 0 if refused else _chunks_in(work)
+    return f"{count} chunk{' is' if count == 1 else 's are'}" if count else ""
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
@@ -356,45 +353,3 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[st
             yield from (f"{name} {text}" for text in differences(here, there))
         elif here != there:
             yield f"{name} is {json.dumps(here)} here and {json.dumps(there)} there"
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; None if there is none."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people and programs: sorted as given, UTF-8, no NaN."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-
-
-def software() -> dict[str, Any]:
-    """Return what a result rests on: versions and, in a checkout, the commit."""
-    return {
-        "lupus-hsct": metadata.version("lupus-hsct"),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        **{library: metadata.version(library) for library in _LIBRARIES},
-    }
-
-
-def _commit() -> str | None:
-    """Return the checkout's commit; None when installed from a wheel, or without git."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        found = subprocess.run(  # noqa: S603 (fixed words, and the checkout's own path)
-            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607 (git, wherever it is)
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None

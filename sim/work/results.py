@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -14,22 +14,18 @@ import duckdb
 import pandas as pd
 
 from sim.scenario.problems import RequestError
+from sim.scenario.reading import read_text
+from sim.scenario.refusals import cut_short
 from sim.scenario.schema import Scenario
-from sim.work.folder import MANIFEST
-from sim.work.spool import read_csv, read_parquet
+from sim.work.files import MANIFEST, SEALS, altered, sealed_files
+from sim.work.spool import NO_MEMORY, read_csv, read_parquet
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folders' layout."""
 
-_REQUIRED = {
-    "run": ("endpoints", "curves", "replications"),
-    "sweep": ("points",),
-    "compare": ("comparison", "deaths_averted"),
-    "validate": ("validation",),
-    "calibrate": (),
-}
-"""Without which tables a folder is incomplete, the main one first."""
+_MAIN = {"run": "endpoints", "sweep": "points", "compare": "comparison", "validate": "validation"}
 _SHOWN_ROWS = 12
+_MOST_BYTES = 2**26  # of a manifest
 
 # Columns of text, which may be empty from first to last and then look like numbers.
 _TEXTS = (
@@ -48,10 +44,13 @@ class Tables(Mapping[str, pd.DataFrame]):
     ----------
     folder
         Whose CSV and Parquet files they are, those of ``figures/`` too.
+    sealed
+        Paths in it that the manifest has the hashes of; None for all.
     """
 
-    def __init__(self, folder: Path) -> None:
-        found = [*folder.glob("*.parquet"), *folder.glob("figures/*.csv"), *folder.glob("*.csv")]
+    def __init__(self, folder: Path, sealed: Collection[str] | None = None) -> None:
+        there = [*folder.glob("*.parquet"), *folder.glob("figures/*.csv"), *folder.glob("*.csv")]
+        found = [each for each in there if sealed is None or each.relative_to(folder).as_posix() in sealed]
         self._files = {path.stem: path for path in sorted(found, key=lambda path: path.parent == folder)}
         self._read: dict[str, pd.DataFrame] = {}
 
@@ -74,7 +73,7 @@ class Results:
     Attributes
     ----------
     manifest
-        As in ``manifest.json``.
+        As in ``manifest.json``, but for its hashes of files.
     tables
         By the names of their files, without ending.
     folder
@@ -136,7 +135,7 @@ class Results:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the first rows of the main table."""
-        main = next((self.tables[name] for name in _REQUIRED[self.kind] if name in self.tables), None)
+        main = self.table(_MAIN.get(self.kind, ""))
         shown = "" if main is None else main.head(_SHOWN_ROWS).to_html(index=False, border=0)
         return f"<p>{escape(self._about)}: {escape(', '.join(self.tables))}</p>{shown}"
 
@@ -156,6 +155,8 @@ def read_table(path: Path) -> pd.DataFrame:
         texts = {name: str for name in _TEXTS if name in head}
         kinds = _KINDS if path.stem == "validation" else {}
         table = read_csv(path, {**texts, **kinds})
+    except NO_MEMORY as error:
+        raise MemoryError(f"no memory to read {path}") from error
     except (duckdb.Error, pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise RequestError(f"{path.parent} is damaged: {path.name} is no table; run it again") from error
     return table.fillna(dict.fromkeys(texts, ""))
@@ -167,25 +168,39 @@ def read_results(folder: Path) -> Results:
     Raises
     ------
     RequestError
-        It is missing, is no folder of a study, or was written in another format.
+        It is missing, is no folder of a study, was written in another format, was altered since, or has
+        links in it.
     """
+    _refuse_links(folder)
+    path = folder / MANIFEST
+    missing = f", so {folder} is no folder of a study; name one that `lupus-hsct` wrote"
+    text = read_text(path, str(path), "a manifest is JSON; run the study again", _MOST_BYTES, missing)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise RequestError(
-            f"{folder} is no folder of a study: it has no {MANIFEST}; name one that `lupus-hsct` wrote"
-        ) from error
-    except (ValueError, OSError) as error:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise RequestError(f"{folder}: {MANIFEST} can't be read ({error}); run the study again") from error
-    if not isinstance(manifest, dict) or "format" not in manifest:
-        raise RequestError(f"{folder}: {MANIFEST} is not of a study, its format is missing; run it again")
-    if manifest["format"] != FORMAT:
+    written = manifest.get("format") if isinstance(manifest, dict) else None
+    if written != FORMAT:
         raise RequestError(
-            f"{folder} is in format {manifest['format']}, and this version reads format {FORMAT}; "
-            "run it again"
+            f"{folder} is in format {cut_short(str(written))}, and this version reads format {FORMAT}; run "
+            "it again"
         )
-    tables = Tables(folder)
-    for name in _REQUIRED.get(manifest.get("command", ""), ()):
-        if name not in tables:
-            raise RequestError(f"{folder} is incomplete: its table {name} is missing; run it again")
-    return Results(manifest, tables, folder)
+    other = altered(manifest, folder)
+    if other is not None:
+        raise RequestError(
+            f"{folder}: {other} is missing, or not as the study wrote it, so that nothing here can be "
+            "trusted; put the file back, or run the study again"
+        )
+    told = {name: value for name, value in manifest.items() if name not in SEALS}
+    return Results(told, Tables(folder, sealed_files(manifest)), folder)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse a folder in which something else than files may be read, or written, in the place of files."""
+    for place in (folder, folder / "figures"):
+        for path in place.iterdir() if place.is_dir() else ():
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise RequestError(
+                    f"{path} is a link, or no regular file, and a study is read and written in its own "
+                    "folder alone; put the file itself there, or remove it"
+                )

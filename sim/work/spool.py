@@ -11,6 +11,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+NO_MEMORY = (duckdb.OutOfMemoryException, duckdb.InternalException, duckdb.FatalException)
+"""How DuckDB says that it got no memory: by assertions of its own, too."""
 _ROWS = 4096
 # Beginnings of a formula, but for those of a number.
 _FORMULA = r"'*[=+\-@\t\r＝＋－＠]"
@@ -72,7 +74,7 @@ def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
         if full or shutil.disk_usage(path.parent).free < _LITTLE_SPACE:
             raise OSError(errno.ENOSPC, "No space left on device", str(path.parent)) from error
         raise OSError(errno.EIO, f"can't write ({error})", str(path)) from error
-    except duckdb.OutOfMemoryException as error:
+    except NO_MEMORY as error:
         raise MemoryError(f"no memory to write {path}") from error
 
 

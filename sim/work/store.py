@@ -6,6 +6,7 @@ damaged one is found and simulated again.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -55,7 +56,9 @@ class ChunkStore:
         aside = self._folder / f".{_name(experiment, task)}.partial"
         try:
             for folder in (self._folder.parent, self._folder):  # but none above, if that was removed
-                folder.mkdir(exist_ok=True)
+                if not folder.is_dir():
+                    folder.unlink(missing_ok=True)
+                    folder.mkdir()
             aside.write_bytes(content)
             aside.replace(self._folder / f"{_name(experiment, task)}-{_digest(content)}.npz")
         except OSError:
@@ -66,11 +69,11 @@ class ChunkStore:
     def load(self, experiment: int, task: Task) -> Result | None:
         """Return the result of a chunk; None if it is not there or damaged, and then it is taken away."""
         for path in sorted(self._folder.glob(f"{_name(experiment, task)}-*.npz")):
-            content = path.read_bytes()
+            content = path.read_bytes() if path.is_file() else b""
             if path.stem.rpartition("-")[2] == _digest(content):
                 with np.load(BytesIO(content), allow_pickle=False) as arrays:
                     return dict(arrays)
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
             DamagedChunkWarning.say(
                 f"{path.name} is damaged: {task.words} are simulated again."
                 " Nothing is wrong with the result; look after the disk"

@@ -166,8 +166,11 @@ def test_progress_covers_the_figures() -> None:
         told.setdefault(part, []).append((done, total))
 
     sim.run("no_transplant", set=SMALL, replications=2, out="mine", figures="svg", progress=progress)
-    assert list(told) == ["no_transplant", "figures"]
-    assert all(done <= total for part in told.values() for done, total in part)
+    assert list(told) == ["no_transplant", "tables", "figures", "page"]
+    for part in told.values():
+        assert all(done <= total for done, total in part)
+        assert part[-1][0] == part[-1][1]
+    assert all(told[name][0][0] == 0 < told[name][0][1] for name in ("tables", "figures", "page"))
 
 
 def test_a_script_without_a_guard_is_told_so_once() -> None:

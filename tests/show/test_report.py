@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import random
 import re
 import shutil
 from base64 import b64encode
@@ -12,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drivers import seal
 from pages import Page
 
 from sim.cli import run as command_line
 from sim.scenario.endpoints import ENDPOINTS
+from sim.scenario.problems import RequestError
 from sim.show.checklist import checklist, sets_it
 from sim.show.kit.grid import Grid
 from sim.show.kit.inline_svg import Styles, inline
 from sim.show.page import report_study, with_dois
 from sim.show.terminal import told
+from sim.work.files import SEALS
 from sim.work.results import read_results
 
 TITLE = 'Wards <script>alert("1")</script> & <b>beds</b>'
@@ -186,10 +191,12 @@ def damaged(folder: Path, what: str) -> None:
     elif what == "another scenario":
         told["resolved"]["cohort"]["patients"] = "many"
         manifest.write_text(json.dumps(told), "utf-8")
+        seal(folder)
     elif what == "no picture":
         (folder / "figures" / "survival.svg").write_text("<svg", "utf-8")
     elif what.startswith("junk in "):
         (folder / what.removeprefix("junk in ")).write_text("junk\n", "utf-8")
+        seal(folder)
     else:
         (folder / what).unlink()
 
@@ -197,16 +204,15 @@ def damaged(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("no run folder", "is no folder of a study: it has no manifest.json"),
+        ("no run folder", "is no folder of a study; name one that"),
         ("another format", "is in format 1, and this version reads format"),
         ("no text", "manifest.json can't be read"),
-        ("another scenario", "is of another version"),
+        ("another scenario", "is damaged or of another version (ValidationError"),
         ("no picture", "survival.svg is no SVG"),
-        ("endpoints.csv", "is incomplete"),
-        ("junk in endpoints.csv", "endpoints.csv can't be read, it has no column endpoint"),
-        ("junk in censored_readings.csv", "censored_readings.csv can't be read, it has no column endpoint"),
+        ("endpoints.csv", "endpoints.csv is missing"),
+        ("junk in endpoints.csv", "is damaged or of another version ("),
         ("junk in patients.parquet", "patients.parquet is no table"),
-        ("replications.parquet", "is incomplete: its table replications is missing"),
+        ("replications.parquet", "replications.parquet is missing, or not as the study wrote it"),
     ],
 )
 def test_what_can_not_be_reported_is_one_clear_message(
@@ -432,3 +438,95 @@ def test_what_others_wrote_is_no_line_of_the_checklist(folder: Path) -> None:
     assert "9" not in items
     assert items["1.1"].said[0].text == "To be sly - nothing # 9 | is | missing"
     assert items["1.1"].missing == ()
+
+
+def test_an_altered_table_is_refused_by_everything_that_reads(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "run"))
+    endpoints = copy / "endpoints.csv"
+    lines = endpoints.read_text("utf-8").splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("overall_survival,5.0,"))
+    name, time, _, *rest = lines[at].split(",")
+    lines[at] = ",".join([name, time, "0.99", *rest])
+    endpoints.write_text("\n".join(lines) + "\n", "utf-8")
+    assert command_line(["report", str(copy), "--force"]) == 2
+    said = capsys.readouterr().err
+    assert "endpoints.csv is missing, or not as the study wrote it" in said
+    with pytest.raises(RequestError, match=r"endpoints\.csv is missing, or not"):
+        read_results(copy)
+    assert (copy / "report.html").read_bytes() == (folder / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["report.html", "endpoints.csv", "figures", "figures/survival.svg"])
+def test_nothing_is_read_or_written_through_a_link(
+    name: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, outside = Path(shutil.copytree(folder, tmp_path / "run")), tmp_path / "outside"
+    (copy / name).rename(outside)
+    (copy / name).symlink_to(outside)
+    before = outside.read_bytes() if outside.is_file() else sorted(outside.iterdir())
+    assert command_line(["report", str(copy), "--force", "--figures", "svg"]) == 2
+    assert f"{copy / name} is a link" in capsys.readouterr().err
+    assert before == (outside.read_bytes() if outside.is_file() else sorted(outside.iterdir()))
+
+
+TURNS = int(os.environ.get("LUPUS_HSCT_TURNS", "12"))
+JUNK = (None, True, -1, 1e308, "", "nan", "../../..", [], {}, [[]], {"a": None})
+
+
+def mutated(value: Any, rng: random.Random) -> Any:
+    """Return a nested value of which one place, anywhere, is another, is gone, or is there twice."""
+    if isinstance(value, (dict, list)) and value and rng.random() < 0.8:
+        copy = value.copy()
+        key = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        if rng.random() < 0.2:
+            del copy[key]
+        else:
+            copy[key] = mutated(value[key], rng)
+        return copy
+    return rng.choice(JUNK)
+
+
+def test_no_altered_manifest_or_table_leads_to_a_traceback(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Refused at once where the hashes tell; sealed again, refused with one message, or shown."""
+    copy, rng = Path(shutil.copytree(folder, tmp_path / "run")), random.Random(31)  # noqa: S311
+    shutil.rmtree(copy / "figures")
+    manifest, files = copy / "manifest.json", {path: path.read_bytes() for path in copy.glob("*.*")}
+    told = json.loads(manifest.read_text("utf-8"))
+    told["hashes"] = {name: found for name, found in told["hashes"].items() if "/" not in name}
+    plain = {name: told[name] for name in told if name not in SEALS}
+    statuses = []
+    for turn in range(TURNS):
+        for path, content in files.items():
+            path.write_bytes(content)
+        key = rng.choice(list(plain))
+        other = {**plain, key: mutated(plain[key], rng)}
+        manifest.write_text(json.dumps({**other, "hashes": told["hashes"]}), "utf-8")
+        if turn % 3 == 2:
+            manifest.write_text(json.dumps(told), "utf-8")
+            table = rng.choice([path for path in files if path.suffix in (".csv", ".parquet")])
+            content = bytearray(files[table])
+            at = rng.randrange(len(content))
+            content[at : at + rng.choice((1, 40))] = rng.choice((b"", b",", b"\n", b"\xff", b"nan"))
+            table.write_bytes(content)
+        if turn % 5:  # else the hashes tell
+            seal(copy)
+        statuses.append(command_line(["report", str(copy), "--force"]))
+        said = capsys.readouterr().err
+        assert statuses[-1] in (0, 2), (turn, said)
+        assert statuses[-1] == 0 or len(said.splitlines()) == 1, (turn, said)
+        assert turn % 5 or "not as the study wrote it" in said or "is in format" in said
+    assert {0, 2} == set(statuses)
+
+
+@pytest.mark.parametrize("text", ["3", "[" * 100_000, '{"format": {}}', '"', "\0"])
+def test_a_manifest_that_is_none_is_one_message(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "manifest.json").write_text(text, "utf-8")
+    assert command_line(["report", str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]

@@ -22,7 +22,7 @@ from sim.study.chunks import ChunkTask
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 from sim.work import cluster, workers
-from sim.work.cluster import Cluster, play_alike, versions
+from sim.work.cluster import Cluster, play_alike, what_moves_figures
 from sim.work.store import ChunkStore
 from sim.work.workers import ChunkCrashError
 
@@ -144,9 +144,9 @@ def test_another_version_is_refused(
     dask: DaskProcesses, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dask.set_workers(1)
-    here = {**versions(), "numpy": "1.0", "source": "changed"}
-    monkeypatch.setattr(cluster, "versions", lambda: here)
-    monkeypatch.setattr(Cluster, "_ask", lambda _: {"tcp://other:1": versions.__wrapped__()})
+    here = {**what_moves_figures(), "numpy": "1.0", "source": "changed"}
+    monkeypatch.setattr(cluster, "what_moves_figures", lambda: here)
+    monkeypatch.setattr(Cluster, "_ask", lambda _: {"tcp://other:1": what_moves_figures.__wrapped__()})
     assert call(*SMALL, "--cluster", dask.address) == 2
     said = one_error(capsys)
     assert "the worker tcp://other:1 has numpy " in said
@@ -168,9 +168,9 @@ def test_a_worker_that_can_not_run_the_package_is_refused(
 
 def test_a_worker_that_joins_later_is_checked_at_its_chunk(scenario_of: MakeScenario) -> None:
     task = ChunkTask(Experiment((scenario_of(),), 1, "arrays"), range(1))
-    assert "0.sums" in play_alike(versions(), task)
+    assert "0.sums" in play_alike(what_moves_figures(), task)
     with pytest.raises(RequestError, match=r"a worker that joined later has simpy .* here is simpy 9\.9"):
-        play_alike({**versions(), "simpy": "9.9"}, task)
+        play_alike({**what_moves_figures(), "simpy": "9.9"}, task)
 
 
 def test_a_cluster_that_loses_all_its_workers_is_given_up_and_the_chunks_are_kept(
@@ -193,6 +193,29 @@ def test_a_cluster_that_loses_all_its_workers_is_given_up_and_the_chunks_are_kep
         assert call(*SMALL, "--cluster", dask.address, "--out", "mine") == 1
     said = one_error(capsys)
     assert f"{dask.address} has lost its scheduler or all of its workers" in said
+    assert "kept: the same command with --resume goes on from there" in said
+    assert call(*SMALL, "--workers", "1", "--out", "mine", "--resume") == 0
+
+
+def test_a_scheduler_that_is_killed_is_one_message_and_the_chunks_are_kept(
+    dask: DaskProcesses, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Dask's client tells of it, once it has given up: that takes it long."""
+    dask.set_workers(1)
+    submit, submitted = Cluster.submit, [0]
+
+    def closed(workers: Cluster, task: ChunkTask) -> object:
+        submitted[0] += 1
+        if submitted[0] == 4:  # with room for two, two are done
+            assert workers._client is not None
+            workers._client.close()
+        return submit(workers, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cluster, "submit", closed)
+        assert call(*SMALL, "--cluster", dask.address, "--out", "mine") == 1
+    said = one_error(capsys)
+    assert f"{dask.address} has lost its scheduler or all of its workers (" in said
     assert "kept: the same command with --resume goes on from there" in said
     assert call(*SMALL, "--workers", "1", "--out", "mine", "--resume") == 0
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import errno
+import json
 import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from drivers import (
+    PROGRAM,
     chunks,
     digests,
+    environment,
+    interrupt_after,
     is_running,
     no_figures,
     small_chunks,
@@ -22,9 +28,12 @@ from drivers import (
     workers_of,
 )
 
+import sim
 from sim.cli import run as command_line
 from sim.study.chunks import ChunkTask
-from sim.work.folder import lock
+from sim.work import software
+from sim.work.files import lock
+from sim.work.results import read_results
 from sim.work.store import ChunkStore
 from sim.work.task import do
 
@@ -74,18 +83,6 @@ def broken_off(once_broken_off: Path) -> Path:
 
 def call(*arguments: str) -> int:
     return command_line(list(arguments))
-
-
-def interrupt_after(count: int, patch: pytest.MonkeyPatch, error: BaseException | None = None) -> None:
-    saved, save = [0], ChunkStore.save
-
-    def counted(store: ChunkStore, *what: object) -> None:
-        if saved[0] == count:
-            raise error or KeyboardInterrupt
-        saved[0] += 1
-        save(store, *what)  # type: ignore[arg-type]
-
-    patch.setattr(ChunkStore, "save", counted)
 
 
 def count_simulated(patch: pytest.MonkeyPatch) -> list[range]:
@@ -383,7 +380,7 @@ def test_a_disk_too_full_to_begin_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("sim.work.folder.write_json", full)
+    monkeypatch.setattr("sim.work.files.write_json", full)
     assert call(*STUDY, "--out", "deep/er/mine") == 1
     assert capsys.readouterr().err == "Error: No space left on device\n"
     assert list(Path().iterdir()) == []
@@ -398,11 +395,139 @@ def test_a_disk_that_fills_up_at_the_very_end_keeps_the_chunks(
     with monkeypatch.context() as patch:
         patch.setattr("sim.work.folder.NewFolder._write_timings", full)
         assert call(*STUDY, "--out", "mine") == 1
-    assert capsys.readouterr().err.endswith(f"Error: No space left on device. 6 chunks are {KEPT}\n")
+    said = capsys.readouterr().err
+    assert "Error: No space left on device. All that was simulated is in " in said
+    assert said.endswith(f", and is {KEPT}\n")
     simulated = count_simulated(monkeypatch)
     assert call(*STUDY, "--out", "mine", "--resume") == 0
     assert not simulated
     assert_only_mine(in_peace)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_last_rename_that_fails_loses_nothing(
+    there: bool, in_peace: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name.startswith(".") and Path(target).name == "mine":
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+        return rename(path, target)
+
+    older, force = (
+        ("run", "chicago2006", "--replications", "2", "--out", "mine"),
+        ("--force",) if there else (),
+    )
+    if there:
+        assert call(*older) == 0
+    before = digests(Path("mine"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refused)
+        assert call(*STUDY, "--out", "mine", *force) == 1
+    said = capsys.readouterr().err
+    assert "Error: Operation not permitted: " in said
+    assert "All that was simulated is in " in said
+    assert digests(Path("mine")) == before  # what --force was to replace is where it was
+    (work,) = Path().glob(".*")
+    assert len(read_results(work).tables["endpoints"])
+    simulated = count_simulated(monkeypatch)
+    monkeypatch.setattr("sim.commands.run.simulate_run", None)  # nor is anything counted again
+    shutil.rmtree("mine", ignore_errors=True)
+    assert call(*STUDY, "--out", "mine", "--resume") == 0
+    assert not simulated
+    assert_only_mine(in_peace)
+
+
+def test_tables_that_were_damaged_meanwhile_are_made_again_from_the_chunks(
+    in_peace: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sim.show.page.write_page", None)
+        with pytest.raises(TypeError) as failure:
+            call(*STUDY, "--out", "mine")
+    assert failure.value.__notes__[0].endswith(KEPT)
+    (work,) = Path().glob(".*")
+    (work / "endpoints.csv").write_text("damaged", "utf-8")
+    simulated = count_simulated(monkeypatch)
+    assert call(*STUDY, "--out", "mine", "--resume") == 0
+    assert not simulated
+    assert_only_mine(in_peace)
+
+
+def test_only_software_that_moves_figures_matters_and_it_is_said_which(
+    broken_off: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = json.loads((broken_off / "request.json").read_text("utf-8"))
+    assert set(asked["software"]) == {"lupus-hsct", "numpy", "scipy", "simpy", "source"}
+    asked["software"]["numpy"] = "1.0"
+    (broken_off / "request.json").write_text(json.dumps(asked), "utf-8")
+    interrupt_after(0, monkeypatch)
+    assert call(*STUDY, "--out", "mine", "--resume") == 130
+    said = capsys.readouterr().err
+    assert (
+        f"--resume: the unfinished study in {broken_off.absolute()} is of another request (software" in said
+    )
+    assert 'and "1.0" there); it is left alone, and this one begins anew' in said
+    assert len(chunks(Path())) == 3
+
+
+def test_what_only_draws_or_tells_is_no_part_of_what_moves_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(software._SOURCE, tmp_path / "sim", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(software, "_SOURCE", tmp_path / "sim")
+    found = []
+    for file in ("work/task.py", "show/page.py", "commands/run.py", "cli/output.py", "patient/luck.py"):
+        with (tmp_path / "sim" / file).open("a") as source:
+            source.write("# more\n")
+        found.append(software.what_moves_figures.__wrapped__()["source"])
+    assert found[0] == found[1] == found[2] == found[3] != found[4]
+
+
+def test_an_out_that_is_no_text_is_one_message_and_leaves_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for arguments in (("--out", "b\udcff"), ("--out", "b\udcff/mine"), ("--set", 'title="\udcff"')):
+        assert call(*STUDY, *arguments) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("Error: ")
+        assert len(said.splitlines()) == 1
+    with pytest.raises(ValueError, match="surrogates"):
+        sim.run("chicago2006", replications=2, out="b\udcff")
+    assert list(Path().iterdir()) == []
+
+
+def test_a_request_that_was_not_written_whole_is_cleared_away() -> None:
+    left = Path("results") / ".chicago2006.partial-left"
+    left.mkdir(parents=True)
+    for name in ("lock", "request.json"):
+        (left / name).touch()
+    os.utime(left, (0, 0))
+    assert call("run", "chicago2006", "--replications", "2") == 0
+    assert not left.exists()
+
+
+def test_chunks_replaced_by_folders_heal(
+    broken_off: Path, in_peace: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *_ = chunks(Path())
+    first.unlink()
+    (first / "deep").mkdir(parents=True)
+    assert call(*STUDY, "--out", "mine", "--resume", "--workers", "1") == 0
+    assert "Warning (DamagedChunkWarning)" in capsys.readouterr().err
+    assert_only_mine(in_peace)
+
+
+@pytest.mark.parametrize("kilobytes", [1_000_000])
+def test_limited_memory_is_one_message(tmp_path: Path, kilobytes: int) -> None:
+    shell = f'ulimit -v {kilobytes} && exec "{sys.executable}" -c "{PROGRAM}" {" ".join(STUDY)} --out mine'
+    command = ["sh", "-c", shell]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: the process may use ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_request_takes_no_chunks_away(broken_off: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from sim.scenario.problems import DamagedChunkWarning
 from sim.scenario.schema import Scenario
 from sim.study.chunks import ChunkTask, play
 from sim.study.experiment import Experiment
-from sim.work.folder import LOCK, lock
+from sim.work.files import LOCK, lock
 from sim.work.store import ChunkStore
 from sim.work.task import Result
 
