@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.outcomes.counting import ratio
-from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS, reading_years
+from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, reading_years
 from sim.outcomes.twin import quadrature
 from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
@@ -19,7 +19,7 @@ from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.parameter_sets import ParameterSets
 from sim.outcomes.twin.quadrature import Law, Piecewise
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import TREATMENT_DAYS, Key
 from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
 
 _APLASIA_ORDER = 10
@@ -112,9 +112,11 @@ class AfterReinfusion:
         yield ("transplant_related_mortality", None), self._treatment_deaths()
         toxicity, in_aplasia = self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia
         poisoned = self.before.toxicity_deaths + self.grid.integral(toxicity, in_aplasia)
-        yield ("death_by_cause_toxicity", None), poisoned
-        if self.hazards.late_until <= self.horizon:
-            yield ("infections_per_patient", None), self._infections()
+        over = self.before.reinfusion.values.max(initial=0.0) + self.aplasia.values.max()
+        for years, day in zip(self.years, self.read, strict=True):
+            if day >= over:  # everybody has left the room, and toxicity kills nowhere else
+                yield ("death_by_cause_toxicity", years), poisoned
+        yield ("infections_per_patient", None), self._infections()
         size = self.before.reinfused
         for key, share in self._shares():
             yield key, ratio(share, size)

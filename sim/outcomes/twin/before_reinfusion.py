@@ -8,14 +8,13 @@ from functools import cached_property
 import numpy as np
 
 from sim.outcomes.counting import ratio
-from sim.outcomes.endpoints import TREATMENT_DAYS
 from sim.outcomes.twin import time_to_reinfusion
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.twin.parameter_sets import ParameterSets
 from sim.outcomes.twin.quadrature import Law, Piecewise, compress_between, dot, double_exponential, law_of
 from sim.outcomes.twin.time_to_reinfusion import Branches, Pathway
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import TREATMENT_DAYS, WAY_YEARS, Key
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 _BACKGROUND_ORDER = 15
@@ -51,7 +50,7 @@ class BeforeReinfusion:
         horizon, cut = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR, 0.0
         if not self.mobilised and self.scenario.follow_up.data_cut_days != "none":
             cut = self.scenario.follow_up.data_cut_days
-        return max(horizon, TREATMENT_DAYS, cut)
+        return max(horizon, TREATMENT_DAYS, self.scenario.late_infection.until_day, cut)
 
     def survival(self, days: Floats) -> Floats:
         """Return the chance to survive active lupus and background mortality for days, (sets, *days)."""
@@ -68,7 +67,18 @@ class BeforeReinfusion:
     def reinfusion(self) -> Law:
         """The law of the time to reinfusion, everything but background mortality survived."""
         law = time_to_reinfusion.reinfusion_law(self.path)
-        return Law(law.times, law.weights(self.fatal) * np.exp(-self.hazard * law.times))
+        weights = law.weights(self.fatal) * np.exp(-self.hazard * law.times)
+        return Law(law.times, weights * (law.times <= WAY_YEARS * DAYS_PER_YEAR))
+
+    @cached_property
+    def still_waiting(self) -> Floats:
+        """Share of the enrolled who live on the way for as long as anybody is followed there."""
+        law, limit = time_to_reinfusion.reinfusion_law(self.path), WAY_YEARS * DAYS_PER_YEAR
+        late = law.times > limit
+        if not late.any():
+            return np.zeros(1)
+        share = np.compress(late, law.weights(self.fatal), axis=-1).sum(axis=-1)
+        return np.asarray(share * self.survival(np.array([limit]))[:, 0])
 
     @cached_property
     def withdrawn(self) -> Floats:
@@ -131,7 +141,8 @@ class BeforeReinfusion:
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield what is known at reinfusion."""
-        yield ("pre_transplant_mortality", None), 1 - self.reinfused - self.withdrawn
+        yield ("pre_transplant_mortality", None), 1 - self.reinfused - self.withdrawn - self.still_waiting
+        yield ("still_waiting", None), self.still_waiting
         yield ("harvest_failure", None), self.withdrawn
         sessions = time_to_reinfusion.apheresis(self.path)
         if sessions is None:
