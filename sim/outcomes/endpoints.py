@@ -21,7 +21,7 @@ from sim.outcomes.counting import Some, add_up, count, ratio, total
 from sim.outcomes.many_trials import FollowUps, follow_ups, incidences, quantiles
 from sim.patient.fates import NEVER, Booleans, last_arrival_day
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, LONG_WAIT_DAYS, TREATMENT_DAYS, Key, keys, read_times
+from sim.scenario.endpoints import BY_NAME, LONG_WAIT_DAYS, QUEUES, TREATMENT_DAYS, Key, keys, read_times
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 
 EARLY_DEATH_YEARS = 0.125
@@ -132,14 +132,14 @@ class Sums:
 
     def _offered_waits(self) -> None:
         """Read the quantiles of each clinic's waits, of which the mean over clinics is taken."""
-        for start, name in (("", "room_wait"), ("slot_", "slot_wait")):
-            waits = self.followed.pop(name, None)
+        for queue, start in QUEUES.items():
+            waits = self.followed.pop(queue, None)
             known = np.where(self.size[f"{start}asked"] > 0, 0.0, np.nan)
             found = [known, known] if waits is None else quantiles(waits, tuple(_QUANTILES.values()))
             for reached, days in zip(_QUANTILES, found, strict=True):
                 self.size[f"{start}{reached}_reached"] = np.isfinite(days).astype(np.float64)
                 words = "median" if reached == "median" else "90_percent"
-                self.total[f"{name}_{words}_days", None] = np.nan_to_num(days)
+                self.total[f"{queue}_wait_{words}_days", None] = np.nan_to_num(days)
 
     def _trials(self, scenario: Scenario) -> Iterator[tuple[Key, Floats]]:
         """Yield the estimates of censored follow-up."""
@@ -346,7 +346,6 @@ def _stay(view: View, sums: Sums) -> Iterator[Row]:
     yield "infections_per_patient", None, infections[0] + infections[1] + infections[2], None
     stayed = history.immunoablation < NEVER
     granted = view.enrolled & stayed
-    sums.out_of("granted", count(granted))
     left = np.minimum(np.minimum(history.home, history.death), history.follow_up_end)
     sums.add_up("length_of_stay_days", left - history.immunoablation, granted)
     free_again = np.minimum(left + history.turnaround_days, view.open_until)
@@ -363,25 +362,24 @@ def _stay(view: View, sums: Sums) -> Iterator[Row]:
 
 def _waits(view: View, sums: Sums) -> Iterator[Row]:
     history, clinic = view.history, view.scenario.clinic
-    for start, name, granted, places, asked, got in (
-        ("", "room_wait", "granted", clinic.isolation_rooms, history.waiting, history.immunoablation),
-        ("slot_", "slot_wait", "slot_granted", clinic.apheresis_slots,
-         history.ready_for_harvest, history.harvesting),
-    ):  # fmt: skip
+    for queue, places, asked, got in (
+        ("room", clinic.isolation_rooms, history.waiting, history.immunoablation),
+        ("slot", clinic.apheresis_slots, history.ready_for_harvest, history.harvesting),
+    ):
+        start = QUEUES[queue]
         asking, served = view.enrolled & (asked < NEVER), view.enrolled & (got < NEVER)
-        if start:
-            sums.out_of(granted, count(served))
+        sums.out_of(f"{start}granted", count(served))
         sums.out_of(f"{start}asked", count(asking))
         waited = long = died = np.zeros(asking.shape[1])
         if places == "unlimited":
-            yield f"{name}_days", None, waited, None
+            yield f"{queue}_wait_days", None, waited, None
         else:
             left = np.minimum(np.minimum(got, history.death), history.follow_up_end)
             waited, long = count(asking & (got > asked)), count(asking & (left > asked + LONG_WAIT_DAYS))
             died = count(asking & ~served & (history.death < NEVER))
             days = left - asked
-            sums.add_up(f"{name}_days", days, served)
-            sums.followed[name].append(follow_ups(days, [served], asking))
+            sums.add_up(f"{queue}_wait_days", days, served)
+            sums.followed[queue].append(follow_ups(days, [served], asking))
         yield f"{start}waited", None, waited, None
         yield f"{start}waited_over_{LONG_WAIT_DAYS:g}_days", None, long, None
         yield f"{start}died_waiting", None, died, None

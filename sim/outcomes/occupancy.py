@@ -18,6 +18,7 @@ from sim.clinic.history import History
 from sim.outcomes.endpoints import open_days
 from sim.patient.fates import NEVER, last_arrival_day
 from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import Endpoint
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
 
 Counts = NDArray[np.int32]
@@ -36,6 +37,18 @@ def is_limited(scenario: Scenario) -> bool:
     """Tell whether anybody might queue."""
     clinic = scenario.clinic
     return clinic.apheresis_slots != "unlimited" or clinic.isolation_rooms != "unlimited"
+
+
+def tells(endpoint: Endpoint, scenario: Scenario) -> bool:
+    """Tell whether an endpoint has anything to tell of a clinic: waits do only where places are limited."""
+    clinic = scenario.clinic
+    scarce = {
+        "": True,
+        "room": clinic.isolation_rooms != "unlimited",
+        "slot": clinic.apheresis_slots != "unlimited",
+        "any": is_limited(scenario),
+    }
+    return scarce[endpoint.queue]
 
 
 class Stays(NamedTuple):

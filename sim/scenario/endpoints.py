@@ -37,7 +37,8 @@ class Endpoint:
 
     ``kind`` is ``share`` for a fraction of patients and ``mean`` for an average; ``timed`` ones are read at
     `read_times`. ``trial`` says how a trial would report it: counted by the data cut, estimated by
-    Kaplan-Meier or as a competing incidence, or not at all. ``queue`` marks what is told of scarce places.
+    Kaplan-Meier or as a competing incidence, or not at all. ``queue`` is the place without whose scarcity
+    an endpoint has nothing to tell: one of `QUEUES`, or empty.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Endpoint:
     denominator: str
     trial: Trial
     definition: str
-    queue: bool = False
+    queue: str = ""
 
 
 def _share(name: str, label: str, denominator: str, definition: str) -> Endpoint:
@@ -70,16 +71,22 @@ def _mean(
     return Endpoint(name, label, unit, "mean", False, denominator, trial, definition)
 
 
-def _waits(start: str, place: str, asked: str, granted: str) -> tuple[Endpoint, ...]:
+QUEUES = {"room": "", "slot": "slot_"}
+"""How the names of what is told of each queue start; rooms are what patients wait for."""
+
+
+def _waits(queue: str, place: str) -> tuple[Endpoint, ...]:
     """Declare what is told of a queue; those who did not have to wait are counted with a wait of none."""
-    who, wait = f"among those who asked for {place}", "slot_wait" if start else "room_wait"
+    start, asked, granted = QUEUES[queue], f"{QUEUES[queue]}asked", f"{QUEUES[queue]}granted"
+    who = f"among those who asked for {place}"
     over, offered = f"{LONG_WAIT_DAYS:g}", f"offered wait for {place} by Kaplan-Meier, a death in the queue"
 
     def share(name: str, label: str, denominator: str, definition: str) -> Endpoint:
-        return Endpoint(start + name, label, "", "share", False, denominator, "clinic", definition, True)
+        return Endpoint(start + name, label, "", "share", False, denominator, "clinic", definition, queue)
 
     def days(name: str, label: str, denominator: str, definition: str) -> Endpoint:
-        return Endpoint(name, label, "days", "mean", False, denominator, "clinic", definition, True)
+        name = f"{queue}_wait_{name}"
+        return Endpoint(name, label, "days", "mean", False, denominator, "clinic", definition, queue)
 
     return (
         share("waited", f"Waited for {place}", asked, f"did not get {place} at once, {who}"),
@@ -88,11 +95,11 @@ def _waits(start: str, place: str, asked: str, granted: str) -> tuple[Endpoint, 
         share("died_waiting", f"Died waiting for {place}", "enrolled", f"died in the queue for {place}"),
         share("died_waiting_of_asked", f"Died waiting for {place}, of who asked", asked,
               f"died in the queue, {who}"),
-        days(f"{wait}_days", f"Wait for {place}", granted,
+        days("days", f"Wait for {place}", granted,
              f"from asking for {place} to getting it, mean of those who got one"),
-        days(f"{wait}_median_days", f"Wait for {place}, median", f"{start}median_reached",
+        days("median_days", f"Wait for {place}, median", f"{start}median_reached",
              f"median of the {offered} censoring; mean of clinics in which half got {place}"),
-        days(f"{wait}_90_percent_days", f"Wait for {place}, 9 of 10 within", f"{start}ninety_reached",
+        days("90_percent_days", f"Wait for {place}, 9 of 10 within", f"{start}ninety_reached",
              f"90% quantile of the {offered} censoring; mean of clinics in which it was reached"),
     )  # fmt: skip
 
@@ -112,7 +119,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _share("pre_transplant_mortality", "Death before reinfusion", "enrolled",
            "deaths before reinfusion from any cause, not after withdrawal"),
     Endpoint("still_waiting", "Still waiting", "", "share", False, "enrolled", "clinic",
-             f"neither reinfused, dead nor withdrawn {WAY_YEARS:g} years after enrolment", queue=True),
+             f"neither reinfused, dead nor withdrawn {WAY_YEARS:g} years after enrolment", "any"),
     _over_time("overall_survival", "Overall survival", "reinfused", "alive, time from reinfusion"),
     _over_time("disease_free_survival", "Disease-free survival", "reinfused",
                "alive without relapse or established non-response, time from reinfusion"),
@@ -150,11 +157,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
           "infections in mobilisation, in aplasia and until day 93, per patient enrolled"),
     _mean("length_of_stay_days", "Stay in the isolation room", "days", "granted",
           "start of immunoablation to discharge or death, among those who got a room"),
-    *_waits("", "a room", "asked", "granted"),
-    *_waits("slot_", "an apheresis slot", "slot_asked", "slot_granted"),
-    Endpoint("room_occupancy", "Rooms in use", "rooms", "mean", False, "days", "clinic",
-             "mean number of rooms in use, turnaround included, "
-             "from the end of the warm-up to the last arrival", queue=True),
+    *_waits("room", "a room"),
+    *_waits("slot", "an apheresis slot"),
+    _mean("room_occupancy", "Rooms in use", "rooms", "days",
+          "mean number of rooms in use, turnaround included, "
+          "from the end of the warm-up to the last arrival", "clinic"),
     _mean("apheresis_sessions", "Apheresis sessions", "sessions", "harvested",
           "sessions per patient whose harvest was completed"),
     _mean("cd34_infused", "CD34+ cells infused", "million/kg", "infused",
