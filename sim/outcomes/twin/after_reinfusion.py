@@ -26,6 +26,7 @@ _APLASIA_ORDER = 10
 _BACKGROUND_ORDER = 15
 _TIME_ORDER = 31
 _CUT_ORDER = 41
+_NEGLIGIBLE = 1e-9
 _RELAPSE_ORDER = 51
 
 
@@ -112,9 +113,10 @@ class AfterReinfusion:
         yield ("transplant_related_mortality", None), self._treatment_deaths()
         toxicity, in_aplasia = self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia
         poisoned = self.before.toxicity_deaths + self.grid.integral(toxicity, in_aplasia)
-        over = self.before.reinfusion.values.max(initial=0.0) + self.aplasia.values.max()
+        way, longest = self.before.reinfusion, self.aplasia.values.max()
         for years, day in zip(self.years, self.read, strict=True):
-            if day >= over:  # everybody has left the room, and toxicity kills nowhere else
+            late = np.compress(way.values > day - longest, way.weights, axis=-1).sum(axis=-1)
+            if np.all(late * poisoned < _NEGLIGIBLE):  # all have left the room: toxicity kills nowhere else
                 yield ("death_by_cause_toxicity", years), poisoned
         yield ("infections_per_patient", None), self._infections()
         size = self.before.reinfused

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.outcomes.counting import ratio
 from sim.outcomes.twin import time_to_reinfusion
@@ -19,6 +20,7 @@ from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 _BACKGROUND_ORDER = 15
 _TIME_ORDER = 31
+_WAY_DAYS = WAY_YEARS * DAYS_PER_YEAR
 
 
 def background_of(scenario: Scenario, days: float, refinement: int) -> Piecewise:
@@ -64,21 +66,27 @@ class BeforeReinfusion:
         return dot(law.weights(self.fatal)[:, None, :], alive)
 
     @cached_property
+    def _way(self) -> tuple[Branches, NDArray[np.bool_]]:
+        """The law of the time to reinfusion, and which times come before nobody is followed any more."""
+        law = time_to_reinfusion.reinfusion_law(self.path)
+        if law.times.max(initial=0.0) > _WAY_DAYS:
+            law = time_to_reinfusion.reinfusion_law(self.path, (_WAY_DAYS,))
+        return law, law.times <= _WAY_DAYS
+
+    @cached_property
     def reinfusion(self) -> Law:
         """The law of the time to reinfusion, everything but background mortality survived."""
-        law = time_to_reinfusion.reinfusion_law(self.path)
-        weights = law.weights(self.fatal) * np.exp(-self.hazard * law.times)
-        return Law(law.times, weights * (law.times <= WAY_YEARS * DAYS_PER_YEAR))
+        law, in_time = self._way
+        return Law(law.times, law.weights(self.fatal) * np.exp(-self.hazard * law.times) * in_time)
 
     @cached_property
     def still_waiting(self) -> Floats:
         """Share of the enrolled who live on the way for as long as anybody is followed there."""
-        law, limit = time_to_reinfusion.reinfusion_law(self.path), WAY_YEARS * DAYS_PER_YEAR
-        late = law.times > limit
-        if not late.any():
+        law, in_time = self._way
+        if in_time.all():
             return np.zeros(1)
-        share = np.compress(late, law.weights(self.fatal), axis=-1).sum(axis=-1)
-        return np.asarray(share * self.survival(np.array([limit]))[:, 0])
+        late = np.compress(~in_time, law.weights(self.fatal), axis=-1).sum(axis=-1)
+        return np.asarray(late * self.survival(np.array([_WAY_DAYS]))[:, 0])
 
     @cached_property
     def withdrawn(self) -> Floats:
