@@ -39,7 +39,7 @@ def search_of(scenario: Scenario, seed: int = 1, *, trade_off: float = -0.3, shi
     )
     sample = Sample(z, weights, (POINTS // 2, POINTS // 2), -7.8 + shift, 0.02, history)
     survival = np.clip(np.array([0.84, 0.5]) + 0.07 * rng.standard_normal((POINTS, 2)), 0.01, 0.99)
-    return Search(free, published, sample, POINTS * 256, survival, np.full(POINTS, -3.0), weights)
+    return Search(free, published, sample, POINTS * 256, survival, np.full((POINTS, 5), 0.2), weights)
 
 
 def predictions_of(scenario: Scenario) -> pd.DataFrame:
@@ -140,7 +140,7 @@ def found_of(fit: PointFit, *, checked: bool = True, limited: bool = False) -> F
         scenario = with_values(scenario, {"clinic.isolation_rooms": 2})
         sample = main.sample
         bare = Sample(sample.z, sample.weights, (POINTS,), sample.log_evidence, sample.log_evidence_se)
-        none = np.full(POINTS, math.nan)
+        none = np.full((POINTS, 5), math.nan)
         main = Search(main.free, main.published, bare, main.trials, main.survival, none, main.alike)
     seen = [Seen("as_it_is", "as it is", scenario, main)]
     if checked:

@@ -64,13 +64,18 @@ def test_run_shows_the_posterior_beside_both_errors(capsys: pytest.CaptureFixtur
     said = spoken(capsys.readouterr().out)
     assert "256 replications under 4 draws of a posterior, seed 1" in said
     assert "Simulated: the mean over draws of the posterior." in said
-    assert "Posterior 95%: what the calibrated trial leaves open about the parameters" in said
+    keys = f"{len(KEYS)} parameters ({', '.join(KEYS)})"
+    assert f"Posterior 95%: what the calibrated trial leaves open about {keys}, which only" in said
+    assert "are held in every draw, " in said
+    assert "Its limits rest on 4 draws: others would move them by up to " in said
+    assert "With the calibrated values alone, exactly: treatment-related mortality 2" in said
     assert "Monte Carlo error: the 95% interval of the simulated figure; more draws narrow it." in said
     assert (
         "it holds the posterior too, so that a larger or longer trial narrows it, and more evidence" in said
     )
     table, curves = pd.read_csv("ran/endpoints.csv"), pd.read_csv("ran/curves.csv")
-    assert list(table.columns)[-2:] == list(curves.columns)[-2:] == LIMITS
+    assert list(table.columns)[-4:] == [*LIMITS, "posterior_se", "at_point"]
+    assert list(curves.columns)[-3:] == [*LIMITS, "posterior_se"]
     known = table[table["estimate"].notna()]
     assert ((known[LIMITS[0]] <= known["estimate"]) & (known["estimate"] <= known[LIMITS[1]])).all()
     run = sim.read("ran")
@@ -181,7 +186,7 @@ def test_sweep_shows_the_posterior_at_every_point(capsys: pytest.CaptureFixture[
     assert printed.err.count("HeldValueWarning") == 1
     assert f"Warning (HeldValueWarning): chicago2006: {MULTIPLIER} is given with --set." in printed.err
     points = pd.read_csv("swept/points.csv")
-    assert list(points.columns)[-2:] == LIMITS
+    assert list(points.columns)[-3:-1] == LIMITS
     assert "posterior" in Path("swept/figures/sweep.svg").read_text()
     posterior = json.loads(Path("swept/manifest.json").read_text())["posterior"]
     assert (posterior["free"], posterior["held"]) == ([FATAL], [SHAPE, MULTIPLIER])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -34,10 +35,10 @@ from sim.study.budget import (
     Budget,
 )
 from sim.study.draws import Draws
-from sim.study.estimates import POSTERIOR_COLUMNS
+from sim.study.estimates import POSTERIOR_COLUMNS, error_of_limits
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
-from sim.study.posterior import Posterior, weighted_summary
+from sim.study.posterior import Posterior, effective_size, weighted_quantiles, weighted_summary
 from sim.study.tally import ArmTally
 from sim.work.store import ChunkStore
 from sim.work.task import Workers
@@ -346,9 +347,11 @@ def with_own_limits(predictions: pd.DataFrame, search: Search) -> pd.DataFrame:
     """
     known = predictions.copy()
     for key, survival in zip(search.published.keys, search.survival.T, strict=True):
-        found = weighted_summary(survival, search.sample.weights)
+        weights = search.sample.weights
+        found = weighted_summary(survival, weights)
+        error = error_of_limits(partial(weighted_quantiles, survival, weights), effective_size(weights))
         row = (known["endpoint"] == key[0]) & (known["time_years"] == key[1])
-        known.loc[row, list(POSTERIOR_COLUMNS)] = found["lower"], found["upper"]
+        known.loc[row, list(POSTERIOR_COLUMNS)] = found["lower"], found["upper"], error
     return known
 
 

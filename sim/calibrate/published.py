@@ -10,6 +10,7 @@ from scipy import special
 
 from sim.outcomes.first_reinfused import CURVES
 from sim.outcomes.twin.expected import Before
+from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key, column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, Target, TrialArrivals
@@ -54,12 +55,20 @@ class Published:
         """The counts by reinfusion, in the order of `Before`."""
         return self.treatment_before, self.others_before, self.withdrawn, self.reinfused
 
-    def log_counts(self, shares: Before) -> float:
-        """Return the logarithm of the multinomial probability of the counts by reinfusion."""
-        counts, p = np.array(self.cells), np.maximum(np.array(shares), 0.0)
-        ways = special.gammaln(self.enrolled + 1) - special.gammaln(counts + 1).sum()
-        with np.errstate(divide="ignore"):
-            return float(ways + special.xlogy(counts, p).sum())
+    def log_counts(self, shares: Before | Floats) -> Floats:
+        """Return the logarithm of the multinomial probability of the counts by reinfusion.
+
+        Parameters
+        ----------
+        shares
+            Shape (..., 4), in the order of `Before`.
+        """
+        return _log_multinomial(self.cells, np.asarray(shares))
+
+    def log_treated(self, share: Floats) -> Floats:
+        """Return the logarithm of the chance of the treatment deaths among the reinfused, one by one."""
+        counts = self.treatment_after, self.reinfused - self.treatment_after
+        return _log_multinomial(counts, np.stack([share, 1 - share], axis=-1))
 
     @classmethod
     def of(cls, scenario: Scenario) -> Published:
@@ -112,6 +121,14 @@ class Published:
             enrolled, before, died - before, enrolled - died - reinfused, reinfused, after, estimates,
             scenario.calibration.tolerance,
         )  # fmt: skip
+
+
+def _log_multinomial(counts: Sequence[int], shares: Floats) -> Floats:
+    """Return the logarithms of the probabilities of counts under shares, the last axis."""
+    n = np.array(counts)
+    ways = special.gammaln(n.sum() + 1) - special.gammaln(n + 1).sum()
+    with np.errstate(divide="ignore"):
+        return np.asarray(ways + special.xlogy(n, np.maximum(shares, 0.0)).sum(axis=-1))
 
 
 def _refuse_what_is_no_trial(scenario: Scenario) -> None:

@@ -117,10 +117,10 @@ class Search:
     """Virtual trials simulated."""
     survival: Floats
     """Share event-free at each estimate's time, in the whole course, shape (points, estimates)."""
-    log_counts: Floats
-    """Of each point, shape (points,)."""
+    shares: Floats
+    """Of the enrolled by reinfusion (see `Before`), and the reinfused dead of the treatment; (points, 5)."""
     alike: Floats
-    """Share of a point's trials that report the same, given the counts; shape (points,)."""
+    """Chance to report the same after reinfusion, given the counts and defined estimates; shape (points,)."""
 
     @property
     def posterior(self) -> Posterior:
@@ -156,7 +156,7 @@ class Evaluation:
             read_chances, points, (self._published,), self._workers, self._store, self._advance
         )
         self.points += len(z)
-        self.found.append(found)
+        self.found.append({**found, "chance": log_chance(found)})
         return log_likelihood(found)[:, 0]
 
     def _advance(self, done: int) -> None:
@@ -170,12 +170,17 @@ class Evaluation:
 
 def log_likelihood(found: Result) -> Floats:
     """Return the log-likelihood of trials at each point, shape (points, trials), from `read_chances`."""
+    return np.asarray(found["log_counts"] + log_chance(found))
+
+
+def log_chance(found: Result) -> Floats:
+    """Return its part after reinfusion: of the same treatment deaths and estimates, if these are defined."""
     alike, enough = found["alike"], found["enough"]
     # Some may be alike though none of the trials with its own number of enrolled is defined.
     defined = np.maximum(found["defined"], 1)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.log(alike / enough) - np.log(defined / BLOCK)
-    return np.asarray(np.where(alike > 0, found["log_counts"] + chance, -np.inf))
+    return np.asarray(np.where(alike > 0, chance, -np.inf))
 
 
 def find_posterior(
@@ -221,9 +226,9 @@ def find_posterior(
     if size < _FEWEST:
         raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined"))
     warn_of_size(found, min(ENOUGH, wanted_size))
-    survival, counts = evaluate.all("survival"), evaluate.all("log_counts")[:, 0]
-    share = evaluate.all("alike")[:, 0] / np.maximum(evaluate.all("enough")[:, 0], 1)
-    return Search(free, published, found, evaluate.points * BLOCK, survival, counts, share)
+    shares = np.column_stack([evaluate.all("shares"), evaluate.all("treated")])
+    chance = np.exp(evaluate.all("chance")[:, 0])
+    return Search(free, published, found, evaluate.points * BLOCK, evaluate.all("survival"), shares, chance)
 
 
 def warn_of_size(found: Sample, enough: float = ENOUGH) -> None:
@@ -307,5 +312,5 @@ def simulate_posterior(
     error = float(weights.std()) / mean / np.sqrt(count)
     sample = Sample(z, weights / weights.sum(), (count,), float(np.log(mean)), error)
     warn_of_size(sample)
-    none = np.full(count, np.nan)
+    none = np.full((count, 5), np.nan)
     return Search(free, published, sample, count * BLOCK, found["survival"], none, alike / BLOCK), kept

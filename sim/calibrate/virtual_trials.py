@@ -148,7 +148,8 @@ def read_chances(points: Points, number: int, published: Sequence[Published]) ->
         replications that report the same after reinfusion, and that have enough reinfused patients.
         ``defined``: replications (with the trial's own number of enrolled) whose estimates are all defined.
         ``survival``: share of the reinfused who are event-free in their whole course, one column an
-        estimate. ``shares``: see `Before`.
+        estimate; ``treated``: share of them who die of the treatment by the data cut.
+        ``shares``: see `Before`.
     """
     scenario, some = points.scenario_at(number), published[0]
     simulated = some.enrolled + int(np.ceil(_SPARE * some.enrolled))
@@ -165,6 +166,7 @@ def read_chances(points: Points, number: int, published: Sequence[Published]) ->
         "enough": np.array([(read[t.reinfused].number == t.reinfused).sum() for t in published]),
         "defined": np.array(whole.defined.sum()),
         "survival": survival_shares(whole, some),
+        "treated": np.array(whole.treatment_deaths.sum() / max(float(whole.number.sum()), 1.0)),
         "shares": np.array(shares),
     }
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Unpack
 
+import numpy as np
+import pandas as pd
+
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
 from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.outcomes.occupancy import is_limited
+from sim.outcomes.twin.expected import expected
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
+from sim.scenario.schema import Scenario
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
@@ -77,6 +83,13 @@ def _count(patients: int) -> int:
     return patients
 
 
+def _with_point(endpoints: pd.DataFrame | None, scenario: Scenario) -> pd.DataFrame:
+    """Return endpoints under draws beside what they are at the calibrated values alone, by the exact twin."""
+    table, known = pd.DataFrame(endpoints), expected(scenario)
+    keys = zip(table["endpoint"], table["time_years"].replace({np.nan: None}), strict=True)
+    return table.assign(at_point=[known.get(key, np.nan) for key in keys])
+
+
 def _made(loaded: Loaded, budget: Budget, found: Written, patients: Path) -> Made:
     """Put what a run has found into the form of its folder, and hold it against what is known."""
     _, reason = choose_simulator([loaded.scenario], budget)
@@ -95,4 +108,6 @@ def _made(loaded: Loaded, budget: Budget, found: Written, patients: Path) -> Mad
         kept = read_parquet(patients) if patients.is_file() else None
         checks = verify(loaded.scenario, tables["endpoints"], found.rows, kept, tables["littles_law"])
         tables["checks"] = check_table(checks)
+    elif not is_limited(loaded.scenario):
+        tables["endpoints"] = _with_point(tables["endpoints"], loaded.scenario)
     return Made(facts, tables, rows={"replications": found.rows}, lines=found.lines)

@@ -64,3 +64,7 @@ class EffectiveSizeWarning(FigureWarning):
 
 class HeldValueWarning(FigureWarning):
     """A parameter of a posterior keeps a scenario's own value."""
+
+
+class UnfittedDrawWarning(FigureWarning):
+    """A posterior file draws a parameter that the scenario's calibration did not fit."""

@@ -122,7 +122,7 @@ class Harvest(Table):
     yield_million_per_kg: Distribution = _parameter(
         Lognormal(dist="lognormal", mean=3.93, sd=4.48), "CD34+ cells of one apheresis", "million/kg", "P02")
     target_million_per_kg: Annotated[float, Field(ge=0, le=1e6)] = _parameter(
-        5.59, "CD34+ cells to collect before selection; gives 2.4 sessions", "million/kg", "P01")
+        5.59, "CD34+ cells to collect before selection", "million/kg", "P01; tuned to its 2.4 sessions")
     max_sessions: Annotated[int, Field(ge=1, le=30)] = _parameter(
         4, "sessions before marrow is harvested", "sessions", "P11")
     selection_recovery: Share = _parameter(0.612, "share of CD34+ cells left by the selection", "", "P03")

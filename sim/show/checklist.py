@@ -62,11 +62,17 @@ def checklist(scenario: Scenario, manifest: Mapping[str, Any]) -> list[Item]:
         unsure=[each.id for each in named if each.status in ("unverified", "not found")],
         derived=[each for each in named if each.status == "derived"],
         assumed=[key for key, row in rows.items() if row["status"] == "assumption"],
+        tuned=[key for key, row in rows.items() if row["status"] == "solved" or "tuned" in row["source"]],
+        in_part=[key for key, row in rows.items() if _is_evidence_in_part(row)],
         assumed_targets=[target for target in scenario.target if is_assumed(target.source)],
         warm_up_source="" if warm_up is None else warm_up["source"],
         licences=about.get_all("License-Expression") or [],
         addresses=about.get_all("Project-URL") or [],
     )
+
+
+def _is_evidence_in_part(row: Mapping[str, Any]) -> bool:
+    return row["status"] == "evidence" and "assumption" in str(row["source"])
 
 
 def sets_it(row: Mapping[str, Any]) -> bool:

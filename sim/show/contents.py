@@ -79,7 +79,10 @@ def _of_run(results: Results) -> Contents:
         answers = run_tables.defined(endpoints, scenario)
     facts = {
         "words": words,
-        "errors": sentences("run", "errors", drawn, words),
+        "errors": [
+            *sentences("run", "errors", drawn, words),
+            *run_tables.drawn_notes(run_tables.main_rows(rows(endpoints), scenario), manifest),
+        ],
         "answers": answers,
         "waits": waits,
         "closing": run_tables.closing(scenario),
@@ -216,7 +219,7 @@ def _of_validate(results: Results) -> Contents:
     manifest = results.manifest
     read = validation.lines(results.tables["validation"])
     scenarios = results.scenarios
-    predicted, _ = validation.tallies(manifest)
+    both = validation.tallies(manifest)
     heads = tuple(map(Column, ("cohort", "figure", "shares", "differs", "source")))
     shared = [(line.cohort, line.label, line.overlaps, line.differs, line.source) for line in read]
     columns = (*map(Column, ("cohort", "title", "base")), *numbers("patients"), Column("source"))
@@ -236,7 +239,7 @@ def _of_validate(results: Results) -> Contents:
         "Validation: the model against cohorts to which it was not fitted",
         (),
         facts,
-        finding=f"{validation.finding(predicted)}.",
+        finding=f"{validation.finding(*both)}.",
     )
 
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from sim.scenario.problems import RequestError
 from sim.show.contents import CONTENTS, Contents
 from sim.show.kit.inline_svg import Inlined, Styles, inline
+from sim.show.kit.posterior_words import scope
 from sim.show.kit.prose import environment
 from sim.show.plots import PLOTS, row_of
 from sim.show.sources import files
@@ -184,6 +185,7 @@ def render(page: Page) -> str:
         style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
         sections=[],  # filled as they are told
         files=files(page.results),
+        drawn_of=scope(page.results.manifest),
         **page.contents.facts,
     )
 

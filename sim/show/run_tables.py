@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
+from sim.show.kit.posterior_words import precision, scope
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
 from sim.study.estimates import Z95
@@ -45,7 +47,7 @@ def published(
     points: pd.DataFrame | None = None,
     *,
     full: bool = False,
-    free: Sequence[str] = (),
+    manifest: Mapping[str, Any] = MappingProxyType({}),
 ) -> Grid:
     """Compare published with simulated figures.
 
@@ -59,10 +61,10 @@ def published(
         The columns of ``range.csv``, where the scenario has a range: what each figure is between its values
         stands beside the figure.
     full : bool
-        Whether to go on with every endpoint after the targets. Without `full`, waits are, where places are
-        scarce; and without targets the main endpoints are shown at the horizon.
-    free : sequence of str
-        The parameters that are drawn from a posterior.
+        Whether to go on with every endpoint after the targets. Without `full`, waits are shown, where places
+        are scarce; and without targets the main endpoints at the horizon.
+    manifest
+        The run's.
     """
     read = [row for row in rows(endpoints) if tells(row.endpoint, scenario)]
     aimed = [row for row in read if row.has_target]
@@ -81,7 +83,8 @@ def published(
         *numbers("published", "simulated", *(["over the\nrange"] if bands else [])),
         *_errors(scenario, drawn=drawn),
     )
-    notes = [*_notes(shown, scenario, drawn=drawn), *_range_notes(scenario, bands, free)]
+    notes = [*_notes(shown, scenario, drawn=drawn), *drawn_notes(shown, manifest)]
+    notes += _range_notes(scenario, bands, (manifest.get("posterior") or {}).get("free", ()))
     last_target = {len(aimed) - 1} if 0 < len(aimed) < len(shown) else set()
     return Grid("Published and simulated", columns, found, notes, frozenset(last_target))
 
@@ -299,6 +302,12 @@ def _notes(shown: list[Row], scenario: Scenario, *, drawn: bool) -> list[str]:
             nobody=all(math.isnan(row.estimate) for row in shown),
         ),
     ]
+
+
+def drawn_notes(read: Sequence[Row], manifest: Mapping[str, Any]) -> list[str]:
+    """Say of what the posterior's limits are and how well they are known; empty without a posterior."""
+    draws = manifest.get("draws")
+    return [*scope(manifest), *precision(read, draws)] if draws else []
 
 
 def censored(table: pd.DataFrame) -> Grid:

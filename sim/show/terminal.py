@@ -9,7 +9,7 @@ from typing import TypeAlias
 from sim.show import run_tables
 from sim.show.contents import shown_in
 from sim.show.kit.grid import Grid
-from sim.show.kit.posterior_words import sized, under_draws
+from sim.show.kit.posterior_words import scope, sized, under_draws
 from sim.work.results import Results
 
 Block: TypeAlias = Grid | list[str]
@@ -24,7 +24,9 @@ def told(results: Results, *, full: bool = False) -> Iterator[Block]:
     full
         Whether every endpoint of a run is told, and not just those with a target.
     """
-    return _TOLD[results.kind](results, full)
+    yield from _TOLD[results.kind](results, full)
+    if results.kind != "run" and (drawn := scope(results.manifest)):  # a run's stands beneath its table
+        yield drawn
 
 
 def _size(results: Results) -> str:
@@ -34,8 +36,9 @@ def _size(results: Results) -> str:
 
 def _run(results: Results, full: bool) -> Iterator[Block]:
     scenario, points = results.scenario, results.table("range")
-    free = (results.manifest.get("posterior") or {}).get("free", ())
-    grid = run_tables.published(results.tables["endpoints"], scenario, points, full=full, free=free)
+    grid = run_tables.published(
+        results.tables["endpoints"], scenario, points, full=full, manifest=results.manifest
+    )
     yield replace(grid, title=f"{scenario.title}: {_size(results)}")
     yield from told_over_range(results)
 
@@ -55,6 +58,8 @@ def told_of_several(runs: list[Results]) -> Iterator[Block]:
     size = f"{count} replications{under_draws(runs[0].draws)}, seed {runs[0].manifest['seed']}"
     found = [(run.manifest["scenario"], run.tables["endpoints"], run.scenario) for run in runs]
     yield replace(run_tables.targets(found), title=f"Every printed figure: {size}")
+    if drawn := scope(runs[0].manifest):
+        yield drawn
 
 
 def _sweep(results: Results, _full: bool) -> Iterator[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from sim.work.results import Results
 _ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
 _FIGURES = ("observed", "predicted", "z", "undefined")
 _TEXTS = ("cohort", "reading", "role", "base", "overlaps", "differs", "note", "source")
+_CURVE = 3
+"""Covered figures of one curve from which the tally says that they are one curve."""
 _SURE = 10
 """A predicted mean is written to a tenth of its interval."""
 
@@ -181,9 +184,9 @@ def misses(read: Sequence[Line]) -> list[str]:
     return [line.miss for line in read if line.missed]
 
 
-def finding(predicted: CoveredCount) -> str:
-    """Say in one sentence how many predictions hold."""
-    return one_sentence("validation", "finding", predicted)
+def finding(predicted: CoveredCount, apart: CoveredCount) -> str:
+    """Say in one sentence how many predictions hold, and how many of what shares nothing with the fit."""
+    return one_sentence("validation", "finding", predicted, apart)
 
 
 def tally_sentences(predicted: CoveredCount, apart: CoveredCount) -> list[str]:
@@ -194,7 +197,17 @@ def tally_sentences(predicted: CoveredCount, apart: CoveredCount) -> list[str]:
 
 def found_sentences(results: Results) -> list[str]:
     """Say what was found: what is missed and why it may be, and the tally."""
-    return [*misses(lines(results.tables["validation"])), *tally_sentences(*tallies(results.manifest))]
+    read, both = lines(results.tables["validation"]), tallies(results.manifest)
+    return [*misses(read), *tally_sentences(*both), *curve_sentences(read)]
+
+
+def curve_sentences(read: Sequence[Line]) -> list[str]:
+    """Name the curves of which several points are covered: points of one are not independent."""
+    covered = [line for line in read if line.covered and line.role != "fitted"]
+    counts = Counter((line.cohort, line.key[0]) for line in covered)
+    first = {(line.cohort, line.key[0]): line for line in reversed(covered)}
+    several = [(first[curve], count) for curve, count in counts.items() if count >= _CURVE]
+    return sentences("validation", "curves", len(covered), several)
 
 
 def predictions(results: Results) -> Grid:

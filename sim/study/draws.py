@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sim.scenario.inherit import SET
 from sim.scenario.load import Loaded
-from sim.scenario.problems import HeldValueWarning, RequestError
+from sim.scenario.problems import HeldValueWarning, RequestError, UnfittedDrawWarning
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.posterior import read_posterior
@@ -155,7 +155,14 @@ class Draws:
         if reasons:
             HeldValueWarning.say(
                 f"{loaded.name}: {'; '.join(reasons)}. What is held in every draw is not in the posterior's "
-                "intervals, however little is known about it"
+                "intervals, however little is known about it. To keep that in, leave --set out, or write "
+                "value or prior into a file and give the posterior that `lupus-hsct calibrate FILE` writes"
+            )
+        if unfitted := self._unfitted(loaded.scenario, (*given, *swept)):
+            UnfittedDrawWarning.say(
+                f"--posterior {self.file}: {', '.join(unfitted)}: drawn, but {loaded.name} states no "
+                "[[prior]] for it, so that its calibration did not fit it: its spread is an assumption. "
+                "Calibrate with such a prior, or leave the column out"
             )
 
     @property
@@ -173,7 +180,13 @@ class Draws:
         return {
             "free": list(self.replaced(loaded.scenario, held)),
             "held": list(self.kept(loaded.scenario, held)),
+            "unfitted": self._unfitted(loaded.scenario, held),
         }
+
+    def _unfitted(self, scenario: Scenario, held: Sequence[str]) -> list[str]:
+        """Return what is drawn though the scenario, which has priors, has none of it."""
+        fitted = {prior.key for prior in scenario.prior}
+        return [key for key in self.replaced(scenario, held) if fitted and key not in fitted]
 
 
 def _is_value(scenario: Scenario, key: str, value: float) -> bool:

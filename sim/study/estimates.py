@@ -7,7 +7,7 @@ trial of this size may lie from it. They are never mixed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from sim.scenario.distributions import Floats
 
 Z95 = float(special.ndtri(0.975))
 
-POSTERIOR_COLUMNS = ("posterior_lower", "posterior_upper")
+POSTERIOR_COLUMNS = ("posterior_lower", "posterior_upper", "posterior_se")
 
 # A variance this much smaller than those it is the difference of is rounding.
 _CANCELLED = 1e-12
@@ -80,6 +80,8 @@ class Estimate(NamedTuple):
         Their 95% Monte Carlo intervals.
     posterior_lower, posterior_upper
         The posterior's 95% limits; None without one.
+    posterior_se
+        The Monte Carlo error of these limits, the larger of both.
     """
 
     value: Floats
@@ -88,6 +90,7 @@ class Estimate(NamedTuple):
     upper: Floats
     posterior_lower: Floats | None = None
     posterior_upper: Floats | None = None
+    posterior_se: Floats | None = None
 
     def columns(self, value: str = "estimate") -> dict[str, Floats]:
         """Return the columns of a table, of which that of the estimates has a name to choose."""
@@ -136,7 +139,7 @@ def estimates(sums: Floats, *, share: bool | Sequence[bool]) -> Estimate:
 
 
 def over_draws(values: Floats, errors: Floats, *, share: bool) -> tuple[float, ...]:
-    """Return the mean over draws, its Monte Carlo error and interval, and the posterior's 95% limits.
+    """Return the mean over draws, its error and interval, and the posterior's 95% limits with theirs.
 
     Three uncertainties are never mixed: Monte Carlo error (finitely many draws and replications), the
     posterior's interval (what the trial leaves open), and the range of what single trials would report.
@@ -149,8 +152,9 @@ def over_draws(values: Floats, errors: Floats, *, share: bool) -> tuple[float, .
 
     Returns
     -------
-    tuple of six floats
-        Value, standard error, lower and upper end; lower and upper limit of the posterior.
+    tuple of seven floats
+        Value, standard error, lower and upper end; lower and upper limit of the posterior, and the standard
+        error of these limits.
 
     Notes
     -----
@@ -161,7 +165,7 @@ def over_draws(values: Floats, errors: Floats, *, share: bool) -> tuple[float, .
     known = ~np.isnan(values)
     count = int(np.sum(known))
     if count == 0:
-        return (math.nan,) * 6
+        return (math.nan,) * 7
     found, noise = values[known], errors[known & ~np.isnan(errors)]
     mean = float(found.mean())
     variance = float(found.var(ddof=1)) if count > 1 else math.nan
@@ -169,16 +173,42 @@ def over_draws(values: Floats, errors: Floats, *, share: bool) -> tuple[float, .
     lower, upper = mean - Z95 * se, mean + Z95 * se
     if share:
         lower, upper = max(lower, 0.0), min(upper, 1.0)
-    left = 1.0
+    left, left_se = 1.0, 0.0
     if noise.size and variance > 0:
-        left = math.sqrt(max(1 - float(np.mean(noise * noise)) / variance, 0.0))
-    low, high = (mean + left * (float(limit) - mean) for limit in np.quantile(found, (0.025, 0.975)))
-    return mean, se, lower, upper, low, high
+        part = float(np.mean(noise * noise)) / variance
+        left = math.sqrt(max(1 - part, 0.0))
+        left_se = part / math.sqrt(2 * count) / left if left else 0.0  # a variance errs by its sqrt(2 / n)
+    ends = np.quantile(found, (0.025, 0.975)) - mean
+    limit_se = left * error_of_limits(lambda shares: np.quantile(found, shares).tolist(), count)
+    limit_se = math.hypot(limit_se, left_se * float(np.abs(ends).max()))
+    return mean, se, lower, upper, mean + left * float(ends[0]), mean + left * float(ends[1]), limit_se
+
+
+def error_of_limits(quantiles: Callable[[Sequence[float]], Sequence[float]], size: float) -> float:
+    """Return the standard error of the 2.5% and 97.5% points of some draws, the larger of both.
+
+    The share of draws below a limit has a binomial error, which quantiles turn into one of the limit.
+
+    Parameters
+    ----------
+    quantiles
+        Gives the draws' quantiles at some shares.
+    size
+        How many draws there are, or as how many weighted ones count.
+
+    Notes
+    -----
+    Woodruff RS. J Am Stat Assoc 1952;47:635-646.
+    """
+    reach = math.sqrt(0.025 * 0.975 / size)
+    shares = [max(0.025 - reach, 0.0), 0.025 + reach, 0.975 - reach, min(0.975 + reach, 1.0)]
+    low, low_end, high, high_end = quantiles([min(share, 1.0) for share in shares])
+    return max(low_end - low, high_end - high) / 2
 
 
 def _each_over_draws(values: Floats, errors: Floats, shares: NDArray[np.bool_]) -> Iterator[Floats]:
     """Yield what `over_draws` returns, each of some figures."""
-    found = np.empty((6, *shares.shape))
+    found = np.empty((7, *shares.shape))
     for at in np.ndindex(shares.shape):
         found[:, *at] = over_draws(values[:, *at], errors[:, *at], share=bool(shares[at]))
     yield from found
@@ -272,7 +302,9 @@ def differences(
     if len(values) == 1:
         value, se = values[0], errors[0]
         return Difference(value, se, value - Z95 * se, value + Z95 * se, reductions[0])
-    value, se, _, _, low, high = _each_over_draws(values, errors, np.zeros(values.shape[1:], dtype=np.bool_))
+    value, se, _, _, low, high, _ = _each_over_draws(
+        values, errors, np.zeros(values.shape[1:], dtype=np.bool_)
+    )
     known = [each[~np.isnan(each)] for each in reductions.T]
     reduction = np.array([np.median(each) if each.size else np.nan for each in known])
     return Difference(value, se, low, high, reduction)

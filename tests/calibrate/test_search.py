@@ -179,17 +179,15 @@ def test_a_search_keeps_what_it_found_of_every_point() -> None:
     search = found(3105.0, 0.12)
     points = len(search.sample.z)
     assert search.survival.shape == (points, 2)
-    assert search.log_counts.shape == search.alike.shape == (points,)
+    assert search.shares.shape == (points, 5)
+    assert search.alike.shape == (points,)
     assert ((search.alike > 0) == (search.sample.weights > 0)).all()
     assert search.posterior.weights.sum() == pytest.approx(1)
     for at in (0, 17, 500):
         scenario = at_point(
             small_trial(3105.0, 0.12), search.free.keys, search.free.values(search.sample.z)[at]
         )
-        shares = expected_before_reinfusion(scenario)
-        assert search.log_counts[at] == pytest.approx(
-            stats.multinomial.logpmf((0, 1, 0, 19), 20, shares), abs=1e-9
-        )
+        assert search.shares[at, :4].tolist() == list(expected_before_reinfusion(scenario))
         survival = expected(scenario)["overall_survival", 5.0]
         error = np.sqrt(survival * (1 - survival) / (256 * 19))
         assert abs(search.survival[at, 0] - survival) < 5 * error

@@ -179,7 +179,7 @@ def test_parameters_and_profiles_name_what_stays_open(shown: Shown) -> None:
     for key in table["key"]:
         assert (short_name(key).lower() in title.lower()) == (key in free), key
     title = title_of(profiles_figure(shown))
-    assert title.startswith("The figures alone limit 1 of 6 parameters; flat: ")
+    assert title.startswith("The figures alone limit 1 of 6 parameters; within its prior, not ")
     assert "fatal mobilisation infections" not in title
     profiles = shown.tables["profiles"].assign(flat=False)
     limited = replace(shown, tables={**shown.tables, "profiles": profiles})

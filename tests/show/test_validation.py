@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from sim.scenario.cohort import load_cohorts
 from sim.show.figures.validation import figure_data, validation_figure
-from sim.show.validation import finding, lines, misses, tally_sentences
+from sim.show.validation import curve_sentences, finding, lines, misses, tally_sentences
 from sim.study.budget import Budget
 from sim.study.validate import CoveredCount, Validation, validate
 
@@ -96,7 +96,10 @@ def test_the_tally_in_words() -> None:
     tally = CoveredCount(23, 20, (19, 23), 22.3, (20.0, 23.0))
     apart = CoveredCount(4, 2, (3, 4), NAN, (NAN, NAN))
     first, second = tally_sentences(tally, apart)
-    assert first.startswith("20 of 23 figures that were not fitted lie in their 95% predictive interval.")
+    assert first.startswith(
+        "20 of 23 figures that were not fitted lie in their 95% predictive interval; "
+        "of the 4 that share nothing with the fit, 2."
+    )
     assert "21.8 would (95%), and 19 to 23" in first
     assert "it is 22.3 and 20 to 23" in first
     assert second.startswith("Of these figures 4 share nothing with the data")
@@ -107,7 +110,7 @@ def test_the_tally_in_words() -> None:
         "Nothing is predicted here: every figure was fitted, or nobody is at risk."
     ]
     assert tally_sentences(tally, nothing)[1].startswith("Each of these figures shares something")
-    assert finding(CoveredCount(1, 0, (0, 1), 1.0, (1.0, 1.0))).endswith(
+    assert finding(CoveredCount(1, 0, (0, 1), 1.0, (1.0, 1.0)), apart).endswith(
         "lies outside its 95% predictive interval"
     )
 
@@ -124,3 +127,17 @@ def test_rows_read_back_from_the_file_say_the_same(
         line.observed_text for line in lines(found.table)
     ]
     assert [line.miss for line in lines(again)] == [line.miss for line in lines(found.table)]
+
+
+def test_points_of_one_curve_are_said_to_be_one_curve(found: Validation) -> None:
+    row = lines(found.table)[0]
+    years = (0.5, 1.0, 2.0)
+    curve = [
+        replace(row, cohort="one", key=("in_remission", t), covered=True, role="overlaps") for t in years
+    ]
+    other = replace(row, cohort="two", key=("overall_survival", 5.0), covered=True, role="overlaps")
+    (said,) = curve_sentences(
+        [*curve, other, replace(curve[0], role="fitted"), replace(other, covered=False)]
+    )
+    assert said.startswith("3 of the 4 covered are one curve, in remission in one at 3 times")
+    assert curve_sentences([curve[0], other]) == []

@@ -102,7 +102,7 @@ def test_over_draws_a_difference_has_the_error_and_the_limits_of_that_of_each_dr
     each = [differences(one[[d]], other[[d]], None, same[[d]]) for d in range(30)]
     values, errors = (np.array([getattr(found, name)[0] for found in each]) for name in ("value", "se"))
     assert (errors > 0).all()
-    value, se, _, _, lower, upper = over_draws(values, errors, share=False)
+    value, se, _, _, lower, upper, _ = over_draws(values, errors, share=False)
     found = differences(one, other, None, same)
     assert (found.value[0], found.se[0], found.lower[0], found.upper[0]) == (value, se, lower, upper)
 

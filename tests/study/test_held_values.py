@@ -16,7 +16,7 @@ from scipy import stats
 from sim.scenario.cohort import load_cohort
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.load import load
-from sim.scenario.problems import HeldValueWarning, RequestError
+from sim.scenario.problems import HeldValueWarning, RequestError, UnfittedDrawWarning
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
 from sim.study.compare import compare, settings
@@ -63,7 +63,7 @@ def test_every_calibrated_value_is_drawn() -> None:
     for scenario, row in zip(draws.over(CHICAGO.scenario), draws.values, strict=True):
         assert tuple(get_value(scenario, key) for key in KEYS) == row
     assert warned(draws, "chicago2006") == []
-    assert draws.record_of(CHICAGO) == {"free": list(KEYS), "held": []}
+    assert draws.record_of(CHICAGO) == {"free": list(KEYS), "held": [], "unfitted": []}
 
 
 @pytest.mark.parametrize("value", [POINT[2], 0.8])
@@ -93,14 +93,22 @@ def test_a_scenario_that_rests_on_another_calibration_keeps_all_of_its_values() 
         # Some values are the same by inheritance, or by assumption.
         assert draws.replaced(loaded.scenario)
         assert draws.held_in(loaded) == KEYS
-        assert draws.record_of(loaded) == {"free": [], "held": list(KEYS)}
+        assert draws.record_of(loaded) == {"free": [], "held": list(KEYS), "unfitted": []}
         assert draws.first(loaded.scenario, draws.held_in(loaded)) is loaded.scenario
         (said,) = warned(draws, name)
         assert said.startswith(f"{name}: it rests on another calibration and keeps all of its values.")
         with pytest.raises(RequestError, match=f"{name} rests on another calibration"):
             draws.require(loaded)
     cohort = load_cohort("jayne2004").loaded  # whose relapses are said to be as in Chicago
-    assert draws.record_of(cohort) == {"free": [HAZARD, SHAPE, MULTIPLIER], "held": [FATAL]}
+    assert draws.record_of(cohort) == {"free": [HAZARD, SHAPE, MULTIPLIER], "held": [FATAL], "unfitted": []}
+
+
+def test_a_column_that_the_calibration_did_not_fit_is_called_an_assumption() -> None:
+    ward = "aplasia.infection.ward_relative_risk"
+    draws = Draws((*KEYS, ward), (*POINT, 1.0), ((*POINT, 0.8), (*POINT, 1.3)), "mine.csv")
+    assert draws.record_of(CHICAGO)["unfitted"] == [ward]
+    with pytest.warns(UnfittedDrawWarning, match=f"mine.csv: {ward}: drawn, but chicago2006 states no"):
+        draws.warn_of_held(CHICAGO)
 
 
 def test_a_scenario_of_which_nothing_is_drawn_is_refused() -> None:
@@ -158,23 +166,23 @@ def test_posterior_limits_leave_out_the_monte_carlo_error_of_single_draws() -> N
     size, spread, noise = 20_000, 1.0, 2.0
     truth = spread * rng.standard_normal(size)
     values = truth + noise * rng.standard_normal(size)
-    _, se, _, _, low, high = over_draws(values, np.full(size, noise), share=False)
+    _, se, _, _, low, high, _ = over_draws(values, np.full(size, noise), share=False)
     assert se == pytest.approx(math.hypot(spread, noise) / math.sqrt(size), rel=0.02)
     # The variance is that of the sum less that of the noise: its error is that of a variance of 5.
     error = 1.96 * (spread**2 + noise**2) * math.sqrt(2 / size) / (2 * spread)
     assert high - low == pytest.approx(2 * 1.96 * spread, abs=4 * error)
-    value, _, _, _, *limits = over_draws(truth, np.zeros(size), share=False)
+    value, _, _, _, *limits, _ = over_draws(truth, np.zeros(size), share=False)
     assert limits == pytest.approx(np.quantile(truth, (0.025, 0.975)).tolist())
     assert value == truth.mean()
 
 
 def test_figures_that_some_draws_leave_undefined() -> None:
     nan = math.nan
-    value, _, _, _, *limits = over_draws(np.array([nan, 0.2, 0.4]), np.array([nan, nan, nan]), share=True)
+    value, _, _, _, *limits, _ = over_draws(np.array([nan, 0.2, 0.4]), np.array([nan, nan, nan]), share=True)
     assert value == pytest.approx(0.3)
     assert limits == pytest.approx([0.205, 0.395])
     assert np.isnan(over_draws(np.array([nan, nan]), np.array([nan, nan]), share=True)).all()
-    value, se, _, _, *limits = over_draws(np.array([nan, 0.2]), np.array([nan, 0.0]), share=True)
+    value, se, _, _, *limits, _ = over_draws(np.array([nan, 0.2]), np.array([nan, 0.0]), share=True)
     assert value == 0.2
     assert math.isnan(se)
     assert limits == pytest.approx([0.2, 0.2])

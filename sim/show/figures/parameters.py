@@ -176,7 +176,10 @@ def profiles_figure(shown: cal.Shown) -> Figure:
         axis.set_xlabel(unit_of(key), size=style.NOTE_SIZE)
         flat = bool(profiles.loc[profiles["key"] == key, "flat"].iloc[0])
         _head(
-            axis, key, "flat: no limit" if flat else _limit_text(profiles[profiles["key"] == key]), bold=flat
+            axis,
+            key,
+            "no limit within the prior" if flat else _limit_text(profiles[profiles["key"] == key]),
+            bold=flat,
         )
     return page.figure
 
@@ -207,7 +210,7 @@ def _limit_text(profile: pd.DataFrame) -> str:
     low = None if first == 0 else _crossing(value, height, first - 1)
     high = None if last == value.size - 1 else _crossing(value, height, last)
     if low is None:
-        return f"below {cal.written(key, high)}" if high is not None else "no limit"
+        return f"below {cal.written(key, high)}" if high is not None else "no limit within the prior"
     return (
         f"above {cal.written(key, low)}"
         if high is None
@@ -226,7 +229,8 @@ def _profiles_finding(profiles: pd.DataFrame) -> str:
     if not flat:
         return f"The trial's figures limit all {len(by_key)} parameters"
     rest = len(by_key) - len(flat)
-    return f"The figures alone limit {rest} of {len(by_key)} parameters; flat: {cal.listed(flat)}"
+    named = cal.listed(flat)
+    return f"The figures alone limit {rest} of {len(by_key)} parameters; within its prior, not {named}"
 
 
 def parameters(results: Results) -> Figure:

@@ -60,13 +60,13 @@ def validation_figure(
     shown = [line for line in read if line.endpoint.kind == "share"]
     others = sentences("figures", "validation_others", [line for line in read if line not in shown])
     if not shown:
-        return style.empty_figure(finding(predicted), *others)
+        return style.empty_figure(finding(predicted, apart), *others)
     cohorts = list(dict.fromkeys(line.cohort for line in shown))
     height = _KEY + _HEAD * len(cohorts) + _ROW * len(shown) + _AXIS
     width = 0.44 + _NAMES + _OBSERVED + _PREDICTED + _FOREST + _VERDICT
     said = [*sentences("figures", "validation"), *tally_sentences(predicted, apart)]
     notes = [*misses(read), *scope(drawn), *others, *_notes(shown)]
-    page = style.sheet(_title(predicted, read, titles), said, notes, width, height)
+    page = style.sheet(_title(predicted, apart, read, titles), said, notes, width, height)
     _key(page, shown)
     _draw(page, shown, cohorts, titles)
     return page.figure
@@ -80,10 +80,12 @@ def figure_data(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[names, columns].reset_index(drop=True)
 
 
-def _title(predicted: CoveredCount, read: Sequence[Line], titles: Mapping[str, str]) -> str:
+def _title(
+    predicted: CoveredCount, apart: CoveredCount, read: Sequence[Line], titles: Mapping[str, str]
+) -> str:
     """Count what holds, and name the cohorts in which something is missed."""
     missed = list(dict.fromkeys(titles[line.cohort].partition(":")[0] for line in read if line.missed))
-    text = finding(predicted)
+    text = finding(predicted, apart)
     return f"{text}; missed: {', '.join(missed)}" if missed and predicted.figures > 1 else text
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.registry import short
+from sim.study.estimates import Z95
 
 _MOST_DECIMALS = 4
 _VERDICT = 3 / 1.96
@@ -154,6 +155,8 @@ class Row:
         # Only figures over draws of a posterior have its limits.
         self.posterior_lower = float(getattr(fields, "posterior_lower", math.nan))
         self.posterior_upper = float(getattr(fields, "posterior_upper", math.nan))
+        self.posterior_se = float(getattr(fields, "posterior_se", math.nan))
+        self.at_point = float(getattr(fields, "at_point", math.nan))
         self.undefined = float(fields.trial_undefined)
         self.target = float(fields.target)
         self.source = fields.target_source if isinstance(fields.target_source, str) else ""
@@ -230,7 +233,8 @@ class Row:
     @property
     def posterior_text(self) -> str:
         """The posterior's 95% interval; empty without one."""
-        error = 0.0 if math.isnan(self.half_width) else self.half_width
+        errors = (self.half_width, Z95 * self.posterior_se)
+        error = max((each for each in errors if not math.isnan(each)), default=0.0)
         return format_range(self.endpoint, self.posterior_lower, self.posterior_upper, error)
 
     @property
