@@ -277,11 +277,14 @@ def _mortality(view: View, sums: Sums) -> Iterator[Row]:
     ):
         trial = None if seen is None else (dead.number(who & (death <= view.seen)), seen)
         yield name, None, dead.number(who), trial
-    enrolled = dead.of(history.enrolled)
-    for time in reading_years(view.scenario, BY_CAUSE[0]):
-        by_then = death <= enrolled + time * DAYS_PER_YEAR
-        for which, name in zip(Cause, BY_CAUSE, strict=True):
-            yield name, time, dead.number(by_then & (cause == which)), None
+    enrolled, times = dead.of(history.enrolled), reading_years(view.scenario, BY_CAUSE[0])
+    # In one go: after how many of the times each dies, and of what.
+    kind = cause.astype(np.intp) * (len(times) + 1)
+    for time in times:
+        kind += death > enrolled + time * DAYS_PER_YEAR
+    died_by = dead.numbers(kind, len(Cause) * (len(times) + 1)).reshape(len(Cause), len(times) + 1, -1)
+    for name, by_time in zip(BY_CAUSE, np.cumsum(died_by, axis=1), strict=True):
+        yield from ((name, time, number, None) for time, number in zip(times, by_time, strict=False))
     soon = by_cut & (death <= enrolled + EARLY_DEATH_YEARS * DAYS_PER_YEAR)
     died = dead.number(by_cut)
     sums.out_of("died", died)
@@ -291,8 +294,9 @@ def _mortality(view: View, sums: Sums) -> Iterator[Row]:
     known = withdrawn.of(history.withdrawn) <= view.seen
     trial = None if seen is None else (withdrawn.number(known), seen)
     yield "harvest_failure", None, withdrawn.number(), trial
-    gone = history.reinfused | (history.withdrawn < NEVER) | (history.death < NEVER)
-    yield "still_waiting", None, count(view.enrolled & ~gone), None
+    left = Some(view.enrolled & ~view.reinfused)
+    waiting = (left.of(history.withdrawn) == NEVER) & (left.of(history.death) == NEVER)
+    yield "still_waiting", None, left.number(waiting), None
 
 
 def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
@@ -367,19 +371,22 @@ def _waits(view: View, sums: Sums) -> Iterator[Row]:
         ("slot", clinic.apheresis_slots, history.ready_for_harvest, history.harvesting),
     ):
         start = QUEUES[queue]
-        asking, served = view.enrolled & (asked < NEVER), view.enrolled & (got < NEVER)
-        sums.out_of(f"{start}granted", count(served))
-        sums.out_of(f"{start}asked", count(asking))
+        asking = view.enrolled & (asked < NEVER)
+        size = granted = count(asking)
         waited = long = died = np.zeros(asking.shape[1])
         if places == "unlimited":
             yield f"{queue}_wait_days", None, waited, None
         else:
+            served = view.enrolled & (got < NEVER)
+            granted = count(served)
             left = np.minimum(np.minimum(got, history.death), history.follow_up_end)
             waited, long = count(asking & (got > asked)), count(asking & (left > asked + LONG_WAIT_DAYS))
             died = count(asking & ~served & (history.death < NEVER))
             days = left - asked
             sums.add_up(f"{queue}_wait_days", days, served)
             sums.followed[queue].append(follow_ups(days, [served], asking))
+        sums.out_of(f"{start}granted", granted)
+        sums.out_of(f"{start}asked", size)
         yield f"{start}waited", None, waited, None
         yield f"{start}waited_over_{LONG_WAIT_DAYS:g}_days", None, long, None
         yield f"{start}died_waiting", None, died, None
