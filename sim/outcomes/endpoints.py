@@ -33,7 +33,7 @@ FAILURES = ("relapse_incidence", "no_response", "death_without_relapse")
 BY_CAUSE = tuple(f"death_by_cause_{cause.name.lower()}" for cause in Cause)
 """Deaths of the enrolled, by the number of the cause."""
 
-_QUANTILES = {"median": 0.5, "ninety": 0.9}
+_QUANTILES = {"median": 0.5, "90_percent": 0.9}
 
 # The curves a trial estimates: the endpoints of each, survival first and then its causes of failure.
 _CURVES = {
@@ -136,10 +136,9 @@ class Sums:
             waits = self.followed.pop(queue, None)
             known = np.where(self.size[f"{start}asked"] > 0, 0.0, np.nan)
             found = [known, known] if waits is None else quantiles(waits, tuple(_QUANTILES.values()))
-            for reached, days in zip(_QUANTILES, found, strict=True):
-                self.size[f"{start}{reached}_reached"] = np.isfinite(days).astype(np.float64)
-                words = "median" if reached == "median" else "90_percent"
-                self.total[f"{queue}_wait_{words}_days", None] = np.nan_to_num(days)
+            for name, days in zip(_QUANTILES, found, strict=True):
+                self.size[f"{start}{name}_reached"] = np.isfinite(days).astype(np.float64)
+                self.total[f"{queue}_wait_{name}_days", None] = np.nan_to_num(days)
 
     def _trials(self, scenario: Scenario) -> Iterator[tuple[Key, Floats]]:
         """Yield the estimates of censored follow-up."""

@@ -35,20 +35,19 @@ _DAYS_COUNTED = 240
 
 def is_limited(scenario: Scenario) -> bool:
     """Tell whether anybody might queue."""
+    return any(_scarce(scenario).values())
+
+
+def _scarce(scenario: Scenario) -> dict[str, bool]:
     clinic = scenario.clinic
-    return clinic.apheresis_slots != "unlimited" or clinic.isolation_rooms != "unlimited"
+    places = {"room": clinic.isolation_rooms, "slot": clinic.apheresis_slots}
+    return {queue: number != "unlimited" for queue, number in places.items()}
 
 
 def tells(endpoint: Endpoint, scenario: Scenario) -> bool:
     """Tell whether an endpoint has anything to tell of a clinic: waits do only where places are limited."""
-    clinic = scenario.clinic
-    scarce = {
-        "": True,
-        "room": clinic.isolation_rooms != "unlimited",
-        "slot": clinic.apheresis_slots != "unlimited",
-        "any": is_limited(scenario),
-    }
-    return scarce[endpoint.queue]
+    queue = endpoint.queue
+    return not queue or _scarce(scenario).get(queue, is_limited(scenario))
 
 
 class Stays(NamedTuple):

@@ -99,7 +99,7 @@ def _waits(queue: str, place: str) -> tuple[Endpoint, ...]:
              f"from asking for {place} to getting it, mean of those who got one"),
         days("median_days", f"Wait for {place}, median", f"{start}median_reached",
              f"median of the {offered} censoring; mean of clinics in which half got {place}"),
-        days("90_percent_days", f"Wait for {place}, 9 of 10 within", f"{start}ninety_reached",
+        days("90_percent_days", f"Wait for {place}, 9 of 10 within", f"{start}90_percent_reached",
              f"90% quantile of the {offered} censoring; mean of clinics in which it was reached"),
     )  # fmt: skip
 
