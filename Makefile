@@ -1,5 +1,6 @@
 # make run    sets up and simulates the Chicago trial
 # make test   sets up and runs every check
+# make fuzz   hands random scenarios, options and run folders to the command line until Ctrl-C
 # make bench  adds the libraries to compare with, measures for ten minutes, and writes benchmarks/README.md
 # make calibration  makes results/reference again: the posterior that ships, its figures, card and validation
 # make reference  makes the numbers of other software again; needs R with its package survival
@@ -13,7 +14,7 @@ TESTS_READY := $(VENV)/.tests-ready
 LOWEST := .venv-lowest
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench clean requirements lowest reference calibration
+.PHONY: run test lint fuzz bench clean requirements lowest reference calibration
 
 run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
@@ -25,6 +26,10 @@ lint: $(TESTS_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Any seed that finds something is printed, and makes it again: SEED=17 KIND=folder make fuzz
+fuzz: $(TESTS_READY)
+	PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND))
 
 bench: $(READY)
 	$(BIN)/python $(INSTALL) --no-build-isolation -e '.[bench]'

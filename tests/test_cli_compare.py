@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,8 @@ from drivers import no_figures
 
 import sim
 from sim.cli import run as command_line
-from sim.scenario.problems import UnpairedWarning
+from sim.scenario.problems import TypedWarning, UnpairedWarning
+from sim.show.plots import draw
 from sim.work.spool import read_csv
 
 SMALL = ("--replications", "20", "--set", "cohort.patients=10")
@@ -50,6 +53,7 @@ def test_compare_writes_a_whole_folder(capsys: pytest.CaptureFixture[str], deadl
         "comparison.csv",
         "deaths_averted.csv",
         "figures/differences.svg",
+        "figures/survival.svg",
         "figures/swimmer.csv",
         "figures/swimmer.svg",
         "manifest.json",
@@ -237,3 +241,143 @@ def test_a_point_inside_a_range_is_never_shown_alone(capsys: pytest.CaptureFixtu
     assert f"All here holds with {at}: read it over the range, below." in said
     assert f"With {at}, by 5 years no_transplant costs" in said
     assert f"All else: with {at}." in Path("band/figures/differences.svg").read_text()
+
+
+@pytest.mark.usefixtures("no_figure")
+def test_chicago_against_europe_opens_with_what_can_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("compare", "chicago2006", "ebmt2004", "--replications", "20", "--out", "mine") == 0
+    printed = capsys.readouterr()
+    assert "IncomparableWarning" in printed.err
+    assert "a scenario that has it as its base and changes only the treatment" in printed.err
+    first, *rest = printed.out.splitlines()
+    assert "published as 1 of 50 (2%) for chicago2006 and 7 of 53 (13%) for ebmt2004" in first
+    assert "in 6 of 100 pairs (Fisher's exact p 0.061)" in first
+    said = "\n".join(rest)
+    for words in ("0.1 to 10.6%", "5.5 to 25.3%", "procedure-related mortality, Jayne 2004",
+                  "ebmt2004 counts only who lives to enter at immunoablation"):  # fmt: skip
+        assert words in said
+    averted = pd.read_csv("mine/deaths_averted.csv")
+    assert averted[["averted_per_100", "number_needed"]].isna().all(axis=None)
+    assert not Path("mine/named_patients.csv").exists()
+    page = Path("mine/report.html").read_text()
+    assert page.index("What can and what can&#39;t be said") < page.index(
+        "ebmt2004 compared with chicago2006</h2>"
+    )
+    for text in (printed.out, page):
+        assert not re.search(r"lives per 100|number needed to (treat|harm) [0-9]|In trial \d|die with", text)
+
+
+@pytest.mark.usefixtures("no_figure")
+def test_several_scenarios_end_in_one_table_and_one_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    several = ("no_isolation", "no_transplant", "ebmt2004")
+    assert call("compare", "chicago2006", *several, *SMALL, "--out", "mine") == 0
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) < 25
+    table = printed[printed.index("3 scenarios compared with chicago2006") :].splitlines()
+    first = [line.split()[0] for line in table if line.strip()]
+    ranked = [name for name in first if name in ("chicago2006", *several)]
+    averted = pd.read_csv("mine/deaths_averted.csv")
+    own = averted[averted["key"].isna()].set_index("scenario")["averted_per_100"]
+    own = pd.concat([pd.Series({"chicago2006": 0.0}), own]).dropna()
+    assert ranked[:4] == [*own.sort_values(ascending=False, kind="stable").index, "ebmt2004"]
+    results = sim.read("mine")
+    ((_, figure, _),) = draw(results, only="averted")
+    dots = [drawn for drawn in figure.axes[1].lines if drawn.get_marker() == "o"]
+    drawn = own.drop("chicago2006").sort_values(ascending=False)
+    assert [float(dot.get_xdata()[0]) for dot in dots] == pytest.approx((drawn / 100).tolist())
+    ((_, figure, _),) = draw(results, only="survival")
+    curves = {round(float(line.get_ydata()[-1]), 9) for line in figure.axes[0].lines}
+    table = results.comparison
+    at_end = (table["endpoint"] == "overall_survival_enrolled") & (table["time_years"] == 5)
+    alive = table[at_end].set_index("scenario")["estimate"].round(9)
+    assert alive["chicago2006"] in curves
+    assert alive["ebmt2004"] not in curves
+    over = results.range[results.range["scenario"] == "no_transplant"]
+    ends = over[(over["endpoint"] == "overall_survival_enrolled") & (over["time_years"] == 5)]["estimate"]
+    assert {*ends.round(9)} <= curves  # the band's edges
+    assert "ebmt2004 is no alternative to chicago2006 and not ranked" in " ".join(printed.split())
+
+
+@pytest.fixture(scope="module")
+def runs_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished runs of the same luck, one of them with a change, and one of another luck."""
+    folder = tmp_path_factory.mktemp("runs")
+    how = ("--replications", "20", "--patients", "0", "--figures", "none", "--out")
+    assert call("run", "no_isolation", "--seed", "3", *how, f"{folder}/one") == 0
+    assert call("run", "no_isolation", "--seed", "3", "--set", f"{RISK}=30", *how, f"{folder}/two") == 0
+    assert call("run", "chicago2006", "--seed", "4", *how, f"{folder}/other") == 0
+    return folder
+
+
+@pytest.fixture
+def two_runs(runs_once: Path) -> tuple[str, str]:
+    """The names of the two, in the empty folder."""
+    for each in runs_once.iterdir():
+        shutil.copytree(each, each.name)
+    return "one", "two"
+
+
+@pytest.mark.usefixtures("no_figure")
+def test_finished_runs_are_compared_patient_by_patient(
+    capsys: pytest.CaptureFixture[str], two_runs: tuple[str, str]
+) -> None:
+    capsys.readouterr()
+    assert call("compare", *two_runs, "--out", "mine") == 0
+    printed = capsys.readouterr()
+    assert "the figures of one, two came out the same" in " ".join(printed.out.split())
+    assert "OtherFiguresWarning" not in printed.err
+    assert (pd.read_csv("mine/named_patients.csv")["change"] == "dies").any()
+    table = read_csv(Path("mine/comparison.csv"))
+    for name in two_runs:
+        own = table.loc[table["scenario"] == name, "estimate"].reset_index(drop=True)
+        pd.testing.assert_series_equal(own, read_csv(Path(name, "endpoints.csv"))["estimate"])
+    with pytest.warns(TypedWarning):
+        again = sim.compare(*map(sim.read, two_runs))
+    pd.testing.assert_frame_equal(again.deaths_averted, sim.read("mine").deaths_averted)
+    how = ("--replications", "20", "--seed", "3", "--figures", "none", "--out", "scenarios")
+    Path("riskier.toml").write_text(
+        'base = "no_isolation"\ntitle = "r"\n[aplasia.infection]\nward_relative_risk = 30'
+    )
+    assert call("compare", "no_isolation", "riskier.toml", *how) == 0
+    again = read_csv(Path("scenarios/comparison.csv"))
+    assert again["difference"].equals(table["difference"])
+    hashes = [each["parameters"] for each in json.loads(Path("mine/manifest.json").read_text())["scenarios"]]
+    sources = {row["key"]: row["source"] for row in hashes[1]}
+    assert sources[RISK] == "--set"
+    assert sources["relapse.scale_years"].startswith("solved from")
+
+
+@pytest.mark.usefixtures("no_figure")
+def test_runs_that_cannot_be_compared_are_refused(
+    capsys: pytest.CaptureFixture[str], two_runs: tuple[str, str]
+) -> None:
+    one, two = two_runs
+    assert call("compare", one, two, "--figures", "none", "--out", "mine") == 0
+    for arguments, said in (
+        ((one, "other"), ["seed 3, 20 replications", "seed 4"]),
+        ((one, two, "--replications", "30"), ["--replications", "with seed 3 and 20 replications"]),
+        ((one, two, "--seed", "4"), ["--seed", "leave it out"]),
+        ((one, two, "--set", "cohort.patients=10"), ["--set"]),
+        ((one, "mine"), ["mine: is of lupus-hsct compare", "allowed: scenarios, and folders"]),
+    ):
+        capsys.readouterr()
+        assert call("compare", *arguments, "--out", "refused") == 2
+        printed = capsys.readouterr().err
+        assert printed.startswith("Error: ")
+        for words in said:
+            assert words in printed
+        assert not Path("refused").exists()
+
+
+@pytest.mark.usefixtures("no_figure")
+def test_a_run_that_comes_out_otherwise_is_said_to(
+    capsys: pytest.CaptureFixture[str], two_runs: tuple[str, str]
+) -> None:
+    manifest = Path("two/manifest.json")
+    told = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**told, "result_hash": "0" * 64}))
+    capsys.readouterr()
+    assert call("compare", *two_runs, "--out", "mine") == 0
+    printed = capsys.readouterr()
+    assert "OtherFiguresWarning" in printed.err
+    assert "the figures of one came out the same" in " ".join(printed.out.split())

@@ -15,7 +15,9 @@ import sim
 from sim.cli import run as command_line
 from sim.scenario.load import load
 from sim.scenario.values import get_value
-from sim.show.page import report_study
+from sim.show.comparison import Averted
+from sim.show.page import make_page, report_study
+from sim.show.plots import draw
 from sim.study.posterior import Posterior, write_posterior
 
 FATAL, SHAPE, MULTIPLIER = KEYS = (
@@ -161,6 +163,23 @@ def test_compare_says_that_its_intervals_are_the_posteriors(capsys: pytest.Captu
 
 
 @pytest.mark.usefixtures("no_figure")
+def test_title_bar_and_words_are_the_posteriors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("compare", "chicago2006", "no_transplant", *DRAWN, "--out", "drawn") == 0
+    results = sim.read("drawn")
+    (main,) = results.deaths_averted.query("key == ''").to_dict("records")
+    said = Averted.of(main, drawn=True)
+    assert said.limits is not None
+    finding = make_page(results).finding
+    assert f"costs {said.size} lives" in finding
+    assert f"({' to '.join(said.limits)}, 95% posterior)" in finding
+    assert finding in spoken(capsys.readouterr().out)
+    ((_, figure, _),) = draw(results, only="differences")
+    assert " ".join(figure.get_suptitle().split()) == finding.partition(";")[0]
+    dots = [float(line.get_xdata()[0]) for line in figure.axes[1].lines if line.get_marker() == "o"]
+    assert dots[-1] == pytest.approx(said.value / 100)
+
+
+@pytest.mark.usefixtures("no_figure")
 def test_who_is_named_is_simulated_under_the_first_draw(capsys: pytest.CaptureFixture[str]) -> None:
     # A ward so deadly that somebody dies instead; under the calibrated values it would be another table.
     Path("deadly.toml").write_text(
@@ -238,7 +257,7 @@ def test_a_study_of_other_draws_is_another_study(capsys: pytest.CaptureFixture[s
     [
         (("--precision", "1"), "--precision: with --posterior it is the draws that decide"),
         (("--posterior", "none.csv"), "none.csv: there is no such file; name the posterior.csv"),
-        (("--posterior", "."), "can't be read"),
+        (("--posterior", "."), "is a folder, not a file"),
         (("--draws", "1"), "allowed: a whole number from 2"),
     ],
 )
@@ -301,4 +320,4 @@ def test_a_broken_posterior_is_refused_in_one_message(
 
 def test_a_posterior_that_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("broken.csv").write_bytes(b"\xff\xfe\x00weight")
-    refused(capsys, "can't be read as CSV", "--posterior", "broken.csv")
+    refused(capsys, "is not text but binary data", "--posterior", "broken.csv")

@@ -424,6 +424,23 @@ def test_force_replaces_a_complete_run_folder() -> None:
     assert [path.name for path in Path().iterdir()] == ["mine"]
 
 
+def test_a_clinic_to_which_nobody_comes_is_told_as_such(
+    capsys: pytest.CaptureFixture[str], all_figures: None
+) -> None:
+    rare = ("--set", "arrivals.per_year=1", "--set", "arrivals.years=0.5", "--set", "arrivals.warm_up_days=0")
+    request = ("run", "open_clinic", *rare, "--replications", "1", "--seed", "3", "--out", "empty")
+    assert call(*request) == 0
+    assert "nobody at risk" in capsys.readouterr().out
+    assert sim.read("empty").patients.empty
+    assert "nobody" in Path("empty/report.html").read_text("utf-8")
+    before = digests(Path("empty"))
+    assert call(*request, "--resume") == 0
+    assert digests(Path("empty")) == before
+    assert not [*Path().glob(".*partial*")]
+    with pytest.raises(sim.RequestError, match="places"):
+        sim.plot.disease(sim.read("empty"))
+
+
 def test_a_run_that_fails_keeps_its_chunks_and_resumes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

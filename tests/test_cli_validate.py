@@ -181,3 +181,14 @@ def test_a_scenario_file_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(scenarios_folder() / "chicago2006.toml")
     assert call("validate", path) == 2
     assert f"A scenario is for lupus-hsct run: lupus-hsct run {path}" in capsys.readouterr().err
+
+
+def test_words_of_a_file_are_no_formulas_in_its_tables() -> None:
+    formula = '=HYPERLINK("http://x")'
+    Path("mine.toml").write_text(f"differs = '{formula}'\n{MINE}")
+    assert call("validate", "./mine.toml", *SMALL, "--figures", "none", "--out", "mine") == 0
+    written = Path("mine/validation.csv").read_text("utf-8")
+    assert "\"'=HYPERLINK" in written
+    assert ",=" not in written
+    assert ',"=' not in written
+    assert formula in sim.read(Path("mine")).tables["validation"]["differs"].tolist()

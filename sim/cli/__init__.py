@@ -12,6 +12,7 @@ import click
 from sim.cli.report_command import report_command
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import STUDY_COMMANDS
+from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
 from sim.work.threads import ONE_THREAD
 
@@ -69,7 +70,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "lupus-hsct")
-        click.echo(f"Error: {error.format_message()} (all options: {command} --help)", err=True)
+        _say(f"Error: {error.format_message()} (all options: {command} --help)", None)
         return error.exit_code
     except RequestError as error:
         _say(f"Error: {error}", error)
@@ -95,7 +96,7 @@ def run(arguments: list[str]) -> int:
 
 def _say(text: str, error: BaseException | None) -> None:
     """Say what happened, and what an error notes about what is kept."""
-    click.echo(". ".join([text, *getattr(error, "__notes__", [])]), err=True)
+    click.echo(printable(". ".join([text, *getattr(error, "__notes__", [])])), err=True)
 
 
 def _out_of_memory(error: BaseException) -> int:

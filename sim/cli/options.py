@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 import click
 
 from sim.patient.streams import MAX_SEED
+from sim.scenario.plain import plain_number
 from sim.study import budget as budgets
 from sim.study.budget import Engine
 
@@ -36,7 +37,8 @@ class WholeNumber(_IntegerType):
         number = int(text) if len(digits) <= 20 and digits.isascii() and digits.isdigit() else None
         if number is None or number < self._lowest or (self._highest is not None and number > self._highest):
             limit = "" if self._highest is None else f" to {self._highest}"
-            self.fail(f"{text} given; allowed: a whole number from {self._lowest}{limit}", param, ctx)
+            allowed = f"{text} given; allowed: a whole number from {self._lowest}{limit}"
+            self.fail(f"{allowed}. {plain_number(text, whole=True)}".rstrip(". "), param, ctx)
         return number
 
 
@@ -50,7 +52,8 @@ class Number(_NumberType):
         try:
             return float(value)
         except ValueError:
-            self.fail(f"{value} given; allowed: a number, as in --precision 0.1", param, ctx)
+            allowed = f"{value} given; allowed: a number, as in --precision 0.1"
+            self.fail(f"{allowed}. {plain_number(str(value))}".rstrip(". "), param, ctx)
 
 
 def _numbered(_context: click.Context, _option: click.Parameter, out: Path | None) -> Out:

@@ -85,6 +85,7 @@ def compare_command(scenarios: tuple[str, ...], as_json: bool, **asked: Any) -> 
 
     Writes comparison.csv with the difference of every endpoint, deaths_averted.csv, changed_fates.csv,
     named_patients.csv, range.csv where a scenario has a range, and figures. --set goes over all of them.
+    Folders of finished runs can be named too: they are compared under their own seed and replications.
     """
     from sim.commands.compare import compare
 

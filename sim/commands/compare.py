@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -11,24 +11,26 @@ import pandas as pd
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
 from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.inherit import Overrides
-from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
+from sim.scenario.load import Loaded, recalled
+from sim.scenario.problems import OtherFiguresWarning, RequestError
+from sim.scenario.shipped import Located, shipped_names
 from sim.show.comparison import Averted, number_needed
-from sim.study.budget import Budget
-from sim.study.compare import Compared, obstacles, warn_of_unpaired
+from sim.study.budget import DEFAULT_SEED, Budget
+from sim.study.compare import Compared, incomparable, obstacles, solved_otherwise, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
 from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import warn_of_few_replications
+from sim.study.montecarlo import choose_simulator, warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED
 from sim.study.records import paired_courses
 from sim.study.request import request_for
-from sim.work.results import Results
+from sim.work.folder import MANIFEST
+from sim.work.results import Results, read_results
 
 
 def compare(
-    reference: AnyScenario,
-    *others: AnyScenario,
+    reference: AnyScenario | Results,
+    *others: AnyScenario | Results,
     set: Overrides = (),  # noqa: A002 (the option's name)
     trial: int = 1,
     **how: Unpack[Effort],
@@ -38,9 +40,10 @@ def compare(
     Parameters
     ----------
     reference, others
-        Shipped names, paths, or what `load_scenario` and `with_values` return.
+        Shipped names, paths, or what `load_scenario` and `with_values` return; or finished runs and their
+        folders, which are simulated anew under their own luck, so that patients can be paired.
     set
-        Changes of all of them: values by key.
+        Changes of all of them: values by key. Not of finished runs.
     trial
         Number of the virtual trial whose patients are named, from 1.
     how
@@ -57,7 +60,11 @@ def compare(
     RequestError
         Something asked for is wrong; the message says what is allowed.
     """
-    loaded = _named_apart([loaded_from(each, set) for each in (reference, *others)])
+    given = [_run_of(each) or each for each in (reference, *others)]
+    runs = [each for each in given if isinstance(each, Results)]
+    how = _with_luck_of(runs, how, set)
+    loaded = _named_apart([_recalled(each) if isinstance(each, Results) else loaded_from(each, set)
+                           for each in given])  # fmt: skip
     first = next(iter(loaded.values()))
     budget = effort_of(how, first.scenario)
     if not 1 <= trial <= budget.replications:
@@ -67,9 +74,58 @@ def compare(
     if budget.draws is not None:
         for each in loaded.values():
             budget.draws.require(each)
-    pair = _Compared(loaded, budget, trial)
+    hashes = {name: each.manifest["result_hash"]
+              for name, each in zip(loaded, given, strict=True) if isinstance(each, Results)}  # fmt: skip
+    pair = _Compared(loaded, budget, trial, hashes)
     request = request_for("compare", list(loaded.values()), budget, trial=trial)
     return write(Study("compare", f"{first.name}-compare", request, pair.make, pair.warn), how)
+
+
+def _run_of(given: AnyScenario | Results) -> Results | None:
+    """Return the finished run that is given, or whose folder is; None for a scenario."""
+    if isinstance(given, Results):
+        return given
+    if isinstance(given, Loaded) or str(given) in shipped_names() or not (Path(given) / MANIFEST).is_file():
+        return None
+    return read_results(Path(given))
+
+
+def _with_luck_of(runs: Sequence[Results], how: Effort, overrides: Overrides) -> Effort:
+    """Return how finished runs are compared: with their seed and replications, which must be the same."""
+    luck = {(int(run.manifest["seed"]), int(run.manifest["replications"])): run for run in runs}
+    if len(luck) > 1:
+        told = "; ".join(f"{_where(run)}: seed {seed}, {n:,} replications" for (seed, n), run in luck.items())
+        raise RequestError(
+            f"compare: the runs differ in their luck ({told}); name runs of the same seed and replications, "
+            "or their scenarios, which are then simulated under one luck"
+        )
+    for seed, replications in luck:
+        kept = {"seed": (None, DEFAULT_SEED, seed), "replications": (None, replications)}
+        names = ("seed", "replications", "posterior", "draws", "precision", "at_most")
+        wrong = [name for name in names if how.get(name) not in kept.get(name, (None,))]
+        for name in ["set"] if overrides else wrong[:1]:
+            raise RequestError(
+                f"--{name.replace('_', '-')}: finished runs are compared as they were, with seed {seed} and "
+                f"{replications:,} replications; leave it out, or name scenarios in place of run folders"
+            )
+        how = {**how, "seed": seed, "replications": replications}
+    return how
+
+
+def _where(run: Results) -> str:
+    return str(run.manifest["scenario"] if run.folder is None else run.folder)
+
+
+def _recalled(run: Results) -> Loaded:
+    """Return the scenario of a finished run, called as its folder is."""
+    where = _where(run)
+    if run.kind != "run" or run.draws:
+        what = "simulated under draws of a posterior" if run.draws else f"of lupus-hsct {run.kind}"
+        raise RequestError(
+            f"{where}: is {what}; allowed: scenarios, and folders of lupus-hsct run without --posterior. "
+            "Name its scenarios"
+        )
+    return recalled(Located(Path(where).name, where, Path(where)), run.manifest)
 
 
 def _named_apart(loaded: Sequence[Loaded]) -> dict[str, Loaded]:
@@ -85,12 +141,17 @@ def _named_apart(loaded: Sequence[Loaded]) -> dict[str, Loaded]:
 
 
 class _Compared:
-    """One comparison: the scenarios by name, the reference first."""
+    """One comparison: the scenarios by name, the reference first; and the hashes of those that were run."""
 
-    def __init__(self, loaded: Mapping[str, Loaded], budget: Budget, trial: int) -> None:
+    def __init__(
+        self, loaded: Mapping[str, Loaded], budget: Budget, trial: int, hashes: Mapping[str, str]
+    ) -> None:
+        self._hashes = hashes
         self._loaded, self._budget, self._trial = loaded, budget, trial
         self._scenarios = {name: each.scenario for name, each in loaded.items()}
         self._reference, *self._others = loaded
+        base = loaded[self._reference]
+        self._solved = {name: solved_otherwise(base, each) for name, each in loaded.items()}
 
     def make(self, _folder: Path, stores: Stores, progress: Progress | None) -> Made:
         """Simulate, and name the patients of one trial."""
@@ -103,6 +164,7 @@ class _Compared:
             part(name, progress),
             stores("compare"),
             held,
+            self._solved,
         )
         named = self._named(held)
         return Made(self._facts(found), _tables(found, named), lines=self._courses(named))
@@ -114,14 +176,18 @@ class _Compared:
             name: each if draws is None else draws.first(each, held[name])
             for name, each in self._scenarios.items()
         }
+        simulator, _ = choose_simulator([*self._scenarios.values()], self._budget)
         return {
-            name: name_patients(played[self._reference], played[name], self._trial, self._budget.seed)
+            name: name_patients(
+                played[self._reference], played[name], self._trial, self._budget.seed, simulator
+            )
             for name in self._others
-            if not self._obstacles(name)
+            if not self._why(obstacles, name)
         }
 
-    def _obstacles(self, name: str) -> list[str]:
-        return obstacles(self._scenarios[self._reference], self._scenarios[name])
+    def _why(self, reasons: Callable[..., list[str]], name: str) -> list[str]:
+        """Return reasons that part a scenario from the reference."""
+        return reasons(self._scenarios[self._reference], self._scenarios[name], self._solved[name])
 
     def _courses(self, named: Mapping[str, NamedPatients]) -> dict[str, pd.DataFrame]:
         """Return the courses of those whose fates change, who lives or dies instead first."""
@@ -143,21 +209,29 @@ class _Compared:
                 {
                     **about(each, budget.draws),
                     "scenario": name,
-                    "unpaired_because": self._obstacles(name),
+                    "unpaired_because": self._why(obstacles, name),
+                    "incomparable_because": self._why(incomparable, name),
                     "first_decided": found.first_decided.get(name),
                     "result_hash": found.result_hashes[name],
+                    "run_hash": self._hashes.get(name),
                 }
                 for name, each in self._loaded.items()
             ],
         }
 
-    def warn(self, _results: Results) -> None:
+    def warn(self, results: Results) -> None:
         """Warn of few replications, of scenarios, and of what draws do not replace."""
         # Of what single trials can't report nothing is shown here.
         warn_of_few_replications(self._budget.total)
         warn_of_scenarios(self._scenarios.values(), self._budget.seed)
         first, *others = self._scenarios.items()
-        warn_of_unpaired(first, dict(others))
+        warn_of_unpaired(first, dict(others), self._solved)
+        for each in results.manifest["scenarios"]:
+            if each["run_hash"] not in (None, each["result_hash"]):
+                OtherFiguresWarning.say(
+                    f"{each['scenario']}: simulated anew it has other figures than the run, which another "
+                    "version or another computer made; run it again to compare the figures that it shows"
+                )
         if self._budget.draws is not None:
             for each in self._loaded.values():
                 self._budget.draws.warn_of_held(each)

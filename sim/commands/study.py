@@ -16,7 +16,7 @@ from sim.study.budget import DEFAULT_FIGURES
 from sim.study.request import Request
 from sim.work.folder import MANIFEST, NewFolder, software, write_json
 from sim.work.results import FORMAT, Results, Tables, read_results
-from sim.work.spool import write_parquet
+from sim.work.spool import write_csv, write_parquet
 from sim.work.store import ChunkStore
 from sim.work.workers import leave_if_unguarded
 
@@ -171,7 +171,7 @@ def _write_tables(made: Made, folder: Path) -> None:
     for place, tables in ((folder, made.tables), (folder / "figures", made.lines)):
         for name, table in tables.items():
             if table is not None:
-                table.to_csv(place / f"{name}.csv", index=False, lineterminator="\n")
+                write_csv(table, place / f"{name}.csv")
     for name, table in made.rows.items():
         write_parquet(table, folder / f"{name}.parquet")
     for name, text in made.texts.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from sim.scenario.contradictions import contradictions
 from sim.scenario.endpoints import BY_NAME, TIMES_YEARS, read_times
 from sim.scenario.priors import AS_IT_IS
 from sim.scenario.refusals import WhereOf, refuse, sentence, unknown, unknown_key
@@ -22,7 +23,8 @@ def check_aims(scenario: Scenario, where_of: WhereOf) -> None:
     RequestError
         Naming each, and the nearest valid one.
     """
-    problems = [sentence(where_of("target"), text) for text in _target_problems(scenario)]
+    aims = [*_target_problems(scenario), *contradictions("target", scenario.target)]
+    problems = [sentence(where_of("target"), text) for text in aims]
     problems += [sentence(where_of("range"), text) for text in _range_problems(scenario)]
     problems += [sentence(where_of("calibration.solve"), text) for text in _solve_problems(scenario)]
     problems += [sentence(where_of("prior"), text) for text in _prior_problems(scenario)]

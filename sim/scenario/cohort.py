@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
+from sim.scenario.contradictions import ROUNDED_TO, contradictions
 from sim.scenario.distributions import Table
 from sim.scenario.endpoints import BY_NAME, UNREPORTED, Endpoint, Key, label
 from sim.scenario.evidence import ids_in
@@ -27,9 +28,6 @@ from sim.scenario.structure import listed_problems
 
 Reading: TypeAlias = Literal["kaplan_meier", "incidence", "count", "mean"]
 Role: TypeAlias = Literal["fitted", "overlaps", "held_out"]
-
-ROUNDED_TO = 0.01
-"""Step to which a share is taken to be printed: whole per cents."""
 
 _ROUNDING = 1e-9
 # Of a scenario, but not of a cohort: nothing is solved from it.
@@ -313,14 +311,7 @@ def _joint_problems(observed: Sequence[Observed]) -> Iterator[str]:
         keys = [(item.endpoint, item.time_years) for item in observed]
         twice = next(key for key in keys if keys.count(key) > 1)
         yield f"[[observed]]: {label(twice)} stands there twice; keep one"
-    for since in ("", "_enrolled"):
-        for (name, time), value in values.items():
-            alive = values.get((f"overall_survival{since}", time))
-            if name == f"disease_free_survival{since}" and alive is not None and value > alive:
-                yield (
-                    f"[[observed]]: {name} at {time:g} years is {value:g}, above overall_survival{since}, "
-                    f"which is {alive:g}: who is disease-free is alive"
-                )
+    yield from contradictions("observed", observed)
 
 
 def _unmarked(observed: Sequence[Observed], bases: Sequence[ValueLayer], own: ValueLayer) -> Iterator[str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from sim.scenario.merging import Tree, expand
+from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
+from sim.scenario.reading import SCENARIO_FILE, read_text
 from sim.scenario.refusals import bad_value, cut_short, sentence, toml_text
 from sim.scenario.registry import plain
 from sim.scenario.shipped import COMMANDS, Kind, Located, locate
@@ -21,7 +23,18 @@ Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
 """Changes of a scenario: ``key=value`` pairs as typed, or values by key."""
 
 DEEPEST = 16
-"""Levels of tables and lists that a file may have; parameters need four."""
+"""Levels of tables and lists that a file may have, and bases under each other; parameters need four."""
+
+MOST_ITEMS = 500
+"""Entries that one table or list may have; a curve read off a figure has some dozens."""
+
+_MOST_LINES, _LONGEST_LINE = 5_000, 8_192
+# Reading such a name takes the square of its length.
+_DEEP_NAME = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){32}""")
+_TOO_DEEP = (
+    f"more than {DEEPEST} deep; no parameter lies that deep (lupus-hsct scenario schema lists them all)"
+)
+_CELLS = re.compile(r"[^=\[\]#]*[,;\t][^=\[\]#]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,8 @@ def read_layers(
         if base is None:
             return start, layers
         named = f"{file.where}: base = {toml_text(base)}"
+        if len(chain) == DEEPEST:
+            raise RequestError(f"{named}: {DEEPEST} files lie on one another already, the most allowed")
         file = _base(base, file)
         kind, own_keys = "scenario", ()
         chain.append(file)
@@ -99,7 +114,7 @@ def _base(base: object, file: Located) -> Located:
 def _read(file: Located, named: str, wanted: Kind) -> Tree:
     """Read one file and check that it is what is wanted; `named` says which file names it as its base."""
     tree = _parse(_text(file, named), file.where)
-    _check_depth(tree, file.where)
+    _check_size(tree, file.where)
     if not tree:
         raise RequestError(f'{file.where}: the file is empty; a {wanted} starts with base = "chicago2006"')
     kind = tree.get("kind", "scenario")
@@ -115,25 +130,16 @@ def _read(file: Located, named: str, wanted: Kind) -> Tree:
 
 def _text(file: Located, named: str) -> str:
     where = sentence(named, file.where)
-    try:
-        data = file.path.read_bytes()
-    except FileNotFoundError:
-        beside = sorted(path.name for path in file.path.parent.glob("*.toml"))
-        there = (
-            f"in its folder there are {', '.join(beside[:8])}" if beside else "its folder has no .toml file"
+    beside = sorted(path.name for path in file.path.parent.glob("*.toml"))
+    there = f"in its folder there are {', '.join(beside[:8])}" if beside else "its folder has no .toml file"
+    missing = f"; {there}; for a shipped scenario write its name alone, without .toml"
+    text = read_text(file.path, where, SCENARIO_FILE, missing=missing)
+    lines = text.splitlines()
+    if len(lines) > _MOST_LINES or max(map(len, lines), default=0) > _LONGEST_LINE or _DEEP_NAME.search(text):
+        bounds = (
+            f"{_MOST_LINES:,} lines, a line of more than {_LONGEST_LINE:,} characters, or a name that lies"
         )
-        name = "; for a shipped scenario write its name alone, without .toml"
-        raise RequestError(f"{where}: there is no such file; {there}{name}") from None
-    except IsADirectoryError:
-        raise RequestError(f"{where}: is a folder, not a scenario file") from None
-    except OSError as error:
-        raise RequestError(f"{where}: can't be read: {error.strerror or error}") from None
-    try:
-        text = data.decode("utf-8-sig")  # some editors put a byte order mark in front
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise RequestError(f"{where}: is not text but binary data; a scenario is a TOML file in UTF-8")
+        raise RequestError(f"{where}: has more than {bounds} {_TOO_DEEP}")
     return text
 
 
@@ -148,24 +154,34 @@ def _parse(text: str, where: str) -> Tree:
         line = lines[int(found[1]) - 1].strip() if found and int(found[1]) <= len(lines) else ""
         shown = f": {cut_short(line)}" if line else ""
         remedy = " (text needs quotes)" if "Invalid value" in str(error) else ""
+        if lines and _CELLS.fullmatch(lines[0]):
+            remedy += "; a table of numbers, such as CSV? A scenario has lines of key = value instead: "
+            remedy += "`lupus-hsct scenario new NAME` writes one to start from"
         raise RequestError(f"{where}: not valid TOML: {error}{shown}{remedy}") from None
     except ValueError:  # Python reads integers of some thousands of digits only
         raise RequestError(f"{where}: not valid TOML: a number of thousands of digits") from None
 
 
-def _check_depth(tree: Tree, where: str) -> None:
-    """Refuse tables in tables without end, before anything walks down them."""
+def _check_size(tree: Tree, where: str) -> None:
+    """Refuse tables and lists without end, and text that can't be shown, before anything walks them."""
     level: list[object] = [tree]
     for _ in range(DEEPEST):
+        for value in level:
+            if isinstance(value, str) and printable(value) != value:
+                shown = cut_short(toml_text(value))
+                raise RequestError(f"{where}: {shown} has a character that can't be seen; take it out")
+            if isinstance(value, (Mapping, list)) and len(value) > MOST_ITEMS:
+                first = cut_short(toml_text(next(iter(value))))
+                text = f"a table or list has {len(value):,} entries, the first {first}; allowed: {MOST_ITEMS}"
+                raise RequestError(f"{where}: {text}")
         level = [item for value in level for item in _items(value)]
     if level:
-        text = f"tables or lists lie more than {DEEPEST} deep in each other; no parameter lies that deep"
-        raise RequestError(f"{where}: {text} (lupus-hsct scenario schema lists them all)")
+        raise RequestError(f"{where}: tables or lists lie {_TOO_DEEP}")
 
 
 def _items(value: object) -> Iterable[object]:
     if isinstance(value, Mapping):
-        return value.values()
+        return [*value, *value.values()]
     return value if isinstance(value, list) else ()
 
 
@@ -181,7 +197,7 @@ def set_layer(overrides: Overrides) -> ValueLayer:
         overrides = (overrides,)
     flat = _pairs(overrides) if not isinstance(overrides, Mapping) else dict(overrides)
     tree = expand({key: plain(value) for key, value in flat.items()})
-    _check_depth(tree, SET)
+    _check_size(tree, SET)
     check_shape(tree, SET)
     return ValueLayer(SET, SET, tree, {})
 

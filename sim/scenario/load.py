@@ -177,6 +177,22 @@ def load(reference: str, overrides: Overrides = ()) -> Loaded:
     return load_layers(*read_layers(reference), overrides)
 
 
+def recalled(located: Located, manifest: Mapping[str, Any]) -> Loaded:
+    """Return a scenario as the manifest of a finished run tells it, every value with its source."""
+    rows, name = manifest["parameters"], manifest["scenario"]
+    sources = {row["key"]: row["source"] for row in rows}
+    tree = {**manifest["resolved"], "sources": sources}
+    return Loaded(
+        scenario=Scenario.model_validate(tree),
+        located=located,
+        layers=(ValueLayer(name, located.where, tree, sources),),
+        chain=tuple(manifest["chain"]),
+        origins={key: SET if source == SET else name for key, source in sources.items()},
+        replaced={},
+        solved_from={row["key"]: row["source"] for row in rows if row["status"] == "solved"},
+    )
+
+
 def changed(loaded: Loaded, overrides: Overrides) -> Loaded:
     """Return a scenario with some values changed, and marked as changed, as ``--set`` does; see `load`."""
     return load_layers(loaded.located, loaded.layers, overrides) if overrides else loaded

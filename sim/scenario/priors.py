@@ -57,8 +57,11 @@ class Prior(Table):
                 self._number("median") * np.exp(self._number("sigma") * scipy.special.ndtri(share))
             )
         if self.dist == "beta":
-            unit = scipy.special.betaincinv(self._number("a"), self._number("b"), share)
-            return np.asarray(unit * (self.scale or 1.0))
+            a, b = self._number("a"), self._number("b")
+            unit = scipy.special.betaincinv(a, b, share)
+            # Where it gives up, for shares of 1e-18 and the like, the first term of the series is exact.
+            first = np.exp((np.log(share * a) + scipy.special.betaln(a, b)) / a)
+            return np.asarray(np.where(np.isnan(unit), first, unit) * (self.scale or 1.0))
         low, high = self._number("low"), self._number("high")
         return np.asarray(low + (high - low) * share)
 

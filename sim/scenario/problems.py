@@ -38,6 +38,14 @@ class UnpairedWarning(FigureWarning):
     """Two scenarios have not the same patients, so that they are compared without pairing them."""
 
 
+class IncomparableWarning(UnpairedWarning):
+    """Two scenarios are no treatment and alternative, so that their difference is no effect."""
+
+
+class OtherFiguresWarning(FigureWarning):
+    """Figures simulated anew are not those of the run that they should be."""
+
+
 class OverloadWarning(FigureWarning):
     """More patients arrive than the clinic can treat, so that waits have no steady level."""
 

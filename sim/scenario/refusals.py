@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from sim.scenario.plain import plain_number, printable
 from sim.scenario.problems import RequestError
 from sim.scenario.registry import (
     FAMILIES,
@@ -34,8 +35,8 @@ def toml_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        escaped = "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped)
-        return f'"{escaped}"'
+        escaped = escaped.replace("\n", "\\n").replace("\t", "\\t")
+        return f'"{printable(escaped)}"'
     if isinstance(value, Mapping):
         members = ", ".join(f"{name} = {toml_text(item)}" for name, item in value.items())
         return f"{{ {members} }}" if members else "{}"
@@ -79,26 +80,14 @@ def unknown_key(key: str, given: str = "") -> str:
     return unknown(f"{cut_short(key)}{given}: unknown key", key, [*siblings, *parameters()], otherwise)
 
 
-def as_number(text: str) -> str | None:
-    """Return the number that a text was meant to be, or None."""
-    candidate = text.strip().replace(",", ".")
-    try:
-        number = float(candidate)
-    except ValueError:
-        return None
-    return candidate if math.isfinite(number) else None
-
-
 def hint(value: Any, numbers: Range | None, choices: tuple[str, ...], unit: str = "") -> str:
     """Return the likely remedy for a refused value, as a sentence, or an empty text."""
     if isinstance(value, bool):
         return "true and false are not numbers." if numbers else ""
     if isinstance(value, str):
-        number = as_number(value) if numbers else None
-        if number is not None:
-            return f"Write the number plainly: {number}"
         near = nearest(value, choices)
-        return f'Did you mean "{near}"?' if near else ""
+        meant = f'Did you mean "{near}"?' if near else ""
+        return (plain_number(value, whole=numbers.whole) if numbers else "") or meant
     if isinstance(value, (int, float)) and numbers is not None:
         return _number_hint(value, numbers, choices, unit)
     return ""

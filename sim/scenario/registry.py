@@ -118,7 +118,7 @@ def plain(value: Any) -> Any:
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate most like `word`, or None when none is."""
-    names = list(candidates)
+    names, word = list(candidates), word[:80]
     found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if found:
         return found[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
 from sim.scenario.registry import nearest
 
@@ -64,6 +65,8 @@ def locate(reference: str, beside: Path | None = None, kind: Kind = "scenario") 
     """
     if is_path(reference):
         path = Path(os.path.normpath((beside or Path()) / reference))
+        if printable(reference) != reference or {*"\n\t"} & {*reference}:
+            raise RequestError(f"{printable(reference)}: the file's name can't be shown; give it another one")
         return Located(path.stem, str(path), path)
     if reference in shipped_names(kind):
         path = scenarios_folder() / _FOLDERS[kind] / f"{reference}{SUFFIX}"

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from sim.scenario.endpoints import BY_NAME, label
+from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.registry import short
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, Target
 from sim.scenario.values import get_value
-from sim.show.kit.formats import decimals, format_parameter, format_share, written
+from sim.show.kit.formats import Row, decimals, format_parameter, format_share, interval_texts, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.pairs import pairs
 from sim.show.kit.prose import one_sentence, sentences
-from sim.study.estimates import Z95
-from sim.study.pairing import Change
+from sim.study.estimates import Z95, clopper_pearson, fisher_exact
+from sim.study.pairing import MOVED_DAYS, Change
 from sim.work.results import Results
 
-_DECIDED = (Change.DIES, Change.LIVES)
-_MOST_NAMES = 25
 _MOST_ROWS = 40
 _INFINITY = "infinity"
+_MOST_NEEDED = 10_000
+"""Patients: beyond, a number needed says no more than that it is large."""
+_RANKED = ("overall_survival_enrolled", "treatment_related_mortality")
 _CHANGES = {
     Change.LIVES: "lives instead",
     Change.DIES: "dies instead",
@@ -63,34 +65,31 @@ class Averted:
         third = (self.upper - self.lower) / 6  # a third of the half width: 0.26 (0.16 to 0.36), and not 0.3
         return decimals(third) if third > 0 else 2
 
-    def number(self, value: float, digits: int | None = None) -> str:
-        """Write deaths per 100, with this figure's own decimals unless others are given."""
-        text = f"{value:.{self.digits if digits is None else digits}f}"
-        return text.removeprefix("-") if float(text) == 0 else text
+    @property
+    def _texts(self) -> list[str]:
+        return interval_texts(self.value, self.lower, self.upper, self.digits)
 
     @property
     def text(self) -> str:
         """The figure with its interval; negative is deaths caused."""
         if math.isnan(self.value):
             return "unknown"
-        shown = self.number(self.value)
-        if not math.isnan(self.lower):
-            shown += f" ({self.number(self.lower)} to {self.number(self.upper)})"
+        value, lower, upper = self._texts
+        shown = value if math.isnan(self.lower) else f"{value} ({lower} to {upper})"
         return shown.replace("-", "\N{MINUS SIGN}")
 
     @property
     def size(self) -> str:
         """How many deaths or lives, without sign."""
-        return self.number(abs(self.value))
+        return self._texts[0].removeprefix("-")
 
     @property
     def limits(self) -> tuple[str, str] | None:
-        """The limits of `size`, the lower first; None where they are not known."""
-        if math.isnan(self.lower):
+        """The limits of `size`, the lower first, where they are known and on its side of 0; else None."""
+        if math.isnan(self.lower) or self.undecided:
             return None
-        sign = 1 if self.value >= 0 else -1
-        low, high = sorted((sign * self.lower, sign * self.upper))
-        return self.number(low), self.number(high)
+        _, *limits = (text.removeprefix("-") for text in self._texts)
+        return (limits[0], limits[1]) if self.value >= 0 else (limits[1], limits[0])
 
 
 def number_needed(averted: Averted) -> str:
@@ -105,8 +104,11 @@ def number_needed(averted: Averted) -> str:
     """
     if math.isnan(averted.value):
         return ""
-    if averted.value == averted.lower == averted.upper == 0:
-        return "nobody's death averted"
+    if averted.value == 0:
+        most = max(averted.upper, -averted.lower)
+        return (
+            f"nobody's death averted{f'; at least {_inverse(most)} to treat or to harm' if most > 0 else ''}"
+        )
     what = "treat" if averted.value >= 0 else "harm"
     text = f"number needed to {what} {_inverse(averted.value)}"
     # Seen from the side of the figure itself: near is its limit far from 0, beyond the one towards 0.
@@ -124,7 +126,9 @@ def number_needed(averted: Averted) -> str:
 def _inverse(per_100: float) -> str:
     if per_100 == 0:
         return _INFINITY
-    patients = abs(100 / per_100)
+    patients = float(f"{abs(100 / per_100):.2g}")  # no more is known of it
+    if patients > _MOST_NEEDED:
+        return f"more than {_MOST_NEEDED:,}"
     return f"{patients:.1f}" if patients < 10 else f"{patients:,.0f}"
 
 
@@ -182,13 +186,15 @@ def averted_sentence(averted: Averted, reference: str, name: str) -> str:
     return one_sentence("comparison", "averted", averted, reference, name, by, unknown, needed)
 
 
-def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
+def range_sentence(over: pd.DataFrame, reference: str, name: str, *, drawn: bool = False) -> str:
     """Say between what and what the deaths averted lie over one range.
 
     Parameters
     ----------
     over
         The rows of ``deaths_averted.csv`` of one scenario and one key of a range.
+    drawn
+        Whether they are means over draws of a posterior.
     """
     found = [Averted.of(row) for row in over.to_dict("records")]
     known = sorted((each for each in found if not math.isnan(each.value)), key=lambda each: each.value)
@@ -201,54 +207,31 @@ def range_sentence(over: pd.DataFrame, reference: str, name: str) -> str:
         [written(value) for value in (over["value"].min(), over["value"].max())],
     )
     sign = 1 if low.value >= 0 else -1 if high.value <= 0 else 0
-    ends = [end.number(abs(end.value), digits) for end in (low, high)]
+    ends = [f"{abs(end.value):.{digits}f}" for end in (low, high)]
     return one_sentence(
-        "comparison", "over_range", short(low.years), name, reference, key, values, sign, *ends
+        "comparison", "over_range", short(low.years), name, reference, key, values, sign, *ends, drawn
     )
 
 
 def named_sentences(results: Results, name: str) -> list[str]:
     """Name the patients of a trial who live instead, who die instead and of what, and whose death moves."""
-    reference, manifest = names(results)[0], results.manifest
+    manifest = results.manifest
     under = " under the first draw" if results.draws else ""
-    table, who = _named(results, name), {}
-    for change in Change:
-        found = [int(number) for number in table.loc[table["change"] == change.value, "patient"]]
-        if found:
-            causes = _causes(table, change) if change in _DECIDED else ""
-            who[change.name] = {"named": _patients(found), "several": len(found) > 1, "causes": causes}
-    (first,) = (each["first_decided"] for each in manifest["scenarios"] if each["scenario"] == name)
+    rows = _named(results, name).to_dict("records")
+    who = {change.name: [row for row in rows if row["change"] == change.value] for change in Change}
+    first = _entry(results, name)["first_decided"]
     start = f"In trial {manifest['trial']}{under}"
-    return sentences("comparison", "named", start, under, who, first, reference, name)
+    return sentences("comparison", "named", start, under, who, first, names(results)[0], name, MOVED_DAYS)
+
+
+def _entry(results: Results, name: str) -> Mapping[str, Any]:
+    """Return what the manifest says of a scenario."""
+    return next(each for each in results.manifest["scenarios"] if each["scenario"] == name)
 
 
 def _named(results: Results, name: str) -> pd.DataFrame:
     table = results.table("named_patients")
     return pd.DataFrame(columns=["change", "patient"]) if table is None else _own(table, name)
-
-
-def _patients(found: Sequence[int]) -> str:
-    """List patients by number, as many as one can read."""
-    words = [str(number) for number in found[:_MOST_NAMES]]
-    if len(found) > _MOST_NAMES:
-        words.append(f"{len(found) - _MOST_NAMES} more")
-    if len(words) == 1:
-        return f"patient {words[0]}"
-    return f"patients {', '.join(words[:-1])} and {words[-1]}"
-
-
-def _causes(table: pd.DataFrame, change: Change) -> str:
-    """Say what the patients with some change die of, and who of what where that differs."""
-    where = "death_cause" if change == Change.DIES else "reference_death_cause"
-    by_cause: dict[str, list[int]] = defaultdict(list)
-    for row in table[table["change"] == change.value].to_dict("records"):
-        by_cause[row[where]].append(int(row["patient"]))
-    if len(by_cause) == 1:
-        return f"of {next(iter(by_cause))}"
-    return "; ".join(
-        f"{', '.join(map(str, found)) if len(found) <= _MOST_NAMES else len(found)} of {cause}"
-        for cause, found in by_cause.items()
-    )
 
 
 def changed_sentence(changed: pd.DataFrame, reference: str, name: str) -> str:
@@ -261,32 +244,87 @@ def changed_sentence(changed: pd.DataFrame, reference: str, name: str) -> str:
     """
     rows = {Change(row.change): row for row in changed.itertuples()}
     shares = [_per_100(rows[change]) for change in (Change.DIES, Change.LIVES, Change.MOVES)]
-    return one_sentence("comparison", "changed", shares, reference, name, "posterior_lower" in changed)
+    drawn = "posterior_lower" in changed
+    return one_sentence("comparison", "changed", shares, reference, name, drawn, MOVED_DAYS)
 
 
 def _per_100(row: Any) -> str:
     if math.isnan(row.share):
         return "an unknown number"
     kind = "posterior" if hasattr(row, "posterior_lower") else "mc"
-    limits = (getattr(row, f"{kind}_lower"), getattr(row, f"{kind}_upper"))
-    half = (limits[1] - limits[0]) / 2
-    share, lower, upper = (format_share(each, half).removesuffix("%") for each in (row.share, *limits))
+    low, high = (100 * getattr(row, f"{kind}_{side}") for side in ("lower", "upper"))
+    share, lower, upper = interval_texts(100 * row.share, low, high, decimals((high - low) / 2))
     return f"{share} ({lower} to {upper})"
 
 
 def found_sentences(results: Results, name: str) -> list[str]:
-    """Say what was found of a scenario compared with the reference, the finding first."""
+    """Say what was found of a scenario compared with the reference, the finding first.
+
+    Without a posterior that is the range, of which no value alone is the answer; with one, the posterior.
+    """
+    if why_incomparable(results, name):
+        return apart_sentences(results, name)
     reference, averted, drawn = names(results)[0], results.tables["deaths_averted"], bool(results.draws)
     own = _own(averted, name)
     over = own[own["key"] != ""].groupby("key", sort=False)
-    said = [range_sentence(rows, reference, name) for _, rows in over]
-    (row,) = _as_it_is(averted, name).to_dict("records")
-    main = averted_sentence(Averted.of(row, drawn=drawn), reference, name)
-    said.append(held_at(main, held(results, name)))
+    said = [range_sentence(rows, reference, name, drawn=drawn) for _, rows in over]
+    main = averted_sentence(averted_by(results, name), reference, name)
+    said.insert(0 if drawn else len(said), held_at(main, held(results, name)))
     if is_paired(results, name):
         said += named_sentences(results, name)
         said.append(changed_sentence(_as_it_is(results.tables["changed_fates"], name), reference, name))
     return [each for each in said if each]
+
+
+def averted_by(results: Results, name: str) -> Averted:
+    """Return the deaths that a scenario averts as it is; not numbers where it is no alternative."""
+    (row,) = _as_it_is(results.tables["deaths_averted"], name).to_dict("records")
+    return Averted.of(row, drawn=bool(results.draws))
+
+
+def why_incomparable(results: Results, name: str) -> Sequence[str]:
+    """Return why a scenario and the reference are no treatment and alternative; nothing where they are."""
+    return tuple(_entry(results, name).get("incomparable_because", ()))
+
+
+def apart_sentences(results: Results, name: str) -> list[str]:
+    """Say what can and what can't be said of two scenarios that are no treatment and alternative."""
+    both = (names(results)[0], name)
+    scenarios = [results.scenarios[each] for each in both]
+    counts = list(_published(*scenarios))
+    found = {pair.scenario.key: pair for pair in pairs(results.tables["comparison"], *both)}
+    main = next((found[each["key"]] for each in counts if each["key"] in found), None)
+    zeros = [each.cohort.enters_at for each in scenarios]
+    return sentences("comparison", "apart", both, why_incomparable(results, name), counts, main, zeros)
+
+
+def _published(*scenarios: Scenario) -> Iterator[dict[str, Any]]:
+    """Yield the counts of a figure that papers on other patients print, with how far chance may part them."""
+    one, other = (
+        {(each.endpoint, each.time_years): arm for each in own.target if (arm := _counted(each))}
+        for own in scenarios
+    )
+    for key in filter(other.__contains__, one):
+        arms = (one[key], other[key])
+        if arms[0]["population"] != arms[1]["population"]:
+            p = fisher_exact(*(number for arm in arms for number in arm["count"]))
+            yield {"key": key, "label": label(key), "arms": arms, "p": p}
+
+
+def _counted(target: Target) -> dict[str, Any] | None:
+    """Return what a paper has counted of a target, in its words; None if none has."""
+    known = [all_evidence()[each] for each in ids_in(target.source) if each in all_evidence()]
+    n = target.n or 0
+    count = target.value * n if target.observed is None else target.observed
+    is_count = BY_NAME[target.endpoint].kind == "share" and abs(count - round(count)) < 1e-6
+    if not (known and n and is_count) or is_assumed(target.source):
+        return None
+    low, high = clopper_pearson(round(count), n)
+    return {
+        "count": (round(count), n), "share": format_share(count / n, (high - low) / 2),
+        "limits": f"{100 * low:.1f} to {100 * high:.1f}%", "population": known[0].population,
+        "paper": f"{known[0].quantity}, {known[0].population} ({known[0].id})", "fitted": target.fitted,
+    }  # fmt: skip
 
 
 def is_paired(results: Results, name: str) -> bool:
@@ -309,8 +347,78 @@ def compared(results: Results, name: str) -> Grid:
     heads = (*named(reference, name), *numbers(f"difference\n({kind})", "variance\nreduction"))
     errors = (Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share")
     most = 100 * max((error for error in errors if error == error), default=0.0)
-    notes = sentences("comparison", "notes", draws, most, is_paired(results, name), held(results, name))
+    notes = sentences(
+        "comparison", "notes", draws, most, is_paired(results, name), held(results, name), _runs(results)
+    )
     return Grid(f"{name} compared with {reference}", (Column("endpoint", plain=True), *heads), found, notes)
+
+
+class RankedArm(NamedTuple):
+    """One of several scenarios: the deaths that it averts as it is, and over its ranges.
+
+    As it is alone, a scenario with a range is no answer: `over` says between what and what it lies (empty
+    without a range), `span` where, and `low` and `high` hold the intervals at all values.
+    """
+
+    name: str
+    averted: Averted
+    over: str
+    span: tuple[float, float]
+    low: float
+    high: float
+
+
+def ranked_arms(results: Results) -> list[RankedArm]:
+    """Return the scenarios that are alternatives to the reference, most deaths averted first."""
+    found = []
+    for name in names(results)[1:]:
+        rows, averted = _own(results.tables["deaths_averted"], name), averted_by(results, name)
+        if not math.isnan(averted.value):
+            span = rows["averted_per_100"].min(), rows["averted_per_100"].max()
+            ends = " to ".join(f"{each:.{averted.digits}f}" for each in span).replace("-", "\N{MINUS SIGN}")
+            limits = rows["averted_lower"].min(), rows["averted_upper"].max()
+            found.append(RankedArm(name, averted, ends if len(rows) > 1 else "", span, *limits))
+    return sorted(found, key=lambda each: -each.averted.value)
+
+
+def ranked(results: Results) -> Grid:
+    """Return all scenarios in one table: deaths averted, most first, the reference in its place."""
+    reference, *others = names(results)
+    deaths: dict[str, Cells] = dict.fromkeys(others, ("no alternative", "", ""))
+    places = {reference: 0.0}
+    for arm in ranked_arms(results):
+        places[arm.name] = arm.averted.value
+        needed = number_needed(arm.averted).removeprefix("number needed to ")
+        deaths[arm.name] = (arm.averted.text, arm.over, needed)
+    deaths[reference] = ("the reference", "", "")
+    found = [
+        (name, *(_last(results, name, each).simulated_text for each in _RANKED), *deaths[name])
+        for name in sorted(names(results), key=lambda name: -places.get(name, -math.inf))
+    ]
+    labels = [_last(results, reference, each).label.replace(", ", "\n", 1) for each in _RANKED]
+    heads = (*labels, "deaths averted\nper 100 enrolled", "over\nits range", "number needed\nto")
+    notes = sentences("comparison", "ranked_notes", bool(results.draws), ranking(results)[1:])
+    columns = (*named("scenario", number=False), *numbers(*heads))
+    return Grid(f"{len(others)} scenarios compared with {reference}", columns, found, notes)
+
+
+def _last(results: Results, name: str, endpoint: str) -> Row:
+    """Return a scenario's figure of an endpoint, at the latest time at which it is read."""
+    own = _own(results.tables["comparison"], name)
+    return Row(next(own[own["endpoint"] == endpoint].tail(1).itertuples(index=False)))
+
+
+def ranking(results: Results) -> list[str]:
+    """Say which scenario averts most deaths and which costs most lives; then, which is not ranked."""
+    reference, *others = names(results)
+    apart = {name: why for name in others if (why := why_incomparable(results, name))}
+    return sentences("comparison", "ranking", ranked_arms(results), reference, apart)
+
+
+def _runs(results: Results) -> list[str]:
+    """Return the scenarios that are finished runs, whose figures came out again."""
+    entries = results.manifest["scenarios"]
+    return [each["scenario"] for each in entries if each.get("run_hash") == each["result_hash"]]
 
 
 def over_ranges(results: Results, name: str) -> Iterator[Grid]:
@@ -340,6 +448,7 @@ def over_ranges(results: Results, name: str) -> Iterator[Grid]:
 def named_patients(results: Results, name: str) -> Grid:
     """Return the patients of one trial whose fates differ; without rows where there are none."""
     reference, rows = names(results)[0], _named(results, name)
+    rows = rows[rows["change"] != Change.SHIFTS]
     found: list[Cells] = []
     for row in rows.head(_MOST_ROWS).to_dict("records"):
         changed = Change(row["change"])

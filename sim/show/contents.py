@@ -197,19 +197,21 @@ def _of_compare(results: Results) -> Contents:
                 "ranges": list(comparison.over_ranges(results, name)),
                 "named": comparison.named_patients(results, name),
                 "unpaired": unpaired[name],
+                "apart": bool(comparison.why_incomparable(results, name)),
             }
             for name in names
         ],
         "reference": reference,
+        "ranked": comparison.ranked(results) if len(names) > 1 else None,
         "differing": comparison.differing(results),
         "values": [all_values(each["parameters"], f"All values of {each['scenario']}") for each in entries],
         "evidence": evidence_grid(_used(entries, scenarios)),
     }
     return Contents(
-        f"{' and '.join(names)} compared with {reference}",
+        f"{', '.join(names)} compared with {reference}",
         tuple(scenarios.values()),
         facts,
-        finding=" ".join(said[name][0] for name in names),
+        finding=said[names[0]][0] if len(names) == 1 else comparison.ranking(results)[0],
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from sim.show.kit.style import save
 from sim.show.plots import PLOTS, draw
 from sim.work.results import Results
+from sim.work.spool import write_csv
 
 
 def write_figures(
@@ -34,7 +35,7 @@ def write_figures(
         folder.mkdir(exist_ok=True)
         save(figure, folder, name, formats)
         if table is not None:
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            write_csv(table, folder / f"{name}.csv")
         names.append(name)
         if tell is not None:
             tell(len(names), max(len(names), len(PLOTS[results.kind])))

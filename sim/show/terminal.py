@@ -72,11 +72,20 @@ def _sweep(results: Results, _full: bool) -> Iterator[Block]:
 def _compare(results: Results, _full: bool) -> Iterator[Block]:
     from sim.show import comparison
 
-    for name in list(results.scenarios)[1:]:
-        grid = comparison.compared(results, name)
+    others = comparison.names(results)[1:]
+    if len(others) > 1:  # one closing table; the page has them all
+        yield comparison.ranking(results)[:1]
+        grid = comparison.ranked(results)
+        yield replace(grid, title=f"{grid.title}: {_size(results)}")
+        yield [comparison.found_sentences(results, name)[0] for name in others]
+        return
+    for name in others:
+        said, grid = comparison.found_sentences(results, name), comparison.compared(results, name)
+        apart = bool(comparison.why_incomparable(results, name))
+        yield from [said] if apart else []  # before any figure
         yield replace(grid, title=f"{grid.title}: {_size(results)}")
         yield from comparison.over_ranges(results, name)
-        yield comparison.found_sentences(results, name)
+        yield from [] if apart else [said]
         named = comparison.named_patients(results, name)
         if named.rows:
             yield named

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History, joined
-from sim.outcomes.courses import Courses
+from sim.outcomes.courses import MOST_PATIENTS, Courses
 from sim.outcomes.endpoints import Sums, View, survival_curves
 from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
-from sim.patient.fates import draw_fates, draw_tiles
+from sim.patient.fates import TILE, draw_fates, draw_tiles
 from sim.patient.luck import Luck
 from sim.patient.memory import keep_freed_memory
 from sim.scenario.distributions import Floats
@@ -116,10 +116,13 @@ class _Part:
 
     def _add(self, piece: range, tiles: Iterator[History], *, with_arms: bool) -> None:
         """Read one piece, tile by tile."""
-        sums, arms, kept = Sums(trials=piece.start < ROWS), [], []
+        sums, arms = Sums(trials=piece.start < ROWS), []
+        kept: list[History] = []
         curves: dict[str, tuple[Floats, Floats]] = {}
         years = curve_years(self.scenario)
         first = self._first_kept(piece)
+        # Of the patients of one huge replication the first ones tell where patients are; queues need all.
+        rows = first and (self._keep is None or self._keep.occupancy or piece.start < self._keep.patients)
         for history in tiles:
             view = View(history, self.scenario)
             sums.add(view)
@@ -128,7 +131,7 @@ class _Part:
                 curves[name] = (alive, size) if before is None else (before[0] + alive, before[1] + size)
             if with_arms:
                 arms.append(Arm.of(history, self.scenario))
-            if first:
+            if first and (rows or first * len(kept) * TILE < MOST_PATIENTS):
                 kept.append(history.only(slice(first)))
         self._figures.append(_matrices(sums, self.scenario))
         for row, name in enumerate(curve_names(self.scenario)):

@@ -15,12 +15,13 @@ import pandas as pd
 
 from sim.scenario.describe import value_text
 from sim.scenario.endpoints import NEVER_TRANSPLANTED, OF_TRANSPLANTS
-from sim.scenario.load import scenario_hash
-from sim.scenario.problems import RequestError, UnpairedWarning
+from sim.scenario.load import Loaded, scenario_hash
+from sim.scenario.problems import IncomparableWarning, RequestError, UnpairedWarning
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
+from sim.study.draws import SAME, number_of
 from sim.study.estimates import POSTERIOR_COLUMNS
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
@@ -44,21 +45,66 @@ _TO_HORIZON = ("restricted_mean_survival",)
 _TO_CUT = ("deaths_by_data_cut", "early_", "relapses_by_data_cut", "mean_follow_up")
 
 
-def obstacles(reference: Scenario, scenario: Scenario) -> list[str]:
+# Who the patients are; and from which day on they are counted: who stays at home and who is mobilised are
+# counted from the same decision, who enters at immunoablation has lived to reach it.
+_POPULATION = ("cohort.age_years", "cohort.female")
+_TIME_ZERO = "cohort.enters_at"
+
+
+def incomparable(reference: Scenario, scenario: Scenario, solved: Sequence[str] = ()) -> list[str]:
+    """Return why two scenarios can't be read as treatment and alternative; no reason where they can.
+
+    Other people, another time zero or another calibration make a difference that no treatment has made.
+
+    Parameters
+    ----------
+    solved
+        What `solved_otherwise` found.
+    """
+    reasons = _differing(reference, scenario, _POPULATION)
+    if (reference.cohort.enters_at == "immunoablation") != (scenario.cohort.enters_at == "immunoablation"):
+        reasons += _differing(reference, scenario, (_TIME_ZERO,))
+    if solved:
+        more = f" and {len(solved) - 1} more" if len(solved) > 1 else ""
+        reasons.append(f"each is calibrated to figures of its own (solved otherwise: {solved[0]}{more})")
+    return reasons
+
+
+def obstacles(reference: Scenario, scenario: Scenario, solved: Sequence[str] = ()) -> list[str]:
     """Return why the patients of two scenarios can't be paired, one reason a text; none where they can.
 
     Patients are paired by number, and have the same luck whatever the clinic does. They are not the same
-    people where age or sex are drawn from other distributions; nor is there a correspondence between a
-    fixed cohort, enrolled in any order, and the first, second, third who walk into an open clinic.
+    people where scenarios are `incomparable`; nor is there a correspondence between a fixed cohort, enrolled
+    in any order, and the first, second, third who walk into an open clinic.
     """
-    reasons = []
-    for key in ("arrivals.pattern", "cohort.age_years", "cohort.female"):
-        one, other = (plain(get_value(each, key)) for each in (reference, scenario))
-        if one != other:
-            reasons.append(
-                f"{key} is {value_text(one)} in the reference and {value_text(other)} in the other"
-            )
-    return reasons
+    return [
+        *_differing(reference, scenario, ("arrivals.pattern",)),
+        *incomparable(reference, scenario, solved),
+    ]
+
+
+def _differing(reference: Scenario, scenario: Scenario, keys: Sequence[str]) -> list[str]:
+    values = {key: [plain(get_value(each, key)) for each in (reference, scenario)] for key in keys}
+    return [
+        f"{key} is {value_text(one)} in the reference and {value_text(other)} in the other"
+        for key, (one, other) in values.items()
+        if one != other
+    ]
+
+
+def solved_otherwise(reference: Loaded, other: Loaded) -> tuple[str, ...]:
+    """Return the parameters that calibrations of two scenarios have solved to other values.
+
+    A solved value that a what-if writes over is no other calibration; one that only one of them solves is.
+    """
+    return tuple(
+        key
+        for key in dict.fromkeys((*reference.solved_from, *other.solved_from))
+        for one, two in [[number_of(each.scenario, key) for each in (reference, other)]]
+        if one is not None and two is not None and not math.isclose(one, two, rel_tol=SAME)
+        if all(key in each.solved_from or key not in each.scenario.calibration.solve
+               for each in (reference, other))
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +120,13 @@ class Setting:
     """Whose value is varied: the name of a scenario, or both."""
     held: tuple[tuple[str, ...], ...] = ((), ())
     """Parameters of reference and scenario that draws of a posterior must not replace."""
+    solved: tuple[str, ...] = ()
+    """What calibrations of the two have solved to other values."""
 
     @property
     def paired(self) -> bool:
         """Whether the two have the same patients."""
-        return not obstacles(self.reference, self.scenario)
+        return not obstacles(self.reference, self.scenario, self.solved)
 
     @property
     def address(self) -> dict[str, object]:
@@ -90,6 +138,7 @@ def settings(
     reference: tuple[str, Scenario],
     others: Mapping[str, Scenario],
     held: Mapping[str, tuple[str, ...]] | None = None,
+    solved: Mapping[str, tuple[str, ...]] | None = None,
 ) -> list[Setting]:
     """Return every comparison: each scenario with the reference, then over the ranges of both.
 
@@ -100,12 +149,15 @@ def settings(
     ----------
     held
         By scenario, parameters that draws of a posterior must not replace; those varied are held anyway.
+    solved
+        By scenario, what its calibration has solved to other values than that of the reference.
     """
     base_name, base = reference
     found = []
     for name, scenario in others.items():
         kept = ((held or {}).get(base_name, ()), (held or {}).get(name, ()))
-        found.append(Setting(name, base, scenario, held=kept))
+        own_solved = (solved or {}).get(name, ())
+        found.append(Setting(name, base, scenario, held=kept, solved=own_solved))
         ours, theirs = ({shown.key: shown.values for shown in each.range} for each in (scenario, base))
         for key in dict.fromkeys([*ours, *theirs]):
             varied = name if key not in theirs else base_name if key not in ours else "both"
@@ -116,7 +168,7 @@ def settings(
                     with_values(each, {key: value}) if here else each
                     for each, here in zip((base, scenario), where, strict=True)
                 )
-                found.append(Setting(name, one, other, key, value, varied, own))
+                found.append(Setting(name, one, other, key, value, varied, own, own_solved))
     return found
 
 
@@ -133,7 +185,8 @@ class Compared:
         The same at each value of each scenario's ``[[range]]``, with ``varied, key, value`` after
         ``scenario``; empty without a range.
     averted
-        For each comparison, deaths averted per 100 enrolled (negative: caused), and by when.
+        For each comparison, deaths averted per 100 enrolled (negative: caused), and by when; not numbers
+        where the two are `incomparable`.
     changed
         For each comparison that can be paired, the share of patients whose fate changes, and how.
     first_decided
@@ -191,6 +244,7 @@ def compare(
     progress: Progress | None = None,
     store: ChunkStore | None = None,
     held: Mapping[str, tuple[str, ...]] | None = None,
+    solved: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Compared:
     """Compare scenarios with a reference, each endpoint and each patient, under the same luck.
 
@@ -200,8 +254,8 @@ def compare(
         Its name and the scenario.
     others
         Scenarios by name; names differ.
-    held
-        By scenario, parameters that draws of a posterior must not replace.
+    held, solved
+        See `settings`.
 
     Raises
     ------
@@ -210,7 +264,7 @@ def compare(
     """
     if not others:
         raise RequestError("compare: one scenario given; name the reference first and then others")
-    wanted = settings(reference, others, held)
+    wanted = settings(reference, others, held, solved)
     arms = _Arms(wanted, () if budget.draws is None else budget.draws.keys)
     simulator, _ = choose_simulator(arms.scenarios, budget)
     experiment = Experiment(
@@ -313,6 +367,8 @@ def _averted(table: pd.DataFrame, setting: Setting) -> dict[str, float]:
     """
     horizon = min(each.follow_up.horizon_years for each in (setting.reference, setting.scenario))
     at = table[(table["endpoint"] == SURVIVAL) & (table["time_years"] <= horizon)]
+    if incomparable(setting.reference, setting.scenario, setting.solved):
+        at = at.head(0)
     at = at[at["difference"].notna()].tail(1)
     figures = ("time_years", "difference", "difference_lower", "difference_upper")
     time, *deaths = (float(at[name].iloc[0]) if len(at) else math.nan for name in figures)
@@ -323,11 +379,24 @@ def _averted(table: pd.DataFrame, setting: Setting) -> dict[str, float]:
     }
 
 
-def warn_of_unpaired(reference: tuple[str, Scenario], others: Mapping[str, Scenario]) -> None:
-    """Warn of scenarios whose patients are not those of the reference, and say why."""
+def warn_of_unpaired(
+    reference: tuple[str, Scenario],
+    others: Mapping[str, Scenario],
+    solved: Mapping[str, tuple[str, ...]] | None = None,
+) -> None:
+    """Warn of scenarios that are no alternatives, or whose patients are not the reference's; say why."""
     for name, scenario in others.items():
-        reasons = obstacles(reference[1], scenario)
-        if reasons:
+        own = (solved or {}).get(name, ())
+        apart = incomparable(reference[1], scenario, own)
+        reasons = apart or obstacles(reference[1], scenario)
+        if apart:
+            IncomparableWarning.say(
+                f"{name} and {reference[0]} can't be compared as treatment and alternative: "
+                f"{'; '.join(apart)}. Their difference is no effect of treatment: it has the error of two "
+                "independent runs, and no lives, number needed or names come with it. Compare each with a "
+                "scenario that has it as its base and changes only the treatment"
+            )
+        elif reasons:
             UnpairedWarning.say(
                 f"{name} and {reference[0]} do not have the same patients: {'; '.join(reasons)}. Their "
                 "differences carry the errors of two independent runs (as a rule more than they have), and "

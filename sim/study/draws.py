@@ -21,7 +21,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.posterior import read_posterior
 
-_SAME = 1e-6
+SAME = 1e-6
+"""Relative difference up to which a value is the calibrated one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class Draws:
         """Warn of what a scenario holds in every draw, but for what a study varies anyway."""
         given, reasons = self.held_in(loaded), []
         for key, value in zip(self.keys, self.point, strict=True):
-            own = _number(loaded.scenario, key)
+            own = number_of(loaded.scenario, key)
             if key in swept or key in self.replaced(loaded.scenario, given):
                 continue
             if own is None:
@@ -190,11 +191,11 @@ class Draws:
 
 
 def _is_value(scenario: Scenario, key: str, value: float) -> bool:
-    own = _number(scenario, key)
-    return own is not None and math.isclose(own, value, rel_tol=_SAME)
+    own = number_of(scenario, key)
+    return own is not None and math.isclose(own, value, rel_tol=SAME)
 
 
-def _number(scenario: Scenario, key: str) -> float | None:
+def number_of(scenario: Scenario, key: str) -> float | None:
     """Return a scenario's value of a number; None where it has no such parameter."""
     try:
         value = get_value(scenario, key)

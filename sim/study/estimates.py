@@ -250,6 +250,13 @@ def clopper_pearson(events: int, n: int) -> tuple[float, float]:
     return lower, upper
 
 
+def fisher_exact(events: int, n: int, others: int, m: int) -> float:
+    """Return Fisher's exact two-sided p that counts of n and of m differ so much or more by chance."""
+    both = events + others
+    ways = [math.comb(n, k) * math.comb(m, both - k) for k in range(both + 1)]
+    return sum(each for each in ways if each <= ways[events]) / sum(ways)
+
+
 def trial_range(trials: Floats) -> tuple[float, float, float]:
     """Return the 2.5% and 97.5% points of what single trials report, and the share that can't report it.
 

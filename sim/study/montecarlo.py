@@ -16,14 +16,16 @@ import numpy as np
 import pandas as pd
 
 from sim.clinic import arrays, pathway
-from sim.clinic.history import History
+from sim.clinic.history import History, joined
+from sim.outcomes.endpoints import View
+from sim.outcomes.occupancy import is_limited
 from sim.patient.fates import draw_fates, expected_patients
 from sim.patient.luck import BLOCK, Luck
 from sim.scenario.endpoints import Key, label
 from sim.scenario.problems import FewReplicationsWarning, PrecisionWarning, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
 from sim.study.budget import DEFAULT_REPLICATIONS, Budget, Precision, Simulator
-from sim.study.chunks import ChunkTask
+from sim.study.chunks import ChunkTask, histories
 from sim.study.estimates import Z95
 from sim.study.experiment import Experiment, Keep
 from sim.study.tally import Tally
@@ -33,6 +35,8 @@ from sim.work.workers import workers_for
 
 # Draws whose patients' courses are counted at most.
 _READ_DRAWS = 200
+MOST_COURSES = 5_000
+"""Counted patients of the first replication that are told one by one."""
 ENOUGH_REPLICATIONS = 200
 """Below this, the outer 2.5% of single trials are fewer than five of them."""
 
@@ -56,10 +60,19 @@ def replicate(
         yield simulate(scenario, draw_fates(scenario, luck, piece))
 
 
-def first_replication(scenario: Scenario, seed: int) -> History:
-    """Return what happened in the first replication."""
-    (history,) = replicate(scenario, range(1), seed)
-    return history
+def first_replication(scenario: Scenario, seed: int, simulator: Simulator = "simpy") -> History:
+    """Return what happened to the patients of the first replication, of very many to the first ones.
+
+    It is simulated as the study is, and no further than needed: where nobody waits for others, those who
+    come later are not.
+    """
+    whole, kept, counted = is_limited(scenario), list[History](), 0
+    for history in histories(scenario, Luck(seed), range(1), simulator, whole=whole):
+        kept.append(history)
+        counted += int(np.sum(View(history, scenario).enrolled))
+        if counted >= MOST_COURSES:
+            break
+    return joined(kept)
 
 
 def simulate(

@@ -13,6 +13,7 @@ from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
+from sim.study.budget import Simulator
 from sim.study.montecarlo import replicate
 from sim.study.pairing import FATES_CHANGED, Arm, Change, Pairing, pair
 from sim.study.records import MOMENTS
@@ -44,7 +45,9 @@ class NamedPatients:
         return [int(number) for number in self.table.loc[chosen, "patient"]]
 
 
-def name_patients(reference: Scenario, scenario: Scenario, trial: int, seed: int) -> NamedPatients:
+def name_patients(
+    reference: Scenario, scenario: Scenario, trial: int, seed: int, simulator: Simulator = "simpy"
+) -> NamedPatients:
     """Play one virtual trial under two scenarios and name the patients whose fates differ.
 
     Parameters
@@ -53,8 +56,9 @@ def name_patients(reference: Scenario, scenario: Scenario, trial: int, seed: int
         Number of the replication, from 1.
     """
     alone = range(trial - 1, trial)
-    histories = tuple(history for each in (reference, scenario) for history in replicate(each, alone, seed))
-    first, second = histories
+    first, second = (
+        history for each in (reference, scenario) for history in replicate(each, alone, seed, simulator)
+    )
     pairing = pair(Arm.of(first, reference), Arm.of(second, scenario))
     tables = [_changed(pairing, trial, change) for change in pairing.changes]
     table = pd.concat(tables, ignore_index=True).sort_values("patient", kind="stable", ignore_index=True)
@@ -76,7 +80,7 @@ def _changed(pairing: Pairing, trial: int, change: Change) -> pd.DataFrame:
     """Return a row for each patient with some change."""
     at = np.flatnonzero(pairing.changes[change][:, 0])
     who = pairing.scenario if change == Change.ONLY_SCENARIO else pairing.reference
-    both = change in FATES_CHANGED
+    both = change in (*FATES_CHANGED, Change.SHIFTS)
     # Who is in one arm only has no follow-up to share: that arm's own counts.
     followed = (pairing.shared_days if both else who.followed)[at, 0]
     (reference_day, reference_cause), (day, cause) = (

@@ -24,6 +24,9 @@ from sim.study.estimates import moments
 # a tenth of a second is no other death.
 _SAME_DAY = 1e-6
 
+MOVED_DAYS = 90.0
+"""A death of the same cause is another fate if it comes so much earlier or later; less is told in sum."""
+
 
 class Change(StrEnum):
     """What the second of two scenarios does to a patient of the first."""
@@ -33,13 +36,15 @@ class Change(StrEnum):
     DIES = "dies"
     """Lives in the first and dies in the second."""
     MOVES = "death_moves"
-    """Dies in both, at another time or of another cause."""
+    """Dies in both, of another cause, or at least `MOVED_DAYS` earlier or later."""
+    SHIFTS = "death_shifts"
+    """Dies in both, of the same cause and less than `MOVED_DAYS` apart."""
     ONLY_REFERENCE = "only_in_reference"
     ONLY_SCENARIO = "only_in_scenario"
 
 
 FATES_CHANGED = (Change.LIVES, Change.DIES, Change.MOVES)
-"""The changes that a patient of both scenarios can undergo."""
+"""The changes of a patient of both scenarios that are another fate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +124,14 @@ def pair(reference: Arm, scenario: Arm) -> Pairing:
     died, dies = one.days <= shared, other.days <= shared
     apart = np.zeros(shared.shape)
     np.subtract(one.days, other.days, out=apart, where=died & dies)
+    apart = np.abs(apart)
+    # The tenth of a second at both ends: exactly `MOVED_DAYS` apart is moved, whatever the last bits say.
+    moves = (apart > MOVED_DAYS - _SAME_DAY) | (one.cause != other.cause)
     changes = {
         Change.LIVES: both & died & ~dies,
         Change.DIES: both & ~died & dies,
-        Change.MOVES: both & died & dies & ((np.abs(apart) > _SAME_DAY) | (one.cause != other.cause)),
+        Change.MOVES: both & died & dies & moves,
+        Change.SHIFTS: both & died & dies & ~moves & (apart > _SAME_DAY),
         Change.ONLY_REFERENCE: one.counted & ~other.counted,
         Change.ONLY_SCENARIO: other.counted & ~one.counted,
     }

@@ -93,7 +93,9 @@ def simulate_run(
         )
     first, *firsts = (
         first_replication(
-            changed if budget.draws is None else budget.draws.first(changed, (*held, *point)), budget.seed
+            changed if budget.draws is None else budget.draws.first(changed, (*held, *point)),
+            budget.seed,
+            simulator,
         )
         for point, changed in (({}, scenario), *over_range)
     )

@@ -12,6 +12,9 @@ import duckdb
 import pandas as pd
 
 _ROWS = 4096
+# Beginnings of a formula, but for those of a number.
+_FORMULA = r"'*[=+\-@\t\r＝＋－＠]"
+_NUMBER = r"[+-](?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _LITTLE_SPACE = 2**20  # bytes
 
 
@@ -43,7 +46,20 @@ def read_csv(path: Path, kinds: Mapping[str, Any] | None = None) -> pd.DataFrame
     """
     # pandas before 3.1 rounds every third number unless told not to; later ones deprecate being told.
     older = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
-    return pd.read_csv(path, dtype=kinds, **({"float_precision": "round_trip"} if older else {}))
+    table = pd.read_csv(path, dtype=kinds, **({"float_precision": "round_trip"} if older else {}))
+    return _rewritten(table, f"^'({_FORMULA})", r"\1")
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, with no cell that a spreadsheet would run as a formula: `read_csv` undoes it."""
+    held = _rewritten(table, f"^(?!{_NUMBER})({_FORMULA})", r"'\1")
+    held.to_csv(path, index=False, lineterminator="\n")
+
+
+def _rewritten(table: pd.DataFrame, pattern: str, by: str) -> pd.DataFrame:
+    """Return a table with what its texts have of a pattern written in another way."""
+    texts = table.select_dtypes(include=["object", "string"])
+    return table.assign(**{str(name): texts[name].replace(pattern, by, regex=True) for name in texts})
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

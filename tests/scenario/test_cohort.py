@@ -113,7 +113,10 @@ WRONG = {
     "not a number": (ABOUT + SURVIVAL.replace("0.8", '"0.8"'), ["value", "plainly: 0.8"]),
     "disease-free above alive": (
         ABOUT + SURVIVAL + DISEASE_FREE.replace("0.8", "0.9"),
-        ["disease_free_survival at 5 years is 0.9", "overall_survival, which is 0.8"],
+        [
+            "number 2, Disease-free survival, 5 y 0.9",
+            "above [[observed]] number 1, Overall survival, 5 y 0.8",
+        ],
     ),
     "beyond the horizon": (
         ABOUT + SURVIVAL.replace("= 5", "= 8"),

@@ -87,6 +87,13 @@ def test_values_are_finite_rising_and_never_above_the_limit(mine: Prior, most: f
     assert (np.diff(values) >= -1e-6 * values[1:]).all()
 
 
+def test_a_beta_has_a_quantile_where_the_library_has_none() -> None:
+    mine = prior("beta", a=1.03125, b=0.75)
+    low, known = mine.of_normal(np.array([-9.0, -7.0]))
+    # The cumulated share is x^a / (a B(a, b)) near 0, so that quantiles are powers of shares.
+    assert low == pytest.approx(known * (stats.norm.cdf(-9) / stats.norm.cdf(-7)) ** (1 / 1.03125), rel=1e-9)
+
+
 def test_the_shipped_priors_stay_within_the_parameters_limits() -> None:
     """Case fatalities: with the rounding of a quantile they were 1 + 4e-13 from a score of 7.3 on."""
     z = np.linspace(-40, 40, 8001)

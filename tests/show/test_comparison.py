@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ from sim.show.comparison import (
 )
 from sim.show.figures.differences import differences_figure
 from sim.show.kit.pairs import pairs
+from sim.show.kit.prose import sentences
+from sim.study.pairing import Change
 
 Words = Callable[[Figure], str]
 MINUS = "\N{MINUS SIGN}"
@@ -37,8 +40,10 @@ MINUS = "\N{MINUS SIGN}"
         ((-5.0, -10.0, -2.5), "number needed to harm 20 (10 to 40)"),
         ((5.0, 0.0, 10.0), "number needed to treat 20 (10 to infinity)"),
         ((-5.0, -10.0, 0.0), "number needed to harm 20 (10 to infinity)"),
-        ((0.0, -4.0, 4.0), "number needed to treat infinity (25 to infinity, or harm 25)"),
+        ((0.0, -4.0, 4.0), "nobody's death averted; at least 25 to treat or to harm"),
         ((0.05, 0.04, 0.0625), "number needed to treat 2,000 (1,600 to 2,500)"),
+        ((5.0, 0.0034, 10.0), "number needed to treat 20 (10 to more than 10,000)"),
+        ((0.26, 0.16, 0.36), "number needed to treat 380 (280 to 620)"),
         ((5.0, math.nan, math.nan), "number needed to treat 20"),
         ((0.0, 0.0, 0.0), "nobody's death averted"),
         ((math.nan, math.nan, math.nan), ""),
@@ -59,7 +64,9 @@ def test_the_number_needed_never_looks_finite_when_it_is_not(
             (0.1, -0.2, 0.4),
             "does not tell whether b averts or costs lives compared with a: 0.1 (−0.2 to 0.4)",
         ),
+        ((0.79, 0.08, 2.68), "b averts 0.8 deaths per 100 enrolled compared with a (0.1 to 2.7);"),
         ((0.0, 0.0, 0.0), "By 5 years as many die with b as with a."),
+        ((0.0, -0.3, 0.3), "as many die with b as with a: 0 (−0.3 to 0.3) deaths averted per 100 enrolled."),
         (
             (-2.0, math.nan, math.nan),
             "b costs 2.00 lives per 100 enrolled compared with a; number needed to harm",
@@ -190,6 +197,25 @@ def test_nothing_to_draw_is_said_in_words(comparison: pd.DataFrame, words: Words
     )
     assert "No share of patients can be compared" in words(figure)
     assert not figure.axes
+
+
+def shifts(*days: float) -> list[dict[str, Any]]:
+    """Return rows of patients who die some days later than in the reference."""
+    return [{"patient": n, "reference_death_days": 500.0, "death_days": 500 + d} for n, d in enumerate(days)]
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        ((-20.0, -2.0, 7.0), "In trial 1, 3 patients die of the same cause less than 90 days apart: "
+         "they live 15 days shorter with b."),
+        ((8.0,), "In trial 1, 1 patient dies of the same cause less than 90 days apart: "
+         "they live 8 days longer with b."),
+    ],
+)  # fmt: skip
+def test_deaths_that_hardly_move_are_told_in_sum(days: tuple[float, ...], text: str) -> None:
+    who = {change.name: [] for change in Change} | {"SHIFTS": shifts(*days)}
+    assert sentences("comparison", "named", "In trial 1", "", who, None, "a", "b", 90.0) == [text]
 
 
 def test_a_pair_says_in_how_far_it_differs(comparison: pd.DataFrame) -> None:

@@ -150,6 +150,20 @@ def test_deaths_of_single_trials_are_counted_and_the_published_count_is_marked(
     assert finding(figure).startswith(f"{100 * ones['share'].iloc[0]:.1f}% of virtual trials of 50 see 1 ")
 
 
+@pytest.mark.parametrize("around", [20_000, 400, 30])
+def test_deaths_in_trials_of_any_size_fit_into_some_dozens_of_bars(around: int) -> None:
+    deaths = np.random.default_rng(1).poisson(around, 500)
+    rows = pd.DataFrame({"n_enrolled": 1_000_000.0, "trial_treatment_related_mortality": deaths / 1e6})
+    rows["trial_pre_transplant_mortality"] = np.nan
+    scenario = load("chicago2006", ["cohort.patients=1000000"]).scenario
+    (axis,) = mortality_figure(mortality_data(rows), scenario).axes
+    heights = [bar.get_height() for bar in axis.patches]
+    assert len(heights) <= 130
+    assert sum(heights) == pytest.approx(1.0, abs=0.005)  # nothing that is seen is left out
+    middle = sum(bar.get_height() * (bar.get_x() + bar.get_width() / 2) for bar in axis.patches)
+    assert middle == pytest.approx(deaths.mean(), rel=0.005)
+
+
 def test_a_published_count_of_other_patients_is_not_marked(words: Words) -> None:
     scenario, run = run_of("chicago2006", "cohort.patients=10")
     figure = mortality_figure(mortality_data(run.tables["replications"]), scenario)

@@ -15,15 +15,18 @@ from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
-from sim.scenario.problems import RequestError, UnpairedWarning
+from sim.scenario.load import changed, load
+from sim.scenario.problems import IncomparableWarning, RequestError, UnpairedWarning
 from sim.scenario.schema import Scenario
 from sim.study import experiment
 from sim.study.budget import Budget
 from sim.study.compare import (
     Compared,
     compare,
+    incomparable,
     obstacles,
     settings,
+    solved_otherwise,
     warn_of_unpaired,
 )
 from sim.study.estimates import Difference, cross_moments, differences, moments, over_draws
@@ -278,7 +281,7 @@ def test_other_people_are_not_paired_and_it_says_why(
         {"clinic.isolation_rooms": 1, "clinic.apheresis_slots": 1},
         {"aplasia.duration_days": {"dist": "fixed", "value": 12.0}},
         {"active_disease.hazard_per_year": 0.3},
-        {"cohort.enters_at": "immunoablation"},
+        {"cohort.enters_at": "home"},
         {"cohort.patients": 10},
         {"arrivals.window_days": 1000.0},
         {"arrivals.power": 3.0},
@@ -286,6 +289,57 @@ def test_other_people_are_not_paired_and_it_says_why(
 )
 def test_the_same_people_are_paired(scenario_of: MakeScenario, changes: dict[str, Any]) -> None:
     assert obstacles(scenario_of(), scenario_of(changes)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "solved", "why"),
+    [
+        ({"cohort.enters_at": "immunoablation"}, (), "cohort.enters_at is mobilisation"),
+        ({"cohort.age_years": {"dist": "fixed", "value": 40.0}}, (), "cohort.age_years"),
+        ({"cohort.female": 0.5}, (), "cohort.female"),
+        ({}, ("relapse.scale_years", "arrivals.power"), "relapse.scale_years and 1 more"),
+    ],
+)
+def test_what_is_no_alternative_costs_no_lives_and_names_nobody(
+    scenario_of: MakeScenario, changes: dict[str, Any], solved: tuple[str, ...], why: str
+) -> None:
+    one, other = scenario_of(SMALL), scenario_of(RISKY, ranged(8.0, 20.0), changes)
+    (reason,) = incomparable(one, other, solved)
+    assert why in reason
+    with pytest.warns(IncomparableWarning, match="as its base"):
+        warn_of_unpaired(("a", one), {"b": other}, {"b": solved})
+    found = compare(("a", one), {"b": other}, Budget(40), solved={"b": solved})
+    assert found.averted["averted_per_100"].isna().all()
+    assert len(found.averted) == 3
+    assert found.changed.empty
+    survival, base = (row(found.comparison, name, ("overall_survival_enrolled", 5.0)) for name in "ba")
+    half = (survival.difference_upper - survival.difference_lower) / 2
+    assert half == pytest.approx(1.959964 * math.hypot(survival.mc_se, base.mc_se), rel=0.05)
+
+
+def test_an_open_clinic_averts_lives_though_nobody_can_be_paired(scenario_of: MakeScenario) -> None:
+    opened = scenario_of(RISKY, {"arrivals.pattern": "poisson", "arrivals.years": 0.3})
+    assert not incomparable(scenario_of(SMALL), opened)
+    assert against(scenario_of(SMALL), opened, 40).averted["averted_per_100"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("reference", "other", "anew"),
+    [
+        ("chicago2006", "ebmt2004", True),
+        ("ebmt2004", "chicago2006", True),
+        ("chicago2006", "chicago2006_reading_b", True),
+        ("no_isolation", "chicago2006_reading_b", True),  # it rests on the other calibration
+        ("open_clinic", "ebmt2004", True),
+        ("chicago2006", "no_isolation", False),
+        ("no_transplant", "open_clinic", False),
+    ],
+)
+def test_a_calibration_of_its_own_is_told_from_a_what_if(reference: str, other: str, anew: bool) -> None:
+    one, two = load(reference), load(other)
+    assert bool(solved_otherwise(one, two)) == anew
+    over = changed(one, {"active_disease.hazard_per_year": 0.3})  # solved, and written over
+    assert "active_disease.hazard_per_year" not in solved_otherwise(one, over)
 
 
 def test_nothing_depends_on_how_a_comparison_was_cut_up(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.study.estimates import clopper_pearson, moments, ratio_estimate, trial_range, wilson
+from sim.study.estimates import clopper_pearson, fisher_exact, moments, ratio_estimate, trial_range, wilson
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,12 @@ def test_the_range_of_trials_holds_figures_that_were_reported() -> None:
     lower, upper, undefined = trial_range(np.full(3, np.nan))
     assert np.isnan([lower, upper]).all()
     assert undefined == 1
+
+
+@pytest.mark.parametrize(
+    "counts", [(1, 50, 7, 53), (7, 53, 1, 50), (0, 10, 0, 12), (0, 10, 12, 12), (3, 8, 4, 9)]
+)
+def test_chance_parts_counts_as_fishers_test_says(counts: tuple[int, int, int, int]) -> None:
+    events, n, others, m = counts
+    expected = stats.fisher_exact([[events, n - events], [others, m - others]]).pvalue
+    assert fisher_exact(*counts) == pytest.approx(expected, rel=1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,19 @@ from estimating import estimate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.clinic import pathway
+from sim.clinic.history import columns_of
 from sim.outcomes.endpoints import read_endpoints
 from sim.scenario.endpoints import BY_NAME, keys
+from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
-from sim.study import experiment
+from sim.study import chunks, experiment, montecarlo
 from sim.study.budget import Budget
 from sim.study.experiment import Experiment, units
 from sim.study.montecarlo import replicate, simulate
+from sim.study.named_patients import name_patients
+from sim.study.run import simulate_run
 from sim.study.tally import ArmTally
 
 MakeScenario = Callable[..., Scenario]
@@ -169,3 +175,26 @@ def test_impossible_requests_are_refused(scenario_of: MakeScenario, replications
 def test_the_outermost_seeds_work(scenario_of: MakeScenario, seed: int) -> None:
     (history,) = replicate(scenario_of(), range(2), seed)
     assert read_endpoints(history, scenario_of())["overall_survival_enrolled", 5.0].size.tolist() == [50, 50]
+
+
+def test_a_huge_replication_is_played_by_the_simulator_asked_for_and_told_of_its_first_patients(
+    monkeypatch: pytest.MonkeyPatch, scenario_of: MakeScenario, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(montecarlo, "MOST_COURSES", 300)
+    monkeypatch.setattr(chunks, "MOST_PATIENTS", 300)
+    scenario = scenario_of({"cohort.patients": 2_000})
+    one, other = (montecarlo.first_replication(scenario, 3, each) for each in ("simpy", "arrays"))
+    assert 300 <= len(one.death) < 600
+    for name in columns_of(one):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+    def forbidden(*_: object) -> None:
+        raise AssertionError("SimPy was not asked for")
+
+    monkeypatch.setattr(pathway, "simulate", forbidden)
+    loaded = load("chicago2006", ["cohort.patients=2000"])
+    found = simulate_run(loaded, Budget(replications=1, patient_replications=0, engine="arrays"), tmp_path)
+    assert found.courses is not None
+    assert 300 <= found.courses.patients < 600
+    assert found.lines["swimmer"]["patient"].nunique() == len(one.death)
+    name_patients(loaded.scenario, scenario, 1, 1, "arrays")

@@ -15,7 +15,7 @@ from sim.patient.fates import NEVER, Fate
 from sim.scenario.schema import Scenario
 from sim.study.estimates import estimates
 from sim.study.montecarlo import replicate
-from sim.study.named_patients import name_patients
+from sim.study.named_patients import _changed, name_patients
 from sim.study.pairing import FATES_CHANGED, Arm, Change, Pairing, count_changes, pair
 
 MakeScenario = Callable[..., Scenario]
@@ -51,14 +51,19 @@ def by_hand(
     return build
 
 
-def test_a_death_is_averted_caused_moved_or_the_same(by_hand: Callable[..., Pairing]) -> None:
+def test_a_death_is_averted_caused_moved_shifted_or_the_same(by_hand: Callable[..., Pairing]) -> None:
+    days = "background_days"
     found = by_hand(
-        [{"background_days": 9}, {"background_days": 9}, {}, {"background_days": 9}, {"background_days": 9}],
-        [{"background_days": 9}, {}, {"lupus_days": 9}, {"background_days": 8}, {"lupus_days": 9}],
+        [{days: 9}, {days: 9}, {}, {days: 9}, {days: 9}, {days: 9}, {days: 99}],
+        [{days: 9}, {}, {"lupus_days": 9}, {days: 99}, {"lupus_days": 9}, {days: 98.9}, {days: 97}],
     )
     assert who(found, Change.LIVES) == [1]
     assert who(found, Change.DIES) == [2]
-    assert who(found, Change.MOVES) == [3, 4]  # another day; the same day of another cause
+    assert who(found, Change.MOVES) == [3, 4]  # 90 days later; the same day of another cause
+    assert who(found, Change.SHIFTS) == [5, 6]  # less, of the same cause
+    shifted = _changed(found, 1, Change.SHIFTS)
+    assert shifted["patient"].tolist() == [6, 7]
+    assert (shifted["death_days"] - shifted["reference_death_days"]).tolist() == pytest.approx([89.9, -2])
 
 
 def test_deaths_count_as_far_as_both_are_followed(by_hand: Callable[..., Pairing]) -> None:
@@ -78,16 +83,16 @@ def test_days_count_from_enrolment(by_hand: Callable[..., Pairing]) -> None:
         [{"enrolled": 2860.7, **days}, {"enrolled": 10.001, "background_days": 0.099}],
     )
     assert found.reference.days[0, 0] != found.scenario.days[0, 0]  # rounding, which moves no death
-    assert who(found, Change.MOVES) == [1]  # on the same day since opening, but earlier since enrolment
+    assert who(found, Change.SHIFTS) == [1]  # on the same day since opening, but earlier since enrolment
 
 
 def test_who_is_in_one_scenario_only_is_not_paired(by_hand: Callable[..., Pairing]) -> None:
     found = by_hand([{"background_days": 9}] * 2, [{"background_days": 8}] * 3)
     assert who(found, Change.ONLY_SCENARIO) == [2]
-    assert who(found, Change.MOVES) == [0, 1]
+    assert who(found, Change.SHIFTS) == [0, 1]
     back = by_hand([{"background_days": 8}] * 3, [{"background_days": 9}, {"enrolled": NEVER}])
     assert who(back, Change.ONLY_REFERENCE) == [1, 2]
-    assert who(back, Change.MOVES) == [0]
+    assert who(back, Change.SHIFTS) == [0]
 
 
 def test_the_warm_up_is_not_counted(by_hand: Callable[..., Pairing]) -> None:
@@ -104,7 +109,7 @@ def test_the_warm_up_is_not_counted(by_hand: Callable[..., Pairing]) -> None:
 
 def test_shares_are_of_the_patients_of_both(by_hand: Callable[..., Pairing]) -> None:
     counted = [
-        count_changes(by_hand([{"background_days": 9}], [{"background_days": 8}]), range(6, 7)),
+        count_changes(by_hand([{"background_days": 9}], [{"background_days": 99}]), range(6, 7)),
         count_changes(by_hand([{"background_days": 9}, {}, {}, {}], [{}, {}, {}]), range(7, 8)),
         count_changes(by_hand([{}], [{"background_days": 9}]), range(8, 9)),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.work.spool import Spool, read_csv, read_parquet, write_parquet
+from sim.work.spool import Spool, read_csv, read_parquet, write_csv, write_parquet
 
 
 def fill(spool: Spool, rows: int, at_once: int) -> None:
@@ -133,3 +134,20 @@ def test_numbers_of_a_csv_come_back_to_the_last_bit(tmp_path: Path) -> None:
     found = read_csv(tmp_path / "table.csv", {"text": str})
     assert found["number"].tolist() == written["number"].tolist()
     assert set(found["text"]) == {"1"}
+
+
+def test_no_cell_of_a_table_is_run_by_a_spreadsheet_and_each_is_read_back(tmp_path: Path) -> None:
+    begins = ("=", "+", "-", "@", "\t", "'=", "''@")
+    texts = [*(f'{begin}HYPERLINK("x")' for begin in begins), "-0.25", "+1e3", "a=b", "'", "", None]
+    numbers = -1.5 * np.arange(1.0, len(texts) + 1)
+    table = pd.DataFrame({"note": texts, "value": numbers, "mixed": [*texts[:-1], -2.5]})
+    path = tmp_path / "t.csv"
+    write_csv(table, path)
+    with path.open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    formulas = [cell for cell in cells if cell[:1] in {*"=+-@\t\r"} and cell]
+    assert {float(cell) for cell in formulas} == {-0.25, 1000.0, -2.5, *numbers}
+    found = read_csv(path, {"note": str})
+    assert found["note"].fillna("").tolist() == [text or "" for text in texts]
+    assert found["mixed"].fillna("").tolist()[:-3] == texts[:-3]
+    np.testing.assert_array_equal(found["value"], numbers)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.endpoints import Key
-from sim.show.comparison import Averted, averted_sentence, held_at, own_values, range_sentence
+from sim.show.comparison import found_sentences, held
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, ruled, signed_points, words_axes
 from sim.show.kit.formats import written
@@ -53,11 +53,16 @@ def differences_figure(
     over = ranges[ranges["scenario"] == name]
     if not shown:
         return style.empty_figure("No share of patients can be compared", f"{name} and {reference}", *rest)
-    width = 0.44 + _NAMES + 2 * _VALUE + _FOREST + _TEXT
-    height = _HEAD + _ROW * len(shown) + _AXIS
-    page = style.sheet(finding, _lines(names, over, held, draws), [*rest, *remarks], width, height)
-    _draw(page, shown, names, over)
-    return page.figure
+    spans = _spans(over)
+    lines = [
+        ForestRow(
+            pair.scenario.label, (pair.reference.simulated_text, pair.scenario.simulated_text),
+            pair.value, pair.lower, pair.upper, pair.text, spans.get(pair.scenario.key),
+        )
+        for pair in shown
+    ]  # fmt: skip
+    above = _lines(names, over, held, draws)
+    return sheet_of(lines, names, "difference, percentage points", finding, above, [*rest, *remarks])
 
 
 def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | None) -> list[str]:
@@ -82,41 +87,65 @@ def _notes(rest: Sequence[EndpointPair]) -> list[str]:
     return notes + [f"Not compared ({why}): {'; '.join(labels)}." for why, labels in missing.items()]
 
 
-def _draw(
-    page: style.Sheet, shown: Sequence[EndpointPair], names: tuple[str, str], over: pd.DataFrame
-) -> None:
-    height = _ROW * len(shown)
-    words = words_axes(page, EDGE, _AXIS, _NAMES + 2 * _VALUE, height)
-    forest = page.axes(EDGE + _NAMES + 2 * _VALUE, _AXIS, _FOREST, height)
-    texts = words_axes(page, EDGE + _NAMES + 2 * _VALUE + _FOREST, _AXIS, _TEXT, height)
-    count_rows(len(shown), words, forest, texts)
-    spans = _spans(over)
-    for y, pair in ruled(shown, words, forest, texts):
-        _draw_row(words, forest, texts, pair, y, spans.get(pair.scenario.key))
+class ForestRow(NamedTuple):
+    """A row of the plot: a name, figures beside it, a difference as a fraction, and what is written of it."""
+
+    label: str
+    figures: tuple[str, ...]
+    value: float
+    lower: float
+    upper: float
+    text: str
+    span: tuple[float, float] | None = None
+    """Over what a range spreads the difference."""
+
+
+def sheet_of(
+    lines: Sequence[ForestRow],
+    heads: Sequence[str],
+    across: str,
+    title: str,
+    above: Sequence[str],
+    below: Sequence[str],
+) -> Figure:
+    """Draw differences on one axis around 0, a row each, between their names and their texts.
+
+    Parameters
+    ----------
+    heads
+        What stands over the figures.
+    across
+        The name of the axis.
+    title, above, below
+        The words of the page.
+    """
+    height, left = _ROW * len(lines), _NAMES + len(heads) * _VALUE
+    page = style.sheet(title, above, below, 0.44 + left + _FOREST + _TEXT, _HEAD + height + _AXIS)
+    words = words_axes(page, EDGE, _AXIS, left, height)
+    forest = page.axes(EDGE + left, _AXIS, _FOREST, height)
+    texts = words_axes(page, EDGE + left + _FOREST, _AXIS, _TEXT, height)
+    count_rows(len(lines), words, forest, texts)
+    for y, line in ruled(lines, words, forest, texts):
+        words.text(0, y, line.label, va="center", weight="bold", size=style.TEXT_SIZE)
+        for place, text in enumerate(line.figures):
+            words.text(_NAMES + place * _VALUE, y, text, va="center")
+        if line.span is not None:
+            forest.barh(y, line.span[1] - line.span[0], 0.5, line.span[0], color=RANGE)
+        if not math.isnan(line.lower):
+            forest.plot((line.lower, line.upper), (y, y), color=style.BLUE, lw=2.4)
+        forest.plot(line.value, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
+        texts.text(0.15, y, line.text, va="center", size=style.NOTE_SIZE + 0.5)
     forest.axvline(0, color=style.GREY, lw=0.8)
     dress_marks(forest)
     forest.margins(x=0.08)
     forest.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     forest.xaxis.set_major_formatter(signed_points)
-    forest.set_xlabel("difference, percentage points", color=style.GREY, size=style.NOTE_SIZE)
+    forest.set_xlabel(across, color=style.GREY, size=style.NOTE_SIZE)
     head = words_axes(page, EDGE, _AXIS + height, page.width - 2 * EDGE, _HEAD)
-    for place, name in enumerate(names):
+    for place, name in enumerate(heads):
         text = "\n".join(style.wrap(name, style.NOTE_SIZE, _VALUE - 0.1)[:2])
         head.text(_NAMES + place * _VALUE, 0.1, text, color=style.GREY, size=style.NOTE_SIZE, va="bottom")
-
-
-def _draw_row(
-    words: Axes, forest: Axes, texts: Axes, pair: EndpointPair, y: int, span: tuple[float, float] | None
-) -> None:
-    words.text(0, y, pair.scenario.label, va="center", weight="bold", size=style.TEXT_SIZE)
-    for place, row in enumerate((pair.reference, pair.scenario)):
-        words.text(_NAMES + place * _VALUE, y, row.simulated_text, va="center")
-    if span is not None:
-        forest.barh(y, span[1] - span[0], 0.5, span[0], color=RANGE)
-    if not math.isnan(pair.lower):
-        forest.plot((pair.lower, pair.upper), (y, y), color=style.BLUE, lw=2.4)
-    forest.plot(pair.value, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
-    texts.text(0.15, y, pair.text, va="center", size=style.NOTE_SIZE + 0.5)
+    return page.figure
 
 
 def _spans(over: pd.DataFrame) -> dict[Key, tuple[float, float]]:
@@ -135,31 +164,9 @@ def of_comparison(results: Results) -> dict[str, Figure]:
     ranges = comparison.head(0).assign(varied="", key="", value=math.nan) if over is None else over
     reference, found = str(results.manifest["reference"]), {}
     for name, ending in endings(results).items():
-        held = held_in(results, name)
+        finding = found_sentences(results, name)[0].partition(";")[0].removesuffix(".")
         found[ending] = differences_figure(
-            comparison, ranges, (reference, name), _finding(results, name, held),
-            pair_notes(results, name), held=held, draws=results.draws,
+            comparison, ranges, (reference, name), finding, pair_notes(results, name),
+            held=held(results, name), draws=results.draws,
         )  # fmt: skip
     return found
-
-
-def held_in(results: Results, name: str) -> str:
-    """Say at which values of their ranges a scenario and the reference are compared."""
-    both = (str(results.manifest["reference"]), name)
-    scenarios = results.scenarios
-    free = None
-    if results.draws:
-        free = {each["scenario"]: each["free"] for each in results.manifest["scenarios"]}
-    return own_values({each: scenarios[each] for each in both}, free)
-
-
-def _finding(results: Results, name: str, held: str) -> str:
-    """Say how many deaths are averted, over a range if there is one."""
-    reference, averted = str(results.manifest["reference"]), results.tables["deaths_averted"]
-    own = averted[averted["scenario"] == name]
-    over = own[own["key"] != ""]
-    said = [range_sentence(rows, reference, name) for _, rows in over.groupby("key", sort=False)]
-    (main,) = own[own["key"] == ""].to_dict("records")
-    as_it_is = averted_sentence(Averted.of(main, drawn=bool(results.draws)), reference, name)
-    first = next(filter(None, [*said, held_at(as_it_is, held)]))
-    return first.partition(";")[0].removesuffix(".")

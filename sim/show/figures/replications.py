@@ -26,6 +26,7 @@ from sim.work.results import Results
 _WIDTH, _LEFT, _RIGHT, _BETWEEN = 7.8, 0.72, 0.2, 0.75
 _TALL, _FOOT = 2.3, 0.55
 _SHOWN = 0.002
+_MOST_BARS = 120
 COUNTED = {"treatment_related_mortality": style.BLUE, "pre_transplant_mortality": style.ORANGE}
 _RUNNING_RIGHT = 0.25
 _RUNNING_TALL, _RUNNING_FOOT, _GAP = 1.75, 0.5, 0.65
@@ -122,22 +123,30 @@ def _draw(
     )
     seen = np.flatnonzero(shares >= _SHOWN)
     last = max(int(seen.max(initial=0)), 0 if observed is None else observed[0], 3) + 1
-    bars = shares[: last + 1]
-    places = np.arange(len(bars))
-    axis.bar(places, bars, 0.82, color=COUNTED[name])
-    axis.vlines(places, lower[: last + 1], upper[: last + 1], color=style.INK, lw=1.0)
-    axis.set_xlim(-0.6, last + 0.6)
-    axis.set_ylim(0, top)
+    first = (
+        0
+        if last < _MOST_BARS
+        else max(int(seen.min(initial=last if observed is None else observed[0])) - 1, 0)
+    )
+    step = -(-(last - first) // _MOST_BARS)  # counts to a bar: large trials have thousands
+    bars = shares[first : last + 1]
+    bars = np.add.reduceat(bars, np.arange(0, len(bars), step))
+    places = first + step * np.arange(len(bars)) + (step - 1) / 2
+    axis.bar(places, bars, 0.82 * step, color=COUNTED[name])
+    if step == 1:
+        axis.vlines(places, lower[first : last + 1], upper[first : last + 1], color=style.INK, lw=1.0)
+    axis.set_xlim(first - 0.6 * step, last + 0.6 * step)
+    axis.set_ylim(0, top if step == 1 else 1.3 * float(bars.max()))
     axis.xaxis.set_major_locator(MaxNLocator(12, integer=True))
     axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.grid(axis="y")
     style.percent_axis(axis, "y")
     axis.set_title(BY_NAME[name].label, loc="left", fontsize=style.NOTE_SIZE + 1, weight="bold", pad=5)
-    axis.set_xlabel(f"Deaths in a virtual {what}")
+    axis.set_xlabel(f"Deaths in a virtual {what}" + ("" if step == 1 else f", {step} counts to a bar"))
     axis.set_ylabel(f"Virtual {what}s")
     if observed is not None:
         count, target = observed
-        at = float(upper[count]) if count < len(bars) else 0.0
+        at = float(upper[count]) if count < min(len(shares), last + 1) else 0.0
         axis.plot(count, at + 0.04 * top, marker="v", ms=8, mfc="white", mec=style.INK, mew=1.3, zorder=5)
         text = f"published:\n{count} of {target.n} ({target.source.split()[0]})"
         axis.annotate(text, (count, at + 0.06 * top), (9, 2), textcoords="offset points", va="bottom",

@@ -17,6 +17,7 @@ from sim.scenario.registry import short
 from sim.study.estimates import Z95
 
 _MOST_DECIMALS = 4
+_NOTHING = 1e-9  # what sums of rounded figures leave of 0
 _VERDICT = 3 / 1.96
 """Three standard errors, in half widths of a 95% interval."""
 
@@ -76,11 +77,55 @@ def format_range(endpoint: Endpoint, lower: float, upper: float, error: float = 
     """
     if math.isnan(lower) or math.isnan(upper):
         return ""
-    write = _percent if endpoint.kind == "share" else _number
+    scale = 100.0 if endpoint.kind == "share" else 1.0
     half_width = max((upper - lower) / 2, error)
-    low, high = (write(limit, half_width) for limit in (lower, upper))
+    if half_width > 0:
+        _, low, high = interval_texts(
+            scale * lower, scale * lower, scale * upper, decimals(scale * half_width)
+        )
+    else:
+        low, high = (_number(scale * limit, 0.0) for limit in (lower, upper))
+    if endpoint.kind == "share" and upper == 1:
+        high = "100"
     text = low if low == high else f"{low} to {high}"
     return f"{text}%" if endpoint.kind == "share" else text
+
+
+def interval_texts(value: float, lower: float, upper: float, digits: int) -> list[str]:
+    """Write a figure and the limits of its interval with as many decimals.
+
+    A limit that is not 0 is not written as 0, nor is a figure whose interval excludes 0: all get one decimal
+    more, and what is smaller still its own first digit.
+    """
+    named = (value, lower, upper) if lower * upper > 0 else (lower, upper)
+    digits += any(_vanishes(each, digits) for each in named)
+    texts = []
+    for each in (value, lower, upper):
+        own = -math.floor(math.log10(abs(each))) if each in named and _vanishes(each, digits) else digits
+        text = f"{each:.{own}f}"
+        texts.append("0" if abs(each) <= _NOTHING else text.removeprefix("-") if float(text) == 0 else text)
+    return texts
+
+
+def _vanishes(figure: float, digits: int) -> bool:
+    return abs(figure) > _NOTHING and float(f"{figure:.{digits}f}") == 0
+
+
+def format_interval(endpoint: Endpoint, value: float, lower: float, upper: float, half_width: float) -> str:
+    """Write a difference with its interval as `format_difference` does; without limits, itself alone.
+
+    Parameters
+    ----------
+    half_width
+        To what the difference is known: half of its interval, or more.
+    """
+    if math.isnan(half_width):
+        return format_difference(endpoint, value, half_width)
+    scale = 100.0 if endpoint.kind == "share" else 1.0
+    digits = decimals(scale * max(half_width, abs(value) / 100))
+    found = interval_texts(scale * value, scale * lower, scale * upper, digits)
+    text, low, high = map(_signed, found)
+    return f"{text} ({low} to {high})"
 
 
 def format_difference(endpoint: Endpoint, value: float, half_width: float) -> str:
@@ -89,7 +134,10 @@ def format_difference(endpoint: Endpoint, value: float, half_width: float) -> st
     It gets no more than three digits, however small its error: beside +16 a hundredth says nothing.
     """
     scale = 100.0 if endpoint.kind == "share" else 1.0
-    text = _number(scale * value, scale * max(half_width, abs(value) / 100))
+    return _signed(_number(scale * value, scale * max(half_width, abs(value) / 100)))
+
+
+def _signed(text: str) -> str:
     if text.startswith("-"):
         return text.replace("-", "\N{MINUS SIGN}")
     return text if float(text) == 0 else f"+{text}"

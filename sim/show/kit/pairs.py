@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from sim.scenario.endpoints import Key
-from sim.show.kit.formats import Row, format_difference
+from sim.show.kit.formats import Row, format_interval
 from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.study.compare import DIFFERENCE_ERROR, IDENTICAL
 from sim.study.estimates import Z95
@@ -66,9 +67,8 @@ class EndpointPair:
             return self.scenario.note.replace("_", " ")
         if self.identical:
             return "0, in every trial"
-        half, endpoint = self._half_width, self.scenario.endpoint
-        value, *limits = (format_difference(endpoint, v, half) for v in (self.value, self.lower, self.upper))
-        return value if math.isnan(half) else f"{value} ({limits[0]} to {limits[1]})"
+        figures = (self.value, self.lower, self.upper, self._half_width)
+        return format_interval(self.scenario.endpoint, *figures)
 
 
 def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[EndpointPair]:
@@ -112,6 +112,11 @@ def endings(results: Results) -> dict[str, str]:
 
 def pair_notes(results: Results, name: str, *, single: bool = False) -> list[str]:
     """Return what is noted under a figure of the reference and a scenario: cautions, and the draw."""
-    scenarios, reference = results.scenarios, str(results.manifest["reference"])
-    said = [*dict.fromkeys(filter(None, (scenarios[each].caution for each in (reference, name))))]
+    said = cautions_of(results, (str(results.manifest["reference"]), name))
     return [FIRST_DRAW, *said] if single and results.draws else said
+
+
+def cautions_of(results: Results, names: Sequence[str]) -> list[str]:
+    """Return the cautions of some scenarios, each once."""
+    scenarios = results.scenarios
+    return [*dict.fromkeys(filter(None, (scenarios[each].caution for each in names)))]

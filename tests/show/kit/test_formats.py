@@ -1,14 +1,24 @@
 from __future__ import annotations
 
 import math
+import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.scenario.endpoints import BY_NAME
-from sim.show.kit.formats import decimals, format_difference, format_range, format_share, format_value, rows
+from sim.show.kit.formats import (
+    decimals,
+    format_difference,
+    format_interval,
+    format_range,
+    format_share,
+    format_value,
+    rows,
+)
 
 SHARE = BY_NAME["overall_survival"]
 DAYS = BY_NAME["length_of_stay_days"]
@@ -64,6 +74,7 @@ def test_a_range_is_written_once_with_its_unit_and_one_value_once() -> None:
     assert format_range(SHARE, 0.5535, 1.0) == "55 to 100%"
     assert format_range(SHARE, 0.0, 0.00016) == "0 to 0.016%"
     assert format_range(SHARE, 0.0, 0.0) == "0%"
+    assert format_range(SHARE, 0.0004, 0.0526) == "0.04 to 5.3%"
     assert format_range(YEARS, 1.822, 2.655) == "1.8 to 2.7"
     assert format_range(SHARE, math.nan, 0.5) == ""
 
@@ -73,6 +84,34 @@ def test_a_difference_has_its_sign_and_at_most_three_digits() -> None:
     assert format_difference(SHARE, -0.0111, 0.0063) == "\N{MINUS SIGN}1.1"
     assert format_difference(SHARE, -0.5, 0.0005) == "\N{MINUS SIGN}50.0"
     assert format_difference(SHARE, 0.0001, 0.0063) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ((0.0079, 0.0008, 0.0268), "+0.8 (+0.1 to +2.7)"),  # and not +1 (0 to +3)
+        ((-0.002, -0.007, 0.0004), "\N{MINUS SIGN}0.20 (\N{MINUS SIGN}0.70 to +0.04)"),
+        ((-0.002, -0.007, 0.000004), "\N{MINUS SIGN}0.20 (\N{MINUS SIGN}0.70 to +0.0004)"),
+        ((-0.002, -0.007, 0.0), "\N{MINUS SIGN}0.2 (\N{MINUS SIGN}0.7 to 0)"),
+        ((0.0111, 0.0048, 0.0174), "+1.1 (+0.5 to +1.7)"),
+        ((0.0, 0.0, 0.0), "0 (0 to 0)"),
+    ],
+)
+def test_a_limit_that_is_not_0_is_not_written_as_0(interval: tuple[float, float, float], text: str) -> None:
+    half = (interval[2] - interval[1]) / 2
+    assert format_interval(SHARE, *interval, half) == text
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 1))
+def test_an_interval_excludes_0_in_print_as_it_does(one: float, other: float, part: float) -> None:
+    lower, upper = sorted((one, other))
+    value = lower + part * (upper - lower)
+    text = format_interval(SHARE, value, lower, upper, (upper - lower) / 2)
+    shown = [float(each) for each in re.findall(r"-?[0-9.]+", text.replace("\N{MINUS SIGN}", "-"))]
+    for limit, read in zip((lower, upper), shown[1:], strict=True):
+        assert np.sign(read) == np.sign(limit) or abs(limit) < 1e-11
+    if lower * upper > 0 and min(abs(lower), abs(upper)) > 1e-11:
+        assert np.sign(shown[0]) == np.sign(lower)
 
 
 def test_a_table_read_back_from_a_file_says_the_same(
