@@ -151,7 +151,7 @@ def fate_of() -> MakeFate:
         zero = dict.fromkeys(Fate._fields, 0.0)
         never = ("background_days", "lupus_days", "extra_budget", "mobilisation_infection",
                  "mobilisation_infection_death", "toxicity_days", "aplasia_infection", "late_infection",
-                 "infection_death", "relapse_days")  # fmt: skip
+                 "infection_death", "relapse_days", "remission_days")  # fmt: skip
         fields = {**zero, **dict.fromkeys(never, NEVER), "age": 30.0, "female": True, "responds": True}
         return Fate(**{**fields, "harvest_fails": False, **changes})
 

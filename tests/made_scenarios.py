@@ -20,6 +20,7 @@ def days(most: float) -> st.SearchStrategy[Any]:
         st.builds(lambda m, cv: {"dist": "lognormal", "mean": m, "sd": m * cv}, mean, st.floats(0, 2)),
         st.builds(lambda m, cv: {"dist": "gamma", "mean": m, "sd": m * cv}, mean, st.floats(0.3, 2)),
         st.builds(lambda s, m: {"dist": "weibull", "shape": s, "scale": m}, st.floats(0.5, 3), mean),
+        st.builds(lambda m: {"dist": "gamma", "mean": m, "sd": m, "low": m / 2, "high": m * 2}, mean),
     )
 
 
@@ -67,6 +68,7 @@ _PATHWAYS = {
     "relapse.scale_years": st.floats(0.05, 10),
     "relapse.start_day": st.sampled_from([0, 60]),
     "after_relapse.multiplier": st.one_of(st.just(0.0), st.floats(0.1, 5)),
+    "after_relapse.remission_per_year": hazard(2),
     "background.life_table": st.sampled_from(["us_2013", "none"]),
     "background.standardised_mortality_ratio": st.floats(0, 50),
     "background.extra_per_year.remission": hazard(0.5),

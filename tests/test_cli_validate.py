@@ -97,7 +97,7 @@ def test_json_has_the_rows_of_the_table(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_cohort_by_a_file_and_a_changed_value(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.toml").write_text(MINE)
     figures = {}
-    for out, changes in (("a", ()), ("b", ("--set", "after_relapse.multiplier=9"))):
+    for out, changes in (("a", ()), ("b", ("--set", "after_relapse.multiplier=30"))):
         assert call("validate", "./mine.toml", *SMALL, *changes, "--out", out) == 0
         figures[out] = pd.read_csv(f"{out}/validation.csv")
     assert figures["b"]["predicted"][0] < figures["a"]["predicted"][0]

@@ -17,7 +17,7 @@ from sim.clinic.history import History, complete, joined
 from sim.clinic.pathway import WAY_DAYS, Protocol
 from sim.clinic.queues import Served, Turns, at, serve
 from sim.clinic.states import ALIVE, Cause
-from sim.patient.fates import NEVER, TILE, Booleans, Fate, Fates, Positions
+from sim.patient.fates import NEVER, TILE, Booleans, Fate, Fates, Positions, is_constant
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import Scenario
@@ -138,6 +138,7 @@ class RoomFate(NamedTuple):
     stay_days: Floats
     responds: Booleans
     relapse_days: Floats
+    remission_days: Floats
     extra_budget: Floats
     turnaround_days: Floats
 
@@ -167,7 +168,10 @@ class RoomStay:
         remits = self.reinfused & fates.responds & (active > self.engraftment)
         self.relapse = _where(remits, self.reinfusion + fates.relapse_days)
         left = (active - self.engraftment) * protocol.relapsed_days_per_active_day
-        self.latent[Cause.LUPUS] = np.where(remits, self.relapse + left, active)
+        again = self.relapse + left
+        if not is_constant(fates.remission_days):
+            again = _where(left < fates.remission_days, again)
+        self.latent[Cause.LUPUS] = np.where(remits, again, active)
         if protocol.extra_remission > 0 or protocol.extra_relapsed > 0:
             background = self.latent[Cause.BACKGROUND]
             extra = np.minimum(background, self._extra_death(protocol, fates.extra_budget))

@@ -212,7 +212,8 @@ class Patient:
         # A responder's lupus hazard stops at engraftment and resumes, multiplied, at relapse.
         self.relapse = reinfusion + fate.relapse_days
         left = (active_death - engraftment) * protocol.relapsed_days_per_active_day
-        self.would_die(Cause.LUPUS, self.relapse + left)
+        # What is not spent before a lasting remission is never spent.
+        self.would_die(Cause.LUPUS, self.relapse + left if left < fate.remission_days else NEVER)
         extra = self.extra_death(engraftment)
         self.would_die(Cause.BACKGROUND, min(self.latent[Cause.BACKGROUND], extra))
 

@@ -19,6 +19,7 @@ from sim.commands.asked import (
 from sim.commands.study import Made, Progress, Stores, Study, part, write
 from sim.scenario.endpoints import column
 from sim.scenario.inherit import Overrides
+from sim.scenario.load import cautioned
 from sim.show.kit.scenario_words import headlines
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
@@ -60,6 +61,7 @@ def sweep(
     """
     loaded = loaded_from(scenario, set)
     varied = vary_from(vary)
+    loaded = cautioned(loaded, varied)
     shown = [parse_endpoint(text, loaded.scenario) for text in texts_of(how)] or headlines(loaded.scenario)
     budget = effort_of(how, loaded.scenario, shown=True)
     held: tuple[str, ...] = ()

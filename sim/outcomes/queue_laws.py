@@ -10,14 +10,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
-from sim.scenario.distributions import Distribution, Exponential, Fixed, Floats, Gamma, Lognormal
+from sim.outcomes.twin.quadrature import law_of
+from sim.scenario.distributions import Distribution, Exponential, Floats
 from sim.scenario.endpoints import LONG_WAIT_DAYS
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 
 _LONGEST_QUEUE = 20_000
 _NEGLIGIBLE = 1e-16
+_ORDER = 64  # nodes to two standard deviations, for moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def plain_queue(scenario: Scenario) -> PlainQueue | None:
     if not lasting:
         return None
     mean, variance = (sum(each) for each in zip(*moments, strict=True))
-    exponential = len(lasting) == 1 and isinstance(lasting[0], Exponential)
+    exponential = len(lasting) == 1 and isinstance(lasting[0], Exponential) and not lasting[0].bounds
     hazard = scenario.active_disease.hazard_per_year / DAYS_PER_YEAR
     # The hazard ends with aplasia, and death with the stay: only the whole stay in immunoablation is plain.
     if hazard > 0 and not (exponential and lasting[0] is parts[0]):
@@ -106,20 +107,12 @@ def _nothing_else_happens(scenario: Scenario) -> bool:
 
 
 def mean_and_variance(law: Distribution) -> tuple[float, float]:
-    """Return mean and variance of a duration."""
-    if isinstance(law, Fixed):
-        return law.value, 0.0
-    if isinstance(law, Exponential):
+    """Return mean and variance of a duration, of what can be drawn: luck goes no further than this rule."""
+    if isinstance(law, Exponential) and not law.bounds:
         return law.mean, law.mean**2
-    if isinstance(law, Lognormal):
-        mu, sigma = law.log_mean_and_sigma
-        mean = math.exp(mu + sigma**2 / 2)
-        return mean, mean**2 * math.expm1(sigma**2)
-    if isinstance(law, Gamma):
-        shape, scale = law.shape_and_scale
-        return shape * scale, shape * scale**2
-    first, second = (float(special.gamma(1 + k / law.shape)) for k in (1, 2))
-    return law.scale * first, law.scale**2 * (second - first**2)
+    values, weights = law_of(law, _ORDER)
+    mean = float(weights @ values)
+    return mean, float(weights @ (values - mean) ** 2)
 
 
 def erlang_c(rooms: int, load: float) -> float:

@@ -86,6 +86,8 @@ class Fate(NamedTuple, Generic[Number, YesNo]):
     responds: YesNo
     relapse_days: Number
     """Reinfusion to relapse; never for a non-responder."""
+    remission_days: Number
+    """Relapse to a lasting remission."""
 
 
 Fates: TypeAlias = Fate[Floats, Booleans]
@@ -303,6 +305,7 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
     aplasia_infection, late_infection, death, stay_days = _after_reinfusion(scenario, tile, aplasia_days)
     responds, relapse_days = _response(scenario, tile, aplasia_days)
     immunoablation_days = tile.value(Stream.IMMUNOABLATION_DURATION, scenario.immunoablation.duration_days)
+    again = scenario.after_relapse.remission_per_year / DAYS_PER_YEAR
     extra = scenario.background.extra_per_year
     with_extra = extra.remission > 0 or extra.relapsed > 0
     return Fate(
@@ -321,6 +324,7 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
         late_infection=late_infection, infection_death=death, stay_days=stay_days,
         turnaround_days=tile.value(Stream.ROOM_TURNAROUND, scenario.clinic.room_turnaround_days),
         responds=responds, relapse_days=relapse_days,
+        remission_days=tile.spent(Stream.REMISSION_AGAIN, again),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from sim.scenario.distributions import Distribution, Floats, Gamma
+from sim.scenario.distributions import Distribution, Floats
 
 Lanes = NDArray[np.uint32]
 
@@ -83,14 +83,14 @@ def _normal() -> Interpolated:
 
 
 @lru_cache(maxsize=64)
-def _gamma(distribution: Gamma) -> Interpolated:
+def _table(distribution: Distribution) -> Interpolated:
     return Interpolated(distribution.quantile)
 
 
 def draw(distribution: Distribution, lanes: Lanes) -> Floats:
     """Return draws from a distribution by its inverse, one a lane."""
-    if distribution.dist == "lognormal":
+    if distribution.dist == "lognormal" and not distribution.bounds:
         return distribution.of_normal(_normal()(lanes))
-    if distribution.dist == "gamma":
-        return _gamma(distribution)(lanes)
+    if distribution.dist in ("gamma", "lognormal"):
+        return _table(distribution)(lanes)
     return distribution.quantile(uniforms(lanes))

@@ -40,6 +40,7 @@ class Stream(StrEnum):
     LATE_INFECTION_FATAL = "late_infection.fatal"
     RESPONSE = "response"
     RELAPSE = "relapse"
+    REMISSION_AGAIN = "after_relapse.remission"
     LUPUS = "lupus"
     BACKGROUND = "background"
     BACKGROUND_EXTRA = "background.extra"

@@ -11,7 +11,7 @@ from sim.scenario.inherit import SET
 from sim.scenario.load import DEFAULT, Loaded, load
 from sim.scenario.merging import used_parameters
 from sim.scenario.refusals import toml_text
-from sim.scenario.registry import lookup, parameters
+from sim.scenario.registry import BOUNDS, lookup, parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import shipped_names
 
@@ -26,9 +26,9 @@ def value_text(value: Any) -> str:
 
 
 def _tidy(value: Any) -> Any:
-    """Turn whole floats into integers, which files accept in their stead."""
+    """Turn whole floats into integers, which files accept in their stead; bounds come last."""
     if isinstance(value, dict):
-        return {name: _tidy(item) for name, item in value.items()}
+        return {name: _tidy(value[name]) for name in sorted(value, key=lambda name: name in BOUNDS)}
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -2,12 +2,15 @@
 
 One array code turns uniforms into values for every simulator, because scalar and array transcendental
 functions differ in their last bits.
+
+Any family may be cut off at ``low`` and ``high``. What lies between them keeps its shape: u stands for the
+share F(low) + u (F(high) - F(low)) of the whole. Mean, sd or median remain those of the whole.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import scipy
@@ -27,10 +30,13 @@ _Positive = Annotated[float, Field(gt=0, le=1e9)]
 _NonNegative = Annotated[float, Field(ge=0, le=1e9)]
 _Sigma = Annotated[float, Field(ge=0, le=10)]
 _WeibullShape = Annotated[float, Field(ge=0.01, le=1000)]
+_Bound = _NonNegative | None
 
 # Beyond these, quantiles leave the range of numbers.
 _WIDEST = {"lognormal": 1e6, "gamma": 1e3}
 _NARROWEST_GAMMA = 1e-9
+_LEAST_SHARE = 1e-9  # between low and high; of less the quantiles can't be told apart
+_BELOW_ONE = np.nextafter(1.0, 0.0)
 
 
 def _too_wide(family: str, mean: float, sd: float) -> ValueError | None:
@@ -47,13 +53,62 @@ class _Distribution(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    @abstractmethod
-    def quantile(self, u: Floats) -> Floats:
-        """Return the values below which the shares `u` (strictly between 0 and 1) lie."""
+    low: _Bound = None
+    high: _Bound = None
 
     @abstractmethod
+    def _whole_quantile(self, u: Floats) -> Floats:
+        """Return the quantiles of the family, without bounds."""
+
+    @abstractmethod
+    def _whole_cdf(self, x: Floats) -> Floats:
+        """Return the distribution function of the family, without bounds."""
+
+    def _own_error(self) -> ValueError | None:
+        """Return what is wrong with the numbers of the family."""
+        return None
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> Self:
+        if error := self._own_error():
+            raise error
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise ValueError(f"low is {self.low:g} and high {self.high:g}: low must lie below high")
+        if self.bounds and self.kept < _LEAST_SHARE:
+            raise ValueError("none of the distribution lies between low and high; widen them, or move it")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Where it is cut off, if it is."""
+        return tuple(bound for bound in (self.low, self.high) if bound is not None)
+
+    @property
+    def _shares(self) -> tuple[float, float]:
+        """Shares of the whole below low, and up to high."""
+        ends = np.array([np.nextafter(self.low or 0.0, -np.inf), np.inf if self.high is None else self.high])
+        first, last = self._whole_cdf(ends).tolist()
+        return first, last
+
+    @property
+    def kept(self) -> float:
+        """Share of the whole that lies between the bounds."""
+        return float(np.diff(self._shares)[0])
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return the values below which the shares `u` (strictly between 0 and 1) lie."""
+        if not self.bounds:
+            return self._whole_quantile(u)
+        first, last = self._shares
+        share = np.minimum(first + u * (last - first), _BELOW_ONE)
+        return np.asarray(np.clip(self._whole_quantile(share), self.low, self.high))
+
     def cdf(self, x: Floats) -> Floats:
         """Return the share of values at or below `x`."""
+        if not self.bounds:
+            return self._whole_cdf(x)
+        first, last = self._shares
+        return np.asarray(np.clip((self._whole_cdf(x) - first) / (last - first), 0.0, 1.0))
 
 
 class Fixed(_Distribution):
@@ -62,11 +117,11 @@ class Fixed(_Distribution):
     dist: Literal["fixed"] = "fixed"
     value: _NonNegative
 
-    def quantile(self, u: Floats) -> Floats:
+    def _whole_quantile(self, u: Floats) -> Floats:
         """Return the value for each of `u`."""
         return np.full(np.shape(u), self.value)
 
-    def cdf(self, x: Floats) -> Floats:
+    def _whole_cdf(self, x: Floats) -> Floats:
         """Return 0 below the value and 1 from it on."""
         return np.asarray(x >= self.value, dtype=np.float64)
 
@@ -77,11 +132,11 @@ class Exponential(_Distribution):
     dist: Literal["exponential"]
     mean: _Positive
 
-    def quantile(self, u: Floats) -> Floats:
+    def _whole_quantile(self, u: Floats) -> Floats:
         """Return ``-mean log(1 - u)``."""
         return -self.mean * np.log1p(-u)
 
-    def cdf(self, x: Floats) -> Floats:
+    def _whole_cdf(self, x: Floats) -> Floats:
         """Return ``1 - exp(-x / mean)``."""
         with np.errstate(over="ignore"):
             return -np.expm1(-np.maximum(x, 0.0) / self.mean)
@@ -96,19 +151,14 @@ class Lognormal(_Distribution):
     median: _Positive | None = None
     sigma: _Sigma | None = None
 
-    @model_validator(mode="after")
-    def _one_pair(self) -> Lognormal:
+    def _own_error(self) -> ValueError | None:
         given = {name for name in ("mean", "sd", "median", "sigma") if getattr(self, name) is not None}
         if given not in ({"mean", "sd"}, {"median", "sigma"}):
             have = ", ".join(sorted(given)) or "neither"
-            raise ValueError(f"a lognormal needs mean and sd, or median and sigma (given: {have})")
-        if (
-            self.mean is not None
-            and self.sd is not None
-            and (error := _too_wide(self.dist, self.mean, self.sd))
-        ):
-            raise error
-        return self
+            return ValueError(f"a lognormal needs mean and sd, or median and sigma (given: {have})")
+        if self.mean is not None and self.sd is not None:
+            return _too_wide(self.dist, self.mean, self.sd)
+        return None
 
     @property
     def log_mean_and_sigma(self) -> tuple[float, float]:
@@ -120,7 +170,7 @@ class Lognormal(_Distribution):
         variance = float(np.log1p((self.sd / self.mean) ** 2))
         return float(np.log(self.mean)) - variance / 2, float(np.sqrt(variance))
 
-    def quantile(self, u: Floats) -> Floats:
+    def _whole_quantile(self, u: Floats) -> Floats:
         """Return ``exp(mu + sigma z(u))`` with z the standard normal quantile."""
         return self.of_normal(scipy.special.ndtri(u))
 
@@ -131,7 +181,7 @@ class Lognormal(_Distribution):
         value += mu
         return np.exp(value, out=value)
 
-    def cdf(self, x: Floats) -> Floats:
+    def _whole_cdf(self, x: Floats) -> Floats:
         """Return the normal distribution function of the standardised logarithm."""
         mu, sigma = self.log_mean_and_sigma
         if sigma == 0:
@@ -147,15 +197,12 @@ class Gamma(_Distribution):
     mean: _Positive
     sd: _Positive
 
-    @model_validator(mode="after")
-    def _can_be_drawn(self) -> Gamma:
-        if error := _too_wide(self.dist, self.mean, self.sd):
-            raise error
+    def _own_error(self) -> ValueError | None:
         if self.sd < _NARROWEST_GAMMA * self.mean:
-            raise ValueError(
+            return ValueError(
                 f"sd is less than {_NARROWEST_GAMMA:g} times the mean; write the mean as a number"
             )
-        return self
+        return _too_wide(self.dist, self.mean, self.sd)
 
     @property
     def shape_and_scale(self) -> tuple[float, float]:
@@ -163,12 +210,12 @@ class Gamma(_Distribution):
         shape = (self.mean / self.sd) ** 2
         return shape, self.mean / shape
 
-    def quantile(self, u: Floats) -> Floats:
+    def _whole_quantile(self, u: Floats) -> Floats:
         """Invert the regularised incomplete gamma function."""
         shape, scale = self.shape_and_scale
         return np.asarray(scale * scipy.special.gammaincinv(shape, u))
 
-    def cdf(self, x: Floats) -> Floats:
+    def _whole_cdf(self, x: Floats) -> Floats:
         """Return the regularised incomplete gamma function."""
         shape, scale = self.shape_and_scale
         with np.errstate(over="ignore"):
@@ -182,11 +229,11 @@ class Weibull(_Distribution):
     shape: _WeibullShape
     scale: _Positive
 
-    def quantile(self, u: Floats) -> Floats:
+    def _whole_quantile(self, u: Floats) -> Floats:
         """Return ``scale (-log(1 - u)) ** (1 / shape)``."""
         return self.scale * (-np.log1p(-u)) ** (1.0 / self.shape)
 
-    def cdf(self, x: Floats) -> Floats:
+    def _whole_cdf(self, x: Floats) -> Floats:
         """Return ``1 - exp(-(x / scale) ** shape)``."""
         with np.errstate(over="ignore"):
             return -np.expm1(-((np.maximum(x, 0.0) / self.scale) ** self.shape))

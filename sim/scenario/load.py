@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sim.scenario.aims import check_aims
+from sim.scenario.cautions import by_construction
 from sim.scenario.inherit import SET, Overrides, ValueLayer, read_layers, set_layer
 from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, used_parameters
 from sim.scenario.refusals import validate
@@ -174,7 +175,7 @@ def load(reference: str, overrides: Overrides = ()) -> Loaded:
     RequestError
         If anything is wrong; the message names file, key, value, what is allowed and what to do.
     """
-    return load_layers(*read_layers(reference), overrides)
+    return _cautioned(load_layers(*read_layers(reference), overrides))
 
 
 def recalled(located: Located, manifest: Mapping[str, Any]) -> Loaded:
@@ -195,7 +196,20 @@ def recalled(located: Located, manifest: Mapping[str, Any]) -> Loaded:
 
 def changed(loaded: Loaded, overrides: Overrides) -> Loaded:
     """Return a scenario with some values changed, and marked as changed, as ``--set`` does; see `load`."""
-    return load_layers(loaded.located, loaded.layers, overrides) if overrides else loaded
+    return _cautioned(load_layers(loaded.located, loaded.layers, overrides)) if overrides else loaded
+
+
+def _cautioned(loaded: Loaded) -> Loaded:
+    """Return a scenario whose caution tells what an answer about its changes can't show."""
+    now = loaded.as_dict()
+    return cautioned(loaded, [key for key, (_, old) in loaded.replaced.items() if lookup(now, key) != old])
+
+
+def cautioned(loaded: Loaded, keys: Iterable[str]) -> Loaded:
+    """Return a scenario whose caution tells what an answer about some parameters can't show."""
+    before, more = loaded.scenario.caution, by_construction(keys)
+    caution = before if more in before else f"{before} {more}".strip()
+    return replace(loaded, scenario=loaded.scenario.model_copy(update={"caution": caution}))
 
 
 def load_layers(located: Located, layers: Sequence[ValueLayer], overrides: Overrides = ()) -> Loaded:

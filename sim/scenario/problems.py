@@ -34,6 +34,18 @@ class CautionWarning(FigureWarning):
     """A scenario's own caution."""
 
 
+class HorizonWarning(FigureWarning):
+    """Figures are asked for later than anything that the model rests on was followed."""
+
+
+class AgeWarning(FigureWarning):
+    """Patients are older than anybody who is transplanted."""
+
+
+class CutOffWarning(FigureWarning):
+    """The bounds of a distribution cut off much of it, so that its mean or median is not what is drawn."""
+
+
 class UnpairedWarning(FigureWarning):
     """Two scenarios have not the same patients, so that they are compared without pairing them."""
 

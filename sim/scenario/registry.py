@@ -18,12 +18,14 @@ from sim.scenario.schema import LISTED, Scenario
 
 _MODELS: tuple[type[BaseModel], ...] = (Fixed, Exponential, Lognormal, Gamma, Weibull)
 FAMILIES = {model.__name__.lower(): model for model in _MODELS}
+BOUNDS = ("low", "high")
 FAMILY_MEMBERS = {
-    name: tuple(field for field in model.model_fields if field != "dist") for name, model in FAMILIES.items()
+    name: (*(field for field in model.model_fields if field not in ("dist", *BOUNDS)), *BOUNDS)
+    for name, model in FAMILIES.items()
 }
 FAMILY_TEXT = (
     "fixed (value), exponential (mean), lognormal (mean and sd, or median and sigma), gamma (mean and sd), "
-    "weibull (shape and scale)"
+    "weibull (shape and scale); with low or high only what lies between is drawn"
 )
 
 

@@ -46,8 +46,8 @@ class Cohort(Table):
     enters_at: Literal["mobilisation", "immunoablation", "home"] = _parameter(
         "mobilisation", "where patients enter: home means never transplanted", "", "B01")
     age_years: Distribution = _parameter(
-        Lognormal(dist="lognormal", median=29, sigma=0.30), "age at enrolment", "years",
-        "assumption (J02: Chicago's ages were not found; sigma from the range 9-52)")
+        Lognormal(dist="lognormal", median=29, sigma=0.30, low=9, high=52), "age at enrolment", "years",
+        "assumption (J02: Chicago's ages were not found; the range 9-52 gives sigma and the bounds)")
     female: Share = _parameter(0.83, "share of women", "", "assumption (J02: Chicago's share was not found)")
 
 
@@ -219,6 +219,9 @@ class AfterRelapse(Table):
     """Lupus that has come back."""
 
     multiplier: Multiple = _solved("hazard of lupus death after relapse / when active before", "")
+    remission_per_year: Hazard = _parameter(
+        0.0, "lasting remission after relapse: lupus kills no more, but the relapse stays one", "per year",
+        "assumption")
 
 
 class ExtraHazard(Table):

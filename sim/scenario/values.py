@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from sim.scenario.merging import DECIDING_KEYS, expand, merge, set_keys
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import unknown_key, validate
-from sim.scenario.registry import Parameter, parameters, plain
+from sim.scenario.registry import BOUNDS, Parameter, parameters, plain
 from sim.scenario.schema import Scenario
 from sim.scenario.structure import check_shape
 
@@ -39,7 +39,9 @@ def get_value(scenario: Scenario, key: str) -> Any:
 
 
 def _not_here(key: str) -> str:
-    parameter = parameters().get(key)
+    parameter, (above, _, member) = parameters().get(key), key.rpartition(".")
+    if member in BOUNDS and above in parameters() and parameters()[above].distribution:
+        return f"{key}: the distribution is not cut off there; state a value first: --set {key}=..."
     if parameter is None or parameter.when is None:
         return unknown_key(key)
     discriminator, tag = parameter.when

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sim.outcomes.one_trial import report_trial
+from sim.scenario.cautions import doubts
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario, TrialArrivals
@@ -57,6 +58,12 @@ class Contents:
     elsewhere: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
     counted: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def cautions(self) -> list[str]:
+        """What a reader of the scenarios has to know, each once."""
+        told = [text for own in self.scenarios for text in (own.caution, *(text for _, text in doubts(own)))]
+        return list(dict.fromkeys(filter(None, told)))
 
 
 def _of_run(results: Results) -> Contents:

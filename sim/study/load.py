@@ -16,6 +16,7 @@ from sim.clinic.pathway import simulate
 from sim.outcomes.occupancy import stays_by_series
 from sim.patient.fates import draw_fates, expected_patients
 from sim.patient.luck import BLOCK, Luck
+from sim.scenario.cautions import doubts
 from sim.scenario.problems import CautionWarning, OverloadWarning
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 from sim.scenario.values import with_values
@@ -86,10 +87,12 @@ def offered_loads(scenario: Scenario, seed: int) -> list[Load]:
 
 
 def warn_of_scenarios(scenarios: Iterable[Scenario], seed: int) -> None:
-    """Give the cautions of scenarios, each once, and warn of the worst overload of each station."""
+    """Give the cautions and doubts of scenarios, each once, and warn of each station's worst overload."""
     scenarios = list(scenarios)
     for caution in dict.fromkeys(scenario.caution for scenario in scenarios if scenario.caution):
         CautionWarning.say(caution)
+    for kind, text in dict.fromkeys(doubt for scenario in scenarios for doubt in doubts(scenario)):
+        kind.say(text)
     loads = [load for scenario in scenarios for load in offered_loads(scenario, seed)]
     for station in _STATIONS:
         worst = max((load for load in loads if load.key == station), key=lambda load: load.use, default=None)

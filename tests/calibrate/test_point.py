@@ -13,6 +13,7 @@ from sim.calibrate import point
 from sim.calibrate.point import PointFit, solve_point
 from sim.outcomes.twin.expected import expected
 from sim.scenario.endpoints import Key
+from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, Target
 from sim.scenario.values import get_value, with_values
@@ -181,3 +182,21 @@ def test_what_is_not_solved_to_the_last_digits_is_no_solution(monkeypatch: pytes
 def test_refuses_a_queue() -> None:
     with pytest.raises(RequestError, match=r"clinic\.isolation_rooms is 4"):
         solve_point(aiming(PUBLISHED, KEYS, {"clinic.isolation_rooms": 4}))
+
+
+def test_what_lasting_remission_after_relapse_would_make_of_ten_years() -> None:
+    """The figures of docs/cohorts.md."""
+    ten = {"follow_up.horizon_years": 10.0, "follow_up.data_cut_days": "none"}
+    ten["cohort.enters_at"] = "immunoablation"
+
+    def survival(scenario: Scenario, years: float) -> float:
+        return round(expected(with_values(scenario, ten))["overall_survival", years], 3)
+
+    chicago = load("chicago2006").scenario
+    assert (survival(chicago, 5.0), survival(chicago, 10.0)) == (0.84, 0.65)
+    alone = with_values(chicago, {"after_relapse.remission_per_year": 0.5})
+    assert (survival(alone, 5.0), survival(alone, 10.0)) == (0.911, 0.86)
+    for rate, multiplier, at_ten in ((0.14, 0.94, 0.711), (0.5, 1.71, 0.762)):
+        anew = solve_point(with_values(chicago, {"after_relapse.remission_per_year": rate})).scenario
+        assert anew.after_relapse.multiplier == pytest.approx(multiplier, abs=0.005)
+        assert (survival(anew, 5.0), survival(anew, 10.0)) == (0.84, at_ten)

@@ -136,6 +136,19 @@ def test_remission_spends_no_lupus_budget_and_relapse_spends_it_multiplied(one: 
     assert (patient["death"], patient["cause"]) == (335 + 112, Cause.LUPUS)
 
 
+@pytest.mark.parametrize(("remission", "death"), [(111.0, NEVER), (112.0, NEVER), (113.0, 335.0 + 112)])
+def test_lupus_kills_only_who_has_not_gone_into_a_lasting_remission_before(
+    one: Callable[..., Any], remission: float, death: float
+) -> None:
+    patient = one(
+        {"after_relapse.multiplier": 0.5},
+        recovery_days=30.0, immunoablation_days=5.0, aplasia_days=9.0, stay_days=9.0,
+        lupus_days=100.0, relapse_days=300.0, remission_days=remission,
+    )  # fmt: skip
+    assert patient["relapse"] == 335  # it stays the end of disease-free survival
+    assert patient["death"] == death
+
+
 @pytest.mark.parametrize(("multiplier", "relapse"), [(0, 300.0), (0.5, NEVER)])
 def test_no_relapse_or_a_multiplier_of_zero_means_no_death_from_lupus(
     one: Callable[..., Any], multiplier: float, relapse: float

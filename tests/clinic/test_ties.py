@@ -146,7 +146,8 @@ def _stay(
     if fate.responds and deaths[Cause.LUPUS] > engraftment:
         relapse = reinfusion + fate.relapse_days
         unspent = deaths[Cause.LUPUS] - engraftment
-        deaths[Cause.LUPUS] = relapse + unspent * protocol.relapsed_days_per_active_day
+        lasts = unspent * protocol.relapsed_days_per_active_day
+        deaths[Cause.LUPUS] = relapse + lasts if lasts < fate.remission_days else NEVER
         course = course._replace(relapse=relapse)
     death = min(deaths.values())
     if death > engraftment:
@@ -196,6 +197,7 @@ cohorts = st.lists(
             "turnaround_days": st.sampled_from([0.0, 0.0, 1.0]),
             "responds": st.booleans(),
             "relapse_days": st.sampled_from([NEVER, 2.0, 6.0]),
+            "remission_days": st.sampled_from([NEVER, NEVER, 0.0, 1.0, 2.0]),
         }
     ),
     min_size=2,

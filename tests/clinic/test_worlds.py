@@ -28,6 +28,7 @@ BUSY = {
     "response.non_response": 0.1,
     "background.extra_per_year.remission": 0.01,
     "background.extra_per_year.relapsed": 0.02,
+    "after_relapse.remission_per_year": 0.1,
 }
 
 
@@ -93,6 +94,7 @@ def test_a_replication_alone_is_the_same_as_in_a_batch(
     [
         ({"recovery.postponement.after_infection": 1.0}, set()),
         ({"after_relapse.multiplier": 1.4}, {"death", "cause"}),
+        ({"after_relapse.remission_per_year": 0.2}, {"death", "cause"}),
         ({"clinic.room_turnaround_days": {"dist": "exponential", "mean": 9}}, {"turnaround_days"}),
         ({"background.extra_per_year.remission": 0.02}, {"death", "cause", "relapse", "home"}),
         ({"follow_up.data_cut_days": 2862}, {"follow_up_end", "death", "cause", "relapse"}),
@@ -107,7 +109,11 @@ def test_what_changes_is_what_the_change_concerns(
 
 def test_an_additional_stream_changes_nobody(scenario_of: MakeScenario, play: Play) -> None:
     # The hazard draws its budget, and is far too small to kill anybody.
-    streams = {"background.extra_per_year.remission": 1e-12, "response.non_response": 1e-12}
+    streams = {
+        "background.extra_per_year.remission": 1e-12,
+        "response.non_response": 1e-12,
+        "after_relapse.remission_per_year": 1e-12,
+    }
     plain, more = play(scenario_of(), range(40)), play(scenario_of(streams), range(40))
     assert_same(plain, more)
 

@@ -49,6 +49,8 @@ def test_erlang_c_is_the_textbooks(rooms: int, load_: float, chance: float) -> N
         Lognormal(dist="lognormal", median=5.0, sigma=0.3),
         Gamma(dist="gamma", mean=4.0, sd=1.5),
         Weibull(dist="weibull", shape=1.7, scale=3.0),
+        Gamma(dist="gamma", mean=4.0, sd=5.0, low=1.0, high=6.0),
+        Exponential(dist="exponential", mean=3.0, high=2.0),
     ],
 )
 def test_means_and_variances_are_those_of_the_quantiles(law: Any) -> None:

@@ -59,6 +59,7 @@ def test_no_number_is_read_for_two_purposes(
         "immunoablation.duration_days": drawn,
         "clinic.room_turnaround_days": drawn,
         "background.extra_per_year.remission": 0.01,
+        "after_relapse.remission_per_year": 0.1,
     }
     draw(scenario_of(everything))
     assert len(read) == len(set(read))
@@ -109,6 +110,7 @@ def test_replications_of_several_blocks_are_the_blocks_beside_each_other(
     [
         ({"background.extra_per_year.remission": 0.1}, {"extra_budget"}),
         ({"response.non_response": 0.3}, {"responds", "relapse_days"}),
+        ({"after_relapse.remission_per_year": 0.3}, {"remission_days"}),
         ({"recovery.postponement.probability": 0.5}, {"recovery_days"}),
         ({"clinic.room_turnaround_days": {"dist": "exponential", "mean": 2}}, {"turnaround_days"}),
         ({"harvest.duration_days": {"dist": "exponential", "mean": 2}},

@@ -55,6 +55,11 @@ def test_quantiles_rise_with_the_lane() -> None:
         {"dist": "gamma", "mean": 5, "sd": 1},
         {"dist": "weibull", "shape": 0.6, "scale": 3},
         {"dist": "exponential", "mean": 4},
+        {"dist": "lognormal", "median": 29, "sigma": 0.3, "low": 9, "high": 52},
+        {"dist": "lognormal", "mean": 28, "sd": 14, "low": 60},
+        {"dist": "gamma", "mean": 5, "sd": 10, "low": 0.5, "high": 6},
+        {"dist": "weibull", "shape": 0.6, "scale": 3, "high": 4},
+        {"dist": "exponential", "mean": 4, "low": 20, "high": 21},
         7,
     ],
 )
@@ -67,6 +72,8 @@ def test_draws_are_the_distribution_s_own_quantiles(distribution: Any) -> None:
         # A million draws can't be told from the law.
         many = draw(law, np.random.default_rng(2).integers(0, 2**32, 10**6, dtype=np.uint32))
         assert stats.kstest(many, law.cdf).pvalue > 1e-4
+        assert all(low <= many.min() for low in [distribution.get("low", 0)])
+        assert all(many.max() <= high for high in [distribution.get("high", np.inf)])
 
 
 @settings(derandomize=True)

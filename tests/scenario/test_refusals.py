@@ -199,6 +199,14 @@ BAD_FILES = {
         BASE + 'recovery.duration_days = { dist = "lognormal", mean = 1e-300, sd = 1 }',
         ["recovery.duration_days", "sd is more than 1e+06 times the mean"],
     ),
+    "bounds the wrong way round": (
+        BASE + "[cohort.age_years]\nlow = 60",
+        ["cohort.age_years = { ", "low is 60 and high 52: low must lie below high"],
+    ),
+    "bounds with nothing between": (
+        BASE + "[cohort.age_years]\nlow = 1000\nhigh = 2000",
+        ["cohort.age_years = { ", "none of the distribution lies between low and high"],
+    ),
     "gamma wider than can be drawn": (
         BASE + 'recovery.duration_days = { dist = "gamma", mean = 1e-300, sd = 1 }',
         ["recovery.duration_days", "sd is more than 1000 times the mean"],

@@ -92,6 +92,10 @@ def test_get_value_reaches_into_distributions(chicago: Scenario) -> None:
     [
         ("recovery.duration_dys", "did you mean recovery.duration_days"),
         ("recovery.duration_days.median", "unknown key"),
+        (
+            "recovery.duration_days.high",
+            "not cut off there; state a value first",
+        ),
         ("recovery", "unknown key"),
         ("arrivals.per_year", 'arrivals.pattern = "poisson"'),
         ("", "unknown key"),

@@ -5,13 +5,24 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
 from sim.commands.sweep import sweep
-from sim.scenario.problems import CautionWarning, FewReplicationsWarning, OverloadWarning
+from sim.scenario.load import load
+from sim.scenario.problems import (
+    AgeWarning,
+    CautionWarning,
+    CutOffWarning,
+    FewReplicationsWarning,
+    HorizonWarning,
+    OverloadWarning,
+)
+from sim.scenario.refusals import toml_text
 from sim.scenario.schema import Scenario
+from sim.show.page import make_page, render
 from sim.study.load import offered_loads, warn_of_scenarios
 from sim.study.sweep import grid
 
@@ -133,3 +144,82 @@ def test_a_sweep_gives_the_caution() -> None:
         pytest.warns(CautionWarning, match=r"isolation is disputed"),
     ):
         sweep("no_isolation", {"cohort.patients": (2, 3)}, replications=2)
+
+
+def warned(scenario: Scenario) -> list[tuple[type[Warning], str]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_scenarios([scenario] * 2, seed=1)
+    return [(warning.category, str(warning.message)) for warning in caught]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "said"),
+    [
+        ({"follow_up.horizon_years": 15}, HorizonWarning, ["not to be read beyond 10 years", "at most 10"]),
+        (
+            {"cohort.age_years": {"dist": "lognormal", "median": 45.0, "sigma": 0.3}},
+            AgeWarning,
+            ["1 in 257 patients is older than 100 years", "cohort.age_years.high"],
+        ),
+        (
+            {"cohort.age_years.median": 45},
+            CutOffWarning,
+            ["cut off 31%", "the median drawn is 39.8 years", "cohort.age_years.high"],
+        ),
+    ],
+)
+def test_what_is_beyond_the_model_is_warned_of_once(
+    changes: dict[str, Any], kind: type[Warning], said: list[str]
+) -> None:
+    found = warned(load("chicago2006", changes).scenario)
+    assert [each for each, _ in found if each is not CautionWarning] == [kind]
+    for text in said:
+        assert text in found[-1][1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"follow_up.horizon_years": 10, "follow_up.data_cut_days": "none"},
+        {"cohort.age_years": {"dist": "lognormal", "median": 45.0, "sigma": 0.3, "high": 70.0}},
+        {"cohort.age_years": 99},
+    ],
+)
+def test_what_is_within_the_model_is_not_warned_of(changes: dict[str, Any]) -> None:
+    assert {kind for kind, _ in warned(load("chicago2006", changes).scenario)} <= {CautionWarning}
+
+
+EVERYDAY = "Age and sex act through everyday deaths only"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"cohort.age_years.median": 30}, True),
+        ({"cohort.age_years": 30}, True),
+        ({"cohort.female": 0.5}, True),
+        ({"cohort.female": 0.83}, False),  # as it is
+        ({"cohort.patients": 40}, False),
+    ],
+)
+def test_an_answer_about_age_or_sex_says_how_they_act(
+    changes: dict[str, Any], told: bool, tmp_path: Path
+) -> None:
+    assert (EVERYDAY in load("chicago2006", changes).scenario.caution) is told
+    file = tmp_path / "mine.toml"
+    lines = [f"{key} = {toml_text(value)}" for key, value in changes.items()]
+    file.write_text("\n".join(["kind = 'scenario'", "base = 'no_isolation'", "title = 'mine'", *lines]))
+    caution = load(str(file)).scenario.caution
+    assert (EVERYDAY in caution) is told
+    assert "isolation is disputed" in caution
+
+
+def test_a_sweep_over_age_or_sex_says_how_they_act() -> None:
+    with (
+        pytest.warns(FewReplicationsWarning),
+        pytest.warns(CautionWarning, match=EVERYDAY),
+    ):
+        swept = sweep("chicago2006", {"cohort.female": (0.2, 0.8)}, replications=2)
+    page = render(make_page(swept))
+    assert f"<strong>Caution.</strong> {EVERYDAY}" in page

@@ -62,16 +62,18 @@ def background_survival(
     """
     hazards = background_hazards(background)
     fixed = fixed_value(age)
-    lowest = 0.0 if fixed is None else fixed
-    first_birthday = 1 - lowest % 1  # the youngest patient's birthdays are the only kinks left in B
-    edges = np.concatenate([[0.0], first_birthday + np.arange(years + 1)])
+    # The birthdays of the youngest, and of the oldest where there are such, are the only kinks left in B.
+    birthdays = sorted({1.0 if fixed is None else 1 - fixed % 1, *(1 - bound % 1 for bound in age.bounds)})
+    edges = np.concatenate([[0.0], np.add.outer(np.arange(years + 1), birthdays).ravel()])
     points = panel_points(edges, order)
     if not hazards.any():
         return Piecewise.through(edges, np.ones_like(points))
     if fixed is not None:
         return Piecewise.through(edges, _survival(hazards, female, np.full(points.shape, fixed), points))
     values = np.empty_like(points)
-    for column in range(order):  # the part of a year after a birthday is the same on each panel
-        ages, weights = _age_rule(age, float(points[0, column] % 1), hazards.shape[1], order // 3)
-        values[:, column] = _survival(hazards, female, ages, points[:, column, None]) @ weights
+    for column in range(order):  # the part of a year is the same on the panels after one kind of birthday
+        for some in (slice(first, None, len(birthdays)) for first in range(len(birthdays))):
+            later = points[some, column, None]
+            ages, weights = _age_rule(age, float(later[0, 0] % 1), hazards.shape[1], order // 3)
+            values[some, column] = _survival(hazards, female, ages, later) @ weights
     return Piecewise.through(edges, values)

@@ -68,7 +68,7 @@ class FromEnrolment:
         """Return who will be reinfused but is not yet, and has survived toxicity."""
         stay = self.before.path.immunoablation
         typical = float(stay.quantile(np.array([0.5]))[0])
-        law = request_law(self.before.path, self._before_reading({0.0, typical}))
+        law = request_law(self.before.path, self._before_reading({0.0, typical, *stay.bounds}))
         since = day - law.times
         inside = np.exp(-self.before.path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
         return dot(law.weights(self.before.fatal), np.where(since < 0, 1.0, inside))

@@ -79,16 +79,19 @@ class Hazards:
     """Hazards per day from reinfusion on; arrays have shape (sets, 1), numbers are common to the sets.
 
     ``lupus`` is the hazard when active, ``relapsed`` the hazard of lupus and extra mortality after relapse,
-    ``remission`` the extra mortality in remission.
+    ``regained`` the rate of lasting remission then, ``remission`` the extra mortality in remission.
     """
 
     def __init__(self, sets: ParameterSets, refinement: int) -> None:
         column, shared, infection = sets.column, sets.shared, "aplasia.infection"
         lupus = column("active_disease.hazard_per_year")
         after_relapse = column("after_relapse.multiplier") * lupus
+        extra = column("background.extra_per_year.relapsed")
         self.lupus = lupus / DAYS_PER_YEAR
         self.remission = column("background.extra_per_year.remission") / DAYS_PER_YEAR
-        self.relapsed = (after_relapse + column("background.extra_per_year.relapsed")) / DAYS_PER_YEAR
+        self.relapsed = (after_relapse + extra) / DAYS_PER_YEAR
+        self.regained = column("after_relapse.remission_per_year") / DAYS_PER_YEAR
+        self._relapsed_extra = extra / DAYS_PER_YEAR
         self.toxicity = shared.immunoablation.toxicity_per_day
         on_ward = column(f"{infection}.ward_relative_risk")
         self.aplasia_infection = column(f"{infection}.hazard_per_day") * on_ward
@@ -171,12 +174,26 @@ class Hazards:
         since, until = (np.repeat(time, rule.nodes.size) for time in (first, t))
         relapse = np.clip(self.relapse.time(z), since, until)
         remission = self.remission * (relapse - since) if self.remission.any() else 0.0
-        exponent = z + remission + self.relapsed * (until - relapse)
-        between = (weights * np.exp(-exponent).reshape(len(exponent), *by_time)).sum(axis=-1)
+        alive = self._relapsed_alive(until - relapse, z + remission)
+        between = (weights * alive.reshape(len(alive), *by_time)).sum(axis=-1)
         lived = t - first
         never = np.exp(-end - self.remission * lived)
-        at_once = -np.expm1(-begin) * np.exp(-self.relapsed * lived)
+        at_once = -np.expm1(-begin) * self._relapsed_alive(lived)
         return np.asarray(never + at_once + between)
+
+    def _relapsed_alive(self, since: Floats, before: Floats | float = 0.0) -> Floats:
+        """Return the chance to live some days after relapse, times ``exp(-before)``.
+
+        With death from lupus at m and lasting remission at r it is
+        ``exp(-(m + r) u) + r / (m + r) (1 - exp(-(m + r) u))`` after u days, but for extra mortality, which
+        remission does not end.
+        """
+        active = np.exp(-(before + (self.relapsed + self.regained) * since))
+        if not self.regained.any():
+            return active
+        lupus = self.relapsed - self._relapsed_extra
+        share = self.regained / np.maximum(lupus + self.regained, np.finfo(np.float64).tiny)
+        return np.asarray(active + share * (np.exp(-(before + self._relapsed_extra * since)) - active))
 
 
 def _at_some(chosen: NDArray[np.bool_], chances: Floats) -> Floats:

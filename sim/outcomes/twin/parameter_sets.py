@@ -23,6 +23,7 @@ AS_ARRAYS = (
     "relapse.shape",
     "relapse.scale_years",
     "after_relapse.multiplier",
+    "after_relapse.remission_per_year",
     "background.extra_per_year.remission",
     "background.extra_per_year.relapsed",
     "arrivals.power",

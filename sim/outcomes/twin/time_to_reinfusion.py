@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations_with_replacement
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ _STAGE_ORDER = 16  # nodes a panel of a stage's law, before it is compressed
 _GAUSS_ORDER = 14  # nodes of a compressed law between two breaks
 _LEAST_WEIGHT = 1e-17  # of a value of the earlier stages
 _GRADING = 12  # panels that halve towards no cells, where distribution functions are least smooth
+_KINKED_SESSIONS = 4  # the sum of more yields is smooth enough, wherever yields are cut off
 _ROUGH_BREAKS = (90.0, DAYS_PER_YEAR, 10 * DAYS_PER_YEAR)  # Gauss rules are poor over long tails
 
 
@@ -135,9 +137,9 @@ def _sum_of(path: Pathway, stages: Sequence[_Stage], known: Law, breaks: Sequenc
     if not stages:
         return compress_between(known, breaks, gauss)
     *narrow, widest = sorted(stages, key=lambda stage: stage.spread)
-    rest = known
+    rest, kinks = known, (*path.breaks, *(b - bound for b in breaks for bound in widest.duration.bounds))
     for stage in narrow:
-        rest = compress_between(add(rest, stage.law(order, path.breaks)), path.breaks, 2 * gauss)
+        rest = compress_between(add(rest, stage.law(order, kinks)), kinks, 2 * gauss)
     laws = []
     for value, weight in zip(rest.values, rest.weights, strict=True):
         if weight > _LEAST_WEIGHT:
@@ -263,9 +265,14 @@ def sessions_law(yields: Distribution, target: float, most: int, order: int) -> 
     if only is not None or target <= 0:
         return _certain_sessions(yields, only, target, most)
     edges = np.concatenate([[0.0], target * 0.5 ** np.arange(_GRADING, -1.0, -1.0)])
+    few = range(1, min(most, _KINKED_SESSIONS) + 1)
+    sums = [sum(some) for n in few for some in combinations_with_replacement(yields.bounds, n)]
+    kinks = np.unique([total for total in sums if 0 < total < target])
+    edges = np.union1d(edges, kinks)
     points = panel_points(edges, order).ravel()
     x = np.append(points, target)
-    u, weights = on_panels(np.stack([np.zeros_like(x), yields.cdf(x)], axis=1), double_exponential(4 * order))
+    last = np.sort(np.maximum(x[:, None] - np.concatenate([x[-1:], kinks, [0.0]]), 0.0))
+    u, weights = on_panels(yields.cdf(last), double_exponential(4 * order))
     y = np.minimum(yields.quantile(np.maximum(u, np.finfo(np.float64).tiny)), x[:, None])
     below, cells = yields.cdf(x), (weights * y).sum(axis=1)
     mean = _mean(yields, order)

@@ -33,12 +33,13 @@ Z = 5.0
 # Much happens to everybody within two years, so that every parameter has something to act on.
 EVENTFUL: dict[str, Any] = {
     "title": "eventful",
-    "cohort.age_years": {"dist": "lognormal", "median": 60, "sigma": 0.2},
+    "cohort.age_years": {"dist": "lognormal", "median": 60, "sigma": 0.2, "low": 35.5, "high": 75.25},
     "cohort.female": 0.5,
     "arrivals": {"pattern": "trial", "window_days": 200.0, "power": 1.5},
     "follow_up": {"horizon_years": 2.0, "data_cut_days": 400.0},
-    "mobilisation.duration_days": {"dist": "lognormal", "mean": 11, "sd": 5},
-    "mobilisation.infection": {"hazard_per_day": 0.1, "case_fatality": 0.3, "days_to_death": 7.0},
+    "mobilisation.duration_days": {"dist": "lognormal", "mean": 11, "sd": 5, "low": 4},
+    "mobilisation.infection": {"hazard_per_day": 0.1, "case_fatality": 0.4, "days_to_death": 7.0},
+    "harvest.yield_million_per_kg": {"dist": "lognormal", "mean": 3.93, "sd": 4.48, "low": 0.4, "high": 4.5},
     "harvest.marrow": {"days": 20.0, "failure": 0.4},
     "recovery.duration_days": 28,
     "recovery.postponement": {"probability": 0.3, "after_infection": 0.6},
@@ -50,7 +51,7 @@ EVENTFUL: dict[str, Any] = {
     "late_infection": {"hazard_per_day": 0.004, "until_day": 93.0},
     "response": {"non_response": 0.2, "assessed_at_days": 120.0},
     "relapse": {"scale_years": 0.7, "shape": 0.8, "start_day": 60.0},
-    "after_relapse.multiplier": 2.0,
+    "after_relapse": {"multiplier": 2.0, "remission_per_year": 1.5},
     "background": {"standardised_mortality_ratio": 10.0},
     "background.extra_per_year": {"remission": 0.2, "relapsed": 0.5},
 }
@@ -59,10 +60,10 @@ BASES: dict[str, dict[str, Any]] = {
     "open clinic": {
         **EVENTFUL,
         "arrivals": {"pattern": "poisson", "per_year": 40.0, "years": 1.0, "warm_up_days": 60.0},
-        "harvest.duration_days": {"dist": "exponential", "mean": 10},
-        "recovery.duration_days": {"dist": "lognormal", "mean": 28, "sd": 28},
-        "immunoablation.duration_days": {"dist": "lognormal", "mean": 15, "sd": 15},
-        "aplasia.duration_days": {"dist": "lognormal", "mean": 15, "sd": 15},
+        "harvest.duration_days": {"dist": "exponential", "mean": 10, "low": 2, "high": 25},
+        "recovery.duration_days": {"dist": "gamma", "mean": 28, "sd": 28, "low": 10, "high": 120},
+        "immunoablation.duration_days": {"dist": "weibull", "shape": 1.5, "scale": 15, "low": 3},
+        "aplasia.duration_days": {"dist": "lognormal", "mean": 15, "sd": 15, "low": 3, "high": 50},
     },
 }
 WITHOUT_EFFECT = {

@@ -192,6 +192,26 @@ def test_relapse_at_a_constant_hazard(relapsed: float) -> None:
     assert values["restricted_mean_survival", None] == close(lived)
 
 
+@pytest.mark.parametrize("remission", [0.0, 0.3, 12.0])
+@pytest.mark.parametrize("death", [0.0, 0.5])
+def test_a_lasting_remission_after_relapse(death: float, remission: float) -> None:
+    values = twin(
+        {
+            "relapse": {"shape": 1.0, "scale_years": 1e-9, "start_day": 0.0},  # everybody, at once
+            "active_disease.hazard_per_year": 0.1,
+            "after_relapse": {"multiplier": death / 0.1, "remission_per_year": remission},
+            "background.extra_per_year.relapsed": 0.2,  # which no remission ends
+        }
+    )
+    both = death + remission
+    for time in TIMES_YEARS:
+        ill = exp(-both * time)
+        well_again = remission / both * (1 - ill) if both else 0.0
+        assert values["overall_survival", time] == close(exp(-0.2 * time) * (ill + well_again))
+        assert values["disease_free_survival", time] == close(0.0)  # the relapse stays one
+        assert values["in_remission", time] == close(0.0)
+
+
 def test_log_logistic_relapse_after_its_start() -> None:
     values = twin({"relapse": {"dist": "log_logistic", "shape": 1.7, "scale_years": 3.0, "start_day": 100.0}})
     since = 2 - 100 / DAYS_PER_YEAR
@@ -329,6 +349,14 @@ CONVERGED = {
         "cohort.age_years": {"dist": "exponential", "mean": 40},
     },
     "late relapse": {"relapse.shape": 3.0, "relapse.scale_years": 4.0},
+    "remission after relapse": {"after_relapse": {"multiplier": 3.0, "remission_per_year": 2.0}},
+    "cut off": {
+        "cohort.age_years": {"dist": "gamma", "mean": 60, "sd": 20, "low": 20.5, "high": 70},
+        "mobilisation.duration_days": {"dist": "lognormal", "mean": 11, "sd": 5, "low": 3, "high": 12},
+        "harvest.yield_million_per_kg": {"dist": "gamma", "mean": 3, "sd": 2, "low": 1, "high": 2.5},
+        "recovery.duration_days": {"dist": "weibull", "shape": 1.5, "scale": 28, "low": 14, "high": 60},
+        "aplasia.duration_days": {"dist": "lognormal", "mean": 9, "sd": 3, "low": 7, "high": 14},
+    },
     "nothing lasts": NO_TIME,
     "nothing threatens": NO_HAZARD,
 }
