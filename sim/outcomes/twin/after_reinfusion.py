@@ -18,6 +18,7 @@ from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, 
 from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.parameter_sets import ParameterSets
 from sim.outcomes.twin.quadrature import Law, Piecewise
+from sim.outcomes.twin.time_to_reinfusion import Pathway, reinfusion_law
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import TREATMENT_DAYS, Key
 from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
@@ -113,9 +114,11 @@ class AfterReinfusion:
         yield ("transplant_related_mortality", None), self._treatment_deaths()
         toxicity, in_aplasia = self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia
         poisoned = self.before.toxicity_deaths + self.grid.integral(toxicity, in_aplasia)
-        way, longest = self.before.reinfusion, self.aplasia.values.max()
+        # By the same nodes however many there are, so that what can be told does not depend on them.
+        law, longest = reinfusion_law(Pathway.of(self.scenario, 1)), self.aplasia.values.max()
+        weights = law.weights(self.before.fatal)
         for years, day in zip(self.years, self.read, strict=True):
-            late = np.compress(way.values > day - longest, way.weights, axis=-1).sum(axis=-1)
+            late = np.compress(law.times > day - longest, weights, axis=-1).sum(axis=-1)
             if np.all(late * poisoned < _NEGLIGIBLE):  # all have left the room: toxicity kills nowhere else
                 yield ("death_by_cause_toxicity", years), poisoned
         yield ("infections_per_patient", None), self._infections()
