@@ -615,3 +615,21 @@ def test_what_is_no_run_folder_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"format": 99}')
     with pytest.raises(sim.RequestError, match="format"):
         sim.read(tmp_path)
+
+
+def test_patients_say_who_counts_so_that_their_mean_wait_is_the_endpoint() -> None:
+    """Who came in the warm-up is simulated, and found shorter queues."""
+    smaller = ("--set", "arrivals.years=0.5", "--replications", "6", "--figures", "none")
+    assert call("run", "open_clinic", *smaller, "--out", "mine") == 0
+    run = sim.read("mine")
+    patients = run.patients
+    assert patients is not None
+    waits = patients["immunoablation_time"] - patients["waiting_time"]
+    told = run.endpoints.set_index("endpoint").loc["room_wait_days"]
+    assert waits[patients["counted"]].mean() == pytest.approx(told["estimate"], rel=1e-9)
+    assert waits.mean() < 0.9 * told["estimate"]
+    enrolled = run.replications["n_enrolled"]
+    assert patients.groupby("replication")["counted"].sum().tolist() == enrolled.tolist()
+    one_clinic = waits[patients["counted"]].groupby(patients["replication"]).mean()
+    limits = (told["trial_lower"], told["trial_upper"])
+    assert limits == pytest.approx((one_clinic.min(), one_clinic.max()))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.clinic.history import History, complete, joined
-from sim.clinic.pathway import Protocol
+from sim.clinic.pathway import WAY_DAYS, Protocol
 from sim.clinic.queues import Served, Turns, at, serve
 from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER, TILE, Booleans, Fate, Fates, Positions, is_constant
@@ -279,9 +279,13 @@ class _ShortRoomTurns(NamedTuple):
 
 def _end(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> None:
     """Fill in the end: death and its cause, or the end of follow-up."""
-    anchor = np.where(course["aplasia"] < NEVER, course["aplasia"], fates.enrolled)
-    end = np.maximum(anchor + protocol.horizon, protocol.data_cut)
-    death = _earliest(latent)
+    death, limit = _earliest(latent), fates.enrolled + WAY_DAYS
+    end = fates.enrolled + protocol.horizon
+    if protocol.enters_at != "home":
+        on_the_way = np.minimum(np.minimum(death, course["withdrawn"]), limit)
+        treated = course["aplasia"] + np.maximum(protocol.after_reinfusion, fates.stay_days)
+        end = np.where(course["aplasia"] <= limit, treated, np.maximum(end, on_the_way))
+    end = np.maximum(end, protocol.data_cut)
     dead = (death <= end) & (death < NEVER)
     who = np.flatnonzero(dead)
     day = death.reshape(-1)[who]

@@ -18,9 +18,11 @@ from sim.clinic.history import Course, History, history_of
 from sim.clinic.states import ALIVE, Cause
 from sim.clinic.stations import EXIT, RELEASE, ROOM_QUEUE, SLOT_QUEUE, At, PlaceRequest, Station
 from sim.patient.fates import NEVER, Fate, Fates, by_replication
+from sim.scenario.endpoints import TREATMENT_DAYS, WAY_YEARS
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 Process = Generator[simpy.Event, Any, None]
+WAY_DAYS = WAY_YEARS * DAYS_PER_YEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Protocol:
     rooms: float
     horizon: float
     data_cut: float
+    after_reinfusion: float
+    """Days after reinfusion that are followed at least: the horizon, or what the treatment may bring."""
     relapsed_days_per_active_day: float
     """Days after relapse that spend as much of the budget as one day of active disease: 1 / multiplier."""
     extra_remission: float
@@ -47,11 +51,13 @@ class Protocol:
         )
         multiplier = scenario.after_relapse.multiplier
         extra = scenario.background.extra_per_year
+        horizon = follow_up.horizon_years * DAYS_PER_YEAR
         return cls(
             enters_at=scenario.cohort.enters_at,
             slots=slots,
             rooms=rooms,
-            horizon=follow_up.horizon_years * DAYS_PER_YEAR,
+            horizon=horizon,
+            after_reinfusion=max(horizon, TREATMENT_DAYS, scenario.late_infection.until_day),
             data_cut=0.0 if follow_up.data_cut_days == "none" else follow_up.data_cut_days,
             relapsed_days_per_active_day=1.0 / multiplier if multiplier > 0 else NEVER,
             extra_remission=extra.remission / DAYS_PER_YEAR,
@@ -90,7 +96,7 @@ class Patient:
     __slots__ = (
         "aplasia", "clinic", "death", "engrafted", "env", "fate", "follow_up_end", "harvesting",
         "home", "immunoablation", "latent", "number", "ready_for_harvest", "recovering", "relapse", "room",
-        "waiting", "withdrawn",
+        "through", "waiting", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, clinic: Clinic, number: int, fate: Fate[float, bool]) -> None:
@@ -101,6 +107,7 @@ class Patient:
         self.immunoablation = self.aplasia = self.engrafted = self.home = NEVER
         self.withdrawn = self.relapse = NEVER
         self.follow_up_end = max(fate.enrolled + clinic.protocol.horizon, clinic.protocol.data_cut)
+        self.through = clinic.protocol.enters_at == "home"
 
     def journey(self) -> Process:
         """Go from enrolment to death or the end of follow-up."""
@@ -193,7 +200,11 @@ class Patient:
         """Note the reinfusion, and what it changes: follow-up starts anew, and the disease will remit."""
         fate, protocol = self.fate, self.clinic.protocol
         self.aplasia = reinfusion
-        self.follow_up_end = max(reinfusion + protocol.horizon, protocol.data_cut)
+        if reinfusion <= fate.enrolled + WAY_DAYS:
+            self.follow_up_end = max(
+                reinfusion + max(protocol.after_reinfusion, fate.stay_days), protocol.data_cut
+            )
+            self.through = True
         self.would_die(Cause.INFECTION, reinfusion + fate.infection_death)
         active_death = self.latent[Cause.LUPUS]
         if not fate.responds or active_death <= engraftment:
@@ -250,8 +261,10 @@ class Patient:
             yield place if self.death == NEVER else place | At(self.env, self.death, EXIT)
 
     def course(self) -> Course:
-        """Return the record, cut at the end of follow-up."""
+        """Return the record, cut at the end of follow-up: of who is not reinfused, not on the way there."""
         end = self.follow_up_end
+        if not self.through:
+            end = max(end, min(self.death, self.withdrawn, self.fate.enrolled + WAY_DAYS))
         dead = self.death <= end and self.death < NEVER
         return Course(
             mobilising=self.fate.enrolled if self.clinic.protocol.enters_at == "mobilisation" else NEVER,

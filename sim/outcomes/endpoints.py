@@ -18,25 +18,28 @@ from numpy.typing import NDArray
 from sim.clinic.history import History
 from sim.clinic.states import TREATMENT_CAUSES, Cause
 from sim.outcomes.counting import Some, add_up, count, ratio, total
-from sim.outcomes.many_trials import FollowUps, follow_ups, incidences
+from sim.outcomes.many_trials import FollowUps, follow_ups, incidences, quantiles
 from sim.patient.fates import NEVER, Booleans, last_arrival_day
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key, keys, read_times
+from sim.scenario.endpoints import BY_NAME, LONG_WAIT_DAYS, QUEUES, TREATMENT_DAYS, Key, keys, read_times
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 
 EARLY_DEATH_YEARS = 0.125
 EARLY_RELAPSE_YEARS = 0.5
-TREATMENT_DAYS = 100.0
-"""Days after reinfusion up to which a death counts as treatment-related."""
 
 FAILURES = ("relapse_incidence", "no_response", "death_without_relapse")
 """What ends disease-free survival, by the number of the cause."""
+
+BY_CAUSE = tuple(f"death_by_cause_{cause.name.lower()}" for cause in Cause)
+"""Deaths of the enrolled, by the number of the cause."""
+
+_QUANTILES = {"median": 0.5, "90_percent": 0.9}
 
 # The curves a trial estimates: the endpoints of each, survival first and then its causes of failure.
 _CURVES = {
     "alive": ("overall_survival",),
     "disease_free": ("disease_free_survival", *FAILURES),
-    "alive_enrolled": ("overall_survival_enrolled",),
+    "alive_enrolled": ("overall_survival_enrolled", *BY_CAUSE),
     "disease_free_enrolled": ("disease_free_survival_enrolled",),
 }
 
@@ -90,7 +93,7 @@ class Sums:
     def add(self, view: View) -> None:
         """Read some patients, at most 255 of each replication."""
         with np.errstate(invalid="ignore"):  # never less never, where the masks look away
-            for part in (_mortality, _from_reinfusion, _from_enrolment, _stay, _follow_up):
+            for part in (_mortality, _from_reinfusion, _from_enrolment, _stay, _waits, _follow_up):
                 for name, time, number, trial in part(view, self):
                     _grow(self.total, (name, time), number)
                     if trial is not None:
@@ -107,6 +110,7 @@ class Sums:
 
     def readings(self, scenario: Scenario) -> dict[Key, EndpointReading]:
         """Return every endpoint, at the end: what was read of follow-up is let go."""
+        self._offered_waits()
         opened, closed = open_days(scenario)
         replications = len(next(iter(self.total.values())))
         sizes = {**self.size, "days": np.full(replications, closed - opened)}
@@ -125,6 +129,16 @@ class Sums:
                 trial = ratio(counted, among)
             readings[key] = EndpointReading(number, size, trial)
         return readings
+
+    def _offered_waits(self) -> None:
+        """Read the quantiles of each clinic's waits, of which the mean over clinics is taken."""
+        for queue, start in QUEUES.items():
+            waits = self.followed.pop(queue, None)
+            known = np.where(self.size[f"{start}asked"] > 0, 0.0, np.nan)
+            found = [known, known] if waits is None else quantiles(waits, tuple(_QUANTILES.values()))
+            for name, days in zip(_QUANTILES, found, strict=True):
+                self.size[f"{start}{name}_reached"] = np.isfinite(days).astype(np.float64)
+                self.total[f"{queue}_wait_{name}_days", None] = np.nan_to_num(days)
 
     def _trials(self, scenario: Scenario) -> Iterator[tuple[Key, Floats]]:
         """Yield the estimates of censored follow-up."""
@@ -212,7 +226,12 @@ class View:
             self.enrolled = self.enrolled & (history.enrolled >= self.open_from)
         self.reinfused = self.enrolled & history.reinfused
         cut = scenario.follow_up.data_cut_days
-        self.cut: Floats = history.follow_up_end if cut == "none" else np.array(cut)
+        self.seen: Floats = np.array(NEVER if cut == "none" else cut)
+        """By when a trial has seen what happens in the clinic, which no horizon cuts."""
+        self.cut = self.seen
+        if cut == "none":
+            start = np.where(history.reinfused, history.aplasia, history.enrolled)
+            self.cut = start + scenario.follow_up.horizon_years * DAYS_PER_YEAR
         self.unanswered: Booleans | None = None
         self.disease_free_end = np.minimum(history.relapse, np.minimum(history.death, history.withdrawn))
         if not history.responds.all():
@@ -245,28 +264,38 @@ Row = tuple[str, float | None, Floats, tuple[Floats, Floats] | None]
 def _mortality(view: View, sums: Sums) -> Iterator[Row]:
     history = view.history
     sums.out_of("enrolled", count(view.enrolled))
-    seen = count(view.enrolled & (history.enrolled <= view.cut)) if sums.trials else None
+    seen = count(view.enrolled & (history.enrolled <= view.seen)) if sums.trials else None
     dead = Some(view.enrolled & (history.death < NEVER))
     death, aplasia, cause = dead.of(history.death), dead.of(history.aplasia), dead.of(history.cause)
-    by_cut = death <= dead.of(view.cut)
-    causes = [cause == which for which in Cause]
+    by_cut, on_way = death <= dead.of(view.cut), aplasia == NEVER
     treatment = of_treatment(cause, death, aplasia)
     for name, who in (
         ("treatment_related_mortality", treatment),
         ("transplant_related_mortality", treatment & (aplasia < NEVER)),
-        ("pre_transplant_mortality", (aplasia == NEVER) & (dead.of(history.withdrawn) == NEVER)),
-        *((f"death_by_cause_{which.name.lower()}", causes[which]) for which in Cause),
+        ("pre_transplant_mortality", on_way & (dead.of(history.withdrawn) == NEVER)),
     ):
-        yield name, None, dead.number(who), None if seen is None else (dead.number(who & by_cut), seen)
-    soon = by_cut & (death <= dead.of(history.enrolled) + EARLY_DEATH_YEARS * DAYS_PER_YEAR)
+        trial = None if seen is None else (dead.number(who & (death <= view.seen)), seen)
+        yield name, None, dead.number(who), trial
+    enrolled, times = dead.of(history.enrolled), reading_years(view.scenario, BY_CAUSE[0])
+    # In one go: after how many of the times each dies, and of what.
+    kind = cause.astype(np.intp) * (len(times) + 1)
+    for time in times:
+        kind += death > enrolled + time * DAYS_PER_YEAR
+    died_by = dead.numbers(kind, len(Cause) * (len(times) + 1)).reshape(len(Cause), len(times) + 1, -1)
+    for name, by_time in zip(BY_CAUSE, np.cumsum(died_by, axis=1), strict=True):
+        yield from ((name, time, number, None) for time, number in zip(times, by_time, strict=False))
+    soon = by_cut & (death <= enrolled + EARLY_DEATH_YEARS * DAYS_PER_YEAR)
     died = dead.number(by_cut)
     sums.out_of("died", died)
     yield "deaths_by_data_cut", None, died, None
     yield "early_deaths", None, dead.number(soon), None
     withdrawn = Some(view.enrolled & (history.withdrawn < NEVER))
-    known = withdrawn.of(history.withdrawn) <= withdrawn.of(view.cut)
+    known = withdrawn.of(history.withdrawn) <= view.seen
     trial = None if seen is None else (withdrawn.number(known), seen)
     yield "harvest_failure", None, withdrawn.number(), trial
+    left = Some(view.enrolled & ~view.reinfused)
+    waiting = (left.of(history.withdrawn) == NEVER) & (left.of(history.death) == NEVER)
+    yield "still_waiting", None, left.number(waiting), None
 
 
 def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
@@ -297,12 +326,14 @@ def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
 
 def _from_enrolment(view: View, sums: Sums) -> Iterator[Row]:
     history = view.history
-    for name, curve, end in (
-        ("overall_survival_enrolled", "alive_enrolled", history.death),
-        ("disease_free_survival_enrolled", "disease_free_enrolled", view.disease_free_end),
+    by_cause = [history.cause == cause for cause in Cause] if sums.trials else []
+    well = view.disease_free_end
+    for name, curve, end, events in (
+        ("overall_survival_enrolled", "alive_enrolled", history.death, by_cause),
+        ("disease_free_survival_enrolled", "disease_free_enrolled", well, [well < NEVER]),
     ):
         if sums.trials:
-            followed = view.follow(history.enrolled, end, [end < NEVER], view.enrolled)
+            followed = view.follow(history.enrolled, end, events, view.enrolled)
             sums.followed[curve].append(followed)
         for time in reading_years(view.scenario, name):
             free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
@@ -318,10 +349,8 @@ def _stay(view: View, sums: Sums) -> Iterator[Row]:
     yield "infections_per_patient", None, infections[0] + infections[1] + infections[2], None
     stayed = history.immunoablation < NEVER
     granted = view.enrolled & stayed
-    sums.out_of("granted", count(granted))
     left = np.minimum(np.minimum(history.home, history.death), history.follow_up_end)
     sums.add_up("length_of_stay_days", left - history.immunoablation, granted)
-    sums.add_up("room_wait_days", history.immunoablation - history.waiting, granted)
     free_again = np.minimum(left + history.turnaround_days, view.open_until)
     used = np.maximum(free_again - np.maximum(history.immunoablation, view.open_from), 0.0)
     sums.add_up("room_occupancy", used, stayed)
@@ -332,6 +361,35 @@ def _stay(view: View, sums: Sums) -> Iterator[Row]:
     sums.add_up("apheresis_sessions", history.sessions, harvested)
     selected = history.collected * view.scenario.harvest.selection_recovery
     sums.add_up("cd34_infused", selected, infused)
+
+
+def _waits(view: View, sums: Sums) -> Iterator[Row]:
+    history, clinic = view.history, view.scenario.clinic
+    for queue, places, asked, got in (
+        ("room", clinic.isolation_rooms, history.waiting, history.immunoablation),
+        ("slot", clinic.apheresis_slots, history.ready_for_harvest, history.harvesting),
+    ):
+        start = QUEUES[queue]
+        asking = view.enrolled & (asked < NEVER)
+        size = granted = count(asking)
+        waited = long = died = np.zeros(asking.shape[1])
+        if places == "unlimited":
+            yield f"{queue}_wait_days", None, waited, None
+        else:
+            served = view.enrolled & (got < NEVER)
+            granted = count(served)
+            left = np.minimum(np.minimum(got, history.death), history.follow_up_end)
+            waited, long = count(asking & (got > asked)), count(asking & (left > asked + LONG_WAIT_DAYS))
+            died = count(asking & ~served & (history.death < NEVER))
+            days = left - asked
+            sums.add_up(f"{queue}_wait_days", days, served)
+            sums.followed[queue].append(follow_ups(days, [served], asking))
+        sums.out_of(f"{start}granted", granted)
+        sums.out_of(f"{start}asked", size)
+        yield f"{start}waited", None, waited, None
+        yield f"{start}waited_over_{LONG_WAIT_DAYS:g}_days", None, long, None
+        yield f"{start}died_waiting", None, died, None
+        yield f"{start}died_waiting_of_asked", None, died, None
 
 
 def _follow_up(view: View, sums: Sums) -> Iterator[Row]:

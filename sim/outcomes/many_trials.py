@@ -1,7 +1,7 @@
 """Kaplan-Meier and competing incidences of many trials at once, as a trial would report them.
 
 A patient's follow-up is one whole number that sorts by time and, at equal times, events before censorings:
-the bits of the time with the last two replaced by what ended it. Two times that agree to one part in 10^15
+the bits of the time with the last three replaced by what ended it. Two times that agree to one part in 10^15
 count as equal by that.
 """
 
@@ -19,7 +19,7 @@ from sim.scenario.distributions import Floats
 
 FollowUps: TypeAlias = NDArray[np.int64]
 
-MOST_CAUSES = 3
+MOST_CAUSES = 7
 _CENSORED = np.int64(MOST_CAUSES)
 _ABSENT = np.int64(np.iinfo(np.int64).max)  # ends in the bits of a censoring
 
@@ -48,7 +48,7 @@ def follow_ups(
     followed
         Time to event or censoring, not negative, shape (patients, trials).
     events
-        For each cause, at most three, who had it; of the others it was a censoring.
+        For each cause, at most seven, who had it; of the others it was a censoring.
     present
         Who is in the trial.
     """
@@ -99,6 +99,27 @@ def incidences(keys: Sequence[FollowUps], causes: int, times: Sequence[float]) -
         read[:, number, ~defined] = np.nan
     by_cause = tuple(read[1:]) if causes > 1 else (1.0 - read[0],)
     return Incidences(read[0], by_cause)
+
+
+def quantiles(keys: Sequence[FollowUps], shares: Sequence[float]) -> Floats:
+    """Return by when, by Kaplan-Meier, some shares have had the event, shape (shares, trials).
+
+    Not a number where the estimate never gets there.
+
+    Parameters
+    ----------
+    keys
+        Follow-up of some patients after others, from `follow_ups`, with one cause.
+    """
+    events = _Events(*_sorted(keys))
+    left = _running_product(events.step)[1:]
+    found = np.full((len(shares), left.shape[1]), np.nan)
+    for row, share in zip(found, shares, strict=True):
+        reached = left <= 1 - share + _ROUNDING
+        at = np.flatnonzero(reached.any(axis=0))
+        if at.size:
+            row[at] = events.time[np.argmax(reached[:, at], axis=0), at]
+    return found
 
 
 def _sorted(keys: Sequence[FollowUps]) -> tuple[FollowUps, NDArray[np.intp]]:

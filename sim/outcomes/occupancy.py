@@ -18,6 +18,7 @@ from sim.clinic.history import History
 from sim.outcomes.endpoints import open_days
 from sim.patient.fates import NEVER, last_arrival_day
 from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import Endpoint
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
 
 Counts = NDArray[np.int32]
@@ -34,8 +35,19 @@ _DAYS_COUNTED = 240
 
 def is_limited(scenario: Scenario) -> bool:
     """Tell whether anybody might queue."""
+    return any(_scarce(scenario).values())
+
+
+def _scarce(scenario: Scenario) -> dict[str, bool]:
     clinic = scenario.clinic
-    return clinic.apheresis_slots != "unlimited" or clinic.isolation_rooms != "unlimited"
+    places = {"room": clinic.isolation_rooms, "slot": clinic.apheresis_slots}
+    return {queue: number != "unlimited" for queue, number in places.items()}
+
+
+def tells(endpoint: Endpoint, scenario: Scenario) -> bool:
+    """Tell whether an endpoint has anything to tell of a clinic: waits do only where places are limited."""
+    queue = endpoint.queue
+    return not queue or _scarce(scenario).get(queue, is_limited(scenario))
 
 
 class Stays(NamedTuple):

@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.clinic.states import ENTRANCES, TREATMENT_CAUSES
-from sim.outcomes.endpoints import FAILURES, TREATMENT_DAYS, open_days, reading_years
+from sim.outcomes.endpoints import FAILURES, reading_years
 from sim.outcomes.survival import CurveReading, KaplanMeier, Median, aalen_johansen, kaplan_meier
 from sim.patient.fates import Booleans
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME
+from sim.scenario.endpoints import BY_NAME, TREATMENT_DAYS
 from sim.scenario.problems import TypedWarning
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
@@ -37,7 +37,7 @@ class Patients:
 
     def __init__(self, rows: pd.DataFrame, scenario: Scenario) -> None:
         entered = f"{ENTRANCES[scenario.cohort.enters_at].value}_time"
-        self.rows = rows[rows[entered] >= open_days(scenario)[0]].reset_index(drop=True)
+        self.rows = rows[rows["counted"]].reset_index(drop=True)
         self.scenario = scenario
         self.enrolled = self.time(entered)
         self.reinfusion = self.time("aplasia_time")

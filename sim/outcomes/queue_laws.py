@@ -13,6 +13,7 @@ import numpy as np
 
 from sim.outcomes.twin.quadrature import law_of
 from sim.scenario.distributions import Distribution, Exponential, Floats
+from sim.scenario.endpoints import LONG_WAIT_DAYS
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 
 _LONGEST_QUEUE = 20_000
@@ -65,10 +66,12 @@ class PlainQueue:
         found = {"room_occupancy": self.load}
         if self.exponential:
             waits = erlang_c(self.rooms, self.load)
-            found["room_wait_days"] = waits * self.stay / (self.rooms - self.load)
+            served = (self.rooms - self.load) / self.stay
+            long = waits * math.exp(-served * LONG_WAIT_DAYS)
+            found |= {"waited": waits, "room_wait_days": waits / served, "waited_over_30_days": long}
         elif self.rooms == 1:
             square = self.variance + self.stay**2
-            found["room_wait_days"] = self.per_day * square / (2 * (1 - self.load))
+            found |= {"waited": self.load, "room_wait_days": self.per_day * square / (2 * (1 - self.load))}
         return found
 
 
@@ -143,10 +146,13 @@ def _erlang_a(queue: PlainQueue) -> dict[str, float]:
     waiting = float(np.maximum(np.arange(chance.size) - queue.rooms, 0) @ chance)
     # Flows: who gets a room leaves it at the rate `leave`, who waits dies at the hazard.
     granted, dies_waiting = busy * leave, waiting * queue.hazard
-    dies_inside = busy * queue.hazard
+    dies_inside, asks = busy * queue.hazard, granted + dies_waiting
     return {
         "room_occupancy": busy,
-        "pre_transplant_mortality": (dies_waiting + dies_inside) / (granted + dies_waiting),
+        "waited": float(chance[queue.rooms :].sum()),
+        "died_waiting": dies_waiting / asks,
+        "died_waiting_of_asked": dies_waiting / asks,
+        "pre_transplant_mortality": (dies_waiting + dies_inside) / asks,
         "room_wait_days": _wait_of_the_served(queue, chance),
     }
 

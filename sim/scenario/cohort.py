@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from sim.scenario.contradictions import ROUNDED_TO, contradictions
 from sim.scenario.distributions import Table
-from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
+from sim.scenario.endpoints import BY_NAME, UNREPORTED, Endpoint, Key, label
 from sim.scenario.evidence import ids_in
 from sim.scenario.inherit import Overrides, ValueLayer, read_layers
 from sim.scenario.load import Loaded, load_layers
@@ -235,11 +235,11 @@ def _bad(location: tuple[Any, ...], tree: Mapping[str, Any], where: str) -> str:
 
 def _endpoint_problems(item: Observed) -> Iterator[str]:
     endpoint = BY_NAME.get(item.endpoint)
-    reported = [each.name for each in BY_NAME.values() if each.trial != "none"]
+    reported = [each.name for each in BY_NAME.values() if each.trial not in UNREPORTED]
     if endpoint is None:
         what = f"endpoint = {cut_short(toml_text(item.endpoint))}: unknown endpoint"
         yield unknown(what, item.endpoint, BY_NAME, f"endpoints are {', '.join(reported)}")
-    elif endpoint.trial == "none":
+    elif endpoint.trial in UNREPORTED:
         yield (
             f'endpoint = "{item.endpoint}": no trial reports it; a cohort can be held against '
             f"{', '.join(reported)}"

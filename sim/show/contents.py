@@ -88,8 +88,10 @@ def _of_run(results: Results) -> Contents:
     first = one_trial(patients, scenario) if is_trial else None
     report = None if first is None else report_trial(first)
     read, items = results.table("censored_readings"), checklist(scenario, manifest)
+    waits = None
     if endpoints["target"].notna().any():
         answers = run_tables.targets([(manifest["scenario"], endpoints, scenario)])
+        waits = run_tables.defined(endpoints, scenario, waits=True)
     else:
         answers = run_tables.defined(endpoints, scenario)
     facts = {
@@ -99,6 +101,8 @@ def _of_run(results: Results) -> Contents:
             *run_tables.drawn_notes(run_tables.main_rows(rows(endpoints), scenario), manifest),
         ],
         "answers": answers,
+        "waits": waits,
+        "closing": run_tables.closing(scenario),
         "over_range": None if points is None else run_tables.over_range(points, scenario),
         "endpoints": run_tables.defined(endpoints, scenario, full=True),
         "censored": None if read is None else run_tables.censored(read),

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sim.outcomes.occupancy import is_limited
+from sim.outcomes.occupancy import is_limited, tells
 from sim.outcomes.one_trial import TrialReport
 from sim.outcomes.survival import CurveReading
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
@@ -32,7 +32,11 @@ _HEADLINES = (
     "disease_free_survival",
 )
 _HOME_HEADLINES = ("overall_survival_enrolled", "restricted_mean_survival_enrolled", "death_by_cause_lupus")
-_QUEUE_HEADLINES = ("room_wait_days", "room_occupancy")
+_QUEUE_HEADLINES = (
+    "waited", "waited_over_30_days", "room_wait_days", "room_wait_median_days", "room_wait_90_percent_days",
+    "died_waiting", "died_waiting_of_asked", "slot_waited", "slot_wait_days", "slot_died_waiting",
+    "still_waiting", "room_occupancy",
+)  # fmt: skip
 _SURVIVAL = ("overall_survival", "disease_free_survival", "overall_survival_enrolled")
 _POSTERIOR = Column("posterior\n95%", number=True)
 
@@ -57,15 +61,16 @@ def published(
         The columns of ``range.csv``, where the scenario has a range: what each figure is between its values
         stands beside the figure.
     full : bool
-        Whether to go on with every endpoint after the targets. Without targets and without `full`, the
-        main endpoints are shown at the horizon.
+        Whether to go on with every endpoint after the targets. Without `full`, waits are shown, where places
+        are scarce; and without targets the main endpoints at the horizon.
     manifest
         The run's.
     """
-    read = rows(endpoints)
+    read = [row for row in rows(endpoints) if tells(row.endpoint, scenario)]
     aimed = [row for row in read if row.has_target]
     others = [row for row in read if not row.has_target]
-    shown = aimed + (others if full else [] if aimed else main_rows(read, scenario))
+    main = main_rows(read, scenario)
+    shown = aimed + (others if full else [row for row in main if row.endpoint.queue or not aimed])
     bands = {} if points is None else range_bands(points)
     drawn, counts = any(row.drawn for row in shown), _counts(scenario)
     found: list[Cells] = []
@@ -120,18 +125,21 @@ def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
     return Grid("Published and simulated", columns, read, notes, frozenset(ends))
 
 
-def defined(table: pd.DataFrame, scenario: Scenario, *, full: bool = False) -> Grid:
-    """Return every endpoint, or the main ones, with the definition of each."""
-    read = rows(table)
+def defined(table: pd.DataFrame, scenario: Scenario, *, full: bool = False, waits: bool = False) -> Grid:
+    """Return every endpoint, or the main ones or only those of waiting, with the definition of each."""
+    read = [row for row in rows(table) if tells(row.endpoint, scenario)]
     drawn = any(row.drawn for row in read)
     found: list[Cells] = []
     for row in read if full else main_rows(read, scenario):
+        if waits and not row.endpoint.queue:
+            continue
         _, *figures = cells(row, None, drawn=drawn)
         definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
         found.append((row_label(row), *figures, definition))
     heads = (*numbers("simulated"), *_errors(scenario, drawn=drawn))
     columns = (Column("endpoint"), *heads, Column("definition"))
     title = "All endpoints" if full else "Main figures; the scenario answers to no published one"
+    title = "Waiting for scarce places" if waits else title
     return Grid(title, columns, found)
 
 
@@ -149,7 +157,13 @@ def main_rows(read: list[Row], scenario: Scenario) -> list[Row]:
     last = {row.endpoint.name: row for row in read}
     main = _HOME_HEADLINES if scenario.cohort.enters_at == "home" else _HEADLINES
     names = (*main, *(_QUEUE_HEADLINES if is_limited(scenario) else ()))
-    return [last[name] for name in names if name in last]
+    return [last[name] for name in names if name in last and tells(last[name].endpoint, scenario)]
+
+
+def closing(scenario: Scenario) -> list[str]:
+    """Say that the last patients wait less than if arrivals went on, where anybody waits for a room."""
+    told = tells(BY_NAME["waited"], scenario) and isinstance(scenario.arrivals, PoissonArrivals)
+    return sentences("run", "closing") if told else []
 
 
 def over_range(points: pd.DataFrame, scenario: Scenario) -> Grid:
@@ -285,6 +299,7 @@ def _notes(shown: list[Row], scenario: Scenario, *, drawn: bool) -> list[str]:
     words = replication(scenario)
     return [
         *sentences("run", "errors", drawn, words),
+        *closing(scenario),
         *sentences(
             "run",
             "marks",

@@ -33,7 +33,7 @@ def _row(folder: Path, state: str) -> dict[str, str]:
         return {**row, "found": f"{kept_in(folder) or 'nothing is'} kept"}
     try:
         results, when = read_results(folder), read_json(folder / TIMINGS) or {}
-        said = [getattr(each, "changed", None) or [] for each in results.scenarios.values()]
+        said = [each.changed or [] for each in results.scenarios.values()]
         changed = dict.fromkeys([*results.manifest.get("vary", ()), *chain(*said)])
         row |= {"study": results.kind, "scenario": ", ".join(results.scenarios)}
         row |= {"changed": ", ".join(changed), "finished": str(when.get("finished", ""))}

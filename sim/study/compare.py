@@ -42,7 +42,7 @@ DIFFERENCE_ERROR = "difference_mc_se"
 _CHANGED = ("change", "share", "mc_se", "mc_lower", "mc_upper")
 # Endpoints that by definition count up to the horizon, or up to the data cut or the end of follow-up.
 _TO_HORIZON = ("restricted_mean_survival",)
-_TO_CUT = ("death_by_cause_", "deaths_by_data_cut", "early_", "relapses_by_data_cut", "mean_follow_up")
+_TO_CUT = ("deaths_by_data_cut", "early_", "relapses_by_data_cut", "mean_follow_up")
 
 
 # Who the patients are; and from which day on they are counted: who stays at home and who is mobilised are
@@ -355,8 +355,7 @@ def _incomparable(endpoint: str, setting: Setting) -> str:
         return "follow_up_differs"
     if one.follow_up.data_cut_days != other.follow_up.data_cut_days and endpoint.startswith(_TO_CUT):
         return "follow_up_differs"
-    at_home = [each.cohort.enters_at == "home" for each in (one, other)]
-    if any(at_home) and not all(at_home) and endpoint in OF_TRANSPLANTS:
+    if "home" in (one.cohort.enters_at, other.cohort.enters_at) and endpoint in OF_TRANSPLANTS:
         return NEVER_TRANSPLANTED
     return ""
 

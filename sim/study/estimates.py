@@ -234,7 +234,8 @@ def wilson(share: Floats | float, n: Floats | float) -> tuple[Floats, Floats]:
     scale = 1 + Z95**2 / n
     middle = (share + Z95**2 / (2 * n)) / scale
     half = Z95 * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n)) / scale
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    # Rounding must not put nobody, or everybody, outside.
+    return np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
 
 
 def clopper_pearson(events: int, n: int) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sim.clinic.history import PLACES, History
 from sim.clinic.states import ALIVE, Cause, Place
 from sim.outcomes.courses import WHAT, Courses, Of, days_of
+from sim.outcomes.endpoints import open_days
 from sim.outcomes.occupancy import Occupancy
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
@@ -61,6 +62,7 @@ def patient_rows(
         Replications to keep, from the first of the study; rows of later ones are left out.
     """
     who, rows = _kept(history, numbers, replications)
+    rows["counted"] = (history.enrolled >= open_days(scenario)[0]).T[who]
     rows["age_years"] = history.age.T[who]
     rows["female"] = history.female.T[who]
     for place in Place:

@@ -222,9 +222,9 @@ class ArmTally:
         )
         table.loc[table["estimate"].isna(), "note"] = NOBODY
         if self.scenario.cohort.enters_at == "home":
-            table.loc[table["endpoint"].isin(OF_TRANSPLANTS), "note"] = NEVER_TRANSPLANTED
-            nobody_waits = table["endpoint"] == "pre_transplant_mortality"
-            table.loc[nobody_waits, [*found, *_TRIALS, *posterior]] = math.nan
+            of_transplants = table["endpoint"].isin(OF_TRANSPLANTS)
+            table.loc[of_transplants, "note"] = NEVER_TRANSPLANTED
+            table.loc[of_transplants, [*found, *_TRIALS, *posterior]] = math.nan
         return table
 
     def curves(self) -> pd.DataFrame:

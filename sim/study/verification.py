@@ -15,7 +15,7 @@ from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import Patients
 from sim.outcomes.queue_laws import plain_queue
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
-from sim.scenario.endpoints import BY_NAME, OF_TRANSPLANTS, Key, column, label
+from sim.scenario.endpoints import BY_NAME, Key, column, label
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.study.estimates import Z95
 
@@ -245,12 +245,9 @@ def censored_readings(scenario: Scenario, replications: pd.DataFrame) -> pd.Data
 
 def _rows(scenario: Scenario, replications: pd.DataFrame) -> Iterator[tuple[str | float, ...]]:
     twin = _expectations(scenario)
-    home = scenario.cohort.enters_at == "home"
     for key, value in twin.items():
         name, time = key
         if BY_NAME[name].trial not in ("kaplan_meier", "incidence") or time is None:
-            continue
-        if home and name in OF_TRANSPLANTS:
             continue
         read = replications[f"trial_{column(key)}"].to_numpy(dtype=np.float64)
         known = read[~np.isnan(read)]

@@ -18,6 +18,7 @@ from sim.clinic.states import ALIVE, Cause
 from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER, Fates, draw_fates
 from sim.patient.luck import Luck
+from sim.scenario.endpoints import ENDPOINTS
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 MakeScenario = Callable[..., Scenario]
@@ -152,15 +153,67 @@ def test_survival_never_rises_and_estimates_are_shares(
 def test_deaths_add_up(scenario_of: MakeScenario, overrides: Overrides, seed: int) -> None:
     scenario = scenario_of(overrides)
     history = play(scenario, seed)[1]
-    readings = {name: reading for (name, _), reading in read_endpoints(history, scenario).items()}
-    counted = history.present & (history.enrolled >= overrides.get("arrivals.warm_up_days", 0))
-    by_cause = sum(readings[f"death_by_cause_{cause.name.lower()}"].total for cause in Cause)
-    np.testing.assert_array_equal(by_cause, (counted & (history.death < NEVER)).sum(axis=0))
-    treatment = sum(readings[f"death_by_cause_{cause}"].total for cause in ("infection", "toxicity"))
-    total, after = (readings[f"{kind}_related_mortality"].total for kind in ("treatment", "transplant"))
+    readings = read_endpoints(history, scenario)
+    by_cause = [f"death_by_cause_{cause.name.lower()}" for cause in Cause]
+    for _, time in [key for key in readings if key[0] == by_cause[0]]:
+        alive = readings["overall_survival_enrolled", time]
+        deaths = [readings[name, time] for name in by_cause]
+        np.testing.assert_array_equal(sum(each.total for each in deaths), alive.size - alive.total)
+        trials = sum((each.trial for each in deaths), alive.trial)
+        np.testing.assert_allclose(trials[~np.isnan(trials)], 1, atol=1e-12)
+    total, after = (readings[f"{kind}_related_mortality", None].total for kind in ("treatment", "transplant"))
     assert np.all(after <= total)
-    assert np.all(total <= treatment)  # toxicity may kill after day 100 in a very long aplasia
-    assert np.all(readings["pre_transplant_mortality"].total <= by_cause)
+
+
+@law(anything)
+def test_everybody_gets_through_or_is_still_waiting(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    """Whatever the queue, the horizon and the data cut."""
+    scenario = scenario_of(overrides)
+    readings = read_endpoints(play(scenario, seed)[1], scenario)
+    reinfused, enrolled = (readings[name, 0.02 if scenario.follow_up.horizon_years == 0.02 else 1.0].size
+                           for name in ("overall_survival", "overall_survival_enrolled"))  # fmt: skip
+    before = ("pre_transplant_mortality", "harvest_failure", "still_waiting")
+    if scenario.cohort.enters_at != "home":
+        np.testing.assert_array_equal(
+            reinfused + sum(readings[name, None].total for name in before), enrolled
+        )
+    for start in ("", "slot_"):
+        waited, died, asked = (
+            readings[start + name, None].total for name in ("waited", "died_waiting", "died_waiting_of_asked")
+        )
+        np.testing.assert_array_equal(died, asked)
+        assert np.all(died <= waited)
+        assert np.all(readings[f"{start}waited_over_30_days", None].total <= waited)
+        assert np.all(waited <= readings[f"{start}waited", None].size)
+    assert np.all(readings["died_waiting", None].total <= readings["pre_transplant_mortality", None].total)
+
+
+OF_THE_WAY = {
+    "treatment_related_mortality", "transplant_related_mortality", "pre_transplant_mortality",
+    "still_waiting", "harvest_failure", "infections_per_patient", "length_of_stay_days", "room_occupancy",
+    "apheresis_sessions", "cd34_infused",
+    *(each.name for each in ENDPOINTS if each.queue),
+}  # fmt: skip
+
+
+@law(anything)
+def test_neither_horizon_nor_data_cut_touches_the_way_through_the_clinic(
+    scenario_of: MakeScenario, overrides: Overrides, seed: int
+) -> None:
+    found = []
+    for years, cut in ((0.02, "none"), (1, 2000), (5, 4000)):
+        scenario = scenario_of(overrides, {"follow_up.horizon_years": years, "follow_up.data_cut_days": cut})
+        found.append(read_endpoints(play(scenario, seed)[1], scenario))
+    for key in found[0]:
+        if key[0] in OF_THE_WAY and overrides["cohort.enters_at"] != "home":
+            for other in found[1:]:
+                np.testing.assert_array_equal(found[0][key].total, other[key].total, err_msg=key[0])
+                np.testing.assert_array_equal(found[0][key].size, other[key].size, err_msg=key[0])
+        elif key[0].startswith("death_by_cause") and key in found[2]:
+            later = found[2][key].total
+            np.testing.assert_array_equal(found[0][key].total, later, err_msg=key[0])
 
 
 @law(anything)

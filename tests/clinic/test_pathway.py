@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sim.clinic.history import PLACES, History, columns_of
+from sim.clinic.pathway import WAY_DAYS
 from sim.clinic.states import ALIVE, Cause
 from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER, Fate
@@ -245,20 +246,28 @@ def test_a_later_data_cut_prolongs_the_record(one: Callable[..., Any]) -> None:
     assert one(cut, enrolled=2500.0)["follow_up_end"] == 2500 + FIVE_YEARS
 
 
-def test_nothing_is_recorded_after_the_end_of_follow_up(one: Callable[..., Any]) -> None:
-    # The horizon ends in aplasia: the discharge comes too late to be seen, and so does the death in the room.
-    short = {"follow_up.horizon_years": 5 / DAYS_PER_YEAR}
-    patient = one(short, aplasia_days=9.0, stay_days=12.0, background_days=10.0, aplasia_infection=6.0)
-    assert patient["follow_up_end"] == 5
-    for name in ("recovering_in_hospital", "home", "death", "aplasia_infection"):
-        assert patient[name] == NEVER, name
+SHORT = {"follow_up.horizon_years": 5 / DAYS_PER_YEAR, "late_infection.until_day": 93}
 
 
-def test_a_room_got_after_the_end_of_follow_up_is_not_recorded(one: Callable[..., Any]) -> None:
-    # Never reinfused, so followed from enrolment: the death on day 8 lies beyond, and so does the room.
-    short = {"follow_up.horizon_years": 5 / DAYS_PER_YEAR, "clinic.isolation_rooms": 1}
-    patient = one(short, recovery_days=6.0, immunoablation_days=5.0, background_days=8.0)
-    assert (patient["immunoablation"], patient["room"], patient["death"]) == (NEVER, 0, NEVER)
+def test_the_treatment_is_followed_to_day_100_and_to_discharge(one: Callable[..., Any]) -> None:
+    patient = one(SHORT, aplasia_days=9.0, stay_days=12.0, background_days=99.0, aplasia_infection=6.0)
+    assert (patient["home"], patient["death"], patient["follow_up_end"]) == (12, 99, 100)
+    assert one(SHORT, background_days=101.0)["death"] == NEVER
+    assert one(SHORT, aplasia_days=9.0, stay_days=120.0)["home"] == 120
+
+
+def test_the_way_to_reinfusion_is_followed_to_its_end(one: Callable[..., Any]) -> None:
+    dies = one(SHORT, recovery_days=600.0, background_days=500.0)
+    assert (dies["death"], dies["follow_up_end"]) == (500, 500)
+    withdrawn = one(SHORT, mobilisation_days=400.0, harvest_fails=True, background_days=500.0)
+    assert (withdrawn["withdrawn"], withdrawn["death"], withdrawn["follow_up_end"]) == (400, NEVER, 400)
+
+
+@pytest.mark.parametrize("recovery", [WAY_DAYS - 1, WAY_DAYS + 1])
+def test_after_a_lifetime_nobody_is_awaited_any_more(one: Callable[..., Any], recovery: float) -> None:
+    patient = one(SHORT, recovery_days=recovery)
+    assert patient["aplasia"] == (recovery if recovery < WAY_DAYS else NEVER)
+    assert patient["follow_up_end"] == (recovery + 100 if recovery < WAY_DAYS else WAY_DAYS)
 
 
 @pytest.mark.parametrize("horizon_years", [1e-9, 0.01, 0.02, 0.05])

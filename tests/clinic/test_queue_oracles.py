@@ -37,6 +37,11 @@ FALSE_ALARM = 1e-4
 WARM_UP = 150.0
 AT_ONCE = 64
 
+OF_QUEUES = (
+    "room_wait_days", "room_occupancy", "pre_transplant_mortality", "waited", "died_waiting_of_asked",
+    "died_waiting", "slot_waited", "slot_wait_days", "room_wait_median_days", "room_wait_90_percent_days",
+)  # fmt: skip
+
 # Nothing but a room, and how long one stays in it.
 PLAIN = f"""
 kind = "scenario"
@@ -138,10 +143,7 @@ def observed(history: History, scenario: Scenario) -> dict[str, Ratio]:
     # At most a year of arrivals is counted; where more come, it is because they may overtake in recovery.
     counted = (history.enrolled >= opens) & (history.enrolled < opens + DAYS_PER_YEAR)
     readings = read_endpoints(history, scenario)
-    found = {
-        name: (readings[name, None].total, readings[name, None].size)
-        for name in ("room_wait_days", "room_occupancy", "pre_transplant_mortality")
-    }
+    found = {name: (readings[name, None].total, readings[name, None].size) for name in OF_QUEUES}
     for place, asked, granted in (
         ("slot", history.ready_for_harvest, history.harvesting),
         ("room", history.waiting, history.immunoablation),
@@ -190,7 +192,17 @@ def test_exponential_stays_wait_as_erlang_c_says(
     found = simulate(f"{rooms_and_arrivals(rooms, load)}\n{EXPONENTIAL}", replications)
     expected = mmc(rooms, load)
     endpoints = {"room_wait_days": expected["room: wait of the served"], "room_occupancy": load}
-    assert_near(found, expected | endpoints)
+    assert_near(found, expected | endpoints | {"waited": expected["room: has to wait"]})
+
+
+def test_quantiles_of_the_wait_are_those_of_erlang_c(simulate: Simulate) -> None:
+    """Who waits does so exponentially; in twenty years a clinic's own quantiles are those in the long run."""
+    rooms, load = 2, 1.6
+    found = simulate(f"{rooms_and_arrivals(rooms, load)}\n{EXPONENTIAL}\narrivals.years = 20", 64)
+    waits = erlang_c(rooms, load)
+    quantiles = {q: np.log(waits / (1 - q)) / (rooms - load) for q in (0.5, 0.9)}
+    expected = {"room_wait_median_days": quantiles[0.5], "room_wait_90_percent_days": quantiles[0.9]}
+    assert_near(found, expected, tolerance=0.01)
 
 
 def erlang_a(rooms: int, arrivals: float, hazard: float) -> dict[str, float]:
@@ -217,7 +229,10 @@ def erlang_a(rooms: int, arrivals: float, hazard: float) -> dict[str, float]:
     gets_in = chain[:rooms].sum() + full @ served
     return {
         "room: has to wait": full.sum(),
+        "waited": full.sum(),
         "room: dies waiting": 1 - gets_in,
+        "died_waiting": 1 - gets_in,
+        "died_waiting_of_asked": 1 - gets_in,
         "room: wait of the served": full @ (served * np.cumsum(1 / step)) / gets_in,
         "room_occupancy": np.minimum(n, rooms) @ chain,
         "pre_transplant_mortality": 1 - gets_in + gets_in * hazard / leave,

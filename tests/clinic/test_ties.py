@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sim.clinic import arrays
 from sim.clinic.history import Course, History, columns_of, history_of
-from sim.clinic.pathway import Clinic, Patient, Protocol, simulate
+from sim.clinic.pathway import WAY_DAYS, Clinic, Patient, Protocol, simulate
 from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER, Fate, Fates, by_replication, draw_fates
 from sim.patient.luck import Luck
@@ -59,7 +59,8 @@ def by_the_rule(protocol: Protocol, fates: Cohort) -> list[Course]:
     at_home = [_blank(protocol, fate) for fate in fates]
     if protocol.enters_at == "home":
         return [
-            _closed(course, _lasting(fate), protocol) for course, fate in zip(at_home, fates, strict=True)
+            _closed(course, _lasting(fate), fate, protocol)
+            for course, fate in zip(at_home, fates, strict=True)
         ]
     if protocol.enters_at == "immunoablation":
         courses = [
@@ -124,7 +125,7 @@ def _through_the_rooms(protocol: Protocol, courses: list[Course], fates: Cohort)
         done[n], left = _stay(courses[n], fates[n], start, deaths[n], protocol)
         done[n] = done[n]._replace(room=room if rooms.numbered else 0)
         rooms.free[room - 1] = left + fates[n].turnaround_days
-    return [_closed(course, mine, protocol) for course, mine in zip(done, deaths, strict=True)]
+    return [_closed(*each, protocol) for each in zip(done, deaths, fates, strict=True)]
 
 
 def _stay(
@@ -140,9 +141,8 @@ def _stay(
     if min(deaths.values()) <= reinfusion:
         return course, min(deaths.values())
     deaths[Cause.INFECTION] = reinfusion + fate.infection_death
-    course = course._replace(
-        aplasia=reinfusion, follow_up_end=max(reinfusion + protocol.horizon, protocol.data_cut)
-    )
+    followed = max(protocol.after_reinfusion, fate.stay_days)
+    course = course._replace(aplasia=reinfusion, follow_up_end=max(reinfusion + followed, protocol.data_cut))
     if fate.responds and deaths[Cause.LUPUS] > engraftment:
         relapse = reinfusion + fate.relapse_days
         unspent = deaths[Cause.LUPUS] - engraftment
@@ -157,9 +157,15 @@ def _stay(
     return course, min(death, discharge)
 
 
-def _closed(course: Course, deaths: dict[Cause, float], protocol: Protocol) -> Course:
+def _closed(
+    course: Course, deaths: dict[Cause, float], fate: Fate[float, bool], protocol: Protocol
+) -> Course:
     """Return the course as recorded by the end of follow-up."""
-    death, end = min(deaths.values()), course.follow_up_end
+    death = min(deaths.values())
+    if protocol.enters_at != "home" and course.aplasia == NEVER:  # followed until the way through is over
+        end = max(course.follow_up_end, min(death, course.withdrawn, fate.enrolled + WAY_DAYS))
+        course = course._replace(follow_up_end=end)
+    end = course.follow_up_end
     if course.relapse > end or course.relapse >= death:
         course = course._replace(relapse=NEVER)
     if death > end or death == NEVER:

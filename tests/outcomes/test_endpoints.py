@@ -64,9 +64,7 @@ def test_treatment_related_deaths_are_counted_from_mobilisation_to_day_100(read:
     )
     assert numbers(readings["treatment_related_mortality", None]) == (3, 8, 3 / 8)
     assert numbers(readings["transplant_related_mortality", None]) == (2, 8, 2 / 8)
-    by_cause = {
-        cause.name: readings[f"death_by_cause_{cause.name.lower()}", None].total[0] for cause in Cause
-    }
+    by_cause = {cause.name: readings[f"death_by_cause_{cause.name.lower()}", 5.0].total[0] for cause in Cause}
     assert by_cause == {"INFECTION": 3, "TOXICITY": 2, "LUPUS": 1, "BACKGROUND": 1}
 
 
@@ -184,6 +182,32 @@ def test_the_stay_the_wait_and_the_rooms(read: Read) -> None:
     assert numbers(readings["infections_per_patient", None])[:2] == (1, 4)
 
 
+def test_waits_are_told_with_their_deaths(read: Read) -> None:
+    """Six ask for the one room: one gets it at once, three wait 10, 20 and 35 days, two die in the queue."""
+    room = {"cohort.enters_at": "immunoablation", "clinic.isolation_rooms": 1, "arrivals.window_days": 40}
+    readings = read(
+        room,
+        {"stay_days": 10.0},
+        {"stay_days": 10.0},
+        {"stay_days": 15.0},
+        {"stay_days": 5.0},
+        {"background_days": 12.0},
+        {"background_days": 32.0},
+    )
+    for name, value in (("waited", 5 / 6), ("waited_over_30_days", 2 / 6), ("died_waiting_of_asked", 2 / 6),
+                        ("died_waiting", 2 / 6), ("still_waiting", 0)):  # fmt: skip
+        total, size, clinic = numbers(readings[name, None])
+        assert total / size == clinic == pytest.approx(value), name
+    assert numbers(readings["room_wait_days", None]) == (65, 4, 65 / 4)
+    # By Kaplan-Meier 5/6 wait at first, 4/6 after day 10, 4/9 after day 20 (3 at risk: one died on day 12).
+    assert numbers(readings["room_wait_median_days", None]) == (20, 1, 20)
+    assert numbers(readings["room_wait_90_percent_days", None]) == (35, 1, 35)
+    nobody = read(room, {"stay_days": 10.0}, {"background_days": 2.0}, {"background_days": 2.0})
+    total, size, clinic = numbers(nobody["room_wait_median_days", None])
+    assert (total, size) == (0, 0)  # most die before a room is offered
+    assert np.isnan(clinic)
+
+
 def test_the_harvest_counts_where_it_was_completed(read: Read) -> None:
     harvest = {"mobilisation_days": 1.0, "slot_days": 2.0, "sessions": 2.0}
     readings = read(
@@ -207,7 +231,9 @@ def test_the_trial_reports_what_its_data_cut_has_seen(read: Read) -> None:
         {"enrolled": 0.0},
         {"enrolled": 990.0, "recovery_days": 20.0},  # enrolled but not reinfused by the cut
     )
-    assert numbers(readings["death_by_cause_background", None]) == (2, 5, 1 / 5)
+    # One of three who enrolled on day 0 and two later died, on day 200 of five at risk but one enrolled late.
+    assert numbers(readings["death_by_cause_background", 1.0])[:2] == (1, 5)
+    assert numbers(readings["death_by_cause_background", 2.0])[:2] == (2, 5)
     total, size, trial = numbers(readings["overall_survival", 2.0])
     assert (total, size) == (3, 5)
     assert trial == pytest.approx(3 / 4)  # one of four at risk died on day 200; the cut sees no other
@@ -235,8 +261,10 @@ def test_a_share_is_reported_of_those_enrolled_by_the_cut(read: Read) -> None:
         {"enrolled": 100.0, "background_days": 200.0},
         {"enrolled": 600.0},
         {"enrolled": 700.0},  # comes after the cut: the report knows nothing of this patient
+        {"enrolled": 550.0, "mobilisation_days": 200.0, "infection_death": 1.0},  # and not of this death
     )  # fmt: skip
-    assert numbers(readings["death_by_cause_background", None]) == (1, 3, 1 / 2)
+    assert numbers(readings["deaths_by_data_cut", None])[:2] == (1, 4)
+    assert numbers(readings["treatment_related_mortality", None]) == (1, 4, 0)
 
 
 def test_an_event_at_the_cut_is_seen(read: Read) -> None:
@@ -245,7 +273,7 @@ def test_an_event_at_the_cut_is_seen(read: Read) -> None:
         {"background_days": 600.0},
         {"enrolled": 100.0},
     )
-    assert numbers(readings["death_by_cause_background", None])[2] == 1 / 2
+    assert numbers(readings["deaths_by_data_cut", None])[2] == 1 / 2
     assert numbers(readings["overall_survival", 2.0])[2] == 0  # the last one at risk dies
 
 
@@ -307,7 +335,7 @@ def test_a_censored_figure_does_not_move_the_estimate(scenario_of: MakeScenario,
     early, never = {"follow_up.data_cut_days": 2861}, {"follow_up.data_cut_days": "none"}
     readings = [read_endpoints(play(scenario_of(cut), range(30)), scenario_of(cut)) for cut in (early, never)]
     for key in keys(5.0):
-        if key[0].startswith(("death_by_cause", "early", "mean_follow_up")) or "data_cut" in key[0]:
+        if key[0].startswith(("early", "mean_follow_up")) or "data_cut" in key[0]:
             continue  # by the cut, or by the end of follow-up, which the cut prolongs
         np.testing.assert_array_equal(readings[0][key].total, readings[1][key].total, err_msg=str(key))
     survival = readings[1]["overall_survival", 5.0]
@@ -356,8 +384,8 @@ def test_competing_risks_after_reinfusion(
     dead = 1 - expected["overall_survival", 5.0]
     of_background = remission / leave * (1 - np.exp(-leave * 5))
     ill_years = relapse / (die - leave) * ((1 - np.exp(-leave * 5)) / leave - (1 - np.exp(-die * 5)) / die)
-    expected["death_by_cause_background", None] = of_background + relapsed * ill_years
-    expected["death_by_cause_lupus", None] = dead - of_background - relapsed * ill_years
+    expected["death_by_cause_background", 5.0] = of_background + relapsed * ill_years
+    expected["death_by_cause_lupus", 5.0] = dead - of_background - relapsed * ill_years
     assert_shares(read_endpoints(play(scenario, MANY), scenario), expected, CLOSED_FORMS)
 
 
@@ -382,9 +410,9 @@ def test_competing_risks_before_reinfusion(scenario_of: MakeScenario, still: Sti
         ("treatment_related_mortality", None): fatal + toxic,
         ("transplant_related_mortality", None): 0.0,
         ("pre_transplant_mortality", None): 1 - reinfused,
-        ("death_by_cause_infection", None): fatal,
-        ("death_by_cause_toxicity", None): toxic,
-        ("death_by_cause_lupus", None): 1 - reinfused - fatal - toxic,
+        ("death_by_cause_infection", 5.0): fatal,
+        ("death_by_cause_toxicity", 5.0): toxic,
+        ("death_by_cause_lupus", 5.0): 1 - reinfused - fatal - toxic,
         ("overall_survival_enrolled", 5.0): reinfused,
     }
     readings = read_endpoints(play(scenario, MANY), scenario)
@@ -439,7 +467,7 @@ def test_non_response(scenario_of: MakeScenario, still: Still, play: Play) -> No
         ("overall_survival", 1.0): 0.7 + 0.3 * alive[1],
         ("overall_survival", 5.0): 0.7 + 0.3 * alive[2],
         ("in_remission", 0.5): 0.7,
-        ("death_by_cause_lupus", None): 0.3 * (1 - alive[2]),
+        ("death_by_cause_lupus", 5.0): 0.3 * (1 - alive[2]),
     }, CLOSED_FORMS)  # fmt: skip
 
 

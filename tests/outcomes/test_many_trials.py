@@ -95,6 +95,19 @@ def test_trials_side_by_side_do_not_touch(trials: list[Patients]) -> None:
             np.testing.assert_allclose(many[:, column], one[:, 0], atol=1e-14)
 
 
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(patients)
+def test_quantiles_are_when_the_estimate_gets_there(drawn: Patients) -> None:
+    followed = np.array([[float(time)] for time, _ in drawn])
+    had = np.array([[cause >= 0] for _, cause in drawn])
+    found = many_trials.quantiles([follow_ups(followed, [had], had | True)], (0.5, 0.9))[:, 0]
+    for share, quantile in zip((Fraction(1, 2), Fraction(9, 10)), found.tolist(), strict=True):
+        one_cause = [(time, min(cause, 0)) for time, cause in drawn]
+        curve = {time: literal(one_cause, time, 1) for time, cause in drawn if cause >= 0}
+        there = [time for time, left in curve.items() if left is not None and left[0] <= 1 - share]
+        assert quantile == min(there) if there else isnan(quantile)
+
+
 def test_events_come_before_censorings_at_the_same_time() -> None:
     assert estimate([(5, -1), (5, 0)], [5]).survival[0, 0] == 0.5
 

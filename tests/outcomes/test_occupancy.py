@@ -66,22 +66,15 @@ def test_counts_are_those_of_asking_every_patient(crowded: Scenario, play: Play)
             assert {name: table[row, replication] for name, table in tables.items()} == expected
 
 
-def test_stays_count_up_to_the_end_of_follow_up(scenario_of: MakeScenario, play: Play) -> None:
-    quick = {"recovery.duration_days": 1, "recovery.postponement.probability": 0.0}
-    short = scenario_of(CROWDED, quick, {"follow_up.horizon_years": 0.04})
-    history = play(short, range(3))
-    end = history.follow_up_end
-    cut = {
-        "slot_queue": (history.ready_for_harvest < end) & (history.harvesting > end),
-        "slots_in_use": (history.harvesting < end) & (history.harvesting + history.slot_days > end),
-        "room_queue": (history.waiting < end) & (history.immunoablation > end),
-        "rooms_in_use": (history.immunoablation < end) & (history.home > end),
-    }
-    for name, stay in stays_by_series(history).items():
-        longest = end + (history.turnaround_days if name == "rooms_in_use" else 0.0)
-        unfinished = cut[name] & (history.death > end)
-        assert unfinished.sum() > 0, name
-        assert np.array_equal(stay.end[unfinished], longest[unfinished]), name
+def test_no_horizon_cuts_a_stay_short(scenario_of: MakeScenario, play: Play) -> None:
+    short, long = (
+        stays_by_series(play(scenario_of(CROWDED, {"follow_up.horizon_years": years}), range(3)))
+        for years in (0.02, 5)
+    )
+    for name, stay in long.items():
+        assert np.sum(stay.end < NEVER) > 0, name
+        np.testing.assert_array_equal(short[name].begin, stay.begin, err_msg=name)
+        np.testing.assert_array_equal(short[name].end, stay.end, err_msg=name)
 
 
 def test_use_is_never_above_capacity_at_any_moment(crowded: Scenario, play: Play) -> None:

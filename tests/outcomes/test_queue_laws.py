@@ -65,7 +65,10 @@ def test_a_plain_queue_is_recognised_and_solved() -> None:
     queue = plain_queue(plain())
     assert queue == PlainQueue(3, 1.0, 2.0, 4.0, exponential=True, hazard=0.0)
     assert queue.name == "M/M/3 (Erlang C)"
-    assert queue.laws() == pytest.approx({"room_occupancy": 2.0, "room_wait_days": 4 / 9 * 2.0})
+    assert queue.laws() == pytest.approx(
+        {"room_occupancy": 2.0, "room_wait_days": 4 / 9 * 2.0, "waited": 4 / 9,
+         "waited_over_30_days": 4 / 9 * np.exp(-15)}
+    )  # fmt: skip
 
 
 def test_one_room_is_pollaczek_and_khinchines() -> None:
@@ -88,6 +91,8 @@ def test_without_deaths_erlang_a_is_erlang_c() -> None:
     nearly = PlainQueue(2, 1.5, 1.0, 1.0, exponential=True, hazard=1e-9).laws()
     exactly = PlainQueue(2, 1.5, 1.0, 1.0, exponential=True, hazard=0.0).laws()
     for name, value in exactly.items():
+        if name == "waited_over_30_days":
+            continue  # who waits for how long is told by Erlang C alone
         assert nearly[name] == pytest.approx(value, rel=1e-6)
     assert nearly["pre_transplant_mortality"] == pytest.approx(0.0, abs=1e-7)
     # One room, nobody else: a wait for one stay or a death, whichever comes first.
@@ -102,6 +107,7 @@ def test_erlang_a_is_the_table_of_the_documents() -> None:
     dies_waiting = 0.1535
     inside = (1 - dies_waiting) * 0.2 / 1.2
     assert found["pre_transplant_mortality"] == pytest.approx(dies_waiting + inside, abs=5e-5)
+    assert found["died_waiting"] == pytest.approx(dies_waiting, abs=5e-5)
 
 
 @pytest.mark.parametrize(

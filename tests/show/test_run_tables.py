@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import Row
 from sim.show.kit.grid import Column, Grid
-from sim.show.run_tables import over_range, published
+from sim.show.run_tables import defined, over_range, published
 
 Build = Callable[..., Scenario]
 
@@ -52,7 +53,8 @@ def test_the_full_table_has_every_endpoint_once_and_targets_first(
 ) -> None:
     table = published(endpoints, scenario(), full=True)
     shown = cells(table)
-    assert len(shown) == len(table.rows) == len(endpoints)
+    told = [name for name in endpoints["endpoint"] if not BY_NAME[name].queue]
+    assert len(shown) == len(table.rows) == len(told)
     assert list(shown)[:6] == list(cells(published(endpoints, scenario())))
     assert shown["Stay in the isolation room (days)"] == ["", "17.18", "17.16 to 17.21", ""]
     assert shown["No response, 5 y"][1] == "0%"
@@ -106,7 +108,8 @@ def test_without_targets_the_main_endpoints_are_shown_at_the_horizon(
         "Overall survival, reinfused, 5 y",
         "Disease-free survival, 5 y",
     ]
-    assert len(published(none, scenario(target=()), full=True).rows) == len(endpoints)
+    told = [name for name in endpoints["endpoint"] if not BY_NAME[name].queue]
+    assert len(published(none, scenario(target=()), full=True).rows) == len(told)
 
 
 def test_nobody_at_risk_is_said_and_no_figure_shown(
@@ -174,15 +177,44 @@ def test_who_is_never_transplanted_is_read_from_enrolment(
     assert list(shown) == [
         "Overall survival, all enrolled, 5 y",
         "Years lived to the horizon, from enrolment",
-        "Death from lupus",
+        "Death from lupus, 5 y",
     ]
 
 
-def test_where_patients_may_queue_the_wait_is_shown(
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ({}, 0),
+        ({"clinic.apheresis_slots": 2}, 4),
+        ({"clinic.isolation_rooms": 2}, 8),
+        ({"clinic.apheresis_slots": 2, "clinic.isolation_rooms": 2}, 11),
+    ],
+)
+def test_waits_are_told_where_places_are_scarce_and_only_there(
+    endpoints: pd.DataFrame, scenario_of: Callable[..., Scenario], places: dict[str, int], told: int
+) -> None:
+    """Beside targets too: who limits the places of a trial wants to know what it does."""
+    scenario = scenario_of(places)
+    for table in (endpoints, endpoints.assign(target=np.nan)):
+        shown = list(cells(published(table, scenario)))
+        queues = [each for each in shown if "ait" in each]
+        assert len(queues) == told
+        assert ("Died waiting for a room" in queues) == ("clinic.isolation_rooms" in places)
+        assert ("Died waiting for an apheresis slot" in queues) == ("clinic.apheresis_slots" in places)
+    full = " ".join(cells(published(endpoints, scenario, full=True)))
+    assert ("Wait for a room, median" in full) == ("clinic.isolation_rooms" in places)
+    page = [row[0] for row in defined(endpoints, scenario, waits=True).rows]
+    assert len(page) == told
+
+
+def test_waits_at_the_closing_of_a_clinic_are_warned_of(
     endpoints: pd.DataFrame, scenario_of: Callable[..., Scenario]
 ) -> None:
-    shown = cells(published(endpoints.assign(target=np.nan), scenario_of({"clinic.apheresis_slots": 2})))
-    assert list(shown)[-2:] == ["Wait for a room (days)", "Rooms in use"]
+    poisson = {"arrivals.pattern": "poisson", "arrivals.per_year": 40, "arrivals.years": 1}
+    for places, warned in ((2, True), ("unlimited", False)):
+        scenario = scenario_of(poisson, {"clinic.isolation_rooms": places})
+        notes = " ".join(published(endpoints, scenario).notes)
+        assert ("arrivals end with the time that is counted" in notes) == warned
 
 
 def test_what_others_named_is_no_markup_of_the_terminal() -> None:

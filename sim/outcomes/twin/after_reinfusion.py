@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.outcomes.counting import ratio
-from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, TREATMENT_DAYS, reading_years
+from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, reading_years
 from sim.outcomes.twin import quadrature
 from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
@@ -18,14 +18,16 @@ from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, 
 from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.parameter_sets import ParameterSets
 from sim.outcomes.twin.quadrature import Law, Piecewise
+from sim.outcomes.twin.time_to_reinfusion import Pathway, reinfusion_law
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import TREATMENT_DAYS, Key
 from sim.scenario.schema import DAYS_PER_YEAR, TrialArrivals
 
 _APLASIA_ORDER = 10
 _BACKGROUND_ORDER = 15
 _TIME_ORDER = 31
 _CUT_ORDER = 41
+_NEGLIGIBLE = 1e-9
 _RELAPSE_ORDER = 51
 
 
@@ -112,9 +114,14 @@ class AfterReinfusion:
         yield ("transplant_related_mortality", None), self._treatment_deaths()
         toxicity, in_aplasia = self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia
         poisoned = self.before.toxicity_deaths + self.grid.integral(toxicity, in_aplasia)
-        yield ("death_by_cause_toxicity", None), poisoned
-        if self.hazards.late_until <= self.horizon:
-            yield ("infections_per_patient", None), self._infections()
+        # By the same nodes however many there are, so that what can be told does not depend on them.
+        law, longest = reinfusion_law(Pathway.of(self.scenario, 1)), self.aplasia.values.max()
+        weights = law.weights(self.before.fatal)
+        for years, day in zip(self.years, self.read, strict=True):
+            late = np.compress(law.times > day - longest, weights, axis=-1).sum(axis=-1)
+            if np.all(late * poisoned < _NEGLIGIBLE):  # all have left the room: toxicity kills nowhere else
+                yield ("death_by_cause_toxicity", years), poisoned
+        yield ("infections_per_patient", None), self._infections()
         size = self.before.reinfused
         for key, share in self._shares():
             yield key, ratio(share, size)

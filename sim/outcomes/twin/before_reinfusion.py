@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.outcomes.counting import ratio
-from sim.outcomes.endpoints import TREATMENT_DAYS
 from sim.outcomes.twin import time_to_reinfusion
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.twin.parameter_sets import ParameterSets
 from sim.outcomes.twin.quadrature import Law, Piecewise, compress_between, dot, double_exponential, law_of
 from sim.outcomes.twin.time_to_reinfusion import Branches, Pathway
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import TREATMENT_DAYS, WAY_YEARS, Key
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 _BACKGROUND_ORDER = 15
 _TIME_ORDER = 31
+_WAY_DAYS = WAY_YEARS * DAYS_PER_YEAR
 
 
 def background_of(scenario: Scenario, days: float, refinement: int) -> Piecewise:
@@ -51,7 +52,7 @@ class BeforeReinfusion:
         horizon, cut = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR, 0.0
         if not self.mobilised and self.scenario.follow_up.data_cut_days != "none":
             cut = self.scenario.follow_up.data_cut_days
-        return max(horizon, TREATMENT_DAYS, cut)
+        return max(horizon, TREATMENT_DAYS, self.scenario.late_infection.until_day, cut)
 
     def survival(self, days: Floats) -> Floats:
         """Return the chance to survive active lupus and background mortality for days, (sets, *days)."""
@@ -65,10 +66,27 @@ class BeforeReinfusion:
         return dot(law.weights(self.fatal)[:, None, :], alive)
 
     @cached_property
+    def _way(self) -> tuple[Branches, NDArray[np.bool_]]:
+        """The law of the time to reinfusion, and which times come before nobody is followed any more."""
+        law = time_to_reinfusion.reinfusion_law(self.path)
+        if law.times.max(initial=0.0) > _WAY_DAYS:
+            law = time_to_reinfusion.reinfusion_law(self.path, (_WAY_DAYS,))
+        return law, law.times <= _WAY_DAYS
+
+    @cached_property
     def reinfusion(self) -> Law:
         """The law of the time to reinfusion, everything but background mortality survived."""
-        law = time_to_reinfusion.reinfusion_law(self.path)
-        return Law(law.times, law.weights(self.fatal) * np.exp(-self.hazard * law.times))
+        law, in_time = self._way
+        return Law(law.times, law.weights(self.fatal) * np.exp(-self.hazard * law.times) * in_time)
+
+    @cached_property
+    def still_waiting(self) -> Floats:
+        """Share of the enrolled who live on the way for as long as anybody is followed there."""
+        law, in_time = self._way
+        if in_time.all():
+            return np.zeros(1)
+        late = np.compress(~in_time, law.weights(self.fatal), axis=-1).sum(axis=-1)
+        return np.asarray(late * self.survival(np.array([_WAY_DAYS]))[:, 0])
 
     @cached_property
     def withdrawn(self) -> Floats:
@@ -131,7 +149,8 @@ class BeforeReinfusion:
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield what is known at reinfusion."""
-        yield ("pre_transplant_mortality", None), 1 - self.reinfused - self.withdrawn
+        yield ("pre_transplant_mortality", None), 1 - self.reinfused - self.withdrawn - self.still_waiting
+        yield ("still_waiting", None), self.still_waiting
         yield ("harvest_failure", None), self.withdrawn
         sessions = time_to_reinfusion.apheresis(self.path)
         if sessions is None:

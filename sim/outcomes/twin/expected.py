@@ -134,17 +134,20 @@ def _from_enrolment(sets: ParameterSets, refinement: int) -> _Endpoints:
 
 
 def _never_transplanted(sets: ParameterSets, refinement: int) -> _Endpoints:
-    """Yield survival of a cohort at home, with active disease for life."""
+    """Yield survival and deaths of a cohort at home, with active disease for life."""
     hazard, horizon = sets.column("active_disease.hazard_per_year"), sets.shared.follow_up.horizon_years
     background = background_of(sets.shared, horizon * DAYS_PER_YEAR, refinement)
+    rule = double_exponential(_TIME_ORDER * refinement)
 
     def alive(years: Floats) -> Floats:
         return np.exp(-hazard * years) * background(years)
 
     for years in reading_years(sets.shared, "overall_survival_enrolled"):
         share = alive(np.array([years]))[:, 0]
+        t, weights = on_panels(np.append(background.edges[background.edges < years], years), rule)
+        lived = dot(weights, alive(t))
+        of_lupus = hazard[:, 0] * lived
         yield ("overall_survival_enrolled", years), share
-        yield ("disease_free_survival_enrolled", years), share  # by definition: nothing but death ends it
-    edges = np.unique(np.append(background.edges[background.edges < horizon], horizon))
-    t, weights = on_panels(edges, double_exponential(_TIME_ORDER * refinement))
-    yield ("restricted_mean_survival_enrolled", None), dot(weights, alive(t))
+        yield ("death_by_cause_lupus", years), of_lupus
+        yield ("death_by_cause_background", years), 1 - share - of_lupus
+    yield ("restricted_mean_survival_enrolled", None), lived  # at the horizon, the last of the times

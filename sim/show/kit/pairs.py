@@ -27,7 +27,10 @@ MAIN_ENDPOINTS = (
     "restricted_mean_survival_enrolled",
     "infections_per_patient",
     "length_of_stay_days",
+    "waited",
     "room_wait_days",
+    "died_waiting",
+    "still_waiting",
     "room_occupancy",
 )
 """What a comparison shows of its table, each at the latest time at which it is read."""
@@ -83,7 +86,8 @@ def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[EndpointP
     for key in chosen:
         fields = own[key]
         one, other = Row(base[key]), Row(fields)
-        if not (math.isnan(one.estimate) and math.isnan(other.estimate)):
+        nobody_waits = other.endpoint.queue and one.estimate == other.estimate == 0
+        if not (math.isnan(one.estimate) and math.isnan(other.estimate)) and not nobody_waits:
             lower, upper = float(fields.difference_lower), float(fields.difference_upper)
             reduction = float(fields.variance_reduction)
             error = float(getattr(fields, DIFFERENCE_ERROR, math.nan))

@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate, stats
 
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
-from sim.scenario.endpoints import BY_NAME, TIMES_YEARS, Key
+from sim.scenario.endpoints import BY_NAME, ENDPOINTS, TIMES_YEARS, WAY_YEARS, Key
 from sim.scenario.life_table import background_hazards
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -57,8 +57,8 @@ LEFT_OUT = {
     "early_relapses": "of registries alone",
     "restricted_mean_survival_enrolled": "of patients at home alone",
     "length_of_stay_days": "needs the days of discharge",
-    "room_wait_days": "needs a queue",
     "room_occupancy": "needs a queue",
+    **{each.name: "needs a queue" for each in ENDPOINTS if each.queue and each.name != "still_waiting"},
 }
 """What the twin doesn't say of a trial, and why."""
 
@@ -422,9 +422,32 @@ def test_nobody_reinfused_leaves_no_figures_from_reinfusion() -> None:
 def test_never_transplanted() -> None:
     values = twin({"cohort.enters_at": "home", "active_disease.hazard_per_year": 0.2})
     assert values["overall_survival_enrolled", 5.0] == close(exp(-1))
-    assert values["disease_free_survival_enrolled", 5.0] == close(exp(-1))
     assert values["restricted_mean_survival_enrolled", None] == close(5 * (1 - exp(-1)))
+    assert values["death_by_cause_lupus", 2.0] == close(1 - exp(-0.4))
+    assert values["death_by_cause_background", 2.0] == pytest.approx(0, abs=1e-12)
     assert ("overall_survival", 5.0) not in values
+    assert ("disease_free_survival_enrolled", 5.0) not in values, "who is ill is not free of disease"
+
+
+def test_deaths_at_home_add_up() -> None:
+    home = {"cohort.enters_at": "home", "active_disease.hazard_per_year": 0.2}
+    values = twin({**home, "background.life_table": "us_2013"})
+    for time in TIMES_YEARS:
+        dead = values["death_by_cause_lupus", time] + values["death_by_cause_background", time]
+        assert dead == close(1 - values["overall_survival_enrolled", time])
+        assert values["death_by_cause_background", time] > 0
+
+
+def test_the_way_through_is_followed_for_a_lifetime_whatever_the_horizon() -> None:
+    short, long = (expected(with_values(CHICAGO, {"follow_up.horizon_years": y})) for y in (0.1, 5.0))
+    for name in ("pre_transplant_mortality", "treatment_related_mortality", "infections_per_patient"):
+        assert short[name, None] == pytest.approx(long[name, None], abs=1e-8), name
+    slow = {"recovery.duration_days": {"dist": "exponential", "mean": 50 * DAYS_PER_YEAR}}
+    late = twin({**slow, "active_disease.hazard_per_year": 0.01})
+    still = exp(-WAY_YEARS * (1 / 50 + 0.01))
+    assert late["still_waiting", None] == pytest.approx(still, abs=2e-3)
+    dead = 0.01 / 0.03 * (1 - still)
+    assert late["pre_transplant_mortality", None] == pytest.approx(dead, abs=2e-3)
 
 
 @pytest.mark.parametrize("key", ["clinic.isolation_rooms", "clinic.apheresis_slots"])
