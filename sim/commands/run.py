@@ -61,16 +61,14 @@ def run(
     """
     loaded = loaded_from(scenario, set)
     budget = effort_of(how, loaded.scenario, None if patients == "all" else _count(patients), events=events)
-    if budget.draws is not None:
-        budget.draws.require(loaded)
+    budget.require_draws(loaded)
 
     def make(folder: Path, stores: Stores, progress: Progress | None) -> Made:
         found = simulate_run(loaded, budget, folder, part(loaded.name, progress), stores)
         return _made(loaded, budget, found, folder / "patients.parquet")
 
     def warn(results: Results) -> None:
-        if budget.draws is not None:
-            budget.draws.warn_of_held(loaded)
+        budget.warn_of_held(loaded)
         warn_of_weak_figures(results.endpoints, results.manifest["replications"])
         warn_of_scenarios([loaded.scenario], budget.seed)
 

@@ -79,8 +79,7 @@ def sweep(
     loaded = cautioned(loaded, varied)
     shown = [parse_endpoint(text, loaded.scenario) for text in texts_of(how)] or headlines(loaded.scenario)
     budget = effort_of(how, loaded.scenario, shown=True)
-    if budget.draws is not None:
-        budget.draws.require(loaded, list(varied))
+    budget.require_draws(loaded, swept=list(varied))
     if reference not in get_args(Reference):
         raise RequestError(f"--reference: {reference!r} given; allowed: {' or '.join(get_args(Reference))}")
     swept = _Sweep(loaded, varied, shown, budget, reference, _levels(contour))
@@ -111,8 +110,7 @@ class _Sweep:
     def make(self, _folder: Path, stores: Stores, progress: Progress | None) -> Made:
         """Simulate every point, and find what moves most."""
         budget, loaded = self._budget, self._loaded
-        held = () if budget.draws is None else budget.draws.held_in(loaded)
-        tell = part(loaded.name, progress)
+        tell, held = part(loaded.name, progress), budget.held_in(loaded)
         found, _ = measure_points(self._points, self._reference, budget, tell, stores("sweep"), held)
         moves = moves_most(found, self._shown)
         facts = {
@@ -135,8 +133,7 @@ class _Sweep:
                 f"{self._loaded.name}: not every point is an alternative to the reference: {apart[0]}. "
                 "Other people, or another day to count from, make a difference that no treatment has made"
             )
-        if self._budget.draws is not None:
-            self._budget.draws.warn_of_held(self._loaded, self._keys)
+        self._budget.warn_of_held(self._loaded, swept=self._keys)
 
 
 def _levels(asked: Sequence[float] | str) -> list[float]:

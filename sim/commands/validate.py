@@ -49,9 +49,7 @@ def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Trials]) -
         return Made(_facts(loaded, budget, found), {"validation": found.table})
 
     def warn(_results: Results) -> None:
-        if budget.draws is not None:
-            for cohort in loaded:
-                budget.draws.warn_of_held(cohort.loaded)
+        budget.warn_of_held(*(cohort.loaded for cohort in loaded))
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures] for cohort in loaded}
     request = request_for("validate", [cohort.loaded for cohort in loaded], budget, observed=observed)

@@ -12,6 +12,10 @@ from sim.scenario.endpoints import Key
 from sim.scenario.problems import RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.scenario.load import Loaded
+    from sim.scenario.schema import Scenario
     from sim.study.draws import Draws
 
 Simulator: TypeAlias = Literal["simpy", "arrays"]
@@ -134,6 +138,26 @@ class Budget:
     def total(self) -> int:
         """Replications of all draws."""
         return self.replications * (1 if self.draws is None else len(self.draws.values))
+
+    def require_draws(self, *loaded: Loaded, swept: Sequence[str] = ()) -> None:
+        """Refuse draws that are not about some scenarios, if there are draws; see `Draws.require`."""
+        if self.draws is not None:
+            for each in loaded:
+                self.draws.require(each, swept)
+
+    def held_in(self, loaded: Loaded) -> tuple[str, ...]:
+        """Return what draws must not replace in a scenario; nothing without draws."""
+        return () if self.draws is None else self.draws.held_in(loaded)
+
+    def first_of(self, scenario: Scenario, held: Sequence[str]) -> Scenario:
+        """Return a scenario under the first draw; as it is without draws."""
+        return scenario if self.draws is None else self.draws.first(scenario, held)
+
+    def warn_of_held(self, *loaded: Loaded, swept: Sequence[str] = ()) -> None:
+        """Warn of what some scenarios hold in every draw, if there are draws; see `Draws.warn_of_held`."""
+        if self.draws is not None:
+            for each in loaded:
+                self.draws.warn_of_held(each, swept)
 
     def simulator(self, patients: int) -> tuple[Simulator, str]:
         """Choose the simulator for a number of patients in all, and say why in a few words."""

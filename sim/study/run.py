@@ -73,7 +73,7 @@ def simulate_run(
     patients = MOST_REPLICATIONS if budget.patient_replications is None else budget.patient_replications
     read = 0 if scenario.cohort.enters_at == "home" else read_replications(scenario)
     keep = Keep(patients, budget.events, is_limited(scenario), read)
-    held = () if budget.draws is None else budget.draws.held_in(loaded)
+    held = budget.held_in(loaded)
     experiment = Experiment((scenario,), budget.seed, simulator, keep=keep, held=(held,))
 
     def tell(done: int, total: int) -> None:
@@ -97,11 +97,7 @@ def simulate_run(
             held,
         )
     first, *firsts = (
-        first_replication(
-            changed if budget.draws is None else budget.draws.first(changed, (*held, *point)),
-            budget.seed,
-            simulator,
-        )
+        first_replication(budget.first_of(changed, (*held, *point)), budget.seed, simulator)
         for point, changed in (({}, scenario), *over_range)
     )
     swimmer = records.first_courses(first, firsts)

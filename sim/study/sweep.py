@@ -21,7 +21,7 @@ from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, parameters, with_values
 from sim.study.budget import Budget
-from sim.study.compare import DIFFERENCE_COLUMNS, Setting, against
+from sim.study.compare import DIFFERENCE_COLUMNS, Setting, Side, against
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import Progress, choose_simulator, simulate
 from sim.study.tally import ArmTally, Tally
@@ -250,7 +250,7 @@ def measure_points(
         batches, simulate(experiments, budget, progress=progress, store=store), strict=True
     ):
         for number, arm, two in zip(batch, tally.arms[1:], tally.pairs, strict=True):
-            endpoints = against(arm, two, Setting("", reference, points[number][1]))
+            endpoints = against(arm, two, Setting("", Side(reference), Side(points[number][1])))
             measured[number] = _tables(points[number], endpoints, arm, tally, budget)
         if longest is None or tally.replications > longest.replications:
             longest = tally

@@ -236,11 +236,9 @@ def _table(cohorts: Sequence[ObservedCohort], predictions: Sequence[Sequence[Pre
 
 def _held(cohorts: Sequence[ObservedCohort], budget: Budget) -> list[tuple[str, ...]]:
     """Return what draws of a posterior must not replace in each cohort; they must be about one at least."""
-    draws = budget.draws
-    if draws is None:
-        return [()] * len(cohorts)
-    held = [draws.held_in(cohort.loaded) for cohort in cohorts]
-    if not any(draws.replaced(cohort.scenario, own) for cohort, own in zip(cohorts, held, strict=True)):
+    draws, held = budget.draws, [budget.held_in(cohort.loaded) for cohort in cohorts]
+    both = zip(cohorts, held, strict=True)
+    if draws is not None and not any(draws.replaced(cohort.scenario, own) for cohort, own in both):
         raise RequestError(
             f"--posterior: is about none of {', '.join(cohort.name for cohort in cohorts)}: none "
             f"has calibrated values of {', '.join(draws.keys)} that --set leaves open; name cohorts that are "
