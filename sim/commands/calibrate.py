@@ -26,7 +26,7 @@ from sim.calibrate.tables import (
     weight_table,
 )
 from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
-from sim.commands.study import Made, Progress, Stores, Study, Work, write
+from sim.commands.study import Made, Study, Work, write
 from sim.scenario.endpoints import label
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
@@ -37,6 +37,8 @@ from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, DEFAULT_SEE
 from sim.study.posterior import posterior_table
 from sim.study.request import request_of
 from sim.work.results import Results
+from sim.work.store import Stores
+from sim.work.task import Progress
 
 SOLVED = "solved.toml"
 _OF_SAMPLE = ("effective_size", "largest_weight", "log_evidence", "log_evidence_se")

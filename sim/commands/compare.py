@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from, named_apart
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded, recalled
 from sim.scenario.problems import OtherFiguresWarning, RequestError
@@ -26,6 +26,8 @@ from sim.study.records import paired_courses
 from sim.study.request import request_for
 from sim.work.files import MANIFEST
 from sim.work.results import Results, read_results
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 
 def compare(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, write
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected
 from sim.scenario.inherit import Overrides
@@ -24,6 +24,8 @@ from sim.study.run import Written, simulate_run
 from sim.study.verification import check_table, verify
 from sim.work.results import Results
 from sim.work.spool import read_parquet
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 
 def run(

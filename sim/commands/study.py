@@ -21,7 +21,8 @@ from sim.work.folder import NewFolder
 from sim.work.results import FORMAT, Results, Tables, read_results
 from sim.work.software import software
 from sim.work.spool import write_csv, write_parquet
-from sim.work.store import ChunkStore
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 from sim.work.workers import leave_if_unguarded
 
 FORMATS = ("svg", "png", "pdf")
@@ -30,11 +31,6 @@ _LONGEST_TITLE = 200
 
 MADE_OF_IT = ("tables", "figures", "page")
 """The parts of the work that follow simulating."""
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much it is in all."""
-Stores: TypeAlias = Callable[[str], ChunkStore | None]
-"""Gives where chunks of a part of a study are kept until it is whole; None where they are not."""
 
 
 class Numbered(Enum):
@@ -171,11 +167,6 @@ def _whole(progress: Progress | None) -> Progress:
                 progress("tables", 0, 1)
 
     return tell
-
-
-def part(what: str, progress: Progress | None) -> Callable[[int, int], None] | None:
-    """Return whom to tell of one part of the work: how much of it is done, and how much it is."""
-    return None if progress is None else lambda done, total: progress(what, done, total)
 
 
 def _in_memory(study: Study, progress: Progress | None, title: Mapping[str, str]) -> Results:

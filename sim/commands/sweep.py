@@ -17,7 +17,7 @@ from sim.commands.asked import (
     parse_endpoint,
     texts_of,
 )
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, write
 from sim.scenario.changes import in_words, retitled
 from sim.scenario.endpoints import Key, column
 from sim.scenario.inherit import Overrides
@@ -31,6 +31,8 @@ from sim.study.montecarlo import warn_of_weak_figures
 from sim.study.request import request_for
 from sim.study.sweep import Vary, beside, grid, measure_points, moves_most, vary_from
 from sim.work.results import Results
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 Reference: TypeAlias = Literal["scenario", "first"]
 

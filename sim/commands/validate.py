@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sim.commands.asked import Trials, about, budget_of, facts_of
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, write
 from sim.scenario.cohort import ObservedCohort, load_cohorts
 from sim.scenario.inherit import Overrides
 from sim.study.budget import Budget
@@ -17,6 +17,8 @@ from sim.study.request import request_for
 from sim.study.validate import CoveredCount, Validation
 from sim.study.validate import validate as validate_cohorts
 from sim.work.results import Results
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 
 def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Trials]) -> Results:  # noqa: A002

@@ -25,10 +25,11 @@ from sim.study.budget import Budget
 from sim.study.draws import SAME, number_of
 from sim.study.estimates import POSTERIOR_COLUMNS
 from sim.study.experiment import Experiment, Pair
-from sim.study.montecarlo import Progress, choose_simulator, simulate
+from sim.study.montecarlo import choose_simulator, simulate
 from sim.study.pairing import FATES_CHANGED
 from sim.study.tally import NOBODY, ArmTally, PairTally, Tally
 from sim.work.store import ChunkStore
+from sim.work.task import Tell
 
 SURVIVAL = "overall_survival_enrolled"
 """The endpoint from which deaths averted are counted: everybody enrolled, from enrolment."""
@@ -233,7 +234,7 @@ class _Arms:
 
 
 def compare(
-    sides: Sides, budget: Budget, progress: Progress | None = None, store: ChunkStore | None = None
+    sides: Sides, budget: Budget, progress: Tell | None = None, store: ChunkStore | None = None
 ) -> Compared:
     """Compare scenarios with a reference, each endpoint and each patient, under the same luck.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from sim.scenario.schema import Scenario
 from sim.study import records
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.experiment import Experiment, Keep
-from sim.study.montecarlo import Progress, choose_simulator, first_replication, simulate
+from sim.study.montecarlo import choose_simulator, first_replication, simulate
 from sim.study.sweep import measure_points, range_points
 from sim.study.tally import Tally
 from sim.study.verification import censored_readings
-from sim.work.store import ChunkStore
+from sim.work.store import Stores
+from sim.work.task import Tell
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def simulate_run(
     loaded: Loaded,
     budget: Budget,
     folder: Path,
-    progress: Progress | None = None,
-    stores: Callable[[str], ChunkStore | None] = lambda _part: None,
+    progress: Tell | None = None,
+    stores: Stores = lambda _part: None,
 ) -> Written:
     """Simulate a scenario, also at each value of its ranges.
 

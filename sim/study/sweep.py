@@ -23,9 +23,10 @@ from sim.scenario.values import get_value, parameters, with_values
 from sim.study.budget import Budget
 from sim.study.compare import DIFFERENCE_COLUMNS, Setting, Side, against
 from sim.study.experiment import Experiment, Pair
-from sim.study.montecarlo import Progress, choose_simulator, simulate
+from sim.study.montecarlo import choose_simulator, simulate
 from sim.study.tally import ArmTally, Tally
 from sim.work.store import ChunkStore
+from sim.work.task import Tell
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
@@ -210,7 +211,7 @@ def measure_points(
     points: Sequence[Point],
     reference: Scenario,
     budget: Budget,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     store: ChunkStore | None = None,
     held: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

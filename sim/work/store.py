@@ -12,7 +12,7 @@ from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -79,6 +79,10 @@ class ChunkStore:
                 " Nothing is wrong with the result; look after the disk"
             )
         return None
+
+
+Stores: TypeAlias = Callable[[str], ChunkStore | None]
+"""Gives where chunks of a part of a study are kept until it is whole; None where they are not."""
 
 
 def _name(experiment: int, task: Task) -> str:
