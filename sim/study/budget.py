@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from sim.patient.streams import MAX_SEED
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import Key, column
 from sim.scenario.problems import RequestError
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ class Precision:
                 "points, as in --precision 0.1"
             )
 
+    @property
+    def text(self) -> str:
+        """What is asked for, in words."""
+        endpoints = ", ".join(map(column, self.endpoints))
+        return f"95% half-width of {self.half_width:g} percentage points: {endpoints}"
+
     def first(self, fewest: int) -> int:
         """Return with how many replications to begin: whole blocks, from which the next ones go on."""
         return min(math.ceil(fewest / _ROUND) * _ROUND, self.at_most)
@@ -117,15 +123,11 @@ class Budget:
                 "--precision: with --posterior it is the draws that decide how precise a figure can be; give "
                 "--draws and --replications instead"
             )
-        if not _whole(self.replications, 1, MOST_REPLICATIONS):
-            raise RequestError(
-                f"--replications: {self.replications!r} given; allowed: a whole number from 1 to "
-                f"{MOST_REPLICATIONS} (the default is {DEFAULT_REPLICATIONS})"
-            )
-        if not _whole(self.seed, 0, MAX_SEED):
-            raise RequestError(f"--seed: {self.seed!r} given; allowed: a whole number from 0 to {MAX_SEED}")
-        if self.workers is not None and not _whole(self.workers, 1, MOST_REPLICATIONS):
-            raise RequestError(f"--workers: {self.workers!r} given; allowed: a whole number from 1")
+        default = f" (the default is {DEFAULT_REPLICATIONS})"
+        _refuse_other("replications", self.replications, 1, MOST_REPLICATIONS, default)
+        _refuse_other("seed", self.seed, 0, MAX_SEED)
+        if self.workers is not None:
+            _refuse_other("workers", self.workers, 1)
         if self.engine not in get_args(Engine):
             raise RequestError(f"--engine: {self.engine!r} given; allowed: {', '.join(get_args(Engine))}")
         if self.precision is not None and self.precision.at_most < self.replications:
@@ -174,6 +176,11 @@ class Budget:
         return "arrays", f"for {patients:,} patients, more than {MOST_SIMPY_PATIENTS:,}"
 
 
-def _whole(number: object, lowest: int, highest: int) -> bool:
-    """Tell whether a number is whole and in range, whatever a script may have given for it."""
-    return isinstance(number, Integral) and lowest <= int(number) <= highest
+def _refuse_other(
+    option: str, given: object, lowest: int, highest: int | None = None, note: str = ""
+) -> None:
+    """Refuse what is no whole number in range, whatever a script may have given for it."""
+    if not isinstance(given, Integral) or not lowest <= int(given) <= (highest or MOST_REPLICATIONS):
+        limit = "" if highest is None else f" to {highest}"
+        allowed = f"a whole number from {lowest}{limit}{note}"
+        raise RequestError(f"--{option}: {given!r} given; allowed: {allowed}")

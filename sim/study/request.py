@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeAlias
 
-from sim.scenario.endpoints import column
 from sim.scenario.load import Loaded
 from sim.study.budget import Budget
 from sim.work.software import what_moves_figures
@@ -40,27 +39,3 @@ def request_of(command: str, loaded: Sequence[Loaded], **more: Any) -> Request:
     }  # fmt: skip
     stored: Request = json.loads(json.dumps(asked))
     return stored
-
-
-def posterior_record(budget: Budget, loaded: Loaded | None = None, swept: Sequence[str] = ()) -> Request:
-    """Return what a manifest says of the posterior that a study's draws are from, in `draws` and `posterior`.
-
-    Parameters
-    ----------
-    loaded, swept
-        The scenario, if there is one, and what the study varies: then which parameters are drawn, and which
-        are held, is said too.
-    """
-    draws = budget.draws
-    if draws is None:
-        return {"draws": None, "posterior": None}
-    of = {} if loaded is None else draws.record_of(loaded, swept)
-    return {"draws": len(draws.values), "posterior": {**draws.record(), **of}}
-
-
-def precision_text(budget: Budget) -> str | None:
-    """Return the precision asked for in words; None if a number of replications was."""
-    if budget.precision is None:
-        return None
-    endpoints = ", ".join(column(key) for key in budget.precision.endpoints)
-    return f"95% half-width of {budget.precision.half_width:g} percentage points: {endpoints}"

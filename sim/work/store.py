@@ -36,11 +36,6 @@ class ChunkStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    @property
-    def chunks(self) -> int:
-        """How many are there."""
-        return len(list(self._folder.glob("*.npz")))
-
     def save(self, experiment: int, task: Task, result: Result) -> None:
         """Store the result of a chunk.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from estimating import write_posterior
 from scipy import stats
 
 from sim.scenario.cohort import load_cohort
@@ -24,7 +25,7 @@ from sim.study.draws import Draws, draws_from
 from sim.study.estimates import POSTERIOR_COLUMNS, over_draws
 from sim.study.experiment import Experiment, Keep
 from sim.study.montecarlo import simulate
-from sim.study.posterior import Posterior, write_posterior
+from sim.study.posterior import Posterior
 from sim.study.sweep import grid, measure_points
 from sim.study.validate import Prediction, _tally, validate
 
