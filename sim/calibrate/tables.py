@@ -19,7 +19,7 @@ from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.estimates import Z95
-from sim.study.posterior import weighted_quantiles, weighted_summary
+from sim.study.posterior import weighted_summary
 
 ACTIVE = "active_disease.hazard_per_year"
 MULTIPLIER = "after_relapse.multiplier"
@@ -256,14 +256,10 @@ def no_transplant_table(told: Told) -> pd.DataFrame:
         scenario = with_values(told.scenario, {"follow_up.horizon_years": years})
         for each in answers(scenario, told.main):
             if each.kind == "extrapolation":
-                low, middle, high = weighted_quantiles(each.values, weights, (0.025, 0.5, 0.975))
                 rows.append(
-                    {
-                        "answer": each.name, "time_years": years, "mean": float(weights @ each.values),
-                        "lower": low, "median": middle, "upper": high,
-                    }
-                )  # fmt: skip
-    return pd.DataFrame(rows)
+                    {"answer": each.name, "time_years": years, **weighted_summary(each.values, weights)}
+                )
+    return pd.DataFrame(rows, columns=["answer", "time_years", "mean", "lower", "median", "upper"])
 
 
 def weight_table(seen: Sequence[Seen]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ from sim.calibrate.tables import (
     weight_table,
 )
 from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
-from sim.commands.study import Made, Study, Work, write
+from sim.commands.study import Made, Study, Work, request_of, write
 from sim.scenario.endpoints import label
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
@@ -35,7 +35,6 @@ from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, DEFAULT_SEED
 from sim.study.posterior import posterior_table
-from sim.study.request import request_of
 from sim.work.results import Results
 from sim.work.store import Stores
 from sim.work.task import Progress

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from, named_apart
-from sim.commands.study import Made, Study, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded, recalled
 from sim.scenario.problems import OtherFiguresWarning, RequestError
@@ -23,7 +23,6 @@ from sim.study.montecarlo import choose_simulator, warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED
 from sim.study.records import paired_courses
-from sim.study.request import request_for
 from sim.work.files import MANIFEST
 from sim.work.results import Results, read_results
 from sim.work.store import Stores

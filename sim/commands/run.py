@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
-from sim.commands.study import Made, Study, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected
 from sim.scenario.inherit import Overrides
@@ -19,7 +19,6 @@ from sim.scenario.schema import Scenario
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
-from sim.study.request import request_for
 from sim.study.run import Written, simulate_run
 from sim.study.verification import check_table, verify
 from sim.work.results import Results

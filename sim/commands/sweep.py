@@ -17,7 +17,7 @@ from sim.commands.asked import (
     parse_endpoint,
     texts_of,
 )
-from sim.commands.study import Made, Study, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.changes import in_words, retitled
 from sim.scenario.endpoints import Key, column
 from sim.scenario.inherit import Overrides
@@ -28,7 +28,6 @@ from sim.study.budget import Budget
 from sim.study.compare import incomparable
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
-from sim.study.request import request_for
 from sim.study.sweep import Vary, beside, grid, measure_points, moves_most, vary_from
 from sim.work.results import Results
 from sim.work.store import Stores

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sim.commands.asked import Trials, about, budget_of, facts_of
-from sim.commands.study import Made, Study, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.cohort import ObservedCohort, load_cohorts
 from sim.scenario.inherit import Overrides
 from sim.study.budget import Budget
-from sim.study.request import request_for
 from sim.study.validate import CoveredCount, Validation
 from sim.study.validate import validate as validate_cohorts
 from sim.work.results import Results

@@ -140,9 +140,10 @@ class Shares:
     patients: int
     draws: int = 0
 
-    def of(self, of: Of) -> pd.DataFrame:
-        """Return the rows of one denominator."""
-        return self.table[self.table["of"] == of]
+    def of(self, *denominators: Of) -> pd.DataFrame:
+        """Return the rows of some denominators, one after the other, in which there is a share."""
+        known = self.table[self.table["share"].notna()]
+        return pd.concat([known[known["of"] == each] for each in denominators], ignore_index=True)
 
 
 def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:
@@ -179,8 +180,7 @@ def _sums_of(parts: Sequence[Courses], of: Of) -> Floats:
 
 def incidence_data(shares: Shares) -> pd.DataFrame:
     """Return ``figures/incidence.csv``: ``of, what, time_years, share, mc_lower, mc_upper``."""
-    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
-    table = table[table["share"].notna()].reset_index(drop=True)
+    table = shares.of("reinfused", "enrolled")
     table["time_days"] /= DAYS_PER_YEAR
     return table.rename(columns={"time_days": "time_years"})
 
@@ -190,9 +190,7 @@ def places_data(shares: Shares) -> pd.DataFrame:
 
     ``way`` is of those reinfused, who is by a day since enrolment.
     """
-    parts = [shares.of("place"), shares.of("disease"), shares.of("way")]
-    table = pd.concat(parts, ignore_index=True)
-    return table[table["share"].notna()].reset_index(drop=True)
+    return shares.of("place", "disease", "way")
 
 
 MOMENTS = (
