@@ -22,7 +22,7 @@ from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED
-from sim.study.records import paired_courses
+from sim.study.records import addressed, paired_courses
 from sim.work.files import MANIFEST
 from sim.work.results import Results, read_results
 from sim.work.store import Stores
@@ -214,14 +214,11 @@ def _tables(found: Compared, named: Mapping[str, NamedPatients]) -> dict[str, pd
     """Return the tables; a range, or names, only where there are any."""
     averted = found.averted.copy()
     averted["number_needed"] = [number_needed(Averted.of(row)) for row in averted.to_dict("records")]
-    listed = [each.table.assign(scenario=name) for name, each in named.items()]
-    patients = pd.concat(listed, ignore_index=True) if listed else None
-    if patients is not None:
-        patients.insert(0, "scenario", patients.pop("scenario"))
+    listed = [addressed(each.table, scenario=name) for name, each in named.items()]
     return {
         "comparison": found.comparison,
         "deaths_averted": averted,
         "range": found.ranges if len(found.ranges) else None,
         "changed_fates": found.changed if len(found.changed) else None,
-        "named_patients": patients,
+        "named_patients": pd.concat(listed, ignore_index=True) if listed else None,
     }

@@ -27,6 +27,7 @@ from sim.study.estimates import POSTERIOR_COLUMNS
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import choose_simulator, simulate
 from sim.study.pairing import FATES_CHANGED
+from sim.study.records import addressed
 from sim.study.tally import NOBODY, ArmTally, PairTally, Tally
 from sim.work.store import ChunkStore
 from sim.work.task import Tell
@@ -259,8 +260,8 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
     base = arms.pairs[0].reference
     hashes = {reference: tally.arms[base].result_hash}
     first_decided = {}
-    main = [_addressed(tally.arms[base].endpoints(), {"scenario": reference})]
-    main[0][list(DIFFERENCE_COLUMNS)] = math.nan
+    own = tally.arms[base].endpoints().assign(**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan))
+    main = [addressed(own, scenario=reference)]
     ranges, averted, changed = [], [], []
     for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True):
         arm = tally.arms[two.scenario]
@@ -268,11 +269,11 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
         averted.append({**setting.address, **_averted(table, setting)})
         if (shares := found.changes()) is not None:
             changes = {"change": [each.value for each in FATES_CHANGED], **shares.columns("share")}
-            changed.append(_addressed(pd.DataFrame(changes), setting.address))
+            changed.append(addressed(pd.DataFrame(changes), **setting.address))
         if setting.key:
-            ranges.append(_addressed(table, setting.address))
+            ranges.append(addressed(table, **setting.address))
             continue
-        main.append(_addressed(table, {"scenario": setting.name}))
+        main.append(addressed(table, scenario=setting.name))
         hashes[setting.name] = arm.result_hash
         if found.first_decided is not None:
             first_decided[setting.name] = found.first_decided + 1
@@ -286,13 +287,6 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
         hashes,
         tally.replications,
     )
-
-
-def _addressed(table: pd.DataFrame, address: Mapping[str, object]) -> pd.DataFrame:
-    """Return a table with first columns that say what it is of."""
-    for place, (name, value) in enumerate(address.items()):
-        table.insert(place, name, value)
-    return table
 
 
 def _joined(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:

@@ -229,8 +229,8 @@ def first_courses(first: History, over_range: Sequence[History]) -> pd.DataFrame
 
     Point 0 is the scenario itself; the others are the values of its range, in order.
     """
-    tables = [course_rows(each).assign(point=point) for point, each in enumerate((first, *over_range))]
-    return _leading(pd.concat(tables, ignore_index=True), "point")
+    numbered = enumerate((first, *over_range))
+    return pd.concat([addressed(course_rows(each), point=at) for at, each in numbered], ignore_index=True)
 
 
 def paired_courses(pair: str, arms: Sequence[tuple[str, History]], patients: Sequence[int]) -> pd.DataFrame:
@@ -245,8 +245,8 @@ def paired_courses(pair: str, arms: Sequence[tuple[str, History]], patients: Seq
     patients
         Whose fates differ, in the order in which they are shown; rows of the history's arrays.
     """
-    tables = [course_rows(each, patients).assign(pair=pair, scenario=name) for name, each in arms]
-    return _leading(pd.concat(tables, ignore_index=True), "pair", "scenario")
+    tables = [addressed(course_rows(each, patients), pair=pair, scenario=name) for name, each in arms]
+    return pd.concat(tables, ignore_index=True)
 
 
 def first_clinic(occupancy: Occupancy) -> pd.DataFrame:
@@ -276,5 +276,6 @@ def counted(shares: Shares | None, occupancy: Occupancy | None) -> dict[str, Any
     return found
 
 
-def _leading(table: pd.DataFrame, *names: str) -> pd.DataFrame:
-    return table[[*names, *(name for name in table.columns if name not in names)]]
+def addressed(table: pd.DataFrame, **address: Any) -> pd.DataFrame:
+    """Return a table with first columns that say what it is of."""
+    return table.assign(**address)[[*address, *table.columns]]
