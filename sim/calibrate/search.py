@@ -11,6 +11,7 @@ do with the Chicago trial's accrual: the twin knows what becomes of everybody.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -197,7 +198,8 @@ def find_posterior(
     free, published = Free.of(scenario, fixed), Published.of(scenario)
     expected_before_reinfusion(scenario)  # refuses a queue before anything is simulated
     evaluate = Evaluation(scenario, free, published, bench, most_points)
-    try:
+    found: Sample | None = None
+    with suppress(NoLikelihoodError):
         found = sample(
             evaluate,
             len(free.keys),
@@ -206,10 +208,7 @@ def find_posterior(
             most_points=most_points,
             start=start,
         )
-    except NoLikelihoodError:
-        raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined")) from None
-    size = found.effective_size
-    if size < _FEWEST:
+    if found is None or found.effective_size < _FEWEST:
         raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined"))
     warn_of_size(found, min(ENOUGH, wanted_size))
     shares = np.column_stack([evaluate.all("shares"), evaluate.all("treated")])
