@@ -183,9 +183,9 @@ def _of_sweep(results: Results) -> Contents:
 def _of_solve(results: Results) -> Contents:
     from sim.show import thresholds
 
-    manifest, scenario, said = results.manifest, results.scenario, thresholds.sentences_of(results)
-    facts = {"answers": thresholds.table(results), "sentences": said, **_sources(manifest, scenario)}
-    return Contents(scenario.title, (scenario,), facts, finding=said[0])
+    said, scenario = thresholds.sentences_of(results), results.scenario
+    facts = {"answers": thresholds.table(results), "sentences": said, **_sources(results.manifest, scenario)}
+    return Contents(scenario.title, (scenario,), facts, finding=thresholds.finding(results))
 
 
 def shown_in(manifest: Mapping[str, Any]) -> list[Key]:

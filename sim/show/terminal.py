@@ -102,6 +102,7 @@ def _solve(results: Results, _full: bool) -> Iterator[Block]:
     from sim.show import thresholds
 
     yield replace(thresholds.table(results), title=results.scenario.title)
+    yield [thresholds.finding(results)]
     yield thresholds.sentences_of(results)
 
 

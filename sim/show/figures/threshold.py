@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.registry import unit_of
@@ -17,7 +18,7 @@ from sim.show.kit.axis import Axis
 from sim.show.kit.formats import format_value, written
 from sim.show.kit.scenario_words import cautions
 from sim.show.swept import meaning
-from sim.show.thresholds import asked, sentences_of
+from sim.show.thresholds import asked, finding, sentences_of
 from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
 
@@ -28,9 +29,10 @@ _WIDTH, _HEIGHT, _FOOT = 5.4, 3.2, 0.75
 def threshold_figure(results: Results) -> Figure:
     """Draw a study of thresholds."""
     key, over = results.manifest["by"]["key"], list(results.manifest["over"])
-    said = sentences_of(results)
-    lines, notes = [meaning(key), *said[1:2]], [*said[2:], *cautions(results.scenario)]
-    page = style.sheet(said[0].rstrip("."), lines, notes, _WIDTH + 2.2, _HEIGHT + _FOOT + 0.3)
+    notes = [*sentences_of(results), *cautions(results.scenario)]
+    page = style.sheet(
+        finding(results).rstrip("."), [meaning(key)], notes, _WIDTH + 2.2, _HEIGHT + _FOOT + 0.3
+    )
     panel = page.axes(1.1, _FOOT, _WIDTH, _HEIGHT)
     if len(over) == 1:
         _over(panel, results, over[0])
@@ -63,6 +65,7 @@ def _curve(panel: Axes, results: Results) -> None:
                 va="center", size=style.NOTE_SIZE)  # fmt: skip
     if _is_log(manifest):
         panel.set_xscale("log")
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     panel.set_xlim(manifest["by"]["low"], manifest["by"]["high"])
     panel.set_xlabel(f"{key} ({unit_of(key)})" if unit_of(key) else key)
     panel.set_ylabel(label((name, time)))
@@ -85,14 +88,16 @@ def _over(panel: Axes, results: Results, name: str) -> None:
     )
     for kind, look, words in looks:
         if f"{kind}_lower" in found:
-            low, high = (found[f"{kind}_{end}"].fillna(manifest["by"][at]) for end, at in
-                         (("lower", "low"), ("upper", "high")))  # fmt: skip
-            panel.vlines(x, low, high, **look)
+            lower, upper = found[f"{kind}_lower"], found[f"{kind}_upper"]
+            some = (lower.notna() | upper.notna()).to_numpy()
+            low, high = lower.fillna(manifest["by"]["low"]), upper.fillna(manifest["by"]["high"])
+            panel.vlines(x[some], low[some], high[some], **look)
             handles.append(Line2D([], [], label=words, **look))
     panel.plot(x, found["value"], "o-", color=style.ORANGE, ms=7, mec="white", lw=1.5)
     panel.set_ylim(manifest["by"]["low"], manifest["by"]["high"])
     if _is_log(manifest):
         panel.set_yscale("log")
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.dress(panel, unit_of(name))
     panel.set_ylabel(f"{key} ({unit_of(key)})" if unit_of(key) else key)
     panel.grid(axis="y")
