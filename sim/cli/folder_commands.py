@@ -11,6 +11,7 @@ from sim.cli.options import force_option, json_option
 from sim.cli.output import print_rows
 from sim.work.files import RESULTS
 
+
 @click.command("report")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @force_option
