@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from sim.outcomes.occupancy import READ_REPLICATIONS
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
 from sim.show.kit.formats import format_share
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import single_notes
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, sheet, styled
 from sim.work.results import Results
@@ -134,14 +134,11 @@ def _scarcest(capacities: dict[str, int | None]) -> tuple[str, str]:
 def _finding(mean: Mapping[str, Any], capacities: dict[str, int | None]) -> str:
     """Say how full the scarcest place is, and how many queue for it."""
     used, queue = _scarcest(capacities)
-    capacity, what = capacities[used] or 1, "isolation room" if used == "rooms_in_use" else "apheresis slot"
+    capacity = capacities[used] or 1
     (held, _), (waiting, _) = mean[used], mean[queue]
-    if held is None:
-        return f"All patients come at once, to {capacity} {what}{'s' if capacity > 1 else ''}"
-    places = f"The one {what} is" if capacity == 1 else f"The {capacity} {what}s are"
-    many = f"{waiting:.2g}" if waiting < 10 else f"{waiting:.0f}"
-    who = "1 patient queues" if many == "1" else f"{many} patients queue"
-    return f"{places} in use {format_share(held / capacity, 0.005)} of the time, and {who} on average"
+    use = None if held is None else format_share(held / capacity, 0.005)
+    many = "" if waiting is None else f"{waiting:.2g}" if waiting < 10 else f"{waiting:.0f}"
+    return one_sentence("figures", "occupancy_found", used == "rooms_in_use", capacity, use, many)
 
 
 def _notes(counted: Mapping[str, Any], opened: float, capacities: dict[str, int | None]) -> list[str]:

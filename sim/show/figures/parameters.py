@@ -24,7 +24,7 @@ from sim.scenario.registry import short, unit_of
 from sim.show import calibration_shown as cal
 from sim.show.kit import style
 from sim.show.kit.forest import draw_key, panels
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.study.estimates import Z95
 from sim.study.posterior import weighted_quantiles
 from sim.work.results import Results
@@ -34,7 +34,6 @@ _HEAD, _FOOT, _KEY = 0.52, 0.55, 0.36
 _ACROSS = 3
 _BINS = 20
 _SHORTEST = 10.0  # of a value axis in ratios, from which it is logarithmic
-_JOINED = "\N{NO-BREAK SPACE}"
 _CELLS = 72
 _LEVELS = (0.9, 0.5)
 _PART, _MOST = 0.3, 0.8  # of a direction, from which it is drawn in a plane
@@ -143,15 +142,8 @@ def _draw_density(axis: Axes, values: Floats, weights: Floats, prior: pd.DataFra
 
 def _parameters_finding(table: pd.DataFrame, few: str) -> str:
     """Say of how many parameters the figures tell something, and of which nearly nothing."""
-    if few:
-        return f"{few} how much the trial's figures say of {len(table)} parameters"
-    free = table[table["variance_left"] >= FREE]
-    known = len(table) - len(free)
-    text = f"The trial's figures tell something of {known} of {len(table)} parameters"
-    if free.empty:
-        return text
-    names = cal.listed([cal.lower_name(str(key)) for key in free["key"]])
-    return f"{text}, and next to nothing of {len(free)}: {names}"
+    free = [cal.lower_name(str(key)) for key in table.loc[table["variance_left"] >= FREE, "key"]]
+    return one_sentence("figures", "parameters_found", few, len(table), free)
 
 
 @style.styled
@@ -226,11 +218,7 @@ def _crossing(value: Floats, height: Floats, at: int) -> float:
 def _profiles_finding(profiles: pd.DataFrame) -> str:
     by_key = profiles.groupby("key", sort=False)["flat"].first()
     flat = [cal.lower_name(str(key)) for key, is_flat in by_key.items() if is_flat]
-    if not flat:
-        return f"The trial's figures limit all {len(by_key)} parameters"
-    rest = len(by_key) - len(flat)
-    named = cal.listed(flat)
-    return f"The figures alone limit {rest} of {len(by_key)} parameters; within its prior, not {named}"
+    return one_sentence("figures", "profiles_found", len(by_key), flat)
 
 
 def parameters(results: Results) -> Figure:
@@ -444,37 +432,22 @@ def _pairs_finding(shown: cal.Shown) -> str:
         return f"The strongest correlation, {cal.signed(strongest)}, is of {names}"
     left = cal.log_spread_left(shown).set_index("name")["left"]
     found = cal.correlation(shown, ACTIVE, MULTIPLIER)
-    how = "trade off" if found < -_NONE else "do not trade off" if found < _NONE else "go together"
-    return (
-        f"Lupus hazard and multiplier {how} (correlation {cal.signed(found)}): "
-        f"{left['product']:.0%} of the prior's variance is left of their product, {left[ACTIVE]:.0%} and "
-        f"{left[MULTIPLIER]:.0%} of each"
-    )
+    shares = left[["product", ACTIVE, MULTIPLIER]].tolist()
+    return one_sentence("figures", "hazards_found", found, _NONE, cal.signed(found), shares)
 
 
 def _pairs_notes(shown: cal.Shown) -> list[str]:
     """Say how much of the prior's variance is left, of the hazards and in every free direction."""
-    notes = []
-    left = cal.log_spread_left(shown)
+    left, hazards = cal.log_spread_left(shown), []
     if not left.empty:
         named = {"product": "product (the hazard after relapse)", ACTIVE: "hazard", MULTIPLIER: "multiplier"}
         rows = left.set_index("name")
-        parts = [
-            f"{name} {rows.loc[key, 'posterior_sd']:.2f} of {rows.loc[key, 'prior_sd']:.2f} beforehand"
-            for key, name in named.items()
-        ]
-        error = 100 * Z95 * float(left["mc_se"].max())
-        notes.append(
-            f"SD of the logarithm: {', '.join(parts)}. Monte Carlo error of the shares left (95%): at most "
-            f"{error:.0f} points either way."
-        )
+        hazards = [(name, *rows.loc[key, ["posterior_sd", "prior_sd"]]) for key, name in named.items()]
     table = shown.tables["directions"]
-    for row in table[table["status"] == "free"].to_dict("records"):
-        text = cal.parts_text(row, shown.keys)
-        notes.append(
-            f"Free direction {row['direction']} ({row['variance_left']:.0%} of the variance left): {text}."
-        )
-    return notes
+    free = table[table["status"] == "free"].to_dict("records")
+    parts = [(row, cal.parts_text(row, shown.keys)) for row in free]
+    error = 0.0 if left.empty else 100 * Z95 * float(left["mc_se"].max())
+    return sentences("figures", "pairs_notes", hazards, error, parts)
 
 
 def pairs(results: Results) -> Figure:

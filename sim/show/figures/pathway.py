@@ -17,7 +17,7 @@ from sim.outcomes.one_trial import Patients
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
 from sim.show.kit.posterior_words import FIRST_DRAW
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
 from sim.show.trial_data import first_trials, stays
@@ -43,13 +43,11 @@ def counted(patients: Patients) -> str:
         there = np.bincount(trial[np.isfinite(entered)], minlength=size.size).astype(np.float64)
         found = ratio_estimate(moments(there, size), share=True)
         widths.append((found.upper - found.lower) / 2)
-    words, many = replication(patients.scenario), len(numbers)
-    of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
-    text = f"They are of {len(patients):,} patients of {of}; the 95% Monte Carlo error of a share is at most"
-    text = f"{text} \N{PLUS-MINUS SIGN}{100 * max(widths):.2g} points."
-    limited = patients.scenario.clinic.apheresis_slots != "unlimited"
-    mobilised = patients.scenario.cohort.enters_at == "mobilisation"
-    return f"{text} The wait for a slot is part of mobilising." if limited and mobilised else text
+    scenario = patients.scenario
+    limited = scenario.clinic.apheresis_slots != "unlimited"
+    slots = limited and scenario.cohort.enters_at == "mobilisation"
+    facts = len(patients), len(numbers), replication(scenario), 100 * max(widths), slots
+    return one_sentence("figures", "stays_of", *facts)
 
 
 def pathway_data(patients: Patients) -> pd.DataFrame:
@@ -213,17 +211,9 @@ def _ends(axis: Axes, start: Place, centres: Mapping[Place, tuple[float, float]]
 
 
 def _finding(shown: Sequence[Place], found: Mapping[Place, Any] | None) -> str:
-    if len(shown) == 1:
-        return "No pathway: patients are at home from enrolment"
-    if found is None:
-        return f"The pathway has {len(shown)} places"
-    reached = format_share(found[Place.APLASIA].reached, 0.005)
-    if math.isnan(found[Place.APLASIA].entered_on_day):
-        return "Nobody reaches reinfusion"
-    return (
-        f"{reached} of the enrolled reach reinfusion, {found[Place.APLASIA].entered_on_day:.0f} days after "
-        "enrolment on average"
-    )
+    stay = None if found is None else found.get(Place.APLASIA)
+    told = ("", None) if stay is None else (format_share(stay.reached, 0.005), stay.entered_on_day)
+    return one_sentence("figures", "pathway_found", len(shown), *told)
 
 
 def run_table(results: Results) -> pd.DataFrame | None:

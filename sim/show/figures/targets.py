@@ -19,7 +19,7 @@ from sim.scenario.schema import Scenario
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
 from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
@@ -28,7 +28,6 @@ from sim.work.results import Results
 _LOW = 0.15
 _ROW, _AXIS, _KEY, _KEY_LINE, _GAP = 0.62, 0.4, 0.42, 0.24, 0.08
 _NAMES, _PUBLISHED, _SIMULATED, _VALUES, _BETWEEN, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 0.5, 1.55
-_JOINED = "\N{NO-BREAK SPACE}"
 _POSTERIOR = "#7f9dc0"
 _OPEN_NAMES, _OPEN, _OPEN_VALUES = 2.7, 1.0, 4.75
 
@@ -253,9 +252,8 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
     _draw_posterior(axis, row, y, row.target)
     axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=style.BLUE, lw=2.4)
     axis.plot(difference, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
-    text = format_difference(row.endpoint, difference, row.half_width)
     at = {"ha": "center", "va": "bottom", "size": style.NOTE_SIZE, "bbox": style.OVER_LINES}
-    style.aside(axis, text, (difference, y), (0, 6), "data", **at)
+    style.aside(axis, _difference(row), (difference, y), (0, 6), "data", **at)
 
 
 def _reach(shares: Sequence[Aim]) -> float:
@@ -276,19 +274,16 @@ def _finding(aims: Sequence[Aim]) -> str:
     solved = [row for row in known if row.fitted]
     asked = solved or known  # what was never fitted is told apart, below
     missed = [row for row in asked if not row.agrees]
-    which, what = (f"figures solved{_JOINED}for", "come out as printed") if solved else ("targets", "are met")
-    if any(row.drawn for row in known):
-        what = "lie within the posterior's 95%"
-    met = len(asked) - len(missed)
-    text = f"{f'{met} of' if missed or met == 1 else 'All'} {len(asked)} {which} {what}"
     far = [row for row in missed if row.endpoint.kind == "share"]
-    if far:
-        worst = max(far, key=lambda row: abs(row.estimate - row.target))
-        points = format_difference(worst.endpoint, worst.estimate - worst.target, worst.half_width)
-        text += f"; farthest{_JOINED}off: {in_sentence(worst.key)}, {points}{_JOINED}points"
-    elif missed and met:
-        text += f"; not met: {', '.join(row.label for row in missed)}"
-    return text
+    worst = max(far, key=lambda row: abs(row.estimate - row.target), default=None)
+    farthest = () if worst is None else (in_sentence(worst.key), _difference(worst))
+    drawn, names = any(row.drawn for row in known), [row.label for row in missed]
+    met = len(asked) - len(missed)
+    return one_sentence("figures", "calibration_found", met, names, bool(solved), drawn, farthest)
+
+
+def _difference(row: Row) -> str:
+    return format_difference(row.endpoint, row.estimate - row.target, row.half_width)
 
 
 def _mean_text(aim: Aim) -> str:
@@ -317,11 +312,9 @@ def _notes(aims: Sequence[Aim]) -> list[str]:
 
 def interval_notes(shares: Sequence[Aim]) -> list[str]:
     """Say which published shares have an interval."""
-    published, notes = [aim for aim in shares if not aim.row.assumed], []
-    if any(aim.published_interval is not None for aim in published):
-        notes.append("Published counts of patients carry their exact 95% interval (Clopper-Pearson).")
+    published = [aim for aim in shares if not aim.row.assumed]
     without = [aim.row.label for aim in published if aim.published_interval is None]
-    return [*notes, f"{'; '.join(without)}: interval not published."] if without else notes
+    return sentences("figures", "interval_notes", len(published) > len(without), without)
 
 
 @style.styled
@@ -356,20 +349,10 @@ def _targets_finding(aims: Sequence[Aim]) -> str:
     known = [
         aim.row for aim in aims if not aim.row.assumed and aim.row.endpoint.kind == "share" and aim.row.drawn
     ]
-    if not known:
-        return "No published share to compare with the posterior"
     inside = [row for row in known if row.posterior_lower <= row.target <= row.posterior_upper]
-    if len(inside) == len(known):
-        text = f"All {len(known)} published shares lie" if len(known) > 1 else "The published share lies"
-    else:
-        text = f"{len(inside)} of {len(known)} published shares lie"
-    widest = max(known, key=lambda row: row.posterior_upper - row.posterior_lower)
-    name = in_sentence(widest.key)
-    return f"{text} in the posterior's 95%, which leaves {name} between {_between(widest)}"
-
-
-def _between(row: Row) -> str:
-    return f"{100 * row.posterior_lower:.0f} and {100 * row.posterior_upper:.0f}%"
+    widest = max(known, key=lambda row: row.posterior_upper - row.posterior_lower, default=None)
+    ends = () if widest is None else (in_sentence(widest.key), widest.posterior_lower, widest.posterior_upper)
+    return one_sentence("figures", "targets_found", len(inside), len(known), *ends)
 
 
 def _predicted_text(row: Row) -> str:

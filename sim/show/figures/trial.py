@@ -17,7 +17,7 @@ from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show.kit import style
 from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of
 from sim.show.kit.formats import format_share
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication, single_notes
 from sim.show.trial_data import one_trial
 from sim.work.results import Results
@@ -140,14 +140,9 @@ def _finding(curves: Sequence[Curve]) -> str:
             continue
         last = defined[-1]
         share = format_share(float(curve.readings.estimate[last]), 0.005)
-        parts.append((f"{share} {_WORDS[curve.name]}", float(curve.readings.times[last])))
-    if not parts:
-        return "Virtual trial 1 would have reported no survival: nobody was followed for half a year"
+        parts.append((f"{share} {_WORDS[curve.name]}", f"{curve.readings.times[last]:g}"))
     whom = "enrolled" if curves[0].name.endswith("_enrolled") else "reinfused"
-    said = f"Of the {whom}, virtual trial 1 would have printed"
-    if len({time for _, time in parts}) == 1:
-        return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]:g} years"
-    return f"{said} {' and '.join(f'{text} at {time:g} years' for text, time in parts)}"
+    return one_sentence("figures", "trial_found", parts, whom)
 
 
 def _report(results: Results) -> TrialReport | None:

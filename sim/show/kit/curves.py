@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 
 from sim.show.kit import style
 from sim.show.kit.formats import Row
+from sim.show.kit.prose import sentences
 
-JOINED = "\N{NO-BREAK SPACE}"
 CURVES = {"overall_survival": (style.BLUE, "alive"), "disease_free_survival": (style.ORANGE, "disease-free")}
 WIDTH, TALL, FOOT = 7.8, 3.55, 0.5
 DASHED = (0, (5, 2.5))
@@ -89,9 +89,8 @@ def write_beside(axis: Axes, names: Sequence[Name], lines: float, foot: float) -
 def sources_note(read: Sequence[Row]) -> list[str]:
     """Name the sources of the published figures; empty without any."""
     published = [row for row in read if row.has_target and not row.assumed]
-    sources = ", ".join(dict.fromkeys(row.source for row in published))
-    said = f"Published figures ({sources}) are Kaplan-Meier estimates; interval not published."
-    return [said] if published else []
+    sources = [*dict.fromkeys(row.source for row in published)]
+    return sentences("figures", "unpublished", sources) if published else []
 
 
 RISK_ROW = 0.19

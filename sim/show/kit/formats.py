@@ -293,6 +293,13 @@ class Row:
         return lower <= self.target <= upper
 
     @property
+    def verdict(self) -> str:
+        """Whether the estimate was solved to be its target, agrees with one never fitted, or differs."""
+        if not self.has_target:
+            return "none"
+        return "differs" if not self.agrees else "solved" if self.fitted else "agrees"
+
+    @property
     def simulated_text(self) -> str:
         """The estimate; why there is none where there is none."""
         if math.isnan(self.estimate):
