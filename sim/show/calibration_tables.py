@@ -13,7 +13,7 @@ from sim.show.calibration_card import target_facts
 from sim.show.calibration_shown import Shown, parts_text, records, short_name, signed, written
 from sim.show.calibration_words import extrapolation_text
 from sim.show.kit.formats import format_value
-from sim.show.kit.grid import Cells, Column, Grid, number, numbers
+from sim.show.kit.grid import Cells, Column, Grid, Told, number, numbers
 from sim.show.kit.prose import sentences
 from sim.work.results import Results
 
@@ -22,7 +22,7 @@ HELD = "held: no prior"
 _KINDS = {"trial": "a figure of the trial", "hazard": "a hazard", "extrapolation": "an extrapolation"}
 _METHODS = {"simulated": "this method", "binomial": "negative control"}
 _Row: TypeAlias = Mapping[str, Any]
-_Columns: TypeAlias = tuple[tuple[Column, str | Callable[[_Row], str]], ...]
+_Columns: TypeAlias = tuple[Told[_Row], ...]
 _Notes: TypeAlias = Callable[[Shown, _Row], list[str]]
 
 

@@ -47,6 +47,10 @@ class Column:
         return first.splitlines()
 
 
+Told: TypeAlias = tuple[Column, str | Callable[[T], str]]
+"""A column with what its cells say of a record: the member of that name, or what a function makes of it."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """A table: its rows hold text alone.
@@ -77,16 +81,13 @@ class Grid:
 
     @classmethod
     def of(
-        cls, title: str, rows: Iterable[T], told: Sequence[tuple[Column, str | Callable[[T], str]]],
+        cls, title: str, rows: Iterable[T], told: Sequence[Told[T]],
         notes: Sequence[str] = (), **how: Any,
     ) -> Grid:  # fmt: skip
         """Lay out records column by column.
 
         Parameters
         ----------
-        told
-            Each column with what its cells say of a record: the member of that name, or what a function makes
-            of it.
         how
             Further attributes.
         """

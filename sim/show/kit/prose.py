@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import jinja2
 
+from sim.show.kit.formats import written
+
 Status: TypeAlias = Literal["answered", "in part", "unanswered"]
 _MARKED = re.compile(r"([#+-])(?:\[([a-z-]+)\])? (.*)")
 
@@ -31,7 +33,7 @@ def environment(*, html: bool) -> jinja2.Environment:
         keep_trailing_newline=True,
         finalize=None if html else _on_one_line,
     )
-    made.filters["listed"] = _listed
+    made.filters |= {"listed": _listed, "written": written}
     return made
 
 
