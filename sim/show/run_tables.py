@@ -303,15 +303,17 @@ def drawn_notes(read: Sequence[Row], manifest: Mapping[str, Any]) -> list[str]:
 
 def censored(table: pd.DataFrame) -> Grid:
     """Return what trials read on average against the twin."""
-    found: list[Cells] = []
-    for row in table[table["mc_se"] > 0].itertuples():
-        name, cannot = label((str(row.endpoint), float(row.time_years))), float(row.undefined)
-        mean = f"{100 * row.mean:.2f}% \N{PLUS-MINUS SIGN} {100 * row.mc_se:.2f}"
-        difference = f"{_points(row)} ({abs(row.z):.1f} SE)"
-        found.append((name, f"{100 * row.twin:.2f}%", mean, format_share(cannot, 0.0005), difference))
-    heads = numbers("exact twin", "mean over trials", "trials that can't report", "difference, points")
-    title = "Uncensored expectation, and the mean over trials of the reading at the data cut"
-    return Grid(title, (Column("endpoint"), *heads), found)
+    return Grid.of(
+        "Uncensored expectation, and the mean over trials of the reading at the data cut",
+        table[table["mc_se"] > 0].itertuples(),
+        (
+            (Column("endpoint"), lambda row: label((str(row.endpoint), float(row.time_years)))),
+            (number("exact twin"), lambda row: f"{100 * row.twin:.2f}%"),
+            (number("mean over trials"), lambda row: f"{100 * row.mean:.2f}% ± {100 * row.mc_se:.2f}"),
+            (number("trials that can't report"), lambda row: format_share(float(row.undefined), 0.0005)),
+            (number("difference, points"), lambda row: f"{_points(row)} ({abs(row.z):.1f} SE)"),
+        ),
+    )
 
 
 def censored_finding(table: pd.DataFrame) -> str:
@@ -337,15 +339,16 @@ def _points(row: Any) -> str:
 
 def checks(found: Sequence[Check]) -> Grid:
     """Return the comparisons with what is known; the difference has the digits of its error."""
-    read: list[Cells] = []
-    for check in found:
-        figures = (f"{check.expected:#.5g}", f"{check.got:#.5g}", _difference(check))
-        error = f"{check.mc_se:.2g}" if check.mc_se > 0 else "none"
-        read.append((check.what, check.kind, *figures, error, "agrees" if check.passed else "DIFFERS"))
-    heads = numbers("expected", "got", "difference", "Monte Carlo error")
-    verdict = Column("verdict", marks={"agrees": "yes", "DIFFERS": "no"})
-    columns = (Column("figure"), Column("against"), *heads, verdict)
-    return Grid("Expected, got, and the difference beside its Monte Carlo error", columns, read)
+    return Grid.of("Expected, got, and the difference beside its Monte Carlo error", found, (
+        (Column("figure"), lambda check: check.what),
+        (Column("against"), lambda check: check.kind),
+        (number("expected"), lambda check: f"{check.expected:#.5g}"),
+        (number("got"), lambda check: f"{check.got:#.5g}"),
+        (number("difference"), _difference),
+        (number("Monte Carlo error"), lambda check: f"{check.mc_se:.2g}" if check.mc_se > 0 else "none"),
+        (Column("verdict", marks={"agrees": "yes", "DIFFERS": "no"}),
+         lambda check: "agrees" if check.passed else "DIFFERS"),
+    ))  # fmt: skip
 
 
 def _difference(check: Check) -> str:

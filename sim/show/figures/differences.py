@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from sim.scenario.endpoints import Key
 from sim.show.comparison import found_sentences, held
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, ruled, signed_points, words_axes
-from sim.show.kit.formats import Row, by_key, rows, written
+from sim.show.kit.formats import Row, by_key, rows
 from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs
 from sim.show.kit.prose import sentences
 from sim.work.results import Results
@@ -71,25 +70,20 @@ def _is_drawn(row: Row) -> bool:
 
 
 def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | None) -> list[str]:
-    lines = sentences("figures", "differences", names[1], names[0], draws)
-    for (varied, key), table in over.groupby(["varied", "key"], sort=False):
-        values = ", ".join(written(value) for value in table["value"].unique())
-        where = "both" if varied == "both" else f"{varied}"
-        lines.append(f"Pale bars: the difference where {key} of {where} is {values}.")
-    return [*lines, f"All else: with {held}."] if held else lines
+    groups = over.groupby(["varied", "key"], sort=False)["value"]
+    ranges = [(*names_, table.unique().tolist()) for names_, table in groups]
+    said = sentences("figures", "differences", names[1], names[0], draws)
+    return said + sentences("figures", "pale_bars", ranges, held)
 
 
 def _notes(rest: Sequence[EndpointPair]) -> list[str]:
     """Write the pairs that have no place on an axis of percentage points, and those without a difference."""
-    notes, missing = [], defaultdict(list)
+    missing: dict[str, list[EndpointPair]] = {}
     for pair in rest:
-        label = pair.scenario.label
         if math.isnan(pair.scenario.difference):
-            missing[pair.text].append(label)
-        else:
-            both = f"{pair.reference.simulated_text} and {pair.scenario.simulated_text}"
-            notes.append(f"{label}: {both}, difference {pair.text}.")
-    return notes + [f"Not compared ({why}): {'; '.join(labels)}." for why, labels in missing.items()]
+            missing.setdefault(pair.text, []).append(pair)
+    apart = [pair for pair in rest if not math.isnan(pair.scenario.difference)]
+    return sentences("figures", "not_drawn", apart, missing.items())
 
 
 class ForestRow(NamedTuple):

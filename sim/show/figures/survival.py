@@ -17,7 +17,7 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.sweep import varied
 from sim.show.kit import curves as kit
 from sim.show.kit import style
-from sim.show.kit.formats import Row, format_difference, format_share, rows, undefined_note, written
+from sim.show.kit.formats import Row, format_difference, format_share, rows, written
 from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.prose import one_sentence, sentences
@@ -193,7 +193,7 @@ def _difference(row: Row) -> str:
 
 
 def _notes(read: list[Row]) -> list[str]:
-    return [*undefined_note(_latest(read), "band"), *kit.sources_note(read)]
+    return [*kit.undefined_note(_latest(read), "band"), *kit.sources_note(read)]
 
 
 def risk_table(results: Results) -> pd.DataFrame | None:
@@ -277,7 +277,7 @@ def _left_open(row: Row) -> str:
 
 def _predicted_notes(read: list[Row]) -> list[str]:
     aimed = [row for row in read if row.has_target]
-    notes = [*undefined_note(aimed, "light band"), *kit.sources_note(aimed)]
+    notes = [*kit.undefined_note(aimed, "light band"), *kit.sources_note(aimed)]
     widths = [row.half_width for row in aimed if row.half_width > 0]
     if widths:
         notes += sentences("figures", "mean_error", f"{100 * max(widths):.1g}")

@@ -16,8 +16,9 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.schema import Scenario
 from sim.show.kit import style
+from sim.show.kit.curves import undefined_note
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
-from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
+from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.work.results import Results

@@ -10,16 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.outcomes.one_trial import Curve, TrialReport, report_trial
+from sim.outcomes.one_trial import Curve, TrialReport
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
-from sim.scenario.schema import Scenario, TrialArrivals
+from sim.scenario.schema import Scenario
 from sim.show.kit import style
 from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of
 from sim.show.kit.formats import format_share
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication, single_notes
-from sim.show.trial_data import one_trial
+from sim.show.trial_data import first_report
 from sim.work.results import Results
 
 _LEFT, _RIGHT = 1.25, 1.95
@@ -145,23 +145,14 @@ def _finding(curves: Sequence[Curve]) -> str:
     return one_sentence("figures", "trial_found", parts, whom)
 
 
-def _report(results: Results) -> TrialReport | None:
-    """Report the first trial of a run: an open clinic is none, and who stay at home are none."""
-    scenario = results.scenario
-    if scenario.cohort.enters_at == "home" or not isinstance(scenario.arrivals, TrialArrivals):
-        return None
-    first = one_trial(results.table("patients"), scenario)
-    return None if first is None else report_trial(first)
-
-
 def run_table(results: Results) -> pd.DataFrame | None:
     """Return the curves of a run's first trial, where there are any."""
-    report = _report(results)
+    report = first_report(results)
     return None if report is None or not report.curves else trial_data(report)
 
 
 def of_run(results: Results, _data: pd.DataFrame | None) -> Figure | None:
     """Draw what the first trial of a run would have printed."""
-    report, scenario = _report(results), results.scenario
+    report, scenario = first_report(results), results.scenario
     notes = single_notes(scenario, drawn=bool(results.draws))
     return None if report is None else trial_figure(report, scenario, notes)

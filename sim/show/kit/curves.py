@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from sim.show.kit import style
-from sim.show.kit.formats import Row
+from sim.show.kit.formats import Row, format_share
 from sim.show.kit.prose import sentences
 
 CURVES = {"overall_survival": (style.BLUE, "alive"), "disease_free_survival": (style.ORANGE, "disease-free")}
@@ -84,6 +84,21 @@ def write_beside(axis: Axes, names: Sequence[Name], lines: float, foot: float) -
         style.aside(
             axis, figures, (1.0, top - 0.6 * line), (12, 0), color=style.INK, va="top", linespacing=1.3
         )
+
+
+def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:
+    """Say how many virtual trials can't report a figure; empty where all can.
+
+    Parameters
+    ----------
+    read
+        The figures shown.
+    drawn
+        What shows their range: band or bar.
+    """
+    known = [row for row in read if row.undefined > 0 and not math.isnan(row.estimate)]
+    shares = [(row.label, format_share(row.undefined, 0.005)) for row in known]
+    return sentences("figures", "undefined", shares, drawn) if shares else []
 
 
 def sources_note(read: Sequence[Row]) -> list[str]:

@@ -6,7 +6,7 @@ No figure gets more digits than its uncertainty supports, and no share loses its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -173,29 +173,6 @@ def by_key(read: Iterable[Row]) -> dict[Key, list[Row]]:
     for row in read:
         found.setdefault(row.key, []).append(row)
     return found
-
-
-def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:
-    """Say how many virtual trials can't report a figure; empty where all can.
-
-    Parameters
-    ----------
-    read : Sequence[Row]
-        The figures shown.
-    drawn : str
-        What shows their range: band or bar.
-    """
-    parts = [
-        f"{row.label} in {format_share(row.undefined, 0.005)}"
-        for row in read
-        if row.undefined > 0 and not math.isnan(row.estimate)
-    ]
-    if not parts:
-        return []
-    return [
-        f"Not reported by virtual trials with nobody at risk then, which the {drawn} leaves out: "
-        f"{'; '.join(parts)}."
-    ]
 
 
 def counted(share: float, n: int | None) -> int | None:
