@@ -142,9 +142,8 @@ def _simulated(what: str, *, drawn: bool) -> list[Told[Row]]:
 
 
 def _of_one(row: Row) -> str:
-    trial = format_range(row.endpoint, row.trial_lower, row.trial_upper)
     undefined = f"{format_share(row.undefined, 0.005)} undefined" if row.undefined > 0 else ""
-    return f"{trial}\n{undefined}".strip()
+    return f"{row.trial_text}\n{undefined}".strip()
 
 
 def _published(row: Row, *, use: bool = True) -> str:

@@ -94,7 +94,10 @@ def pathway_figure(scenario: Scenario, data: pd.DataFrame | None, notes: Sequenc
     axis.set_xlim(0, _WIDTH)
     axis.set_ylim(0, height)
     axis.set_axis_off()
-    centres = {place: _centre(row, column, height) for place, (row, column) in spots.items()}
+    left, top = _MARGIN + 0.12 + _BOX / 2, height - 0.95
+    centres = {
+        place: (left + column * (_BOX + _GAP), top - row * _ROW) for place, (row, column) in spots.items()
+    }
     _frames(axis, scenario, centres)
     for place in shown:
         _box(axis, place, centres[place], None if found is None else found.get(place))
@@ -113,10 +116,6 @@ def _reachable(start: Place) -> list[Place]:
                 reached.add(there)
                 front.append(there)
     return [place for place in Place if place in reached]
-
-
-def _centre(row: int, column: int, height: float) -> tuple[float, float]:
-    return _MARGIN + 0.12 + _BOX / 2 + column * (_BOX + _GAP), height - 0.95 - row * _ROW
 
 
 def _box(axis: Axes, place: Place, centre: tuple[float, float], stay: Any) -> None:
@@ -156,20 +155,25 @@ def _arrow(axis: Axes, here: Place, there: Place, centres: Mapping[Place, tuple[
     if y == v:
         axis.annotate("", (u - _BOX / 2, v), (x + _BOX / 2, y), arrowprops=_ARROW, zorder=2)
     else:
-        turn, x = (y + v) / 2 - 0.12, x - 0.3
-        axis.plot([x, x, u], [y - _TALL / 2, turn, turn], color=INK, lw=1.1, zorder=2)
-        axis.annotate("", (u, v + _TALL / 2), (u, turn), arrowprops=_ARROW, zorder=2)
+        _turn(axis, (x - 0.3, y), (u, v), (y + v) / 2 - 0.12, color=INK, zorder=2)
     if reinfusion:
         axis.text((x + u) / 2, y - 0.17, "reinfu-\nsion", ha="center", va="top", size=NOTE_SIZE - 1,
                   color=BLUE, linespacing=1.0)  # fmt: skip
 
 
+def _turn(axis: Axes, here: tuple[float, float], there: tuple[float, float], turn: float, **how: Any) -> None:
+    """Draw a way down from one box, along at a height, and down to another."""
+    (x, y), (u, v) = here, there
+    axis.plot([x, x, u], [y - _TALL / 2, turn, turn], lw=1.1, **how)
+    arrow = {**_ARROW, "color": how["color"]}
+    axis.annotate("", (u, v + _TALL / 2), (u, turn), arrowprops=arrow, zorder=2)
+
+
 def _around(axis: Axes, here: tuple[float, float], there: tuple[float, float]) -> None:
     """Draw the way of those withdrawn: between the rows to the last place."""
     (x, y), (u, v) = here, there
-    turn, u = (y + v) / 2 + 0.12, u + 0.3
-    axis.plot([x, x, u], [y - _TALL / 2, turn, turn], color=ORANGE, lw=1.1, ls=(0, (4, 2)), zorder=1)
-    axis.annotate("", (u, v + _TALL / 2), (u, turn), arrowprops={**_ARROW, "color": ORANGE}, zorder=2)
+    turn = (y + v) / 2 + 0.12
+    _turn(axis, (x, y), (u + 0.3, v), turn, color=ORANGE, zorder=1, ls=(0, (4, 2)))
     axis.text(x + 0.08, turn + 0.03, "withdrawn: the harvest failed", size=NOTE_SIZE - 0.5, va="bottom")
 
 

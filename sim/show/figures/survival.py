@@ -413,10 +413,9 @@ def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
     line = kit.line_of(_BAND_TALL)
     heights = style.spread(last["estimate"].tolist(), 2.3 * line)
     for (_, row), y in zip(last.iterrows(), heights, strict=True):
-        at = (1.0, min(max(y, 1.1 * line), 1 - 1.1 * line))
-        style.aside(axis, _share(row), at, (10, 1), color=style.BLUE, weight="bold", va="bottom")
+        at = min(max(y, 1.1 * line), 1 - 1.1 * line)
         under = ", ".join(f"{written(row[key])} {unit_of(key)}".rstrip() for key in keys)
-        style.aside(axis, f"at {under}", at, (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+        kit.name_end(axis, at, _share(row), f"at {under}", style.BLUE)
 
 
 def over_range(results: Results) -> Pictures:

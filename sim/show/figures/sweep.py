@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -204,17 +205,14 @@ def _over(axis: Axis, unit: str) -> str:
 
 def _change(axis: Axis, series: list[Row]) -> str:
     """Say what an endpoint does along the axis."""
-    low, high = min(series, key=_estimate), max(series, key=_estimate)
-    orders = {"falls": sorted(series, key=_estimate, reverse=True), "rises": sorted(series, key=_estimate)}
+    estimate = attrgetter("estimate")
+    low, high = min(series, key=estimate), max(series, key=estimate)
+    orders = {"falls": sorted(series, key=estimate, reverse=True), "rises": sorted(series, key=estimate)}
     order = next((name for name, ordered in orders.items() if series == ordered), "")
     ends = {"low": low, "high": high, "first": series[0], "last": series[-1]}
     texts, unit = {name: row.simulated_text for name, row in ends.items()}, f" {low.endpoint.unit}".rstrip()
     differs = any(row.differs for row in series)
     return one_sentence("figures", "along", axis.numeric, differs, order, texts, unit)
-
-
-def _estimate(row: Row) -> float:
-    return row.estimate
 
 
 def _curve_lines(axis: Axis, drawn: Mapping[Key, list[tuple[float, Row]]], paired: bool) -> list[str]:
@@ -380,12 +378,9 @@ def _map_note(known: Sequence[Placed]) -> list[str]:
     width = max(row.half_width for row in read)
     error = format_difference(endpoint, width, width).removeprefix("+")
     unit = "points" if endpoint.kind == "share" else endpoint.unit
-    widest = max(read, key=_posterior_width)
+    drawn = [row for row in read if row.drawn]
+    widest = max(drawn, key=lambda row: row.posterior_upper - row.posterior_lower, default=read[0])
     return sentences("figures", "map", error, unit, widest.posterior_text)
-
-
-def _posterior_width(row: Row) -> float:
-    return row.posterior_upper - row.posterior_lower if row.drawn else -math.inf
 
 
 def _colour_bar(

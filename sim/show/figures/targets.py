@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -265,19 +265,10 @@ def _difference(row: Row) -> str:
 
 def _mean_text(row: Row) -> str:
     """Write a target that has no place on an axis of per cent."""
-    details = {
-        "Monte Carlo": format_range(row.endpoint, row.mc_lower, row.mc_upper),
-        "posterior": row.posterior_text,
-    }
     use = "" if row.fitted else ", never fitted"
-    return _in_words(row, f", simulated {row.simulated_text}{use}", details)
-
-
-def _in_words(row: Row, text: str, details: Mapping[str, str]) -> str:
-    """Write a target and what is made of it, with what is known of that."""
-    known = {**details, "one trial": format_range(row.endpoint, row.trial_lower, row.trial_upper)}
-    said = "; ".join(f"{name} {written}" for name, written in known.items() if written)
-    return f"{row.label}: {row.origin} {row.target_text}{text}{f' ({said})' if said else ''}"
+    error = format_range(row.endpoint, row.mc_lower, row.mc_upper)
+    details = [("Monte Carlo", error), ("posterior", row.posterior_text), ("one trial", row.trial_text)]
+    return one_sentence("figures", "in_words", row, f", simulated {row.simulated_text}{use}", details)
 
 
 def _notes(aims: Sequence[Row]) -> list[str]:
@@ -332,8 +323,8 @@ def _targets_finding(aims: Sequence[Row]) -> str:
 def _predicted_text(row: Row) -> str:
     """Write a target that has no place on an axis of per cent."""
     use = "" if row.fitted else ", not fitted"
-    details = {"posterior 95%": row.posterior_text}
-    return _in_words(row, f"{use}, predicted {row.simulated_text}", details)
+    details = [("posterior 95%", row.posterior_text), ("one trial", row.trial_text)]
+    return one_sentence("figures", "in_words", row, f"{use}, predicted {row.simulated_text}", details)
 
 
 def _target_notes(shares: Sequence[Row]) -> list[str]:

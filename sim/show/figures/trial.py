@@ -15,7 +15,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
 from sim.show.kit import style
-from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of
+from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of, name_end
 from sim.show.kit.formats import format_share
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication, single_notes
@@ -115,12 +115,8 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     ends = [float(curve.estimate.survival[-1]) for curve in curves]
     for curve, colour, y in zip(curves, _COLOURS, style.spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)
-        name, figure = (
-            BY_NAME[curve.name].label.partition(",")[0],
-            f"{_estimate(curve)} at {horizon:g} y",
-        )
-        style.aside(axis, name, (1, at), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
-        style.aside(axis, figure, (1, at), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+        name = BY_NAME[curve.name].label.partition(",")[0]
+        name_end(axis, at, name, f"{_estimate(curve)} at {horizon:g} y", colour)
 
 
 def _estimate(curve: Curve) -> str:

@@ -86,6 +86,12 @@ def write_beside(axis: Axes, names: Sequence[Name], lines: float, foot: float) -
         )
 
 
+def name_end(axis: Axes, y: float, name: str, figure: str, colour: str) -> None:
+    """Write a name to the right of the axes and a figure below it."""
+    style.aside(axis, name, (1.0, y), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
+    style.aside(axis, figure, (1.0, y), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+
+
 def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:
     """Say how many virtual trials can't report a figure; empty where all can.
 

@@ -313,6 +313,11 @@ class Row:
         return f"{self.simulated_text} ({intervals})" if intervals else self.simulated_text
 
     @property
+    def trial_text(self) -> str:
+        """The range of one trial; empty without one."""
+        return format_range(self.endpoint, self.trial_lower, self.trial_upper)
+
+    @property
     def posterior_text(self) -> str:
         """The posterior's 95% interval; empty without one."""
         errors = (self.half_width, Z95 * self.posterior_se)
