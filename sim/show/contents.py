@@ -16,7 +16,7 @@ from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
 from sim.show.kit.formats import rows, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.swept import found_sentences, meaning
@@ -133,17 +133,9 @@ def _of_run(results: Results) -> Contents:
 
 def _finding(start: str, texts: Mapping[Key, str]) -> str:
     """Say in one sentence what the main endpoints are, each at its latest time; empty without any."""
-    last = {key[0]: key for key in texts}
-    said = [f"{_spoken(last[name])} is {texts[last[name]]}" for name in _SPOKEN if name in last]
-    text = f"{start}{', '.join(said)}."
-    return f"{text[0].upper()}{text[1:]}" if said else ""
-
-
-def _spoken(key: Key) -> str:
-    """Name an endpoint within a sentence."""
-    name, time = key
-    text = _SPOKEN[name]
-    return text if time is None else f"{text} at {time:g} years"
+    last = {name: (time, text) for (name, time), text in texts.items()}
+    said = [(words, *last[name]) for name, words in _SPOKEN.items() if name in last]
+    return one_sentence("run", "main", start, said)
 
 
 def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]:

@@ -20,7 +20,7 @@ from sim.calibrate.coverage import WANTED
 from sim.calibrate.tables import ACTIVE
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
-from sim.show.calibration_shown import FEW_KEPT, Shown, short_name
+from sim.show.calibration_shown import FEW_KEPT, Shown, short_name, signed
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, count_rows, draw_key, dress_marks, panels, ruled, words_axes
 from sim.show.kit.prose import one_sentence, sentences
@@ -33,8 +33,6 @@ _NAMES, _ROW, _KEY = 2.9, 0.46, 0.66
 _BINS = 10
 _MOST_STAGES = 4
 _FAR = 3.0  # standard errors, from which two ways to the same figure differ
-
-_MINUS = "\N{MINUS SIGN}"
 
 
 @style.styled
@@ -137,8 +135,7 @@ def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
         _draw_two(right, place, (1.0, row["sd_mc_se"] / sd), (ratio, row["alone_sd_mc_se"] / sd))
         for x, z in ((_NAMES + room + 0.12, row["z_mean"]), (_NAMES + 2 * room + 1.07, row["z_sd"])):
             look: Any = {"weight": "bold", "color": style.INK} if abs(z) > _FAR else {"color": style.GREY}
-            text = f"z {z:+.1f}".replace("-", _MINUS)
-            words.text(x, place, text, va="center", size=style.NOTE_SIZE, **look)
+            words.text(x, place, f"z {signed(z, 1)}", va="center", size=style.NOTE_SIZE, **look)
     _dress_alone(left, len(alone), "Mean, difference in posterior SDs", 0.0)
     _dress_alone(right, len(alone), "SD, ratio", 1.0)
     _key(page, [
@@ -268,15 +265,11 @@ def _draw_covered(axis: Axes, table: pd.DataFrame, quantities: Sequence[str]) ->
         own = table[table["method"] == method].set_index("quantity")
         for place, quantity in enumerate(quantities):
             if quantity in own.index:
-                row = own.loc[quantity]
+                row, y = own.loc[quantity], place + up
                 if not row["as_said"]:  # a ring that grey prints too
-                    axis.plot(
-                        row["covered"], place + up, marker="o", ms=12, mfc="none", mec=style.INK, mew=1.3
-                    )
-                axis.plot((row["lower"], row["upper"]), (place + up, place + up), color=colour, lw=1.6)
-                axis.plot(
-                    row["covered"], place + up, marker=shape, ms=6, mfc=fill, mec=colour, mew=1.4, zorder=3
-                )
+                    style.dot(axis, row["covered"], y, "o", 12, "none", style.INK, mew=1.3)
+                axis.plot((row["lower"], row["upper"]), (y, y), color=colour, lw=1.6)
+                style.dot(axis, row["covered"], y, shape, 6, fill, colour, mew=1.4, zorder=3)
     count_rows(len(quantities), axis)
     dress_marks(axis)
     axis.set_xlim(max(0.0, float(table["lower"].min()) - 0.05), 1.0)

@@ -86,16 +86,14 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
         return style.empty_figure(reason, scenario.title, *(f"{_mean_text(row)}." for row in aims))
-    panels = _panels(shares)
     key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
-    height = key + _height(panels)
     width = 2 * EDGE + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     said = [scenario.title, *sentences("figures", "calibration", _drawn(aims))]
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
-    page = style.sheet(_finding(aims), said, notes, width, height)
+    page = style.sheet(_finding(aims), said, notes, width, key + _height(shares))
     _headings(page, shares)
     reach = _reach(shares)
-    for panel, bottom in _stacked(panels, height - key):
+    for panel, bottom in _stacked(shares, page.height - key):
         _draw_panel(page, panel, bottom, reach)
     return page.figure
 
@@ -104,13 +102,14 @@ def _shares(aims: Sequence[Row]) -> list[Row]:
     return [row for row in aims if row.endpoint.kind == "share"]
 
 
-def _height(panels: Sequence[Sequence[Row]]) -> float:
+def _height(shares: Sequence[Row]) -> float:
+    panels = _panels(shares)
     return sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
 
 
-def _stacked(panels: Sequence[list[Row]], top: float) -> Iterator[tuple[list[Row], float]]:
+def _stacked(shares: Sequence[Row], top: float) -> Iterator[tuple[list[Row], float]]:
     """Yield panels with the height at which each begins, from the top down."""
-    for panel in panels:
+    for panel in _panels(shares):
         top -= _ROW * len(panel)
         yield panel, top
         top -= _AXIS + _GAP
@@ -300,13 +299,11 @@ def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     others = [f"{_predicted_text(row)}." for row in aims if row.endpoint.kind != "share"]
     if not shares:
         return style.empty_figure("No target is a share of patients", scenario.title, *others)
-    panels = _panels(shares)
-    height = _KEY + _height(panels)
-    width = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES
+    width, height = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES, _KEY + _height(shares)
     said = [scenario.title, *sentences("figures", "targets")]
     page = style.sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
     _open_key(page, shares)
-    for panel, bottom in _stacked(panels, height - _KEY):
+    for panel, bottom in _stacked(shares, height - _KEY):
         _draw_open_panel(page, panel, bottom)
     return page.figure
 

@@ -59,8 +59,7 @@ def mark_published(axis: Axes, read: Sequence[Row]) -> None:
     for row in read:
         if row.has_target and row.time is not None:
             fill, edge = ("white", style.INK) if row.assumed else (style.INK, "white")
-            axis.plot(row.time, row.target, marker="D", ms=7, mfc=fill, mec=edge, mew=1.2, clip_on=False,
-                      zorder=5)  # fmt: skip
+            style.dot(axis, row.time, row.target, "D", 7, fill, edge, mew=1.2, clip_on=False, zorder=5)
 
 
 class Name(NamedTuple):
