@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -189,13 +189,10 @@ def over_range(points: pd.DataFrame, scenario: Scenario) -> Grid:
     heads = main_rows(rows(points), scenario)
     drawn = any(row.drawn for row in rows(points))
     found: list[Cells] = []
-    for point, of_point in points.groupby(keys, sort=False):
-        at = {row.key: row for row in rows(of_point)}
+    for values, at in _by_point(points, keys, "as it is"):
         texts = [_two(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text) for row in heads]
         paired = [at[row.key].difference_text for row in heads]
-        is_own = bool(of_point["reference"].iloc[0])
-        first, *rest = map(written, point)
-        found.append((_two(first, "as it is" if is_own else ""), *rest, *map(_two, texts, paired)))
+        found.append((*values, *map(_two, texts, paired)))
     bands, outer = range_bands(points), posterior_bands(points)
     between = [_two(bands.get(row.key, ""), outer.get(row.key, "")) for row in heads]
     found.append(("over the whole range", *[""] * (len(keys) - 1), *between))
@@ -216,16 +213,22 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
     """
     drawn = any(row.drawn for row in rows(points))
     found: list[Cells] = []
-    for point, of_point in points.groupby(list(keys), sort=False):
-        at = {row.key: row for row in rows(of_point)}
-        is_reference = bool(of_point["reference"].iloc[0])
-        under = "the reference" if is_reference else ""
+    for values, at in _by_point(points, keys, "the reference"):
         read = (at.get(key) for key in shown)  # another horizon has other times
-        cells_ = ("" if row is None else _two(row.estimate_text, row.difference_text) for row in read)
-        first, *rest = map(written, point)
-        found.append((_two(first, under), *rest, *cells_))
+        told = ("" if row is None else _two(row.estimate_text, row.difference_text) for row in read)
+        found.append((*values, *told))
     notes = sentences("run", "swept", drawn)
     return Grid("Every point", (*named(*keys, number=False), *numbers(*map(label, shown))), found, notes)
+
+
+def _by_point(
+    points: pd.DataFrame, keys: Sequence[str], reference: str
+) -> Iterator[tuple[Cells, dict[Key, Row]]]:
+    """Yield the values of each point, a word below those of the reference, and its rows by their keys."""
+    for point, of_point in points.groupby(list(keys), sort=False):
+        first, *rest = map(written, point)
+        below = reference if of_point["reference"].iloc[0] else ""
+        yield (_two(first, below), *rest), {row.key: row for row in rows(of_point)}
 
 
 def range_bands(points: pd.DataFrame) -> dict[Key, str]:
