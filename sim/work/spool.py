@@ -62,7 +62,9 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 def _rewritten(table: pd.DataFrame, pattern: str, by: str) -> pd.DataFrame:
     """Return a table with what its texts have of a pattern written in another way."""
     texts = table.select_dtypes(include=["object", "string"]).items()
-    found = {str(name): text for name, text in texts if any(re.match(pattern, str(each)) for each in set(text))}
+    found = {
+        str(name): text for name, text in texts if any(re.match(pattern, str(each)) for each in set(text))
+    }
     return table.assign(**{name: text.replace(pattern, by, regex=True) for name, text in found.items()})
 
 
