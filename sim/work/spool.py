@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,11 +60,8 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 
 def _rewritten(table: pd.DataFrame, pattern: str, by: str) -> pd.DataFrame:
     """Return a table with what its texts have of a pattern written in another way."""
-    texts = table.select_dtypes(include=["object", "string"]).items()
-    found = {
-        str(name): text for name, text in texts if any(re.match(pattern, str(each)) for each in set(text))
-    }
-    return table.assign(**{name: text.replace(pattern, by, regex=True) for name, text in found.items()})
+    texts = table.select_dtypes(include=["object", "string"])
+    return table.assign(**{str(name): texts[name].replace(pattern, by, regex=True) for name in texts})
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

@@ -19,7 +19,7 @@ from sim.clinic.states import Place
 from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.show.kit.looks import CAUSES, PLACES, QUEUEING, STATUSES, Look, look_of
-from sim.show.kit.style import GREY, INK, NOTE_SIZE, Sheet
+from sim.show.kit.style import GREY, INK, NOTE_SIZE, Sheet, dot
 from sim.study.records import MOMENTS
 
 INFECTION, REINFUSION, RELAPSE = "infection", "reinfusion", "relapse"
@@ -188,9 +188,8 @@ class Panels:
     def draw_bars(self) -> None:
         """Draw the bars, those of one look as one path: hundreds apart take longer than all else."""
         for (axis, look), bars in self._bars.items():
-            edge: dict[str, Any] = {"ec": INK, "lw": 0.4, "hatch": look.hatch} if look.hatch else {"lw": 0}
             path = Path.make_compound_path_from_polys(np.array(bars))
-            axis.add_artist(PathPatch(path, fc=look.colour, zorder=2, snap=True, **edge))
+            axis.add_artist(PathPatch(path, zorder=2, snap=True, **_filled(look)))
 
 
 def lay_out(
@@ -240,18 +239,15 @@ def draw_lane(panels: Panels, lane: Lane, y: float, *, shared_until: float = 0.0
         if shared > 0:
             # Not faded: pale aplasia would be the colour of recovery in hospital.
             axis.barh(y, shared / unit, 0.86, color="none", edgecolor="white", hatch=_SHARED, lw=0, zorder=3)
-        marks = [mark for mark in lane.marks if mark.day <= limit]
-        for mark in marks:
-            if unit > 1 and mark.kind != RELAPSE:
+        for mark in lane.marks:
+            if mark.day > limit or (unit > 1 and mark.kind != RELAPSE):
                 continue
             alpha = 0.45 if mark.day < shared_until else 1.0
             axis.plot(mark.day / unit, y, ms=panels.size, alpha=alpha, clip_on=False, zorder=5,
                       **_MARKS[mark.kind])  # fmt: skip
         if lane.dead and lane.end <= limit:
-            marker = look_of(CAUSES, lane.cause).marker
-            size = 1.12 * panels.size
-            axis.plot(lane.end / unit, y, marker=marker, ms=size, mfc=INK, mec="white", mew=0.5,
-                      clip_on=False, zorder=6)  # fmt: skip
+            marker, size = look_of(CAUSES, lane.cause).marker, 1.12 * panels.size
+            dot(axis, lane.end / unit, y, marker, size, INK, "white", mew=0.5, clip_on=False, zorder=6)
 
 
 def write_beside(panels: Panels, text: str, y: float, points: float, **style: Any) -> None:
@@ -292,8 +288,12 @@ class Keys:
         places = {span.kind for lane in lanes for span in lane.places}
         statuses = {span.kind for lane in lanes for span in lane.statuses}
         marks = {mark.kind for lane in lanes for mark in lane.marks}
-        treatment: list[Artist] = [_patch(look) for kind, look in PLACES.items() if kind in places]
-        disease: list[Artist] = [_patch(look) for kind, look in STATUSES.items() if kind in statuses]
+        treatment: list[Artist] = [
+            Patch(label=look.label, **_filled(look)) for kind, look in PLACES.items() if kind in places
+        ]
+        disease: list[Artist] = [
+            Patch(label=look.label, **_filled(look)) for kind, look in STATUSES.items() if kind in statuses
+        ]
         for kind, look in _MARKS.items():
             if kind in marks:
                 (disease if kind == RELAPSE else treatment).append(_point(kind, **look))
@@ -330,9 +330,9 @@ class Keys:
         )  # fmt: skip
 
 
-def _patch(look: Look) -> Patch:
+def _filled(look: Look) -> dict[str, Any]:
     edge = INK if look.hatch else "none"
-    return Patch(facecolor=look.colour, edgecolor=edge, lw=0.4, hatch=look.hatch, label=look.label)
+    return {"fc": look.colour, "ec": edge, "lw": 0.4, "hatch": look.hatch or None}
 
 
 def _point(label: str, **marker: Any) -> Line2D:
