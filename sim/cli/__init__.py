@@ -58,7 +58,6 @@ def main() -> None:
         status = status or _failed(error)
         # What is left in the buffer can't be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    gc.freeze()  # what is left goes with the process; finding it first takes half a second after figures
     sys.exit(status)
 
 
