@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -39,6 +40,7 @@ for _command in (*STUDY_COMMANDS, report_command, runs_group, scenario_group):
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong request, 130 interrupted, 143 ended."""
+    gc.set_threshold(100_000, 20, 100)  # imports make objects that stay; looking for garbage costs a tenth
     for name, threads in ONE_THREAD.items():  # before NumPy is imported, which reads them
         os.environ.setdefault(name, threads)
     for name in ("stdout", "stderr"):

@@ -96,6 +96,7 @@ def _draw_groups(panels: kit.Panels, groups: Sequence[tuple[str, list[Lane]]]) -
             kit.write_beside(panels, f"{lane.patient + 1}", row + 0.5, -5, ha="right", size=kit.SMALL)
             kit.write_at(panels.years, kit.death_words(lane), lane.end / DAYS_PER_YEAR, row + 0.5)
             row += 1
+    panels.draw_bars()
 
 
 def _widest(texts: Iterable[str]) -> float:
@@ -229,6 +230,7 @@ def _draw_pairs(
             kit.write_beside(panels, f"{pair.patient + 1}", row + 1.2, beside, **number)
             _draw_pair(panels, pair, names, row)
             row += 2.6
+    panels.draw_bars()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from sim.clinic.states import Place
 from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.show.kit.looks import CAUSES, PLACES, QUEUEING, STATUSES, Look, look_of
-from sim.show.kit.style import GREY, INK, NOTE_SIZE, Sheet
+from sim.show.kit.style import GREY, INK, NOTE_SIZE, Sheet, dot
 from sim.study.records import MOMENTS
 
 INFECTION, REINFUSION, RELAPSE = "infection", "reinfusion", "relapse"
@@ -169,12 +170,26 @@ class Panels:
     """Days that the detail shows."""
     size: float
     """Size of the marks, in points."""
+    _bars: dict[tuple[Axes, Look], list[Any]] = field(default_factory=dict)
 
     @property
     def all(self) -> list[tuple[Axes, float]]:
         """The axes, each with the days that are one unit of it."""
         detail = [] if self.detail is None else [(self.detail, 1.0)]
         return [*detail, (self.years, DAYS_PER_YEAR)]
+
+    def add(self, axis: Axes, look: Look, y: float, height: float, ends: tuple[float, float]) -> None:
+        """Add a bar between two places, to be drawn with all of its look."""
+        (begin, end), low, high = ends, y - height / 2, y + height / 2
+        if end > begin:
+            bar = [(begin, low), (end, low), (end, high), (begin, high)]
+            self._bars.setdefault((axis, look), []).append(bar)
+
+    def draw_bars(self) -> None:
+        """Draw the bars, those of one look as one path: hundreds apart take longer than all else."""
+        for (axis, look), bars in self._bars.items():
+            path = Path.make_compound_path_from_polys(np.array(bars))
+            axis.add_artist(PathPatch(path, zorder=2, snap=True, **_filled(look)))
 
 
 def lay_out(
@@ -211,39 +226,28 @@ def pitch_of(rows: float) -> float:
 
 
 def draw_lane(panels: Panels, lane: Lane, y: float, *, shared_until: float = 0.0) -> None:
-    """Draw a lane in both panels: striped up to a day, thin from the data cut."""
+    """Draw a lane in both panels, but for its bars: striped up to a day, thin from the data cut."""
     for axis, unit in panels.all:
         limit = panels.days if unit == 1.0 else math.inf
         looks, spans = (PLACES, lane.places) if unit == 1.0 else (STATUSES, lane.statuses)
         for span in spans:
             look, end = look_of(looks, span.kind), min(span.end, limit)
             seen = max(min(end, lane.cut), span.begin)
-            _bar(axis, look, y, look.height, (span.begin / unit, seen / unit))
-            _bar(axis, look, y, min(look.height, _UNSEEN), (seen / unit, end / unit))
+            panels.add(axis, look, y, look.height, (span.begin / unit, seen / unit))
+            panels.add(axis, look, y, min(look.height, _UNSEEN), (seen / unit, end / unit))
         shared = min(shared_until, lane.end, limit)
         if shared > 0:
             # Not faded: pale aplasia would be the colour of recovery in hospital.
             axis.barh(y, shared / unit, 0.86, color="none", edgecolor="white", hatch=_SHARED, lw=0, zorder=3)
-        marks = [mark for mark in lane.marks if mark.day <= limit]
-        for mark in marks:
-            if unit > 1 and mark.kind != RELAPSE:
+        for mark in lane.marks:
+            if mark.day > limit or (unit > 1 and mark.kind != RELAPSE):
                 continue
             alpha = 0.45 if mark.day < shared_until else 1.0
             axis.plot(mark.day / unit, y, ms=panels.size, alpha=alpha, clip_on=False, zorder=5,
                       **_MARKS[mark.kind])  # fmt: skip
         if lane.dead and lane.end <= limit:
-            marker = look_of(CAUSES, lane.cause).marker
-            size = 1.12 * panels.size
-            axis.plot(lane.end / unit, y, marker=marker, ms=size, mfc=INK, mec="white", mew=0.5,
-                      clip_on=False, zorder=6)  # fmt: skip
-
-
-def _bar(axis: Axes, look: Look, y: float, height: float, ends: tuple[float, float]) -> None:
-    edge: dict[str, Any] = {"edgecolor": INK, "lw": 0.4, "hatch": look.hatch} if look.hatch else {"lw": 0}
-    begin, end = ends
-    if end > begin:  # `barh` would look for limits, which the axes have, and take ten times as long
-        at = (begin, y - height / 2)
-        axis.add_artist(Rectangle(at, end - begin, height, **{"facecolor": look.colour, "zorder": 2, **edge}))
+            marker, size = look_of(CAUSES, lane.cause).marker, 1.12 * panels.size
+            dot(axis, lane.end / unit, y, marker, size, INK, "white", mew=0.5, clip_on=False, zorder=6)
 
 
 def write_beside(panels: Panels, text: str, y: float, points: float, **style: Any) -> None:
@@ -284,8 +288,12 @@ class Keys:
         places = {span.kind for lane in lanes for span in lane.places}
         statuses = {span.kind for lane in lanes for span in lane.statuses}
         marks = {mark.kind for lane in lanes for mark in lane.marks}
-        treatment: list[Artist] = [_patch(look) for kind, look in PLACES.items() if kind in places]
-        disease: list[Artist] = [_patch(look) for kind, look in STATUSES.items() if kind in statuses]
+        treatment: list[Artist] = [
+            Patch(label=look.label, **_filled(look)) for kind, look in PLACES.items() if kind in places
+        ]
+        disease: list[Artist] = [
+            Patch(label=look.label, **_filled(look)) for kind, look in STATUSES.items() if kind in statuses
+        ]
         for kind, look in _MARKS.items():
             if kind in marks:
                 (disease if kind == RELAPSE else treatment).append(_point(kind, **look))
@@ -322,9 +330,9 @@ class Keys:
         )  # fmt: skip
 
 
-def _patch(look: Look) -> Patch:
+def _filled(look: Look) -> dict[str, Any]:
     edge = INK if look.hatch else "none"
-    return Patch(facecolor=look.colour, edgecolor=edge, lw=0.4, hatch=look.hatch, label=look.label)
+    return {"fc": look.colour, "ec": edge, "lw": 0.4, "hatch": look.hatch or None}
 
 
 def _point(label: str, **marker: Any) -> Line2D:

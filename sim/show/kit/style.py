@@ -210,16 +210,12 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     return float(across) / _POINTS
 
 
-@lru_cache(maxsize=4096)
-def _advance(letter: str, weight: str) -> float:
-    """Return about how wide a letter is, in inches a point of size."""
-    return (text_width(f"n{letter}n", 10.0, weight) - text_width("nn", 10.0, weight)) / 10.0
-
-
 def fits(line: str, size: float, width: float, weight: str) -> bool:
-    """Tell whether a line is no wider than `width` inches; only where that is close is it measured."""
-    about = size * sum(_advance(letter, weight) for letter in line)
-    if abs(about - width) > _PAIRED * size / _POINTS * len(line):
+    """Tell whether a line is no wider than `width` inches; whole only where its words leave that open."""
+    words = line.split(" ")
+    gap = text_width("n n", 10.0, weight) - text_width("nn", 10.0, weight)
+    about = size / 10.0 * (sum(text_width(word, 10.0, weight) for word in words) + gap * (len(words) - 1))
+    if abs(about - width) > _PAIRED * size / _POINTS * 2 * len(words):
         return about < width
     return text_width(line, size, weight) <= width
 
