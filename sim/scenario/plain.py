@@ -25,5 +25,9 @@ def plain_number(text: str, *, whole: bool = False) -> str:
         return "A comma parts values; write thousands without one."
     if re.fullmatch(r"[*x×]-?[\d.,]+|-?[\d.,]+[*x×]", plain):
         return "A factor? Write the value itself; `lupus-hsct scenario show` names the one to multiply."
-    plain = re.sub(r"[.,](?=\d{3}(?!\d))", "", plain) if whole else plain.replace(",", ".")
-    return f"Write the number plainly: {plain}" if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", plain) else ""
+    thousands = re.sub(r"[.,](?=\d{3}(?!\d))", "", plain)
+    plain = thousands if whole else plain.replace(",", ".")
+    either = "" if plain == thousands or "," not in text else f", or {thousands} if the comma parts thousands"
+    if plain == text or not re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", plain):
+        return ""
+    return f"Write the number plainly: {plain}{either}"

@@ -80,13 +80,19 @@ def published(
         found.append((row_label(row), *([target] if aimed else []), simulated, *band, *errors))
     columns = (
         Column("endpoint", plain=True),
-        *numbers(*(["published"] if aimed else []), "simulated", *(["over the\nrange"] if bands else [])),
+        *numbers(*([_aim(aimed)] if aimed else []), "simulated", *(["over the\nrange"] if bands else [])),
         *_errors(scenario, drawn=drawn),
     )
     notes = [*_notes(shown, scenario, drawn=drawn), *drawn_notes(shown, manifest)]
     notes += _range_notes(scenario, bands, (manifest.get("posterior") or {}).get("free", ()))
     last_target = {len(aimed) - 1} if 0 < len(aimed) < len(shown) else set()
-    return Grid("Published and simulated", columns, found, notes, frozenset(last_target))
+    title = f"{_aim(aimed).capitalize()} and simulated"
+    return Grid(title, columns, found, notes, frozenset(last_target))
+
+
+def _aim(aimed: Sequence[Row]) -> str:
+    """Return what targets are called together: published, unless nobody has published any of them."""
+    return "published" if not aimed or any(row.origin == "published" for row in aimed) else "target"
 
 
 def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
@@ -113,16 +119,17 @@ def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
             before = ("" if at else name,) if len(found) > 1 else ()
             read.append((*before, row_label(row), target, *figures, use, row.source))
         ends.add(len(read) - 1)
+    aim = _aim([row for _, endpoints, _ in found for row in rows(endpoints) if row.has_target])
     columns = (
         *([Column("scenario")] if len(found) > 1 else []),
         Column("endpoint", plain=True),
-        *numbers("published", "simulated"),
+        *numbers(aim, "simulated"),
         *_errors(None if len(found) > 1 else found[0][2], drawn=drawn),
         Column("use"),
         Column("source"),
     )
     notes = sentences("run", "uses", drawn)
-    return Grid("Published and simulated", columns, read, notes, frozenset(ends))
+    return Grid(f"{aim.capitalize()} and simulated", columns, read, notes, frozenset(ends))
 
 
 def defined(table: pd.DataFrame, scenario: Scenario, *, full: bool = False, waits: bool = False) -> Grid:
@@ -384,7 +391,9 @@ def trial(report: TrialReport, scenario: Scenario) -> list[Grid]:
             ("Deaths due to treatment", _of(report.treatment_deaths, report.enrolled)),
             ("Deaths before reinfusion", _of(report.early_deaths, report.enrolled)),
         ]
-    counts.append(("Deaths by the data cut", _of(report.deaths, report.enrolled)))
+    uncut = scenario.follow_up.data_cut_days == "none"
+    end = f"within {scenario.follow_up.horizon_years:g} years of enrolment" if uncut else "by the data cut"
+    counts.append((f"Deaths {end}", _of(report.deaths, report.enrolled)))
     counted = Grid("Patients and deaths", (Column("count"), *numbers("number")), counts, wide=False)
     if not report.curves:
         return [counted]

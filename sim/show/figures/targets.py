@@ -161,9 +161,8 @@ def _write_key(
     """Write columns' names and the key: marks of targets, of one figure alone, and of the range of trials."""
     for x, text in names:
         words.text(x, 0, text, color=style.GREY, va="bottom")
-    published, assumed = mark("D", style.INK, "published"), mark("D", "white", "assumed")
-    aims = [published] if any(not aim.row.assumed for aim in shares) else []
-    aims += [assumed] if any(aim.row.assumed for aim in shares) else []
+    origins = dict.fromkeys(aim.row.origin for aim in sorted(shares, key=lambda aim: aim.row.assumed))
+    aims = [mark("D", style.INK if name == "published" else "white", name) for name in origins]
     handles = [*aims, *marks, Patch(color=RANGE, label="range of one trial")]
     words.legend(
         handles=handles, loc="lower left", bbox_to_anchor=at, bbox_transform=words.transData,
@@ -273,7 +272,7 @@ def _finding(aims: Sequence[Aim]) -> str:
     known = [aim.row for aim in aims if not math.isnan(aim.row.estimate)]
     if not known:
         return "No target can be compared: nobody is at risk"
-    solved = [row for row in known if row.fitted]
+    solved = [row for row in known if row.fitted and row.origin != "targeted"]
     asked = solved or known  # what was never fitted is told apart, below
     missed = [row for row in asked if not row.agrees]
     which, what = (f"figures solved{_JOINED}for", "come out as printed") if solved else ("targets", "are met")
