@@ -260,7 +260,7 @@ def test_disease_free_above_overall_survival_is_refused(capsys: pytest.CaptureFi
     ) + "[calibration]\nsolve=['relapse.scale_years','active_disease.hazard_per_year']\n")  # fmt: skip
     Path("mine.toml").write_text(text, "utf-8")
     assert call("calibrate", "mine.toml") == 2
-    assert "who is disease-free is alive" in capsys.readouterr().err
+    assert "the first are among the second" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default:Glyph")

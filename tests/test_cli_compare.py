@@ -355,8 +355,12 @@ def test_runs_that_cannot_be_compared_are_refused(
     assert call("compare", one, two, "--figures", "none", "--out", "mine") == 0
     Path("solved").mkdir()
     told = json.loads(Path(one, "manifest.json").read_text())
-    calibration = {name: told[name] for name in ("format", "software")} | {"command": "calibrate"}
+    calibration = {name: told[name] for name in ("format", "software")} | {
+        "command": "calibrate",
+        "hashes": {},
+    }
     Path("solved/manifest.json").write_text(json.dumps(calibration))  # without seed or replications
+    seal(Path("solved"))
     for arguments, said in (
         ((one, "solved"), ["solved: is of lupus-hsct calibrate"]),
         ((one, "other"), ["seed 3, 20 replications", "seed 4"]),

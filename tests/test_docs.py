@@ -225,7 +225,8 @@ def test_a_user_adds_a_cohort_by_the_file_of_the_documents(
 ) -> None:
     (text,) = re.findall(r"```toml\n(.*?)```", COHORTS, flags=re.DOTALL)
     Path("my_centre.toml").write_text(text, "utf-8")
-    (block,) = re.findall(r"```console\n(.*?)```", COHORTS, flags=re.DOTALL)
+    block, what_if = re.findall(r"```console\n(.*?)```", COHORTS, flags=re.DOTALL)
+    assert command_line(shlex.split(what_if.removeprefix("$ lupus-hsct "))) == 0, capsys.readouterr().err
     commands = [shlex.split(line.removeprefix("$ lupus-hsct ")) for line in block.splitlines()]
     assert len(commands) == 3
     for arguments in commands:

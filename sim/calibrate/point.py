@@ -111,21 +111,12 @@ def _system_problems(scenario: Scenario) -> Iterator[str]:
     for key in keys:
         if not isinstance(get_value(scenario, key), float):
             yield f'calibration.solve has "{key}": only numbers can be solved for'
-    survival: dict[tuple[str, float | None], float] = {}
     for target in targets:
         if BY_NAME[target.endpoint].kind == "share" and not 0 < target.value < 1:
             yield (
                 f"the target {target.endpoint} is {target.value:g}: a share can be solved for only "
                 "strictly between 0 and 1; write the value that is expected, and what was counted, as in "
                 "value = 0.005, observed = 0"
-            )
-        survival[target.endpoint, target.time_years] = target.value
-    for (name, time), value in survival.items():
-        alive = survival.get(("overall_survival", time))
-        if name == "disease_free_survival" and alive is not None and value > alive:
-            yield (
-                f"the target disease_free_survival at {time:g} years is {value:g}, above overall_survival, "
-                f"which is {alive:g}: who is disease-free is alive"
             )
 
 

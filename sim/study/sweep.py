@@ -34,7 +34,7 @@ _COMMA = re.compile(r",(?![^{]*})")
 # Endpoints that tell who lives or dies.
 _FATE = re.compile("mortality|death|died|survival")
 # What is a part of, or all but the same as, what is shown where nothing was asked for.
-_TOLD = ("transplant_related_mortality", "deaths_by_data_cut")
+_TOLD = ("transplant_related_mortality", "deaths_by_data_cut", "died_waiting", "slot_died_waiting")
 # Points that are simulated beside one reference.
 _TOGETHER = 8
 

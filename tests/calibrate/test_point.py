@@ -157,7 +157,7 @@ def test_values_inside_a_distribution_need_no_solving() -> None:
         (
             {("overall_survival", 5.0): 0.6, ("disease_free_survival", 5.0): 0.7},
             KEYS[3:5],
-            "who is disease-free is alive",
+            "the first are among the second",
         ),
     ],
 )

@@ -56,7 +56,10 @@ def test_few_at_risk_and_the_end_of_follow_up_are_noted() -> None:
     report = report_trial(Patients(run.patients[run.patients["replication"] == 1], scenario))
     said = {category for category, _ in report.notes}
     assert said == {"FewAtRiskWarning", "BeyondFollowUpWarning"} or said == {"FewAtRiskWarning"}
-    assert all(text.startswith(("Overall survival: ", "Disease-free survival: ")) for _, text in report.notes)
+    assert all(
+        text.startswith(("Overall survival, reinfused: ", "Disease-free survival: "))
+        for _, text in report.notes
+    )
 
 
 def test_a_trial_cut_before_anybody_is_reinfused_reports_no_curve() -> None:

@@ -44,7 +44,9 @@ WAIT: Key = ("room_wait_days", None)
 
 def test_one_trial_of_100_000_patients() -> None:
     """Patients are independent without a queue, so the binomial standard error holds."""
-    table = estimate(load("chicago2006", ["cohort.patients=100000"]).scenario, replications=1)
+    scenario = load("chicago2006").scenario  # and not by another value, with which it would answer to nothing
+    cohort = scenario.cohort.model_copy(update={"patients": 100_000})
+    table = estimate(scenario.model_copy(update={"cohort": cohort}), replications=1)
     fitted = table[(table["note"] != "not_fitted") & table["target"].between(0, 1)]
     assert len(fitted) == 5
     error = (fitted["target"] * (1 - fitted["target"]) / 90_000) ** 0.5

@@ -230,14 +230,16 @@ def test_of_several_scenarios_those_that_are_finished_are_read_back(
     with monkeypatch.context() as patch:
         interrupt_after(3, patch)  # two chunks a scenario
         assert call(*several) == 130
-    first = digests(Path("results", "chicago2006-1"))
+    first = digests(Path("results", "chicago2006-5-patients-1"))
     simulated = count_simulated(monkeypatch)
     capsys.readouterr()
     assert call(*several, "--workers", "1", "--resume") == 0
     assert simulated == [range(256, 300)]
-    assert sorted(path.name for path in Path("results").iterdir()) == ["chicago2006-1", "ebmt2004-1"]
-    assert digests(Path("results", "chicago2006-1")) == first
-    assert "Written to results/chicago2006-1" in capsys.readouterr().out
+    assert sorted(path.name for path in Path("results").iterdir()) == [
+        f"{name}-5-patients-1" for name in ("chicago2006", "ebmt2004")
+    ]
+    assert digests(Path("results", "chicago2006-5-patients-1")) == first
+    assert "Written to results/chicago2006-5-patients-1" in capsys.readouterr().out
 
 
 def test_what_a_killed_driver_left_before_its_request_is_cleared_away() -> None:
@@ -279,8 +281,9 @@ def test_a_second_study_is_refused_while_the_first_is_at_work_or_goes_its_own_wa
         assert call(*STUDY) == 0
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert sorted(path.name for path in Path("results").iterdir()) == ["chicago2006-1", "chicago2006-2"]
-    for name in ("chicago2006-1", "chicago2006-2"):
+    names = [f"chicago2006-10-patients-{number}" for number in (1, 2)]
+    assert sorted(path.name for path in Path("results").iterdir()) == names
+    for name in names:
         assert digests(Path("results", name)) == in_peace
 
 

@@ -54,16 +54,19 @@ def test_the_list_says_what_is_there_and_what_it_found(
         "2 chunks are kept",
         "nothing is kept",
     )
-    (run,) = (row for row in rows if row["folder"] == "results/chicago2006-1")
-    assert "overall survival" in run["found"]
-    assert run["finished"] == json.loads(Path("results/chicago2006-1/timings.json").read_text())["finished"]
+    (run,) = (row for row in rows if row["folder"] == "results/chicago2006-10-patients-1")
+    assert "Survival of all enrolled" in run["found"]
+    assert (
+        run["finished"]
+        == json.loads(Path("results/chicago2006-10-patients-1/timings.json").read_text())["finished"]
+    )
     assert [row["changed"] for row in listed(capsys, "find", "RELAPSE.shape")] == ["relapse.shape"]
     assert listed(capsys, "find", "no such thing") == []
-    endpoints = Path("results/chicago2006-1/endpoints.csv")
+    endpoints = Path("results/chicago2006-10-patients-1/endpoints.csv")
     endpoints.write_text(endpoints.read_text("utf-8").replace("0.", "0.9"), "utf-8")
     (altered,) = listed(capsys, "find", "endpoints.csv is missing, or not as the study wrote it")
     assert altered["state"] == "unreadable"
-    manifest = Path("results/chicago2006-1/manifest.json")
+    manifest = Path("results/chicago2006-10-patients-1/manifest.json")
     told = json.loads(manifest.read_text("utf-8"))
     manifest.write_text(json.dumps({**told, "resolved": 3}), "utf-8")
     seal(manifest.parent)
