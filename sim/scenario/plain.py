@@ -26,8 +26,11 @@ def plain_number(text: str, *, whole: bool = False) -> str:
     if re.fullmatch(r"[*x×]-?[\d.,]+|-?[\d.,]+[*x×]", plain):
         return "A factor? Write the value itself; `lupus-hsct scenario show` names the one to multiply."
     thousands = re.sub(r"[.,](?=\d{3}(?!\d))", "", plain)
-    plain = thousands if whole else plain.replace(",", ".")
-    either = "" if plain == thousands or "," not in text else f", or {thousands} if the comma parts thousands"
-    if plain == text or not re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", plain):
-        return ""
-    return f"Write the number plainly: {plain}{either}"
+    if whole:
+        return f"Write the number plainly: {thousands}" if re.fullmatch(r"-?\d+", thousands) else ""
+    either = (
+        f", or {thousands} if the comma parts thousands" if "," in plain and thousands.isdecimal() else ""
+    )
+    plain = plain.replace(",", ".")
+    is_number = re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", plain)
+    return f"Write the number plainly: {plain}{either}" if is_number else ""
