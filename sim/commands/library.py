@@ -37,7 +37,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "out": ((str, Path, Numbered, NoneType), "a folder, NUMBERED, or None to keep everything in memory"),
     "title": ((str, NoneType), "a line of text"),
     "progress": ((Callable, NoneType), "a function of what is done, how much of it, and of how much"),
-    "vary": ((Mapping,), "a dictionary of values by dotted key"),
+    "vary": ((Mapping, Sequence), "a dictionary of values by dotted key, or texts of keys and values"),
     **dict.fromkeys(("set", "endpoint", "figures"), ((str, Mapping, Sequence), "a text or several")),
 }
 """What a keyword may be, where a wrong kind would be found out only deep inside, and in other words."""
