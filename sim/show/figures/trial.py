@@ -10,16 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.outcomes.one_trial import Curve, TrialReport, report_trial
+from sim.outcomes.one_trial import Curve, TrialReport
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
-from sim.scenario.schema import Scenario, TrialArrivals
+from sim.scenario.schema import Scenario
 from sim.show.kit import style
-from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of
+from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of, name_end
 from sim.show.kit.formats import format_share
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication, single_notes
-from sim.show.trial_data import one_trial
+from sim.show.trial_data import first_report
 from sim.work.results import Results
 
 _LEFT, _RIGHT = 1.25, 1.95
@@ -115,12 +115,8 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     ends = [float(curve.estimate.survival[-1]) for curve in curves]
     for curve, colour, y in zip(curves, _COLOURS, style.spread(ends, 3.2 * line), strict=False):
         at = min(max(y, 1.5 * line), 1 - 1.5 * line)
-        name, figure = (
-            BY_NAME[curve.name].label.partition(",")[0],
-            f"{_estimate(curve)} at {horizon:g} y",
-        )
-        style.aside(axis, name, (1, at), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
-        style.aside(axis, figure, (1, at), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+        name = BY_NAME[curve.name].label.partition(",")[0]
+        name_end(axis, at, name, f"{_estimate(curve)} at {horizon:g} y", colour)
 
 
 def _estimate(curve: Curve) -> str:
@@ -140,33 +136,19 @@ def _finding(curves: Sequence[Curve]) -> str:
             continue
         last = defined[-1]
         share = format_share(float(curve.readings.estimate[last]), 0.005)
-        parts.append((f"{share} {_WORDS[curve.name]}", float(curve.readings.times[last])))
-    if not parts:
-        return "Virtual trial 1 would have reported no survival: nobody was followed for half a year"
+        parts.append((f"{share} {_WORDS[curve.name]}", f"{curve.readings.times[last]:g}"))
     whom = "enrolled" if curves[0].name.endswith("_enrolled") else "reinfused"
-    said = f"Of the {whom}, virtual trial 1 would have printed"
-    if len({time for _, time in parts}) == 1:
-        return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]:g} years"
-    return f"{said} {' and '.join(f'{text} at {time:g} years' for text, time in parts)}"
-
-
-def _report(results: Results) -> TrialReport | None:
-    """Report the first trial of a run: an open clinic is none, and who stay at home are none."""
-    scenario = results.scenario
-    if scenario.cohort.enters_at == "home" or not isinstance(scenario.arrivals, TrialArrivals):
-        return None
-    first = one_trial(results.table("patients"), scenario)
-    return None if first is None else report_trial(first)
+    return one_sentence("figures", "trial_found", parts, whom)
 
 
 def run_table(results: Results) -> pd.DataFrame | None:
     """Return the curves of a run's first trial, where there are any."""
-    report = _report(results)
+    report = first_report(results)
     return None if report is None or not report.curves else trial_data(report)
 
 
 def of_run(results: Results, _data: pd.DataFrame | None) -> Figure | None:
     """Draw what the first trial of a run would have printed."""
-    report, scenario = _report(results), results.scenario
+    report, scenario = first_report(results), results.scenario
     notes = single_notes(scenario, drawn=bool(results.draws))
     return None if report is None else trial_figure(report, scenario, notes)
