@@ -99,10 +99,13 @@ def test_a_cohort_by_a_file_and_a_changed_value(capsys: pytest.CaptureFixture[st
     figures = {}
     for out, changes in (("a", ()), ("b", ("--set", "after_relapse.multiplier=30"))):
         assert call("validate", "./mine.toml", *SMALL, *changes, "--out", out) == 0
+        said = capsys.readouterr().out
+        what_if = "A what-if (changed in all: after relapse multiplier 30): it says what other values"
+        assert (what_if in " ".join(said.split())) == bool(changes)
         figures[out] = pd.read_csv(f"{out}/validation.csv")
     assert figures["b"]["predicted"][0] < figures["a"]["predicted"][0]
     assert figures["a"]["covered"].tolist() == [True, True]
-    assert "MISSED" in capsys.readouterr().out
+    assert "MISSED" in said
     assert set(figures["a"]["cohort"]) == {"mine"}
 
 

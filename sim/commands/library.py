@@ -5,16 +5,19 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
+from types import NoneType
 from typing import Any, ParamSpec, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 from sim.commands.asked import AnyScenario, loaded_from
+from sim.commands.study import Numbered
 from sim.scenario.endpoints import Key
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError, TypedWarning
+from sim.scenario.refusals import cut_short
 from sim.scenario.schema import Scenario
 from sim.study.budget import DEFAULT_FIGURES, DEFAULT_SEED
 from sim.work.results import Results, read_results
@@ -29,6 +32,15 @@ _DEFAULTS = {
 """Of the keywords that several functions share, where they are not None."""
 _OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: (\d+)\b)?")
 _FLAGS = {name: f"{name}=True" for name in ("force", "resume", "events", "point")}
+_KINDS: dict[str, tuple[Any, str]] = {
+    "folder": ((str, Path), "the folder of a study, as text or a path; results know theirs as `folder`"),
+    "out": ((str, Path, Numbered, NoneType), "a folder, NUMBERED, or None to keep everything in memory"),
+    "title": ((str, NoneType), "a line of text"),
+    "progress": ((Callable, NoneType), "a function of what is done, how much of it, and of how much"),
+    "vary": ((Mapping, Sequence), "a dictionary of values by dotted key, or texts of keys and values"),
+    **dict.fromkeys(("set", "endpoint", "figures"), ((str, Mapping, Sequence), "a text or several")),
+}
+"""What a keyword may be, where a wrong kind would be found out only deep inside, and in other words."""
 _PHRASES = {"leave --out away to get a numbered one": "leave `out` away to keep everything in memory"}
 
 
@@ -104,7 +116,10 @@ def spoken(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
 
     @wraps(function)
     def speaking(*given: Given.args, **named: Given.kwargs) -> Returned:
-        signature.bind(*given, **named)
+        for name, value in signature.bind(*given, **named).arguments.items():
+            kinds, allowed = _KINDS.get(name, ((object,), ""))
+            if not isinstance(value, kinds):
+                raise RequestError(f"`{name}`: {cut_short(repr(value))} given; allowed: {allowed}")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", TypedWarning)
             try:

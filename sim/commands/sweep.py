@@ -19,7 +19,7 @@ from sim.commands.asked import (
 )
 from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.changes import in_words, retitled
-from sim.scenario.endpoints import Key, column
+from sim.scenario.endpoints import BY_NAME, Key, column
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded, cautioned
 from sim.scenario.problems import IncomparableWarning, RequestError
@@ -83,7 +83,7 @@ def sweep(
     budget.require_draws(loaded, swept=list(varied))
     if reference not in get_args(Reference):
         raise RequestError(f"--reference: {reference!r} given; allowed: {' or '.join(get_args(Reference))}")
-    swept = _Sweep(loaded, varied, shown, budget, reference, _levels(contour))
+    swept = _Sweep(loaded, varied, shown, budget, reference, _levels(contour, shown, varied))
     request = request_for("sweep", [loaded], budget, **swept.asked)
     return write(Study("sweep", f"{loaded.folder_name}-sweep", request, swept.make, swept.warn), how)
 
@@ -137,18 +137,21 @@ class _Sweep:
         self._budget.warn_of_held(self._loaded, swept=self._keys)
 
 
-def _levels(asked: Sequence[float] | str) -> list[float]:
+def _levels(asked: Sequence[float] | str, shown: Sequence[Key], varied: Mapping[str, Any]) -> list[float]:
     """Read the levels of contours: numbers, or one text with commas.
 
     Raises
     ------
     RequestError
-        One of them is no finite number.
+        One of them is no finite number or no figure of what is shown, or nothing is drawn as a map.
     """
+    if len(varied) < 2 and len(asked):
+        raise RequestError("--contour: a line is drawn on a map, which needs two keys to --vary")
     given = [each for each in asked.split(",") if each.strip()] if isinstance(asked, str) else asked
     try:
         found = sorted({float(each) for each in given})
-        if all(map(math.isfinite, found)):
+        most = 1.0 if all(BY_NAME[name].kind == "share" for name, _ in shown) else math.inf
+        if all(math.isfinite(level) and 0 <= level <= most for level in found):
             return found
     except (TypeError, ValueError):
         pass

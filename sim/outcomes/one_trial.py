@@ -121,6 +121,7 @@ class TrialReport:
     early_deaths: int
     """Deaths before reinfusion, not after withdrawal."""
     deaths: int
+    """By the data cut; without one, by the horizon since enrolment."""
     curves: tuple[Curve, ...]
     incidence_readings: Mapping[str, CurveReading]
     notes: tuple[tuple[str, str], ...]
@@ -166,6 +167,9 @@ def _noting(notes: dict[tuple[str, str], None], about: str) -> Iterator[None]:
 def _counts(patients: Patients) -> tuple[int, int, int, int, int]:
     """Count the enrolled, the reinfused, and deaths due to treatment, before reinfusion, and all."""
     by_cut = patients.death <= patients.cut
+    follow_up = patients.scenario.follow_up
+    horizon = patients.enrolled + follow_up.horizon_years * DAYS_PER_YEAR
+    counted = patients.death <= horizon if follow_up.data_cut_days == "none" else by_cut
     reinfused = patients.reinfusion < np.inf
     causes = [cause.name.lower() for cause in TREATMENT_CAUSES]
     treatment = patients.rows["death_cause"].isin(causes).to_numpy()
@@ -176,5 +180,5 @@ def _counts(patients: Patients) -> tuple[int, int, int, int, int]:
         int(np.sum(patients.reinfusion < patients.cut)),
         int(np.sum(by_cut & treatment & in_time)),
         int(np.sum(by_cut & ~reinfused & ~withdrawn)),
-        int(np.sum(by_cut)),
+        int(np.sum(counted)),
     )

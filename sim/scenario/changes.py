@@ -61,6 +61,8 @@ def in_words(key: str, value: str = "", unit: str | None = None) -> str:
     bare = text.removesuffix(own).rstrip()
     if bare == text or not value:
         return f"{text} {value}".rstrip()
+    if value == "none":
+        return f"{bare} none"
     if own in ("days", "years") or own.startswith("per "):
         return f"{bare} {value} {own if unit is None else unit}".strip()
     return f"{value} {text.removesuffix('s') if value == '1' else text}"

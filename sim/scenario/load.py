@@ -17,7 +17,7 @@ from sim.scenario.inherit import SET, Overrides, ValueLayer, read_layers, set_la
 from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, used_parameters
 from sim.scenario.refusals import validate
 from sim.scenario.registry import lookup
-from sim.scenario.schema import LISTED, Scenario
+from sim.scenario.schema import LISTED, Scenario, ShownRange
 from sim.scenario.shipped import Located
 
 DEFAULT = "default"
@@ -116,7 +116,7 @@ class _Merger:
             self.sources.pop(key, None)
         self.sources.update(layer.sources)
         self.places.update({key: layer.where for key in ABOUT_KEYS if lookup(layer.tree, key) is not None})
-        self.stated.update({name: self.tree for name in _TITLES if name in layer.tree})
+        self.stated.update({name: self.tree for name in (*_TITLES, "range") if name in layer.tree})
         if lookup(layer.tree, "calibration.solve"):  # what was solved answers to the targets again
             self.stated["target"] = self.tree
 
@@ -130,14 +130,19 @@ class _Merger:
         check_aims(scenario, self.where_of)
         values = scenario.model_dump(exclude_none=True)
         title, purpose, targets = (changes(self.stated.get(name, values), values) for name in _TITLES)
-        told: dict[str, Any] = {}
+        told: dict[str, Any] = {"range": self._open_ranges(scenario)}
         if title:
-            told = {"title": retitled(scenario.title, title), "changed": title}
+            told |= {"title": retitled(scenario.title, title), "changed": title}
         if purpose and scenario.purpose and (targets or not scenario.target):
             told["purpose"] = f"A what-if, with {', '.join(purpose)}. It answers to no published figure."
         if targets and scenario.target:
             told["what_if"] = True
         return scenario.model_copy(update=told)
+
+    def _open_ranges(self, scenario: Scenario) -> list[ShownRange]:
+        """Return the ranges that stand: who gives one of their keys a value later asks about that value."""
+        before = self.stated.get("range", self.tree)
+        return [each for each in scenario.range if lookup(before, each.key) == lookup(self.tree, each.key)]
 
 
 def _labels(layers: Sequence[ValueLayer]) -> list[str]:

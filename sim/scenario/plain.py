@@ -25,5 +25,12 @@ def plain_number(text: str, *, whole: bool = False) -> str:
         return "A comma parts values; write thousands without one."
     if re.fullmatch(r"[*x×]-?[\d.,]+|-?[\d.,]+[*x×]", plain):
         return "A factor? Write the value itself; `lupus-hsct scenario show` names the one to multiply."
-    plain = re.sub(r"[.,](?=\d{3}(?!\d))", "", plain) if whole else plain.replace(",", ".")
-    return f"Write the number plainly: {plain}" if re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", plain) else ""
+    thousands = re.sub(r"[.,](?=\d{3}(?!\d))", "", plain)
+    if whole:
+        return f"Write the number plainly: {thousands}" if re.fullmatch(r"-?\d+", thousands) else ""
+    either = (
+        f", or {thousands} if the comma parts thousands" if "," in plain and thousands.isdecimal() else ""
+    )
+    plain = plain.replace(",", ".")
+    is_number = re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", plain)
+    return f"Write the number plainly: {plain}{either}" if is_number else ""

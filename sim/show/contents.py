@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,7 +113,7 @@ def _of_run(results: Results) -> Contents:
         "checklist_reference": REFERENCE,
     }
     over = {} if points is None or scenario.cohort.enters_at == "home" else run_tables.range_bands(points)
-    texts = {row.key: row.estimate_text for row in rows(endpoints)}
+    texts = {row.key: row.estimate_text for row in rows(endpoints) if not math.isnan(row.estimate)}
     survival = {key: text for key, text in texts.items() if key[0] == "overall_survival_enrolled"}
     unanswered = [item.number for item in items if item.status != "answered"]
     return Contents(
@@ -151,10 +152,11 @@ def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]
 def _of_sweep(results: Results) -> Contents:
     manifest, points = results.manifest, results.tables["points"]
     scenario, vary, shown = results.scenario, manifest["vary"], shown_in(manifest)
+    said = found_sentences(results, shown)
     facts = {
         "answers": run_tables.swept(points, list(vary), shown),
         "points": len(points[list(vary)].drop_duplicates()),
-        "sentences": found_sentences(results, shown),
+        "sentences": said,
         "varied": _varied(results),
         **_sources(manifest, scenario),
     }
@@ -163,7 +165,7 @@ def _of_sweep(results: Results) -> Contents:
         scenario.title,
         (scenario,),
         facts,
-        without_pictures=f"{facts['points']} points over {keys}.",
+        without_pictures=" ".join([f"{facts['points']} points over {keys}.", *said[:1]]),
         leads=("sweep", f"map_{column(shown[0]).replace('@', '_')}"),
     )
 

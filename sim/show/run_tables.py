@@ -75,7 +75,7 @@ def published(
     simulated, *errors = _simulated(replication(scenario).what, drawn=drawn)
     columns: list[Told[Row]] = [
         (Column("endpoint", plain=True), row_label),
-        *([(number("published"), _published)] if aimed else []),
+        *([(number(_aim(aimed)), _published)] if aimed else []),
         simulated,
         *([(number("over the\nrange"), lambda row: _bare(row, bands.get(row.key, "")))] if bands else []),
         *errors,
@@ -83,7 +83,13 @@ def published(
     notes = [*_notes(shown, scenario, drawn=drawn), *drawn_notes(shown, manifest)]
     notes += _range_notes(scenario, bands, (manifest.get("posterior") or {}).get("free", ()))
     last_target = {len(aimed) - 1} if 0 < len(aimed) < len(shown) else set()
-    return Grid.of("Published and simulated", shown, columns, notes, ends=frozenset(last_target))
+    title = f"{_aim(aimed).capitalize()} and simulated"
+    return Grid.of(title, shown, columns, notes, ends=frozenset(last_target))
+
+
+def _aim(aimed: Sequence[Row]) -> str:
+    """Return what targets are called together: published, unless nobody has published any of them."""
+    return "published" if not aimed or any(row.origin == "published" for row in aimed) else "target"
 
 
 def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
@@ -105,16 +111,17 @@ def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
         told += shown
         ends.add(len(told) - 1)
     drawn, several = any(row.drawn for row in told), len(found) > 1
+    aim = _aim([row for row in told if row.has_target])
     columns: list[Told[Row]] = [
         *([(Column("scenario"), lambda row: names.get(row, ""))] if several else []),
         (Column("endpoint", plain=True), row_label),
-        (number("published"), lambda row: _published(row, use=False)),
+        (number(aim), lambda row: _published(row, use=False)),
         *_simulated("trial" if several else replication(found[0][2]).what, drawn=drawn),
         (Column("use"), _use),
         (Column("source"), lambda row: row.source),
     ]
     notes = sentences("run", "uses", drawn)
-    return Grid.of("Published and simulated", told, columns, notes, ends=frozenset(ends))
+    return Grid.of(f"{aim.capitalize()} and simulated", told, columns, notes, ends=frozenset(ends))
 
 
 def defined(table: pd.DataFrame, scenario: Scenario, *, full: bool = False, waits: bool = False) -> Grid:
@@ -369,7 +376,9 @@ def trial(report: TrialReport, scenario: Scenario) -> list[Grid]:
             ("Deaths due to treatment", _of(report.treatment_deaths, report.enrolled)),
             ("Deaths before reinfusion", _of(report.early_deaths, report.enrolled)),
         ]
-    counts.append(("Deaths by the data cut", _of(report.deaths, report.enrolled)))
+    uncut = scenario.follow_up.data_cut_days == "none"
+    end = f"within {scenario.follow_up.horizon_years:g} years of enrolment" if uncut else "by the data cut"
+    counts.append((f"Deaths {end}", _of(report.deaths, report.enrolled)))
     counted = Grid("Patients and deaths", (Column("count"), *numbers("number")), counts, wide=False)
     if not report.curves:
         return [counted]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,8 +42,8 @@ def spot(values: Mapping[str, Any], *, short: bool = False) -> str:
 
 
 def last_part(key: str) -> str:
-    """Return the end of a key as words."""
-    return key.rpartition(".")[2].replace("_", " ")
+    """Return the end of a key as words, with what a rate is of."""
+    return re.sub(r".*\.(?!per_)", "", key).replace("_", " ").replace(".", " ")
 
 
 def placed(points: pd.DataFrame, keys: Sequence[str], endpoint: Key) -> list[Placed]:

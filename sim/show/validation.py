@@ -15,6 +15,7 @@ from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.show.kit.formats import format_range, format_share, format_value
 from sim.show.kit.grid import Column, Grid, number
 from sim.show.kit.prose import one_sentence, sentences
+from sim.show.kit.scenario_words import head
 from sim.study.validate import CoveredCount
 from sim.work.results import Results
 
@@ -183,7 +184,8 @@ def tally_sentences(predicted: CoveredCount, apart: CoveredCount) -> list[str]:
 def found_sentences(results: Results) -> list[str]:
     """Say what was found: what is missed and why it may be, and the tally."""
     read, both = lines(results.tables["validation"]), tallies(results.manifest)
-    return [*misses(read), *tally_sentences(*both), *curve_sentences(read)]
+    what_if = sentences("validation", "what_if", head(results)) if head(results) else []
+    return [*what_if, *misses(read), *tally_sentences(*both), *curve_sentences(read)]
 
 
 def curve_sentences(read: Sequence[Line]) -> list[str]:

@@ -130,6 +130,13 @@ def test_messages_speak_of_keywords() -> None:
         "`seed`: 'a' given; allowed": lambda: sim.run("chicago2006", seed="a"),
         "`workers`: 0 given; allowed": lambda: sim.compare("chicago2006", "ebmt2004", workers=0),
         "`engine`: 'fast' given; allowed: auto, simpy, arrays": lambda: sim.run("chicago2006", engine="fast"),
+        "`folder`: 3 given; allowed: the folder of a study": lambda: sim.report(3),
+        "`out`: 5 given; allowed: a folder, NUMBERED, or None": lambda: sim.run("chicago2006", out=5),
+        "`title`: 5 given; allowed": lambda: sim.run("chicago2006", title=5),
+        "`progress`: True given; allowed: a function": lambda: sim.run("chicago2006", progress=True),
+        "`vary`: 5 given; allowed": lambda: sim.sweep("chicago2006", 5),
+        "`set`: 5 given; allowed": lambda: sim.run("chicago2006", set=5),
+        "`endpoint`: 5 given; allowed": lambda: sim.sweep("chicago2006", {FATAL: [0]}, endpoint=5),
         "a Scenario was given": lambda: sim.run(sim.load_scenario("chicago2006").scenario),
     }
     for text, ask in wrong.items():

@@ -62,6 +62,17 @@ def test_few_at_risk_and_the_end_of_follow_up_are_noted() -> None:
     )
 
 
+def test_without_a_data_cut_deaths_are_counted_until_the_horizon() -> None:
+    changes = ("follow_up.data_cut_days=none", "follow_up.horizon_years=0.1")
+    run, scenario = run_of("chicago2006", *changes)
+    assert run.patients is not None
+    estimate = run.endpoints.set_index(["endpoint", "time_years"])["estimate"]
+    patients = Patients(run.patients, scenario)
+    report = report_trial(patients)
+    assert 1 - report.deaths / report.enrolled == pytest.approx(estimate["overall_survival_enrolled", 0.1])
+    assert report.deaths < np.isfinite(patients.death).sum()  # who dies later is on record too
+
+
 def test_a_trial_cut_before_anybody_is_reinfused_reports_no_curve() -> None:
     changes = ("arrivals.window_days=0", "follow_up.data_cut_days=5")
     run, scenario = run_of("chicago2006", *changes)

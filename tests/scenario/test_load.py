@@ -219,6 +219,7 @@ def test_set(pairs: list[str], expected: dict[str, Any]) -> None:
         ("chicago2006", ["cohort.age_years.median=45"], "Chicago 2006, changed: age median 45 years"),
         ("chicago2006", ["recovery.duration_days=28"], "Chicago 2006, changed: recovery duration 28 days"),
         ("chicago2006", ["cohort.patients=1"], "Chicago 2006, changed: 1 patient"),
+        ("chicago2006", ["follow_up.data_cut_days=none"], "Chicago 2006, changed: follow up data cut none"),
         ("chicago2006", ["arrivals.pattern=poisson"], "Chicago 2006, changed: arrivals pattern poisson"),
         (
             "no_transplant",
@@ -236,6 +237,21 @@ def test_a_title_says_what_was_changed(name: str, pairs: list[str], title: str) 
     assert scenario.shown_targets == []
     assert scenario.target == load(name).scenario.target  # a calibration still answers to them
     assert loaded.folder_name.startswith(f"{name}-")
+
+
+def test_a_range_ends_where_its_key_gets_a_value(write: Write) -> None:
+    key = "active_disease.hazard_per_year"
+    own = load("no_transplant").scenario
+    assert [each.key for each in own.range] == [key]
+    assert load("no_transplant", ["cohort.patients=30"]).scenario.range == own.range
+    assert (
+        load("no_transplant", [f"{key}={own.active_disease.hazard_per_year!r}"]).scenario.range == own.range
+    )
+    assert load("no_transplant", [f"{key}=0.3"]).scenario.range == []
+    based = 'base = "no_transplant"\ntitle = "Mine"\n[active_disease]\nhazard_per_year = 0.3\n'
+    assert load(write(based)).scenario.range == []
+    anew = f'[[range]]\nkey = "{key}"\nvalues = [0.2, 0.4]\nsource = "assumption"\n'
+    assert len(load(write(based + anew, "anew.toml")).scenario.range) == 1
 
 
 def test_what_is_set_as_it_was_changes_nothing() -> None:

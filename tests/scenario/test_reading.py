@@ -124,6 +124,16 @@ def test_a_number_as_others_write_it_is_told_plainly(text: str, whole: bool, mea
     assert plain_number(text, whole=whole) == f"Write the number plainly: {meant}"
 
 
+def test_a_comma_may_part_thousands_or_decimals() -> None:
+    said = plain_number("2,000")
+    assert said == "Write the number plainly: 2.000, or 2000 if the comma parts thousands"
+
+
+def test_a_fraction_is_not_told_again_where_a_whole_number_is_asked_for() -> None:
+    assert plain_number("1.5", whole=True) == ""
+    assert plain_number("4", whole=False) == "Write the number plainly: 4"  # from "4", in quotes
+
+
 @pytest.mark.parametrize("text", ["=3x", "3x", "x2", "*1.5", "2×"])
 def test_a_factor_is_told_to_be_none(text: str) -> None:
     assert plain_number(text).startswith("A factor?")

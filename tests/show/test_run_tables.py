@@ -12,7 +12,7 @@ from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import Row
 from sim.show.kit.grid import Column, Grid
-from sim.show.run_tables import defined, over_range, published
+from sim.show.run_tables import defined, over_range, published, targets
 
 Build = Callable[..., Scenario]
 
@@ -27,6 +27,18 @@ def printed(grid: Grid, width: int) -> list[str]:
 def cells(grid: Grid) -> dict[str, list[str]]:
     """Return the cells of each row by its label."""
     return {row[0]: list(row[1:]) for row in grid.rows}
+
+
+def test_what_nobody_published_does_not_stand_under_published(
+    endpoints: pd.DataFrame, scenario: Build
+) -> None:
+    asked = endpoints.assign(
+        target_source=endpoints["target_source"].mask(endpoints["target"].notna(), "question")
+    )
+    for table in (published(asked, scenario()), targets([("x", asked, scenario())])):
+        assert table.title == "Target and simulated"
+        assert "published" not in {column.heading for column in table.columns}
+    assert targets([("x", endpoints, scenario())]).title == "Published and simulated"
 
 
 def test_targets_stand_beside_the_simulated_figures(endpoints: pd.DataFrame, scenario: Build) -> None:

@@ -161,10 +161,15 @@ def test_what_can_not_be_varied_is_refused_with_what_can(vary: str, says: list[s
         assert text in str(refused.value)
 
 
-@pytest.mark.parametrize("contour", ["a", [0.1, float("inf")], "0.1,nan"])
+@pytest.mark.parametrize("contour", ["a", [0.1, float("inf")], "0.1,nan", "2,13", [-0.1]])
 def test_levels_that_are_no_numbers_are_refused(contour: Any) -> None:
     with pytest.raises(RequestError, match=r"`contour`: .* given; allowed: numbers, shares as fractions"):
-        sim.sweep("chicago2006", {WARD: [1, 2]}, contour=contour, replications=2)
+        sim.sweep("chicago2006", {WARD: [1, 2], "relapse.shape": [0.5, 0.7]}, contour=contour, replications=2)
+
+
+def test_a_line_on_no_map_is_refused() -> None:
+    with pytest.raises(RequestError, match="needs two keys"):
+        sim.sweep("chicago2006", {WARD: [1, 2]}, contour=[0.02], replications=2)
 
 
 def test_three_keys_have_figures_too_and_the_page_leads_with_all_enrolled() -> None:

@@ -137,9 +137,8 @@ def _write_key(
     """Write columns' names and the key: marks of targets, of one figure alone, and of the range of trials."""
     for x, text in names:
         words.text(x, 0, text, color=style.GREY, va="bottom")
-    published, assumed = mark("D", style.INK, "published"), mark("D", "white", "assumed")
-    aims = [published] if any(not row.assumed for row in shares) else []
-    aims += [assumed] if any(row.assumed for row in shares) else []
+    origins = dict.fromkeys(row.origin for row in sorted(shares, key=lambda row: row.assumed))
+    aims = [mark("D", style.INK if name == "published" else "white", name) for name in origins]
     handles = [*aims, *marks, Patch(color=RANGE, label="range of one trial")]
     words.legend(
         handles=handles, loc="lower left", bbox_to_anchor=at, bbox_transform=words.transData,
@@ -247,7 +246,7 @@ def _finding(aims: Sequence[Row]) -> str:
     known = [row for row in aims if not math.isnan(row.estimate)]
     if not known:
         return "No target can be compared: nobody is at risk"
-    solved = [row for row in known if row.fitted]
+    solved = [row for row in known if row.fitted and row.origin != "targeted"]
     asked = solved or known  # what was never fitted is told apart, below
     missed = [row for row in asked if not row.agrees]
     far = [row for row in missed if row.endpoint.kind == "share"]

@@ -74,4 +74,4 @@ def in_sentence(key: Key) -> str:
     name, time = key
     text = BY_NAME[name].label
     text = text[0].lower() + text[1:].replace(", reinfused", " of the reinfused")
-    return text if time is None else f"{text} at {time:g}\N{NO-BREAK SPACE}years"
+    return text if time is None else f"{text} at {time:g}\N{NO-BREAK SPACE}year{'s' if time != 1 else ''}"
