@@ -12,14 +12,17 @@ import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
-from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
 
 from sim.scenario.problems import RequestError
 from sim.work.task import Result, Task, Workers, do
 from sim.work.threads import ONE_THREAD
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.process import BaseProcess
 
 MOST_TRIES = 3
 
@@ -74,6 +77,8 @@ class Processes(Workers):
     def submit(self, task: Task) -> Future[Result]:
         """Hand a chunk to the next free process."""
         if self._pool is None:
+            from concurrent.futures import ProcessPoolExecutor
+
             self._pool = ProcessPoolExecutor(
                 self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
             )
@@ -163,6 +168,8 @@ def _deaf() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # a system without signal masks
         yield
         return
+    from multiprocessing import resource_tracker
+
     resource_tracker.ensure_running()  # or it is started with them, and takes the mask away
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
