@@ -15,7 +15,7 @@ from sim.scenario.schema import Scenario, TrialArrivals
 from sim.scenario.values import get_value
 from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
-from sim.show.kit.formats import rows, written
+from sim.show.kit.formats import rows, with_unit, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import replication
@@ -147,7 +147,7 @@ def _spoken(key: Key) -> str:
     """Name an endpoint within a sentence."""
     name, time = key
     text = _SPOKEN[name]
-    return text if time is None else f"{text} at {time:g} years"
+    return text if time is None else f"{text} at {with_unit(f'{time:g}', 'years')}"
 
 
 def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]:
@@ -163,19 +163,20 @@ def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]
 def _of_sweep(results: Results) -> Contents:
     manifest, points = results.manifest, results.tables["points"]
     scenario, vary, shown = results.scenario, manifest["vary"], shown_in(manifest)
+    said = found_sentences(results, shown)
     facts = {
         "answers": run_tables.swept(points, list(vary), shown),
         "points": len(points[list(vary)].drop_duplicates()),
-        "sentences": found_sentences(results, shown),
+        "sentences": said,
         "varied": _varied(results),
         **_sources(manifest, scenario),
     }
-    keys = " and ".join(vary)
+    counted = f"{facts['points']} points over {' and '.join(vary)}."
     return Contents(
         scenario.title,
         (scenario,),
         facts,
-        without_pictures=f"{facts['points']} points over {keys}.",
+        without_pictures=said[0] if said else counted,
         leads=("sweep", f"map_{column(shown[0]).replace('@', '_')}"),
     )
 

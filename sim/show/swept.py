@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from sim.scenario.changes import in_words
 from sim.scenario.endpoints import Key, label
 from sim.scenario.refusals import toml_text
 from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.show.kit.formats import Row, format_share, rows, written
+from sim.show.kit.formats import Row, format_share, rows, with_unit, written
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.study.sweep import spread_keys
@@ -33,11 +34,10 @@ def meaning(key: str) -> str:
 
 def spot(values: Mapping[str, Any], *, short: bool = False) -> str:
     """Name a point by its values, with their units; `short` leaves the keys out if there is one."""
-    texts = []
-    for key, value in values.items():
-        name, unit = "" if short and len(values) == 1 else last_part(key), unit_of(key)
-        texts.append(f"{name} {written(value)} {'' if name.endswith(unit) else unit}".strip())
-    return ", ".join(texts)
+    texts = [(key, written(value)) for key, value in values.items()]
+    if short and len(texts) == 1:
+        return with_unit(texts[0][1], unit_of(texts[0][0]))
+    return ", ".join(in_words(key, text) for key, text in texts)
 
 
 def last_part(key: str) -> str:

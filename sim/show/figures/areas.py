@@ -19,7 +19,7 @@ from sim.clinic.states import Place
 from sim.outcomes.courses import ARRIVED, REMISSION, Of
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.show.kit.formats import format_share, rows
+from sim.show.kit.formats import format_share, rows, with_unit
 from sim.show.kit.looks import AREAS, CAUSES, FAILURES, Look, look_of
 from sim.show.kit.scenario_words import cautions, replication
 from sim.show.kit.style import INK, NOTE_SIZE, aside, empty_figure, percent_axis, sheet, spread, styled
@@ -145,14 +145,15 @@ def incidence_figure(
 
 
 def _incidence_finding(told: dict[str, str], shares: OverTime, horizon: float) -> str:
+    years = with_unit(f"{horizon:g}", "years")
     dead = {name: share[-1] for name, share in shares.by_name("enrolled").items()}
     worst = max(dead, key=lambda name: float(dead[name]))
     killer = f"most deaths are of {look_of(CAUSES, worst).words}" if dead[worst] > 0 else "nobody dies"
     if not told:
-        return f"Over {horizon:g} years, {killer}: {shares.last('enrolled', worst)} of the enrolled"
+        return f"Over {years}, {killer}: {shares.last('enrolled', worst)} of the enrolled"
     relapse, death = told["relapse_incidence"], told["death_without_relapse"]
     of_reinfused = f"{relapse} of the reinfused relapse and {death} die without relapse"
-    return f"By {horizon:g} years {of_reinfused}; {killer}"
+    return f"By {years} {of_reinfused}; {killer}"
 
 
 @styled
@@ -182,7 +183,7 @@ def places_figure(shares: OverTime, scenario: Scenario, notes: Sequence[str] = (
 def _places_finding(shares: OverTime, horizon: float) -> str:
     """Say when half of the patients are reinfused, and how many are in remission at the end."""
     share = shares.last("disease", REMISSION)
-    text = f"{share} of the enrolled are in remission {horizon:g} years after enrolment"
+    text = f"{share} of the enrolled are in remission {with_unit(f'{horizon:g}', 'years')} after enrolment"
     days, arrived = shares.times("way"), shares.by_name("way").get(ARRIVED)
     if arrived is None:
         return text
@@ -251,7 +252,7 @@ def _name(axis: Axes, shown: Sequence[ShareLayer]) -> None:
     lines = [label.count("\n") + 1 for label in (layer.label for layer in shown)]
     line = 1.3 * NOTE_SIZE / 72 / height
     gap = line * max(lines, default=1) + 0.25 * line
-    for layer, y in zip(shown, _inside(spread(middles, gap), gap), strict=True):
+    for layer, y in zip(shown, spread(middles, gap, 0.4 * gap, 1 - 0.4 * gap), strict=True):
         side = _SWATCH / width, _SWATCH / height
         edge: dict[str, Any] = (
             {"edgecolor": INK, "hatch": layer.look.hatch} if layer.look.hatch else {"edgecolor": "#8a8d92"}
@@ -260,17 +261,6 @@ def _name(axis: Axes, shown: Sequence[ShareLayer]) -> None:
                            transform=axis.transAxes, clip_on=False, **edge)  # fmt: skip
         axis.add_patch(swatch)
         aside(axis, layer.label, (1, y), (17, 0), size=NOTE_SIZE, linespacing=1.25, va="center")
-
-
-def _inside(heights: Sequence[float], gap: float) -> list[float]:
-    """Move names that lie beyond the axis back beside it, without letting them overlap."""
-    moved = list(heights)
-    order = sorted(range(len(moved)), key=lambda index: moved[index])
-    for place, index in enumerate(order):
-        moved[index] = max(moved[index], gap * (place + 0.4))
-    for place, index in enumerate(reversed(order)):
-        moved[index] = min(moved[index], 1 - gap * (place + 0.4))
-    return moved
 
 
 @dataclass(frozen=True, slots=True)

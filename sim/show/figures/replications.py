@@ -163,7 +163,8 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
     what = "treatment-related deaths"
     if found is None:
         low, middle, high = (int(np.searchsorted(np.cumsum(shares), p)) for p in (0.025, 0.5, 0.975))
-        of = f"trial of {size}" if replication(scenario).what == "trial" else "clinic"
+        words = replication(scenario)
+        of = f"trial of {size}" if words.what == "trial" else f"clinic {words.size}"
         what = what.removesuffix("s") if middle == 1 else what
         return f"The median virtual {of} sees {middle} {what}, and 95% see {low} to {high}"
     count = found[0]

@@ -17,7 +17,15 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.sweep import varied
 from sim.show.kit import curves as kit
 from sim.show.kit import style
-from sim.show.kit.formats import Row, format_difference, format_share, rows, undefined_note, written
+from sim.show.kit.formats import (
+    Row,
+    format_difference,
+    format_share,
+    rows,
+    undefined_note,
+    with_unit,
+    written,
+)
 from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.prose import sentences
@@ -450,11 +458,11 @@ def _range_lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | 
 def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
     """Write beside each line's end the share alive, and the values under which it holds."""
     line = kit.line_of(_BAND_TALL)
-    heights = style.spread(last["estimate"].tolist(), 2.3 * line)
+    heights = style.spread(last["estimate"].tolist(), 2.3 * line, 1.1 * line, 1 - 1.1 * line)
     for (_, row), y in zip(last.iterrows(), heights, strict=True):
-        at = (1.0, min(max(y, 1.1 * line), 1 - 1.1 * line))
+        at = (1.0, y)
         style.aside(axis, _share(row), at, (10, 1), color=style.BLUE, weight="bold", va="bottom")
-        under = ", ".join(f"{written(row[key])} {unit_of(key)}".rstrip() for key in keys)
+        under = ", ".join(with_unit(written(row[key]), unit_of(key)) for key in keys)
         style.aside(axis, f"at {under}", at, (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
 
 

@@ -197,9 +197,10 @@ def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
 
 def _over(axis: Axis, unit: str) -> str:
     values, name = [written(value) for value in axis.values], last_part(axis.key)
-    if len(values) == 1 or not axis.numeric:
-        return f"({name} {', '.join(values)} {unit}".rstrip() + ")"
-    return f"({name} from {values[0]} to {values[-1]} {'' if name.endswith(unit) else unit}".rstrip() + ")"
+    ends = (
+        [", ".join(values)] if len(values) == 1 or not axis.numeric else ["from", values[0], "to", values[-1]]
+    )
+    return f"({' '.join([name, *ends, '' if name.endswith(unit) else unit])}".rstrip() + ")"
 
 
 def _change(axis: Axis, series: list[Row]) -> str:

@@ -16,7 +16,7 @@ from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.show.kit import style
 from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of
-from sim.show.kit.formats import format_share
+from sim.show.kit.formats import format_share, with_unit
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import replication, single_notes
 from sim.show.trial_data import one_trial
@@ -113,14 +113,14 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     """Name each curve at the right, with what the trial reports at the horizon."""
     line = line_of(_TALL)
     ends = [float(curve.estimate.survival[-1]) for curve in curves]
-    for curve, colour, y in zip(curves, _COLOURS, style.spread(ends, 3.2 * line), strict=False):
-        at = min(max(y, 1.5 * line), 1 - 1.5 * line)
+    heights = style.spread(ends, 3.2 * line, 1.5 * line, 1 - 1.5 * line)
+    for curve, colour, y in zip(curves, _COLOURS, heights, strict=False):
         name, figure = (
             BY_NAME[curve.name].label.partition(",")[0],
             f"{_estimate(curve)} at {horizon:g} y",
         )
-        style.aside(axis, name, (1, at), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
-        style.aside(axis, figure, (1, at), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+        style.aside(axis, name, (1, y), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
+        style.aside(axis, figure, (1, y), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
 
 
 def _estimate(curve: Curve) -> str:
@@ -140,14 +140,15 @@ def _finding(curves: Sequence[Curve]) -> str:
             continue
         last = defined[-1]
         share = format_share(float(curve.readings.estimate[last]), 0.005)
-        parts.append((f"{share} {_WORDS[curve.name]}", float(curve.readings.times[last])))
+        time = with_unit(f"{curve.readings.times[last]:g}", "years")
+        parts.append((f"{share} {_WORDS[curve.name]}", time))
     if not parts:
         return "Virtual trial 1 would have reported no survival: nobody was followed for half a year"
     whom = "enrolled" if curves[0].name.endswith("_enrolled") else "reinfused"
     said = f"Of the {whom}, virtual trial 1 would have printed"
     if len({time for _, time in parts}) == 1:
-        return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]:g} years"
-    return f"{said} {' and '.join(f'{text} at {time:g} years' for text, time in parts)}"
+        return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]}"
+    return f"{said} {' and '.join(f'{text} at {time}' for text, time in parts)}"
 
 
 def _report(results: Results) -> TrialReport | None:

@@ -63,9 +63,17 @@ def format_value(endpoint: Endpoint, value: float, half_width: float = math.nan)
     """Write an endpoint's value with its unit: a share in per cent, a mean in years, days and so on."""
     if endpoint.kind == "share" or math.isnan(value):
         return format_share(value, half_width)
-    text = _number(value, half_width)
-    unit = endpoint.unit.removesuffix("s") if text == "1" else endpoint.unit
-    return f"{text} {unit}".rstrip()
+    return with_unit(_number(value, half_width), endpoint.unit)
+
+
+def joined(text: str) -> str:
+    """Keep words on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Write a unit, if there is one, after a number: 1 room, 2 rooms."""
+    return f"{text} {unit.removesuffix('s') if text == '1' else unit}".rstrip()
 
 
 def format_range(endpoint: Endpoint, lower: float, upper: float, error: float = 0.0) -> str:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario, TrialArrivals
+from sim.show.kit.formats import joined, with_unit
 from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.work.results import Results
 
@@ -18,6 +19,8 @@ class Replication(NamedTuple):
     """To be put after "reports"."""
     by_then: str
     """To be put after "deaths"."""
+    size: str = "of this size"
+    """To be put after `what` or `virtual`: a clinic is open for longer than it counts."""
 
     @property
     def cut(self) -> bool:
@@ -35,10 +38,12 @@ TRIAL = Replication("trial", "at its data cut", "by its data cut")
 
 def replication(scenario: Scenario) -> Replication:
     """Return the words for a scenario's replications: a clinic is no trial, and may have no data cut."""
-    what: Literal["trial", "clinic"] = "trial" if isinstance(scenario.arrivals, TrialArrivals) else "clinic"
-    if scenario.follow_up.data_cut_days != "none":
-        return Replication(what, TRIAL.when, TRIAL.by_then)
-    return Replication(what, "with everybody followed to the end", "by the end of follow-up")
+    ends = ("with everybody followed to the end", "by the end of follow-up")
+    when, by_then = ends if scenario.follow_up.data_cut_days == "none" else (TRIAL.when, TRIAL.by_then)
+    if isinstance(scenario.arrivals, TrialArrivals):
+        return Replication("trial", when, by_then)
+    years = with_unit(f"{scenario.arrivals.years:g}", "years")
+    return Replication("clinic", when, by_then, f"with {years} of arrivals")
 
 
 def cautions(scenario: Scenario) -> list[str]:
@@ -63,10 +68,15 @@ def single_notes(scenario: Scenario, *, drawn: bool) -> list[str]:
 
 
 def headlines(scenario: Scenario) -> list[Key]:
-    """Return the endpoints that are shown where none were asked for: of all enrolled, whoever dies when."""
+    """Return the endpoints that are shown where none were asked for: of all enrolled, whoever dies when.
+
+    Where rooms are limited, the wait for one is shown too.
+    """
     at_home = scenario.cohort.enters_at == "home"
     second = "restricted_mean_survival_enrolled" if at_home else "treatment_related_mortality"
-    return [("overall_survival_enrolled", scenario.follow_up.horizon_years), (second, None)]
+    waits = [] if scenario.clinic.isolation_rooms == "unlimited" else ["room_wait_days"]
+    means = [(name, None) for name in (second, *waits)]
+    return [("overall_survival_enrolled", scenario.follow_up.horizon_years), *means]
 
 
 def in_sentence(key: Key) -> str:
@@ -74,4 +84,4 @@ def in_sentence(key: Key) -> str:
     name, time = key
     text = BY_NAME[name].label
     text = text[0].lower() + text[1:].replace(", reinfused", " of the reinfused")
-    return text if time is None else f"{text} at {time:g}\N{NO-BREAK SPACE}years"
+    return text if time is None else f"{text} at {joined(with_unit(f'{time:g}', 'years'))}"

@@ -275,8 +275,11 @@ def percent_axis(axis: Axes, which: str) -> None:
     target.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g}%")
 
 
-def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """Move positions apart until neighbours are at least `gap` apart, around where they were."""
+def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move positions apart until neighbours are at least `gap` apart, around where they were.
+
+    All end up between `low` and `high`; without room for all, the uppermost is at `high`.
+    """
     order = sorted(range(len(positions)), key=lambda index: positions[index])
     groups: list[tuple[float, list[int]]] = []
     for index in order:
@@ -291,4 +294,7 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     for centre, members in groups:
         for place, index in enumerate(members):
             moved[index] = centre + gap * (place - (len(members) - 1) / 2)
+    for place, index in enumerate(index for _, members in groups for index in members):
+        room = gap * (len(moved) - 1 - place)  # taken by those above
+        moved[index] = min(max(moved[index], low + gap * place), high - room)
     return moved
