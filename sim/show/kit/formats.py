@@ -310,7 +310,8 @@ class Row:
     @property
     def estimate_text(self) -> str:
         """The estimate with its Monte Carlo interval, and the posterior's if there is one."""
-        known = (format_range(self.endpoint, self.mc_lower, self.mc_upper), self.posterior_text)
+        posterior = self.posterior_text and f"posterior {self.posterior_text}"
+        known = (format_range(self.endpoint, self.mc_lower, self.mc_upper), posterior)
         intervals = "; ".join(filter(None, known))
         return f"{self.simulated_text} ({intervals})" if intervals else self.simulated_text
 

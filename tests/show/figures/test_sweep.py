@@ -136,6 +136,11 @@ def test_log_spaced_values_get_a_log_axis(values: list[float], log: bool) -> Non
     assert Axis.of(pd.DataFrame({KEY: values}), KEY).log is log
 
 
+def test_numbers_stand_in_order_before_words() -> None:
+    """A sweep's first point is the reference, wherever its value lies."""
+    assert Axis.of(pd.DataFrame({KEY: [4, 1, "unlimited", 2]}), KEY).values == (1, 2, 4, "unlimited")
+
+
 def test_values_are_written_for_people() -> None:
     values = [0.1513079, 0.30000000000000004, 3, 2861.0, 1e9, "unlimited"]
     assert [written(value) for value in values] == ["0.151", "0.3", "3", "2861", "1e9", "unlimited"]
@@ -235,7 +240,7 @@ def test_further_keys_make_small_multiples(
     own = {KEY: 2, OTHER: 20, WORDS: 3}
     figure = sweep_map_figure(points, (KEY, OTHER, WORDS), SURVIVAL, own)
     *panels, _bar = figure.axes
-    assert [panel.get_title(loc="left") for panel in panels] == [f"isolation rooms {n}" for n in (2, 3, 4, 6)]
+    assert [panel.get_title(loc="left") for panel in panels] == [f"{n} isolation rooms" for n in (2, 3, 4, 6)]
     rings = [len([line for line in panel.lines if line.get_marker() == "o"]) for panel in panels]
     assert rings == [0, 1, 0, 0]
     assert fits(figure)
