@@ -19,6 +19,7 @@ from sim.scenario.load import load
 from sim.scenario.shipped import locate_posterior
 from sim.scenario.values import get_value
 from sim.study.posterior import read_posterior, weighted_summary
+from sim.work.results import read_results
 from sim.work.spool import read_parquet
 
 ROOT = Path(__file__).parents[1]
@@ -97,3 +98,8 @@ def test_two_ways_to_the_posterior_agree_and_it_keeps_its_word() -> None:
     for figure in ("Overall survival, reinfused, 5 y", "Disease-free survival, 5 y"):
         assert not control.loc[figure, "as_said"]
         assert control.loc[figure, "covered"] < 0.8
+
+
+@pytest.mark.parametrize("name", ["chicago2006", "validation", "small"])
+def test_what_is_kept_of_a_study_can_be_read(name: str) -> None:
+    assert read_results(REFERENCE / name).manifest["seed"] == 1
