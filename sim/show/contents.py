@@ -15,7 +15,7 @@ from sim.scenario.schema import Scenario, TrialArrivals
 from sim.scenario.values import get_value
 from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
-from sim.show.kit.formats import rows, with_unit, written
+from sim.show.kit.formats import in_years, rows, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import replication
@@ -147,7 +147,7 @@ def _spoken(key: Key) -> str:
     """Name an endpoint within a sentence."""
     name, time = key
     text = _SPOKEN[name]
-    return text if time is None else f"{text} at {with_unit(f'{time:g}', 'years')}"
+    return text if time is None else f"{text} at {in_years(time)}"
 
 
 def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]:
@@ -171,12 +171,11 @@ def _of_sweep(results: Results) -> Contents:
         "varied": _varied(results),
         **_sources(manifest, scenario),
     }
-    counted = f"{facts['points']} points over {' and '.join(vary)}."
     return Contents(
         scenario.title,
         (scenario,),
         facts,
-        without_pictures=said[0] if said else counted,
+        without_pictures=next(iter(said), ""),
         leads=("sweep", f"map_{column(shown[0]).replace('@', '_')}"),
     )
 

@@ -34,15 +34,14 @@ def meaning(key: str) -> str:
 
 def spot(values: Mapping[str, Any], *, short: bool = False) -> str:
     """Name a point by its values, with their units; `short` leaves the keys out if there is one."""
-    texts = [(key, written(value)) for key, value in values.items()]
-    if short and len(texts) == 1:
-        return with_unit(texts[0][1], unit_of(texts[0][0]))
-    return ", ".join(in_words(key, text) for key, text in texts)
+    if short and len(values) == 1:
+        return with_units(values)
+    return ", ".join(in_words(key, written(value)) for key, value in values.items())
 
 
-def last_part(key: str) -> str:
-    """Return the end of a key as words."""
-    return key.rpartition(".")[2].replace("_", " ")
+def with_units(values: Mapping[str, Any]) -> str:
+    """Write values with their units, without their keys."""
+    return ", ".join(with_unit(written(value), unit_of(key)) for key, value in values.items())
 
 
 def placed(points: pd.DataFrame, keys: Sequence[str], endpoint: Key) -> list[Placed]:

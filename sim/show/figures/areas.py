@@ -19,7 +19,7 @@ from sim.clinic.states import Place
 from sim.outcomes.courses import ARRIVED, REMISSION, Of
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.show.kit.formats import format_share, rows, with_unit
+from sim.show.kit.formats import format_share, in_years, rows
 from sim.show.kit.looks import AREAS, CAUSES, FAILURES, Look, look_of
 from sim.show.kit.scenario_words import cautions, replication
 from sim.show.kit.style import INK, NOTE_SIZE, aside, empty_figure, percent_axis, sheet, spread, styled
@@ -145,15 +145,14 @@ def incidence_figure(
 
 
 def _incidence_finding(told: dict[str, str], shares: OverTime, horizon: float) -> str:
-    years = with_unit(f"{horizon:g}", "years")
     dead = {name: share[-1] for name, share in shares.by_name("enrolled").items()}
     worst = max(dead, key=lambda name: float(dead[name]))
     killer = f"most deaths are of {look_of(CAUSES, worst).words}" if dead[worst] > 0 else "nobody dies"
     if not told:
-        return f"Over {years}, {killer}: {shares.last('enrolled', worst)} of the enrolled"
+        return f"Over {in_years(horizon)}, {killer}: {shares.last('enrolled', worst)} of the enrolled"
     relapse, death = told["relapse_incidence"], told["death_without_relapse"]
     of_reinfused = f"{relapse} of the reinfused relapse and {death} die without relapse"
-    return f"By {years} {of_reinfused}; {killer}"
+    return f"By {in_years(horizon)} {of_reinfused}; {killer}"
 
 
 @styled
@@ -183,7 +182,7 @@ def places_figure(shares: OverTime, scenario: Scenario, notes: Sequence[str] = (
 def _places_finding(shares: OverTime, horizon: float) -> str:
     """Say when half of the patients are reinfused, and how many are in remission at the end."""
     share = shares.last("disease", REMISSION)
-    text = f"{share} of the enrolled are in remission {with_unit(f'{horizon:g}', 'years')} after enrolment"
+    text = f"{share} of the enrolled are in remission {in_years(horizon)} after enrolment"
     days, arrived = shares.times("way"), shares.by_name("way").get(ARRIVED)
     if arrived is None:
         return text

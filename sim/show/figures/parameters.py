@@ -34,7 +34,6 @@ _HEAD, _FOOT, _KEY = 0.52, 0.55, 0.36
 _ACROSS = 3
 _BINS = 20
 _SHORTEST = 10.0  # of a value axis in ratios, from which it is logarithmic
-_JOINED = "\N{NO-BREAK SPACE}"
 _CELLS = 72
 _LEVELS = (0.9, 0.5)
 _PART, _MOST = 0.3, 0.8  # of a direction, from which it is drawn in a plane

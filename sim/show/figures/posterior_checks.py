@@ -33,7 +33,6 @@ _NAMES, _ROW, _KEY = 2.9, 0.46, 0.66
 _BINS = 10
 _MOST_STAGES = 4
 _FAR = 3.0  # standard errors, from which two ways to the same figure differ
-_JOINED = "\N{NO-BREAK SPACE}"
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -108,7 +107,7 @@ def _search_finding(search: pd.DataFrame, wanted: float) -> str:
     reached = "reached" if size >= wanted else "not reached"
     return (
         f"{points:,} points are worth {size:,.0f} draws ({wanted:,.0f} {reached}); means are known to "
-        f"\N{PLUS-MINUS SIGN}{error:.2g}{_JOINED}prior SDs"
+        f"\N{PLUS-MINUS SIGN}{error:.2g}\N{NO-BREAK SPACE}prior SDs"
     )
 
 

@@ -26,7 +26,6 @@ from sim.show.kit.scenario_words import in_sentence
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
-_JOINED = "\N{NO-BREAK SPACE}"
 _WIDTH, _LEFT, _RIGHT, _TALL, _FOOT, _HEAD = 10.0, 0.6, 0.25, 1.65, 0.35, 0.62
 
 

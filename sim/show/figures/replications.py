@@ -17,7 +17,7 @@ from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.evidence import origin
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 from sim.show.kit import style
-from sim.show.kit.formats import counted, format_share
+from sim.show.kit.formats import counted, format_share, with_unit
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions, headlines, replication
 from sim.study.estimates import Z95, wilson
@@ -165,16 +165,14 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
         low, middle, high = (int(np.searchsorted(np.cumsum(shares), p)) for p in (0.025, 0.5, 0.975))
         words = replication(scenario)
         of = f"trial of {size}" if words.what == "trial" else f"clinic {words.size}"
-        what = what.removesuffix("s") if middle == 1 else what
-        return f"The median virtual {of} sees {middle} {what}, and 95% see {low} to {high}"
+        return f"The median virtual {of} sees {with_unit(str(middle), what)}, and 95% see {low} to {high}"
     count = found[0]
     as_published = format_share(float(shares[count]) if count < shares.size else 0.0, 0.005)
     more = format_share(float(shares[count + 1 :].sum()), 0.005)
     fewer = format_share(float(shares[:count].sum()), 0.005)
-    what = what.removesuffix("s") if count == 1 else what
     return (
-        f"{as_published} of virtual trials of {size} see {count} {what}, as published; {fewer} see fewer "
-        f"and {more} see more"
+        f"{as_published} of virtual trials of {size} see {with_unit(str(count), what)}, as published; "
+        f"{fewer} see fewer and {more} see more"
     )
 
 

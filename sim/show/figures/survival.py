@@ -12,25 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
-from sim.scenario.registry import unit_of
 from sim.scenario.schema import Scenario
 from sim.show.figures.sweep import varied
 from sim.show.kit import curves as kit
 from sim.show.kit import style
-from sim.show.kit.formats import (
-    Row,
-    format_difference,
-    format_share,
-    rows,
-    undefined_note,
-    with_unit,
-    written,
-)
+from sim.show.kit.formats import JOINED, Row, format_difference, format_share, rows, undefined_note
 from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import TRIAL, Replication, cautions, headlines, in_sentence, replication
-from sim.show.swept import meaning
+from sim.show.swept import meaning, with_units
 from sim.show.trial_data import at_risk as numbers_at_risk
 from sim.show.trial_data import first_trials
 from sim.work.results import Results
@@ -190,7 +181,7 @@ def _finding(read: list[Row], enrolled: Row | None) -> str:
 
 
 def _of_enrolled(row: Row) -> str:
-    return f"{row.simulated_text} of all enrolled alive {row.time:g}{kit.JOINED}years after enrolment"
+    return f"{row.simulated_text} of all enrolled alive {row.time:g}{JOINED}years after enrolment"
 
 
 def _origin(read: list[Row]) -> str:
@@ -208,7 +199,7 @@ def _verdict(row: Row) -> str:
 def _clause(read: list[Row], verdict: str, *, timed: bool) -> str:
     text = " and ".join(f"{row.simulated_text} {kit.CURVES[row.endpoint.name][1]}" for row in read)
     text = text.replace(" ", " of the reinfused ", 1)
-    when = f" at {read[0].time:g}{kit.JOINED}years" if timed else ""
+    when = f" at {read[0].time:g}{JOINED}years" if timed else ""
     origin, targets = _origin(read), " and ".join(row.target_text for row in read)
     beside = {
         "solved": f", solved to equal the {origin} {targets}",
@@ -307,7 +298,7 @@ def _predicted_finding(read: list[Row]) -> str:
     known = [row for row in read if row.drawn and row.time is not None]
     years = max((row.time for row in known if row.time is not None), default=0.0)
     parts = [f"{_left_open(row)} {kit.CURVES[row.endpoint.name][1]}" for row in known if row.time == years]
-    return f"Of the reinfused, the posterior leaves {' and '.join(parts)} at {years:g}{kit.JOINED}years"
+    return f"Of the reinfused, the posterior leaves {' and '.join(parts)} at {years:g}{JOINED}years"
 
 
 def _between(lower: float, upper: float) -> str:
@@ -376,7 +367,7 @@ def _band_finding(band: pd.DataFrame) -> str:
     years = float(last["time_years"].iloc[0])
     return (
         f"Without a transplant the trial leaves anything from {low:.0f} to {high:.0f}% alive at "
-        f"{years:g}{kit.JOINED}years: an extrapolation"
+        f"{years:g}{JOINED}years: an extrapolation"
     )
 
 
@@ -441,7 +432,7 @@ def _range_finding(drawn: pd.DataFrame) -> str:
     last = drawn[drawn["time_years"] == years]
     low, high = _share(last.loc[last["estimate"].idxmin()]), _share(last.loc[last["estimate"].idxmax()])
     shares = low if low == high else f"Between {low} and {high}"
-    return f"{shares} of all enrolled alive at {years:g}\N{NO-BREAK SPACE}years, over the range"
+    return f"{shares} of all enrolled alive at {years:g}{JOINED}years, over the range"
 
 
 def _share(row: pd.Series[Any]) -> str:
@@ -457,13 +448,11 @@ def _range_lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | 
 
 def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
     """Write beside each line's end the share alive, and the values under which it holds."""
-    line = kit.line_of(_BAND_TALL)
-    heights = style.spread(last["estimate"].tolist(), 2.3 * line, 1.1 * line, 1 - 1.1 * line)
-    for (_, row), y in zip(last.iterrows(), heights, strict=True):
-        at = (1.0, y)
-        style.aside(axis, _share(row), at, (10, 1), color=style.BLUE, weight="bold", va="bottom")
-        under = ", ".join(with_unit(written(row[key]), unit_of(key)) for key in keys)
-        style.aside(axis, f"at {under}", at, (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+    names = [
+        kit.Name(_share(row), f"at {with_units(row[list(keys)])}", style.BLUE, row["estimate"])
+        for _, row in last.iterrows()
+    ]
+    kit.write_ends(axis, names, kit.line_of(_BAND_TALL), 2.3)
 
 
 def over_range(results: Results) -> Pictures:

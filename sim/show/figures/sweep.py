@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from sim.scenario.changes import in_words
 from sim.scenario.endpoints import Endpoint, Key, column, label
 from sim.scenario.registry import unit_of
 from sim.scenario.schema import Scenario
@@ -30,7 +31,6 @@ from sim.show.swept import (
     Placed,
     changes,
     held,
-    last_part,
     meaning,
     moved,
     placed,
@@ -196,11 +196,9 @@ def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
 
 
 def _over(axis: Axis, unit: str) -> str:
-    values, name = [written(value) for value in axis.values], last_part(axis.key)
-    ends = (
-        [", ".join(values)] if len(values) == 1 or not axis.numeric else ["from", values[0], "to", values[-1]]
-    )
-    return f"({' '.join([name, *ends, '' if name.endswith(unit) else unit])}".rstrip() + ")"
+    values, name = [written(value) for value in axis.values], in_words(axis.key)
+    said = f"from {values[0]} to {values[-1]}" if len(values) > 1 and axis.numeric else ", ".join(values)
+    return f"({name} {said} {'' if name.endswith(unit) else unit}".rstrip() + ")"
 
 
 def _change(axis: Axis, series: list[Row]) -> str:

@@ -14,9 +14,9 @@ from sim.outcomes.one_trial import Curve, TrialReport, report_trial
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.schema import Scenario, TrialArrivals
+from sim.show.kit import curves as kit
 from sim.show.kit import style
-from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of
-from sim.show.kit.formats import format_share, with_unit
+from sim.show.kit.formats import format_share, in_years
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import replication, single_notes
 from sim.show.trial_data import one_trial
@@ -63,24 +63,24 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
     if not report.curves:
         return style.empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
     horizon = scenario.follow_up.horizon_years
-    rows = RISK_ROW * (len(report.curves) + 1)
+    rows = kit.RISK_ROW * (len(report.curves) + 1)
     patients, when = report.reinfused or report.enrolled, replication(scenario).when
     said = sentences("figures", "trial", patients, when)
     page = style.sheet(
-        _finding(report.curves), [scenario.title], [*said, *notes], WIDTH,
-        _TALL + FOOT + rows + 0.12,
+        _finding(report.curves), [scenario.title], [*said, *notes], kit.WIDTH,
+        _TALL + kit.FOOT + rows + 0.12,
     )  # fmt: skip
-    axis = page.axes(_LEFT, FOOT + rows, WIDTH - _LEFT - _RIGHT, _TALL)
+    axis = page.axes(_LEFT, kit.FOOT + rows, kit.WIDTH - _LEFT - _RIGHT, _TALL)
     home = scenario.cohort.enters_at == "home"
-    dress(axis, horizon, f"Years since {'enrolment' if home else 'reinfusion'}", "Kaplan-Meier estimate")
-    times = label_times(horizon)
+    kit.dress(axis, horizon, f"Years since {'enrolment' if home else 'reinfusion'}", "Kaplan-Meier estimate")
+    times = kit.label_times(horizon)
     for curve, colour in zip(report.curves, _COLOURS, strict=False):
         _draw(axis, curve, colour, horizon)
     _name(axis, report.curves, horizon)
     at_risk = [curve.estimate.counts.at_risk_at(np.array(times)) for curve in report.curves]
     names = [_WORDS[curve.name].capitalize() for curve in report.curves]
     numbers = [(name, [f"{n:.0f}" for n in own]) for name, own in zip(names, at_risk, strict=True)]
-    draw_at_risk(axis, times, "At risk", numbers, _COLOURS)
+    kit.draw_at_risk(axis, times, "At risk", numbers, _COLOURS)
     return page.figure
 
 
@@ -111,16 +111,12 @@ def _known(limit: Floats) -> Floats:
 
 def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     """Name each curve at the right, with what the trial reports at the horizon."""
-    line = line_of(_TALL)
-    ends = [float(curve.estimate.survival[-1]) for curve in curves]
-    heights = style.spread(ends, 3.2 * line, 1.5 * line, 1 - 1.5 * line)
-    for curve, colour, y in zip(curves, _COLOURS, heights, strict=False):
-        name, figure = (
-            BY_NAME[curve.name].label.partition(",")[0],
-            f"{_estimate(curve)} at {horizon:g} y",
-        )
-        style.aside(axis, name, (1, y), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
-        style.aside(axis, figure, (1, y), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+    names = [
+        kit.Name(BY_NAME[curve.name].label.partition(",")[0], f"{_estimate(curve)} at {horizon:g} y", colour,
+             float(curve.estimate.survival[-1]))
+        for curve, colour in zip(curves, _COLOURS, strict=False)
+    ]  # fmt: skip
+    kit.write_ends(axis, names, kit.line_of(_TALL), 3.2)
 
 
 def _estimate(curve: Curve) -> str:
@@ -140,8 +136,7 @@ def _finding(curves: Sequence[Curve]) -> str:
             continue
         last = defined[-1]
         share = format_share(float(curve.readings.estimate[last]), 0.005)
-        time = with_unit(f"{curve.readings.times[last]:g}", "years")
-        parts.append((f"{share} {_WORDS[curve.name]}", time))
+        parts.append((f"{share} {_WORDS[curve.name]}", in_years(curve.readings.times[last])))
     if not parts:
         return "Virtual trial 1 would have reported no survival: nobody was followed for half a year"
     whom = "enrolled" if curves[0].name.endswith("_enrolled") else "reinfused"

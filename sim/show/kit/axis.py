@@ -33,9 +33,7 @@ class Axis:
     def of(cls, points: pd.DataFrame, key: str) -> Axis:
         """Read the axis off the points; numbers are sorted, words keep their order after them."""
         given = points[key].drop_duplicates().tolist()
-        numbers = sorted(
-            value for value in given if isinstance(value, int | float) and not isinstance(value, bool)
-        )
+        numbers = sorted(value for value in given if isinstance(value, int | float))
         values = (*numbers, *(value for value in given if value not in numbers))
         if len(numbers) == len(values):
             places = np.array(values, dtype=float)

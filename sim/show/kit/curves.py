@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from sim.show.kit import style
 from sim.show.kit.formats import Row
 
-JOINED = "\N{NO-BREAK SPACE}"
 CURVES = {"overall_survival": (style.BLUE, "alive"), "disease_free_survival": (style.ORANGE, "disease-free")}
 WIDTH, TALL, FOOT = 7.8, 3.55, 0.5
 DASHED = (0, (5, 2.5))
@@ -84,6 +83,14 @@ def write_beside(axis: Axes, names: Sequence[Name], lines: float, foot: float) -
         style.aside(
             axis, figures, (1.0, top - 0.6 * line), (12, 0), color=style.INK, va="top", linespacing=1.3
         )
+
+
+def write_ends(axis: Axes, names: Sequence[Name], line: float, gap: float) -> None:
+    """Write figures below names at the ends of curves, `gap` lines apart."""
+    heights = style.spread([each.height for each in names], gap * line, gap / 2 * line, 1 - gap / 2 * line)
+    for (name, figures, colour, _), y in zip(names, heights, strict=True):
+        style.aside(axis, name, (1, y), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
+        style.aside(axis, figures, (1, y), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
 
 
 def sources_note(read: Sequence[Row]) -> list[str]:

@@ -17,6 +17,7 @@ from sim.scenario.evidence import all_evidence, ids_in, origin
 from sim.scenario.registry import short
 from sim.study.estimates import Z95
 
+JOINED = "\N{NO-BREAK SPACE}"
 _MOST_DECIMALS = 4
 _NOTHING = 1e-9  # what sums of rounded figures leave of 0
 _VERDICT = 3 / 1.96
@@ -66,9 +67,9 @@ def format_value(endpoint: Endpoint, value: float, half_width: float = math.nan)
     return with_unit(_number(value, half_width), endpoint.unit)
 
 
-def joined(text: str) -> str:
-    """Keep words on one line."""
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
+def in_years(number: float) -> str:
+    """Write a number of years."""
+    return with_unit(f"{number:g}", "years")
 
 
 def with_unit(text: str, unit: str) -> str:

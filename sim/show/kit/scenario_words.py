@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario, TrialArrivals
-from sim.show.kit.formats import joined, with_unit
+from sim.show.kit.formats import JOINED, in_years
 from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.work.results import Results
 
@@ -42,8 +42,7 @@ def replication(scenario: Scenario) -> Replication:
     when, by_then = ends if scenario.follow_up.data_cut_days == "none" else (TRIAL.when, TRIAL.by_then)
     if isinstance(scenario.arrivals, TrialArrivals):
         return Replication("trial", when, by_then)
-    years = with_unit(f"{scenario.arrivals.years:g}", "years")
-    return Replication("clinic", when, by_then, f"with {years} of arrivals")
+    return Replication("clinic", when, by_then, f"with {in_years(scenario.arrivals.years)} of arrivals")
 
 
 def cautions(scenario: Scenario) -> list[str]:
@@ -68,15 +67,11 @@ def single_notes(scenario: Scenario, *, drawn: bool) -> list[str]:
 
 
 def headlines(scenario: Scenario) -> list[Key]:
-    """Return the endpoints that are shown where none were asked for: of all enrolled, whoever dies when.
-
-    Where rooms are limited, the wait for one is shown too.
-    """
+    """Return the endpoints shown where none were asked for: of all enrolled, and waits if rooms are few."""
     at_home = scenario.cohort.enters_at == "home"
     second = "restricted_mean_survival_enrolled" if at_home else "treatment_related_mortality"
-    waits = [] if scenario.clinic.isolation_rooms == "unlimited" else ["room_wait_days"]
-    means = [(name, None) for name in (second, *waits)]
-    return [("overall_survival_enrolled", scenario.follow_up.horizon_years), *means]
+    waits: list[Key] = [] if scenario.clinic.isolation_rooms == "unlimited" else [("room_wait_days", None)]
+    return [("overall_survival_enrolled", scenario.follow_up.horizon_years), (second, None), *waits]
 
 
 def in_sentence(key: Key) -> str:
@@ -84,4 +79,4 @@ def in_sentence(key: Key) -> str:
     name, time = key
     text = BY_NAME[name].label
     text = text[0].lower() + text[1:].replace(", reinfused", " of the reinfused")
-    return text if time is None else f"{text} at {joined(with_unit(f'{time:g}', 'years'))}"
+    return text if time is None else f"{text} at {in_years(time).replace(' ', JOINED)}"

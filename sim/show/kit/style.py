@@ -294,7 +294,6 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
     for centre, members in groups:
         for place, index in enumerate(members):
             moved[index] = centre + gap * (place - (len(members) - 1) / 2)
-    for place, index in enumerate(index for _, members in groups for index in members):
-        room = gap * (len(moved) - 1 - place)  # taken by those above
-        moved[index] = min(max(moved[index], low + gap * place), high - room)
+    for place, index in enumerate(order):  # with room for those below and above
+        moved[index] = min(max(moved[index], low + gap * place), high - gap * (len(order) - 1 - place))
     return moved

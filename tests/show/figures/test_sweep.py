@@ -85,8 +85,8 @@ def test_a_panel_says_what_its_endpoint_does(
     figure = sweep_curve_figure(line, KEY, "per year", [SURVIVAL, DEATH, STAY], moved=DEATH)
     text = words(figure)
     assert (
-        "Overall survival, reinfused, 5 y falls from 90.0% to 65.0% (hazard per year from 0.05 to 0.4)"
-        in text
+        "Overall survival, reinfused, 5 y falls from 90.0% to 65.0% "
+        "(active disease hazard per year from 0.05 to 0.4)" in text
     )
     assert "+25.0 points (+24.5 to +25.5) at 0.05 per year" in text
     above = {drawn.xyann[1]: drawn.get_text() for drawn in figure.axes[2].texts}
