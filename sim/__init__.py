@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sim.commands.library import with_values as with_values
     from sim.commands.report import report as report
     from sim.commands.run import run as run
+    from sim.commands.solve import solve as solve
     from sim.commands.study import NUMBERED as NUMBERED
     from sim.commands.sweep import sweep as sweep
     from sim.commands.validate import validate as validate
@@ -40,6 +41,7 @@ _NAMES = {
     "sim.commands.library": ("expected", "load_scenario", "read", "with_values"),
     "sim.commands.report": ("report",),
     "sim.commands.run": ("run",),
+    "sim.commands.solve": ("solve",),
     "sim.commands.study": ("NUMBERED",),
     "sim.commands.sweep": ("sweep",),
     "sim.commands.validate": ("validate",),

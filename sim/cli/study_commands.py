@@ -80,6 +80,33 @@ def sweep_command(scenario: str, vary: tuple[str, ...], as_json: bool, **asked: 
     print_results(done, "points", as_json=as_json)
 
 
+@click.command("solve")
+@shared.scenario_argument
+@click.option("--for", "target", required=True, metavar="FIGURE=VALUE", help="Figure, and what it shall be.")
+@click.option(
+    "--by", required=True, metavar="KEY[=low:high]", help="Parameter to solve for, and where to look."
+)
+@click.option(
+    "--over", multiple=True, metavar="KEY=...", help="Values of another parameter, as in sweep --vary."
+)
+@click.option(
+    "--target-count", "count", metavar="7/53", help="Patients of whom the value is a published count."
+)
+@shared.options(shared.set_option, *shared.LUCK, *shared.WORK)
+def solve_command(scenario: str, as_json: bool, **asked: Any) -> None:
+    """Find the value of a parameter of SCENARIO at which a figure is what is asked for.
+
+    The exact twin tells, so there is no Monte Carlo error and no queue may bind. Writes thresholds.csv, a
+    page and a figure; --posterior adds what the calibrated trial leaves open, --target-count the sampling
+    error of a published figure.
+    """
+    from sim.commands.solve import solve
+
+    with studying() as progress:
+        done = solve(scenario, progress=progress, **asked)
+    print_results(done, "thresholds", as_json=as_json)
+
+
 @click.command("compare")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO SCENARIO...")
 @shared.options(shared.set_option, *shared.EFFORT)
@@ -172,4 +199,6 @@ def calibrate_command(scenario: str, as_json: bool, **asked: Any) -> None:
         click.echo(f"With its posterior: add --posterior {(done.folder / 'posterior.csv').as_posix()}")
 
 
-STUDY_COMMANDS = (run_command, sweep_command, compare_command, calibrate_command, validate_command)
+STUDY_COMMANDS = (
+    run_command, sweep_command, solve_command, compare_command, calibrate_command, validate_command,
+)  # fmt: skip

@@ -180,6 +180,14 @@ def _of_sweep(results: Results) -> Contents:
     )
 
 
+def _of_solve(results: Results) -> Contents:
+    from sim.show import thresholds
+
+    said, scenario = thresholds.sentences_of(results), results.scenario
+    facts = {"answers": thresholds.table(results), "sentences": said, **_sources(results.manifest, scenario)}
+    return Contents(scenario.title, (scenario,), facts, finding=thresholds.finding(results))
+
+
 def shown_in(manifest: Mapping[str, Any]) -> list[Key]:
     """Return the endpoints that a sweep shows: those asked for, and what moves most."""
     pairs = (text.partition("@") for text in (*manifest["shown"], manifest["moves_most"]) if text)
@@ -310,6 +318,7 @@ CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "sweep": _of_sweep,
     "compare": _of_compare,
     "validate": _of_validate,
+    "solve": _of_solve,
     "calibrate": _of_calibrate,
 }
 """By the kind of study."""

@@ -98,6 +98,14 @@ def _compare(results: Results, _full: bool) -> Iterator[Block]:
             yield named
 
 
+def _solve(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show import thresholds
+
+    yield replace(thresholds.table(results), title=results.scenario.title)
+    yield [thresholds.finding(results)]
+    yield thresholds.sentences_of(results)
+
+
 def _validate(results: Results, _full: bool) -> Iterator[Block]:
     from sim.show import validation
 
@@ -115,4 +123,7 @@ def _calibrate(results: Results, _full: bool) -> Iterator[Block]:
     yield from for_terminal(results)
 
 
-_TOLD = {"run": _run, "sweep": _sweep, "compare": _compare, "validate": _validate, "calibrate": _calibrate}
+_TOLD = {
+    "run": _run, "sweep": _sweep, "compare": _compare, "validate": _validate, "calibrate": _calibrate,
+    "solve": _solve,
+}  # fmt: skip

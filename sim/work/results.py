@@ -23,7 +23,10 @@ from sim.work.spool import NO_MEMORY, read_csv, read_parquet
 FORMAT = 4
 """Version of the folders' layout."""
 
-_MAIN = {"run": "endpoints", "sweep": "points", "compare": "comparison", "validate": "validation"}
+_MAIN = {
+    "run": "endpoints", "sweep": "points", "compare": "comparison", "validate": "validation",
+    "solve": "thresholds",
+}  # fmt: skip
 _SHOWN_ROWS = 12
 _MOST_BYTES = 2**26  # of a manifest
 

@@ -21,7 +21,7 @@ from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import dot, double_exponential, on_panels
 from sim.patient.memory import keep_freed_memory
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import Key, column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
@@ -89,6 +89,23 @@ def expected_from_enrolment(scenario: Scenario, refinement: int = 1) -> dict[Key
     only to 1e-4 where aplasia often outlasts the start of relapse.
     """
     return _of_one(_many([scenario], refinement, _from_enrolment))
+
+
+def expected_figure(scenarios: Sequence[Scenario], key: Key) -> Floats:
+    """Return one figure of each scenario, whichever of both ways tells it.
+
+    Raises
+    ------
+    RequestError
+        The twin does not know it, or a capacity is limited.
+    """
+    for endpoints in (_endpoints, _from_enrolment):
+        found = _many(scenarios, 1, endpoints).get(key)
+        if found is not None:
+            return found
+    raise RequestError(
+        f"{column(key)} has no exact figure; only simulation can tell: sweep the parameter instead"
+    )
 
 
 def _of_one(values: dict[Key, Floats]) -> dict[Key, float]:

@@ -1,0 +1,50 @@
+"""``lupus-hsct solve`` as a user types it: the table, the sentence, the picture and the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import sim
+from sim.cli import run as command_line
+
+ASKED = ("solve", "chicago2006", "--for", "treatment_related_mortality=0.13", "--target-count", "7/53")
+BY = "aplasia.infection.hazard_per_day"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_one_threshold_is_said_drawn_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line([*ASKED, "--by", "mobilisation.infection.case_fatality", "--out", "mine"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Treatment-related mortality is 13% at mobilisation infection case fatality 0.568." in said
+    assert "for the sampling error of 7 of 53, 0.226 or more." in said
+    assert "there is no Monte Carlo error" in said
+    assert Path("mine/figures/threshold.svg").is_file()
+    page = Path("mine/report.html").read_text("utf-8")
+    assert "Treatment-related mortality is 13% at mobilisation infection case fatality 0.568" in page
+    assert command_line(["report", "mine", "--force"]) == 0
+    assert Path("mine/report.html").read_text("utf-8") == page
+    assert sim.read("mine").thresholds["value"].tolist() == pytest.approx([0.5681], abs=1e-3)
+
+
+def test_over_another_parameter_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    over = "aplasia.infection.case_fatality=0.05,0.2,0.36"
+    assert command_line([*ASKED, "--by", f"{BY}=0.001:1", "--over", over, "--out", "mine"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "is 13% at aplasia infection hazard per day 0.1 with case fatality 0.2, and at 0.0435" in said
+    assert "out of reach at 1 of 3 points" in said
+    assert "With case fatality 0.05: aplasia infection hazard per day out of reach: at most 6.3%" in said
+    assert Path("mine/figures/threshold.svg").is_file()
+
+
+def test_rows_are_printed_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line([*ASKED, "--by", f"{BY}=0.001:1", "--figures", "none", "--out", "x", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["value"], row["status"]) == (None, "out of reach")
+    assert row["attainable"] == pytest.approx(0.069, abs=0.001)
