@@ -136,11 +136,6 @@ def parts_text(direction: Mapping[Any, Any], keys: Sequence[str]) -> str:
     return ", ".join(f"{signed(part)} {lower_name(key)}" for part, key in parts if abs(part) >= _SMALL)
 
 
-def listed(names: Sequence[str]) -> str:
-    """List names with an and before the last."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def is_share(key: str) -> bool:
     """Tell whether a parameter is a share of patients or events, shown in per cent."""
     parameter = parameters().get(key)

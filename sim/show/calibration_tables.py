@@ -13,7 +13,7 @@ from sim.show.calibration_card import target_facts
 from sim.show.calibration_shown import Shown, parts_text, records, short_name, signed, written
 from sim.show.calibration_words import extrapolation_text
 from sim.show.kit.formats import format_value
-from sim.show.kit.grid import Cells, Column, Grid, numbers
+from sim.show.kit.grid import Cells, Column, Grid, Told, number, numbers
 from sim.show.kit.prose import sentences
 from sim.work.results import Results
 
@@ -22,16 +22,30 @@ HELD = "held: no prior"
 _KINDS = {"trial": "a figure of the trial", "hazard": "a hazard", "extrapolation": "an extrapolation"}
 _METHODS = {"simulated": "this method", "binomial": "negative control"}
 _Row: TypeAlias = Mapping[str, Any]
+_Columns: TypeAlias = tuple[Told[_Row], ...]
+_Notes: TypeAlias = Callable[[Shown, _Row], list[str]]
 
 
 def grids(results: Results) -> dict[str, Grid]:
     """Return the tables that there are, by the names of their files, in the order of the story."""
     shown, manifest = Shown.of(results), results.manifest
     return {
-        name: grid(shown, manifest, records(shown.tables[name]))
-        for name, grid in _GRIDS.items()
+        name: Grid.of(title, _rows(shown, name), columns, notes(shown, manifest), wide=name != "alternatives")
+        for name, (title, columns, notes) in _TABLES.items()
         if name in shown.tables
     }
+
+
+def _rows(shown: Shown, name: str) -> list[dict[str, Any]]:
+    """Return the rows of a table that are shown, with what other tables tell of them."""
+    rows = records(shown.tables[name])
+    if name == "directions":
+        return [{**row, "parts": parts_text(row, shown.keys)} for row in rows]
+    if name == "moved":
+        titles = {row["name"]: row["title"] for row in records(shown.tables["alternatives"])}
+        others = (row for row in rows if row["name"] != AS_IT_IS)
+        return [{**row, "way": titles.get(row["name"], row["name"])} for row in others]
+    return rows
 
 
 def for_terminal(results: Results) -> Iterator[Grid]:
@@ -77,49 +91,12 @@ def evidence_named(shown: Shown) -> list[str]:
 
 def priors(shown: Shown) -> Grid:
     """Return every free parameter's prior with its source."""
-    found = [
-        (short_name(row["key"]), str(row["key"]), str(row["prior"]), str(row["source"]))
-        for row in records(shown.tables["parameters"])
-    ]
-    columns = (Column("parameter"), Column("key", code=True), Column("prior"), Column("source"))
-    return Grid("Priors", columns, found)
-
-
-def _solved(_shown: Shown, manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    found = [
-        (short_name(row["key"]), str(row["key"]), f"{row['value']:.6g}", _text(row["unit"])) for row in rows
-    ]
-    columns = (Column("parameter"), Column("key", code=True), *numbers("solved"), Column("unit"))
-    notes = sentences("calibration", "point", manifest["rank"], len(rows), manifest["condition"])
-    return Grid("The point: the exact twin meets every target here", columns, found, notes)
+    columns = (*_PARAMETER, (Column("prior"), "prior"), (Column("source"), "source"))
+    return Grid.of("Priors", records(shown.tables["parameters"]), columns)
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _equations(_shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    found: list[Cells] = []
-    for row in rows:
-        difference = "0" if row["residual"] == 0 else f"{row['residual']:.1g}"
-        found.append((str(row["label"]), f"{row['target']:.6g}", difference, str(row["source"])))
-    columns = (Column("figure"), *numbers("target", "target less twin"), Column("source"))
-    return Grid("Equations", columns, found)
-
-
-def _parameters(_shown: Shown, manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    found = [
-        (
-            short_name(row["key"]), written(row["key"], row["point"]),
-            _between(row["key"], row["prior_lower"], row["prior_upper"]),
-            _between(row["key"], row["lower"], row["upper"]), _with_error(row["mean"], row["mc_se"]),
-            _percent(row["variance_left"]),
-        )
-        for row in rows
-    ]  # fmt: skip
-    heads = numbers("point", "prior, 95%", "posterior, 95%", "mean (error)", "left")
-    notes = sentences("calibration", "parameters", manifest["posterior"])
-    return Grid("What the trial leaves open: parameters", (Column("parameter"), *heads), found, notes)
 
 
 def _between(key: str, low: float, high: float) -> str:
@@ -128,117 +105,111 @@ def _between(key: str, low: float, high: float) -> str:
     return f"{first.removesuffix(f' {unit}') if unit else first} to {written(key, high)}"
 
 
-def _answers(shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    """Return every answer; an extrapolation has no mean: it is read as a band."""
-    found: list[Cells] = []
-    for row in rows:
-        unit = f" {row['unit']}" if _text(row["unit"]) else ""
-        interval = f"{row['lower']:.3g} to {row['upper']:.3g}{unit}" if row["lower"] < row["upper"] else HELD
-        band = row["kind"] == "extrapolation"
-        mean = "read as a band" if band else _with_error(row["mean"], row["mc_se"])
-        found.append((str(row["label"]), interval, mean, f"{row['sd']:.2g}", _KINDS[row["kind"]]))
-    columns = (
-        Column("answer"), *numbers("posterior, 95%", "mean (error)", "SD"), Column("what it is")
-    )  # fmt: skip
-    notes = [extrapolation_text(shown.scenario)]
-    return Grid("What the trial leaves open: answers", columns, found, notes)
+def _interval(row: _Row) -> str:
+    unit = f" {row['unit']}" if _text(row["unit"]) else ""
+    return f"{row['lower']:.3g} to {row['upper']:.3g}{unit}" if row["lower"] < row["upper"] else HELD
 
 
-def _estimates(_shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    found = [
-        (
-            str(row["label"]), _percent(row["target"]), str(row["n"]),
-            _with_error(row["trial_sd"], row["trial_sd_mc_se"]), f"{row['as_if_n']:.0f}",
-            _percent(row["undefined"], 1), _with_error(row["posterior_sd"], row["posterior_sd_mc_se"]),
-        )
-        for row in rows
-    ]  # fmt: skip
-    heads = numbers(
-        "reported", "of patients", "SD of one trial", "as if of", "undefined", "posterior SD"
-    )  # fmt: skip
-    title = "What the trial's estimates can tell"
-    return Grid(title, (Column("estimate"), *heads), found, sentences("calibration", "estimates"))
+def _mean(row: _Row) -> str:
+    """Write a mean with its error; an extrapolation has none: it is read as a band."""
+    return "read as a band" if row["kind"] == "extrapolation" else _with_error(row["mean"], row["mc_se"])
 
 
-def _directions(shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    found = [
-        (
-            str(row["direction"]), _percent(row["variance_left"]), str(row["status"]),
-            parts_text(row, shown.keys),
-        )
-        for row in rows
-    ]  # fmt: skip
-    columns = (Column("direction"), *numbers("variance left"), Column("status"), Column("main parts"))
-    return Grid("Directions, from the best known to the least", columns, found)
+def _alone_name(row: _Row) -> str:
+    return short_name(row["figure"]) if "." in row["figure"] else str(row["label"])
 
 
-def _alternatives(_shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    found = [
-        (
-            str(row["title"]), f"{_percent(row['posterior_weight'], 1)} ({100 * row['mc_se']:.1g})",
-            f"{row['bayes_factor']:.2f}", f"{row['effective_size']:,.0f}",
-        )
-        for row in rows
-    ]  # fmt: skip
-    columns = (Column("way"), *numbers("weight", "Bayes factor", "effective size"))
-    notes = sentences("calibration", "alternatives")
-    return Grid("Other ways to see the trial", columns, found, notes, wide=False)
+def _errors(which: str, error: str) -> Callable[[_Row], str]:
+    return lambda row: _with_error(row[which], row[error])
 
 
-def _moved(shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    titles = {row["name"]: row["title"] for row in records(shown.tables["alternatives"])}
-    found = [
-        (
-            str(titles.get(row["name"], row["name"])), str(row["label"]),
-            f"{row['lower']:.3g} to {row['upper']:.3g}",
-            f"{signed(row['moved'], 3)} ({row['moved_mc_se']:.1g})", signed(row["moved_sd"]),
-        )
-        for row in rows
-        if row["name"] != AS_IT_IS
-    ]  # fmt: skip
-    heads = numbers("posterior, 95%", "moved by", "in SDs")
-    return Grid("How far each moves every answer", (Column("way"), Column("answer"), *heads), found)
+def _of(macro: str, *names: str) -> _Notes:
+    """Return what fills a macro with what a manifest says under some names."""
+    return lambda _shown, manifest: sentences("calibration", macro, *(manifest[name] for name in names))
 
 
-def _alone(shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    found = [
-        (
-            short_name(row["figure"]) if "." in row["figure"] else str(row["label"]),
-            _with_error(row["mean"], row["mc_se"]), _with_error(row["alone_mean"], row["alone_mc_se"]),
-            signed(row["z_mean"], 1), _with_error(row["sd"], row["sd_mc_se"]),
-            _with_error(row["alone_sd"], row["alone_sd_mc_se"]), signed(row["z_sd"], 1),
-        )
-        for row in rows
-    ]  # fmt: skip
-    columns = (Column("figure"), *numbers("mean", "by simulation", "z", "SD", "by simulation", "z"))
-    return Grid("By simulation alone", columns, found, sentences("calibration", "alone", shown.kept))
+def _no_notes(_shown: Shown, _manifest: _Row) -> list[str]:
+    return []
 
 
-def _coverage(_shown: Shown, _manifest: _Row, rows: list[dict[str, Any]]) -> Grid:
-    found = [
-        (
-            short_name(row["quantity"]), _METHODS.get(row["method"], str(row["method"])),
-            _percent(row["covered"]), f"{100 * row['lower']:.0f} to {_percent(row['upper'])}",
-            "as said" if row["as_said"] else "NOT as said", f"{row['uniform_p']:.2g}",
-        )
-        for row in rows
-    ]  # fmt: skip
-    columns = (
-        Column("quantity"), Column("method"), *numbers("covered", "95% interval"),
-        Column("verdict", marks={"as said": "yes", "NOT as said": "no"}), *numbers("uniform, p"),
-    )  # fmt: skip
-    return Grid("Coverage", columns, found, sentences("calibration", "coverage"))
-
-
-_GRIDS: dict[str, Callable[[Shown, _Row, list[dict[str, Any]]], Grid]] = {
-    "solved": _solved,
-    "residuals": _equations,
-    "parameters": _parameters,
-    "answers": _answers,
-    "estimates": _estimates,
-    "directions": _directions,
-    "alternatives": _alternatives,
-    "moved": _moved,
-    "simulation_alone": _alone,
-    "coverage": _coverage,
-}
+_PARAMETER: _Columns = (
+    (Column("parameter"), lambda row: short_name(row["key"])),
+    (Column("key", code=True), "key"),
+)
+_TABLES: Mapping[str, tuple[str, _Columns, _Notes]] = {
+    "solved": ("The point: the exact twin meets every target here", (
+        *_PARAMETER,
+        (number("solved"), lambda row: f"{row['value']:.6g}"),
+        (Column("unit"), lambda row: _text(row["unit"])),
+    ), lambda shown, manifest: sentences(
+        "calibration", "point", manifest["rank"], len(shown.tables["solved"]), manifest["condition"]
+    )),
+    "residuals": ("Equations", (
+        (Column("figure"), "label"),
+        (number("target"), lambda row: f"{row['target']:.6g}"),
+        (number("target less twin"), lambda row: "0" if row["residual"] == 0 else f"{row['residual']:.1g}"),
+        (Column("source"), "source"),
+    ), _no_notes),
+    "parameters": ("What the trial leaves open: parameters", (
+        _PARAMETER[0],
+        (number("point"), lambda row: written(row["key"], row["point"])),
+        (number("prior, 95%"), lambda row: _between(row["key"], row["prior_lower"], row["prior_upper"])),
+        (number("posterior, 95%"), lambda row: _between(row["key"], row["lower"], row["upper"])),
+        (number("mean (error)"), _errors("mean", "mc_se")),
+        (number("left"), lambda row: _percent(row["variance_left"])),
+    ), _of("parameters", "posterior")),
+    "answers": ("What the trial leaves open: answers", (
+        (Column("answer"), "label"),
+        (number("posterior, 95%"), _interval),
+        (number("mean (error)"), _mean),
+        (number("SD"), lambda row: f"{row['sd']:.2g}"),
+        (Column("what it is"), lambda row: _KINDS[row["kind"]]),
+    ), lambda shown, _manifest: [extrapolation_text(shown.scenario)]),
+    "estimates": ("What the trial's estimates can tell", (
+        (Column("estimate"), "label"),
+        (number("reported"), lambda row: _percent(row["target"])),
+        (number("of patients"), "n"),
+        (number("SD of one trial"), _errors("trial_sd", "trial_sd_mc_se")),
+        (number("as if of"), lambda row: f"{row['as_if_n']:.0f}"),
+        (number("undefined"), lambda row: _percent(row["undefined"], 1)),
+        (number("posterior SD"), _errors("posterior_sd", "posterior_sd_mc_se")),
+    ), _of("estimates")),
+    "directions": ("Directions, from the best known to the least", (
+        (Column("direction"), "direction"),
+        (number("variance left"), lambda row: _percent(row["variance_left"])),
+        (Column("status"), "status"),
+        (Column("main parts"), "parts"),
+    ), _no_notes),
+    "alternatives": ("Other ways to see the trial", (
+        (Column("way"), "title"),
+        (number("weight"), lambda row: f"{_percent(row['posterior_weight'], 1)} ({100 * row['mc_se']:.1g})"),
+        (number("Bayes factor"), lambda row: f"{row['bayes_factor']:.2f}"),
+        (number("effective size"), lambda row: f"{row['effective_size']:,.0f}"),
+    ), _of("alternatives")),
+    "moved": ("How far each moves every answer", (
+        (Column("way"), "way"),
+        (Column("answer"), "label"),
+        (number("posterior, 95%"), lambda row: f"{row['lower']:.3g} to {row['upper']:.3g}"),
+        (number("moved by"), lambda row: f"{signed(row['moved'], 3)} ({row['moved_mc_se']:.1g})"),
+        (number("in SDs"), lambda row: signed(row["moved_sd"])),
+    ), _no_notes),
+    "simulation_alone": ("By simulation alone", (
+        (Column("figure"), _alone_name),
+        (number("mean"), _errors("mean", "mc_se")),
+        (number("by simulation"), _errors("alone_mean", "alone_mc_se")),
+        (number("z"), lambda row: signed(row["z_mean"], 1)),
+        (number("SD"), _errors("sd", "sd_mc_se")),
+        (number("by simulation"), _errors("alone_sd", "alone_sd_mc_se")),
+        (number("z"), lambda row: signed(row["z_sd"], 1)),
+    ), lambda shown, _manifest: sentences("calibration", "alone", shown.kept)),
+    "coverage": ("Coverage", (
+        (Column("quantity"), lambda row: short_name(row["quantity"])),
+        (Column("method"), lambda row: _METHODS.get(row["method"], str(row["method"]))),
+        (number("covered"), lambda row: _percent(row["covered"])),
+        (number("95% interval"), lambda row: f"{100 * row['lower']:.0f} to {_percent(row['upper'])}"),
+        (Column("verdict", marks={"as said": "yes", "NOT as said": "no"}),
+         lambda row: "as said" if row["as_said"] else "NOT as said"),
+        (number("uniform, p"), lambda row: f"{row['uniform_p']:.2g}"),
+    ), _of("coverage")),
+}  # fmt: skip
+"""Title, columns and notes of each, by the names of their files."""

@@ -15,8 +15,8 @@ from sim.scenario.registry import short
 from sim.scenario.schema import Scenario, Target
 from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, decimals, format_parameter, format_share, interval_texts, written
-from sim.show.kit.grid import Cells, Column, Grid, named, numbers
-from sim.show.kit.pairs import pairs
+from sim.show.kit.grid import Cells, Column, Grid, named, number, numbers
+from sim.show.kit.pairs import EndpointPair, pairs
 from sim.show.kit.prose import one_sentence, sentences
 from sim.study.estimates import Z95, clopper_pearson, fisher_exact
 from sim.study.pairing import MOVED_DAYS, Change
@@ -163,12 +163,7 @@ def own_values(scenarios: Mapping[str, Scenario], free: Mapping[str, Sequence[st
         By scenario, the parameters that are drawn from a posterior.
     """
     shown = [
-        {
-            "key": each.key,
-            "name": name,
-            "value": written(get_value(scenario, each.key)),
-            "drawn": bool(free) and each.key in (free or {})[name],
-        }
+        (each.key, name, get_value(scenario, each.key), each.key in (free or {}).get(name, ()))
         for name, scenario in scenarios.items()
         for each in scenario.range
     ]
@@ -337,20 +332,26 @@ def compared(results: Results, name: str) -> Grid:
     """Return the main endpoints of a scenario beside those of the reference."""
     reference, draws = names(results)[0], results.draws
     shown = pairs(results.tables["comparison"], reference, name)
-    found = [
-        (pair.scenario.label, pair.reference.simulated_text, pair.scenario.simulated_text, pair.text, gain)
-        for pair in shown
-        for reduction in [pair.variance_reduction]
-        for gain in [f"{reduction:.3g}" if reduction == reduction else ""]
-    ]
     kind = "95% posterior" if draws else "95% Monte\N{NO-BREAK SPACE}Carlo"
-    heads = (*named(reference, name), *numbers(f"difference\n({kind})", "variance\nreduction"))
-    errors = (Z95 * pair.error for pair in shown if pair.scenario.endpoint.kind == "share")
+    own, base = (named(each)[0] for each in (name, reference))
+    columns = (
+        (Column("endpoint", plain=True), lambda pair: pair.scenario.label),
+        (base, lambda pair: pair.reference.simulated_text),
+        (own, lambda pair: pair.scenario.simulated_text),
+        (number(f"difference\n({kind})"), lambda pair: pair.text),
+        (number("variance\nreduction"), _gain),
+    )
+    errors = (Z95 * row.difference_error for _, row in shown if row.endpoint.kind == "share")
     most = 100 * max((error for error in errors if error == error), default=0.0)
     notes = sentences(
         "comparison", "notes", draws, most, is_paired(results, name), held(results, name), _runs(results)
     )
-    return Grid(f"{name} compared with {reference}", (Column("endpoint", plain=True), *heads), found, notes)
+    return Grid.of(f"{name} compared with {reference}", shown, columns, notes)
+
+
+def _gain(pair: EndpointPair) -> str:
+    reduction = pair.scenario.variance_reduction
+    return "" if math.isnan(reduction) else f"{reduction:.3g}"
 
 
 class RankedArm(NamedTuple):

@@ -7,21 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sim.outcomes.occupancy import is_limited
-from sim.outcomes.one_trial import report_trial
 from sim.scenario.cautions import doubts
 from sim.scenario.endpoints import Key, column
 from sim.scenario.registry import plain, unit_of
-from sim.scenario.schema import Scenario, TrialArrivals
+from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
 from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
-from sim.show.kit.formats import in_years, rows, written
+from sim.show.kit.formats import rows, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.sources import all_values, evidence_grid, set_values
 from sim.show.swept import found_sentences, meaning
-from sim.show.trial_data import one_trial
+from sim.show.trial_data import first_report
 from sim.study.verification import read_checks
 from sim.work.results import Results
 
@@ -79,14 +78,11 @@ class Contents:
 def _of_run(results: Results) -> Contents:
     manifest = results.manifest
     scenario = results.scenario
-    endpoints, patients = results.tables["endpoints"], results.table("patients")
+    endpoints = results.tables["endpoints"]
     words, drawn, points = replication(scenario), bool(results.draws), results.table("range")
     compared = results.table("checks")
     checks = [] if compared is None else read_checks(compared)
-    # An open clinic is no trial, and who stay at home are none.
-    is_trial = scenario.cohort.enters_at != "home" and isinstance(scenario.arrivals, TrialArrivals)
-    first = one_trial(patients, scenario) if is_trial else None
-    report = None if first is None else report_trial(first)
+    report = first_report(results)
     read, items = results.table("censored_readings"), checklist(scenario, manifest)
     waits = None
     if endpoints["target"].notna().any():
@@ -137,17 +133,9 @@ def _of_run(results: Results) -> Contents:
 
 def _finding(start: str, texts: Mapping[Key, str]) -> str:
     """Say in one sentence what the main endpoints are, each at its latest time; empty without any."""
-    last = {key[0]: key for key in texts}
-    said = [f"{_spoken(last[name])} is {texts[last[name]]}" for name in _SPOKEN if name in last]
-    text = f"{start}{', '.join(said)}."
-    return f"{text[0].upper()}{text[1:]}" if said else ""
-
-
-def _spoken(key: Key) -> str:
-    """Name an endpoint within a sentence."""
-    name, time = key
-    text = _SPOKEN[name]
-    return text if time is None else f"{text} at {in_years(time)}"
+    last = {name: (time, text) for (name, time), text in texts.items()}
+    said = [(words, *last[name]) for name, words in _SPOKEN.items() if name in last]
+    return one_sentence("run", "main", start, said)
 
 
 def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]:

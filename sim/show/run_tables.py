@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,11 +13,11 @@ import pandas as pd
 from sim.outcomes.occupancy import is_limited, tells
 from sim.outcomes.one_trial import TrialReport
 from sim.outcomes.survival import CurveReading
-from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
+from sim.scenario.endpoints import BY_NAME, Key, label
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.values import get_value
-from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, written
-from sim.show.kit.grid import Cells, Column, Grid, named, numbers
+from sim.show.kit.formats import Row, by_key, format_difference, format_range, format_share, rows, written
+from sim.show.kit.grid import Cells, Column, Grid, Told, named, number, numbers
 from sim.show.kit.posterior_words import precision, scope
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
@@ -38,7 +38,6 @@ _QUEUE_HEADLINES = (
     "still_waiting", "room_occupancy",
 )  # fmt: skip
 _SURVIVAL = ("overall_survival", "disease_free_survival", "overall_survival_enrolled")
-_POSTERIOR = Column("posterior\n95%", number=True)
 
 
 def published(
@@ -66,27 +65,25 @@ def published(
     manifest
         The run's.
     """
-    read = [row for row in rows(endpoints) if tells(row.endpoint, scenario)]
+    read = [row for row in rows(endpoints, scenario) if tells(row.endpoint, scenario)]
     aimed = [row for row in read if row.has_target]
     others = [row for row in read if not row.has_target]
     main = main_rows(read, scenario)
     shown = aimed + (others if full else [row for row in main if row.endpoint.queue or not aimed])
     bands = {} if points is None else range_bands(points)
-    drawn, counts = any(row.drawn for row in shown), _counts(scenario)
-    found: list[Cells] = []
-    for row in shown:
-        target, simulated, *errors = cells(row, counts.get(row.key), drawn=drawn)
-        band = (_bare(row, bands.get(row.key, "")),) if bands else ()
-        found.append((row_label(row), *([target] if aimed else []), simulated, *band, *errors))
-    columns = (
-        Column("endpoint", plain=True),
-        *numbers(*(["published"] if aimed else []), "simulated", *(["over the\nrange"] if bands else [])),
-        *_errors(scenario, drawn=drawn),
-    )
+    drawn = any(row.drawn for row in shown)
+    simulated, *errors = _simulated(replication(scenario).what, drawn=drawn)
+    columns: list[Told[Row]] = [
+        (Column("endpoint", plain=True), row_label),
+        *([(number("published"), _published)] if aimed else []),
+        simulated,
+        *([(number("over the\nrange"), lambda row: _bare(row, bands.get(row.key, "")))] if bands else []),
+        *errors,
+    ]
     notes = [*_notes(shown, scenario, drawn=drawn), *drawn_notes(shown, manifest)]
     notes += _range_notes(scenario, bands, (manifest.get("posterior") or {}).get("free", ()))
     last_target = {len(aimed) - 1} if 0 < len(aimed) < len(shown) else set()
-    return Grid("Published and simulated", columns, found, notes, frozenset(last_target))
+    return Grid.of("Published and simulated", shown, columns, notes, ends=frozenset(last_target))
 
 
 def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
@@ -98,58 +95,70 @@ def targets(found: Sequence[tuple[str, pd.DataFrame, Scenario]]) -> Grid:
         Name, the columns of ``endpoints.csv`` and the scenario, of each; the names stand before the figures
         of several scenarios.
     """
-    drawn = any(row.drawn for _, endpoints, _ in found for row in rows(endpoints))
-    read: list[Cells] = []
+    told: list[Row] = []
+    names: dict[Row, str] = {}
     ends = set()
     for name, endpoints, scenario in found:
-        counts = _counts(scenario)
-        every = rows(endpoints)
+        every = rows(endpoints, scenario)
         shown = [row for row in every if row.has_target] or main_rows(every, scenario)
-        for at, row in enumerate(shown):
-            target, *figures = cells(row, counts.get(row.key), drawn=drawn)
-            use = "compared only" if not row.fitted else row.origin if row.assumed else "solved for"
-            use = use if row.has_target else "what-if"
-            target = target.removesuffix(" *").removesuffix(f" {row.origin}")
-            before = ("" if at else name,) if len(found) > 1 else ()
-            read.append((*before, row_label(row), target, *figures, use, row.source))
-        ends.add(len(read) - 1)
-    columns = (
-        *([Column("scenario")] if len(found) > 1 else []),
-        Column("endpoint", plain=True),
-        *numbers("published", "simulated"),
-        *_errors(None if len(found) > 1 else found[0][2], drawn=drawn),
-        Column("use"),
-        Column("source"),
-    )
+        names |= dict.fromkeys(shown[:1], name)
+        told += shown
+        ends.add(len(told) - 1)
+    drawn, several = any(row.drawn for row in told), len(found) > 1
+    columns: list[Told[Row]] = [
+        *([(Column("scenario"), lambda row: names.get(row, ""))] if several else []),
+        (Column("endpoint", plain=True), row_label),
+        (number("published"), lambda row: _published(row, use=False)),
+        *_simulated("trial" if several else replication(found[0][2]).what, drawn=drawn),
+        (Column("use"), _use),
+        (Column("source"), lambda row: row.source),
+    ]
     notes = sentences("run", "uses", drawn)
-    return Grid("Published and simulated", columns, read, notes, frozenset(ends))
+    return Grid.of("Published and simulated", told, columns, notes, ends=frozenset(ends))
 
 
 def defined(table: pd.DataFrame, scenario: Scenario, *, full: bool = False, waits: bool = False) -> Grid:
     """Return every endpoint, or the main ones or only those of waiting, with the definition of each."""
     read = [row for row in rows(table) if tells(row.endpoint, scenario)]
-    drawn = any(row.drawn for row in read)
-    found: list[Cells] = []
-    for row in read if full else main_rows(read, scenario):
-        if waits and not row.endpoint.queue:
-            continue
-        _, *figures = cells(row, None, drawn=drawn)
-        definition = f"{row.endpoint.definition} (of: {row.endpoint.denominator})"
-        found.append((row_label(row), *figures, definition))
-    heads = (*numbers("simulated"), *_errors(scenario, drawn=drawn))
-    columns = (Column("endpoint"), *heads, Column("definition"))
+    shown = read if full else main_rows(read, scenario)
+    columns: tuple[Told[Row], ...] = (
+        (Column("endpoint"), row_label),
+        *_simulated(replication(scenario).what, drawn=any(row.drawn for row in read)),
+        (Column("definition"), lambda row: f"{row.endpoint.definition} (of: {row.endpoint.denominator})"),
+    )
     title = "All endpoints" if full else "Main figures; the scenario answers to no published one"
     title = "Waiting for scarce places" if waits else title
-    return Grid(title, columns, found)
+    return Grid.of(title, [row for row in shown if row.endpoint.queue or not waits], columns)
 
 
-def _errors(scenario: Scenario | None, *, drawn: bool) -> tuple[Column, ...]:
-    what = "trial" if scenario is None else replication(scenario).what
-    return (*([_POSTERIOR] if drawn else []), *numbers("Monte Carlo\nerror", f"range of\none {what}"))
+def _simulated(what: str, *, drawn: bool) -> list[Told[Row]]:
+    """Return the columns of what was simulated: the figure, and how far luck moves it and a single trial."""
+    return [
+        (number("simulated"), lambda row: _bare(row, row.simulated_text)),
+        *([(number("posterior\n95%"), lambda row: row.posterior_text)] if drawn else []),
+        (number("Monte Carlo\nerror"), lambda row: format_range(row.endpoint, row.mc_lower, row.mc_upper)),
+        (number(f"range of\none {what}"), _of_one),
+    ]
 
 
-def _counts(scenario: Scenario) -> dict[Key, int | None]:
-    return {(target.endpoint, target.time_years): target.n for target in scenario.target}
+def _of_one(row: Row) -> str:
+    undefined = f"{format_share(row.undefined, 0.005)} undefined" if row.undefined > 0 else ""
+    return f"{row.trial_text}\n{undefined}".strip()
+
+
+def _published(row: Row, *, use: bool = True) -> str:
+    """Write a target with the count behind it, and with its use unless a column of its own tells that."""
+    origin = f" {row.origin}" if use and row.has_target and row.assumed else ""
+    counted = "" if row.count is None else f" ({row.count} of {row.n})"
+    unverified = " unverified" if row.has_target and row.unverified else ""
+    compared = " *" if use and not row.fitted else ""
+    return f"{_bare(row, row.target_text)}{origin}{counted}{unverified}{compared}"
+
+
+def _use(row: Row) -> str:
+    if not row.has_target:
+        return "what-if"
+    return "compared only" if not row.fitted else row.origin if row.assumed else "solved for"
 
 
 def main_rows(read: list[Row], scenario: Scenario) -> list[Row]:
@@ -180,13 +189,10 @@ def over_range(points: pd.DataFrame, scenario: Scenario) -> Grid:
     heads = main_rows(rows(points), scenario)
     drawn = any(row.drawn for row in rows(points))
     found: list[Cells] = []
-    for point, of_point in points.groupby(keys, sort=False):
-        at = {row.key: row for row in rows(of_point)}
+    for values, at in _by_point(points, keys, "as it is"):
         texts = [_two(_bare(row, at[row.key].simulated_text), at[row.key].posterior_text) for row in heads]
         paired = [at[row.key].difference_text for row in heads]
-        is_own = bool(of_point["reference"].iloc[0])
-        first, *rest = map(written, point)
-        found.append((_two(first, "as it is" if is_own else ""), *rest, *map(_two, texts, paired)))
+        found.append((*values, *map(_two, texts, paired)))
     bands, outer = range_bands(points), posterior_bands(points)
     between = [_two(bands.get(row.key, ""), outer.get(row.key, "")) for row in heads]
     found.append(("over the whole range", *[""] * (len(keys) - 1), *between))
@@ -207,26 +213,28 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
     """
     drawn = any(row.drawn for row in rows(points))
     found: list[Cells] = []
-    for point, of_point in points.groupby(list(keys), sort=False):
-        at = {row.key: row for row in rows(of_point)}
-        is_reference = bool(of_point["reference"].iloc[0])
-        under = "the reference" if is_reference else ""
+    for values, at in _by_point(points, keys, "the reference"):
         read = (at.get(key) for key in shown)  # another horizon has other times
-        cells_ = ("" if row is None else _two(row.estimate_text, row.difference_text) for row in read)
-        first, *rest = map(written, point)
-        found.append((_two(first, under), *rest, *cells_))
+        told = ("" if row is None else _two(row.estimate_text, row.difference_text) for row in read)
+        found.append((*values, *told))
     notes = sentences("run", "swept", drawn)
     return Grid("Every point", (*named(*keys, number=False), *numbers(*map(label, shown))), found, notes)
 
 
+def _by_point(
+    points: pd.DataFrame, keys: Sequence[str], reference: str
+) -> Iterator[tuple[Cells, dict[Key, Row]]]:
+    """Yield the values of each point, a word below those of the reference, and its rows by their keys."""
+    for point, of_point in points.groupby(list(keys), sort=False):
+        first, *rest = map(written, point)
+        below = reference if of_point["reference"].iloc[0] else ""
+        yield (_two(first, below), *rest), {row.key: row for row in rows(of_point)}
+
+
 def range_bands(points: pd.DataFrame) -> dict[Key, str]:
     """Return between which figures each endpoint lies over a range, where there are any."""
-    by_key: dict[Key, list[Row]] = {}
-    for row in rows(points):
-        if not math.isnan(row.estimate):
-            by_key.setdefault(row.key, []).append(row)
     bands = {}
-    for key, found in by_key.items():
+    for key, found in by_key(row for row in rows(points) if not math.isnan(row.estimate)).items():
         low = min(found, key=lambda row: row.estimate).simulated_text
         high = max(found, key=lambda row: row.estimate).simulated_text
         bare = low.removesuffix(found[0].endpoint.unit).rstrip()
@@ -236,12 +244,14 @@ def range_bands(points: pd.DataFrame) -> dict[Key, str]:
 
 def posterior_bands(points: pd.DataFrame) -> dict[Key, str]:
     """Return from where to where the posterior's limits of each endpoint reach over a range."""
-    limits: dict[Key, tuple[Endpoint, float, float]] = {}
-    for row in rows(points):
-        if row.drawn:
-            _, low, high = limits.get(row.key, (row.endpoint, math.inf, -math.inf))
-            limits[row.key] = row.endpoint, min(low, row.posterior_lower), max(high, row.posterior_upper)
-    return {key: format_range(*found) for key, found in limits.items()}
+    return {
+        key: format_range(
+            found[0].endpoint,
+            min(row.posterior_lower for row in found),
+            max(row.posterior_upper for row in found),
+        )
+        for key, found in by_key(row for row in rows(points) if row.drawn).items()
+    }
 
 
 def _two(text: str, below: str) -> str:
@@ -252,36 +262,8 @@ def _range_notes(scenario: Scenario, bands: Mapping[Key, str], free: Sequence[st
     """Say over which values a range goes, and at which the other columns hold."""
     if not bands:
         return []
-    shown = [
-        {
-            "key": each.key,
-            "first": written(each.values[0]),
-            "last": written(each.values[-1]),
-            "source": each.source,
-            "own": written(get_value(scenario, each.key)),
-            "drawn": each.key in free,
-        }
-        for each in scenario.range
-    ]
-    return sentences("run", "range", shown, any(each["drawn"] for each in shown))
-
-
-def cells(row: Row, n: int | None, *, drawn: bool = False) -> Cells:
-    """Write target, estimate, the posterior's limits if `drawn`, Monte Carlo error and range of one trial."""
-    target = _bare(row, row.target_text)
-    if row.has_target and row.assumed:
-        target += f" {row.origin}"
-    elif row.count(n) is not None:
-        target += f" ({row.count(n)} of {n})"
-    if row.has_target and row.unverified:
-        target += " unverified"
-    if not row.fitted:
-        target += " *"
-    trial = format_range(row.endpoint, row.trial_lower, row.trial_upper)
-    if row.undefined > 0:
-        trial = f"{trial}\n{format_share(row.undefined, 0.005)} undefined".strip()
-    simulated = (_bare(row, row.simulated_text), *([row.posterior_text] if drawn else []))
-    return target, *simulated, format_range(row.endpoint, row.mc_lower, row.mc_upper), trial
+    own = {each.key: get_value(scenario, each.key) for each in scenario.range}
+    return sentences("run", "range", scenario.range, own, [key for key in own if key in free])
 
 
 def row_label(row: Row) -> str:
@@ -323,15 +305,17 @@ def drawn_notes(read: Sequence[Row], manifest: Mapping[str, Any]) -> list[str]:
 
 def censored(table: pd.DataFrame) -> Grid:
     """Return what trials read on average against the twin."""
-    found: list[Cells] = []
-    for row in table[table["mc_se"] > 0].itertuples():
-        name, cannot = label((str(row.endpoint), float(row.time_years))), float(row.undefined)
-        mean = f"{100 * row.mean:.2f}% \N{PLUS-MINUS SIGN} {100 * row.mc_se:.2f}"
-        difference = f"{_points(row)} ({abs(row.z):.1f} SE)"
-        found.append((name, f"{100 * row.twin:.2f}%", mean, format_share(cannot, 0.0005), difference))
-    heads = numbers("exact twin", "mean over trials", "trials that can't report", "difference, points")
-    title = "Uncensored expectation, and the mean over trials of the reading at the data cut"
-    return Grid(title, (Column("endpoint"), *heads), found)
+    return Grid.of(
+        "Uncensored expectation, and the mean over trials of the reading at the data cut",
+        table[table["mc_se"] > 0].itertuples(),
+        (
+            (Column("endpoint"), lambda row: label((str(row.endpoint), float(row.time_years)))),
+            (number("exact twin"), lambda row: f"{100 * row.twin:.2f}%"),
+            (number("mean over trials"), lambda row: f"{100 * row.mean:.2f}% ± {100 * row.mc_se:.2f}"),
+            (number("trials that can't report"), lambda row: format_share(float(row.undefined), 0.0005)),
+            (number("difference, points"), lambda row: f"{_points(row)} ({abs(row.z):.1f} SE)"),
+        ),
+    )
 
 
 def censored_finding(table: pd.DataFrame) -> str:
@@ -357,15 +341,16 @@ def _points(row: Any) -> str:
 
 def checks(found: Sequence[Check]) -> Grid:
     """Return the comparisons with what is known; the difference has the digits of its error."""
-    read: list[Cells] = []
-    for check in found:
-        figures = (f"{check.expected:#.5g}", f"{check.got:#.5g}", _difference(check))
-        error = f"{check.mc_se:.2g}" if check.mc_se > 0 else "none"
-        read.append((check.what, check.kind, *figures, error, "agrees" if check.passed else "DIFFERS"))
-    heads = numbers("expected", "got", "difference", "Monte Carlo error")
-    verdict = Column("verdict", marks={"agrees": "yes", "DIFFERS": "no"})
-    columns = (Column("figure"), Column("against"), *heads, verdict)
-    return Grid("Expected, got, and the difference beside its Monte Carlo error", columns, read)
+    return Grid.of("Expected, got, and the difference beside its Monte Carlo error", found, (
+        (Column("figure"), lambda check: check.what),
+        (Column("against"), lambda check: check.kind),
+        (number("expected"), lambda check: f"{check.expected:#.5g}"),
+        (number("got"), lambda check: f"{check.got:#.5g}"),
+        (number("difference"), _difference),
+        (number("Monte Carlo error"), lambda check: f"{check.mc_se:.2g}" if check.mc_se > 0 else "none"),
+        (Column("verdict", marks={"agrees": "yes", "DIFFERS": "no"}),
+         lambda check: "agrees" if check.passed else "DIFFERS"),
+    ))  # fmt: skip
 
 
 def _difference(check: Check) -> str:

@@ -5,39 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sim.scenario.evidence import all_evidence
+from sim.scenario.evidence import Evidence, all_evidence
 from sim.show.checklist import sets_it
 from sim.show.kit.formats import format_parameter
-from sim.show.kit.grid import Cells, Column, Grid
+from sim.show.kit.grid import Column, Grid, number
 from sim.show.kit.prose import declared
 from sim.work.files import TIMINGS
 from sim.work.results import Results
 
+_PARAMETER = (Column("parameter", code=True), "key")
+_VALUE = (Column("value"), lambda row: format_parameter(row["value"]))
+_UNIT, _STATUS, _SOURCE = ((Column(name), name) for name in ("unit", "status", "source"))
+
 
 def all_values(rows: Sequence[Mapping[str, Any]], title: str = "All values") -> Grid:
     """Return every parameter with its source; those that the scenario itself sets are set off."""
-    found = [(*_told(row), str(row["source"]), _origin(row)) for row in rows]
-    columns = (*_columns("parameter", "value", "unit", "status"), Column("source"), Column("from"))
+    columns = (_PARAMETER, _VALUE, _UNIT, _STATUS, _SOURCE, (Column("from"), _origin))
     own = frozenset(at for at, row in enumerate(rows) if sets_it(row))
-    return Grid(title, columns, found, shaded=own)
+    return Grid.of(title, rows, columns, shaded=own)
 
 
 def set_values(rows: Sequence[Mapping[str, Any]], name: str) -> Grid:
     """Return the parameters that a scenario itself sets, and what was there before."""
-    found: list[Cells] = []
-    for row in filter(sets_it, rows):
-        key, value, unit, status = _told(row)
-        found.append((key, value, unit, _origin(row), status, str(row["source"])))
-    columns = (*_columns("parameter", "value", "unit", "before", "status"), Column("source"))
-    return Grid(f"What {name} sets itself, and what was there before", columns, found)
-
-
-def _columns(key: str, *headings: str) -> tuple[Column, ...]:
-    return Column(key, code=True), *map(Column, headings)
-
-
-def _told(row: Mapping[str, Any]) -> Cells:
-    return str(row["key"]), format_parameter(row["value"]), str(row["unit"]), str(row["status"])
+    columns = (_PARAMETER, _VALUE, _UNIT, (Column("before"), _origin), _STATUS, _SOURCE)
+    title = f"What {name} sets itself, and what was there before"
+    return Grid.of(title, filter(sets_it, rows), columns)
 
 
 def _origin(row: Mapping[str, Any]) -> str:
@@ -46,18 +38,20 @@ def _origin(row: Mapping[str, Any]) -> str:
 
 def evidence_grid(names: Iterable[str]) -> Grid:
     """Return published figures as they were printed."""
-    found: list[Cells] = []
-    for name in names:
-        row = all_evidence()[name]
-        limits = f" ({row.lower} to {row.upper})" if row.lower and row.upper else ""
-        value = f"{row.value}{limits} {row.unit}".strip()
-        at = f"{row.population}{f', {row.time}' if row.time else ''}"
-        found.append((row.id, row.quantity, at, value, row.n, row.status, row.reference))
-    columns = (
-        *map(Column, ("id", "quantity", "population", "value")), Column("n", number=True),
-        Column("status"), Column("reference"),
-    )  # fmt: skip
-    return Grid("Evidence in use, as it was printed", columns, found)
+    return Grid.of("Evidence in use, as it was printed", [all_evidence()[name] for name in names], (
+        (Column("id"), lambda row: row.id),
+        (Column("quantity"), lambda row: row.quantity),
+        (Column("population"), lambda row: f"{row.population}{f', {row.time}' if row.time else ''}"),
+        (Column("value"), _printed),
+        (number("n"), lambda row: row.n),
+        (Column("status"), lambda row: row.status),
+        (Column("reference"), lambda row: row.reference),
+    ))  # fmt: skip
+
+
+def _printed(row: Evidence) -> str:
+    limits = f" ({row.lower} to {row.upper})" if row.lower and row.upper else ""
+    return f"{row.value}{limits} {row.unit}".strip()
 
 
 def files(results: Results) -> Grid:

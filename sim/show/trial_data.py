@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from sim.clinic.states import Place
-from sim.outcomes.one_trial import Patients, censored_times
+from sim.outcomes.one_trial import Patients, TrialReport, censored_times, report_trial
 from sim.outcomes.survival import counts_of
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, TrialArrivals
+from sim.work.results import Results
 
 MOST_TRIALS = 100
 """First virtual trials that are drawn from: enough for medians and means, whatever was kept."""
@@ -34,6 +35,15 @@ def one_trial(rows: pd.DataFrame | None, scenario: Scenario, most: int = 5000) -
         return None
     first = Patients(rows[rows["replication"] == 1], scenario)
     return first if 0 < len(first) <= most else None
+
+
+def first_report(results: Results) -> TrialReport | None:
+    """Report the first trial of a run: an open clinic is none, and who stay at home are none."""
+    scenario = results.scenario
+    if scenario.cohort.enters_at == "home" or not isinstance(scenario.arrivals, TrialArrivals):
+        return None
+    first = one_trial(results.table("patients"), scenario)
+    return None if first is None else report_trial(first)
 
 
 def stays(patients: Patients) -> Iterator[tuple[Place, Floats, Floats]]:

@@ -6,64 +6,49 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.show.kit.formats import format_range, format_share, format_value
-from sim.show.kit.grid import Cells, Column, Grid, numbers
+from sim.show.kit.grid import Column, Grid, number
 from sim.show.kit.prose import one_sentence, sentences
 from sim.study.validate import CoveredCount
 from sim.work.results import Results
 
 _ROLES = {"fitted": "fitted", "overlaps": "overlaps", "held_out": "held out"}
-_FIGURES = ("observed", "predicted", "z", "undefined")
-_TEXTS = ("cohort", "reading", "role", "base", "overlaps", "differs", "note", "source")
 _CURVE = 3
 """Covered figures of one curve from which the tally says that they are one curve."""
 _SURE = 10
 """A predicted mean is written to a tenth of its interval."""
 
 
-@dataclass(frozen=True, slots=True)
 class Line:
-    """One row of ``validation.csv``, with its figures as they are written for people."""
+    """One row of ``validation.csv``, with its figures as they are written for people.
 
-    cohort: str
-    key: Key
-    observed: float
-    limits: tuple[float, float]
-    predicted: float
-    interval: tuple[float, float]
-    covered: bool | None
-    z: float
-    undefined: float
-    n: int | None
-    patients: int
-    reading: str
-    role: str
-    base: str
-    overlaps: str
-    differs: str
-    note: str
-    source: str
+    Parameters
+    ----------
+    row
+        As `DataFrame.itertuples` gives it.
+    """
 
-    @classmethod
-    def of(cls, row: Any) -> Line:
-        """Read a row as `DataFrame.itertuples` gives it."""
-        figures: dict[str, Any] = {name: float(getattr(row, name)) for name in _FIGURES}
-        texts: dict[str, Any] = {name: str(getattr(row, name)) for name in _TEXTS}
-        return cls(
-            key=(str(row.endpoint), None if math.isnan(row.time_years) else float(row.time_years)),
-            limits=(float(row.observed_lower), float(row.observed_upper)),
-            interval=(float(row.lower), float(row.upper)),
-            covered=None if pd.isna(row.covered) else bool(row.covered),
-            n=None if pd.isna(row.n) else int(row.n),
-            patients=int(row.patients),
-            **figures,
-            **texts,
+    def __init__(self, row: Any) -> None:
+        self.key: Key = (str(row.endpoint), None if math.isnan(row.time_years) else float(row.time_years))
+        self.observed, self.limits = (
+            float(row.observed),
+            (float(row.observed_lower), float(row.observed_upper)),
         )
+        self.predicted, self.interval = float(row.predicted), (float(row.lower), float(row.upper))
+        self.covered = None if pd.isna(row.covered) else bool(row.covered)
+        self.z, self.undefined = float(row.z), float(row.undefined)
+        self.n = None if pd.isna(row.n) else int(row.n)
+        self.patients = int(row.patients)
+        texts = (row.cohort, row.reading, row.role, row.base)
+        self.cohort, self.reading, self.role, self.base = map(str, texts)
+        known = (row.overlaps, row.differs, row.note, row.source)
+        self.overlaps, self.differs, self.note, self.source = map(str, known)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -176,7 +161,7 @@ def scope(drawn: UnderDraws | None) -> list[str]:
 
 def lines(table: pd.DataFrame) -> list[Line]:
     """Read the rows of ``validation.csv``."""
-    return [Line.of(row) for row in table.itertuples(index=False)]
+    return [Line(row) for row in table.itertuples(index=False)]
 
 
 def misses(read: Sequence[Line]) -> list[str]:
@@ -213,20 +198,23 @@ def curve_sentences(read: Sequence[Line]) -> list[str]:
 def predictions(results: Results) -> Grid:
     """Return every figure beside its prediction, cohort by cohort."""
     read = lines(results.tables["validation"])
-    found: list[Cells] = []
-    ends = set()
-    for at, line in enumerate(read):
-        first = at == 0 or read[at - 1].cohort != line.cohort
-        if at + 1 < len(read) and read[at + 1].cohort != line.cohort:
-            ends.add(at)
-        interval = line.interval_text
-        if line.undefined >= 0.005:
-            interval = f"{interval}\n{line.undefined:.0%} undefined".strip()
-        cohort, figures = line.cohort if first else "", (line.observed_text, line.predicted_text, interval)
-        found.append((cohort, line.label, *figures, line.verdict, line.z_text, _ROLES[line.role]))
-    covered = Column("covered", number=True, marks={"yes": "yes", "MISSED": "no"})
-    heads = (*numbers("observed", "predicted", "predictive\ninterval"), covered, *numbers("z", "use"))
-    columns = (Column("cohort"), Column("figure", plain=True), *heads)
+    first = {*read[:1], *(line for before, line in pairwise(read) if before.cohort != line.cohort)}
+    ends = frozenset(at for at, following in enumerate(read[1:]) if following in first)
+    columns = (
+        (Column("cohort"), lambda line: line.cohort if line in first else ""),
+        (Column("figure", plain=True), lambda line: line.label),
+        (number("observed"), lambda line: line.observed_text),
+        (number("predicted"), lambda line: line.predicted_text),
+        (number("predictive\ninterval"), _interval),
+        (Column("covered", number=True, marks={"yes": "yes", "MISSED": "no"}), lambda line: line.verdict),
+        (number("z"), lambda line: line.z_text),
+        (number("use"), lambda line: _ROLES[line.role]),
+    )
     columns_note, use_note = (sentences("validation", macro) for macro in ("columns", "use"))
     notes = [*columns_note, *scope(draws_of(results.manifest)), *use_note]
-    return Grid("Observed and predicted", columns, found, notes, frozenset(ends))
+    return Grid.of("Observed and predicted", read, columns, notes, ends=ends)
+
+
+def _interval(line: Line) -> str:
+    undefined = f"{line.undefined:.0%} undefined" if line.undefined >= 0.005 else ""
+    return f"{line.interval_text}\n{undefined}".strip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from copy import copy
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,11 +12,18 @@ from matplotlib.axes import Axes
 
 from sim.scenario.cohort import load_cohorts
 from sim.show.figures.validation import figure_data, validation_figure
-from sim.show.validation import curve_sentences, finding, lines, misses, tally_sentences
+from sim.show.validation import Line, curve_sentences, finding, lines, misses, tally_sentences
 from sim.study.budget import Budget
 from sim.study.validate import CoveredCount, Validation, validate
 
 NAN = math.nan
+
+
+def replace(line: Line, **changes: Any) -> Line:
+    """Return a line with other members."""
+    changed = copy(line)
+    vars(changed).update(changes)
+    return changed
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.posterior_checks import ANSWERS
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, words_axes
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
 _NAMES, _WEIGHTS, _ROW, _HEAD, _AXIS, _GAP, _PANEL = 2.5, 1.55, 0.5, 0.62, 0.55, 0.16, 1.02
 _LITTLE = 0.5  # posterior SDs: what moves an answer less is within what the trial leaves open
-_MINUS = "\N{MINUS SIGN}"
+_JOINED = "\N{NO-BREAK SPACE}"
 
 
 @style.styled
@@ -110,20 +110,13 @@ def _draw_moved(axis: Axes, moved: pd.DataFrame, rows: list[str], reach: float) 
 
 def _finding(weights: pd.DataFrame, moved: pd.DataFrame) -> str:
     """Say whether the figures rule a way to see the trial out, and how far an answer moves at most."""
-    low, high = weights["posterior_weight"].min(), weights["posterior_weight"].max()
-    least = weights.loc[weights["posterior_weight"].idxmin()]
-    others = moved[moved["name"] != AS_IT_IS]
-    most = others.loc[others["moved_sd"].abs().idxmax()]
+    shares, others = weights["posterior_weight"], moved[moved["name"] != AS_IT_IS]
+    least, most = weights.loc[shares.idxmin()], others.loc[others["moved_sd"].abs().idxmax()]
     name = ANSWERS.get(str(most["answer"]), str(most["label"]))
-    text = f"{most['moved_sd']:+.1f}".replace("-", _MINUS)
-    if abs(most["moved_sd"]) < _LITTLE:
-        move = f"no answer moves by more than {abs(most['moved_sd']):.1f} SD"
-    else:
-        move = f"farthest moved: {name[0].lower()}{name[1:]}, {text} SD"
-    if low < 0.05 / len(weights):
-        return f"The figures speak against \u201c{least['title']}\u201d; {move}"
-    ways = f"none of {len(weights)} ways to see the trial out (weights {low:.0%} to {high:.0%})"
-    return f"The figures rule {ways}; {move}"
+    ruled_out = least["title"] if shares.min() < 0.05 / len(weights) else ""
+    ends = shares.min(), shares.max()
+    move = f"{name[0].lower()}{name[1:]}", most["moved_sd"], _LITTLE
+    return one_sentence("figures", "alternatives_found", ruled_out, len(weights), *ends, *move)
 
 
 def alternatives(results: Results) -> Figure:

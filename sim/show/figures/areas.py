@@ -19,8 +19,9 @@ from sim.clinic.states import Place
 from sim.outcomes.courses import ARRIVED, REMISSION, Of
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.show.kit.formats import format_share, in_years, rows
+from sim.show.kit.formats import format_share, rows
 from sim.show.kit.looks import AREAS, CAUSES, FAILURES, Look, look_of
+from sim.show.kit.prose import one_sentence
 from sim.show.kit.scenario_words import cautions, replication
 from sim.show.kit.style import INK, NOTE_SIZE, aside, empty_figure, percent_axis, sheet, spread, styled
 from sim.work.results import Results
@@ -147,12 +148,10 @@ def incidence_figure(
 def _incidence_finding(told: dict[str, str], shares: OverTime, horizon: float) -> str:
     dead = {name: share[-1] for name, share in shares.by_name("enrolled").items()}
     worst = max(dead, key=lambda name: float(dead[name]))
-    killer = f"most deaths are of {look_of(CAUSES, worst).words}" if dead[worst] > 0 else "nobody dies"
-    if not told:
-        return f"Over {in_years(horizon)}, {killer}: {shares.last('enrolled', worst)} of the enrolled"
-    relapse, death = told["relapse_incidence"], told["death_without_relapse"]
-    of_reinfused = f"{relapse} of the reinfused relapse and {death} die without relapse"
-    return f"By {in_years(horizon)} {of_reinfused}; {killer}"
+    killer = look_of(CAUSES, worst).words if dead[worst] > 0 else ""
+    of_reinfused = told.get("relapse_incidence"), told.get("death_without_relapse")
+    share = shares.last("enrolled", worst)
+    return one_sentence("figures", "incidence_found", f"{horizon:g}", *of_reinfused, killer, share)
 
 
 @styled
@@ -182,13 +181,12 @@ def places_figure(shares: OverTime, scenario: Scenario, notes: Sequence[str] = (
 def _places_finding(shares: OverTime, horizon: float) -> str:
     """Say when half of the patients are reinfused, and how many are in remission at the end."""
     share = shares.last("disease", REMISSION)
-    text = f"{share} of the enrolled are in remission {in_years(horizon)} after enrolment"
     days, arrived = shares.times("way"), shares.by_name("way").get(ARRIVED)
-    if arrived is None:
-        return text
-    late = arrived[-1] < 0.5
-    when = f"after day {days[-1]:.0f}" if late else f"by day {float(np.interp(0.5, arrived, days)):.0f}"
-    return f"Half of those reinfused get there {when}; {text}"
+    day, late = None, False
+    if arrived is not None:
+        late = arrived[-1] < 0.5
+        day = days[-1] if late else float(np.interp(0.5, arrived, days))
+    return one_sentence("figures", "places_found", share, f"{horizon:g}", day, late)
 
 
 def over_time(results: Results, name: str) -> OverTime:
@@ -299,12 +297,9 @@ class OverTime:
 
     def note(self, scenario: Scenario, drawn: Sequence[Of]) -> str:
         """Say how many stand behind areas, and how large their Monte Carlo error is."""
-        words, many, draws = replication(scenario), self.counted["replications"], self.counted["draws"]
-        of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
-        if draws:
-            of = f"{many:,} {words.virtual} under {draws:,} draws of the posterior"
-        patients = f"{self.counted['patients']:,} patients"
-        text = f"Areas: the whole courses of {patients} of {of}, nobody censored"
+        counted = self.counted
         widths = [(rows["mc_upper"] - rows["mc_lower"]).max() / 2 for rows in map(self.of, drawn)]
-        error = f"{100 * max(widths):.2g} points."
-        return f"{text}; their 95% Monte Carlo error is at most \N{PLUS-MINUS SIGN}{error}"
+        return one_sentence(
+            "figures", "areas_of", counted["patients"], counted["replications"], replication(scenario),
+            counted["draws"], 100 * max(widths),
+        )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from sim.scenario.endpoints import Key
 from sim.show.comparison import found_sentences, held
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, ruled, signed_points, words_axes
-from sim.show.kit.formats import written
+from sim.show.kit.formats import Row, by_key, rows
 from sim.show.kit.pairs import EndpointPair, endings, pair_notes, pairs
 from sim.show.kit.prose import sentences
 from sim.work.results import Results
@@ -48,7 +47,7 @@ def differences_figure(
     """
     reference, name = names
     found = pairs(comparison, reference, name)
-    shown = [pair for pair in found if pair.scenario.endpoint.kind == "share" and not math.isnan(pair.value)]
+    shown = [pair for pair in found if _is_drawn(pair.scenario)]
     rest = _notes([pair for pair in found if pair not in shown])
     over = ranges[ranges["scenario"] == name]
     if not shown:
@@ -56,35 +55,35 @@ def differences_figure(
     spans = _spans(over)
     lines = [
         ForestRow(
-            pair.scenario.label, (pair.reference.simulated_text, pair.scenario.simulated_text),
-            pair.value, pair.lower, pair.upper, pair.text, spans.get(pair.scenario.key),
+            row.label, (pair.reference.simulated_text, row.simulated_text),
+            row.difference, row.difference_lower, row.difference_upper, pair.text, spans.get(row.key),
         )
         for pair in shown
+        for row in [pair.scenario]
     ]  # fmt: skip
     above = _lines(names, over, held, draws)
     return sheet_of(lines, names, "difference, percentage points", finding, above, [*rest, *remarks])
 
 
+def _is_drawn(row: Row) -> bool:
+    return row.endpoint.kind == "share" and not math.isnan(row.difference)
+
+
 def _lines(names: tuple[str, str], over: pd.DataFrame, held: str, draws: int | None) -> list[str]:
-    lines = sentences("figures", "differences", names[1], names[0], draws)
-    for (varied, key), table in over.groupby(["varied", "key"], sort=False):
-        values = ", ".join(written(value) for value in table["value"].unique())
-        where = "both" if varied == "both" else f"{varied}"
-        lines.append(f"Pale bars: the difference where {key} of {where} is {values}.")
-    return [*lines, f"All else: with {held}."] if held else lines
+    groups = over.groupby(["varied", "key"], sort=False)["value"]
+    ranges = [(*names_, table.unique().tolist()) for names_, table in groups]
+    said = sentences("figures", "differences", names[1], names[0], draws)
+    return said + sentences("figures", "pale_bars", ranges, held)
 
 
 def _notes(rest: Sequence[EndpointPair]) -> list[str]:
     """Write the pairs that have no place on an axis of percentage points, and those without a difference."""
-    notes, missing = [], defaultdict(list)
+    missing: dict[str, list[EndpointPair]] = {}
     for pair in rest:
-        label = pair.scenario.label
-        if math.isnan(pair.value):
-            missing[pair.text].append(label)
-        else:
-            both = f"{pair.reference.simulated_text} and {pair.scenario.simulated_text}"
-            notes.append(f"{label}: {both}, difference {pair.text}.")
-    return notes + [f"Not compared ({why}): {'; '.join(labels)}." for why, labels in missing.items()]
+        if math.isnan(pair.scenario.difference):
+            missing.setdefault(pair.text, []).append(pair)
+    apart = [pair for pair in rest if not math.isnan(pair.scenario.difference)]
+    return sentences("figures", "not_drawn", apart, missing.items())
 
 
 class ForestRow(NamedTuple):
@@ -150,12 +149,9 @@ def sheet_of(
 
 def _spans(over: pd.DataFrame) -> dict[Key, tuple[float, float]]:
     """Return, for each endpoint, the smallest and the largest difference over the ranges."""
-    found: dict[Key, tuple[float, float]] = {}
-    for fields in over[over["difference"].notna()].itertuples(index=False):
-        key = (str(fields.endpoint), None if math.isnan(fields.time_years) else float(fields.time_years))
-        low, high = found.get(key, (math.inf, -math.inf))
-        found[key] = (min(low, fields.difference), max(high, fields.difference))
-    return found
+    known = by_key(row for row in rows(over) if not math.isnan(row.difference))
+    found = {key: [row.difference for row in of_key] for key, of_key in known.items()}
+    return {key: (min(of_key), max(of_key)) for key, of_key in found.items()}
 
 
 def of_comparison(results: Results) -> dict[str, Figure]:

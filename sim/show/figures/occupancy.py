@@ -14,10 +14,11 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.outcomes.occupancy import READ_REPLICATIONS
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
+from sim.show.kit.forest import draw_key
 from sim.show.kit.formats import format_share
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import single_notes
-from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, empty_figure, sheet, styled
+from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, Sheet, empty_figure, sheet, styled
 from sim.work.results import Results
 
 _WIDTH, _LEFT, _RIGHT = 7.8, 0.72, 0.3
@@ -70,9 +71,7 @@ def occupancy_figure(
         _dress(axis, heading, capacities[name], top=max(series["trial_upper"].max(), 1.0))
         axis.tick_params(labelbottom=name == list(shown)[-1])
     axis.set_xlabel("Years since opening")
-    keys = page.axes(_LEFT, height - _KEY + 0.02, _WIDTH - _LEFT - _RIGHT, 0.22)
-    keys.set_axis_off()
-    _key(keys, warm_up=opened > 0)
+    _key(page, warm_up=opened > 0)
     return page.figure
 
 
@@ -113,7 +112,7 @@ def _dress(axis: Axes, heading: str, capacity: int | None, top: float) -> None:
     axis.grid(axis="y")
 
 
-def _key(axis: Axes, *, warm_up: bool) -> None:
+def _key(page: Sheet, *, warm_up: bool) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=GREY, lw=2.2, label="mean"),
         Patch(color=GREY, alpha=0.25, lw=0, label="95% of virtual clinics"),
@@ -121,8 +120,8 @@ def _key(axis: Axes, *, warm_up: bool) -> None:
         Line2D([], [], color=INK, lw=1.2, ls=(0, (5, 3)), label="capacity"),
     ]
     handles += [Patch(color=_WARM_UP, lw=0, label="warm-up, not counted")] if warm_up else []
-    axis.legend(handles=handles, loc="center left", bbox_to_anchor=(0, 0.5), ncols=5, fontsize=NOTE_SIZE,
-                handlelength=1.6, columnspacing=1.2, borderaxespad=0, borderpad=0)  # fmt: skip
+    place = (_LEFT, page.height - _KEY + 0.02, _WIDTH - _LEFT - _RIGHT, 0.22)
+    draw_key(page, handles, *place, fontsize=NOTE_SIZE, handlelength=1.6, columnspacing=1.2)
 
 
 def _scarcest(capacities: dict[str, int | None]) -> tuple[str, str]:
@@ -134,14 +133,11 @@ def _scarcest(capacities: dict[str, int | None]) -> tuple[str, str]:
 def _finding(mean: Mapping[str, Any], capacities: dict[str, int | None]) -> str:
     """Say how full the scarcest place is, and how many queue for it."""
     used, queue = _scarcest(capacities)
-    capacity, what = capacities[used] or 1, "isolation room" if used == "rooms_in_use" else "apheresis slot"
+    capacity = capacities[used] or 1
     (held, _), (waiting, _) = mean[used], mean[queue]
-    if held is None:
-        return f"All patients come at once, to {capacity} {what}{'s' if capacity > 1 else ''}"
-    places = f"The one {what} is" if capacity == 1 else f"The {capacity} {what}s are"
-    many = f"{waiting:.2g}" if waiting < 10 else f"{waiting:.0f}"
-    who = "1 patient queues" if many == "1" else f"{many} patients queue"
-    return f"{places} in use {format_share(held / capacity, 0.005)} of the time, and {who} on average"
+    use = None if held is None else format_share(held / capacity, 0.005)
+    many = "" if waiting is None else f"{waiting:.2g}" if waiting < 10 else f"{waiting:.0f}"
+    return one_sentence("figures", "occupancy_found", used == "rooms_in_use", capacity, use, many)
 
 
 def _notes(counted: Mapping[str, Any], opened: float, capacities: dict[str, int | None]) -> list[str]:

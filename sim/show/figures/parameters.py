@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +22,8 @@ from sim.scenario.distributions import Floats
 from sim.scenario.registry import short, unit_of
 from sim.show import calibration_shown as cal
 from sim.show.kit import style
-from sim.show.kit.forest import draw_key, panels
-from sim.show.kit.prose import sentences
+from sim.show.kit.forest import draw_key, head_of, panels
+from sim.show.kit.prose import one_sentence, sentences
 from sim.study.estimates import Z95
 from sim.study.posterior import weighted_quantiles
 from sim.work.results import Results
@@ -39,6 +38,7 @@ _LEVELS = (0.9, 0.5)
 _PART, _MOST = 0.3, 0.8  # of a direction, from which it is drawn in a plane
 _BEYOND = 0.12  # of the span, that axes go beyond it
 _DECADES = 60.0  # ratio from which only powers of ten are ticked
+_NO_LIMIT = "no limit within the prior"
 _NONE = 0.1  # correlations nearer to 0 say nothing
 
 
@@ -57,11 +57,7 @@ def _key(page: style.Sheet, handles: Sequence[Line2D | Patch]) -> None:
 
 
 def _head(axis: Axes, key: str, text: str, *, bold: bool = False) -> None:
-    """Write a parameter's name over its panel, and below it what is found."""
-    over: dict[str, Any] = {"transform": axis.transAxes, "va": "center"}
-    axis.text(0, 1 + 0.34 / _TALL, cal.short_name(key), weight="bold", size=style.TEXT_SIZE, **over)
-    weight, colour = ("bold", style.INK) if bold else ("normal", style.GREY)
-    axis.text(0, 1 + 0.14 / _TALL, text, color=colour, weight=weight, size=style.NOTE_SIZE, **over)
+    head_of(axis, _TALL, cal.short_name(key), text, 0.34, bold=bold)
 
 
 def value_axis(
@@ -142,15 +138,8 @@ def _draw_density(axis: Axes, values: Floats, weights: Floats, prior: pd.DataFra
 
 def _parameters_finding(table: pd.DataFrame, few: str) -> str:
     """Say of how many parameters the figures tell something, and of which nearly nothing."""
-    if few:
-        return f"{few} how much the trial's figures say of {len(table)} parameters"
-    free = table[table["variance_left"] >= FREE]
-    known = len(table) - len(free)
-    text = f"The trial's figures tell something of {known} of {len(table)} parameters"
-    if free.empty:
-        return text
-    names = cal.listed([cal.lower_name(str(key)) for key in free["key"]])
-    return f"{text}, and next to nothing of {len(free)}: {names}"
+    free = [cal.lower_name(str(key)) for key in table.loc[table["variance_left"] >= FREE, "key"]]
+    return one_sentence("figures", "parameters_found", few, len(table), free)
 
 
 @style.styled
@@ -170,16 +159,12 @@ def profiles_figure(shown: cal.Shown) -> Figure:
         Line2D([], [], color=style.ORANGE, lw=2, label="the point"),
     ))  # fmt: skip
     for axis, key in zip(_panels(page, len(keys)), keys, strict=True):
-        _draw_profile(axis, profiles[profiles["key"] == key], shown.point(key))
-        value_axis(axis, key, log=is_long(profiles.loc[profiles["key"] == key, "value"].to_numpy()))
+        own = profiles[profiles["key"] == key]
+        _draw_profile(axis, own, shown.point(key))
+        value_axis(axis, key, log=is_long(own["value"].to_numpy()))
         axis.set_xlabel(unit_of(key), size=style.NOTE_SIZE)
-        flat = bool(profiles.loc[profiles["key"] == key, "flat"].iloc[0])
-        _head(
-            axis,
-            key,
-            "no limit within the prior" if flat else _limit_text(profiles[profiles["key"] == key]),
-            bold=flat,
-        )
+        flat = bool(own["flat"].iloc[0])
+        _head(axis, key, _NO_LIMIT if flat else _limit_text(own), bold=flat)
     return page.figure
 
 
@@ -206,15 +191,11 @@ def _limit_text(profile: pd.DataFrame) -> str:
     value, height = profile["value"].to_numpy(), profile["log_likelihood"].to_numpy() + CUTOFF
     above = np.flatnonzero(height >= 0)
     first, last = int(above[0]), int(above[-1])
-    low = None if first == 0 else _crossing(value, height, first - 1)
-    high = None if last == value.size - 1 else _crossing(value, height, last)
-    if low is None:
-        return f"below {cal.written(key, high)}" if high is not None else "no limit within the prior"
-    return (
-        f"above {cal.written(key, low)}"
-        if high is None
-        else f"{cal.written(key, low)} to {cal.written(key, high)}"
-    )
+    low = "" if first == 0 else cal.written(key, _crossing(value, height, first - 1))
+    high = "" if last == value.size - 1 else cal.written(key, _crossing(value, height, last))
+    if low and high:
+        return f"{low} to {high}"
+    return f"above {low}" if low else f"below {high}" if high else _NO_LIMIT
 
 
 def _crossing(value: Floats, height: Floats, at: int) -> float:
@@ -225,11 +206,7 @@ def _crossing(value: Floats, height: Floats, at: int) -> float:
 def _profiles_finding(profiles: pd.DataFrame) -> str:
     by_key = profiles.groupby("key", sort=False)["flat"].first()
     flat = [cal.lower_name(str(key)) for key, is_flat in by_key.items() if is_flat]
-    if not flat:
-        return f"The trial's figures limit all {len(by_key)} parameters"
-    rest = len(by_key) - len(flat)
-    named = cal.listed(flat)
-    return f"The figures alone limit {rest} of {len(by_key)} parameters; within its prior, not {named}"
+    return one_sentence("figures", "profiles_found", len(by_key), flat)
 
 
 def parameters(results: Results) -> Figure:
@@ -343,16 +320,8 @@ def _draw_pair(axis: Axes, shown: cal.Shown, across: str, up: str, scales: dict[
     if {across, up} == {ACTIVE, MULTIPLIER}:
         _draw_product(axis, shown, scales[across])
     _draw_ridge(axis, shown, across, up)
-    axis.plot(
-        shown.point(across),
-        shown.point(up),
-        marker="D",
-        ms=5.5,
-        mfc=style.ORANGE,
-        mec="white",
-        mew=0.8,
-        zorder=5,
-    )
+    point = shown.point(across), shown.point(up)
+    style.dot(axis, *point, "D", 5.5, style.ORANGE, "white", mew=0.8, zorder=5)
 
 
 def _shade(axis: Axes, draws: pd.DataFrame, keys: tuple[str, str], scales: tuple[_Scale, _Scale]) -> None:
@@ -443,37 +412,22 @@ def _pairs_finding(shown: cal.Shown) -> str:
         return f"The strongest correlation, {cal.signed(strongest)}, is of {names}"
     left = cal.log_spread_left(shown).set_index("name")["left"]
     found = cal.correlation(shown, ACTIVE, MULTIPLIER)
-    how = "trade off" if found < -_NONE else "do not trade off" if found < _NONE else "go together"
-    return (
-        f"Lupus hazard and multiplier {how} (correlation {cal.signed(found)}): "
-        f"{left['product']:.0%} of the prior's variance is left of their product, {left[ACTIVE]:.0%} and "
-        f"{left[MULTIPLIER]:.0%} of each"
-    )
+    shares = left[["product", ACTIVE, MULTIPLIER]].tolist()
+    return one_sentence("figures", "hazards_found", found, _NONE, cal.signed(found), shares)
 
 
 def _pairs_notes(shown: cal.Shown) -> list[str]:
     """Say how much of the prior's variance is left, of the hazards and in every free direction."""
-    notes = []
-    left = cal.log_spread_left(shown)
+    left, hazards = cal.log_spread_left(shown), []
     if not left.empty:
         named = {"product": "product (the hazard after relapse)", ACTIVE: "hazard", MULTIPLIER: "multiplier"}
         rows = left.set_index("name")
-        parts = [
-            f"{name} {rows.loc[key, 'posterior_sd']:.2f} of {rows.loc[key, 'prior_sd']:.2f} beforehand"
-            for key, name in named.items()
-        ]
-        error = 100 * Z95 * float(left["mc_se"].max())
-        notes.append(
-            f"SD of the logarithm: {', '.join(parts)}. Monte Carlo error of the shares left (95%): at most "
-            f"{error:.0f} points either way."
-        )
+        hazards = [(name, *rows.loc[key, ["posterior_sd", "prior_sd"]]) for key, name in named.items()]
     table = shown.tables["directions"]
-    for row in table[table["status"] == "free"].to_dict("records"):
-        text = cal.parts_text(row, shown.keys)
-        notes.append(
-            f"Free direction {row['direction']} ({row['variance_left']:.0%} of the variance left): {text}."
-        )
-    return notes
+    free = table[table["status"] == "free"].to_dict("records")
+    parts = [(row, cal.parts_text(row, shown.keys)) for row in free]
+    error = 0.0 if left.empty else 100 * Z95 * float(left["mc_se"].max())
+    return sentences("figures", "pairs_notes", hazards, error, parts)
 
 
 def pairs(results: Results) -> Figure:

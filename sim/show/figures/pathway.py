@@ -17,7 +17,7 @@ from sim.outcomes.one_trial import Patients
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
 from sim.show.kit.posterior_words import FIRST_DRAW
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.kit.style import BLUE, GREY, INK, NOTE_SIZE, ORANGE, sheet, styled
 from sim.show.trial_data import first_trials, stays
@@ -43,13 +43,11 @@ def counted(patients: Patients) -> str:
         there = np.bincount(trial[np.isfinite(entered)], minlength=size.size).astype(np.float64)
         found = ratio_estimate(moments(there, size), share=True)
         widths.append((found.upper - found.lower) / 2)
-    words, many = replication(patients.scenario), len(numbers)
-    of = f"the first {many:,} {words.virtual}" if many > 1 else f"one virtual {words.what}"
-    text = f"They are of {len(patients):,} patients of {of}; the 95% Monte Carlo error of a share is at most"
-    text = f"{text} \N{PLUS-MINUS SIGN}{100 * max(widths):.2g} points."
-    limited = patients.scenario.clinic.apheresis_slots != "unlimited"
-    mobilised = patients.scenario.cohort.enters_at == "mobilisation"
-    return f"{text} The wait for a slot is part of mobilising." if limited and mobilised else text
+    scenario = patients.scenario
+    limited = scenario.clinic.apheresis_slots != "unlimited"
+    slots = limited and scenario.cohort.enters_at == "mobilisation"
+    facts = len(patients), len(numbers), replication(scenario), 100 * max(widths), slots
+    return one_sentence("figures", "stays_of", *facts)
 
 
 def pathway_data(patients: Patients) -> pd.DataFrame:
@@ -96,7 +94,10 @@ def pathway_figure(scenario: Scenario, data: pd.DataFrame | None, notes: Sequenc
     axis.set_xlim(0, _WIDTH)
     axis.set_ylim(0, height)
     axis.set_axis_off()
-    centres = {place: _centre(row, column, height) for place, (row, column) in spots.items()}
+    left, top = _MARGIN + 0.12 + _BOX / 2, height - 0.95
+    centres = {
+        place: (left + column * (_BOX + _GAP), top - row * _ROW) for place, (row, column) in spots.items()
+    }
     _frames(axis, scenario, centres)
     for place in shown:
         _box(axis, place, centres[place], None if found is None else found.get(place))
@@ -115,10 +116,6 @@ def _reachable(start: Place) -> list[Place]:
                 reached.add(there)
                 front.append(there)
     return [place for place in Place if place in reached]
-
-
-def _centre(row: int, column: int, height: float) -> tuple[float, float]:
-    return _MARGIN + 0.12 + _BOX / 2 + column * (_BOX + _GAP), height - 0.95 - row * _ROW
 
 
 def _box(axis: Axes, place: Place, centre: tuple[float, float], stay: Any) -> None:
@@ -158,20 +155,25 @@ def _arrow(axis: Axes, here: Place, there: Place, centres: Mapping[Place, tuple[
     if y == v:
         axis.annotate("", (u - _BOX / 2, v), (x + _BOX / 2, y), arrowprops=_ARROW, zorder=2)
     else:
-        turn, x = (y + v) / 2 - 0.12, x - 0.3
-        axis.plot([x, x, u], [y - _TALL / 2, turn, turn], color=INK, lw=1.1, zorder=2)
-        axis.annotate("", (u, v + _TALL / 2), (u, turn), arrowprops=_ARROW, zorder=2)
+        _turn(axis, (x - 0.3, y), (u, v), (y + v) / 2 - 0.12, color=INK, zorder=2)
     if reinfusion:
         axis.text((x + u) / 2, y - 0.17, "reinfu-\nsion", ha="center", va="top", size=NOTE_SIZE - 1,
                   color=BLUE, linespacing=1.0)  # fmt: skip
 
 
+def _turn(axis: Axes, here: tuple[float, float], there: tuple[float, float], turn: float, **how: Any) -> None:
+    """Draw a way down from one box, along at a height, and down to another."""
+    (x, y), (u, v) = here, there
+    axis.plot([x, x, u], [y - _TALL / 2, turn, turn], lw=1.1, **how)
+    arrow = {**_ARROW, "color": how["color"]}
+    axis.annotate("", (u, v + _TALL / 2), (u, turn), arrowprops=arrow, zorder=2)
+
+
 def _around(axis: Axes, here: tuple[float, float], there: tuple[float, float]) -> None:
     """Draw the way of those withdrawn: between the rows to the last place."""
     (x, y), (u, v) = here, there
-    turn, u = (y + v) / 2 + 0.12, u + 0.3
-    axis.plot([x, x, u], [y - _TALL / 2, turn, turn], color=ORANGE, lw=1.1, ls=(0, (4, 2)), zorder=1)
-    axis.annotate("", (u, v + _TALL / 2), (u, turn), arrowprops={**_ARROW, "color": ORANGE}, zorder=2)
+    turn = (y + v) / 2 + 0.12
+    _turn(axis, (x, y), (u + 0.3, v), turn, color=ORANGE, zorder=1, ls=(0, (4, 2)))
     axis.text(x + 0.08, turn + 0.03, "withdrawn: the harvest failed", size=NOTE_SIZE - 0.5, va="bottom")
 
 
@@ -213,17 +215,9 @@ def _ends(axis: Axes, start: Place, centres: Mapping[Place, tuple[float, float]]
 
 
 def _finding(shown: Sequence[Place], found: Mapping[Place, Any] | None) -> str:
-    if len(shown) == 1:
-        return "No pathway: patients are at home from enrolment"
-    if found is None:
-        return f"The pathway has {len(shown)} places"
-    reached = format_share(found[Place.APLASIA].reached, 0.005)
-    if math.isnan(found[Place.APLASIA].entered_on_day):
-        return "Nobody reaches reinfusion"
-    return (
-        f"{reached} of the enrolled reach reinfusion, {found[Place.APLASIA].entered_on_day:.0f} days after "
-        "enrolment on average"
-    )
+    stay = None if found is None else found.get(Place.APLASIA)
+    told = ("", None) if stay is None else (format_share(stay.reached, 0.005), stay.entered_on_day)
+    return one_sentence("figures", "pathway_found", len(shown), *told)
 
 
 def run_table(results: Results) -> pd.DataFrame | None:

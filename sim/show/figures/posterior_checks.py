@@ -20,10 +20,10 @@ from sim.calibrate.coverage import WANTED
 from sim.calibrate.tables import ACTIVE
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
-from sim.show.calibration_shown import FEW_KEPT, Shown, short_name
+from sim.show.calibration_shown import FEW_KEPT, Shown, short_name, signed
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, count_rows, draw_key, dress_marks, panels, ruled, words_axes
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
@@ -33,8 +33,6 @@ _NAMES, _ROW, _KEY = 2.9, 0.46, 0.66
 _BINS = 10
 _MOST_STAGES = 4
 _FAR = 3.0  # standard errors, from which two ways to the same figure differ
-
-_MINUS = "\N{MINUS SIGN}"
 
 
 @style.styled
@@ -103,12 +101,7 @@ def _draw_mean(axis: Axes, own: pd.DataFrame) -> None:
 def _search_finding(search: pd.DataFrame, wanted: float) -> str:
     last = search[search["points"] == search["points"].max()]
     size, points = float(last["effective_size"].iloc[0]), int(last["points"].iloc[0])
-    error = Z95 * float(last["mc_se"].max())
-    reached = "reached" if size >= wanted else "not reached"
-    return (
-        f"{points:,} points are worth {size:,.0f} draws ({wanted:,.0f} {reached}); means are known to "
-        f"\N{PLUS-MINUS SIGN}{error:.2g}\N{NO-BREAK SPACE}prior SDs"
-    )
+    return one_sentence("figures", "search_found", points, size, wanted, Z95 * float(last["mc_se"].max()))
 
 
 @style.styled
@@ -142,8 +135,7 @@ def alone_figure(alone: pd.DataFrame, shown: Shown) -> Figure:
         _draw_two(right, place, (1.0, row["sd_mc_se"] / sd), (ratio, row["alone_sd_mc_se"] / sd))
         for x, z in ((_NAMES + room + 0.12, row["z_mean"]), (_NAMES + 2 * room + 1.07, row["z_sd"])):
             look: Any = {"weight": "bold", "color": style.INK} if abs(z) > _FAR else {"color": style.GREY}
-            text = f"z {z:+.1f}".replace("-", _MINUS)
-            words.text(x, place, text, va="center", size=style.NOTE_SIZE, **look)
+            words.text(x, place, f"z {signed(z, 1)}", va="center", size=style.NOTE_SIZE, **look)
     _dress_alone(left, len(alone), "Mean, difference in posterior SDs", 0.0)
     _dress_alone(right, len(alone), "SD, ratio", 1.0)
     _key(page, [
@@ -195,12 +187,7 @@ def _alone_finding(alone: pd.DataFrame, kept: int) -> str:
     z = np.abs(np.concatenate([alone["z_mean"], alone["z_sd"]]))
     z = z[~np.isnan(z)]
     far = int((z > _FAR).sum())
-    text = f"{kept:,} virtual trials alone"
-    if kept < FEW_KEPT:
-        return f"Only {kept:,} virtual trials were kept: too few to check the posterior by"
-    if far:
-        return f"{text} differ in {far} of {z.size} means and SDs by more than {_FAR:g} standard errors"
-    return f"{text} give the same posterior: no mean or SD is {_FAR:g} standard errors off"
+    return one_sentence("figures", "alone_found", kept, kept < FEW_KEPT, far, z.size, f"{_FAR:g}")
 
 
 @style.styled
@@ -278,15 +265,11 @@ def _draw_covered(axis: Axes, table: pd.DataFrame, quantities: Sequence[str]) ->
         own = table[table["method"] == method].set_index("quantity")
         for place, quantity in enumerate(quantities):
             if quantity in own.index:
-                row = own.loc[quantity]
+                row, y = own.loc[quantity], place + up
                 if not row["as_said"]:  # a ring that grey prints too
-                    axis.plot(
-                        row["covered"], place + up, marker="o", ms=12, mfc="none", mec=style.INK, mew=1.3
-                    )
-                axis.plot((row["lower"], row["upper"]), (place + up, place + up), color=colour, lw=1.6)
-                axis.plot(
-                    row["covered"], place + up, marker=shape, ms=6, mfc=fill, mec=colour, mew=1.4, zorder=3
-                )
+                    style.dot(axis, row["covered"], y, "o", 12, "none", style.INK, mew=1.3)
+                axis.plot((row["lower"], row["upper"]), (y, y), color=colour, lw=1.6)
+                style.dot(axis, row["covered"], y, shape, 6, fill, colour, mew=1.4, zorder=3)
     count_rows(len(quantities), axis)
     dress_marks(axis)
     axis.set_xlim(max(0.0, float(table["lower"].min()) - 0.05), 1.0)
@@ -297,16 +280,9 @@ def _draw_covered(axis: Axes, table: pd.DataFrame, quantities: Sequence[str]) ->
 def _coverage_finding(table: pd.DataFrame, trials: int) -> str:
     """Say for how many quantities the word is kept, and whether the control is seen to fail."""
     own, control = (table[table["method"] == method] for method in ("simulated", "binomial"))
-    kept = int(own["as_said"].sum())
-    whose = "all" if kept == len(own) else f"{kept} of"
-    text = f"In {trials} virtual trials 90% intervals keep their word for {whose} {len(own)} quantities"
-    if control.empty:
-        return text
     failed = control[~control["as_said"]]
-    if failed.empty:
-        return f"{text}; the negative control is not seen to fail: too few trials to tell"
-    worst = failed.loc[failed["covered"].idxmin()]
-    return f"{text}; the control fails for {len(failed)}, at worst {worst['covered']:.0%} covered"
+    numbers = trials, int(own["as_said"].sum()), len(own), len(control), len(failed)
+    return one_sentence("figures", "coverage_found", *numbers, failed["covered"].min())
 
 
 def search(results: Results) -> Figure:

@@ -19,7 +19,7 @@ from sim.scenario.evidence import origin
 from sim.scenario.schema import Scenario, Target
 from sim.show.calibration_shown import Shown
 from sim.show.kit import style
-from sim.show.kit.forest import draw_key, panels
+from sim.show.kit.forest import draw_key, head_of, panels
 from sim.show.kit.formats import format_range, format_value
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
@@ -151,14 +151,7 @@ def _draw_repeats(axis: Axes, posterior: pd.Series[float], point: pd.Series[floa
     equal = np.isclose(a, seen, rtol=0, atol=1e-9)
     rank = float(np.mean((a < seen) & ~equal) + 0.5 * np.mean(equal)) if a.size else math.nan
     said = format_value(endpoint, seen)
-    axis.text(
-        0, 1 + 0.36 / _TALL, name, transform=axis.transAxes, va="center", weight="bold", size=style.TEXT_SIZE
-    )
-    below = f"{what} {said}; {rank:.0%} report less"
-    axis.text(
-        0, 1 + 0.16 / _TALL, below, transform=axis.transAxes, va="center", color=style.GREY,
-        size=style.NOTE_SIZE,
-    )  # fmt: skip
+    head_of(axis, _TALL, name, f"{what} {said}; {rank:.0%} report less", 0.36)
     axis.set_xlim(edges[0], edges[-1])
     axis.set_ylim(0, 1.06 * max(float(heights[0].max()), float(heights[1].max())))
     axis.grid(axis="y")

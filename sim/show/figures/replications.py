@@ -17,8 +17,8 @@ from sim.scenario.endpoints import BY_NAME, Key, column, label, read_times
 from sim.scenario.evidence import origin
 from sim.scenario.schema import Scenario, Target, TrialArrivals
 from sim.show.kit import style
-from sim.show.kit.formats import counted, format_share, with_unit
-from sim.show.kit.prose import sentences
+from sim.show.kit.formats import counted, format_share
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import cautions, headlines, replication
 from sim.study.estimates import Z95, wilson
 from sim.work.results import Results
@@ -160,20 +160,13 @@ def _finding(data: pd.DataFrame, observed: dict[str, tuple[int, Target] | None],
     name, found = next(iter(observed.items()))
     shares = data.loc[data["endpoint"] == name, "share"].to_numpy(dtype=np.float64)
     size = scenario.cohort.patients
-    what = "treatment-related deaths"
     if found is None:
-        low, middle, high = (int(np.searchsorted(np.cumsum(shares), p)) for p in (0.025, 0.5, 0.975))
-        words = replication(scenario)
-        of = f"trial of {size}" if words.what == "trial" else f"clinic {words.size}"
-        return f"The median virtual {of} sees {with_unit(str(middle), what)}, and 95% see {low} to {high}"
+        ends = (int(np.searchsorted(np.cumsum(shares), p)) for p in (0.5, 0.025, 0.975))
+        return one_sentence("figures", "mortality_found", size, replication(scenario).what, *ends)
     count = found[0]
-    as_published = format_share(float(shares[count]) if count < shares.size else 0.0, 0.005)
-    more = format_share(float(shares[count + 1 :].sum()), 0.005)
-    fewer = format_share(float(shares[:count].sum()), 0.005)
-    return (
-        f"{as_published} of virtual trials of {size} see {with_unit(str(count), what)}, as published; "
-        f"{fewer} see fewer and {more} see more"
-    )
+    parts = shares[count : count + 1], shares[:count], shares[count + 1 :]
+    texts = (format_share(float(part.sum()), 0.005) for part in parts)
+    return one_sentence("figures", "mortality_as_published", size, count, *texts)
 
 
 def deaths_table(results: Results) -> pd.DataFrame | None:
@@ -301,13 +294,7 @@ def _settled(data: pd.DataFrame) -> str:
     """Say how well the figures are known at the end."""
     last = data.groupby(["endpoint", "time_years"], sort=False, dropna=False).last()
     widths = (50 * (last["mc_upper"] - last["mc_lower"])).dropna()
-    replications = int(data["replications"].max())
-    after = f"After {replications:,} virtual trial{'s' if replications > 1 else ''}"
-    if widths.empty or replications < 2:
-        return f"{after} the error of a figure can't be told"
-    low, high = (f"{width:.2g}" for width in (widths.min(), widths.max()))
-    span = f"{high}" if low == high or len(widths) == 1 else f"{low} to {high}"
-    return f"{after} the Monte Carlo error of the figures is down to {span} percentage points"
+    return one_sentence("figures", "settled", int(data["replications"].max()), widths.tolist())
 
 
 def running_table(results: Results) -> pd.DataFrame | None:

@@ -16,10 +16,10 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.sweep import varied
 from sim.show.kit import curves as kit
 from sim.show.kit import style
-from sim.show.kit.formats import JOINED, Row, format_difference, format_share, rows, undefined_note
+from sim.show.kit.formats import Row, format_difference, format_share, rows
 from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import TRIAL, Replication, cautions, headlines, in_sentence, replication
 from sim.show.swept import meaning, with_units
 from sim.show.trial_data import at_risk as numbers_at_risk
@@ -169,55 +169,20 @@ def _last(read: list[Row], name: str) -> Row | None:
 
 def _finding(read: list[Row], enrolled: Row | None) -> str:
     """Say what the figure shows: of all enrolled first, then of the reinfused, whose curves are drawn."""
-    last = [row for row in (_last(read, name) for name in kit.CURVES) if row is not None]
-    if not last:
-        return "Survival from reinfusion"
-    of_all = [] if enrolled is None else [_of_enrolled(enrolled)]
-    if len({(row.time, _verdict(row)) for row in last}) == 1:
-        return "; ".join([*of_all, _clause(last, _verdict(last[0]), timed=True)])
-    same_time = len({row.time for row in last}) == 1
-    parts = (_clause([row], _verdict(row), timed=not same_time or row is last[-1]) for row in last)
-    return "; ".join([*of_all, *parts])
+    words = {name: word for name, (_, word) in kit.CURVES.items()}
+    return one_sentence("figures", "survival_found", enrolled, _latest(read), words)
 
 
-def _of_enrolled(row: Row) -> str:
-    return f"{row.simulated_text} of all enrolled alive {row.time:g}{JOINED}years after enrolment"
-
-
-def _origin(read: list[Row]) -> str:
-    origins = {row.origin for row in read}
-    return origins.pop() if len(origins) == 1 else "targeted"
-
-
-def _verdict(row: Row) -> str:
-    """Tell whether an estimate was solved to be its target, agrees with one never fitted, or differs."""
-    if not row.has_target:
-        return "none"
-    return "differs" if not row.agrees else "solved" if row.fitted else "agrees"
-
-
-def _clause(read: list[Row], verdict: str, *, timed: bool) -> str:
-    text = " and ".join(f"{row.simulated_text} {kit.CURVES[row.endpoint.name][1]}" for row in read)
-    text = text.replace(" ", " of the reinfused ", 1)
-    when = f" at {read[0].time:g}{JOINED}years" if timed else ""
-    origin, targets = _origin(read), " and ".join(row.target_text for row in read)
-    beside = {
-        "solved": f", solved to equal the {origin} {targets}",
-        "agrees": f", in agreement with the {origin} {targets}",
-        "differs": f", missing the {origin} {targets}",
-        "none": "",
-    }
-    return f"{text}{when}{beside[verdict]}"
+def _latest(read: list[Row]) -> list[Row]:
+    """Return the latest reading of each curve."""
+    return [row for row in (_last(read, name) for name in kit.CURVES) if row is not None]
 
 
 def _lines(read: list[Row], title: str, words: Replication) -> list[str]:
-    lines = [title]
-    differing = [row for row in read if _verdict(row) == "differs"]
-    if differing:
-        parts = "; ".join(map(_difference, differing))
-        lines.append(f"Simulated minus {_origin(differing)}, points with Monte Carlo error: {parts}.")
+    differing = [row for row in read if row.verdict == "differs"]
+    off = sentences("figures", "off_target", differing, [*map(_difference, differing)])
     drawn, targets = (any(map(attrgetter(name), read)) for name in ("drawn", "has_target"))
-    return [*lines, *sentences("figures", "survival", drawn, words, targets)]
+    return [title, *off, *sentences("figures", "survival", drawn, words, targets)]
 
 
 def _difference(row: Row) -> str:
@@ -227,8 +192,7 @@ def _difference(row: Row) -> str:
 
 
 def _notes(read: list[Row]) -> list[str]:
-    last = [row for row in (_last(read, name) for name in kit.CURVES) if row is not None]
-    return [*undefined_note(last, "band"), *kit.sources_note(read)]
+    return [*kit.undefined_note(_latest(read), "band"), *kit.sources_note(read)]
 
 
 def risk_table(results: Results) -> pd.DataFrame | None:
@@ -298,7 +262,7 @@ def _predicted_finding(read: list[Row]) -> str:
     known = [row for row in read if row.drawn and row.time is not None]
     years = max((row.time for row in known if row.time is not None), default=0.0)
     parts = [f"{_left_open(row)} {kit.CURVES[row.endpoint.name][1]}" for row in known if row.time == years]
-    return f"Of the reinfused, the posterior leaves {' and '.join(parts)} at {years:g}{JOINED}years"
+    return one_sentence("figures", "predicted_found", parts, f"{years:g}")
 
 
 def _between(lower: float, upper: float) -> str:
@@ -312,7 +276,7 @@ def _left_open(row: Row) -> str:
 
 def _predicted_notes(read: list[Row]) -> list[str]:
     aimed = [row for row in read if row.has_target]
-    notes = [*undefined_note(aimed, "light band"), *kit.sources_note(aimed)]
+    notes = [*kit.undefined_note(aimed, "light band"), *kit.sources_note(aimed)]
     widths = [row.half_width for row in aimed if row.half_width > 0]
     if widths:
         notes += sentences("figures", "mean_error", f"{100 * max(widths):.1g}")
@@ -365,10 +329,7 @@ def _band_finding(band: pd.DataFrame) -> str:
     last = band[band["time_years"] == band["time_years"].max()]
     low, high = 100 * last["lower"].min(), 100 * last["upper"].max()
     years = float(last["time_years"].iloc[0])
-    return (
-        f"Without a transplant the trial leaves anything from {low:.0f} to {high:.0f}% alive at "
-        f"{years:g}{JOINED}years: an extrapolation"
-    )
+    return one_sentence("figures", "no_transplant_found", low, high, f"{years:g}")
 
 
 def no_transplant(results: Results) -> Figure:
@@ -432,7 +393,7 @@ def _range_finding(drawn: pd.DataFrame) -> str:
     last = drawn[drawn["time_years"] == years]
     low, high = _share(last.loc[last["estimate"].idxmin()]), _share(last.loc[last["estimate"].idxmax()])
     shares = low if low == high else f"Between {low} and {high}"
-    return f"{shares} of all enrolled alive at {years:g}{JOINED}years, over the range"
+    return f"{shares} of all enrolled alive at {years:g}\N{NO-BREAK SPACE}years, over the range"
 
 
 def _share(row: pd.Series[Any]) -> str:
@@ -448,11 +409,10 @@ def _range_lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | 
 
 def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
     """Write beside each line's end the share alive, and the values under which it holds."""
-    names = [
-        kit.Name(_share(row), f"at {with_units(row[list(keys)])}", style.BLUE, row["estimate"])
-        for _, row in last.iterrows()
-    ]
-    kit.write_ends(axis, names, kit.line_of(_BAND_TALL), 2.3)
+    line = kit.line_of(_BAND_TALL)
+    heights = style.spread(last["estimate"].tolist(), 2.3 * line, 1.1 * line, 1 - 1.1 * line)
+    for (_, row), y in zip(last.iterrows(), heights, strict=True):
+        kit.name_end(axis, y, _share(row), f"at {with_units(row[list(keys)])}", style.BLUE)
 
 
 def over_range(results: Results) -> Pictures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from sim.show.kit.axis import Axis
 from sim.show.kit.forest import signed_points
 from sim.show.kit.formats import Row, format_difference, format_value, written
 from sim.show.kit.plot import Pictures
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import cautions
 from sim.show.swept import (
     Placed,
@@ -203,19 +204,14 @@ def _over(axis: Axis, unit: str) -> str:
 
 def _change(axis: Axis, series: list[Row]) -> str:
     """Say what an endpoint does along the axis."""
-    low, high = min(series, key=_estimate), max(series, key=_estimate)
-    unit = f" {low.endpoint.unit}".rstrip()
-    if low.simulated_text == high.simulated_text:
-        return f"is {low.simulated_text} throughout"
-    falls, rises = (series == sorted(series, key=_estimate, reverse=down) for down in (True, False))
-    if axis.numeric and any(row.differs for row in series) and (falls or rises):
-        start, end = series[0].simulated_text, series[-1].simulated_text
-        return f"{'falls' if falls else 'rises'} from {start.removesuffix(unit)} to {end}"
-    return f"is between {low.simulated_text.removesuffix(unit)} and {high.simulated_text}"
-
-
-def _estimate(row: Row) -> float:
-    return row.estimate
+    estimate = attrgetter("estimate")
+    low, high = min(series, key=estimate), max(series, key=estimate)
+    orders = {"falls": sorted(series, key=estimate, reverse=True), "rises": sorted(series, key=estimate)}
+    order = next((name for name, ordered in orders.items() if series == ordered), "")
+    ends = {"low": low, "high": high, "first": series[0], "last": series[-1]}
+    texts, unit = {name: row.simulated_text for name, row in ends.items()}, f" {low.endpoint.unit}".rstrip()
+    differs = any(row.differs for row in series)
+    return one_sentence("figures", "along", axis.numeric, differs, order, texts, unit)
 
 
 def _curve_lines(axis: Axis, drawn: Mapping[Key, list[tuple[float, Row]]], paired: bool) -> list[str]:
@@ -381,12 +377,9 @@ def _map_note(known: Sequence[Placed]) -> list[str]:
     width = max(row.half_width for row in read)
     error = format_difference(endpoint, width, width).removeprefix("+")
     unit = "points" if endpoint.kind == "share" else endpoint.unit
-    widest = max(read, key=_posterior_width)
+    drawn = [row for row in read if row.drawn]
+    widest = max(drawn, key=lambda row: row.posterior_upper - row.posterior_lower, default=read[0])
     return sentences("figures", "map", error, unit, widest.posterior_text)
-
-
-def _posterior_width(row: Row) -> float:
-    return row.posterior_upper - row.posterior_lower if row.drawn else -math.inf
 
 
 def _colour_bar(
@@ -404,10 +397,8 @@ def _colour_bar(
 
 def _map_title(known: Sequence[Placed]) -> str:
     (lowest, low), (highest, high) = (pick(known, key=lambda each: each[1].estimate) for pick in (min, max))
-    if low.simulated_text == high.simulated_text:
-        return f"{low.label} is {low.simulated_text} everywhere"
-    ends = f"{low.simulated_text} ({spot(lowest)}) to {high.simulated_text} ({spot(highest)})"
-    return f"{low.label}: from {ends}"
+    ends = low.simulated_text, spot(lowest), high.simulated_text, spot(highest)
+    return one_sentence("figures", "over_map", low.label, *ends)
 
 
 def _map_lines(panels: Sequence[_Panel], series: Sequence[Placed]) -> list[str]:

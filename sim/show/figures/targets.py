@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -17,79 +16,57 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.schema import Scenario
 from sim.show.kit import style
+from sim.show.kit.curves import undefined_note
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
-from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows, undefined_note
-from sim.show.kit.prose import sentences
+from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import in_sentence
-from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
 
 # Rows below this get a panel with its own, wider scale: 2% would be a dot beside 84%.
 _LOW = 0.15
 _ROW, _AXIS, _KEY, _KEY_LINE, _GAP = 0.62, 0.4, 0.42, 0.24, 0.08
 _NAMES, _PUBLISHED, _SIMULATED, _VALUES, _BETWEEN, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 0.5, 1.55
-_JOINED = "\N{NO-BREAK SPACE}"
 _POSTERIOR = "#7f9dc0"
 _OPEN_NAMES, _OPEN, _OPEN_VALUES = 2.7, 1.0, 4.75
 
 
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """A target's row, and what else is known of the published figure."""
-
-    row: Row
-    n: int | None
-
-    @property
-    def count(self) -> int | None:
-        """How many patients the figure was published for, where it is a count."""
-        return self.row.count(self.n)
-
-    @property
-    def published_interval(self) -> tuple[float, float] | None:
-        """The exact interval, where the figure is a count of patients."""
-        return None if self.count is None or self.n is None else clopper_pearson(self.count, self.n)
-
-    @property
-    def basis(self) -> str:
-        """Where the published figure comes from."""
-        if self.row.assumed:
-            return f"{self.row.origin}, not published"
-        if self.n is None:
-            return self.row.source
-        if self.published_interval is not None:
-            # Other counts are of those who could be assessed: neither all enrolled nor all reinfused.
-            who = "enrolled" if self.row.endpoint.denominator == "enrolled" else "patients"
-            text = f"{self.count} of {self.n} {who}"
-        else:
-            method = "Kaplan-Meier, " if self.row.endpoint.trial == "kaplan_meier" else ""
-            text = f"{method}{self.n} patients"
-        return f"{text}; {self.row.source}" if "(" in self.row.source else f"{text} ({self.row.source})"
-
-    @property
-    def extent(self) -> float:
-        """The largest figure drawn in the row."""
-        row = self.row
-        drawn = (
-            row.target, row.mc_upper, row.posterior_upper, row.trial_upper, *(self.published_interval or ())
-        )  # fmt: skip
-        return max((value for value in drawn if not math.isnan(value)), default=0.0)
+def _basis(row: Row) -> str:
+    """Say where a published figure comes from."""
+    if row.assumed:
+        return f"{row.origin}, not published"
+    if row.n is None:
+        return row.source
+    if row.published_interval is not None:
+        # Other counts are of those who could be assessed: neither all enrolled nor all reinfused.
+        who = "enrolled" if row.endpoint.denominator == "enrolled" else "patients"
+        text = f"{row.count} of {row.n} {who}"
+    else:
+        method = "Kaplan-Meier, " if row.endpoint.trial == "kaplan_meier" else ""
+        text = f"{method}{row.n} patients"
+    return f"{text}; {row.source}" if "(" in row.source else f"{text} ({row.source})"
 
 
-def aims_of(table: pd.DataFrame, scenario: Scenario) -> list[Aim]:
+def _extent(row: Row) -> float:
+    """Return the largest figure drawn in a row."""
+    interval = row.published_interval or ()
+    drawn = (row.target, row.mc_upper, row.posterior_upper, row.trial_upper, *interval)
+    return max((value for value in drawn if not math.isnan(value)), default=0.0)
+
+
+def aims_of(table: pd.DataFrame, scenario: Scenario) -> list[Row]:
     """Return the targets among the rows of a table of endpoints."""
-    counts = {(target.endpoint, target.time_years): target.n for target in scenario.target}
-    return [Aim(row, counts.get(row.key)) for row in rows(table) if row.has_target]
+    return [row for row in rows(table, scenario) if row.has_target]
 
 
-def is_low(aim: Aim) -> bool:
+def is_low(row: Row) -> bool:
     """Tell whether a share would be a dot at the left on the axis of the others."""
-    return max(aim.row.target, aim.row.estimate) <= _LOW
+    return max(row.target, row.estimate) <= _LOW
 
 
-def _panels(shares: Sequence[Aim]) -> list[list[Aim]]:
+def _panels(shares: Sequence[Row]) -> list[list[Row]]:
     """Part the low shares from the others."""
-    parts = [aim for aim in shares if is_low(aim)], [aim for aim in shares if not is_low(aim)]
+    parts = [row for row in shares if is_low(row)], [row for row in shares if not is_low(row)]
     return [panel for panel in parts if panel]
 
 
@@ -108,38 +85,37 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
     shares = _shares(aims)
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
-        return style.empty_figure(reason, scenario.title, *(f"{_mean_text(aim)}." for aim in aims))
-    panels = _panels(shares)
+        return style.empty_figure(reason, scenario.title, *(f"{_mean_text(row)}." for row in aims))
     key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
-    height = key + _height(panels)
     width = 2 * EDGE + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     said = [scenario.title, *sentences("figures", "calibration", _drawn(aims))]
     notes = [*_notes(aims), *filter(None, [scenario.caution])]
-    page = style.sheet(_finding(aims), said, notes, width, height)
+    page = style.sheet(_finding(aims), said, notes, width, key + _height(shares))
     _headings(page, shares)
     reach = _reach(shares)
-    for panel, bottom in _stacked(panels, height - key):
+    for panel, bottom in _stacked(shares, page.height - key):
         _draw_panel(page, panel, bottom, reach)
     return page.figure
 
 
-def _shares(aims: Sequence[Aim]) -> list[Aim]:
-    return [aim for aim in aims if aim.row.endpoint.kind == "share"]
+def _shares(aims: Sequence[Row]) -> list[Row]:
+    return [row for row in aims if row.endpoint.kind == "share"]
 
 
-def _height(panels: Sequence[Sequence[Aim]]) -> float:
+def _height(shares: Sequence[Row]) -> float:
+    panels = _panels(shares)
     return sum(_ROW * len(panel) + _AXIS for panel in panels) + _GAP * (len(panels) - 1)
 
 
-def _stacked(panels: Sequence[list[Aim]], top: float) -> Iterator[tuple[list[Aim], float]]:
+def _stacked(shares: Sequence[Row], top: float) -> Iterator[tuple[list[Row], float]]:
     """Yield panels with the height at which each begins, from the top down."""
-    for panel in panels:
+    for panel in _panels(shares):
         top -= _ROW * len(panel)
         yield panel, top
         top -= _AXIS + _GAP
 
 
-def _headings(page: style.Sheet, shares: Sequence[Aim]) -> None:
+def _headings(page: style.Sheet, shares: Sequence[Row]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
     top = page.height - _KEY - up + 0.09
@@ -155,15 +131,15 @@ def _headings(page: style.Sheet, shares: Sequence[Aim]) -> None:
 
 
 def _write_key(
-    words: Axes, shares: Sequence[Aim], names: Sequence[tuple[float, str]], marks: Sequence[Artist],
+    words: Axes, shares: Sequence[Row], names: Sequence[tuple[float, str]], marks: Sequence[Artist],
     at: tuple[float, float], **how: Any,
 ) -> None:  # fmt: skip
     """Write columns' names and the key: marks of targets, of one figure alone, and of the range of trials."""
     for x, text in names:
         words.text(x, 0, text, color=style.GREY, va="bottom")
     published, assumed = mark("D", style.INK, "published"), mark("D", "white", "assumed")
-    aims = [published] if any(not aim.row.assumed for aim in shares) else []
-    aims += [assumed] if any(aim.row.assumed for aim in shares) else []
+    aims = [published] if any(not row.assumed for row in shares) else []
+    aims += [assumed] if any(row.assumed for row in shares) else []
     handles = [*aims, *marks, Patch(color=RANGE, label="range of one trial")]
     words.legend(
         handles=handles, loc="lower left", bbox_to_anchor=at, bbox_transform=words.transData,
@@ -172,12 +148,12 @@ def _write_key(
     )  # fmt: skip
 
 
-def _drawn(aims: Sequence[Aim]) -> bool:
+def _drawn(aims: Sequence[Row]) -> bool:
     """Tell whether the figures are means over draws of a posterior."""
-    return any(aim.row.drawn for aim in aims)
+    return any(row.drawn for row in aims)
 
 
-def _draw_panel(page: style.Sheet, panel: Sequence[Aim], bottom: float, reach: float) -> None:
+def _draw_panel(page: style.Sheet, panel: Sequence[Row], bottom: float, reach: float) -> None:
     """Draw some rows on one scale, with their differences beside them."""
     height = _ROW * len(panel)
     left = EDGE + _NAMES + _PUBLISHED + _SIMULATED
@@ -191,24 +167,23 @@ def _draw_panel(page: style.Sheet, panel: Sequence[Aim], bottom: float, reach: f
     dress_marks(differences)
     words = words_axes(page, EDGE, bottom, _NAMES + _PUBLISHED + _SIMULATED, height)
     count_rows(len(panel), words, values, differences)
-    for y, aim in ruled(panel, words, values, differences):
-        _write_row(words, aim, y)
-        _draw_values(values, aim, y)
-        _draw_difference(differences, aim.row, y)
+    for y, row in ruled(panel, words, values, differences):
+        _write_row(words, row, y)
+        _draw_values(values, row, y)
+        _draw_difference(differences, row, y)
 
 
-def _scale(values: Axes, panel: Sequence[Aim]) -> None:
+def _scale(values: Axes, panel: Sequence[Row]) -> None:
     """Scale the axis of a panel: to everybody, or to a little beyond low figures."""
     low = is_low(panel[0])
-    values.set_xlim(0, min(1.0, 1.06 * max(aim.extent for aim in panel)) if low else 1.0)
+    values.set_xlim(0, min(1.0, 1.06 * max(_extent(row) for row in panel)) if low else 1.0)
     style.percent_axis(values, "x")
     values.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     dress_marks(values)
 
 
-def _write_row(words: Axes, aim: Aim, y: int) -> None:
-    row = aim.row
-    basis = style.wrap(aim.basis, style.NOTE_SIZE, _NAMES - 0.1)
+def _write_row(words: Axes, row: Row, y: int) -> None:
+    basis = style.wrap(_basis(row), style.NOTE_SIZE, _NAMES - 0.1)
     basis = [basis[0], f"{basis[1]} …"] if len(basis) > 2 else basis
     up = 0.1 if len(basis) > 1 else 0.0  # two lines would touch the rule below
     words.text(0, y - 0.16 - up, row.label, va="center", weight="bold", size=style.TEXT_SIZE)
@@ -222,14 +197,14 @@ def _write_row(words: Axes, aim: Aim, y: int) -> None:
         words.text(x, y - 0.16, row.simulated_text, va="center", color=style.BLUE, weight="bold")
 
 
-def _draw_values(axis: Axes, aim: Aim, y: int) -> None:
+def _draw_values(axis: Axes, row: Row, y: int) -> None:
     """Draw a row's marks: the target above, the simulation and the range of one trial below it."""
-    row, above, below = aim.row, y - 0.16, y + 0.16
+    above, below = y - 0.16, y + 0.16
     if not math.isnan(row.trial_lower):
         axis.barh(below, row.trial_upper - row.trial_lower, 0.26, row.trial_lower, color=RANGE)
     _draw_posterior(axis, row, below, 0.0)
-    if aim.published_interval is not None:
-        axis.plot(aim.published_interval, (above, above), color=style.INK, lw=1.4)
+    if row.published_interval is not None:
+        axis.plot(row.published_interval, (above, above), color=style.INK, lw=1.4)
     _draw_target(axis, row, above, 6.5)
     axis.plot((row.mc_lower, row.mc_upper), (below, below), color=style.BLUE, lw=2.4)
     style.dot(axis, row.estimate, below, "o", 6.5, style.BLUE, "white", clip_on=False, zorder=4)
@@ -253,75 +228,59 @@ def _draw_difference(axis: Axes, row: Row, y: int) -> None:
     _draw_posterior(axis, row, y, row.target)
     axis.plot((row.mc_lower - row.target, row.mc_upper - row.target), (y, y), color=style.BLUE, lw=2.4)
     axis.plot(difference, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
-    text = format_difference(row.endpoint, difference, row.half_width)
     at = {"ha": "center", "va": "bottom", "size": style.NOTE_SIZE, "bbox": style.OVER_LINES}
-    style.aside(axis, text, (difference, y), (0, 6), "data", **at)
+    style.aside(axis, _difference(row), (difference, y), (0, 6), "data", **at)
 
 
-def _reach(shares: Sequence[Aim]) -> float:
+def _reach(shares: Sequence[Row]) -> float:
     """Return the half width of the panel of differences: a little beyond the farthest interval."""
     ends = [
-        end - aim.row.target
-        for aim in shares
-        for end in (aim.row.mc_lower, aim.row.mc_upper, aim.row.posterior_lower, aim.row.posterior_upper)
+        end - row.target
+        for row in shares
+        for end in (row.mc_lower, row.mc_upper, row.posterior_lower, row.posterior_upper)
     ]
     return 1.15 * max((abs(end) for end in ends if not math.isnan(end)), default=0.01)
 
 
-def _finding(aims: Sequence[Aim]) -> str:
+def _finding(aims: Sequence[Row]) -> str:
     """Count the targets that are met, and name the share that lies farthest off, or else what is missed."""
-    known = [aim.row for aim in aims if not math.isnan(aim.row.estimate)]
+    known = [row for row in aims if not math.isnan(row.estimate)]
     if not known:
         return "No target can be compared: nobody is at risk"
     solved = [row for row in known if row.fitted]
     asked = solved or known  # what was never fitted is told apart, below
     missed = [row for row in asked if not row.agrees]
-    which, what = (f"figures solved{_JOINED}for", "come out as printed") if solved else ("targets", "are met")
-    if any(row.drawn for row in known):
-        what = "lie within the posterior's 95%"
-    met = len(asked) - len(missed)
-    text = f"{f'{met} of' if missed or met == 1 else 'All'} {len(asked)} {which} {what}"
     far = [row for row in missed if row.endpoint.kind == "share"]
-    if far:
-        worst = max(far, key=lambda row: abs(row.estimate - row.target))
-        points = format_difference(worst.endpoint, worst.estimate - worst.target, worst.half_width)
-        text += f"; farthest{_JOINED}off: {in_sentence(worst.key)}, {points}{_JOINED}points"
-    elif missed and met:
-        text += f"; not met: {', '.join(row.label for row in missed)}"
-    return text
+    worst = max(far, key=lambda row: abs(row.estimate - row.target), default=None)
+    farthest = () if worst is None else (in_sentence(worst.key), _difference(worst))
+    drawn, names = any(row.drawn for row in known), [row.label for row in missed]
+    met = len(asked) - len(missed)
+    return one_sentence("figures", "calibration_found", met, names, bool(solved), drawn, farthest)
 
 
-def _mean_text(aim: Aim) -> str:
+def _difference(row: Row) -> str:
+    return format_difference(row.endpoint, row.estimate - row.target, row.half_width)
+
+
+def _mean_text(row: Row) -> str:
     """Write a target that has no place on an axis of per cent."""
-    row = aim.row
-    details = {
-        "Monte Carlo": format_range(row.endpoint, row.mc_lower, row.mc_upper),
-        "posterior": row.posterior_text,
-    }
     use = "" if row.fitted else ", never fitted"
-    return _in_words(row, f", simulated {row.simulated_text}{use}", details)
+    error = format_range(row.endpoint, row.mc_lower, row.mc_upper)
+    details = [("Monte Carlo", error), ("posterior", row.posterior_text), ("one trial", row.trial_text)]
+    return one_sentence("figures", "in_words", row, f", simulated {row.simulated_text}{use}", details)
 
 
-def _in_words(row: Row, text: str, details: Mapping[str, str]) -> str:
-    """Write a target and what is made of it, with what is known of that."""
-    known = {**details, "one trial": format_range(row.endpoint, row.trial_lower, row.trial_upper)}
-    said = "; ".join(f"{name} {written}" for name, written in known.items() if written)
-    return f"{row.label}: {row.origin} {row.target_text}{text}{f' ({said})' if said else ''}"
-
-
-def _notes(aims: Sequence[Aim]) -> list[str]:
-    notes = [f"{_mean_text(aim)}." for aim in aims if aim.row.endpoint.kind == "mean"]
+def _notes(aims: Sequence[Row]) -> list[str]:
+    notes = [f"{_mean_text(row)}." for row in aims if row.endpoint.kind == "mean"]
     notes += interval_notes(_shares(aims))
-    return notes + undefined_note([aim.row for aim in aims], "bar")
+    return notes + undefined_note(aims, "bar")
 
 
-def interval_notes(shares: Sequence[Aim]) -> list[str]:
+def interval_notes(shares: Sequence[Row]) -> list[str]:
     """Say which published shares have an interval."""
-    published, notes = [aim for aim in shares if not aim.row.assumed], []
-    if any(aim.published_interval is not None for aim in published):
-        notes.append("Published counts of patients carry their exact 95% interval (Clopper-Pearson).")
-    without = [aim.row.label for aim in published if aim.published_interval is None]
-    return [*notes, f"{'; '.join(without)}: interval not published."] if without else notes
+    published = [row for row in shares if not row.assumed]
+    without = [row.label for row in published if row.published_interval is None]
+    return sentences("figures", "interval_notes", len(published) > len(without), without)
 
 
 @style.styled
@@ -337,56 +296,42 @@ def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     """
     aims = aims_of(predictions, scenario)
     shares = _shares(aims)
-    others = [f"{_predicted_text(aim.row)}." for aim in aims if aim.row.endpoint.kind != "share"]
+    others = [f"{_predicted_text(row)}." for row in aims if row.endpoint.kind != "share"]
     if not shares:
         return style.empty_figure("No target is a share of patients", scenario.title, *others)
-    panels = _panels(shares)
-    height = _KEY + _height(panels)
-    width = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES
+    width, height = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES, _KEY + _height(shares)
     said = [scenario.title, *sentences("figures", "targets")]
     page = style.sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
     _open_key(page, shares)
-    for panel, bottom in _stacked(panels, height - _KEY):
+    for panel, bottom in _stacked(shares, height - _KEY):
         _draw_open_panel(page, panel, bottom)
     return page.figure
 
 
-def _targets_finding(aims: Sequence[Aim]) -> str:
+def _targets_finding(aims: Sequence[Row]) -> str:
     """Count the published shares within the posterior's interval, and name the widest."""
-    known = [
-        aim.row for aim in aims if not aim.row.assumed and aim.row.endpoint.kind == "share" and aim.row.drawn
-    ]
-    if not known:
-        return "No published share to compare with the posterior"
+    known = [row for row in aims if not row.assumed and row.endpoint.kind == "share" and row.drawn]
     inside = [row for row in known if row.posterior_lower <= row.target <= row.posterior_upper]
-    if len(inside) == len(known):
-        text = f"All {len(known)} published shares lie" if len(known) > 1 else "The published share lies"
-    else:
-        text = f"{len(inside)} of {len(known)} published shares lie"
-    widest = max(known, key=lambda row: row.posterior_upper - row.posterior_lower)
-    name = in_sentence(widest.key)
-    return f"{text} in the posterior's 95%, which leaves {name} between {_between(widest)}"
-
-
-def _between(row: Row) -> str:
-    return f"{100 * row.posterior_lower:.0f} and {100 * row.posterior_upper:.0f}%"
+    widest = max(known, key=lambda row: row.posterior_upper - row.posterior_lower, default=None)
+    ends = () if widest is None else (in_sentence(widest.key), widest.posterior_lower, widest.posterior_upper)
+    return one_sentence("figures", "targets_found", len(inside), len(known), *ends)
 
 
 def _predicted_text(row: Row) -> str:
     """Write a target that has no place on an axis of per cent."""
     use = "" if row.fitted else ", not fitted"
-    details = {"posterior 95%": row.posterior_text}
-    return _in_words(row, f"{use}, predicted {row.simulated_text}", details)
+    details = [("posterior 95%", row.posterior_text), ("one trial", row.trial_text)]
+    return one_sentence("figures", "in_words", row, f"{use}, predicted {row.simulated_text}", details)
 
 
-def _target_notes(shares: Sequence[Aim]) -> list[str]:
+def _target_notes(shares: Sequence[Row]) -> list[str]:
     notes = interval_notes(shares)
-    largest = max((aim.row.half_width for aim in shares if aim.row.half_width > 0), default=math.nan)
+    largest = max((row.half_width for row in shares if row.half_width > 0), default=math.nan)
     notes += sentences("figures", "mean_error", f"{100 * largest:.1g}")
-    return notes + undefined_note([aim.row for aim in shares], "light bar")
+    return notes + undefined_note(shares, "light bar")
 
 
-def _open_key(page: style.Sheet, shares: Sequence[Aim]) -> None:
+def _open_key(page: style.Sheet, shares: Sequence[Row]) -> None:
     """Write the columns' names and the key of the marks above the panels."""
     words = words_axes(page, EDGE, page.height - _KEY + 0.09, page.width - 2 * EDGE, 0.3)
     names = [(_OPEN_NAMES, "target"), (_OPEN_NAMES + _PUBLISHED, "posterior")]
@@ -395,26 +340,25 @@ def _open_key(page: style.Sheet, shares: Sequence[Aim]) -> None:
     _write_key(words, shares, names, [mean], at, handlelength=1.5, columnspacing=0.7)
 
 
-def _draw_open_panel(page: style.Sheet, panel: Sequence[Aim], bottom: float) -> None:
+def _draw_open_panel(page: style.Sheet, panel: Sequence[Row], bottom: float) -> None:
     """Draw some rows on one scale."""
     height = _ROW * len(panel)
     left = _OPEN_NAMES + _PUBLISHED + _OPEN
     values = page.axes(EDGE + left, bottom, _OPEN_VALUES, height)
     words = words_axes(page, EDGE, bottom, left, height)
-    most = max(max(aim.extent, aim.row.posterior_upper) for aim in panel)
+    most = max(max(_extent(row), row.posterior_upper) for row in panel)
     values.set_xlim(0, min(1.0, 1.06 * most) if is_low(panel[0]) else 1.0)
     style.percent_axis(values, "x")
     dress_marks(values)
     count_rows(len(panel), words, values)
-    for y, aim in ruled(panel, words, values):
-        _write_open_row(words, aim, y)
-        _draw_open_row(values, aim, y)
+    for y, row in ruled(panel, words, values):
+        _write_open_row(words, row, y)
+        _draw_open_row(values, row, y)
 
 
-def _write_open_row(words: Axes, aim: Aim, y: int) -> None:
-    row = aim.row
+def _write_open_row(words: Axes, row: Row, y: int) -> None:
     words.text(0, y - 0.12, row.label, va="center", weight="bold")
-    basis = style.wrap(aim.basis, style.NOTE_SIZE, _OPEN_NAMES - 0.1)
+    basis = style.wrap(_basis(row), style.NOTE_SIZE, _OPEN_NAMES - 0.1)
     text = f"{basis[0]} …" if len(basis) > 1 else basis[0]
     words.text(0, y + 0.22, text, va="center", color=style.GREY, size=style.NOTE_SIZE)
     words.text(
@@ -426,11 +370,11 @@ def _write_open_row(words: Axes, aim: Aim, y: int) -> None:
     words.text(_OPEN_NAMES + _PUBLISHED, y + 0.22, text, va="center", color=style.BLUE, size=style.NOTE_SIZE)
 
 
-def _draw_open_row(axis: Axes, aim: Aim, y: int) -> None:
+def _draw_open_row(axis: Axes, row: Row, y: int) -> None:
     """Draw a row's marks: what was published above, the posterior and the range of one trial below."""
-    row, above, below = aim.row, y - 0.19, y + 0.13
-    if aim.published_interval is not None:
-        axis.plot(aim.published_interval, (above, above), color=style.INK, lw=1.6)
+    above, below = y - 0.19, y + 0.13
+    if row.published_interval is not None:
+        axis.plot(row.published_interval, (above, above), color=style.INK, lw=1.6)
     _draw_target(axis, row, above, 7)
     if math.isnan(row.estimate):
         return

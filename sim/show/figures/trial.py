@@ -10,16 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.outcomes.one_trial import Curve, TrialReport, report_trial
+from sim.outcomes.one_trial import Curve, TrialReport
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME
-from sim.scenario.schema import Scenario, TrialArrivals
-from sim.show.kit import curves as kit
+from sim.scenario.schema import Scenario
 from sim.show.kit import style
-from sim.show.kit.formats import format_share, in_years
-from sim.show.kit.prose import sentences
+from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, label_times, line_of, name_end
+from sim.show.kit.formats import format_share
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication, single_notes
-from sim.show.trial_data import one_trial
+from sim.show.trial_data import first_report
 from sim.work.results import Results
 
 _LEFT, _RIGHT = 1.25, 1.95
@@ -63,24 +63,24 @@ def trial_figure(report: TrialReport, scenario: Scenario, notes: Sequence[str] =
     if not report.curves:
         return style.empty_figure("Virtual trial 1 has no survival to report by its data cut", scenario.title)
     horizon = scenario.follow_up.horizon_years
-    rows = kit.RISK_ROW * (len(report.curves) + 1)
+    rows = RISK_ROW * (len(report.curves) + 1)
     patients, when = report.reinfused or report.enrolled, replication(scenario).when
     said = sentences("figures", "trial", patients, when)
     page = style.sheet(
-        _finding(report.curves), [scenario.title], [*said, *notes], kit.WIDTH,
-        _TALL + kit.FOOT + rows + 0.12,
+        _finding(report.curves), [scenario.title], [*said, *notes], WIDTH,
+        _TALL + FOOT + rows + 0.12,
     )  # fmt: skip
-    axis = page.axes(_LEFT, kit.FOOT + rows, kit.WIDTH - _LEFT - _RIGHT, _TALL)
+    axis = page.axes(_LEFT, FOOT + rows, WIDTH - _LEFT - _RIGHT, _TALL)
     home = scenario.cohort.enters_at == "home"
-    kit.dress(axis, horizon, f"Years since {'enrolment' if home else 'reinfusion'}", "Kaplan-Meier estimate")
-    times = kit.label_times(horizon)
+    dress(axis, horizon, f"Years since {'enrolment' if home else 'reinfusion'}", "Kaplan-Meier estimate")
+    times = label_times(horizon)
     for curve, colour in zip(report.curves, _COLOURS, strict=False):
         _draw(axis, curve, colour, horizon)
     _name(axis, report.curves, horizon)
     at_risk = [curve.estimate.counts.at_risk_at(np.array(times)) for curve in report.curves]
     names = [_WORDS[curve.name].capitalize() for curve in report.curves]
     numbers = [(name, [f"{n:.0f}" for n in own]) for name, own in zip(names, at_risk, strict=True)]
-    kit.draw_at_risk(axis, times, "At risk", numbers, _COLOURS)
+    draw_at_risk(axis, times, "At risk", numbers, _COLOURS)
     return page.figure
 
 
@@ -111,12 +111,12 @@ def _known(limit: Floats) -> Floats:
 
 def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     """Name each curve at the right, with what the trial reports at the horizon."""
-    names = [
-        kit.Name(BY_NAME[curve.name].label.partition(",")[0], f"{_estimate(curve)} at {horizon:g} y", colour,
-             float(curve.estimate.survival[-1]))
-        for curve, colour in zip(curves, _COLOURS, strict=False)
-    ]  # fmt: skip
-    kit.write_ends(axis, names, kit.line_of(_TALL), 3.2)
+    line = line_of(_TALL)
+    ends = [float(curve.estimate.survival[-1]) for curve in curves]
+    heights = style.spread(ends, 3.2 * line, 1.5 * line, 1 - 1.5 * line)
+    for curve, colour, y in zip(curves, _COLOURS, heights, strict=False):
+        name = BY_NAME[curve.name].label.partition(",")[0]
+        name_end(axis, y, name, f"{_estimate(curve)} at {horizon:g} y", colour)
 
 
 def _estimate(curve: Curve) -> str:
@@ -136,33 +136,19 @@ def _finding(curves: Sequence[Curve]) -> str:
             continue
         last = defined[-1]
         share = format_share(float(curve.readings.estimate[last]), 0.005)
-        parts.append((f"{share} {_WORDS[curve.name]}", in_years(curve.readings.times[last])))
-    if not parts:
-        return "Virtual trial 1 would have reported no survival: nobody was followed for half a year"
+        parts.append((f"{share} {_WORDS[curve.name]}", f"{curve.readings.times[last]:g}"))
     whom = "enrolled" if curves[0].name.endswith("_enrolled") else "reinfused"
-    said = f"Of the {whom}, virtual trial 1 would have printed"
-    if len({time for _, time in parts}) == 1:
-        return f"{said} {' and '.join(text for text, _ in parts)} at {parts[0][1]}"
-    return f"{said} {' and '.join(f'{text} at {time}' for text, time in parts)}"
-
-
-def _report(results: Results) -> TrialReport | None:
-    """Report the first trial of a run: an open clinic is none, and who stay at home are none."""
-    scenario = results.scenario
-    if scenario.cohort.enters_at == "home" or not isinstance(scenario.arrivals, TrialArrivals):
-        return None
-    first = one_trial(results.table("patients"), scenario)
-    return None if first is None else report_trial(first)
+    return one_sentence("figures", "trial_found", parts, whom)
 
 
 def run_table(results: Results) -> pd.DataFrame | None:
     """Return the curves of a run's first trial, where there are any."""
-    report = _report(results)
+    report = first_report(results)
     return None if report is None or not report.curves else trial_data(report)
 
 
 def of_run(results: Results, _data: pd.DataFrame | None) -> Figure | None:
     """Draw what the first trial of a run would have printed."""
-    report, scenario = _report(results), results.scenario
+    report, scenario = first_report(results), results.scenario
     notes = single_notes(scenario, drawn=bool(results.draws))
     return None if report is None else trial_figure(report, scenario, notes)

@@ -167,9 +167,7 @@ def _draw_row(forest: Axes, line: Line, y: float) -> None:
     lower, upper = line.interval
     if not math.isnan(lower):
         forest.barh(below, upper - lower, 0.1, lower, color=RANGE)
-        forest.plot(
-            line.predicted, below, marker="o", ms=5, mfc=style.BLUE, mec="white", clip_on=False, zorder=4
-        )
+        style.dot(forest, line.predicted, below, "o", 5, style.BLUE, "white", clip_on=False, zorder=4)
     shape, fill, edge, _ = _MARKS[line.role]
     if not math.isnan(line.limits[0]):
         forest.plot(line.limits, (above, above), color=edge, lw=1.2)

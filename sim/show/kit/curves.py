@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from sim.show.kit import style
-from sim.show.kit.formats import Row
+from sim.show.kit.formats import Row, format_share
+from sim.show.kit.prose import sentences
 
 CURVES = {"overall_survival": (style.BLUE, "alive"), "disease_free_survival": (style.ORANGE, "disease-free")}
 WIDTH, TALL, FOOT = 7.8, 3.55, 0.5
@@ -58,8 +59,7 @@ def mark_published(axis: Axes, read: Sequence[Row]) -> None:
     for row in read:
         if row.has_target and row.time is not None:
             fill, edge = ("white", style.INK) if row.assumed else (style.INK, "white")
-            axis.plot(row.time, row.target, marker="D", ms=7, mfc=fill, mec=edge, mew=1.2, clip_on=False,
-                      zorder=5)  # fmt: skip
+            style.dot(axis, row.time, row.target, "D", 7, fill, edge, mew=1.2, clip_on=False, zorder=5)
 
 
 class Name(NamedTuple):
@@ -85,20 +85,32 @@ def write_beside(axis: Axes, names: Sequence[Name], lines: float, foot: float) -
         )
 
 
-def write_ends(axis: Axes, names: Sequence[Name], line: float, gap: float) -> None:
-    """Write figures below names at the ends of curves, `gap` lines apart."""
-    heights = style.spread([each.height for each in names], gap * line, gap / 2 * line, 1 - gap / 2 * line)
-    for (name, figures, colour, _), y in zip(names, heights, strict=True):
-        style.aside(axis, name, (1, y), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
-        style.aside(axis, figures, (1, y), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+def name_end(axis: Axes, y: float, name: str, figure: str, colour: str) -> None:
+    """Write a name to the right of the axes and a figure below it."""
+    style.aside(axis, name, (1.0, y), (10, 1), color=style.written_in(colour), weight="bold", va="bottom")
+    style.aside(axis, figure, (1.0, y), (10, -1), color=style.INK, va="top", size=style.NOTE_SIZE)
+
+
+def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:
+    """Say how many virtual trials can't report a figure; empty where all can.
+
+    Parameters
+    ----------
+    read
+        The figures shown.
+    drawn
+        What shows their range: band or bar.
+    """
+    known = [row for row in read if row.undefined > 0 and not math.isnan(row.estimate)]
+    shares = [(row.label, format_share(row.undefined, 0.005)) for row in known]
+    return sentences("figures", "undefined", shares, drawn) if shares else []
 
 
 def sources_note(read: Sequence[Row]) -> list[str]:
     """Name the sources of the published figures; empty without any."""
     published = [row for row in read if row.has_target and not row.assumed]
-    sources = ", ".join(dict.fromkeys(row.source for row in published))
-    said = f"Published figures ({sources}) are Kaplan-Meier estimates; interval not published."
-    return [said] if published else []
+    sources = [*dict.fromkeys(row.source for row in published)]
+    return sentences("figures", "unpublished", sources) if published else []
 
 
 RISK_ROW = 0.19

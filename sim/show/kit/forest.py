@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from sim.show.kit.style import INK, NOTE_SIZE, RULE, Sheet
+from sim.show.kit.style import GREY, INK, NOTE_SIZE, RULE, TEXT_SIZE, Sheet
 
 T = TypeVar("T")
 
@@ -65,6 +65,24 @@ def mark(marker: str, fill: str, text: str, edge: str | None = None, size: float
     """Return a mark for a key; a white one has a dark edge."""
     rim = edge or (INK if fill == "white" else fill)
     return Line2D([], [], ls="", marker=marker, ms=size, mfc=fill, mec=rim, label=text)
+
+
+def head_of(axis: Axes, tall: float, name: str, below: str, up: float, *, bold: bool = False) -> None:
+    """Write a name over a panel, and what is found below it.
+
+    Parameters
+    ----------
+    tall
+        Height of the panel, in inches.
+    up
+        How far the name stands above it, in inches.
+    bold
+        Whether what is found is to be seen first.
+    """
+    over: dict[str, Any] = {"transform": axis.transAxes, "va": "center"}
+    axis.text(0, 1 + up / tall, name, weight="bold", size=TEXT_SIZE, **over)
+    weight, colour = ("bold", INK) if bold else ("normal", GREY)
+    axis.text(0, 1 + (up - 0.2) / tall, below, color=colour, weight=weight, size=NOTE_SIZE, **over)
 
 
 def signed_points(difference: float, _: float = 0.0) -> str:

@@ -6,7 +6,7 @@ No figure gets more digits than its uncertainty supports, and no share loses its
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +15,10 @@ import pandas as pd
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import all_evidence, ids_in, origin
 from sim.scenario.registry import short
-from sim.study.estimates import Z95
+from sim.scenario.schema import Scenario
+from sim.study.compare import DIFFERENCE_ERROR
+from sim.study.estimates import Z95, clopper_pearson
 
-JOINED = "\N{NO-BREAK SPACE}"
 _MOST_DECIMALS = 4
 _NOTHING = 1e-9  # what sums of rounded figures leave of 0
 _VERDICT = 3 / 1.96
@@ -174,27 +175,12 @@ def written(value: Any) -> str:
     return short(float(f"{value:.3g}")) if abs(value) < 1000 else short(value)
 
 
-def undefined_note(read: Sequence[Row], drawn: str) -> list[str]:
-    """Say how many virtual trials can't report a figure; empty where all can.
-
-    Parameters
-    ----------
-    read : Sequence[Row]
-        The figures shown.
-    drawn : str
-        What shows their range: band or bar.
-    """
-    parts = [
-        f"{row.label} in {format_share(row.undefined, 0.005)}"
-        for row in read
-        if row.undefined > 0 and not math.isnan(row.estimate)
-    ]
-    if not parts:
-        return []
-    return [
-        f"Not reported by virtual trials with nobody at risk then, which the {drawn} leaves out: "
-        f"{'; '.join(parts)}."
-    ]
+def by_key(read: Iterable[Row]) -> dict[Key, list[Row]]:
+    """Return rows by their endpoints and times, in their order."""
+    found: dict[Key, list[Row]] = {}
+    for row in read:
+        found.setdefault(row.key, []).append(row)
+    return found
 
 
 def counted(share: float, n: int | None) -> int | None:
@@ -216,9 +202,12 @@ class Row:
     ----------
     fields
         A row as `DataFrame.itertuples` gives it; read back from a file, an empty text may be a NaN.
+    n
+        How many patients stand behind the target, where that is known.
     """
 
-    def __init__(self, fields: Any) -> None:
+    def __init__(self, fields: Any, n: int | None = None) -> None:
+        self.n = n
         self.endpoint = BY_NAME[str(fields.endpoint)]
         self.time = None if math.isnan(fields.time_years) else float(fields.time_years)
         self.estimate = float(fields.estimate)
@@ -231,6 +220,9 @@ class Row:
         self.difference, self.difference_lower, self.difference_upper = (
             float(getattr(fields, f"difference{end}", math.nan)) for end in ("", "_lower", "_upper")
         )
+        # Only compared scenarios have these of it; the error where its limits are a posterior's.
+        self.variance_reduction = float(getattr(fields, "variance_reduction", math.nan))
+        self.difference_error = float(getattr(fields, DIFFERENCE_ERROR, math.nan))
         self.posterior_se = float(getattr(fields, "posterior_se", math.nan))
         self.at_point = float(getattr(fields, "at_point", math.nan))
         self.undefined = float(fields.trial_undefined)
@@ -269,10 +261,16 @@ class Row:
         known = all_evidence()
         return any(known[name].status == "unverified" for name in ids_in(self.source) if name in known)
 
-    def count(self, n: int | None) -> int | None:
-        """Return how many of n patients a published count of patients is."""
+    @property
+    def count(self) -> int | None:
+        """How many of its patients a published count is; None of other figures."""
         is_count = self.has_target and self.endpoint.trial == "count" and not self.assumed
-        return counted(self.target, n) if is_count else None
+        return counted(self.target, self.n) if is_count else None
+
+    @property
+    def published_interval(self) -> tuple[float, float] | None:
+        """The exact interval of a published count of patients."""
+        return None if self.count is None or self.n is None else clopper_pearson(self.count, self.n)
 
     @property
     def fitted(self) -> bool:
@@ -302,6 +300,13 @@ class Row:
         return lower <= self.target <= upper
 
     @property
+    def verdict(self) -> str:
+        """Whether the estimate was solved to be its target, agrees with one never fitted, or differs."""
+        if not self.has_target:
+            return "none"
+        return "differs" if not self.agrees else "solved" if self.fitted else "agrees"
+
+    @property
     def simulated_text(self) -> str:
         """The estimate; why there is none where there is none."""
         if math.isnan(self.estimate):
@@ -315,6 +320,11 @@ class Row:
         known = (format_range(self.endpoint, self.mc_lower, self.mc_upper), posterior)
         intervals = "; ".join(filter(None, known))
         return f"{self.simulated_text} ({intervals})" if intervals else self.simulated_text
+
+    @property
+    def trial_text(self) -> str:
+        """The range of one trial; empty without one."""
+        return format_range(self.endpoint, self.trial_lower, self.trial_upper)
 
     @property
     def posterior_text(self) -> str:
@@ -334,11 +344,17 @@ class Row:
         return self.difference_lower * self.difference_upper > 0
 
     @property
+    def difference_half_width(self) -> float:
+        """Half of that interval, or of Monte Carlo error's where a posterior leaves less open."""
+        error = 0.0 if math.isnan(self.difference_error) else Z95 * self.difference_error
+        return max((self.difference_upper - self.difference_lower) / 2, error)
+
+    @property
     def difference_text(self) -> str:
         """The paired difference from the reference with its interval; empty without one, and of itself."""
-        half_width = (self.difference_upper - self.difference_lower) / 2
-        if not half_width > 0:
+        if not self.difference_upper > self.difference_lower:
             return ""
+        half_width = self.difference_half_width
         figures = (self.difference, self.difference_lower, self.difference_upper, half_width)
         return format_interval(self.endpoint, *figures)
 
@@ -348,6 +364,11 @@ class Row:
         return format_value(self.endpoint, self.target)
 
 
-def rows(endpoints: pd.DataFrame) -> list[Row]:
-    """Return the rows of a table of endpoints, in its order."""
-    return [Row(fields) for fields in endpoints.itertuples(index=False)]
+def rows(endpoints: pd.DataFrame, scenario: Scenario | None = None) -> list[Row]:
+    """Return the rows of a table of endpoints, in its order; a scenario tells how many each is of."""
+    aims = () if scenario is None else scenario.target
+    counts = {(target.endpoint, target.time_years): target.n for target in aims}
+    read = [Row(fields) for fields in endpoints.itertuples(index=False)]
+    for row in read:
+        row.n = counts.get(row.key)
+    return read

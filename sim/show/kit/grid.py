@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+T = TypeVar("T")
 Cells: TypeAlias = tuple[str, ...]
 
 
@@ -46,6 +47,10 @@ class Column:
         return first.splitlines()
 
 
+Told: TypeAlias = tuple[Column, str | Callable[[T], str]]
+"""A column with what its cells say of a record: the member of that name, or what a function makes of it."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """A table: its rows hold text alone.
@@ -74,6 +79,22 @@ class Grid:
     wide: bool = True
     shaded: frozenset[int] = field(default=frozenset())
 
+    @classmethod
+    def of(
+        cls, title: str, rows: Iterable[T], told: Sequence[Told[T]],
+        notes: Sequence[str] = (), **how: Any,
+    ) -> Grid:  # fmt: skip
+        """Lay out records column by column.
+
+        Parameters
+        ----------
+        how
+            Further attributes.
+        """
+        columns, cells = zip(*told, strict=True)
+        making = [_member(cell) if isinstance(cell, str) else cell for cell in cells]
+        return cls(title, columns, [tuple(make(row) for make in making) for row in rows], notes, **how)
+
     def terminal(self) -> Table:
         """Return the table for a terminal; no cell is ever cut short: on a narrow one its words wrap."""
         from rich import box
@@ -98,9 +119,18 @@ class Grid:
         return table
 
 
+def _member(name: str) -> Callable[[Any], str]:
+    return lambda row: str(row[name])
+
+
+def number(heading: str) -> Column:
+    """Return a column of figures."""
+    return Column(heading, number=True)
+
+
 def numbers(*headings: str) -> tuple[Column, ...]:
     """Return columns of figures."""
-    return tuple(Column(heading, number=True) for heading in headings)
+    return tuple(map(number, headings))
 
 
 def named(*headings: str, number: bool = True) -> tuple[Column, ...]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 
-from sim.scenario.endpoints import Key
-from sim.show.kit.formats import Row, format_interval
+from sim.show.kit.formats import Row, format_interval, rows
 from sim.show.kit.posterior_words import FIRST_DRAW
-from sim.study.compare import DIFFERENCE_ERROR, IDENTICAL
-from sim.study.estimates import Z95
+from sim.study.compare import IDENTICAL
 from sim.work.results import Results
 
 MAIN_ENDPOINTS = (
@@ -36,39 +33,22 @@ MAIN_ENDPOINTS = (
 """What a comparison shows of its table, each at the latest time at which it is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointPair:
-    """One endpoint of the reference and of the scenario, and their difference; not a number where blank."""
+class EndpointPair(NamedTuple):
+    """One endpoint of the reference and of the scenario, whose row holds their difference."""
 
     reference: Row
     scenario: Row
-    value: float
-    lower: float
-    upper: float
-    variance_reduction: float
-    error: float
-    """Standard error of the difference, where its limits are a posterior's; else not a number."""
-
-    @property
-    def identical(self) -> bool:
-        """Whether the endpoint is the same in every replication."""
-        return self.scenario.note.split("; ")[-1] == IDENTICAL
-
-    @property
-    def _half_width(self) -> float:
-        """Half of the interval, or of that of Monte Carlo error where a posterior leaves less open."""
-        error = 0.0 if math.isnan(self.error) else Z95 * self.error
-        return max((self.upper - self.lower) / 2, error)
 
     @property
     def text(self) -> str:
         """The difference with its interval; why there is none where there is none."""
-        if math.isnan(self.value):
-            return self.scenario.note.replace("_", " ")
-        if self.identical:
+        row = self.scenario
+        if math.isnan(row.difference):
+            return row.note.replace("_", " ")
+        if row.note.split("; ")[-1] == IDENTICAL:
             return "0, in every trial"
-        figures = (self.value, self.lower, self.upper, self._half_width)
-        return format_interval(self.scenario.endpoint, *figures)
+        figures = (row.difference, row.difference_lower, row.difference_upper, row.difference_half_width)
+        return format_interval(row.endpoint, *figures)
 
 
 def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[EndpointPair]:
@@ -79,28 +59,20 @@ def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[EndpointP
     comparison
         The columns of ``comparison.csv``.
     """
-    own, base = (_by_key(comparison[comparison["scenario"] == each]) for each in (name, reference))
+    own, base = (
+        {row.key: row for row in rows(comparison[comparison["scenario"] == each])}
+        for each in (name, reference)
+    )
     last = {key[0]: key for key in own if key in base}
     chosen = [last[endpoint] for endpoint in MAIN_ENDPOINTS if endpoint in last]
-    found = []
-    for key in chosen:
-        fields = own[key]
-        one, other = Row(base[key]), Row(fields)
-        nobody_waits = other.endpoint.queue and one.estimate == other.estimate == 0
-        if not (math.isnan(one.estimate) and math.isnan(other.estimate)) and not nobody_waits:
-            lower, upper = float(fields.difference_lower), float(fields.difference_upper)
-            reduction = float(fields.variance_reduction)
-            error = float(getattr(fields, DIFFERENCE_ERROR, math.nan))
-            found.append(EndpointPair(one, other, float(fields.difference), lower, upper, reduction, error))
-    return found
+    found = [EndpointPair(base[key], own[key]) for key in chosen]
+    return [pair for pair in found if _is_read(*pair)]
 
 
-def _by_key(table: pd.DataFrame) -> dict[Key, Any]:
-    read = table.itertuples(index=False)
-    return {
-        (str(fields.endpoint), None if math.isnan(fields.time_years) else float(fields.time_years)): fields
-        for fields in read
-    }
+def _is_read(one: Row, other: Row) -> bool:
+    """Tell whether there is a figure in either, and of a queue one in which anybody waits."""
+    nobody_waits = other.endpoint.queue and one.estimate == other.estimate == 0
+    return not (math.isnan(one.estimate) and math.isnan(other.estimate)) and not nobody_waits
 
 
 def endings(results: Results) -> dict[str, str]:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
 import jinja2
+
+from sim.show.kit.formats import written
 
 Status: TypeAlias = Literal["answered", "in part", "unanswered"]
 _MARKED = re.compile(r"([#+-])(?:\[([a-z-]+)\])? (.*)")
@@ -21,7 +24,7 @@ _MARKED = re.compile(r"([#+-])(?:\[([a-z-]+)\])? (.*)")
 @cache
 def environment(*, html: bool) -> jinja2.Environment:
     """Return what fills templates: nothing that is undefined passes, and on a page everything is escaped."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("sim.show", "templates"),
         autoescape=html,  # noqa: S701 (what the terminal prints is no page)
         undefined=jinja2.StrictUndefined,
@@ -30,6 +33,13 @@ def environment(*, html: bool) -> jinja2.Environment:
         keep_trailing_newline=True,
         finalize=None if html else _on_one_line,
     )
+    made.filters |= {"listed": _listed, "written": written}
+    return made
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List names with an and before the last."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _on_one_line(value: Any) -> Any:

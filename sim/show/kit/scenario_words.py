@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario, TrialArrivals
-from sim.show.kit.formats import JOINED, in_years
+from sim.show.kit.formats import in_years
 from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.work.results import Results
 
@@ -79,4 +79,4 @@ def in_sentence(key: Key) -> str:
     name, time = key
     text = BY_NAME[name].label
     text = text[0].lower() + text[1:].replace(", reinfused", " of the reinfused")
-    return text if time is None else f"{text} at {in_years(time).replace(' ', JOINED)}"
+    return text if time is None else f"{text} at {in_years(time).replace(' ', '\N{NO-BREAK SPACE}')}"
