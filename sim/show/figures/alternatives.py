@@ -18,7 +18,6 @@ from sim.work.results import Results
 
 _NAMES, _WEIGHTS, _ROW, _HEAD, _AXIS, _GAP, _PANEL = 2.5, 1.55, 0.5, 0.62, 0.55, 0.16, 1.02
 _LITTLE = 0.5  # posterior SDs: what moves an answer less is within what the trial leaves open
-_JOINED = "\N{NO-BREAK SPACE}"
 
 
 @style.styled

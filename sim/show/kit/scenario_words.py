@@ -79,4 +79,5 @@ def in_sentence(key: Key) -> str:
     name, time = key
     text = BY_NAME[name].label
     text = text[0].lower() + text[1:].replace(", reinfused", " of the reinfused")
-    return text if time is None else f"{text} at {in_years(time).replace(' ', '\N{NO-BREAK SPACE}')}"
+    unit = "year" if time == 1 else "years"
+    return text if time is None else f"{text} at {time:g}\N{NO-BREAK SPACE}{unit}"
