@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drivers import no_figures
+from estimating import write_posterior
 
 import sim
 from sim.cli import run as command_line
@@ -18,7 +19,7 @@ from sim.scenario.values import get_value
 from sim.show.comparison import Averted
 from sim.show.page import make_page, report_study
 from sim.show.plots import draw
-from sim.study.posterior import Posterior, write_posterior
+from sim.study.posterior import Posterior
 
 FATAL, SHAPE, MULTIPLIER = KEYS = (
     "aplasia.infection.case_fatality",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,8 @@ from sim.calibrate.coverage import POOL, Coverage, check_coverage
 from sim.calibrate.importance import FEWEST_POINTS, StudentProposal
 from sim.calibrate.point import PointFit, solve_point
 from sim.calibrate.published import Published
-from sim.calibrate.search import ENOUGH, Free, Search, Tell, find_posterior, simulate_posterior
-from sim.calibrate.virtual_trials import Points, whole_trials
+from sim.calibrate.search import ENOUGH, Free, Search, find_posterior, simulate_posterior
+from sim.calibrate.virtual_trials import Bench, Points, whole_trials
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.scenario.distributions import Floats
@@ -40,8 +40,8 @@ from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, effective_size, weighted_quantiles, weighted_summary
 from sim.study.tally import ArmTally
-from sim.work.store import ChunkStore
-from sim.work.task import Workers
+from sim.work.store import ChunkStore, Stores
+from sim.work.task import Progress, part
 from sim.work.workers import workers_for
 
 MOST_POINTS = 4096
@@ -95,14 +95,7 @@ def check_alternatives(scenario: Scenario) -> None:
             ) from None
 
 
-def find_alternatives(
-    scenario: Scenario,
-    main: Search,
-    seed: int,
-    workers: Workers,
-    stores: Callable[[str], ChunkStore | None],
-    tell: Tell | None = None,
-) -> Iterator[Seen]:
+def find_alternatives(scenario: Scenario, main: Search, bench: Bench, stores: Stores) -> Iterator[Seen]:
     """Yield the trial as it is, and as every alternative sees it, each with its posterior.
 
     Alternatives are looked for where the trial as it is has its posterior, so that few points are enough.
@@ -114,14 +107,11 @@ def find_alternatives(
         start = StudentProposal.fitted(main.sample.z[:, kept], main.sample.weights)
         search = find_posterior(
             seen,
-            seed,
-            workers,
+            replace(bench, store=stores(f"alternative-{alternative.name}")),
             wanted_size=ENOUGH,
             most_points=MOST_POINTS,
             fixed=alternative.fixed,
             start=start,
-            store=stores(f"alternative-{alternative.name}"),
-            tell=tell,
         )
         yield Seen(alternative.name, alternative.title, seen, search)
 
@@ -190,10 +180,6 @@ def _read(scenario: Scenario, free: Free, values: Floats, published: Published, 
 
 _AT_POINT = 2048
 _ENOUGH_TASKS = 1000  # for all processors to be worth it
-
-Stores: TypeAlias = Callable[[str], ChunkStore | None]
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much it is in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,42 +346,39 @@ def _told(
 ) -> Told:
     """Find one posterior and all that hangs on it; where places are limited, by simulation alone."""
 
-    def tell(part: str) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, total: progress(part, done, total)
+    def bench(what: str, store: ChunkStore | None = None) -> Bench:
+        return Bench(plan.seed, workers, store, part(what, progress))
 
-    def simulated(part: str, replications: int, draws: Draws | None) -> ArmTally:
+    def simulated(what: str, replications: int, draws: Draws | None) -> ArmTally:
         """Simulate the trial, at the point or under draws."""
         budget = Budget(
             replications, plan.seed, engine="arrays", workers=plan.workers, cluster=plan.cluster, draws=draws
         )
         experiment = Experiment((scenario,), plan.seed, "arrays")
-        (tally,) = simulate([experiment], budget, None, tell(part), stores(part))
+        (tally,) = simulate([experiment], budget, None, part(what, progress), stores(what))
         return tally.arms[0]
 
-    seed, alone, kept, coverage = plan.seed, None, 0, None
+    alone, kept, coverage = None, 0, None
     with workers_for(plan.workers, plan.cluster, _ENOUGH_TASKS) as workers:
         if plan.trials:
             alone, kept = simulate_posterior(
-                scenario, plan.trials, seed, workers, stores("alone"), tell("simulation alone")
+                scenario, plan.trials, bench("simulation alone", stores("alone"))
             )
         if limited and alone is not None:
             seen, alone = [Seen(AS_IT_IS, "as it is", scenario, alone)], None
         else:
             main = find_posterior(
                 scenario,
-                seed,
-                workers,
+                bench("posterior", stores("posterior")),
                 wanted_size=plan.size,
                 most_points=plan.points,
-                store=stores("posterior"),
-                tell=tell("posterior"),
             )
-            others = find_alternatives(scenario, main, seed, workers, stores, tell("alternatives"))
+            others = find_alternatives(scenario, main, bench("alternatives"), stores)
             seen = list(others if plan.alternatives else islice(others, 1))
         if plan.coverage and not limited:
             pool = min(POOL, plan.points)
-            coverage = check_coverage(scenario, plan.coverage, seed, workers, stores, tell("coverage"), pool)
-    drawn = draws_of(seen[0].search.posterior, scenario, seed)
+            coverage = check_coverage(scenario, plan.coverage, bench("coverage"), stores, pool)
+    drawn = draws_of(seen[0].search.posterior, scenario, plan.seed)
     posterior = simulated("predictions", DEFAULT_DRAW_REPLICATIONS, drawn)
     point = simulated("point", _AT_POINT, None)
     return Told(

@@ -9,7 +9,7 @@ claims more than censored data tell, and must be seen to fail.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,15 +19,15 @@ from scipy import special, stats
 
 from sim.calibrate.importance import PriorProposal
 from sim.calibrate.published import Published
-from sim.calibrate.search import Free, Tell, log_likelihood
-from sim.calibrate.virtual_trials import Points, Reading, read_chances, read_points, whole_trials
+from sim.calibrate.search import Free, log_likelihood
+from sim.calibrate.virtual_trials import Bench, Points, Reading, read_chances, read_points, whole_trials
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario
 from sim.study.estimates import clopper_pearson
 from sim.study.posterior import derived_seed, effective_size
-from sim.work.store import ChunkStore
-from sim.work.task import Result, Workers
+from sim.work.store import Stores
+from sim.work.task import Result
 
 POOL = 4096
 """Points of the priors that all posteriors share; each trial weights them anew."""
@@ -80,13 +80,7 @@ class Coverage:
 
 
 def check_coverage(
-    scenario: Scenario,
-    trials: int,
-    seed: int,
-    workers: Workers,
-    stores: Callable[[str], ChunkStore | None],
-    tell: Tell | None = None,
-    pool: int = POOL,
+    scenario: Scenario, trials: int, bench: Bench, stores: Stores, pool: int = POOL
 ) -> Coverage:
     """Draw parameters and trials from the priors, and look where they lie in the trials' posteriors.
 
@@ -101,11 +95,11 @@ def check_coverage(
     prior = PriorProposal(len(free.keys))
 
     def run(read: Reading, part: str, z: Floats, asked: Sequence[Published], first: int) -> Result:
-        points = Points(scenario, free.keys, free.values(z), seed, _APART + first)
-        told = None if tell is None else lambda done: tell(first + done, 2 * trials + pool)
-        return read_points(read, points, asked, workers, stores(part), told)
+        points = Points(scenario, free.keys, free.values(z), bench.seed, _APART + first)
+        kept = replace(bench, store=stores(part))
+        return read_points(read, points, asked, kept, first, 2 * trials + pool)
 
-    truth, z = prior.draw(trials, derived_seed(seed, "truths")), prior.draw(pool, seed)
+    truth, z = prior.draw(trials, derived_seed(bench.seed, "truths")), prior.draw(pool, bench.seed)
     made = run(read_first_trial, "trials", truth, (published,), 0)
     virtual = [
         _as_published(published, counts, estimates)

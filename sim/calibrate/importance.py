@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from scipy import special, stats
@@ -33,16 +33,6 @@ _FROM_PRIOR = 0.1  # of every stage, so that no place is forgotten
 
 class NoLikelihoodError(ValueError):
     """No point has any likelihood."""
-
-
-class Proposal(Protocol):
-    """A distribution that points are drawn from."""
-
-    def draw(self, count: int, seed: int) -> Floats:
-        """Return scrambled Sobol points, shape (count, dimensions)."""
-
-    def log_density(self, z: Floats) -> Floats:
-        """Return the logarithm of the density at some points, shape (points,)."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +81,10 @@ class StudentProposal:
         student = stats.multivariate_t(self.mean, self.covariance, _FREEDOM).logpdf(z)
         prior = PriorProposal(z.shape[1]).log_density(z)
         return np.asarray(np.logaddexp(np.log(_FROM_PRIOR) + prior, np.log1p(-_FROM_PRIOR) + student))
+
+
+Proposal: TypeAlias = PriorProposal | StudentProposal
+"""A distribution that points are drawn from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,15 @@ do with the Chicago trial's accrual: the twin knows what becomes of everybody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from sim.calibrate.importance import NoLikelihoodError, PriorProposal, Proposal, Sample, sample
 from sim.calibrate.published import Published
-from sim.calibrate.virtual_trials import Points, at_point, read_chances, read_points, read_whole_trials
+from sim.calibrate.virtual_trials import Bench, Points, at_point, read_chances, read_points, read_whole_trials
 from sim.outcomes.twin.expected import expected_before_reinfusion
 from sim.patient.luck import BLOCK
 from sim.scenario.distributions import Floats
@@ -26,8 +27,7 @@ from sim.scenario.problems import EffectiveSizeWarning, RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.study.posterior import Posterior
-from sim.work.store import ChunkStore
-from sim.work.task import Result, Workers
+from sim.work.task import Result
 
 ENOUGH = 400.0
 """Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
@@ -37,8 +37,6 @@ _NO_MASS = 1e-12
 _FEW_DEFINED = 0.5
 _FAR = 8.0
 """Standard normal scores in which a prior ends, near enough."""
-
-Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -134,34 +132,21 @@ class Evaluation:
     """The log-likelihood of points, by simulation; every point has luck of its own."""
 
     def __init__(
-        self,
-        scenario: Scenario,
-        free: Free,
-        published: Published,
-        seed: int,
-        workers: Workers,
-        store: ChunkStore | None = None,
-        tell: Tell | None = None,
-        most_points: int = 0,
+        self, scenario: Scenario, free: Free, published: Published, bench: Bench, most_points: int = 0
     ) -> None:
-        self._scenario, self._free, self._published, self._seed = scenario, free, published, seed
-        self._workers, self._store, self._tell, self._most = workers, store, tell, most_points
+        self._scenario, self._free, self._published = scenario, free, published
+        self._bench, self._most = bench, most_points
         self.found: list[Result] = []
         self.points = 0
 
     def __call__(self, z: Floats) -> Floats:
         """Return the log-likelihood, shape (points,); minus infinity where no virtual trial is alike."""
-        points = Points(self._scenario, self._free.keys, self._free.values(z), self._seed, self.points)
-        found = read_points(
-            read_chances, points, (self._published,), self._workers, self._store, self._advance
-        )
+        points = Points(self._scenario, self._free.keys, self._free.values(z), self._bench.seed, self.points)
+        told = self.points, self._most
+        found = read_points(read_chances, points, (self._published,), self._bench, *told)
         self.points += len(z)
         self.found.append({**found, "chance": log_chance(found)})
         return log_likelihood(found)[:, 0]
-
-    def _advance(self, done: int) -> None:
-        if self._tell is not None:
-            self._tell(self.points + done, self._most)
 
     def all(self, name: str) -> Floats:
         """Return what was found of all points so far."""
@@ -185,15 +170,12 @@ def log_chance(found: Result) -> Floats:
 
 def find_posterior(
     scenario: Scenario,
-    seed: int,
-    workers: Workers,
+    bench: Bench,
     *,
     wanted_size: float,
     most_points: int,
     fixed: Sequence[str] = (),
     start: Proposal | None = None,
-    store: ChunkStore | None = None,
-    tell: Tell | None = None,
 ) -> Search:
     """Find the joint posterior of a scenario's free parameters.
 
@@ -215,15 +197,18 @@ def find_posterior(
     """
     free, published = Free.of(scenario, fixed), Published.of(scenario)
     expected_before_reinfusion(scenario)  # refuses a queue before anything is simulated
-    evaluate = Evaluation(scenario, free, published, seed, workers, store, tell, most_points)
-    try:
+    evaluate = Evaluation(scenario, free, published, bench, most_points)
+    found: Sample | None = None
+    with suppress(NoLikelihoodError):
         found = sample(
-            evaluate, len(free.keys), seed, wanted_size=wanted_size, most_points=most_points, start=start
+            evaluate,
+            len(free.keys),
+            bench.seed,
+            wanted_size=wanted_size,
+            most_points=most_points,
+            start=start,
         )
-    except NoLikelihoodError:
-        raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined")) from None
-    size = found.effective_size
-    if size < _FEWEST:
+    if found is None or found.effective_size < _FEWEST:
         raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined"))
     warn_of_size(found, min(ENOUGH, wanted_size))
     shares = np.column_stack([evaluate.all("shares"), evaluate.all("treated")])
@@ -269,14 +254,7 @@ def no_mass(free: Free, published: Published, survival: Floats, defined: Floats)
 _APART = 1 << 40  # numbers of points, so that no other search has the same luck
 
 
-def simulate_posterior(
-    scenario: Scenario,
-    trials: int,
-    seed: int,
-    workers: Workers,
-    store: ChunkStore | None = None,
-    tell: Tell | None = None,
-) -> tuple[Search, int]:
+def simulate_posterior(scenario: Scenario, trials: int, bench: Bench) -> tuple[Search, int]:
     """Keep the virtual trials that report all that the trial reported.
 
     A block of trials shares a parameter point, so draws are points, each with the weight of the trials kept
@@ -299,10 +277,9 @@ def simulate_posterior(
     """
     free, published = Free.of(scenario), Published.of(scenario)
     count = -(-trials // BLOCK)
-    z = PriorProposal(len(free.keys)).draw(count, seed)
-    points = Points(scenario, free.keys, free.values(z), seed, _APART)
-    told = None if tell is None else lambda done: tell(done, count)
-    found = read_points(read_whole_trials, points, (published,), workers, store, told)
+    z = PriorProposal(len(free.keys)).draw(count, bench.seed)
+    points = Points(scenario, free.keys, free.values(z), bench.seed, _APART)
+    found = read_points(read_whole_trials, points, (published,), bench, total=count)
     alike, defined = found["alike"], np.maximum(found["defined"], 1)
     kept = int(alike.sum())
     if not kept:

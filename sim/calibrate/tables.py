@@ -19,7 +19,8 @@ from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.estimates import Z95
-from sim.study.posterior import weighted_quantiles, weighted_summary
+from sim.study.posterior import weighted_summary
+from sim.study.records import addressed
 
 ACTIVE = "active_disease.hazard_per_year"
 MULTIPLIER = "after_relapse.multiplier"
@@ -236,10 +237,7 @@ def ridge_table(search: Search, known: pd.DataFrame) -> pd.DataFrame:
     for row in known[known["status"] == "free"].to_dict("records"):
         vector = np.array([float(row[key]) for key in keys])
         line = search.free.values(mean + np.outer(sds * np.sqrt(float(row["variance_left"])), vector))
-        table = pd.DataFrame(line, columns=keys)
-        table.insert(0, "sd", sds)
-        table.insert(0, "direction", int(row["direction"]))
-        tables.append(table)
+        tables.append(addressed(pd.DataFrame(line, columns=keys), direction=int(row["direction"]), sd=sds))
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
@@ -256,14 +254,10 @@ def no_transplant_table(told: Told) -> pd.DataFrame:
         scenario = with_values(told.scenario, {"follow_up.horizon_years": years})
         for each in answers(scenario, told.main):
             if each.kind == "extrapolation":
-                low, middle, high = weighted_quantiles(each.values, weights, (0.025, 0.5, 0.975))
                 rows.append(
-                    {
-                        "answer": each.name, "time_years": years, "mean": float(weights @ each.values),
-                        "lower": low, "median": middle, "upper": high,
-                    }
-                )  # fmt: skip
-    return pd.DataFrame(rows)
+                    {"answer": each.name, "time_years": years, **weighted_summary(each.values, weights)}
+                )
+    return pd.DataFrame(rows, columns=["answer", "time_years", "mean", "lower", "median", "upper"])
 
 
 def weight_table(seen: Sequence[Seen]) -> pd.DataFrame:
@@ -292,10 +286,8 @@ def moved_table(seen: Sequence[Seen]) -> pd.DataFrame:
     tables = [answer_table(each.scenario, each.search) for each in seen]
     rows = []
     for each, table in zip(seen, tables, strict=True):
-        moved = table.copy()
-        moved.insert(0, "name", each.name)
-        moved["moved"] = table["mean"] - tables[0]["mean"]
-        moved["moved_mc_se"] = np.hypot(table["mc_se"], tables[0]["mc_se"]) if each.name != AS_IT_IS else 0.0
-        moved["moved_sd"] = moved["moved"] / tables[0]["sd"]
-        rows.append(moved)
+        by = table["mean"] - tables[0]["mean"]
+        error = np.hypot(table["mc_se"], tables[0]["mc_se"]) if each.name != AS_IT_IS else 0.0
+        moved = table.assign(moved=by, moved_mc_se=error, moved_sd=by / tables[0]["sd"])
+        rows.append(addressed(moved, name=each.name))
     return pd.concat(rows, ignore_index=True)

@@ -21,11 +21,21 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.chunks import histories
 from sim.work.store import ChunkStore, in_order
-from sim.work.task import Result, Workers
+from sim.work.task import Result, Tell, Workers
 
 _SPARE = 0.15  # enrolled above the trial's number, so that enough are reinfused
 POINTS = 32
 """Parameter points of one task: some tenths of a second."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """With which luck points are simulated, by whom, where results are kept, and who is told of points."""
+
+    seed: int
+    workers: Workers
+    store: ChunkStore | None = None
+    tell: Tell | None = None
 
 
 @dataclass(frozen=True)
@@ -112,27 +122,27 @@ def read_points(
     read: Reading,
     points: Points,
     published: Sequence[Published],
-    workers: Workers,
-    store: ChunkStore | None = None,
-    tell: Callable[[int], None] | None = None,
+    bench: Bench,
+    before: int = 0,
+    total: int = 0,
 ) -> Result:
     """Simulate points, whoever does it, and return arrays with one row a point.
 
     Parameters
     ----------
-    tell
-        Called with how many points are done.
+    before, total
+        Points that were done before these, and that there are in all, for whoever is told.
     """
-    done = 0
+    done = before
 
     def advance(task: PointsTask) -> None:
         nonlocal done
         done += len(task.points.values)
-        if tell is not None:
-            tell(done)
+        if bench.tell is not None:
+            bench.tell(done, total)
 
     tasks = [(0, PointsTask(read, part, tuple(published))) for part in points.parts()]
-    parts = [result for _, result in in_order(workers, tasks, store, advance)]
+    parts = [result for _, result in in_order(bench.workers, tasks, bench.store, advance)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from sim.cli.report_command import report_command
-from sim.cli.runs_commands import runs_group
+from sim.cli.folder_commands import report_command, runs_group
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import STUDY_COMMANDS
 from sim.scenario.plain import printable

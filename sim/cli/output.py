@@ -84,11 +84,11 @@ def print_frames(command: str, frames: Mapping[str, pd.DataFrame]) -> None:
     """Print one data frame as `print_frame`; several with the scenario's name as first column."""
     import pandas as pd
 
-    if len(frames) > 1:
-        frames = {name: frame.assign(scenario=name) for name, frame in frames.items()}
-    joined = pd.concat(list(frames.values()), ignore_index=True)
-    first = ["scenario"] if len(frames) > 1 else []
-    print_frame(command, joined[[*first, *(name for name in joined.columns if name != "scenario")]])
+    from sim.study.records import addressed
+
+    several = len(frames) > 1
+    tables = [addressed(frame, scenario=name) if several else frame for name, frame in frames.items()]
+    print_frame(command, pd.concat(tables, ignore_index=True))
 
 
 def print_told(blocks: Iterable[Block]) -> None:

@@ -20,7 +20,6 @@ from sim.show.kit.scenario_words import headlines
 from sim.study import budget as budgets
 from sim.study.budget import Budget, Engine, Precision
 from sim.study.draws import Draws, draws_from
-from sim.study.request import posterior_record, precision_text
 
 AnyScenario: TypeAlias = str | Path | Loaded
 """A shipped name, a path, or what `load_scenario` and `with_values` return."""
@@ -221,13 +220,18 @@ def facts_of(
     loaded, swept
         The one scenario, if it is one, and what is varied: then it is said which parameters are drawn.
     """
-    return {
+    draws, precision = budget.draws, budget.precision
+    found: dict[str, Any] = {
         "seed": budget.seed,
         "replications": replications,
-        "precision": precision_text(budget),
+        "precision": None if precision is None else precision.text,
         "engine": budget.engine,
-        **posterior_record(budget, loaded, swept),
+        "draws": None if draws is None else len(draws.values),
+        "posterior": None,
     }
+    if draws is not None:
+        found["posterior"] = {**draws.record(), **(draws.record_of(loaded, swept) if loaded else {})}
+    return found
 
 
 def about(loaded: Loaded, draws: Draws | None = None) -> dict[str, Any]:

@@ -26,17 +26,18 @@ from sim.calibrate.tables import (
     weight_table,
 )
 from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
-from sim.commands.study import Made, Progress, Stores, Study, Work, write
+from sim.commands.study import Made, Study, Work, request_of, write
 from sim.scenario.endpoints import label
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
-from sim.scenario.registry import parameters
+from sim.scenario.registry import unit_of
 from sim.scenario.values import get_value
 from sim.scenario.write import solved_text
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, DEFAULT_SEED
 from sim.study.posterior import posterior_table
-from sim.study.request import request_of
 from sim.work.results import Results
+from sim.work.store import Stores
+from sim.work.task import Progress
 
 SOLVED = "solved.toml"
 _OF_SAMPLE = ("effective_size", "largest_weight", "log_evidence", "log_evidence_se")
@@ -158,8 +159,7 @@ def _lines(told: Told, known: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _solved(fit: PointFit) -> pd.DataFrame:
-    units = {key: parameters()[key].unit if key in parameters() else "" for key in fit.values}
-    rows = [(key, value, fit.before[key], units[key]) for key, value in fit.values.items()]
+    rows = [(key, value, fit.before[key], unit_of(key)) for key, value in fit.values.items()]
     return pd.DataFrame(rows, columns=["key", "value", "before", "unit"])
 
 

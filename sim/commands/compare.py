@@ -9,23 +9,24 @@ from typing import Any, Unpack
 import pandas as pd
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from, named_apart
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded, recalled
 from sim.scenario.problems import OtherFiguresWarning, RequestError
 from sim.scenario.shipped import Located, shipped_names
 from sim.show.comparison import Averted, number_needed
 from sim.study.budget import DEFAULT_SEED, Budget
-from sim.study.compare import Compared, incomparable, obstacles, solved_otherwise, warn_of_unpaired
+from sim.study.compare import Compared, Side, incomparable, obstacles, solved_otherwise, warn_of_unpaired
 from sim.study.compare import compare as compare_scenarios
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED
-from sim.study.records import paired_courses
-from sim.study.request import request_for
+from sim.study.records import addressed, paired_courses
 from sim.work.files import MANIFEST
 from sim.work.results import Results, read_results
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 
 def compare(
@@ -71,9 +72,7 @@ def compare(
         raise RequestError(
             f"--trial: {trial} given; allowed: one of the {budget.replications} replications, counted from 1"
         )
-    if budget.draws is not None:
-        for each in loaded.values():
-            budget.draws.require(each)
+    budget.require_draws(*loaded.values())
     hashes = {name: each.manifest["result_hash"]
               for name, each in zip(loaded, given, strict=True) if isinstance(each, Results)}  # fmt: skip
     pair = _Compared(loaded, budget, trial, hashes)
@@ -135,35 +134,24 @@ class _Compared:
     ) -> None:
         self._hashes = hashes
         self._loaded, self._budget, self._trial = loaded, budget, trial
-        self._scenarios = {name: each.scenario for name, each in loaded.items()}
         self._reference, *self._others = loaded
         base = loaded[self._reference]
-        self._solved = {name: solved_otherwise(base, each) for name, each in loaded.items()}
+        self._sides = {
+            name: Side(each.scenario, budget.held_in(each), solved_otherwise(base, each))
+            for name, each in loaded.items()
+        }
 
     def make(self, _folder: Path, stores: Stores, progress: Progress | None) -> Made:
         """Simulate, and name the patients of one trial."""
-        draws, name = self._budget.draws, self._reference
-        held = {} if draws is None else {key: draws.held_in(each) for key, each in self._loaded.items()}
-        found = compare_scenarios(
-            (name, self._scenarios[name]),
-            {other: self._scenarios[other] for other in self._others},
-            self._budget,
-            part(name, progress),
-            stores("compare"),
-            held,
-            self._solved,
-        )
-        named = self._named(held)
+        told = part(self._reference, progress)
+        found = compare_scenarios(self._sides, self._budget, told, stores("compare"))
+        named = self._named()
         return Made(self._facts(found), _tables(found, named), lines=self._courses(named))
 
-    def _named(self, held: Mapping[str, Sequence[str]]) -> dict[str, NamedPatients]:
+    def _named(self) -> dict[str, NamedPatients]:
         """Name the patients of one trial as it was simulated: under draws of a posterior, under the first."""
-        draws = self._budget.draws
-        played = {
-            name: each if draws is None else draws.first(each, held[name])
-            for name, each in self._scenarios.items()
-        }
-        simulator, _ = choose_simulator([*self._scenarios.values()], self._budget)
+        played = {name: self._budget.first_of(side.scenario, side.held) for name, side in self._sides.items()}
+        simulator, _ = choose_simulator([side.scenario for side in self._sides.values()], self._budget)
         return {
             name: name_patients(
                 played[self._reference], played[name], self._trial, self._budget.seed, simulator
@@ -174,7 +162,8 @@ class _Compared:
 
     def _why(self, reasons: Callable[..., list[str]], name: str) -> list[str]:
         """Return reasons that part a scenario from the reference."""
-        return reasons(self._scenarios[self._reference], self._scenarios[name], self._solved[name])
+        side = self._sides[name]
+        return reasons(self._sides[self._reference].scenario, side.scenario, side.solved)
 
     def _courses(self, named: Mapping[str, NamedPatients]) -> dict[str, pd.DataFrame]:
         """Return the courses of those whose fates change, who lives or dies instead first."""
@@ -210,32 +199,26 @@ class _Compared:
         """Warn of few replications, of scenarios, and of what draws do not replace."""
         # Of what single trials can't report nothing is shown here.
         warn_of_few_replications(self._budget.total)
-        warn_of_scenarios(self._scenarios.values(), self._budget.seed)
-        first, *others = self._scenarios.items()
-        warn_of_unpaired(first, dict(others), self._solved)
+        warn_of_scenarios((side.scenario for side in self._sides.values()), self._budget.seed)
+        warn_of_unpaired(self._sides)
         for each in results.manifest["scenarios"]:
             if each["run_hash"] not in (None, each["result_hash"]):
                 OtherFiguresWarning.say(
                     f"{each['scenario']}: simulated anew it has other figures than the run, which another "
                     "version or another computer made; run it again to compare the figures that it shows"
                 )
-        if self._budget.draws is not None:
-            for each in self._loaded.values():
-                self._budget.draws.warn_of_held(each)
+        self._budget.warn_of_held(*self._loaded.values())
 
 
 def _tables(found: Compared, named: Mapping[str, NamedPatients]) -> dict[str, pd.DataFrame | None]:
     """Return the tables; a range, or names, only where there are any."""
     averted = found.averted.copy()
     averted["number_needed"] = [number_needed(Averted.of(row)) for row in averted.to_dict("records")]
-    listed = [each.table.assign(scenario=name) for name, each in named.items()]
-    patients = pd.concat(listed, ignore_index=True) if listed else None
-    if patients is not None:
-        patients.insert(0, "scenario", patients.pop("scenario"))
+    listed = [addressed(each.table, scenario=name) for name, each in named.items()]
     return {
         "comparison": found.comparison,
         "deaths_averted": averted,
         "range": found.ranges if len(found.ranges) else None,
         "changed_fates": found.changed if len(found.changed) else None,
-        "named_patients": patients,
+        "named_patients": pd.concat(listed, ignore_index=True) if listed else None,
     }

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected
 from sim.scenario.inherit import Overrides
@@ -19,11 +19,12 @@ from sim.scenario.schema import Scenario
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
-from sim.study.request import request_for
 from sim.study.run import Written, simulate_run
 from sim.study.verification import check_table, verify
 from sim.work.results import Results
 from sim.work.spool import read_parquet
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 
 def run(
@@ -61,16 +62,14 @@ def run(
     """
     loaded = loaded_from(scenario, set)
     budget = effort_of(how, loaded.scenario, None if patients == "all" else _count(patients), events=events)
-    if budget.draws is not None:
-        budget.draws.require(loaded)
+    budget.require_draws(loaded)
 
     def make(folder: Path, stores: Stores, progress: Progress | None) -> Made:
         found = simulate_run(loaded, budget, folder, part(loaded.name, progress), stores)
         return _made(loaded, budget, found, folder / "patients.parquet")
 
     def warn(results: Results) -> None:
-        if budget.draws is not None:
-            budget.draws.warn_of_held(loaded)
+        budget.warn_of_held(loaded)
         warn_of_weak_figures(results.endpoints, results.manifest["replications"])
         warn_of_scenarios([loaded.scenario], budget.seed)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from sim.commands.asked import AnyScenario, Trials, about, budget_of, facts_of, loaded_from, parse_endpoint
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.endpoints import BY_NAME, Key, column
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
@@ -24,10 +24,11 @@ from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
 from sim.study.estimates import clopper_pearson
 from sim.study.load import warn_of_scenarios
-from sim.study.request import request_for
 from sim.study.sweep import grid, vary_from
 from sim.study.threshold import Reach, crossings, figure_of, limits, on_grid
 from sim.work.results import Results
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 _FOLD = 30.0
 """How many times a parameter's own value a threshold is looked for, up and down, unless it is said."""
@@ -75,8 +76,7 @@ def solve(
     loaded = loaded_from(scenario, set)
     asked = _Asked.of(loaded, target, by, vary_from(over) if over else {}, count)
     budget = budget_of(how, engine="arrays")
-    if budget.draws is not None:
-        budget.draws.require(loaded, [asked.by, *asked.over])
+    budget.require_draws(loaded, swept=[asked.by, *asked.over])
 
     def make(_folder: Path, _stores: Stores, progress: Progress | None) -> Made:
         thresholds, line = asked.answer(budget, part("solving", progress))
@@ -85,8 +85,7 @@ def solve(
 
     def warn(_results: Results) -> None:
         warn_of_scenarios([loaded.scenario], budget.seed)
-        if budget.draws is not None:
-            budget.draws.warn_of_held(loaded, [asked.by, *asked.over])
+        budget.warn_of_held(loaded, swept=[asked.by, *asked.over])
 
     request = request_for("solve", [loaded], budget, **asked.stored)
     return write(Study("solve", f"{loaded.folder_name}-solve", request, make, warn), how)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,29 +13,28 @@ from typing import Any, Final, TypeAlias, TypedDict
 import pandas as pd
 
 from sim.patient.memory import refuse_too_little_memory
+from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short
-from sim.study.budget import DEFAULT_FIGURES
-from sim.study.request import Request
+from sim.study.budget import DEFAULT_FIGURES, Budget
 from sim.work.files import MANIFEST, sealed, write_json
 from sim.work.folder import NewFolder
 from sim.work.results import FORMAT, Results, Tables, read_results
-from sim.work.software import software
+from sim.work.software import software, what_moves_figures
 from sim.work.spool import write_csv, write_parquet
-from sim.work.store import ChunkStore
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 from sim.work.workers import leave_if_unguarded
 
 FORMATS = ("svg", "png", "pdf")
 """What figures can be written as."""
 _LONGEST_TITLE = 200
 
+Request: TypeAlias = dict[str, Any]
+"""What was asked for: studies of the same request have the same results, and one can go on with another's."""
+
 MADE_OF_IT = ("tables", "figures", "page")
 """The parts of the work that follow simulating."""
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much it is in all."""
-Stores: TypeAlias = Callable[[str], ChunkStore | None]
-"""Gives where chunks of a part of a study are kept until it is whole; None where they are not."""
 
 
 class Numbered(Enum):
@@ -65,6 +65,34 @@ class Work(TypedDict, total=False):
     figures: str | Sequence[str]
     title: str | None
     progress: Progress | None
+
+
+# Who does the work changes nothing.
+_WITHOUT = ("workers", "cluster")
+
+
+def request_for(command: str, loaded: Sequence[Loaded], budget: Budget, **more: Any) -> Request:
+    """Return a request in the form in which it is stored.
+
+    Parameters
+    ----------
+    more
+        Whatever else decides about the results.
+    """
+    plain = asdict(replace(budget, draws=None))
+    counted = {name: value for name, value in plain.items() if name not in _WITHOUT}
+    counted["draws"] = None if budget.draws is None else budget.draws.hash
+    return request_of(command, loaded, **counted, **more)
+
+
+def request_of(command: str, loaded: Sequence[Loaded], **more: Any) -> Request:
+    """Return a request in the form in which it is stored, with whatever else decides about the results."""
+    asked = {
+        "command": command, "scenarios": [each.name for each in loaded],
+        "scenario_hashes": [each.scenario_hash for each in loaded], **more, "software": what_moves_figures(),
+    }  # fmt: skip
+    stored: Request = json.loads(json.dumps(asked))
+    return stored
 
 
 @dataclass(frozen=True)
@@ -171,11 +199,6 @@ def _whole(progress: Progress | None) -> Progress:
                 progress("tables", 0, 1)
 
     return tell
-
-
-def part(what: str, progress: Progress | None) -> Callable[[int, int], None] | None:
-    """Return whom to tell of one part of the work: how much of it is done, and how much it is."""
-    return None if progress is None else lambda done, total: progress(what, done, total)
 
 
 def _in_memory(study: Study, progress: Progress | None, title: Mapping[str, str]) -> Results:

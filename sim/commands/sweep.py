@@ -17,7 +17,7 @@ from sim.commands.asked import (
     parse_endpoint,
     texts_of,
 )
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.changes import in_words, retitled
 from sim.scenario.endpoints import Key, column
 from sim.scenario.inherit import Overrides
@@ -28,9 +28,10 @@ from sim.study.budget import Budget
 from sim.study.compare import incomparable
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
-from sim.study.request import request_for
 from sim.study.sweep import Vary, beside, grid, measure_points, moves_most, vary_from
 from sim.work.results import Results
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 Reference: TypeAlias = Literal["scenario", "first"]
 
@@ -80,8 +81,7 @@ def sweep(
     loaded = cautioned(loaded, varied)
     shown = [parse_endpoint(text, loaded.scenario) for text in texts_of(how)] or headlines(loaded.scenario)
     budget = effort_of(how, loaded.scenario, shown=True)
-    if budget.draws is not None:
-        budget.draws.require(loaded, list(varied))
+    budget.require_draws(loaded, swept=list(varied))
     if reference not in get_args(Reference):
         raise RequestError(f"--reference: {reference!r} given; allowed: {' or '.join(get_args(Reference))}")
     swept = _Sweep(loaded, varied, shown, budget, reference, _levels(contour))
@@ -112,8 +112,7 @@ class _Sweep:
     def make(self, _folder: Path, stores: Stores, progress: Progress | None) -> Made:
         """Simulate every point, and find what moves most."""
         budget, loaded = self._budget, self._loaded
-        held = () if budget.draws is None else budget.draws.held_in(loaded)
-        tell = part(loaded.name, progress)
+        tell, held = part(loaded.name, progress), budget.held_in(loaded)
         found, _ = measure_points(self._points, self._reference, budget, tell, stores("sweep"), held)
         moves = moves_most(found, self._shown)
         facts = {
@@ -136,8 +135,7 @@ class _Sweep:
                 f"{self._loaded.name}: not every point is an alternative to the reference: {apart[0]}. "
                 "Other people, or another day to count from, make a difference that no treatment has made"
             )
-        if self._budget.draws is not None:
-            self._budget.draws.warn_of_held(self._loaded, self._keys)
+        self._budget.warn_of_held(self._loaded, swept=self._keys)
 
 
 def _levels(asked: Sequence[float] | str) -> list[float]:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from sim.commands.asked import Trials, about, budget_of, facts_of
-from sim.commands.study import Made, Progress, Stores, Study, part, write
+from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.cohort import ObservedCohort, load_cohorts
 from sim.scenario.inherit import Overrides
 from sim.study.budget import Budget
-from sim.study.request import request_for
 from sim.study.validate import CoveredCount, Validation
 from sim.study.validate import validate as validate_cohorts
 from sim.work.results import Results
+from sim.work.store import Stores
+from sim.work.task import Progress, part
 
 
 def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Trials]) -> Results:  # noqa: A002
@@ -49,9 +50,7 @@ def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Trials]) -
         return Made(_facts(loaded, budget, found), {"validation": found.table})
 
     def warn(_results: Results) -> None:
-        if budget.draws is not None:
-            for cohort in loaded:
-                budget.draws.warn_of_held(cohort.loaded)
+        budget.warn_of_held(*(cohort.loaded for cohort in loaded))
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures] for cohort in loaded}
     request = request_for("validate", [cohort.loaded for cohort in loaded], budget, observed=observed)

@@ -60,20 +60,6 @@ class EndpointReading:
     trial: Floats
 
 
-def read_endpoints(history: History, scenario: Scenario) -> dict[Key, EndpointReading]:
-    """Read every endpoint off the histories of some replications.
-
-    Raises
-    ------
-    KeyError
-        An endpoint was computed that the dictionary of endpoints does not name.
-    """
-    sums = Sums()
-    for some in history.tiles():
-        sums.add(View(some, scenario))
-    return sums.readings(scenario)
-
-
 @dataclass(slots=True)
 class Sums:
     """What is read off some patients after others; numbers have shape (replications,).

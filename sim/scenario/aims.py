@@ -110,7 +110,7 @@ def _prior_problems(scenario: Scenario) -> Iterator[str]:
             yield f"{what}: is part of a {whole.type_text}; a prior needs a parameter that is one number"
         elif parameter is None:
             yield f"[[prior]] number {number}: {unknown_key(prior.key)}"
-        elif parameter.numbers is None or parameter.choices or parameter.numbers.whole:
+        elif not parameter.is_number:
             yield f"{what}: a prior needs a parameter that is a number; it is a {parameter.type_text}"
         elif keys.count(prior.key) > 1:
             yield f"{what}: has another prior; keep one"

@@ -34,7 +34,8 @@ class Evidence:
     reference: str
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def data_rows(name: str) -> list[dict[str, str]]:
+    """Return the rows of a shipped table."""
     text = resources.files("sim.scenario").joinpath(f"data/{name}.csv").read_text("utf-8")
     return list(csv.DictReader(text.splitlines()))
 
@@ -42,8 +43,8 @@ def _rows(name: str) -> list[dict[str, str]]:
 @cache
 def all_evidence() -> Mapping[str, Evidence]:
     """Return every row of the shipped evidence by its id."""
-    references = {row["source_key"]: row["reference"] for row in _rows("sources")}
-    rows = _rows("evidence")
+    references = {row["source_key"]: row["reference"] for row in data_rows("sources")}
+    rows = data_rows("evidence")
     return MappingProxyType(
         {row["id"]: Evidence(**row, reference=references[row["source_key"]]) for row in rows}
     )

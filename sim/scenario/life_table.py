@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib import resources
 
 import numpy as np
 
 from sim.scenario.distributions import Floats
+from sim.scenario.evidence import data_rows
 from sim.scenario.schema import Background
 
 
 @cache
 def _population_hazards() -> Floats:
     """Return -ln(1 - q) for US 2013, shape (2, ages): row 0 men, row 1 women, per year (NCHS)."""
-    text = resources.files("sim.scenario").joinpath("data/us_life_table_2013.csv").read_text("utf-8")
-    rows = list(csv.DictReader(text.splitlines()))
+    rows = data_rows("us_life_table_2013")
     q = np.array([[float(row[sex]) for row in rows] for sex in ("male", "female")])
     hazards: Floats = -np.log1p(-q)
     hazards.setflags(write=False)

@@ -52,18 +52,16 @@ class Prior(Table):
         return np.asarray(np.minimum(self._quantile(share), most))  # rounding could lift it over the limit
 
     def _quantile(self, share: Floats) -> Floats:
+        given = self.given
         if self.dist == "lognormal":
-            return np.asarray(
-                self._number("median") * np.exp(self._number("sigma") * scipy.special.ndtri(share))
-            )
+            return np.asarray(given["median"] * np.exp(given["sigma"] * scipy.special.ndtri(share)))
         if self.dist == "beta":
-            a, b = self._number("a"), self._number("b")
+            a, b = given["a"], given["b"]
             unit = scipy.special.betaincinv(a, b, share)
             # Where it gives up, for shares of 1e-18 and the like, the first term of the series is exact.
             first = np.exp((np.log(share * a) + scipy.special.betaln(a, b)) / a)
             return np.asarray(np.where(np.isnan(unit), first, unit) * (self.scale or 1.0))
-        low, high = self._number("low"), self._number("high")
-        return np.asarray(low + (high - low) * share)
+        return np.asarray(given["low"] + (given["high"] - given["low"]) * share)
 
     def to_normal(self, values: Floats, most: float = np.inf) -> Floats:
         """Return the standard normal scores of values: the inverse of `of_normal`."""
@@ -74,22 +72,15 @@ class Prior(Table):
         return float(self._cdf(np.array([most]))[0]) if np.isfinite(most) else 1.0
 
     def _cdf(self, x: Floats) -> Floats:
+        given = self.given
         if self.dist == "lognormal":
             with np.errstate(divide="ignore"):
-                return np.asarray(
-                    scipy.special.ndtr(np.log(x / self._number("median")) / self._number("sigma"))
-                )
+                return np.asarray(scipy.special.ndtr(np.log(x / given["median"]) / given["sigma"]))
         if self.dist == "beta":
             unit = np.clip(x / (self.scale or 1.0), 0.0, 1.0)
-            return np.asarray(scipy.special.betainc(self._number("a"), self._number("b"), unit))
-        low, high = self._number("low"), self._number("high")
+            return np.asarray(scipy.special.betainc(given["a"], given["b"], unit))
+        low, high = given["low"], given["high"]
         return np.asarray(np.clip((x - low) / (high - low), 0.0, 1.0))
-
-    def _number(self, name: str) -> float:
-        value: float | None = getattr(self, name)
-        if value is None:  # the validator has made sure of them
-            raise TypeError(f"{self.dist} without {name}")
-        return value
 
     @model_validator(mode="after")
     def _numbers_of_its_family(self) -> Prior:

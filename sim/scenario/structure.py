@@ -85,11 +85,17 @@ def _member_problems(key: str, value: Any) -> Iterator[str]:
     if not parameters()[key].distribution:
         yield bad_value("", key, dict(value), f"{parameters()[key].allowed}, not a table")
         return
-    for name in value:
-        if name not in MEMBERS:
-            otherwise = f"a distribution has dist and {', '.join(sorted(MEMBERS - {'dist'}))}"
-            what = f"{key}.{cut_short(name)} = {cut_short(toml_text(value[name]))}: unknown key"
-            yield unknown(what, name, sorted(MEMBERS), otherwise)
+    otherwise = f"a distribution has dist and {', '.join(sorted(MEMBERS - {'dist'}))}"
+    yield from _unknown_members(f"{key}.", value, sorted(MEMBERS), otherwise)
+
+
+def _unknown_members(
+    where: str, table: Mapping[str, Any], known: Collection[str], otherwise: str
+) -> Iterator[str]:
+    for name, value in table.items():
+        if name not in known:
+            given = f"{where}{cut_short(name)} = {cut_short(toml_text(value))}: unknown key"
+            yield unknown(given, name, known, otherwise)
 
 
 def listed_problems(kind: str, items: Any, known: Collection[str]) -> Iterator[str]:
@@ -100,11 +106,8 @@ def listed_problems(kind: str, items: Any, known: Collection[str]) -> Iterator[s
         yield f"{kind} = {cut_short(toml_text(items))}: write each {kind} as a table: [[{kind}]]"
     else:
         for number, item in enumerate(items, start=1):
-            for name in item:
-                if name not in known:
-                    given = f"{cut_short(name)} = {cut_short(toml_text(item[name]))}"
-                    what = f"[[{kind}]] number {number}: {given}: unknown key"
-                    yield unknown(what, name, known, f"it has {', '.join(known)}")
+            where, otherwise = f"[[{kind}]] number {number}: ", f"it has {', '.join(known)}"
+            yield from _unknown_members(where, item, known, otherwise)
 
 
 def _aim_problems(tree: Mapping[str, Any]) -> Iterator[str]:
@@ -112,14 +115,12 @@ def _aim_problems(tree: Mapping[str, Any]) -> Iterator[str]:
     for kind in LISTED:
         yield from listed_problems(kind, tree.get(kind, []), LISTED[kind].model_fields)
     calibration = tree.get("calibration", {})
-    if not isinstance(calibration, Mapping):
+    known = tuple(Calibration.model_fields)
+    if isinstance(calibration, Mapping):
+        otherwise = f"[calibration] has {' and '.join(known)}"
+        yield from _unknown_members("calibration.", calibration, known, otherwise)
+    else:
         yield f"calibration = {cut_short(toml_text(calibration))}: write a table: [calibration], with solve"
-        return
-    for name, value in calibration.items():
-        known = tuple(Calibration.model_fields)
-        if name not in known:
-            what = f"calibration.{cut_short(name)} = {cut_short(toml_text(value))}: unknown key"
-            yield unknown(what, name, known, f"[calibration] has {' and '.join(known)}")
 
 
 def take_sources(tree: Tree, where: str) -> dict[str, str]:

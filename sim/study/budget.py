@@ -8,10 +8,14 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from sim.patient.streams import MAX_SEED
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import Key, column
 from sim.scenario.problems import RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.scenario.load import Loaded
+    from sim.scenario.schema import Scenario
     from sim.study.draws import Draws
 
 Simulator: TypeAlias = Literal["simpy", "arrays"]
@@ -60,6 +64,12 @@ class Precision:
                 f"--precision: {self.half_width:g} given; allowed: a half-width between 0 and 100 percentage "
                 "points, as in --precision 0.1"
             )
+
+    @property
+    def text(self) -> str:
+        """What is asked for, in words."""
+        endpoints = ", ".join(map(column, self.endpoints))
+        return f"95% half-width of {self.half_width:g} percentage points: {endpoints}"
 
     def first(self, fewest: int) -> int:
         """Return with how many replications to begin: whole blocks, from which the next ones go on."""
@@ -113,15 +123,11 @@ class Budget:
                 "--precision: with --posterior it is the draws that decide how precise a figure can be; give "
                 "--draws and --replications instead"
             )
-        if not _whole(self.replications, 1, MOST_REPLICATIONS):
-            raise RequestError(
-                f"--replications: {self.replications!r} given; allowed: a whole number from 1 to "
-                f"{MOST_REPLICATIONS} (the default is {DEFAULT_REPLICATIONS})"
-            )
-        if not _whole(self.seed, 0, MAX_SEED):
-            raise RequestError(f"--seed: {self.seed!r} given; allowed: a whole number from 0 to {MAX_SEED}")
-        if self.workers is not None and not _whole(self.workers, 1, MOST_REPLICATIONS):
-            raise RequestError(f"--workers: {self.workers!r} given; allowed: a whole number from 1")
+        default = f" (the default is {DEFAULT_REPLICATIONS})"
+        _refuse_other("replications", self.replications, 1, MOST_REPLICATIONS, default)
+        _refuse_other("seed", self.seed, 0, MAX_SEED)
+        if self.workers is not None:
+            _refuse_other("workers", self.workers, 1)
         if self.engine not in get_args(Engine):
             raise RequestError(f"--engine: {self.engine!r} given; allowed: {', '.join(get_args(Engine))}")
         if self.precision is not None and self.precision.at_most < self.replications:
@@ -134,6 +140,26 @@ class Budget:
     def total(self) -> int:
         """Replications of all draws."""
         return self.replications * (1 if self.draws is None else len(self.draws.values))
+
+    def require_draws(self, *loaded: Loaded, swept: Sequence[str] = ()) -> None:
+        """Refuse draws that are not about some scenarios, if there are draws; see `Draws.require`."""
+        if self.draws is not None:
+            for each in loaded:
+                self.draws.require(each, swept)
+
+    def held_in(self, loaded: Loaded) -> tuple[str, ...]:
+        """Return what draws must not replace in a scenario; nothing without draws."""
+        return () if self.draws is None else self.draws.held_in(loaded)
+
+    def first_of(self, scenario: Scenario, held: Sequence[str]) -> Scenario:
+        """Return a scenario under the first draw; as it is without draws."""
+        return scenario if self.draws is None else self.draws.first(scenario, held)
+
+    def warn_of_held(self, *loaded: Loaded, swept: Sequence[str] = ()) -> None:
+        """Warn of what some scenarios hold in every draw, if there are draws; see `Draws.warn_of_held`."""
+        if self.draws is not None:
+            for each in loaded:
+                self.draws.warn_of_held(each, swept)
 
     def simulator(self, patients: int) -> tuple[Simulator, str]:
         """Choose the simulator for a number of patients in all, and say why in a few words."""
@@ -150,6 +176,11 @@ class Budget:
         return "arrays", f"for {patients:,} patients, more than {MOST_SIMPY_PATIENTS:,}"
 
 
-def _whole(number: object, lowest: int, highest: int) -> bool:
-    """Tell whether a number is whole and in range, whatever a script may have given for it."""
-    return isinstance(number, Integral) and lowest <= int(number) <= highest
+def _refuse_other(
+    option: str, given: object, lowest: int, highest: int | None = None, note: str = ""
+) -> None:
+    """Refuse what is no whole number in range, whatever a script may have given for it."""
+    if not isinstance(given, Integral) or not lowest <= int(given) <= (highest or MOST_REPLICATIONS):
+        limit = "" if highest is None else f" to {highest}"
+        allowed = f"a whole number from {lowest}{limit}{note}"
+        raise RequestError(f"--{option}: {given!r} given; allowed: {allowed}")

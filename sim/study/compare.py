@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -24,10 +25,12 @@ from sim.study.budget import Budget
 from sim.study.draws import SAME, number_of
 from sim.study.estimates import POSTERIOR_COLUMNS
 from sim.study.experiment import Experiment, Pair
-from sim.study.montecarlo import Progress, choose_simulator, simulate
+from sim.study.montecarlo import choose_simulator, simulate
 from sim.study.pairing import FATES_CHANGED
+from sim.study.records import addressed
 from sim.study.tally import NOBODY, ArmTally, PairTally, Tally
 from sim.work.store import ChunkStore
+from sim.work.task import Tell
 
 SURVIVAL = "overall_survival_enrolled"
 """The endpoint from which deaths averted are counted: everybody enrolled, from enrolment."""
@@ -108,25 +111,40 @@ def solved_otherwise(reference: Loaded, other: Loaded) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One of the scenarios that are compared."""
+
+    scenario: Scenario
+    held: tuple[str, ...] = ()
+    """Parameters that draws of a posterior must not replace."""
+    solved: tuple[str, ...] = ()
+    """What its calibration has solved to other values than that of the reference."""
+
+    def at(self, key: str, value: float) -> Side:
+        """Return it with a value that is asked for, and therefore held in every draw."""
+        return replace(self, scenario=with_values(self.scenario, {key: value}), held=(*self.held, key))
+
+
+Sides: TypeAlias = Mapping[str, Side]
+"""What is compared, by names that differ: the reference first, and then the others."""
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One comparison: a scenario against the reference, where `key` has a value of its range if any."""
 
     name: str
-    reference: Scenario
-    scenario: Scenario
+    reference: Side
+    other: Side
     key: str = ""
     value: float = math.nan
     varied: str = ""
     """Whose value is varied: the name of a scenario, or both."""
-    held: tuple[tuple[str, ...], ...] = ((), ())
-    """Parameters of reference and scenario that draws of a posterior must not replace."""
-    solved: tuple[str, ...] = ()
-    """What calibrations of the two have solved to other values."""
 
     @property
     def paired(self) -> bool:
         """Whether the two have the same patients."""
-        return not obstacles(self.reference, self.scenario, self.solved)
+        return not obstacles(self.reference.scenario, self.other.scenario, self.other.solved)
 
     @property
     def address(self) -> dict[str, object]:
@@ -134,41 +152,23 @@ class Setting:
         return {"scenario": self.name, "varied": self.varied, "key": self.key, "value": self.value}
 
 
-def settings(
-    reference: tuple[str, Scenario],
-    others: Mapping[str, Scenario],
-    held: Mapping[str, tuple[str, ...]] | None = None,
-    solved: Mapping[str, tuple[str, ...]] | None = None,
-) -> list[Setting]:
+def settings(sides: Sides) -> list[Setting]:
     """Return every comparison: each scenario with the reference, then over the ranges of both.
 
     A range of one is varied there. A range of both is one unknown, so it is varied in both at once, over the
     values of either.
-
-    Parameters
-    ----------
-    held
-        By scenario, parameters that draws of a posterior must not replace; those varied are held anyway.
-    solved
-        By scenario, what its calibration has solved to other values than that of the reference.
     """
-    base_name, base = reference
+    (base_name, base), *others = sides.items()
     found = []
-    for name, scenario in others.items():
-        kept = ((held or {}).get(base_name, ()), (held or {}).get(name, ()))
-        own_solved = (solved or {}).get(name, ())
-        found.append(Setting(name, base, scenario, held=kept, solved=own_solved))
-        ours, theirs = ({shown.key: shown.values for shown in each.range} for each in (scenario, base))
+    for name, side in others:
+        found.append(Setting(name, base, side))
+        ours, theirs = ({shown.key: shown.values for shown in each.scenario.range} for each in (side, base))
         for key in dict.fromkeys([*ours, *theirs]):
             varied = name if key not in theirs else base_name if key not in ours else "both"
-            where = key in theirs, key in ours
-            own = tuple((*each, key) if here else each for each, here in zip(kept, where, strict=True))
             for value in sorted({*ours.get(key, ()), *theirs.get(key, ())}):
-                one, other = (
-                    with_values(each, {key: value}) if here else each
-                    for each, here in zip((base, scenario), where, strict=True)
-                )
-                found.append(Setting(name, one, other, key, value, varied, own, own_solved))
+                one = base.at(key, value) if key in theirs else base
+                other = side.at(key, value) if key in ours else side
+                found.append(Setting(name, one, other, key, value, varied))
     return found
 
 
@@ -219,59 +219,40 @@ class _Arms:
     def __init__(self, settings_: Sequence[Setting], drawn: Sequence[str]) -> None:
         self._numbers: dict[tuple[str, str, tuple[str, ...]], int] = {}
         self._drawn = drawn
-        self.scenarios: list[Scenario] = []
-        self.held: list[tuple[str, ...]] = []
+        self.sides: list[Side] = []
         self.pairs: list[Pair] = []
         for setting in settings_:
             # The reference compared with itself is simulated twice all the same: that they agree is a result.
-            first = self._number("", setting.reference, setting.held[0])
-            second = self._number(setting.name, setting.scenario, setting.held[1])
+            first, second = self._number("", setting.reference), self._number(setting.name, setting.other)
             self.pairs.append(Pair(first, second, paired=setting.paired, fates=setting.paired))
 
-    def _number(self, name: str, scenario: Scenario, held: tuple[str, ...]) -> int:
-        arm = (name, scenario_hash(scenario), tuple(key for key in held if key in self._drawn))
+    def _number(self, name: str, side: Side) -> int:
+        arm = (name, scenario_hash(side.scenario), tuple(key for key in side.held if key in self._drawn))
         if arm not in self._numbers:
-            self._numbers[arm] = len(self.scenarios)
-            self.scenarios.append(scenario)
-            self.held.append(held)
+            self._numbers[arm] = len(self.sides)
+            self.sides.append(side)
         return self._numbers[arm]
 
 
 def compare(
-    reference: tuple[str, Scenario],
-    others: Mapping[str, Scenario],
-    budget: Budget,
-    progress: Progress | None = None,
-    store: ChunkStore | None = None,
-    held: Mapping[str, tuple[str, ...]] | None = None,
-    solved: Mapping[str, tuple[str, ...]] | None = None,
+    sides: Sides, budget: Budget, progress: Tell | None = None, store: ChunkStore | None = None
 ) -> Compared:
     """Compare scenarios with a reference, each endpoint and each patient, under the same luck.
-
-    Parameters
-    ----------
-    reference
-        Its name and the scenario.
-    others
-        Scenarios by name; names differ.
-    held, solved
-        See `settings`.
 
     Raises
     ------
     RequestError
         There is nothing to compare with, or a value of a range does not fit its scenario.
     """
-    if not others:
+    if len(sides) < 2:
         raise RequestError("compare: one scenario given; name the reference first and then others")
-    wanted = settings(reference, others, held, solved)
+    wanted = settings(sides)
     arms = _Arms(wanted, () if budget.draws is None else budget.draws.keys)
-    simulator, _ = choose_simulator(arms.scenarios, budget)
-    experiment = Experiment(
-        tuple(arms.scenarios), budget.seed, simulator, tuple(arms.pairs), held=tuple(arms.held)
-    )
+    scenarios, held = (tuple(getattr(side, name) for side in arms.sides) for name in ("scenario", "held"))
+    simulator, _ = choose_simulator(scenarios, budget)
+    experiment = Experiment(scenarios, budget.seed, simulator, tuple(arms.pairs), held=held)
     (tally,) = simulate([experiment], budget, progress=progress, store=store)
-    return _compared(reference[0], wanted, arms, tally)
+    return _compared(next(iter(sides)), wanted, arms, tally)
 
 
 def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tally) -> Compared:
@@ -279,8 +260,8 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
     base = arms.pairs[0].reference
     hashes = {reference: tally.arms[base].result_hash}
     first_decided = {}
-    main = [_addressed(tally.arms[base].endpoints(), {"scenario": reference})]
-    main[0][list(DIFFERENCE_COLUMNS)] = math.nan
+    own = tally.arms[base].endpoints().assign(**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan))
+    main = [addressed(own, scenario=reference)]
     ranges, averted, changed = [], [], []
     for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True):
         arm = tally.arms[two.scenario]
@@ -288,11 +269,11 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
         averted.append({**setting.address, **_averted(table, setting)})
         if (shares := found.changes()) is not None:
             changes = {"change": [each.value for each in FATES_CHANGED], **shares.columns("share")}
-            changed.append(_addressed(pd.DataFrame(changes), setting.address))
+            changed.append(addressed(pd.DataFrame(changes), **setting.address))
         if setting.key:
-            ranges.append(_addressed(table, setting.address))
+            ranges.append(addressed(table, **setting.address))
             continue
-        main.append(_addressed(table, {"scenario": setting.name}))
+        main.append(addressed(table, scenario=setting.name))
         hashes[setting.name] = arm.result_hash
         if found.first_decided is not None:
             first_decided[setting.name] = found.first_decided + 1
@@ -306,13 +287,6 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
         hashes,
         tally.replications,
     )
-
-
-def _addressed(table: pd.DataFrame, address: Mapping[str, object]) -> pd.DataFrame:
-    """Return a table with first columns that say what it is of."""
-    for place, (name, value) in enumerate(address.items()):
-        table.insert(place, name, value)
-    return table
 
 
 def _joined(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
@@ -348,7 +322,7 @@ def _noted(note: str, why: str) -> str:
 
 def _incomparable(endpoint: str, setting: Setting) -> str:
     """Say why two figures of one name do not count the same thing; empty where they do."""
-    one, other = setting.reference, setting.scenario
+    one, other = setting.reference.scenario, setting.other.scenario
     if one.follow_up.horizon_years != other.follow_up.horizon_years and endpoint.startswith(
         _TO_HORIZON + _TO_CUT
     ):
@@ -365,9 +339,10 @@ def _averted(table: pd.DataFrame, setting: Setting) -> dict[str, float]:
 
     Times 100 leaves digits of no meaning, so that they are rounded.
     """
-    horizon = min(each.follow_up.horizon_years for each in (setting.reference, setting.scenario))
+    one, other = setting.reference.scenario, setting.other.scenario
+    horizon = min(one.follow_up.horizon_years, other.follow_up.horizon_years)
     at = table[(table["endpoint"] == SURVIVAL) & (table["time_years"] <= horizon)]
-    if incomparable(setting.reference, setting.scenario, setting.solved):
+    if incomparable(one, other, setting.other.solved):
         at = at.head(0)
     at = at[at["difference"].notna()].tail(1)
     figures = ("time_years", "difference", "difference_lower", "difference_upper")
@@ -379,26 +354,22 @@ def _averted(table: pd.DataFrame, setting: Setting) -> dict[str, float]:
     }
 
 
-def warn_of_unpaired(
-    reference: tuple[str, Scenario],
-    others: Mapping[str, Scenario],
-    solved: Mapping[str, tuple[str, ...]] | None = None,
-) -> None:
+def warn_of_unpaired(sides: Sides) -> None:
     """Warn of scenarios that are no alternatives, or whose patients are not the reference's; say why."""
-    for name, scenario in others.items():
-        own = (solved or {}).get(name, ())
-        apart = incomparable(reference[1], scenario, own)
-        reasons = apart or obstacles(reference[1], scenario)
+    (reference, base), *others = sides.items()
+    for name, side in others:
+        apart = incomparable(base.scenario, side.scenario, side.solved)
+        reasons = apart or obstacles(base.scenario, side.scenario)
         if apart:
             IncomparableWarning.say(
-                f"{name} and {reference[0]} can't be compared as treatment and alternative: "
+                f"{name} and {reference} can't be compared as treatment and alternative: "
                 f"{'; '.join(apart)}. Their difference is no effect of treatment: it has the error of two "
                 "independent runs, and no lives, number needed or names come with it. Compare each with a "
                 "scenario that has it as its base and changes only the treatment"
             )
         elif reasons:
             UnpairedWarning.say(
-                f"{name} and {reference[0]} do not have the same patients: {'; '.join(reasons)}. Their "
+                f"{name} and {reference} do not have the same patients: {'; '.join(reasons)}. Their "
                 "differences carry the errors of two independent runs (as a rule more than they have), and "
                 "no patients are named. Make these keys equal, with --set, to pair them"
             )

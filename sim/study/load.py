@@ -19,7 +19,7 @@ from sim.patient.luck import BLOCK, Luck
 from sim.scenario.cautions import doubts
 from sim.scenario.problems import CautionWarning, OverloadWarning
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
-from sim.scenario.values import with_values
+from sim.scenario.values import get_value, with_values
 
 # Stays vary by half of their mean at most in shipped scenarios: the load is known to better than 1%.
 _PATIENTS = 5000
@@ -64,9 +64,7 @@ def offered_loads(scenario: Scenario, seed: int) -> list[Load]:
     """
     if not isinstance(scenario.arrivals, PoissonArrivals):
         return []
-    slots, rooms = scenario.clinic.apheresis_slots, scenario.clinic.isolation_rooms
-    capacities = {"clinic.apheresis_slots": slots, "clinic.isolation_rooms": rooms}
-    limited = {key: size for key, size in capacities.items() if size != "unlimited"}
+    limited = {key: size for key in _STATIONS if (size := get_value(scenario, key)) != "unlimited"}
     if not limited:
         return []
     # The record ends with follow-up, a stay does not: follow everybody for long.

@@ -7,10 +7,9 @@ depends on how a study was cut up, on the number of workers, or on where a study
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -29,7 +28,7 @@ from sim.study.chunks import ChunkTask, histories
 from sim.study.experiment import Experiment, Keep
 from sim.study.tally import Tally
 from sim.work.store import ChunkStore, in_order
-from sim.work.task import Result, Workers
+from sim.work.task import Result, Tell, Workers
 from sim.work.workers import workers_for
 
 # Draws whose patients' courses are counted at most.
@@ -38,9 +37,6 @@ MOST_COURSES = 5_000
 """Counted patients of the first replication that are told one by one."""
 ENOUGH_REPLICATIONS = 200
 """Below this, the outer 2.5% of single trials are fewer than five of them."""
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with replications done and replications in all."""
 
 
 def choose_simulator(scenarios: Sequence[Scenario], budget: Budget) -> tuple[Simulator, str]:
@@ -78,7 +74,7 @@ def simulate(
     experiments: Sequence[Experiment],
     budget: Budget,
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     store: ChunkStore | None = None,
 ) -> Iterator[Tally]:
     """Simulate experiments and yield the tally of each, in order.
@@ -147,7 +143,7 @@ def _under(experiment: Experiment, budget: Budget) -> list[Experiment]:
 class _Run:
     """The simulation of some experiments: what was done, and where it is kept."""
 
-    def __init__(self, budget: Budget, store: ChunkStore | None, progress: Progress | None) -> None:
+    def __init__(self, budget: Budget, store: ChunkStore | None, progress: Tell | None) -> None:
         self._budget, self._store, self._progress = budget, store, progress
         self._done = self._planned = 0
 

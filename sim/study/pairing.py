@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.clinic.history import History
+from sim.outcomes.endpoints import open_days
 from sim.patient.fates import NEVER, Booleans
 from sim.scenario.distributions import Floats
-from sim.scenario.schema import PoissonArrivals, Scenario
+from sim.scenario.schema import Scenario
 from sim.study.estimates import moments
 
 # Days from enrolment are differences of absolute days, of which the last bits depend on the day of enrolment:
@@ -64,9 +65,7 @@ class Arm:
     @classmethod
     def of(cls, history: History, scenario: Scenario) -> Arm:
         """Read a history."""
-        arrivals = scenario.arrivals
-        open_from = arrivals.warm_up_days if isinstance(arrivals, PoissonArrivals) else 0.0
-        present = history.present
+        present, (open_from, _) = history.present, open_days(scenario)
         start = np.where(present, history.enrolled, 0.0)
         return cls(
             counted=present & (history.enrolled >= open_from),

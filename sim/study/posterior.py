@@ -110,13 +110,8 @@ def posterior_table(posterior: Posterior, point: Sequence[float]) -> pd.DataFram
     return table
 
 
-def write_posterior(posterior: Posterior, point: Sequence[float], path: Path) -> None:
-    """Write a posterior by itself."""
-    posterior_table(posterior, point).to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
-
-
 def read_posterior(path: Path) -> tuple[Posterior, tuple[float, ...]]:
-    """Read a posterior that `write_posterior` wrote, with the calibrated values.
+    """Read a posterior as `posterior_table` keeps it, with the calibrated values.
 
     Raises
     ------

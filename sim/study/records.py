@@ -140,9 +140,10 @@ class Shares:
     patients: int
     draws: int = 0
 
-    def of(self, of: Of) -> pd.DataFrame:
-        """Return the rows of one denominator."""
-        return self.table[self.table["of"] == of]
+    def of(self, *denominators: Of) -> pd.DataFrame:
+        """Return the rows of some denominators, one after the other, in which there is a share."""
+        known = self.table[self.table["share"].notna()]
+        return pd.concat([known[known["of"] == each] for each in denominators], ignore_index=True)
 
 
 def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:
@@ -179,8 +180,7 @@ def _sums_of(parts: Sequence[Courses], of: Of) -> Floats:
 
 def incidence_data(shares: Shares) -> pd.DataFrame:
     """Return ``figures/incidence.csv``: ``of, what, time_years, share, mc_lower, mc_upper``."""
-    table = pd.concat([shares.of("reinfused"), shares.of("enrolled")], ignore_index=True)
-    table = table[table["share"].notna()].reset_index(drop=True)
+    table = shares.of("reinfused", "enrolled")
     table["time_days"] /= DAYS_PER_YEAR
     return table.rename(columns={"time_days": "time_years"})
 
@@ -190,9 +190,7 @@ def places_data(shares: Shares) -> pd.DataFrame:
 
     ``way`` is of those reinfused, who is by a day since enrolment.
     """
-    parts = [shares.of("place"), shares.of("disease"), shares.of("way")]
-    table = pd.concat(parts, ignore_index=True)
-    return table[table["share"].notna()].reset_index(drop=True)
+    return shares.of("place", "disease", "way")
 
 
 MOMENTS = (
@@ -231,8 +229,8 @@ def first_courses(first: History, over_range: Sequence[History]) -> pd.DataFrame
 
     Point 0 is the scenario itself; the others are the values of its range, in order.
     """
-    tables = [course_rows(each).assign(point=point) for point, each in enumerate((first, *over_range))]
-    return _leading(pd.concat(tables, ignore_index=True), "point")
+    numbered = enumerate((first, *over_range))
+    return pd.concat([addressed(course_rows(each), point=at) for at, each in numbered], ignore_index=True)
 
 
 def paired_courses(pair: str, arms: Sequence[tuple[str, History]], patients: Sequence[int]) -> pd.DataFrame:
@@ -247,8 +245,8 @@ def paired_courses(pair: str, arms: Sequence[tuple[str, History]], patients: Seq
     patients
         Whose fates differ, in the order in which they are shown; rows of the history's arrays.
     """
-    tables = [course_rows(each, patients).assign(pair=pair, scenario=name) for name, each in arms]
-    return _leading(pd.concat(tables, ignore_index=True), "pair", "scenario")
+    tables = [addressed(course_rows(each, patients), pair=pair, scenario=name) for name, each in arms]
+    return pd.concat(tables, ignore_index=True)
 
 
 def first_clinic(occupancy: Occupancy) -> pd.DataFrame:
@@ -278,5 +276,6 @@ def counted(shares: Shares | None, occupancy: Occupancy | None) -> dict[str, Any
     return found
 
 
-def _leading(table: pd.DataFrame, *names: str) -> pd.DataFrame:
-    return table[[*names, *(name for name in table.columns if name not in names)]]
+def addressed(table: pd.DataFrame, **address: Any) -> pd.DataFrame:
+    """Return a table with first columns that say what it is of."""
+    return table.assign(**address)[[*address, *table.columns]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from sim.scenario.schema import Scenario
 from sim.study import records
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.experiment import Experiment, Keep
-from sim.study.montecarlo import Progress, choose_simulator, first_replication, simulate
+from sim.study.montecarlo import choose_simulator, first_replication, simulate
 from sim.study.sweep import measure_points, range_points
 from sim.study.tally import Tally
 from sim.study.verification import censored_readings
-from sim.work.store import ChunkStore
+from sim.work.store import Stores
+from sim.work.task import Tell
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def simulate_run(
     loaded: Loaded,
     budget: Budget,
     folder: Path,
-    progress: Progress | None = None,
-    stores: Callable[[str], ChunkStore | None] = lambda _part: None,
+    progress: Tell | None = None,
+    stores: Stores = lambda _part: None,
 ) -> Written:
     """Simulate a scenario, also at each value of its ranges.
 
@@ -73,7 +73,7 @@ def simulate_run(
     patients = MOST_REPLICATIONS if budget.patient_replications is None else budget.patient_replications
     read = 0 if scenario.cohort.enters_at == "home" else read_replications(scenario)
     keep = Keep(patients, budget.events, is_limited(scenario), read)
-    held = () if budget.draws is None else budget.draws.held_in(loaded)
+    held = budget.held_in(loaded)
     experiment = Experiment((scenario,), budget.seed, simulator, keep=keep, held=(held,))
 
     def tell(done: int, total: int) -> None:
@@ -97,11 +97,7 @@ def simulate_run(
             held,
         )
     first, *firsts = (
-        first_replication(
-            changed if budget.draws is None else budget.draws.first(changed, (*held, *point)),
-            budget.seed,
-            simulator,
-        )
+        first_replication(budget.first_of(changed, (*held, *point)), budget.seed, simulator)
         for point, changed in (({}, scenario), *over_range)
     )
     swimmer = records.first_courses(first, firsts)

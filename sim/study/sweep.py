@@ -21,11 +21,13 @@ from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, parameters, with_values
 from sim.study.budget import Budget
-from sim.study.compare import DIFFERENCE_COLUMNS, Setting, against
+from sim.study.compare import DIFFERENCE_COLUMNS, Setting, Side, against
 from sim.study.experiment import Experiment, Pair
-from sim.study.montecarlo import Progress, choose_simulator, simulate
+from sim.study.montecarlo import choose_simulator, simulate
+from sim.study.records import addressed
 from sim.study.tally import ArmTally, Tally
 from sim.work.store import ChunkStore
+from sim.work.task import Tell
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
@@ -210,7 +212,7 @@ def measure_points(
     points: Sequence[Point],
     reference: Scenario,
     budget: Budget,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     store: ChunkStore | None = None,
     held: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -250,15 +252,15 @@ def measure_points(
         batches, simulate(experiments, budget, progress=progress, store=store), strict=True
     ):
         for number, arm, two in zip(batch, tally.arms[1:], tally.pairs, strict=True):
-            endpoints = against(arm, two, Setting("", reference, points[number][1]))
-            measured[number] = _tables(points[number], endpoints, arm, tally, budget)
+            endpoints = against(arm, two, Setting("", Side(reference), Side(points[number][1])))
+            measured[number] = _tables(points[number][0], endpoints, arm, tally, budget)
         if longest is None or tally.replications > longest.replications:
             longest = tally
     for number, (_, changed) in enumerate(points):
         if changed is reference and longest is not None:
             arm = longest.arms[0]
-            measured[number] = _tables(points[number], _undiffering(arm), arm, longest, budget)
-            measured[number][0]["reference"] = True
+            own = _undiffering(arm)
+            measured[number] = _tables(points[number][0], own, arm, longest, budget, reference=True)
     tables = zip(*(measured[number] for number in range(len(points))), strict=True)
     endpoints, curves = (pd.concat(each, ignore_index=True) for each in tables)
     return endpoints, curves
@@ -272,17 +274,19 @@ def _undiffering(reference: ArmTally) -> pd.DataFrame:
 
 
 def _tables(
-    point: Point, endpoints: pd.DataFrame, arm: ArmTally, tally: Tally, budget: Budget
+    point: Mapping[str, Any],
+    endpoints: pd.DataFrame,
+    arm: ArmTally,
+    tally: Tally,
+    budget: Budget,
+    *,
+    reference: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a point's tables of endpoints and of curves, with its values in front."""
-    curves = arm.curves()
     if budget.precision is not None:
         endpoints["replications"] = tally.replications
-    for table in (endpoints, curves):
-        for column, (key, value) in enumerate(point[0].items()):
-            table.insert(column, key, [toml_text(value) if isinstance(value, dict) else value] * len(table))
-    endpoints.insert(len(point[0]), "reference", False)
-    return endpoints, curves
+    written = {key: toml_text(value) if isinstance(value, dict) else value for key, value in point.items()}
+    return addressed(endpoints, **written, reference=reference), addressed(arm.curves(), **written)
 
 
 def moves_most(points: pd.DataFrame, shown: Sequence[Key]) -> Key | None:

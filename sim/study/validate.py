@@ -28,9 +28,10 @@ from sim.study.budget import Budget
 from sim.study.estimates import clopper_pearson, trial_range
 from sim.study.experiment import ROWS, Experiment
 from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import Progress, simulate, warn_of_few_replications
+from sim.study.montecarlo import simulate, warn_of_few_replications
 from sim.study.tally import NOBODY
 from sim.work.store import ChunkStore
+from sim.work.task import Tell
 
 COLUMNS = (
     "cohort", "endpoint", "time_years", "observed", "lower", "upper", "covered", "z", "predicted",
@@ -51,7 +52,7 @@ Rows: TypeAlias = pd.DataFrame
 def virtual_cohorts(
     scenarios: Sequence[Scenario],
     budget: Budget,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     store: ChunkStore | None = None,
     held: Sequence[tuple[str, ...]] = (),
 ) -> Iterator[tuple[Rows, str]]:
@@ -190,7 +191,7 @@ class Validation:
 def validate(
     cohorts: Sequence[ObservedCohort],
     budget: Budget,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     store: ChunkStore | None = None,
 ) -> Validation:
     """Predict every figure of some cohorts, and hold the observed ones against it.
@@ -236,11 +237,9 @@ def _table(cohorts: Sequence[ObservedCohort], predictions: Sequence[Sequence[Pre
 
 def _held(cohorts: Sequence[ObservedCohort], budget: Budget) -> list[tuple[str, ...]]:
     """Return what draws of a posterior must not replace in each cohort; they must be about one at least."""
-    draws = budget.draws
-    if draws is None:
-        return [()] * len(cohorts)
-    held = [draws.held_in(cohort.loaded) for cohort in cohorts]
-    if not any(draws.replaced(cohort.scenario, own) for cohort, own in zip(cohorts, held, strict=True)):
+    draws, held = budget.draws, [budget.held_in(cohort.loaded) for cohort in cohorts]
+    both = zip(cohorts, held, strict=True)
+    if draws is not None and not any(draws.replaced(cohort.scenario, own) for cohort, own in both):
         raise RequestError(
             f"--posterior: is about none of {', '.join(cohort.name for cohort in cohorts)}: none "
             f"has calibrated values of {', '.join(draws.keys)} that --set leaves open; name cohorts that are "

@@ -7,14 +7,11 @@ import logging
 import time
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from sim.scenario.problems import RequestError
 from sim.work.software import PACKAGE, what_moves_figures
 from sim.work.task import Result, Task, Workers, do
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 _SECONDS = 10
 # How long a cluster may be without any worker before it is given up.
@@ -62,7 +59,8 @@ class Cluster(Workers):
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._client: Client | None = None
+        # Of Dask, which need not be installed; there from entry on.
+        self._client: Any = None
         self._executor: Any = None
         self._seen = time.monotonic()
 
@@ -94,7 +92,6 @@ class Cluster(Workers):
 
     def _check(self) -> None:
         """Refuse a cluster that would give other figures, or none."""
-        assert self._client is not None  # noqa: S101 (entered)
         self.size = 2 * sum(self._client.nthreads().values())
         if not self.size:
             raise RequestError(
@@ -112,7 +109,6 @@ class Cluster(Workers):
 
     def _ask(self) -> dict[str, dict[str, str]]:
         """Return the versions of every worker."""
-        assert self._client is not None  # noqa: S101 (entered)
         found: dict[str, dict[str, str]] = self._client.run(what_moves_figures)
         return found
 
@@ -124,7 +120,6 @@ class Cluster(Workers):
         ConnectionError
             For a minute there was nobody to simulate anything.
         """
-        assert self._client is not None  # noqa: S101 (entered)
         try:
             there = bool(asyncio.run(asyncio.wait_for(_greet(self._address), _SECONDS))["workers"])
         except Exception:  # noqa: BLE001 (a scheduler that does not answer, for whatever reason)

@@ -35,7 +35,7 @@ class NewFolder:
     name
         Used for the working folder and for the numbered one.
     request
-        What decides about the results; a study can be resumed only by the same request. Without one it can't.
+        What decides about the results; a study can be resumed only by the same request.
     force
         Whether `out` may replace a complete folder that this program has written.
     resume
@@ -63,7 +63,7 @@ class NewFolder:
         self,
         out: Path | None,
         name: str,
-        request: Mapping[str, Any] | None = None,
+        request: Mapping[str, Any],
         *,
         force: bool = False,
         resume: bool = False,
@@ -114,8 +114,7 @@ class NewFolder:
         """Lock a new working folder, and only then say whose it is."""
         self.path.chmod(0o755)
         self._lock = files.lock(self.path, new=True)
-        if self._request is not None:
-            files.write_json(self.path / files.REQUEST, self._asked)
+        files.write_json(self.path / files.REQUEST, self._asked)
 
     @property
     def _prefix(self) -> str:
@@ -123,7 +122,7 @@ class NewFolder:
 
     @property
     def _asked(self) -> dict[str, Any]:
-        return {**(self._request or {}), "out": None if self._target is None else self._target.name}
+        return {**self._request, "out": None if self._target is None else self._target.name}
 
     def _unfinished(self, parent: Path) -> Path | None:
         """Take an unfinished study of the same request, and clear away all but its chunks and tables."""
@@ -258,7 +257,7 @@ def _clear_abandoned(parent: Path, prefix: str) -> None:
                     shutil.rmtree(path, ignore_errors=True)
 
 
-def _finished(name: str, request: Mapping[str, Any] | None) -> Path | None:
+def _finished(name: str, request: Mapping[str, Any]) -> Path | None:
     """Return the latest numbered folder that holds the finished study of a request, if there is one."""
     numbered = [
         (int(number), path)
@@ -318,7 +317,7 @@ def _refuse_foreign(target: Path) -> None:
         )
 
 
-def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
+def _is_complete(target: Path, request: Mapping[str, Any]) -> bool:
     """Tell whether a folder holds the finished study of a request; refuse one of another request."""
     manifest = files.read_json(target / files.MANIFEST)
     if manifest is None or not files.is_finished(target):
@@ -326,7 +325,7 @@ def _is_complete(target: Path, request: Mapping[str, Any] | None) -> bool:
     made_by = manifest.get("request")
     if made_by == request:
         return True
-    why = "; ".join(differences(request or {}, made_by)) if isinstance(made_by, dict) else "it can't be told"
+    why = "; ".join(differences(request, made_by)) if isinstance(made_by, dict) else "it can't be told"
     raise RequestError(
         f"--resume: {target} holds a finished study of another request ({why}); name another folder, or "
         "replace it with --force instead of --resume"

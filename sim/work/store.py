@@ -12,7 +12,7 @@ from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -35,11 +35,6 @@ class ChunkStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-
-    @property
-    def chunks(self) -> int:
-        """How many are there."""
-        return len(list(self._folder.glob("*.npz")))
 
     def save(self, experiment: int, task: Task, result: Result) -> None:
         """Store the result of a chunk.
@@ -79,6 +74,10 @@ class ChunkStore:
                 " Nothing is wrong with the result; look after the disk"
             )
         return None
+
+
+Stores: TypeAlias = Callable[[str], ChunkStore | None]
+"""Gives where chunks of a part of a study are kept until it is whole; None where they are not."""
 
 
 def _name(experiment: int, task: Task) -> str:

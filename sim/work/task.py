@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
@@ -11,6 +12,17 @@ from numpy.typing import NDArray
 
 Result: TypeAlias = dict[str, NDArray[Any]]
 """Arrays by name, which can be sent, stored and checked without knowing what they are."""
+
+
+Tell: TypeAlias = Callable[[int, int], None]
+"""Called with how much of something is done, and how much it is in all."""
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much it is in all."""
+
+
+def part(what: str, progress: Progress | None) -> Tell | None:
+    """Return whom to tell of one part of the work: how much of it is done, and how much it is."""
+    return None if progress is None else lambda done, total: progress(what, done, total)
 
 
 class Task(Protocol):

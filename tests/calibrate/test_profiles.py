@@ -8,6 +8,7 @@ from scipy import optimize
 from sim.calibrate.profiles import profiles
 from sim.calibrate.published import Published
 from sim.calibrate.search import find_posterior
+from sim.calibrate.virtual_trials import Bench
 from sim.outcomes.twin.expected import expected, expected_before_reinfusion
 from sim.scenario.load import load
 from sim.scenario.priors import Prior
@@ -54,7 +55,7 @@ def test_a_case_fatalitys_profile_is_that_of_the_counts_however_steep() -> None:
     """The fall from nothing to everybody is bent: any polynomial of the scores misses it at both ends."""
     scenario = trial()
     published = Published.of(scenario)
-    search = find_posterior(scenario, 1, InProcess(), wanted_size=np.inf, most_points=512)
+    search = find_posterior(scenario, Bench(1, InProcess()), wanted_size=np.inf, most_points=512)
     table = profiles(search)
     table = table[table["key"] == FATAL]
     best = optimize.minimize_scalar(

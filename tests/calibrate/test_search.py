@@ -15,7 +15,7 @@ from scipy import stats
 from sim.calibrate import virtual_trials
 from sim.calibrate.published import Published
 from sim.calibrate.search import Evaluation, Free, Search, find_posterior
-from sim.calibrate.virtual_trials import at_point
+from sim.calibrate.virtual_trials import Bench, at_point
 from sim.outcomes.twin.expected import expected, expected_before_reinfusion
 from sim.scenario.load import load
 from sim.scenario.priors import Prior
@@ -98,7 +98,7 @@ def on_a_grid(scenario: Scenario, order: int) -> Exact:
 @cache
 def found(cut: float | str, tolerance: float) -> Search:
     scenario = small_trial(cut, tolerance)
-    return find_posterior(scenario, 1, InProcess(), wanted_size=np.inf, most_points=1024)
+    return find_posterior(scenario, Bench(1, InProcess()), wanted_size=np.inf, most_points=1024)
 
 
 def test_without_censoring_it_is_the_sum_over_a_grid() -> None:
@@ -124,7 +124,7 @@ def test_with_censoring_it_is_what_an_ensemble_sampler_finds() -> None:
     walkers, steps = 16, 160
     search = found(3105.0, 0.12)
     free, published, scenario = search.free, search.published, small_trial(3105.0, 0.12)
-    evaluate = Evaluation(scenario, free, published, 77, InProcess())
+    evaluate = Evaluation(scenario, free, published, Bench(77, InProcess()))
     sampler = emcee.EnsembleSampler(
         walkers, 2, lambda z: evaluate(z) - 0.5 * (z**2).sum(axis=1), vectorize=True
     )
@@ -154,7 +154,7 @@ def test_the_same_seed_gives_the_same_posterior_however_the_work_is_cut(
 
     def search(seed: int) -> Search:
         with pytest.warns(EffectiveSizeWarning):
-            return find_posterior(scenario, seed, InProcess(), wanted_size=390, most_points=96)
+            return find_posterior(scenario, Bench(seed, InProcess()), wanted_size=390, most_points=96)
 
     one, other = search(1), search(2)
     monkeypatch.setattr(virtual_trials, "POINTS", 7)
@@ -167,7 +167,7 @@ def test_the_same_seed_gives_the_same_posterior_however_the_work_is_cut(
 
 def test_every_point_has_luck_of_its_own() -> None:
     scenario = small_trial(3105.0, 0.12)
-    evaluate = Evaluation(scenario, Free.of(scenario), Published.of(scenario), 1, InProcess())
+    evaluate = Evaluation(scenario, Free.of(scenario), Published.of(scenario), Bench(1, InProcess()))
     same = np.zeros((20, 2))
     both = np.concatenate([evaluate(same), evaluate(same)])
     # The estimates alone differ: 256 trials each, of which a share of 0.3 or so is alike.
@@ -252,7 +252,7 @@ REFUSED: dict[str, tuple[dict[str, float | str], list[str]]] = {
 def test_a_prior_that_the_scenario_cannot_have_is_refused_before_anything_is_simulated(case: str) -> None:
     changes, named = REFUSED[case]
     with pytest.raises(RequestError) as refused:
-        find_posterior(with_prior(**changes), 1, _Nobody(), wanted_size=10, most_points=10)
+        find_posterior(with_prior(**changes), Bench(1, _Nobody()), wanted_size=10, most_points=10)
     for words in ("[[prior]]", *named):
         assert words in str(refused.value)
 
@@ -280,7 +280,9 @@ def test_what_has_no_such_likelihood_is_refused_before_anything_is_simulated(
     override: str, words: str
 ) -> None:
     with pytest.raises(RequestError, match=words):
-        find_posterior(load("chicago2006", [override]).scenario, 1, _Nobody(), wanted_size=10, most_points=10)
+        find_posterior(
+            load("chicago2006", [override]).scenario, Bench(1, _Nobody()), wanted_size=10, most_points=10
+        )
 
 
 def test_a_posterior_needs_priors() -> None:
@@ -293,11 +295,11 @@ def test_figures_that_no_point_can_give_are_told_with_what_the_priors_give() -> 
     priors = [PRIORS[1].model_copy(update={"median": 500.0, "sigma": 0.1})]
     scenario = small_trial(3105.0, 0.02).model_copy(update={"prior": priors})
     with pytest.raises(RequestError) as refused:
-        find_posterior(scenario, 1, InProcess(), wanted_size=100, most_points=64)
+        find_posterior(scenario, Bench(1, InProcess()), wanted_size=100, most_points=64)
     message = str(refused.value)
     assert "disease_free_survival at 5 years is 0.5, under the priors 0.9" in message
     assert "relapse.scale_years" in message
     assert "follow_up.data_cut_days" not in message
     short = with_values(scenario, {"arrivals.window_days": 1500.0, "follow_up.data_cut_days": 1500.0})
     with pytest.raises(RequestError, match=r"only 0\.\d% of virtual trials follow anybody for so long"):
-        find_posterior(short, 1, InProcess(), wanted_size=100, most_points=64)
+        find_posterior(short, Bench(1, InProcess()), wanted_size=100, most_points=64)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_scenarios import Overrides, anything, law, layered, without_queues
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from sim.clinic.history import PLACES, History
 from sim.clinic.pathway import simulate
 from sim.clinic.states import ALIVE, Cause
-from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER, Fates, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.endpoints import ENDPOINTS

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 
 from sim.clinic.history import PLACES, History, columns_of
 from sim.clinic.pathway import WAY_DAYS
 from sim.clinic.states import ALIVE, Cause
-from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from scipy import stats
 from sim.clinic import arrays
 from sim.clinic.history import History
 from sim.clinic.pathway import Clinic, Protocol, simulate
-from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER, Fate, Fates, by_replication, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 from numpy.typing import NDArray
 from scipy import special, stats
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History
-from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.load import load

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 from scipy import stats
 
 from sim.clinic.history import History
-from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.study.estimates import moments, ratio_estimate

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 
 from sim.clinic.history import History, columns_of
-from sim.outcomes.endpoints import read_endpoints
 from sim.patient.fates import NEVER
 from sim.scenario.schema import Scenario
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 from scipy import stats
 
 from sim.clinic.history import History
 from sim.clinic.states import Cause
-from sim.outcomes.endpoints import EndpointReading, View, read_endpoints, survival_curves
+from sim.outcomes.endpoints import EndpointReading, View, survival_curves
 from sim.patient.fates import NEVER, Fate
 from sim.scenario.endpoints import BY_NAME, Key, keys
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 
 from sim.clinic import arrays
 from sim.clinic.history import History
 from sim.clinic.states import TREATMENT_CAUSES
-from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.first_reinfused import Reinfused, read_first_reinfused, read_not_reinfused
 from sim.patient.fates import draw_fates
 from sim.patient.luck import Luck

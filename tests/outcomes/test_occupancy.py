@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from estimating import read_endpoints
 
 from sim.clinic.history import History
-from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.occupancy import Occupancy, counts, course, last_day, stays_by_series
 from sim.patient.fates import NEVER
 from sim.scenario.schema import Scenario

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from estimating import estimate
+from estimating import estimate, read_endpoints
 from scipy import stats
 
-from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.twin.expected import expected
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key

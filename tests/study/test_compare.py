@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from estimating import estimate
+from estimating import estimate, read_endpoints
 
-from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
@@ -22,6 +21,7 @@ from sim.study import experiment
 from sim.study.budget import Budget
 from sim.study.compare import (
     Compared,
+    Side,
     compare,
     incomparable,
     obstacles,
@@ -50,7 +50,7 @@ def row(table: pd.DataFrame, name: str, key: Key) -> Any:
 
 
 def against(reference: Scenario, scenario: Scenario, replications: int, seed: int = 1) -> Compared:
-    return compare(("a", reference), {"b": scenario}, Budget(replications, seed))
+    return compare({"a": Side(reference), "b": Side(scenario)}, Budget(replications, seed))
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +279,7 @@ def test_other_people_are_not_paired_and_it_says_why(
     (reason,) = obstacles(one, other)
     assert reason.startswith(key)
     with pytest.warns(UnpairedWarning, match=key):
-        warn_of_unpaired(("a", one), {"b": other})
+        warn_of_unpaired({"a": Side(one), "b": Side(other)})
     found = against(one, other, 40)
     assert found.changed.empty
     assert found.comparison["variance_reduction"].isna().all()
@@ -318,11 +318,12 @@ def test_what_is_no_alternative_costs_no_lives_and_names_nobody(
     scenario_of: MakeScenario, changes: dict[str, Any], solved: tuple[str, ...], why: str
 ) -> None:
     one, other = scenario_of(SMALL), scenario_of(RISKY, ranged(8.0, 20.0), changes)
+    sides = {"a": Side(one), "b": Side(other, solved=solved)}
     (reason,) = incomparable(one, other, solved)
     assert why in reason
     with pytest.warns(IncomparableWarning, match="as its base"):
-        warn_of_unpaired(("a", one), {"b": other}, {"b": solved})
-    found = compare(("a", one), {"b": other}, Budget(40), solved={"b": solved})
+        warn_of_unpaired(sides)
+    found = compare(sides, Budget(40))
     assert found.averted["averted_per_100"].isna().all()
     assert len(found.averted) == 3
     assert found.changed.empty
@@ -399,17 +400,19 @@ def test_a_range_of_the_reference_is_shown_too(scenario_of: MakeScenario) -> Non
 
 def test_a_range_of_both_is_one_unknown(scenario_of: MakeScenario) -> None:
     one, other = scenario_of(SMALL, ranged(1.0, 3.0)), scenario_of(SMALL, ranged(3.0, 9.0))
-    found = [setting for setting in settings(("a", one), {"b": other}) if setting.key]
+    found = [setting for setting in settings({"a": Side(one), "b": Side(other)}) if setting.key]
     assert [setting.value for setting in found] == [1.0, 3.0, 9.0]
     for setting in found:
         assert setting.varied == "both"
-        risks = [each.aplasia.infection.ward_relative_risk for each in (setting.reference, setting.scenario)]
+        sides = setting.reference.scenario, setting.other.scenario
+        risks = [each.aplasia.infection.ward_relative_risk for each in sides]
         assert risks == [setting.value] * 2
 
 
 def test_several_scenarios_share_one_reference(scenario_of: MakeScenario) -> None:
     one, others = scenario_of(SMALL), {"b": scenario_of(RISKY), "c": scenario_of(SMALL)}
-    found = compare(("a", one), others, Budget(30))
+    sides = {name: Side(each) for name, each in {"a": one, **others}.items()}
+    found = compare(sides, Budget(30))
     assert found.comparison["scenario"].unique().tolist() == ["a", "b", "c"]
     alone = against(one, others["b"], 30).comparison
     both = found.comparison[found.comparison["scenario"] != "c"].reset_index(drop=True)
@@ -418,11 +421,11 @@ def test_several_scenarios_share_one_reference(scenario_of: MakeScenario) -> Non
 
 def test_progress_counts_every_replication_of_every_arm(scenario_of: MakeScenario) -> None:
     seen: list[tuple[int, int]] = []
-    others = {"b": scenario_of(RISKY)}
-    compare(("a", scenario_of(SMALL)), others, Budget(10), lambda *at: seen.append(at))
+    sides = {"a": Side(scenario_of(SMALL)), "b": Side(scenario_of(RISKY))}
+    compare(sides, Budget(10), lambda *at: seen.append(at))
     assert seen == [(20, 20)]
 
 
 def test_nothing_to_compare_with_is_refused(scenario_of: MakeScenario) -> None:
     with pytest.raises(RequestError, match="one scenario given"):
-        compare(("a", scenario_of()), {}, Budget(10))
+        compare({"a": Side(scenario_of())}, Budget(10))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from estimating import write_posterior
 from scipy import stats
 
 from sim.scenario.load import load
@@ -14,7 +15,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.draws import Draws, draws_from
 from sim.study.estimates import over_draws
-from sim.study.posterior import Posterior, read_posterior, write_posterior
+from sim.study.posterior import Posterior, read_posterior
 
 KEYS = ("relapse.scale_years", "active_disease.hazard_per_year", "after_relapse.multiplier")
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from estimating import estimate
+from estimating import estimate, read_endpoints
 
-from sim.outcomes.endpoints import read_endpoints
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import Key

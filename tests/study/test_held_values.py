@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from estimating import write_posterior
 from scipy import stats
 
 from sim.scenario.cohort import load_cohort
@@ -19,12 +20,12 @@ from sim.scenario.load import load
 from sim.scenario.problems import HeldValueWarning, RequestError, UnfittedDrawWarning
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
-from sim.study.compare import compare, settings
+from sim.study.compare import Side, compare, settings
 from sim.study.draws import Draws, draws_from
 from sim.study.estimates import POSTERIOR_COLUMNS, over_draws
 from sim.study.experiment import Experiment, Keep
 from sim.study.montecarlo import simulate
-from sim.study.posterior import Posterior, write_posterior
+from sim.study.posterior import Posterior
 from sim.study.sweep import grid, measure_points
 from sim.study.validate import Prediction, _tally, validate
 
@@ -143,14 +144,13 @@ def test_a_swept_value_equal_to_the_calibrated_one_is_held() -> None:
 
 def test_a_value_of_a_range_is_held_where_it_is_varied_and_only_there() -> None:
     at_home = load("no_transplant")
-    reference, others = ("chicago2006", CHICAGO.scenario), {"no_transplant": at_home.scenario}
-    for each in settings(reference, others, {"no_transplant": (SHAPE,)}):
-        assert each.held == ((), (SHAPE, HAZARD) if each.key else (SHAPE,))
+    base = Side(CHICAGO.scenario)
+    for each in settings({"chicago2006": base, "no_transplant": Side(at_home.scenario, (SHAPE,))}):
+        assert (each.reference.held, each.other.held) == ((), (SHAPE, HAZARD) if each.key else (SHAPE,))
     values = at_home.scenario.range[0].values
     assert POINT[1] in values  # the trap: the range holds the calibrated value itself
-    found = compare(
-        reference, others, budget(draws_of((POINT[0], 0.01, *POINT[2:]), (POINT[0], 2, *POINT[2:])))
-    )
+    drawn = budget(draws_of((POINT[0], 0.01, *POINT[2:]), (POINT[0], 2, *POINT[2:])))
+    found = compare({"chicago2006": base, "no_transplant": Side(at_home.scenario)}, drawn)
 
     def survival(table: pd.DataFrame) -> pd.DataFrame:
         at = (table["endpoint"] == "overall_survival_enrolled") & (table["time_years"] == 5)

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from estimating import estimate
+from estimating import estimate, read_endpoints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.clinic import pathway
 from sim.clinic.history import columns_of
-from sim.outcomes.endpoints import read_endpoints
 from sim.scenario.endpoints import BY_NAME, keys
 from sim.scenario.load import load
 from sim.scenario.problems import RequestError

@@ -233,7 +233,7 @@ def test_a_chunk_that_kills_its_workers_is_named_and_the_rest_is_kept(
         list(simulate([broken], Budget(1200, cluster=dask.address), store=store))
     assert len(caught.value.crashed) == 1
     assert len(list(marks.iterdir())) == 3
-    assert store.chunks == 4
+    assert len(list((tmp_path / "chunks" / "run").glob("*.npz"))) == 4
 
 
 @pytest.mark.parametrize(
