@@ -62,7 +62,8 @@ def sweep(
         Levels of the lines on maps, shares as fractions.
     how
         See `Effort`. ``endpoint`` is what figures show too; left out, survival of all enrolled at the last
-        time and treatment-related mortality. What moves most is always shown beside them.
+        time, treatment-related mortality and, where rooms are limited, the wait for one. What moves most
+        is always shown beside them.
 
     Returns
     -------

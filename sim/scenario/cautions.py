@@ -46,9 +46,10 @@ def doubts(scenario: Scenario) -> Iterator[tuple[type[FigureWarning], str]]:
         law = get_value(scenario, key) if parameter.distribution else None
         if law is not None and getattr(law, "kept", 1.0) < 1 - _MOST_CUT:
             median = float(law.quantile(np.array([0.5]))[0])
+            ends = ", ".join(f"{end} = {getattr(law, end):g}" for end in ("low", "high") if getattr(law, end))
             text = (
-                f"{key}: low and high cut off {1 - law.kept:.0%} of the distribution, so that its mean, sd "
-                f"or median is not what is drawn: the median drawn is {median:.3g} {parameter.unit}. Move "
+                f"{key}: {1 - law.kept:.0%} of the distribution is cut off ({ends}), so that its mean, sd or "
+                f"median is not what is drawn: the median drawn is {median:.3g} {parameter.unit}. Set "
                 f"{key}.low and {key}.high too"
             )
             yield CutOffWarning, text

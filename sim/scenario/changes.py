@@ -56,6 +56,9 @@ def in_words(key: str, value: str = "", unit: str | None = None) -> str:
     unit
         Instead of the parameter's own.
     """
+    stem, _, member = key.rpartition(".")
+    if value and stem in parameters():
+        return in_words(stem, f"{member} {value}", "" if member in _UNITLESS else unit)
     own = parameters()[key].unit if key in parameters() else ""
     text = re.sub(r"^(clinic|cohort)\.", "", key).replace("_", " ").replace(".", " ")
     bare = text.removesuffix(own).rstrip()

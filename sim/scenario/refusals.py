@@ -65,8 +65,10 @@ def refuse(problems: Iterable[str]) -> RequestError:
 
 
 def unknown(what: str, name: str, candidates: Iterable[str], otherwise: str) -> str:
-    """Say that a name is unknown, and give the nearest valid one, or else what there is."""
-    near = nearest(name, candidates)
+    """Say that a name is unknown, and give those valid ones that end in it, the nearest, or what there is."""
+    names = dict.fromkeys(candidates)
+    ending = [each for each in names if each.endswith((f".{name}", f"_{name}"))]
+    near = " or ".join(ending) or nearest(name, names)
     return f"{what}; did you mean {near}?" if near else f"{what}; {otherwise}"
 
 

@@ -15,6 +15,7 @@ from sim.scenario.distributions import Floats
 from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
+from sim.show.kit.formats import with_unit
 from sim.study.posterior import effective_size
 from sim.work.results import Results
 
@@ -147,7 +148,7 @@ def written(key: str, value: float) -> str:
     if is_share(key):
         return f"{100 * value:.2g}%" if value < 0.995 else "100%"
     text = f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
-    return f"{text} {unit_of(key)}".rstrip()
+    return with_unit(text, unit_of(key))
 
 
 def log_spread_left(shown: Shown) -> pd.DataFrame:

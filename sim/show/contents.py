@@ -160,12 +160,11 @@ def _of_sweep(results: Results) -> Contents:
         "varied": _varied(results),
         **_sources(manifest, scenario),
     }
-    keys = " and ".join(vary)
     return Contents(
         scenario.title,
         (scenario,),
         facts,
-        without_pictures=" ".join([f"{facts['points']} points over {keys}.", *said[:1]]),
+        without_pictures=next(iter(said), ""),
         leads=("sweep", f"map_{column(shown[0]).replace('@', '_')}"),
     )
 

@@ -93,6 +93,8 @@ def _into(results: Results, name: str, ax: Axes | None, draw_into: Callable[[Axe
         return figure(results, name)
     if name not in _names(results):
         raise _no_such_figure(results, name)
+    if results.kind not in ("run", "calibrate"):
+        raise RequestError(f"ax: survival of a {results.kind} is a page of its own; leave ax out")
     with settings():
         draw_into(ax)
     return ax

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from sim.scenario.changes import in_words
 from sim.scenario.endpoints import Key, label
 from sim.scenario.refusals import toml_text
 from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.show.kit.formats import Row, format_share, rows, written
+from sim.show.kit.formats import Row, format_share, rows, with_unit, written
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.study.sweep import spread_keys
@@ -34,16 +34,14 @@ def meaning(key: str) -> str:
 
 def spot(values: Mapping[str, Any], *, short: bool = False) -> str:
     """Name a point by its values, with their units; `short` leaves the keys out if there is one."""
-    texts = []
-    for key, value in values.items():
-        name, unit = "" if short and len(values) == 1 else last_part(key), unit_of(key)
-        texts.append(f"{name} {written(value)} {'' if name.endswith(unit) else unit}".strip())
-    return ", ".join(texts)
+    if short and len(values) == 1:
+        return with_units(values)
+    return ", ".join(in_words(key, written(value)) for key, value in values.items())
 
 
-def last_part(key: str) -> str:
-    """Return the end of a key as words, with what a rate is of."""
-    return re.sub(r".*\.(?!per_)", "", key).replace("_", " ").replace(".", " ")
+def with_units(values: Mapping[str, Any]) -> str:
+    """Write values with their units, without their keys."""
+    return ", ".join(with_unit(written(value), unit_of(key)) for key, value in values.items())
 
 
 def placed(points: pd.DataFrame, keys: Sequence[str], endpoint: Key) -> list[Placed]:

@@ -353,6 +353,10 @@ def test_all_problems_in_one_message(tmp_path: Path, capsys: pytest.CaptureFixtu
     ("pair", "fragments"),
     [
         ("clinic.isolation_rooms=0", ["--set: clinic.isolation_rooms = 0", "from 1 to 10000"]),
+        (
+            "infection.case_fatality=0.2",
+            ["did you mean mobilisation.infection or aplasia.infection or late_infection?"],
+        ),
         ("clinic.isolaton_rooms=4", ["clinic.isolaton_rooms = 4", "did you mean clinic.isolation_rooms"]),
         ("active_disease.hazard_per_year=nan", ["= nan", "NaN and infinity"]),
         ("active_disease.hazard_per_year=-inf", ["= -inf", "NaN and infinity"]),

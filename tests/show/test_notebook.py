@@ -72,3 +72,6 @@ def test_a_figure_that_is_not_there_is_refused_with_those_that_are(results: Resu
     for ask in (sim.plot.survival, sim.plot.deaths, sim.plot.treatment):
         with pytest.raises(RequestError, match=r"this sweep has no figure '\w+'; it may have sweep"):
             ask(sweep, Figure().subplots())
+    pair = sim.compare("chicago2006", "no_isolation", replications=2)
+    with pytest.raises(RequestError, match="ax: survival of a compare is a page of its own; leave ax out"):
+        sim.plot.survival(pair, Figure().subplots())

@@ -142,6 +142,10 @@ def test_one_replication_shows_means_without_error(endpoints: pd.DataFrame, scen
 def test_an_estimate_in_one_cell_has_its_interval(endpoints: pd.DataFrame) -> None:
     row = endpoints[endpoints["endpoint"] == "treatment_related_mortality"].iloc[0]
     assert Row(row).estimate_text == "2.1% (1.9 to 2.2%)"
+    drawn = pd.concat(
+        [row, pd.Series({"posterior_lower": 0.01, "posterior_upper": 0.06, "posterior_se": 0.02})]
+    )
+    assert Row(drawn).estimate_text == "2.1% (1.9 to 2.2%; posterior 1 to 6%)"
     row = row.copy()
     row[["estimate", "mc_lower", "mc_upper"]] = np.nan
     row["note"] = "nobody_at_risk"

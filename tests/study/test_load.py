@@ -166,7 +166,11 @@ def warned(scenario: Scenario) -> list[tuple[type[Warning], str]]:
         (
             {"cohort.age_years.median": 45},
             CutOffWarning,
-            ["cut off 31%", "the median drawn is 39.8 years", "cohort.age_years.high"],
+            [
+                "31% of the distribution is cut off (low = 9, high = 52)",
+                "the median drawn is 39.8 years",
+                "cohort.age_years.high",
+            ],
         ),
     ],
 )

@@ -53,11 +53,12 @@ def of(points: pd.DataFrame, name: str) -> pd.DataFrame:
 def test_fewer_rooms_do_not_hide_who_dies_waiting(clinic: sim.Results) -> None:
     shown = shown_in(clinic.manifest)
     assert shown[:2] == [("overall_survival_enrolled", 5.0), (DEATHS, None)]
-    assert shown[2] == (BEFORE, None)
+    assert shown[2:] == [("room_wait_days", None), (BEFORE, None)]
     survival = found_sentences(clinic, shown)
     assert survival[0].startswith("Overall survival, all enrolled, 5 y: ")
-    assert " at isolation rooms 2, against this scenario." in survival[0]
-    assert survival[2].startswith("Not asked for, but moves most: death before reinfusion: +")
+    assert " at 2 isolation rooms, against this scenario." in survival[0]
+    assert survival[2].startswith("Wait for a room: +")
+    assert survival[3].startswith("Not asked for, but moves most: death before reinfusion: +")
 
 
 def test_the_scenario_itself_is_a_point_and_the_reference(clinic: sim.Results) -> None:

@@ -18,7 +18,6 @@ from sim.work.results import Results
 
 _NAMES, _WEIGHTS, _ROW, _HEAD, _AXIS, _GAP, _PANEL = 2.5, 1.55, 0.5, 0.62, 0.55, 0.16, 1.02
 _LITTLE = 0.5  # posterior SDs: what moves an answer less is within what the trial leaves open
-_JOINED = "\N{NO-BREAK SPACE}"
 
 
 @style.styled
@@ -57,7 +56,7 @@ def alternatives_figure(weights: pd.DataFrame, moved: pd.DataFrame, scenario: Sc
         left = 0.22 + _NAMES + _WEIGHTS + 0.3 + number * (_PANEL + _GAP)
         axis = page.axes(left, _AXIS, _PANEL, _ROW * len(rows))
         _draw_moved(axis, moved[moved["answer"] == name].set_index("name"), rows, reach)
-        _head(page, left, ANSWERS.get(name, str(labels[name])).replace(" y", f"{_JOINED}y"), _PANEL)
+        _head(page, left, ANSWERS.get(name, str(labels[name])).replace(" y", "\N{NO-BREAK SPACE}y"), _PANEL)
         if number == len(names) // 2:
             axis.set_xlabel("moved by, posterior SDs", size=style.TEXT_SIZE)
     return page.figure

@@ -249,7 +249,7 @@ def _name(axis: Axes, shown: Sequence[ShareLayer]) -> None:
     lines = [label.count("\n") + 1 for label in (layer.label for layer in shown)]
     line = 1.3 * NOTE_SIZE / 72 / height
     gap = line * max(lines, default=1) + 0.25 * line
-    for layer, y in zip(shown, _inside(spread(middles, gap), gap), strict=True):
+    for layer, y in zip(shown, spread(middles, gap, 0.4 * gap, 1 - 0.4 * gap), strict=True):
         side = _SWATCH / width, _SWATCH / height
         edge: dict[str, Any] = (
             {"edgecolor": INK, "hatch": layer.look.hatch} if layer.look.hatch else {"edgecolor": "#8a8d92"}
@@ -258,17 +258,6 @@ def _name(axis: Axes, shown: Sequence[ShareLayer]) -> None:
                            transform=axis.transAxes, clip_on=False, **edge)  # fmt: skip
         axis.add_patch(swatch)
         aside(axis, layer.label, (1, y), (17, 0), size=NOTE_SIZE, linespacing=1.25, va="center")
-
-
-def _inside(heights: Sequence[float], gap: float) -> list[float]:
-    """Move names that lie beyond the axis back beside it, without letting them overlap."""
-    moved = list(heights)
-    order = sorted(range(len(moved)), key=lambda index: moved[index])
-    for place, index in enumerate(order):
-        moved[index] = max(moved[index], gap * (place + 0.4))
-    for place, index in enumerate(reversed(order)):
-        moved[index] = min(moved[index], 1 - gap * (place + 0.4))
-    return moved
 
 
 @dataclass(frozen=True, slots=True)

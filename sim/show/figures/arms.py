@@ -101,4 +101,4 @@ def _end(curve: pd.DataFrame) -> str:
     if "least" not in curve:
         return row.simulated_text
     low, high = (format_share(each, row.half_width) for each in (last.least, last.most))
-    return f"{low.removesuffix('%')} to {high}"
+    return low if low == high else f"{low.removesuffix('%')} to {high}"

@@ -12,17 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.scenario.endpoints import BY_NAME
-from sim.scenario.registry import unit_of
 from sim.scenario.schema import Scenario
 from sim.show.figures.sweep import varied
 from sim.show.kit import curves as kit
 from sim.show.kit import style
-from sim.show.kit.formats import Row, format_difference, format_share, rows, written
+from sim.show.kit.formats import Row, format_difference, format_share, rows
 from sim.show.kit.plot import Pictures
 from sim.show.kit.posterior_words import AT_RISK_FIRST_DRAW
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import TRIAL, Replication, cautions, headlines, in_sentence, replication
-from sim.show.swept import meaning
+from sim.show.swept import meaning, with_units
 from sim.show.trial_data import at_risk as numbers_at_risk
 from sim.show.trial_data import first_trials
 from sim.work.results import Results
@@ -411,11 +410,9 @@ def _range_lines(keys: Sequence[str], drawn: pd.DataFrame, free: pd.DataFrame | 
 def _label_ends(axis: Axes, keys: Sequence[str], last: pd.DataFrame) -> None:
     """Write beside each line's end the share alive, and the values under which it holds."""
     line = kit.line_of(_BAND_TALL)
-    heights = style.spread(last["estimate"].tolist(), 2.3 * line)
+    heights = style.spread(last["estimate"].tolist(), 2.3 * line, 1.1 * line, 1 - 1.1 * line)
     for (_, row), y in zip(last.iterrows(), heights, strict=True):
-        at = min(max(y, 1.1 * line), 1 - 1.1 * line)
-        under = ", ".join(f"{written(row[key])} {unit_of(key)}".rstrip() for key in keys)
-        kit.name_end(axis, at, _share(row), f"at {under}", style.BLUE)
+        kit.name_end(axis, y, _share(row), f"at {with_units(row[list(keys)])}", style.BLUE)
 
 
 def over_range(results: Results) -> Pictures:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from sim.scenario.changes import in_words
 from sim.scenario.endpoints import Endpoint, Key, column, label
 from sim.scenario.registry import unit_of
 from sim.scenario.schema import Scenario
@@ -31,7 +32,6 @@ from sim.show.swept import (
     Placed,
     changes,
     held,
-    last_part,
     meaning,
     moved,
     placed,
@@ -197,10 +197,9 @@ def _scale(panel: Axes, endpoint: Endpoint, drawn: Sequence[float]) -> None:
 
 
 def _over(axis: Axis, unit: str) -> str:
-    values, name = [written(value) for value in axis.values], last_part(axis.key)
-    if len(values) == 1 or not axis.numeric:
-        return f"({name} {', '.join(values)} {unit}".rstrip() + ")"
-    return f"({name} from {values[0]} to {values[-1]} {'' if name.endswith(unit) else unit}".rstrip() + ")"
+    values, name = [written(value) for value in axis.values], in_words(axis.key)
+    said = f"from {values[0]} to {values[-1]}" if len(values) > 1 and axis.numeric else ", ".join(values)
+    return f"({name} {said} {'' if name.endswith(unit) else unit}".rstrip() + ")"
 
 
 def _change(axis: Axis, series: list[Row]) -> str:

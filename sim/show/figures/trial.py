@@ -113,10 +113,10 @@ def _name(axis: Axes, curves: Sequence[Curve], horizon: float) -> None:
     """Name each curve at the right, with what the trial reports at the horizon."""
     line = line_of(_TALL)
     ends = [float(curve.estimate.survival[-1]) for curve in curves]
-    for curve, colour, y in zip(curves, _COLOURS, style.spread(ends, 3.2 * line), strict=False):
-        at = min(max(y, 1.5 * line), 1 - 1.5 * line)
+    heights = style.spread(ends, 3.2 * line, 1.5 * line, 1 - 1.5 * line)
+    for curve, colour, y in zip(curves, _COLOURS, heights, strict=False):
         name = BY_NAME[curve.name].label.partition(",")[0]
-        name_end(axis, at, name, f"{_estimate(curve)} at {horizon:g} y", colour)
+        name_end(axis, y, name, f"{_estimate(curve)} at {horizon:g} y", colour)
 
 
 def _estimate(curve: Curve) -> str:

@@ -31,10 +31,11 @@ class Axis:
 
     @classmethod
     def of(cls, points: pd.DataFrame, key: str) -> Axis:
-        """Read the axis off the points; numbers are sorted, words keep their order."""
-        values = tuple(points[key].drop_duplicates().tolist())
-        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-            values = tuple(sorted(values))
+        """Read the axis off the points; numbers are sorted, words keep their order after them."""
+        given = points[key].drop_duplicates().tolist()
+        numbers = sorted(value for value in given if isinstance(value, int | float))
+        values = (*numbers, *(value for value in given if value not in numbers))
+        if len(numbers) == len(values):
             places = np.array(values, dtype=float)
             return cls(key, values, places, numeric=True, log=_log_spaced(places))
         return cls(key, values, np.arange(len(values), dtype=float), numeric=False, log=False)

@@ -74,9 +74,9 @@ class Name(NamedTuple):
 def write_beside(axis: Axes, names: Sequence[Name], lines: float, foot: float) -> None:
     """Write names and figures to the right of the axes, `lines` apart and `foot` above their lower end."""
     line = line_of(TALL)
-    heights = style.spread([each.height for each in names], lines * line)
+    heights = style.spread([each.height for each in names], lines * line, foot * line, 1 - 1.2 * line)
     for (name, figures, colour, _), y in zip(names, heights, strict=True):
-        top = min(max(y, foot * line), 1 - 1.2 * line) + 0.9 * line
+        top = y + 0.9 * line
         style.aside(
             axis, name, (1.0, top), (12, 0), color=style.written_in(colour), weight="bold", va="center"
         )

@@ -65,9 +65,17 @@ def format_value(endpoint: Endpoint, value: float, half_width: float = math.nan)
     """Write an endpoint's value with its unit: a share in per cent, a mean in years, days and so on."""
     if endpoint.kind == "share" or math.isnan(value):
         return format_share(value, half_width)
-    text = _number(value, half_width)
-    unit = endpoint.unit.removesuffix("s") if text == "1" else endpoint.unit
-    return f"{text} {unit}".rstrip()
+    return with_unit(_number(value, half_width), endpoint.unit)
+
+
+def in_years(number: float) -> str:
+    """Write a number of years."""
+    return with_unit(f"{number:g}", "years")
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Write a unit, if there is one, after a number: 1 room, 2 rooms."""
+    return f"{text} {unit.removesuffix('s') if text == '1' else unit}".rstrip()
 
 
 def format_range(endpoint: Endpoint, lower: float, upper: float, error: float = 0.0) -> str:
@@ -308,7 +316,8 @@ class Row:
     @property
     def estimate_text(self) -> str:
         """The estimate with its Monte Carlo interval, and the posterior's if there is one."""
-        known = (format_range(self.endpoint, self.mc_lower, self.mc_upper), self.posterior_text)
+        posterior = self.posterior_text and f"posterior {self.posterior_text}"
+        known = (format_range(self.endpoint, self.mc_lower, self.mc_upper), posterior)
         intervals = "; ".join(filter(None, known))
         return f"{self.simulated_text} ({intervals})" if intervals else self.simulated_text
 

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario, TrialArrivals
+from sim.show.kit.formats import in_years
 from sim.show.kit.posterior_words import FIRST_DRAW
 from sim.work.results import Results
 
@@ -18,6 +19,8 @@ class Replication(NamedTuple):
     """To be put after "reports"."""
     by_then: str
     """To be put after "deaths"."""
+    size: str = "of this size"
+    """To be put after `what` or `virtual`: a clinic is open for longer than it counts."""
 
     @property
     def cut(self) -> bool:
@@ -35,10 +38,11 @@ TRIAL = Replication("trial", "at its data cut", "by its data cut")
 
 def replication(scenario: Scenario) -> Replication:
     """Return the words for a scenario's replications: a clinic is no trial, and may have no data cut."""
-    what: Literal["trial", "clinic"] = "trial" if isinstance(scenario.arrivals, TrialArrivals) else "clinic"
-    if scenario.follow_up.data_cut_days != "none":
-        return Replication(what, TRIAL.when, TRIAL.by_then)
-    return Replication(what, "with everybody followed to the end", "by the end of follow-up")
+    ends = ("with everybody followed to the end", "by the end of follow-up")
+    when, by_then = ends if scenario.follow_up.data_cut_days == "none" else (TRIAL.when, TRIAL.by_then)
+    if isinstance(scenario.arrivals, TrialArrivals):
+        return Replication("trial", when, by_then)
+    return Replication("clinic", when, by_then, f"with {in_years(scenario.arrivals.years)} of arrivals")
 
 
 def cautions(scenario: Scenario) -> list[str]:
@@ -63,10 +67,11 @@ def single_notes(scenario: Scenario, *, drawn: bool) -> list[str]:
 
 
 def headlines(scenario: Scenario) -> list[Key]:
-    """Return the endpoints that are shown where none were asked for: of all enrolled, whoever dies when."""
+    """Return the endpoints shown where none were asked for: of all enrolled, and waits if rooms are few."""
     at_home = scenario.cohort.enters_at == "home"
     second = "restricted_mean_survival_enrolled" if at_home else "treatment_related_mortality"
-    return [("overall_survival_enrolled", scenario.follow_up.horizon_years), (second, None)]
+    waits: list[Key] = [] if scenario.clinic.isolation_rooms == "unlimited" else [("room_wait_days", None)]
+    return [("overall_survival_enrolled", scenario.follow_up.horizon_years), (second, None), *waits]
 
 
 def in_sentence(key: Key) -> str:

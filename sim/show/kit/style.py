@@ -271,8 +271,11 @@ def percent_axis(axis: Axes, which: str) -> None:
     target.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g}%")
 
 
-def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """Move positions apart until neighbours are at least `gap` apart, around where they were."""
+def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move positions apart until neighbours are at least `gap` apart, around where they were.
+
+    All end up between `low` and `high`; without room for all, the uppermost is at `high`.
+    """
     order = sorted(range(len(positions)), key=lambda index: positions[index])
     groups: list[tuple[float, list[int]]] = []
     for index in order:
@@ -287,4 +290,6 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     for centre, members in groups:
         for place, index in enumerate(members):
             moved[index] = centre + gap * (place - (len(members) - 1) / 2)
+    for place, index in enumerate(order):  # with room for those below and above
+        moved[index] = min(max(moved[index], low + gap * place), high - gap * (len(order) - 1 - place))
     return moved

@@ -85,8 +85,8 @@ def test_a_panel_says_what_its_endpoint_does(
     figure = sweep_curve_figure(line, KEY, "per year", [SURVIVAL, DEATH, STAY], moved=DEATH)
     text = words(figure)
     assert (
-        "Overall survival, reinfused, 5 y falls from 90.0% to 65.0% (hazard per year from 0.05 to 0.4)"
-        in text
+        "Overall survival, reinfused, 5 y falls from 90.0% to 65.0% "
+        "(active disease hazard per year from 0.05 to 0.4)" in text
     )
     assert "+25.0 points (+24.5 to +25.5) at 0.05 per year" in text
     above = {drawn.xyann[1]: drawn.get_text() for drawn in figure.axes[2].texts}
@@ -134,6 +134,11 @@ def test_the_target_is_a_dashed_line_and_the_scenario_a_dotted_one(line: pd.Data
 )
 def test_log_spaced_values_get_a_log_axis(values: list[float], log: bool) -> None:
     assert Axis.of(pd.DataFrame({KEY: values}), KEY).log is log
+
+
+def test_numbers_stand_in_order_before_words() -> None:
+    """A sweep's first point is the reference, wherever its value lies."""
+    assert Axis.of(pd.DataFrame({KEY: [4, 1, "unlimited", 2]}), KEY).values == (1, 2, 4, "unlimited")
 
 
 def test_values_are_written_for_people() -> None:
@@ -235,7 +240,7 @@ def test_further_keys_make_small_multiples(
     own = {KEY: 2, OTHER: 20, WORDS: 3}
     figure = sweep_map_figure(points, (KEY, OTHER, WORDS), SURVIVAL, own)
     *panels, _bar = figure.axes
-    assert [panel.get_title(loc="left") for panel in panels] == [f"isolation rooms {n}" for n in (2, 3, 4, 6)]
+    assert [panel.get_title(loc="left") for panel in panels] == [f"{n} isolation rooms" for n in (2, 3, 4, 6)]
     rings = [len([line for line in panel.lines if line.get_marker() == "o"]) for panel in panels]
     assert rings == [0, 1, 0, 0]
     assert fits(figure)

@@ -18,6 +18,7 @@ from sim.show.kit.formats import (
     format_share,
     format_value,
     rows,
+    with_unit,
 )
 
 SHARE = BY_NAME["overall_survival"]
@@ -123,3 +124,11 @@ def test_a_table_read_back_from_a_file_says_the_same(
     assert [row.source for row in after] == [row.source for row in before]
     assert [row.simulated_text for row in after] == [row.simulated_text for row in before]
     assert [row.key for row in after] == [row.key for row in before]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "said"),
+    [("1", "rooms", "1 room"), ("2", "rooms", "2 rooms"), ("1", "per day", "1 per day"), ("0.5", "", "0.5")],
+)
+def test_one_of_a_unit_is_no_plural(text: str, unit: str, said: str) -> None:
+    assert with_unit(text, unit) == said

@@ -117,11 +117,15 @@ def test_the_page_grows_with_its_words(fits: Callable[[Figure], bool]) -> None:
 
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=6), st.floats(0.01, 3.0))
 def test_spread_labels_keep_their_order_and_their_distance(places: list[float], gap: float) -> None:
-    moved = spread(places, gap)
     order = sorted(range(len(places)), key=lambda index: places[index])
-    for before, after in itertools.pairwise(order):
-        assert moved[after] - moved[before] >= gap * (1 - 1e-9) - 1e-9
+    moved = spread(places, gap, -100.0, 100.0)
     assert sum(moved) == pytest.approx(sum(places), abs=1e-6)
+    room = gap * len(places)
+    for low, high in ((-100.0, 100.0), (-1.0, room), (5.0, 5.0 + room), (0.0, room - gap)):
+        moved = spread(places, gap, low, high)
+        for before, after in itertools.pairwise(order):
+            assert moved[after] - moved[before] >= gap * (1 - 1e-9) - 1e-9
+        assert low - 1e-9 <= min(moved) <= max(moved) <= high + 1e-9
 
 
 @pytest.mark.parametrize("which", ["x", "y"])
@@ -133,4 +137,4 @@ def test_an_axis_of_fractions_is_written_in_per_cent(which: str) -> None:
 
 
 def test_labels_far_enough_apart_stay() -> None:
-    assert spread([0.84, 0.5], 0.2) == [0.84, 0.5]
+    assert spread([0.84, 0.5], 0.2, 0.0, 1.0) == [0.84, 0.5]
