@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from yardstick import Figures, Numbers
 
-from sim.outcomes.endpoints import read_endpoints
+from sim.outcomes.endpoints import Sums, View
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import Scenario
 from sim.study.montecarlo import replicate
@@ -56,7 +56,10 @@ def reference(scenario: Scenario, replications: int) -> dict[str, tuple[float, f
     """Simulate the scenario and return each figure with its standard error."""
     columns: dict[str, list[NDArray[np.float64]]] = {}
     for history in replicate(scenario, range(replications), _SEED, simulator="arrays"):
-        readings = read_endpoints(history, scenario)
+        sums = Sums()
+        for some in history.tiles():
+            sums.add(View(some, scenario))
+        readings = sums.readings(scenario)
         for label, _, _, key in _SHARES:
             reading = readings[key]
             columns.setdefault(label, []).append(np.array([reading.total, reading.size]))
