@@ -39,10 +39,8 @@ def test_over_another_parameter_it_is_a_line(capsys: pytest.CaptureFixture[str])
     said = " ".join(capsys.readouterr().out.split())
     assert "is 13% at aplasia infection hazard per day 0.1 with aplasia infection case fatality 0.2, " in said
     assert "out of reach at 1 of 3 points" in said
-    assert (
-        "With aplasia infection case fatality 0.05: aplasia infection hazard per day out of reach: at most 6.3%"
-        in said
-    )
+    assert "With aplasia infection case fatality 0.05: " in said
+    assert "hazard per day out of reach: at most 6.3%" in said
     assert Path("mine/figures/threshold.svg").is_file()
 
 
