@@ -34,7 +34,7 @@ _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
 # Between values, and not within a table that describes a distribution.
 _COMMA = re.compile(r",(?![^{]*})")
 # Endpoints that tell who lives or dies.
-_FATE = re.compile("mortality|death|died|survival")
+_FATE = re.compile("mortality|died|survival")  # and no deaths by cause, which are parts of all deaths
 # What is a part of, or all but the same as, what is shown where nothing was asked for.
 _TOLD = ("transplant_related_mortality", "deaths_by_data_cut", "died_waiting", "slot_died_waiting")
 # Points that are simulated beside one reference.

@@ -223,5 +223,6 @@ def test_a_pair_says_in_how_far_it_differs(comparison: pd.DataFrame) -> None:
     assert found["treatment_related_mortality", None].text == "+1.0 (+0.6 to +1.4)"
     same = comparison["endpoint"] == "treatment_related_mortality"
     zero = comparison.assign(note=comparison["note"].where(~same, "not_fitted; identical"))
-    zero.loc[same, ["difference", "difference_lower", "difference_upper"]] = 0.0
-    assert pairs(zero, "a", "b")[0].text == "0, in every trial"
+    zero.loc[same, ["difference", "difference_lower", "difference_upper"]] = 0.0, -0.0006, 0.0006
+    minus = "\N{MINUS SIGN}"
+    assert pairs(zero, "a", "b")[0].text == f"0 in every trial ({minus}0.06 to +0.06)"

@@ -45,10 +45,10 @@ class EndpointPair(NamedTuple):
         row = self.scenario
         if math.isnan(row.difference):
             return row.note.replace("_", " ")
-        if row.note.split("; ")[-1] == IDENTICAL:
-            return "0, in every trial"
         figures = (row.difference, row.difference_lower, row.difference_upper, row.difference_half_width)
-        return format_interval(row.endpoint, *figures)
+        text = format_interval(row.endpoint, *figures)
+        same = row.note.split("; ")[-1] == IDENTICAL
+        return text.replace(" (", " in every trial (", 1) if same else text  # more trials might differ
 
 
 def pairs(comparison: pd.DataFrame, reference: str, name: str) -> list[EndpointPair]:
