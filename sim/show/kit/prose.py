@@ -18,6 +18,7 @@ import jinja2
 from sim.show.kit.formats import written
 
 Status: TypeAlias = Literal["answered", "in part", "unanswered"]
+_ONE_YEAR = re.compile(r"(?<![\d.,])(1[ \N{NO-BREAK SPACE}])years\b")
 _MARKED = re.compile(r"([#+-])(?:\[([a-z-]+)\])? (.*)")
 
 
@@ -56,7 +57,7 @@ def sentences(file: str, macro: str, *facts: Any, **more: Any) -> list[str]:
         Its name, without ending.
     """
     made = getattr(environment(html=False).get_template(f"{file}.txt").module, macro)(*facts, **more)
-    return [line.strip(" ") for line in str(made).splitlines() if line.strip()]
+    return [_ONE_YEAR.sub(r"\1year", line.strip(" ")) for line in str(made).splitlines() if line.strip()]
 
 
 def one_sentence(file: str, macro: str, *facts: Any, **more: Any) -> str:
