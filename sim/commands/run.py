@@ -85,8 +85,10 @@ def _count(patients: int) -> int:
 def _with_point(endpoints: pd.DataFrame | None, scenario: Scenario) -> pd.DataFrame:
     """Return endpoints under draws beside what they are at the calibrated values alone, by the exact twin."""
     table, known = pd.DataFrame(endpoints), expected(scenario)
-    keys = zip(table["endpoint"], table["time_years"].replace({np.nan: None}), strict=True)
-    return table.assign(at_point=[known.get(key, np.nan) for key in keys])
+    times = [None if np.isnan(time) else time for time in table["time_years"]]
+    return table.assign(
+        at_point=[known.get(key, np.nan) for key in zip(table["endpoint"], times, strict=True)]
+    )
 
 
 def _made(loaded: Loaded, budget: Budget, found: Written, patients: Path) -> Made:

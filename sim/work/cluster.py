@@ -138,8 +138,9 @@ class Cluster(Workers):
         return future
 
     def _lost(self, why: str) -> ConnectionError:
+        said = " ".join(why.split())  # one message is one line
         return ConnectionError(
-            f"--cluster: {self._address} has lost its scheduler or all of its workers ({why})"
+            f"--cluster: {self._address} has lost its scheduler or all of its workers ({said})"
         )
 
     # Nor is there anything to renew: the cluster replaces its workers itself.

@@ -61,7 +61,8 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
 def _rewritten(table: pd.DataFrame, pattern: str, by: str) -> pd.DataFrame:
     """Return a table with what its texts have of a pattern written in another way."""
     texts = table.select_dtypes(include=["object", "string"])
-    return table.assign(**{str(name): texts[name].replace(pattern, by, regex=True) for name in texts})
+    some = [str(name) for name in texts if texts[name].astype(str).str.match(pattern).any()]
+    return table.assign(**{name: texts[name].replace(pattern, by, regex=True) for name in some})
 
 
 def _copy(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
