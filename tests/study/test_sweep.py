@@ -202,3 +202,9 @@ def test_other_people_or_another_time_zero_are_no_alternatives(vary: str) -> Non
         IncomparableWarning, match=f"not every point is an alternative to the reference: {key} is"
     ):
         sim.sweep("chicago2006", [vary], replications=2)
+
+
+@pytest.mark.parametrize("key", ["sources", "title", "target"])
+def test_what_is_no_parameter_can_not_be_varied(key: str) -> None:
+    with pytest.raises(sim.RequestError, match=key):
+        sim.sweep("chicago2006", {key: [0, 1]}, replications=2)
