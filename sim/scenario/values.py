@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -34,9 +35,15 @@ def get_value(scenario: Scenario, key: str) -> Any:
             raise RequestError(_not_here(key))
         found = getattr(found, name)
     is_choice = any(name in getattr(type(found), "model_fields", ()) for name in DECIDING_KEYS)
-    if found is None or (isinstance(found, BaseModel) and not is_choice):
+    if found is None or (isinstance(found, BaseModel) and not is_choice) or not _is_parameter(key):
         raise RequestError(_not_here(key))
     return found
+
+
+@cache
+def _is_parameter(key: str) -> bool:
+    """Tell whether a key is a parameter, reaches into one, or names a table of some; titles are none."""
+    return any(f"{each}.".startswith(f"{key}.") or key.startswith(f"{each}.") for each in parameters())
 
 
 def _not_here(key: str) -> str:

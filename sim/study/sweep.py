@@ -139,10 +139,6 @@ def grid(scenario: Scenario, vary: Vary) -> list[Point]:
     try:
         for name, values in vary.items():  # an unknown key is refused before its values are looked at
             _refuse_constants(name, get_value(scenario, name), values)
-            if not any(
-                f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.") for key in parameters()
-            ):
-                raise RequestError(f"{name}: is no parameter; `lupus-hsct scenario schema` lists them")
         return [(point, with_values(scenario, {**point, **_spread(scenario, point)})) for point in points]
     except RequestError as error:
         family = next((key for key in vary if key.endswith(".dist")), None)
