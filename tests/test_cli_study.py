@@ -206,63 +206,6 @@ def test_several_scenarios_share_one_table_of_printed_figures(capsys: pytest.Cap
     assert {row["scenario"] for row in rows} == set(names)
 
 
-def test_files_of_one_name_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    paths = []
-    for number in (20, 30):
-        path = tmp_path / f"v{number}" / "clinic.toml"
-        path.parent.mkdir()
-        path.write_text(
-            f'kind = "scenario"\nbase = "chicago2006"\ntitle = "V"\n[cohort]\npatients = {number}\n', "utf-8"
-        )
-        paths.append(str(path))
-    assert call("run", *paths, "--replications", "2", "--json") == 0
-    rows = json.loads(capsys.readouterr().out)["rows"]
-    counts = {name: sum(row["scenario"] == name for row in rows) for name in ("clinic", "clinic (2)")}
-    assert 2 * counts["clinic"] == 2 * counts["clinic (2)"] == len(rows)
-
-
-def test_everything_says_what_was_changed_and_nothing_is_met_or_missed(
-    all_figures: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    older = "Chicago 2006, changed: age median 45 years"
-    assert call("run", "chicago2006", "--set", "cohort.age_years.median=45", "--replications", "4") == 0
-    assert capsys.readouterr().out.startswith(f"{older}: 4 replications")
-    (folder,) = Path("results").iterdir()
-    assert folder.name == "chicago2006-age-median-45-years-1"
-    page = (folder / "report.html").read_text("utf-8")
-    assert f"<h1>{older}</h1>" in page
-    for figure in folder.glob("figures/*.svg"):
-        assert "changed: age median 45 years" in " ".join(figure.read_text("utf-8").split()), figure.name
-    for said in ("Reproduces", "missing the published", "solved to equal", ", as published"):
-        assert said not in page
-    assert read_csv(folder / "endpoints.csv")["target"].isna().all()
-
-
-def test_a_sweep_says_what_is_varied_and_what_was_changed() -> None:
-    vary = ("--vary", "clinic.isolation_rooms=2,4", "--replications", "2")
-    assert call("sweep", "open_clinic", *vary, "--out", "varied") == 0
-    assert "<h1>Open clinic, varied: isolation rooms</h1>" in Path("varied/report.html").read_text("utf-8")
-    assert call("sweep", "open_clinic", *vary, "--set", "arrivals.per_year=9", "--out", "both") == 0
-    both = "Open clinic, changed: arrivals 9 per year, varied: isolation rooms"
-    assert f"<h1>{both}</h1>" in Path("both/report.html").read_text("utf-8")
-
-
-def test_a_title_that_is_asked_for_stands_over_page_and_figures(
-    all_figures: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    two = ("compare", "chicago2006", "no_isolation")
-    for command in (("run", "chicago2006"), two):
-        assert call(*command, "--replications", "4", "--title", "Our <own> clinic", "--out", command[0]) == 0
-        assert "<h1>Our &lt;own&gt; clinic</h1>" in Path(command[0], "report.html").read_text("utf-8")
-        for figure in Path(command[0]).glob("figures/*.svg"):
-            assert "Our &lt;own&gt; clinic" in figure.read_text("utf-8"), figure.name
-    capsys.readouterr()
-    for title in ("", "two\nlines", "x" * 201):
-        assert call(*two, "--title", title, "--out", "none") == 2
-        assert "--title: " in capsys.readouterr().err
-    assert not Path("none").exists()
-
-
 def test_the_simulator_is_chosen_by_the_patients_there_are_on_average() -> None:
     _, because = choose_simulator([load("open_clinic").scenario], Budget(2000))
     assert because == "for 560,000 patients, more than 20,000"  # 80 a year over 3.5 years, 2,000 times
