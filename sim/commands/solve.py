@@ -149,11 +149,8 @@ class _Asked:
         known = on_grid(alone, 1, self.reach)
         found = crossings(alone, known, self.reach, self.target)
         value, lowest, highest = _known(found.value[0]), float(known.min()), float(known.max())
-        row: dict[str, Any] = {
-            "value": value,
-            "mc_lower": value,
-            "mc_upper": value,
-        }  # the twin has no such error
+        # The twin has no Monte Carlo error.
+        row: dict[str, Any] = dict.fromkeys(("value", "mc_lower", "mc_upper"), value)
         line = pd.DataFrame({"x": self.reach.grid, "figure": known[0]})
         if budget.draws is not None:
             held = (*budget.draws.held_in(self.loaded), self.by, *point)

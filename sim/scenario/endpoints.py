@@ -205,6 +205,12 @@ def column(key: Key) -> str:
     return name if time is None else f"{name}@{time:g}"
 
 
+def key_of(text: str) -> Key:
+    """Return the key that `column` wrote."""
+    name, at, years = text.partition("@")
+    return name, float(years) if at else None
+
+
 def label(key: Key) -> str:
     """Return how a key is written for people."""
     name, time = key

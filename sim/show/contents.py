@@ -9,7 +9,7 @@ from typing import Any
 
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.cautions import doubts
-from sim.scenario.endpoints import Key, column
+from sim.scenario.endpoints import Key, column, key_of
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
@@ -179,8 +179,7 @@ def _of_solve(results: Results) -> Contents:
 
 def shown_in(manifest: Mapping[str, Any]) -> list[Key]:
     """Return the endpoints that a sweep shows: those asked for, and what moves most."""
-    pairs = (text.partition("@") for text in (*manifest["shown"], manifest["moves_most"]) if text)
-    return [(name, float(time) if time else None) for name, _, time in pairs]
+    return [key_of(text) for text in (*manifest["shown"], manifest["moves_most"]) if text]
 
 
 def _varied(results: Results) -> Grid:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sim.scenario.changes import in_words
-from sim.scenario.endpoints import Key, label
+from sim.scenario.endpoints import Key, key_of, label
 from sim.scenario.refusals import toml_text
 from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
@@ -22,6 +22,11 @@ from sim.work.results import Results
 
 Placed = tuple[Mapping[str, Any], Row]
 """An endpoint at a point: the values of what is varied, and its figures."""
+
+
+def key_with_unit(key: str) -> str:
+    """Return a key with its unit, as heads of columns and axes have it."""
+    return f"{key} ({unit_of(key)})" if unit_of(key) else key
 
 
 def meaning(key: str) -> str:
@@ -91,8 +96,8 @@ def held(scenario: Scenario, keys: Sequence[str]) -> list[str]:
 
 def moved(results: Results) -> Key | None:
     """Return what was not asked for and moves most."""
-    name, _, time = (results.manifest["moves_most"] or "").partition("@")
-    return (name, float(time) if time else None) if name else None
+    name = results.manifest["moves_most"]
+    return key_of(name) if name else None
 
 
 def reference_words(results: Results) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from sim.scenario.changes import in_words
-from sim.scenario.endpoints import BY_NAME, Key
+from sim.scenario.endpoints import BY_NAME, Key, key_of
 from sim.scenario.registry import unit_of
 from sim.scenario.values import get_value
 from sim.show.kit.formats import format_value, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
-from sim.show.swept import spot
+from sim.show.swept import key_with_unit, spot
 from sim.work.results import Results
 
 _KINDS = ("posterior", "target")
@@ -23,8 +23,7 @@ _KINDS = ("posterior", "target")
 
 def asked(results: Results) -> tuple[Key, float]:
     """Return the figure and what it shall be."""
-    name, _, time = results.manifest["for"]["endpoint"].partition("@")
-    return (name, float(time) if time else None), float(results.manifest["for"]["value"])
+    return key_of(results.manifest["for"]["endpoint"]), float(results.manifest["for"]["value"])
 
 
 def table(results: Results) -> Grid:
@@ -40,10 +39,9 @@ def table(results: Results) -> Grid:
         for row in results.thresholds.to_dict("records")
     ]
     heads = {"posterior": "posterior\n95%", "target": "sampling error of\nthe target, 95%"}
-    unit = unit_of(key)
     columns = (
         *(Column(name, code=True) for name in over),
-        *numbers(f"{key}{f' ({unit})' if unit else ''}", *(heads[kind] for kind in kinds)),
+        *numbers(key_with_unit(key), *(heads[kind] for kind in kinds)),
     )
     return Grid("Where the figure is what was asked for", columns, found)
 

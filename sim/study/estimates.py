@@ -201,8 +201,8 @@ def error_of_limits(quantiles: Callable[[Sequence[float]], Sequence[float]], siz
     Woodruff RS. J Am Stat Assoc 1952;47:635-646.
     """
     reach = math.sqrt(0.025 * 0.975 / size)
-    shares = [max(0.025 - reach, 0.0), 0.025 + reach, 0.975 - reach, min(0.975 + reach, 1.0)]
-    low, low_end, high, high_end = quantiles([min(share, 1.0) for share in shares])
+    shares = np.clip([0.025 - reach, 0.025 + reach, 0.975 - reach, 0.975 + reach], 0.0, 1.0).tolist()
+    low, low_end, high, high_end = quantiles(shares)
     return max(low_end - low, high_end - high) / 2
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from sim.outcomes.endpoints import reading_years
 from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
-from sim.outcomes.twin.from_enrolment import FromEnrolment
+from sim.outcomes.twin.from_enrolment import FROM_ENROLMENT, FromEnrolment
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import dot, double_exponential, on_panels
 from sim.patient.memory import keep_freed_memory
@@ -92,20 +92,19 @@ def expected_from_enrolment(scenario: Scenario, refinement: int = 1) -> dict[Key
 
 
 def expected_figure(scenarios: Sequence[Scenario], key: Key) -> Floats:
-    """Return one figure of each scenario, whichever of both ways tells it.
+    """Return one figure of each scenario, by the one way of both that tells it.
 
     Raises
     ------
     RequestError
         The twin does not know it, or a capacity is limited.
     """
-    for endpoints in (_endpoints, _from_enrolment):
-        found = _many(scenarios, 1, endpoints).get(key)
-        if found is not None:
-            return found
-    raise RequestError(
-        f"{column(key)} has no exact figure; only simulation can tell: sweep the parameter instead"
-    )
+    found = _many(scenarios, 1, _from_enrolment if key[0] in FROM_ENROLMENT else _endpoints).get(key)
+    if found is None:
+        raise RequestError(
+            f"{column(key)} has no exact figure; only simulation can tell: sweep the parameter instead"
+        )
+    return found
 
 
 def _of_one(values: dict[Key, Floats]) -> dict[Key, float]:

@@ -16,6 +16,9 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR
 
+FROM_ENROLMENT = ("overall_survival_enrolled", "disease_free_survival_enrolled")
+"""The figures that take longer than all others, and are found apart."""
+
 
 class FromEnrolment:
     """From enrolment on: at a given time background survival is a factor, so only the rest is integrated."""
@@ -34,8 +37,8 @@ class FromEnrolment:
             unharmed = active * (doomed + self._waiting(day) + to_withdraw)
             alive, free = self._reinfused(day)
             overall = background * (unharmed + active * withdrawn + alive)
-            yield ("overall_survival_enrolled", years), overall
-            yield ("disease_free_survival_enrolled", years), background * (unharmed + free)
+            for name, share in zip(FROM_ENROLMENT, (overall, background * (unharmed + free)), strict=True):
+                yield (name, years), share
 
     def _before_reading(self, lags: Iterable[float]) -> tuple[float, ...]:
         """Return the days some lags before each reading time, at which laws of earlier events have kinks."""

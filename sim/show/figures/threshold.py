@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
@@ -17,7 +19,7 @@ from sim.show.kit import style
 from sim.show.kit.axis import Axis
 from sim.show.kit.formats import format_value, written
 from sim.show.kit.scenario_words import cautions
-from sim.show.swept import meaning
+from sim.show.swept import key_with_unit, meaning
 from sim.show.thresholds import asked, finding, sentences_of
 from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
@@ -26,8 +28,8 @@ _WIDTH, _HEIGHT, _FOOT = 5.4, 3.2, 0.75
 
 
 @style.styled
-def threshold_figure(results: Results) -> Figure:
-    """Draw a study of thresholds."""
+def of_solve(results: Results) -> Figure:
+    """Draw a study of thresholds from its tables."""
     key, over = results.manifest["by"]["key"], list(results.manifest["over"])
     notes = [*sentences_of(results), *cautions(results.scenario)]
     page = style.sheet(
@@ -63,11 +65,9 @@ def _curve(panel: Axes, results: Results) -> None:
         panel.plot([row["value"]], [target], "o", color=style.ORANGE, ms=8, mec="white", zorder=5)
     style.aside(panel, format_value(endpoint, target), (1.0, target), (4, 0), panel.get_yaxis_transform(),
                 va="center", size=style.NOTE_SIZE)  # fmt: skip
-    if _is_log(manifest):
-        panel.set_xscale("log")
-        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
+    panel.set_xscale("log" if manifest["by"]["log"] else "linear")
     panel.set_xlim(manifest["by"]["low"], manifest["by"]["high"])
-    panel.set_xlabel(f"{key} ({unit_of(key)})" if unit_of(key) else key)
+    _dress(panel.xaxis, manifest["by"])
     panel.set_ylabel(label((name, time)))
     if endpoint.kind == "share":
         style.percent_axis(panel, "y")
@@ -78,7 +78,6 @@ def _curve(panel: Axes, results: Results) -> None:
 def _over(panel: Axes, results: Results, name: str) -> None:
     """Draw the threshold over another parameter, with the posterior's and the target's error apart."""
     manifest, found = results.manifest, results.thresholds
-    key = manifest["by"]["key"]
     axis = Axis.of(found, name)
     x = np.array([axis.place(value) for value in found[name]], dtype=float)
     handles: list[Any] = []
@@ -94,21 +93,17 @@ def _over(panel: Axes, results: Results, name: str) -> None:
             panel.vlines(x[some], low[some], high[some], **look)
             handles.append(Line2D([], [], label=words, **look))
     panel.plot(x, found["value"], "o-", color=style.ORANGE, ms=7, mec="white", lw=1.5)
+    panel.set_yscale("log" if manifest["by"]["log"] else "linear")
     panel.set_ylim(manifest["by"]["low"], manifest["by"]["high"])
-    if _is_log(manifest):
-        panel.set_yscale("log")
-        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.dress(panel, unit_of(name))
-    panel.set_ylabel(f"{key} ({unit_of(key)})" if unit_of(key) else key)
+    _dress(panel.yaxis, manifest["by"])
     panel.grid(axis="y")
     if handles:
         panel.legend(handles=handles, loc="best", frameon=False, fontsize=style.NOTE_SIZE)
 
 
-def _is_log(manifest: Any) -> bool:
-    return bool(manifest["by"]["log"])
-
-
-def of_solve(results: Results, *_data: object) -> Figure:
-    """Draw a study of thresholds from its tables."""
-    return threshold_figure(results)
+def _dress(axis: XAxis | YAxis, by: Mapping[str, Any]) -> None:
+    """Tick and name the axis of the parameter that is solved for."""
+    if by["log"]:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
+    axis.set_label_text(key_with_unit(by["key"]))
