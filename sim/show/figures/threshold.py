@@ -54,9 +54,7 @@ def _curve(panel: Axes, results: Results) -> None:
     panel.plot(line["x"], line["figure"], color=style.BLUE, lw=2)
     panel.axhline(target, color=style.INK, lw=1.1, ls=style.DASHES)
     if manifest["for"]["count"]:
-        panel.axhspan(
-            *clopper_pearson(*manifest["for"]["count"]), fill=False, ec=style.GREY, hatch="///", lw=0
-        )
+        panel.axhspan(*clopper_pearson(*manifest["for"]["count"]), color=style.GREY, alpha=0.15, lw=0)
     own = get_value(results.scenario, key)
     panel.axvline(own, color=style.GREY, lw=1.0, ls=(0, (1, 2)))
     style.aside(panel, f"this scenario: {written(own)}", (own, 1.0), (0, 3), panel.get_xaxis_transform(),
