@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -208,6 +208,27 @@ def beside(scenario: Scenario, points: Sequence[Point], *, add: bool = True) -> 
     return [(point, scenario if is_it else each) for (point, each), is_it in zip(points, same, strict=True)]
 
 
+class Spot(NamedTuple):
+    """One thing to be measured, and from what its differences are taken.
+
+    Attributes
+    ----------
+    values
+        The first columns of its rows.
+    side, reference
+        The scenario under these values, and the other; where both are one object, it is the reference.
+    """
+
+    values: Mapping[str, Any]
+    side: Side
+    reference: Side
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether differences are taken from it."""
+        return self.side.scenario is self.reference.scenario
+
+
 def measure_points(
     points: Sequence[Point],
     reference: Scenario,
@@ -216,7 +237,7 @@ def measure_points(
     store: ChunkStore | None = None,
     held: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Estimate endpoints and survival curves at some points, all under the same luck.
+    """Estimate endpoints and survival curves at some points, all under the same luck; see `measure`.
 
     Parameters
     ----------
@@ -224,46 +245,71 @@ def measure_points(
         From which differences are taken. It is a point if it is the scenario of one.
     held
         Parameters that draws of a posterior must not replace; those of the points are held anyway.
+    """
+    asked = (*held, *points[0][0])
+    other = Side(reference, asked)
+    return measure(
+        [Spot(point, other if changed is reference else Side(changed, asked), other)
+         for point, changed in points], budget, progress, store,
+    )[:2]  # fmt: skip
+
+
+def measure(
+    spots: Sequence[Spot], budget: Budget, progress: Tell | None = None, store: ChunkStore | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Floats]]:
+    """Estimate endpoints and survival curves at some spots, all under the same luck.
 
     Returns
     -------
     points, curves : pandas.DataFrame
-        The varied keys, ``reference`` (whether it is that point), then the columns of ``endpoints.csv`` with
-        those of the paired difference; and the keys with the columns of ``curves.csv``.
+        The spots' values, ``reference`` (whether it is one), then the columns of ``endpoints.csv`` with
+        those of the paired difference; and the values with the columns of ``curves.csv``.
+    sums : list of array, shape (draws, keys, 6)
+        For each spot the sums of every endpoint; see `sim.study.estimates.MOMENTS`.
     """
-    simulator, _ = choose_simulator([reference, *(changed for _, changed in points)], budget)
-    others = [number for number, (_, changed) in enumerate(points) if changed is not reference]
-    # A precision is reached point by point; else the reference is simulated once for several.
-    most = _TOGETHER if budget.precision is None else 1
-    batches = [others[at : at + most] for at in range(0, len(others), most)] or [[]]
+    simulator, _ = choose_simulator([each.side.scenario for each in spots], budget)
+    batches = _batches(spots, 1 if budget.precision is not None else _TOGETHER)
     experiments = [
         Experiment(
-            (reference, *(points[number][1] for number in batch)),
+            (batch[0].reference.scenario, *(each.side.scenario for each in others)),
             budget.seed,
             simulator,
-            tuple(Pair(0, 1 + at, paired=True, fates=False) for at in range(len(batch))),
-            held=((*held, *points[0][0]),) * (1 + len(batch)),
+            tuple(Pair(0, 1 + at, paired=True, fates=False) for at in range(len(others))),
+            held=(batch[0].reference.held, *(each.side.held for each in others)),
         )
-        for batch in batches
+        for batch, others in batches
     ]
-    measured: dict[int, tuple[pd.DataFrame, pd.DataFrame]] = {}
-    longest: Tally | None = None
-    for batch, tally in zip(
-        batches, simulate(experiments, budget, progress=progress, store=store), strict=True
-    ):
-        for number, arm, two in zip(batch, tally.arms[1:], tally.pairs, strict=True):
-            endpoints = against(arm, two, Setting("", Side(reference), Side(points[number][1])))
-            measured[number] = _tables(points[number][0], endpoints, arm, tally, budget)
-        if longest is None or tally.replications > longest.replications:
-            longest = tally
-    for number, (_, changed) in enumerate(points):
-        if changed is reference and longest is not None:
-            arm = longest.arms[0]
-            own = _undiffering(arm)
-            measured[number] = _tables(points[number][0], own, arm, longest, budget, reference=True)
-    tables = zip(*(measured[number] for number in range(len(points))), strict=True)
-    endpoints, curves = (pd.concat(each, ignore_index=True) for each in tables)
-    return endpoints, curves
+    measured: dict[int, tuple[pd.DataFrame, pd.DataFrame, Floats]] = {}
+    longest: dict[int, Tally] = {}
+    tallies = simulate(experiments, budget, progress=progress, store=store)
+    for (batch, others), tally in zip(batches, tallies, strict=True):
+        of = id(batch[0].reference.scenario)
+        if of not in longest or tally.replications > longest[of].replications:
+            longest[of] = tally
+        for each, arm, two in zip(others, tally.arms[1:], tally.pairs, strict=True):
+            endpoints = against(arm, two, Setting("", each.reference, each.side))
+            measured[id(each)] = _tables(each, endpoints, arm, tally, budget)
+    for each in spots:
+        if each.is_reference:
+            tally = longest[id(each.reference.scenario)]
+            arm = tally.arms[0]
+            measured[id(each)] = _tables(each, _undiffering(arm), arm, tally, budget)
+    endpoint_tables, curve_tables, sums = zip(*(measured[id(each)] for each in spots), strict=True)
+    whole = [pd.concat(each, ignore_index=True) for each in (endpoint_tables, curve_tables)]
+    return whole[0], whole[1], list(sums)
+
+
+def _batches(spots: Sequence[Spot], most: int) -> list[tuple[list[Spot], list[Spot]]]:
+    """Cut spots into batches of one reference each, with those of a batch that are not the reference.
+
+    A precision is reached spot by spot; else the reference is simulated once for several.
+    """
+    found: list[tuple[list[Spot], list[Spot]]] = []
+    for _, same in itertools.groupby(spots, lambda each: id(each.reference.scenario)):
+        group = list(same)
+        others = [each for each in group if not each.is_reference]
+        found += [(group, others[at : at + most]) for at in range(0, len(others), most)] or [(group, [])]
+    return found
 
 
 def _undiffering(reference: ArmTally) -> pd.DataFrame:
@@ -274,19 +320,24 @@ def _undiffering(reference: ArmTally) -> pd.DataFrame:
 
 
 def _tables(
-    point: Mapping[str, Any],
-    endpoints: pd.DataFrame,
-    arm: ArmTally,
-    tally: Tally,
-    budget: Budget,
-    *,
-    reference: bool = False,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a point's tables of endpoints and of curves, with its values in front."""
+    spot: Spot, endpoints: pd.DataFrame, arm: ArmTally, tally: Tally, budget: Budget
+) -> tuple[pd.DataFrame, pd.DataFrame, Floats]:
+    """Return a spot's tables of endpoints and of curves, with its values in front, and its sums."""
     if budget.precision is not None:
         endpoints["replications"] = tally.replications
-    written = {key: toml_text(value) if isinstance(value, dict) else value for key, value in point.items()}
-    return addressed(endpoints, **written, reference=reference), addressed(arm.curves(), **written)
+    values = columns_of(spot.values)
+    return (
+        addressed(endpoints, **values, reference=spot.is_reference), addressed(arm.curves(), **values),
+        arm.sums,
+    )  # fmt: skip
+
+
+def columns_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as they stand in a table: of what is no number or word, the TOML text."""
+    return {
+        key: toml_text(value) if isinstance(value, (Mapping, list, tuple)) else value
+        for key, value in values.items()
+    }
 
 
 def moves_most(points: pd.DataFrame, shown: Sequence[Key]) -> Key | None:
