@@ -78,7 +78,7 @@ def read_layers(
     layers: list[ValueLayer] = []
     chain = [file]
     while True:
-        tree = _read(file, named, kind)
+        tree = read_file(file, kind, named)
         base = tree.pop("base", None)
         own = {name: tree.pop(name) for name in own_keys if name in tree}
         sources = take_sources(tree, file.where)
@@ -111,7 +111,7 @@ def _base(base: object, file: Located) -> Located:
         raise RequestError(f"{file.where}: base = {toml_text(base)}: {error}") from None
 
 
-def _read(file: Located, named: str, wanted: Kind) -> Tree:
+def read_file(file: Located, wanted: Kind, named: str = "") -> Tree:
     """Read one file and check that it is what is wanted; `named` says which file names it as its base."""
     tree = _parse(_text(file, named), file.where)
     _check_size(tree, file.where)

@@ -133,7 +133,7 @@ def _bad_parameter(where: str, parameter: Parameter, value: Any) -> str:
     return bad_value(where, parameter.key, value, parameter.allowed, remedy)
 
 
-def _bad_distribution(where: str, key: str, value: Mapping[str, Any]) -> list[str]:
+def bad_distribution(where: str, key: str, value: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with a distribution, in the words of its own family."""
     family = value.get("dist")
     if not isinstance(family, str) or family not in FAMILIES:
@@ -179,7 +179,7 @@ def _of_parameter(parameter: Parameter, tree: Mapping[str, Any], where_of: Where
     if value is None:
         return [_missing(where, parameter)]
     if parameter.distribution and isinstance(value, Mapping):
-        return _bad_distribution(where, parameter.key, value)
+        return bad_distribution(where, parameter.key, value)
     return [_bad_parameter(where, parameter, value)]
 
 

@@ -13,16 +13,16 @@ from sim.scenario.registry import nearest
 
 SUFFIX = ".toml"
 
-Kind: TypeAlias = Literal["scenario", "cohort"]
-COMMANDS = {"scenario": "lupus-hsct run", "study": "lupus-hsct sweep", "cohort": "lupus-hsct validate"}
+Kind: TypeAlias = Literal["scenario", "cohort", "study"]
+COMMANDS = {"scenario": "lupus-hsct run", "study": "lupus-hsct study run", "cohort": "lupus-hsct validate"}
 """What to do with each kind of file."""
 
-_FOLDERS: dict[Kind, str] = {"scenario": "", "cohort": "cohorts"}
+_FOLDERS: dict[Kind, str] = {"scenario": "", "cohort": "cohorts", "study": "studies"}
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A scenario or cohort file: its name, how messages call it, and where it is."""
+    """A scenario, cohort or study file: its name, how messages call it, and where it is."""
 
     name: str
     where: str
@@ -36,7 +36,7 @@ def scenarios_folder() -> Path:
 
 
 def shipped_names(kind: Kind = "scenario") -> tuple[str, ...]:
-    """Return the names of the shipped scenarios, or cohorts, sorted."""
+    """Return the names of the shipped scenarios, cohorts or studies, sorted."""
     folder = scenarios_folder() / _FOLDERS[kind]
     return tuple(sorted(path.stem for path in folder.glob(f"*{SUFFIX}")))
 
@@ -55,7 +55,7 @@ def locate(reference: str, beside: Path | None = None, kind: Kind = "scenario") 
         A path if it has a slash or ends in .toml, else the name of a shipped scenario.
     beside : Path, optional
         Folder from which relative paths start; the current one by default.
-    kind : {"scenario", "cohort"}
+    kind : {"scenario", "cohort", "study"}
         Which of the shipped ones a name is of.
 
     Raises

@@ -1,0 +1,402 @@
+"""Study files: one question about a scenario, and all that its answer takes.
+
+Every table is declared here once; checks, ``study new`` and the documents derive from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from sim.scenario.distributions import Distribution, Table
+from sim.scenario.inherit import read_file
+from sim.scenario.refusals import (
+    bad_distribution,
+    bad_value,
+    cut_short,
+    hint,
+    refuse,
+    sentence,
+    toml_text,
+    unknown,
+)
+from sim.scenario.registry import describe_type, plain, quoted_choices
+from sim.scenario.shipped import is_path, locate
+
+MOST_POINTS = 10_000
+
+StudyEngine: TypeAlias = Literal["auto", "exact", "simulated", "simpy", "arrays"]
+DesignKind: TypeAlias = Literal[
+    "grid", "one_at_a_time", "latin_hypercube", "sobol", "posterior", "list"
+]  # fmt: skip
+_Points = Annotated[int, Field(ge=2, le=MOST_POINTS)]
+_Values = Annotated[list[Any], Field(min_length=1, max_length=MOST_POINTS)]
+_Limit = Annotated[float, Field(ge=0)]
+
+
+class Arm(Table):
+    """An option that may be chosen; the first is the reference."""
+
+    name: Annotated[str, Field(min_length=1)] = Field(description="what figures and tables call it")
+    scenario: str = Field("", description="another scenario in the place of the base: a name or a path")
+    set: dict[str, Any] = Field({}, description="what it changes: values by key")
+
+
+class Factor(Table):
+    """What is varied: one key, or several that move together."""
+
+    key: str = Field("", description="the parameter")
+    keys: list[str] = Field([], description="parameters that move together, in the place of key")
+    name: str = Field("", description="what figures and tables call it")
+    multiply: bool = Field(False, description="whether values are multiples of the base's own")
+    values: _Values | None = Field(None, description="its values: numbers, words or distributions")
+    low: float | None = Field(None, description="lower end of its range, in the place of values")
+    high: float | None = Field(None, description="upper end of its range")
+    points: _Points = Field(5, description="values from low to high in a grid")
+    scale: Literal["linear", "log"] = Field("linear", description="how they are spaced")
+    value: Distribution | None = Field(None, description="a distribution to draw from, in hypercubes")
+    source: str = Field("", description="where the range comes from: evidence ids, or assumption")
+
+
+class Uncertain(Table):
+    """What nobody knows: drawn beside the posterior, and reported as assumed."""
+
+    key: str = Field(description="the parameter")
+    value: Distribution = Field(description="the distribution that it is drawn from")
+    source: str = Field("assumption", description="where that comes from: evidence ids, or assumption")
+    arm: str = Field("", description="the one arm in which it is uncertain; left out, all of them")
+
+
+class Design(Table):
+    """Which values of the factors are looked at together."""
+
+    kind: DesignKind = Field("grid", description="how points are chosen")
+    points: _Points | None = Field(None, description="points of a hypercube or a Sobol sequence")
+    union: list[dict[str, _Values]] = Field(
+        [], description="several grids in one: in each, other values of some factors")  # fmt: skip
+    file: str = Field("", description="CSV file of a list: a column a key, a row a point")
+
+
+class Measure(Table):
+    """What is looked at."""
+
+    endpoints: list[str] = Field([], description="endpoints shown first, as name or name@years")
+    contours: dict[str, list[float]] = Field({}, description="levels of lines on maps, by endpoint")
+
+
+class Threshold(Table):
+    """At which value of a parameter a figure is what is asked for."""
+
+    kind: Literal["threshold"]
+    endpoint: str = Field(description="the figure, as name or name@years")
+    equals: _Limit = Field(description="what it shall be; shares as fractions")
+    by: str = Field(description="the parameter to solve for")
+    low: float | None = Field(None, description="where to look for it, from")
+    high: float | None = Field(None, description="and to")
+    over: dict[str, _Values] = Field({}, description="values of other parameters at each of which to solve")
+    count: str = Field("", description='patients of whom the figure is a published count: "7/53"')
+
+
+class Tornado(Table):
+    """How far each parameter, over the range that is stated for it, moves a figure."""
+
+    kind: Literal["tornado"]
+    endpoint: str = Field(description="the figure, as name or name@years")
+    keys: list[str] = Field([], description="parameters; left out, all with a stated range")
+    versions: list[Literal["held", "re-solved"]] = Field(
+        ["held", "re-solved"], description="whether the other values stay, or the point is solved again"
+    )
+
+
+class Capacity(Table):
+    """The smallest number of rooms, or slots, that meets a target."""
+
+    kind: Literal["capacity"]
+    endpoint: str = Field(description="the figure, as name or name@years")
+    at_most: _Limit = Field(description="the target that it must not exceed; shares as fractions")
+    by: Literal["clinic.isolation_rooms", "clinic.apheresis_slots"] = Field(
+        "clinic.isolation_rooms", description="which places are counted")  # fmt: skip
+    low: Annotated[int, Field(ge=1, le=10_000)] = Field(2, description="fewest places looked at")
+    high: Annotated[int, Field(ge=1, le=10_000)] = Field(8, description="most places looked at")
+    over: dict[str, _Values] = Field({}, description="values of another parameter: arrivals.per_year")
+
+
+Answer: TypeAlias = Annotated[Threshold | Tornado | Capacity, Field(discriminator="kind")]
+
+
+class StudyEffort(Table):
+    """How much is computed."""
+
+    engine: StudyEngine = Field(
+        "auto", description="auto: the exact twin for what it knows where no queue binds")  # fmt: skip
+    replications: int | None = Field(None, description="virtual trials, of each draw")
+    precision: float | None = Field(None, description="half-width of paired intervals to reach, in points")
+    at_most: int | None = Field(None, description="virtual trials at which precision gives up")
+    seed: int = Field(1, description="of all luck, and of designs")
+    posterior: str = Field("", description="posterior.csv of a calibration, or the name of a shipped one")
+    draws: int | None = Field(None, description="draws of it, and of what is uncertain")
+
+
+class StudyFile(Table):
+    """A whole study file."""
+
+    kind: Literal["study"] = "study"
+    title: str = Field(description="one line for tables and figures")
+    question: str = Field("", description="what it asks, in one sentence")
+    base: str = Field(description="the scenario that it is about: a name, or a path from this file")
+    set: dict[str, Any] = Field({}, description="what is changed of the base throughout: values by key")
+    arm: list[Arm] = Field([])
+    factor: list[Factor] = Field([])
+    uncertain: list[Uncertain] = Field([])
+    design: Design = Design()
+    measure: Measure = Measure()
+    answer: list[Answer] = Field([])
+    effort: StudyEffort = StudyEffort()
+
+
+ANSWERS: Mapping[str, type[Table]] = {"threshold": Threshold, "tornado": Tornado, "capacity": Capacity}
+TABLES: Mapping[str, type[Table]] = {
+    "arm": Arm, "factor": Factor, "uncertain": Uncertain, "design": Design, "measure": Measure,
+    "effort": StudyEffort,
+}  # fmt: skip
+"""The tables of a study file but for its answers, by name."""
+
+_WORDS: dict[Any, str] = {
+    str: "text in quotes", bool: "true or false", list[str]: "a list of texts in quotes",
+    dict[str, Any]: 'a table of values: { "key" = value }',
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A study file, its name, and the folder that its paths start from."""
+
+    study: StudyFile
+    name: str
+    where: str
+    folder: Path
+
+    def path(self, reference: str) -> str:
+        """Return what a reference in the file means from here: a name as it is, a path from its folder."""
+        return str(self.folder / reference) if is_path(reference) or "." in reference else reference
+
+
+def load_study(reference: str | Path) -> LoadedStudy:
+    """Load a study file.
+
+    Parameters
+    ----------
+    reference
+        A path if it has a slash or ends in .toml, else the name of a shipped study.
+
+    Raises
+    ------
+    RequestError
+        If anything in it is wrong; the message names file, key, value, what is allowed and what to do.
+    """
+    located = locate(str(reference), kind="study")
+    tree = read_file(located, "study")
+    return LoadedStudy(checked_study(tree, located.where), located.name, located.where, located.path.parent)
+
+
+def checked_study(tree: Mapping[str, Any], where: str = "") -> StudyFile:
+    """Return the study that a nested table describes; refusals are those of `load_study`."""
+    try:
+        study = StudyFile.model_validate(dict(tree))
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise refuse(sentence(where, _bad(each, tree)) for each in found) from None
+    problems = list(_contradictions(study))
+    if problems:
+        raise refuse(sentence(where, each) for each in problems)
+    return study
+
+
+def _bad(error: Any, tree: Mapping[str, Any]) -> str:
+    """Say what is wrong at a place that pydantic names."""
+    table, place, value, names, known = _walk(error["loc"], tree, missing=error["type"] == "missing")
+    name = names[-1] if names else ""
+    if error["type"] == "extra_forbidden":
+        otherwise = f"there are {', '.join(known)}"
+        return unknown(f"{place} = {cut_short(toml_text(value))}: unknown key", name, known, otherwise)
+    if error["type"].startswith("union_tag"):
+        kinds = quoted_choices(tuple(ANSWERS))
+        if "kind" in value:
+            return bad_value(
+                "", f"{place}: kind", value["kind"], kinds, hint(value["kind"], None, tuple(ANSWERS))
+            )
+        return f"{place}: kind is missing: {kinds}"
+    field = table.model_fields.get(name) if table else None
+    if error["type"] == "missing":
+        return f"{place} is missing: {field.description if field else 'see docs/studies.md'}"
+    if isinstance(value, Mapping) and field is not None and "dist" in value:
+        return "; ".join(bad_distribution("", place, value))
+    return bad_value("", place, value, *_allowed(field, value))
+
+
+def _allowed(field: FieldInfo | None, value: Any) -> tuple[str, str]:
+    """Return what a field may be, and the likely fix."""
+    if field is None:
+        return "a table", ""
+    numbers, choices, _ = describe_type(field.annotation, field.metadata)
+    if numbers or choices:
+        return (numbers.text if numbers else quoted_choices(choices)), hint(value, numbers, choices)
+    return _WORDS.get(field.annotation, f"as this: {field.description}"), ""
+
+
+def _walk(
+    location: tuple[Any, ...], tree: Any, *, missing: bool
+) -> tuple[type[Table] | None, str, Any, list[str], list[str]]:
+    """Return the table at a place, how people call the place, what is there, and the names on the way."""
+    table: type[Table] | None = StudyFile
+    place, known = "", list(StudyFile.model_fields)
+    names: list[str] = []
+    here: Any = tree
+    for part in location:
+        if isinstance(part, int):
+            place, here = f"[[{place}]] number {part + 1}" if len(names) == 1 else place, here[part]
+            continue
+        if table is StudyFile and names == ["answer"] and part in ANSWERS:  # the tag, and no name
+            table, known = ANSWERS[part], list(ANSWERS[part].model_fields)
+            continue
+        if not isinstance(here, Mapping) or (part not in here and not (missing and part == location[-1])):
+            continue  # of the variants of a value
+        place += (
+            f": {part}" if place.startswith("[[") and ": " not in place else f".{part}" if place else part
+        )
+        names.append(str(part))
+        here = here.get(part, {})
+        if len(names) == 1 and part in TABLES:
+            table = TABLES[part]
+            known = list(table.model_fields)
+    return table, place, here, names, known
+
+
+def _contradictions(study: StudyFile) -> Iterator[str]:
+    """Yield what contradicts itself within a study file."""
+    for number, factor in enumerate(study.factor, start=1):
+        place = f"[[factor]] number {number}"
+        if bool(factor.key) == bool(factor.keys):
+            yield f"{place}: give key, or keys for several that move together"
+        ranged = factor.low is not None or factor.high is not None
+        if sum((factor.values is not None, ranged, factor.value is not None)) != 1:
+            yield f"{place}: give one of values, low and high, or value (a distribution to draw from)"
+        elif ranged and (factor.low is None or factor.high is None or factor.low >= factor.high):
+            yield f"{place}: low = {factor.low}, high = {factor.high}: give both, the lower end first"
+        elif factor.scale == "log" and (factor.low is None or factor.low <= 0):
+            yield f'{place}: scale = "log" needs low above 0; it is {factor.low}'
+    named: tuple[tuple[str, list[str]], ...] = (
+        ("[[arm]]", [arm.name for arm in study.arm]),
+        ("[[factor]]", [factor_name(factor) for factor in study.factor]),
+        ("[[uncertain]]", [each.key for each in study.uncertain]),
+        ("[[answer]]", [each.kind for each in study.answer]),
+    )
+    for what, names in named:
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            yield f"{what}: {twice} stands there twice; keep one"
+    arms = [arm.name for arm in study.arm]
+    for each in study.uncertain:
+        if each.arm and each.arm not in arms:
+            yield unknown(f'[[uncertain]]: arm = "{each.arm}": no such arm', each.arm, arms, "there is none")
+    yield from _design_problems(study)
+
+
+def _design_problems(study: StudyFile) -> Iterator[str]:
+    """Yield what is wrong with a design before its points are made."""
+    design, kind = study.design, study.design.kind
+    drawn = kind in ("latin_hypercube", "sobol")
+    if drawn != (design.points is not None):
+        yield (
+            f"design.points: a {kind} needs it: points = 256"
+            if drawn
+            else f"design.points = {design.points}: only a latin_hypercube or a sobol has it"
+        )
+    elif kind == "sobol" and design.points is not None and design.points & (design.points - 1):
+        below = 1 << (design.points.bit_length() - 1)
+        yield (
+            f"design.points = {design.points}: a Sobol sequence is balanced only at powers of two; "
+            f"write {below} or {2 * below}"
+        )
+    if (kind == "list") != bool(design.file):
+        yield "design.file: " + (
+            "a list needs it: the path of a CSV file" if kind == "list" else 'only a kind = "list" has one'
+        )
+    if design.union and kind != "grid":
+        yield f'design.union: several grids in one are a kind = "grid", and this is a "{kind}"'
+    if kind in ("posterior", "list") and study.factor:
+        yield f'[[factor]]: in a design of kind "{kind}" its rows say what is varied; take the factors out'
+    if kind == "posterior" and not study.effort.posterior:
+        yield 'design.kind = "posterior": needs effort.posterior, such as posterior = "chicago2006"'
+    if drawn and not study.factor:
+        yield f'design.kind = "{kind}": there is no [[factor]] to draw; state one at least'
+
+
+def factor_name(factor: Factor) -> str:
+    """Return what tables call a factor: its name, or its key; of several keys the first, and how many."""
+    if factor.name:
+        return factor.name
+    keys = factor.keys or [factor.key]
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return f"multiple of {keys[0]}{more}" if factor.multiply else f"{keys[0]}{more}"
+
+
+def study_text(study: StudyFile) -> str:
+    """Return a study as a file that says the same."""
+    tree = plain_tree(study)
+    listed = [name for name, value in tree.items() if isinstance(value, list)]
+    tables = [name for name in tree if name in TABLES and name not in listed]
+    lines = [f"{name} = {_inline(value)}" for name, value in tree.items() if name not in (*listed, *tables)]
+    for name in (*listed, *tables):
+        for each in tree[name] if name in listed else [tree[name]]:
+            head = f"[[{name}]]" if name in listed else f"[{name}]"
+            lines += ["", head, *(f"{member} = {_inline(value)}" for member, value in each.items())]
+    return "\n".join(lines) + "\n"
+
+
+def plain_tree(study: StudyFile) -> dict[str, Any]:
+    """Return a study as nested plain tables, without what is as by default."""
+    tree = study.model_dump(exclude_defaults=True, exclude_none=True)
+    for number, answer in enumerate(study.answer):
+        tree["answer"][number] = {"kind": answer.kind, **tree["answer"][number]}
+    for name in ("factor", "uncertain"):
+        for number, each in enumerate(getattr(study, name)):
+            if each.value is not None:
+                tree[name][number]["value"] = plain(each.value)
+    return {"kind": "study", **tree}
+
+
+def _inline(value: Any) -> str:
+    """Write a value in which names are keys of parameters, with points in them."""
+    if isinstance(value, Mapping):
+        members = ", ".join(f"{toml_text(name)} = {_inline(item)}" for name, item in value.items())
+        return f"{{ {members} }}" if members else "{}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_inline, value))}]"
+    return toml_text(value)
+
+
+def schema_rows_of_studies() -> list[dict[str, str]]:
+    """Return one row a key of study files: table, key, what it is, default."""
+    tables: dict[str, type[Table]] = {
+        "": StudyFile,
+        **TABLES,
+        **{f'answer (kind = "{kind}")': each for kind, each in ANSWERS.items()},
+    }
+    return [
+        {
+            "table": name, "key": key, "meaning": field.description or "",
+            "default": "" if field.is_required() else toml_text(plain(field.get_default())),
+        }
+        for name, table in tables.items()
+        for key, field in table.model_fields.items()
+        if field.description
+    ]  # fmt: skip
+
+
+STUDY_ENGINES = get_args(StudyEngine)
