@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sim.commands.report import report as report
     from sim.commands.run import run as run
     from sim.commands.solve import solve as solve
+    from sim.commands.studies import study as study
     from sim.commands.study import NUMBERED as NUMBERED
     from sim.commands.sweep import sweep as sweep
     from sim.commands.validate import validate as validate
@@ -42,6 +43,7 @@ _NAMES = {
     "sim.commands.report": ("report",),
     "sim.commands.run": ("run",),
     "sim.commands.solve": ("solve",),
+    "sim.commands.studies": ("study",),
     "sim.commands.study": ("NUMBERED",),
     "sim.commands.sweep": ("sweep",),
     "sim.commands.validate": ("validate",),

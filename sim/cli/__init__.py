@@ -13,6 +13,7 @@ import click
 from sim.cli.folder_commands import report_command, runs_group
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import STUDY_COMMANDS
+from sim.cli.what_if_commands import WHAT_IF_COMMANDS
 from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
 from sim.work.threads import ONE_THREAD
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for _command in (*STUDY_COMMANDS, report_command, runs_group, scenario_group):
+for _command in (*STUDY_COMMANDS, *WHAT_IF_COMMANDS, report_command, runs_group, scenario_group):
     cli.add_command(_command)
 
 

@@ -1,37 +1,28 @@
-"""A study of one scenario over a grid of values."""
+"""A study of one scenario over a grid of values, as a command line describes it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, Unpack, get_args
 
-from sim.commands.asked import (
-    AnyScenario,
-    Effort,
-    about,
-    effort_of,
-    facts_of,
-    loaded_from,
-    parse_endpoint,
-    texts_of,
-)
-from sim.commands.study import Made, Study, request_for, write
+from sim.commands.asked import AnyScenario, Effort, effort_of, loaded_from, parse_endpoint, texts_of
+from sim.commands.plan import Plan
+from sim.commands.studies import carry_out
 from sim.scenario.changes import in_words, retitled
 from sim.scenario.endpoints import BY_NAME, Key, column
-from sim.scenario.inherit import Overrides
+from sim.scenario.inherit import SET, Overrides
 from sim.scenario.load import Loaded, cautioned
-from sim.scenario.problems import IncomparableWarning, RequestError
+from sim.scenario.problems import RequestError
+from sim.scenario.registry import plain
+from sim.scenario.shipped import scenarios_folder
+from sim.scenario.study_file import Factor, Measure, StudyEffort, StudyFile
+from sim.scenario.values import get_value
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import Budget
-from sim.study.compare import incomparable
-from sim.study.load import warn_of_scenarios
-from sim.study.montecarlo import warn_of_weak_figures
-from sim.study.sweep import Vary, beside, grid, measure_points, moves_most, vary_from
+from sim.study.compare import Side
+from sim.study.sweep import Point, Spot, beside, grid, vary_from
 from sim.work.results import Results
-from sim.work.store import Stores
-from sim.work.task import Progress, part
 
 Reference: TypeAlias = Literal["scenario", "first"]
 
@@ -68,8 +59,9 @@ def sweep(
     Returns
     -------
     Results
-        With ``points``: the varied keys, ``reference`` (whether it is that point), the columns of
-        ``endpoints.csv`` and those of the paired difference; one row a point and endpoint.
+        A study, with ``points``: the number of the point, the varied keys, ``reference`` (whether it is that
+        point), the columns of ``endpoints.csv`` and those of the paired difference; one row a point and
+        endpoint.
 
     Raises
     ------
@@ -84,58 +76,54 @@ def sweep(
     budget.require_draws(loaded, swept=list(varied))
     if reference not in get_args(Reference):
         raise RequestError(f"--reference: {reference!r} given; allowed: {' or '.join(get_args(Reference))}")
-    swept = _Sweep(loaded, varied, shown, budget, reference, _levels(contour, shown, varied))
-    request = request_for("sweep", [loaded], budget, **swept.asked)
-    return write(Study("sweep", f"{loaded.folder_name}-sweep", request, swept.make, swept.warn), how)
+    levels = _levels(contour, shown, varied)
+    points, first = grid(loaded.scenario, varied), loaded.scenario
+    if reference == "scenario":
+        points = beside(loaded.scenario, points)
+    else:
+        first = points[0][1]
+    held = (*budget.held_in(loaded), *varied)
+    other = Side(first, held)
+    file = _as_file(loaded, points, shown, budget, reference, levels, how)
+    plan = Plan(
+        file, loaded.name, {"": loaded}, [point for point, _ in points],
+        [Spot(point, other if changed is first else Side(changed, held), other) for point, changed in points],
+        next(point for point, changed in points if changed is first), shown,
+        {column(key): levels for key in shown}, budget, list(varied), str(how.get("posterior") or ""),
+    )  # fmt: skip
+    own, keys = loaded.scenario, list(map(in_words, varied))
+    title = retitled(own.title, keys, "varied", whole=bool(own.changed))
+    return carry_out(plan, how, f"{loaded.folder_name}-sweep", title)
 
 
-class _Sweep:
-    """One sweep: its points, of which one may be the scenario itself."""
-
-    def __init__(
-        self, loaded: Loaded, varied: Vary, shown: Sequence[Key], budget: Budget,
-        reference: Reference, contours: Sequence[float],
-    ) -> None:  # fmt: skip
-        self._loaded, self._shown, self._budget = loaded, shown, budget
-        self._keys, self._points = list(varied), grid(loaded.scenario, varied)
-        self._reference = self._points[0][1]
-        if reference == "scenario":
-            self._reference, self._points = loaded.scenario, beside(loaded.scenario, self._points)
-        own = next(point for point, changed in self._points if changed is self._reference)
-        self.asked = {
-            "vary": {key: list(values) for key, values in varied.items()},
-            "shown": [*map(column, shown)],
-            "reference": {"which": reference, "point": own},
-            "contours": contours,
-        }
-
-    def make(self, _folder: Path, stores: Stores, progress: Progress | None) -> Made:
-        """Simulate every point, and find what moves most."""
-        budget, loaded = self._budget, self._loaded
-        tell, held = part(loaded.name, progress), budget.held_in(loaded)
-        found, _ = measure_points(self._points, self._reference, budget, tell, stores("sweep"), held)
-        moves = moves_most(found, self._shown)
-        facts = {
-            **facts_of(budget, budget.total, loaded, self._keys),
-            **self.asked,
-            "moves_most": None if moves is None else column(moves),
-            **about(loaded),
-        }
-        own, keys = loaded.scenario, list(map(in_words, self._keys))
-        facts["resolved"]["title"] = retitled(own.title, keys, "varied", whole=bool(own.changed))
-        return Made(facts, {"points": found})
-
-    def warn(self, results: Results) -> None:
-        """Warn of weak figures, of scenarios, of points that are no alternatives, of what draws leave."""
-        warn_of_weak_figures(results.points, self._budget.total)
-        warn_of_scenarios((changed for _, changed in self._points), self._budget.seed)
-        apart = [reason for _, changed in self._points for reason in incomparable(self._reference, changed)]
-        if apart:
-            IncomparableWarning.say(
-                f"{self._loaded.name}: not every point is an alternative to the reference: {apart[0]}. "
-                "Other people, or another day to count from, make a difference that no treatment has made"
-            )
-        self._budget.warn_of_held(self._loaded, swept=self._keys)
+def _as_file(
+    loaded: Loaded, points: Sequence[Point], shown: Sequence[Key], budget: Budget, reference: Reference,
+    levels: Sequence[float], how: Effort,
+) -> StudyFile:  # fmt: skip
+    """Return the study file that asks the same."""
+    scenario, precision = loaded.scenario, budget.precision
+    by_hand = {key: get_value(scenario, key) for key, origin in loaded.origins.items() if origin == SET}
+    names = {name: [point[name] for point, _ in points] for name in points[0][0]}
+    return StudyFile(
+        title=loaded.scenario.title,
+        base=loaded.name if loaded.path.parent == scenarios_folder() else "./base.toml",
+        set={key: plain(value) for key, value in by_hand.items()},
+        factor=[
+            Factor(key=name, values=list({repr(value): value for value in values}.values()))
+            for name, values in names.items()
+        ],
+        measure=Measure(
+            endpoints=[*map(column, shown)], reference=reference,
+            contours={column(key): list(levels) for key in shown if levels},
+        ),
+        effort=StudyEffort(
+            engine="simulated" if budget.engine == "auto" else budget.engine,
+            replications=budget.replications, precision=None if precision is None else precision.half_width,
+            at_most=None if precision is None else precision.at_most, seed=budget.seed,
+            posterior=str(how.get("posterior") or ""),
+            draws=None if budget.draws is None else len(budget.draws.values),
+        ),
+    )  # fmt: skip
 
 
 def _levels(asked: Sequence[float] | str, shown: Sequence[Key], varied: Mapping[str, Any]) -> list[float]:

@@ -193,17 +193,18 @@ def set_layer(overrides: Overrides) -> ValueLayer:
     RequestError
         If a pair has no key or no equals sign, or the key is unknown.
     """
-    if isinstance(overrides, str):  # one pair, and no sequence of letters
-        overrides = (overrides,)
-    flat = _pairs(overrides) if not isinstance(overrides, Mapping) else dict(overrides)
-    tree = expand({key: plain(value) for key, value in flat.items()})
+    tree = expand({key: plain(value) for key, value in pairs_of(overrides).items()})
     _check_size(tree, SET)
     check_shape(tree, SET)
     return ValueLayer(SET, SET, tree, {})
 
 
-def _pairs(overrides: Sequence[str]) -> Tree:
-    """Read ``key=value`` pairs; a value is TOML, else text."""
+def pairs_of(overrides: Overrides) -> Tree:
+    """Return values by key; of ``key=value`` pairs a value is TOML, else text."""
+    if isinstance(overrides, Mapping):
+        return dict(overrides)
+    if isinstance(overrides, str):  # one pair, and no sequence of letters
+        overrides = (overrides,)
     flat: Tree = {}
     for pair in overrides:
         key, equals, text = (part.strip() for part in pair.partition("="))

@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from sim.scenario.distributions import Distribution, Table
-from sim.scenario.inherit import read_file
+from sim.scenario.inherit import Overrides, pairs_of, read_file
+from sim.scenario.merging import expand, merge
 from sim.scenario.refusals import (
     bad_distribution,
     bad_value,
@@ -87,6 +88,8 @@ class Measure(Table):
 
     endpoints: list[str] = Field([], description="endpoints shown first, as name or name@years")
     contours: dict[str, list[float]] = Field({}, description="levels of lines on maps, by endpoint")
+    reference: Literal["scenario", "first"] = Field(
+        "scenario", description="from what differences are taken where there are no arms")  # fmt: skip
 
 
 class Threshold(Table):
@@ -186,13 +189,15 @@ class LoadedStudy:
         return str(self.folder / reference) if is_path(reference) or "." in reference else reference
 
 
-def load_study(reference: str | Path) -> LoadedStudy:
+def load_study(reference: str | Path, changes: Overrides = ()) -> LoadedStudy:
     """Load a study file.
 
     Parameters
     ----------
     reference
         A path if it has a slash or ends in .toml, else the name of a shipped study.
+    changes
+        What goes over the file: ``effort.replications=100``, or a mapping.
 
     Raises
     ------
@@ -200,7 +205,7 @@ def load_study(reference: str | Path) -> LoadedStudy:
         If anything in it is wrong; the message names file, key, value, what is allowed and what to do.
     """
     located = locate(str(reference), kind="study")
-    tree = read_file(located, "study")
+    tree = merge(read_file(located, "study"), expand(pairs_of(changes)))
     return LoadedStudy(checked_study(tree, located.where), located.name, located.where, located.path.parent)
 
 

@@ -109,3 +109,12 @@ def solved_text(loaded: Loaded, values: Mapping[str, float], folder: Path) -> st
         f"solve = {toml_text(list(values))}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def resolved_text(loaded: Loaded) -> str:
+    """Return a scenario file that says all that a scenario is, whatever it was based on."""
+    tree = loaded.scenario.model_dump(exclude_none=True, exclude={"kind", "changed", "what_if"})
+    return (
+        "\n".join(['kind = "scenario"', *(f"{name} = {toml_text(value)}" for name, value in tree.items())])
+        + "\n"
+    )

@@ -149,7 +149,7 @@ def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]
     }
 
 
-def _of_sweep(results: Results) -> Contents:
+def _of_study(results: Results) -> Contents:
     manifest, points = results.manifest, results.tables["points"]
     scenario, vary, shown = results.scenario, manifest["vary"], shown_in(manifest)
     said = found_sentences(results, shown)
@@ -303,7 +303,7 @@ def _of_calibrate(results: Results) -> Contents:
 
 CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "run": _of_run,
-    "sweep": _of_sweep,
+    "study": _of_study,
     "compare": _of_compare,
     "validate": _of_validate,
     "solve": _of_solve,

@@ -68,7 +68,7 @@ def told_of_several(named: Mapping[str, Results]) -> Iterator[Block]:
         yield drawn
 
 
-def _sweep(results: Results, _full: bool) -> Iterator[Block]:
+def _study(results: Results, _full: bool) -> Iterator[Block]:
     manifest = results.manifest
     keys, shown = list(manifest["vary"]), shown_in(manifest)
     title = results.scenario.title + (f": each point {_size(results)}" if results.draws else "")
@@ -124,6 +124,6 @@ def _calibrate(results: Results, _full: bool) -> Iterator[Block]:
 
 
 _TOLD = {
-    "run": _run, "sweep": _sweep, "compare": _compare, "validate": _validate, "calibrate": _calibrate,
+    "run": _run, "study": _study, "compare": _compare, "validate": _validate, "calibrate": _calibrate,
     "solve": _solve,
 }  # fmt: skip

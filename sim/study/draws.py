@@ -9,11 +9,14 @@ keeps all of its values: the posterior is not about it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+
+from sim.scenario.distributions import Distribution
 from sim.scenario.inherit import SET
 from sim.scenario.load import Loaded
 from sim.scenario.problems import HeldValueWarning, RequestError, UnfittedDrawWarning
@@ -39,6 +42,8 @@ class Draws:
         One row a draw.
     file, digest
         Name of the file that they are from, and its SHA-256; empty if they are from none.
+    uncertain
+        Those of the parameters that replace whatever value a scenario has, because nobody knows it.
     """
 
     keys: tuple[str, ...]
@@ -46,12 +51,13 @@ class Draws:
     values: tuple[tuple[float, ...], ...]
     file: str = ""
     digest: str = ""
+    uncertain: tuple[str, ...] = ()
 
     def replaced(self, scenario: Scenario, held: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the parameters of which the scenario has the calibrated value, but for those held."""
         return tuple(
             key for key, value in zip(self.keys, self.point, strict=True)
-            if key not in held and _is_value(scenario, key, value)
+            if key not in held and (key in self.uncertain or _is_value(scenario, key, value))
         )  # fmt: skip
 
     def kept(self, scenario: Scenario, held: Sequence[str] = ()) -> tuple[str, ...]:
@@ -95,13 +101,15 @@ class Draws:
         These are the ones that are given with ``--set``; and all of them in a scenario that rests on another
         calibration.
         """
-        if self._solved_anew(loaded):
-            return self.keys
-        return tuple(key for key, origin in loaded.origins.items() if origin == SET)
+        given = [key for key, origin in loaded.origins.items() if origin == SET]
+        own = self.keys if self._solved_anew(loaded) else given
+        return tuple(key for key in own if key not in self.uncertain)
 
     def _solved_anew(self, loaded: Loaded) -> bool:
         return any(
-            key in loaded.solved_from and not _is_value(loaded.scenario, key, value)
+            key in loaded.solved_from
+            and key not in self.uncertain
+            and not _is_value(loaded.scenario, key, value)
             for key, value in zip(self.keys, self.point, strict=True)
         )
 
@@ -159,9 +167,10 @@ class Draws:
                 "intervals, however little is known about it. To keep that in, leave --set out, or write "
                 "value or prior into a file and give the posterior that `lupus-hsct calibrate FILE` writes"
             )
-        if unfitted := self._unfitted(loaded.scenario, (*given, *swept)):
+        unfitted = {*self._unfitted(loaded.scenario, (*given, *swept))} - {*self.uncertain}
+        if unfitted:
             UnfittedDrawWarning.say(
-                f"--posterior {self.file}: {', '.join(unfitted)}: drawn, but {loaded.name} states no "
+                f"--posterior {self.file}: {', '.join(sorted(unfitted))}: drawn, but {loaded.name} states no "
                 "[[prior]] for it, so that its calibration did not fit it: its spread is an assumption. "
                 "Calibrate with such a prior, or leave the column out"
             )
@@ -188,6 +197,25 @@ class Draws:
         """Return what is drawn though the scenario, which has priors, has none of it."""
         fitted = {prior.key for prior in scenario.prior}
         return [key for key in self.replaced(scenario, held) if fitted and key not in fitted]
+
+
+def with_uncertain(
+    draws: Draws | None, uncertain: Mapping[str, Distribution], count: int, seed: int
+) -> Draws:
+    """Return draws with further parameters, drawn independently: stratified, each from its distribution."""
+    known = draws or Draws((), (), ((),) * count)
+    rng, size = np.random.default_rng([seed, len(uncertain)]), len(known.values)
+    strata = [(rng.permutation(size) + rng.random(size)) / size for _ in uncertain]
+    columns = [each.quantile(u).tolist() for each, u in zip(uncertain.values(), strata, strict=True)]
+    return replace(
+        known,
+        keys=(*known.keys, *uncertain),
+        point=(*known.point, *(math.nan,) * len(uncertain)),
+        values=tuple(
+            (*row, *more) for row, more in zip(known.values, zip(*columns, strict=True), strict=True)
+        ),
+        uncertain=tuple(uncertain),
+    )
 
 
 def _is_value(scenario: Scenario, key: str, value: float) -> bool:

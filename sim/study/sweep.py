@@ -134,12 +134,12 @@ def grid(scenario: Scenario, vary: Vary) -> list[Point]:
         raise RequestError(f"--vary: nothing to vary; give at least one, as {_ALLOWED}")
     if math.prod(map(len, vary.values())) > MAX_POINTS:
         raise RequestError(f"--vary: the grid has more than {MAX_POINTS} points; take fewer on each key")
-    axes = [_whole(key, values) for key, values in vary.items()]
+    axes = [as_counted(key, values) for key, values in vary.items()]
     points = [dict(zip(vary, values, strict=True)) for values in itertools.product(*axes)]
     try:
         for name, values in vary.items():  # an unknown key is refused before its values are looked at
-            _refuse_constants(name, get_value(scenario, name), values)
-        return [(point, with_values(scenario, {**point, **_spread(scenario, point)})) for point in points]
+            refuse_constants(name, get_value(scenario, name), values)
+        return [(point, under(scenario, point)) for point in points]
     except RequestError as error:
         family = next((key for key in vary if key.endswith(".dist")), None)
         if family and " is missing" in str(error) and " must be " not in str(error):
@@ -151,7 +151,12 @@ def grid(scenario: Scenario, vary: Vary) -> list[Point]:
         raise RequestError(f"--vary {error}") from None
 
 
-def _refuse_constants(key: str, own: Any, values: Sequence[Any]) -> None:
+def under(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
+    """Return a scenario with other values; a mean that is changed without its SD takes the SD with it."""
+    return with_values(scenario, {**values, **_spread(scenario, values)})
+
+
+def refuse_constants(key: str, own: Any, values: Sequence[Any]) -> None:
     """Refuse bare numbers where the scenario has a distribution: as in a file, each would be a constant."""
     parameter, number = parameters().get(key), next((v for v in values if isinstance(v, int | float)), None)
     if parameter is None or not parameter.distribution or isinstance(own, Fixed) or number is None:
@@ -179,7 +184,7 @@ def spread_keys(scenario: Scenario, keys: Iterable[str]) -> dict[str, str]:
     return {f"{stem}.sd": f"{stem}.mean" for stem in sorted(moving) if f"{stem}.sd" not in keys}
 
 
-def _whole(key: str, values: Sequence[Any]) -> Sequence[Any]:
+def as_counted(key: str, values: Sequence[Any]) -> Sequence[Any]:
     """Read 3.0 as 3 where the key counts things, because a range gives numbers with a point."""
     parameter = parameters().get(key)
     if parameter is None or parameter.numbers is None or not parameter.numbers.whole:

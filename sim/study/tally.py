@@ -204,19 +204,13 @@ class ArmTally:
         reported = dict(zip(reported_keys(self.scenario), self._figures()[2], strict=True))
         nothing = (math.nan,) * len(_TRIALS)
         trials = [trial_range(reported[key]) if key in reported else nothing for key in self.keys]
-        aims = {(target.endpoint, target.time_years): target for target in self.scenario.shown_targets}
-        targets = [aims.get(key) for key in self.keys]
-        solved = self.scenario.calibration.solve
-        fitted = [each is None or (each.fitted and solved) for each in targets]
         table = pd.DataFrame(
             {
                 "endpoint": [name for name, _ in self.keys],
                 "time_years": [math.nan if time is None else time for _, time in self.keys],
                 **found,
                 **dict(zip(_TRIALS, np.transpose(trials), strict=True)),
-                "target": [target.value if target else math.nan for target in targets],
-                "target_source": [target.source if target else "" for target in targets],
-                "note": ["" if each else "not_fitted" for each in fitted],
+                **targets_of(self.scenario, self.keys),
                 **posterior,
             }
         )
@@ -235,6 +229,19 @@ class ArmTally:
         return pd.DataFrame(
             {"endpoint": np.repeat(names, len(years)), "time_years": np.tile(years, len(names)), **found}
         )
+
+
+def targets_of(scenario: Scenario, read: Sequence[Key]) -> dict[str, list[Any]]:
+    """Return the columns that say what a scenario aims at, one value an endpoint."""
+    aims = {(target.endpoint, target.time_years): target for target in scenario.shown_targets}
+    targets = [aims.get(key) for key in read]
+    solved = scenario.calibration.solve
+    fitted = [each is None or (each.fitted and solved) for each in targets]
+    return {
+        "target": [target.value if target else math.nan for target in targets],
+        "target_source": [target.source if target else "" for target in targets],
+        "note": ["" if each else "not_fitted" for each in fitted],
+    }
 
 
 class PairTally:

@@ -24,7 +24,7 @@ FORMAT = 4
 """Version of the folders' layout."""
 
 _MAIN = {
-    "run": "endpoints", "sweep": "points", "compare": "comparison", "validate": "validation",
+    "run": "endpoints", "study": "points", "compare": "comparison", "validate": "validation",
     "solve": "thresholds",
 }  # fmt: skip
 _SHOWN_ROWS = 12
@@ -89,7 +89,7 @@ class Results:
 
     @property
     def kind(self) -> str:
-        """The command that made it: run, sweep, compare, validate or calibrate."""
+        """The command that made it: run, study, compare, solve, validate or calibrate."""
         return str(self.manifest["command"])
 
     @property

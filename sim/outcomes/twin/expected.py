@@ -64,6 +64,11 @@ def expected_many(scenarios: Sequence[Scenario], refinement: int = 1) -> dict[Ke
     return _many(scenarios, refinement, _endpoints)
 
 
+def expected_all(scenarios: Sequence[Scenario]) -> dict[Key, Floats]:
+    """Return all that the twin knows of each scenario, from enrolment too; see `expected_many`."""
+    return {**_many(scenarios, 1, _endpoints), **_many(scenarios, 1, _from_enrolment)}
+
+
 class Before(NamedTuple):
     """Where the enrolled are at reinfusion, as shares; they add to 1."""
 

@@ -415,7 +415,8 @@ def _map_lines(panels: Sequence[_Panel], series: Sequence[Placed]) -> list[str]:
 
 def varied(
     scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key],
-    moved: Key | None = None, contours: Sequence[float] = (), reference: str = "this scenario",
+    moved: Key | None = None, contours: Mapping[str, Sequence[float]] | None = None,
+    reference: str = "this scenario",
 ) -> Pictures:  # fmt: skip
     """Draw what a page can show of points: a curve over one key, maps over more."""
     own = {key: _plain(get_value(scenario, key)) for key in keys}
@@ -427,7 +428,13 @@ def varied(
     unasked = {moved: ["Not asked for, but moves most."]}
     return {
         column(key).replace("@", "_"): sweep_map_figure(
-            points, keys, key, own, notes, contours, [*unasked.get(key, []), *lines]
+            points,
+            keys,
+            key,
+            own,
+            notes,
+            (contours or {}).get(column(key), ()),
+            [*unasked.get(key, []), *lines],
         )
         for key in shown
     }

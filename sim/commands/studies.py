@@ -1,0 +1,279 @@
+"""Studies: one file, one question, one answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+
+from sim.commands.answers import answered
+from sim.commands.plan import Plan, plan_of
+from sim.commands.study import Made, Study, Work, request_for, write
+from sim.patient.fates import mean_patients
+from sim.scenario.endpoints import BY_NAME, Key, column, label
+from sim.scenario.load import Loaded
+from sim.scenario.problems import IncomparableWarning, RequestError
+from sim.scenario.shipped import scenarios_folder, shipped_posteriors
+from sim.scenario.study_file import load_study, plain_tree, study_text
+from sim.scenario.write import resolved_text
+from sim.study.compare import incomparable
+from sim.study.estimates import ratios
+from sim.study.exact import EXACT, expected_spots, known_to_twin
+from sim.study.load import warn_of_scenarios
+from sim.study.montecarlo import warn_of_weak_figures
+from sim.study.records import addressed
+from sim.study.sweep import columns_of, measure, moves_most
+from sim.work.results import Results
+from sim.work.store import Stores
+from sim.work.task import Progress, part
+
+STUDY_FILE = "study.toml"
+
+# Points of which doing one again costs little, and histories that take no time.
+_MANY, _SHORT = 20, 2_000_000
+
+
+def study(
+    file: str | Path,
+    *,
+    set: Mapping[str, Any] | Sequence[str] = (),  # noqa: A002 (the option's name)
+    **how: Unpack[Work],
+) -> Results:
+    """Answer the question of a study file.
+
+    Parameters
+    ----------
+    file
+        A path if it has a slash or ends in .toml, else the name of a shipped study.
+    set
+        Changes of the file: values by key, such as ``effort.replications``.
+    how
+        See `Work`; seed and effort stand in the file.
+
+    Returns
+    -------
+    Results
+        With ``points``, ``design`` and ``wide``; under draws ``draws`` and ``draw_results``; and a table for
+        each answer.
+
+    Raises
+    ------
+    RequestError
+        Something in the file is wrong; the message says what is allowed.
+    """
+    plan = plan_of(load_study(file, set), how)  # type: ignore[arg-type]
+    return carry_out(plan, how, plan.name, plan.study.title)
+
+
+def carry_out(plan: Plan, how: Work, name: str, title: str) -> Results:
+    """Do a study and write its folder, or keep it in memory."""
+    loaded = list(plan.arms.values())
+    request = request_for("study", loaded, plan.budget, study=plain_tree(plan.study), **plan.asked)
+
+    def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
+        return _Doing(plan, title, stores, progress).made()
+
+    return write(Study("study", name, request, make, lambda found: _warn(plan, found)), how)
+
+
+class _Doing:
+    """A study at work."""
+
+    def __init__(self, plan: Plan, title: str, stores: Stores, progress: Progress | None) -> None:
+        self.plan, self.title = plan, title
+        self._tell, self._store, self._progress = part(plan.name, progress), stores("study"), progress
+
+    def made(self) -> Made:
+        """Measure every spot, find what moves most, and answer what is asked."""
+        plan = self.plan
+        points, drawn = self._measured()
+        points = _numbered(points, plan)
+        moves = moves_most(points, plan.shown)
+        recomputed = self._recomputed(points) if plan.recompute else None
+        shown = [*plan.shown, *([] if moves is None else [moves])]
+        facts = {
+            **plan.facts(),
+            "study": plain_tree(plan.study),
+            "exact": sorted({*points.loc[_is_exact(points), "endpoint"]}),
+            "simulated": bool((~_is_exact(points)).any()),
+            "moves_most": None if moves is None else column(moves),
+            "recomputed": recomputed,
+        }
+        facts["resolved"]["title"] = self.title
+        tables: dict[str, pd.DataFrame | None] = {
+            "design": _design(plan), "points": points, "wide": wide(points, list(plan.rows[0]), shown),
+        }  # fmt: skip
+        draws, rows = plan.budget.draws, {}
+        if draws is not None:
+            tables["draws"] = pd.DataFrame(
+                {"draw": np.arange(len(draws.values)) + 1, "weight": 1.0,
+                 **dict(zip(draws.keys, map(list, zip(*draws.values, strict=True)), strict=True))}
+            )  # fmt: skip
+            rows["draw_results"] = drawn[drawn["endpoint"].isin([column(key) for key in shown])]
+        for answer in plan.study.answer:
+            found, told = answered(answer, plan, self._progress)
+            tables |= found
+            facts |= told
+        return Made(facts, tables, rows=rows, texts=_texts(plan))
+
+    def _measured(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the endpoints at every spot, exact where they can be, and the same of each draw."""
+        plan, asked = self.plan, self.plan.study.effort.engine
+        exact, drawn = pd.DataFrame(), pd.DataFrame()
+        if asked in ("auto", "exact") and plan.no_queue:
+            exact, figures = expected_spots(plan.spots, plan.budget.draws, self._tell)
+            drawn = _drawn_exactly(figures)
+            unknown = [key for key in plan.shown if not known_to_twin(key, figures)]
+            if not unknown:
+                return exact, drawn
+        if asked == "exact":
+            why = "a place is limited, so that a queue may bind"
+            if plan.no_queue:
+                why = f"the exact twin does not tell {', '.join(map(column, unknown))}"
+            raise RequestError(f'effort.engine = "exact": {why}; write engine = "auto", or leave it out')
+        found, _, sums = measure(plan.spots, plan.budget, self._tell, self._store)
+        simulated = _drawn_by_simulation(plan, sums)
+        known = {*exact["endpoint"]} if len(exact) else set()
+        rest = found[~found["endpoint"].isin(known)]
+        if not len(exact):
+            return rest, simulated
+        rest_drawn = simulated[~simulated["endpoint"].map(lambda text: text.partition("@")[0] in known)]
+        return pd.concat([exact, rest], ignore_index=True), pd.concat([drawn, rest_drawn], ignore_index=True)
+
+    def _recomputed(self, points: pd.DataFrame) -> dict[str, Any] | None:
+        """Do one point again, alone, and tell whether it is the same to the bit; None if that takes long."""
+        number = len(self.plan.spots) // 2
+        patients = mean_patients(self.plan.spots[number].side.scenario)
+        if len(self.plan.spots) < _MANY and 2 * patients * self.plan.budget.total > _SHORT:
+            return None
+        alone = replace(self.plan, spots=[self.plan.spots[number]], rows=[self.plan.rows[number]])
+        found, _ = _Doing(alone, "", lambda _part: None, None)._measured()
+        before = points[points["point"] == number + 1].drop(columns="point")
+        shared = [name for name in before if name in found]
+        return {
+            "point": number + 1,
+            "equal": bool(before[shared].reset_index(drop=True).equals(found[shared])),
+        }
+
+
+def _is_exact(points: pd.DataFrame) -> pd.Series:
+    return points["note"].str.contains(EXACT, na=False)
+
+
+def _numbered(points: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Put the number of its point before each row, and the rows of a point together."""
+    names = list(plan.rows[0])
+    addresses = [tuple(map(repr, columns_of(row).values())) for row in plan.rows]
+    numbers = {address: number for number, address in enumerate(addresses, start=1)}
+    own = [numbers[tuple(map(repr, each))] for each in points[names].itertuples(index=False, name=None)]
+    return addressed(points, point=own).sort_values("point", kind="stable", ignore_index=True)
+
+
+def _design(plan: Plan) -> pd.DataFrame:
+    rows = [{"point": number, **columns_of(row)} for number, row in enumerate(plan.rows, start=1)]
+    return pd.DataFrame(rows)
+
+
+def wide(points: pd.DataFrame, names: Sequence[str], shown: Sequence[Key]) -> pd.DataFrame:
+    """Return one row a point and one column an endpoint, for a spreadsheet: shares in per cent.
+
+    The endpoints shown come first, each with its limits and its change from the reference.
+    """
+    read = points.assign(
+        key=[_head(*each) for each in zip(points["endpoint"], points["time_years"], strict=True)]
+    )
+    limits = ("posterior_lower", "posterior_upper") if "posterior_lower" in read else ("mc_lower", "mc_upper")
+    parts = {"": "estimate", ", lower": limits[0], ", upper": limits[1], ", change": "difference"}
+    times = np.where([BY_NAME[name].kind == "share" for name in read["endpoint"]], 100.0, 1.0)
+    columns: dict[str, pd.Series] = {}
+    first = [_head(name, math.nan if time is None else time) for name, time in shown]
+    for key in dict.fromkeys([*first, *read["key"]]):
+        rows = read["key"] == key
+        for ending, part_ in parts.items() if key in first else [("", "estimate")]:
+            values = (read[part_] * times)[rows]
+            columns[f"{key}{ending}"] = pd.Series(values.to_numpy(), index=read.loc[rows, "point"])
+    head = read.drop_duplicates("point").set_index("point")[list(names)]
+    return pd.concat([head, pd.DataFrame(columns)], axis=1).reset_index()
+
+
+def _head(name: str, time: float) -> str:
+    endpoint = BY_NAME[name]
+    unit = "%" if endpoint.kind == "share" else endpoint.unit
+    return f"{label((name, None if math.isnan(time) else time))}{f' ({unit})' if unit else ''}"
+
+
+def _drawn_exactly(figures: Sequence[Mapping[Key, Any]]) -> pd.DataFrame:
+    rows = [
+        pd.DataFrame({"point": number, "draw": np.arange(len(values)) + 1, "endpoint": column(key),
+                      "mean": values, "inner_se": 0.0})
+        for number, each in enumerate(figures, start=1)
+        for key, values in each.items()
+    ]  # fmt: skip
+    return pd.concat(rows, ignore_index=True)
+
+
+def _drawn_by_simulation(plan: Plan, sums: Sequence[Any]) -> pd.DataFrame:
+    from sim.scenario.endpoints import keys
+
+    found = []
+    for number, (spot, own) in enumerate(zip(plan.spots, sums, strict=True), start=1):
+        value, error = ratios(own)
+        for at, key in enumerate(keys(spot.side.scenario.follow_up.horizon_years)):
+            found.append(
+                pd.DataFrame({"point": number, "draw": np.arange(len(own)) + 1, "endpoint": column(key),
+                              "n": own[:, at, 2], "sum": own[:, at, 1], "mean": value[:, at],
+                              "inner_se": error[:, at]})
+            )  # fmt: skip
+    return pd.concat(found, ignore_index=True)
+
+
+def _texts(plan: Plan) -> dict[str, str]:
+    """Return the files from which the folder can be made again, on any machine."""
+    file, changed = plan.study, dict[str, Any]()
+    texts: dict[str, str] = {}
+
+    def kept(name: str, loaded: Loaded) -> str:
+        if loaded.path == scenarios_folder() / f"{loaded.name}.toml":
+            return loaded.name
+        texts[name] = resolved_text(loaded)
+        return f"./{name}"
+
+    if file.arm:
+        numbered = enumerate(zip(file.arm, plan.arms.values(), strict=True), start=1)
+        changed["arm"] = [
+            arm.model_copy(update={"scenario": kept(f"arm-{number}.toml", loaded)})
+            for number, (arm, loaded) in numbered
+        ]
+    else:
+        changed["base"] = kept("base.toml", plan.loaded)
+    if file.effort.posterior and file.effort.posterior not in shipped_posteriors():
+        texts["posterior.csv"] = Path(plan.posterior).read_text("utf-8")
+        changed["effort"] = file.effort.model_copy(update={"posterior": "./posterior.csv"})
+    if file.design.file:
+        changed["design"] = file.design.model_copy(update={"file": "design.csv"})
+    return {STUDY_FILE: study_text(file.model_copy(update=changed)), **texts}
+
+
+def _warn(plan: Plan, results: Results) -> None:
+    """Warn of weak figures, of scenarios, of points that are no alternatives, of what draws leave."""
+    budget, points = plan.budget, results.tables["points"]
+    simulated = points[~_is_exact(points)]
+    if len(simulated):
+        warn_of_weak_figures(simulated, budget.total)
+    warn_of_scenarios((each.side.scenario for each in plan.spots), budget.seed)
+    apart = [
+        reason
+        for each in plan.spots
+        for reason in incomparable(each.reference.scenario, each.side.scenario, each.side.solved)
+    ]
+    if apart:
+        IncomparableWarning.say(
+            f"{plan.loaded.name}: not every point is an alternative to the reference: {apart[0]}. "
+            "Other people, or another day to count from, make a difference that no treatment has made"
+        )
+    budget.warn_of_held(plan.loaded, swept=plan.keys)

@@ -1,0 +1,190 @@
+"""Beside doing a study: what it would take, doing it again, a file to start from, and one to share."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sim.commands.plan import Plan, plan_of
+from sim.commands.studies import STUDY_FILE, study
+from sim.patient.fates import mean_patients
+from sim.scenario.inherit import Overrides
+from sim.scenario.problems import RequestError
+from sim.scenario.refusals import cut_short, unknown
+from sim.scenario.shipped import SUFFIX, is_path, locate, shipped_names
+from sim.scenario.study_file import load_study
+from sim.study.exact import expected_spots
+from sim.study.sweep import measure
+from sim.work.files import MANIFEST, read_json, sealed_files
+from sim.work.results import read_results
+from sim.work.task import Progress
+
+MOST_HISTORIES = 10**9
+"""More want a word of consent."""
+
+_PILOT_SECONDS = 0.5
+_ROW_BYTES = {"exact": 12_000, "simulated": 24_000}
+"""Of a point's rows in points.csv and wide.csv, about."""
+
+
+def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A002 (the option's name)
+    """Say what a study would take, from a pilot of half a second; nothing is written.
+
+    Returns
+    -------
+    dict
+        Points, arms, draws, replications, patients, histories (all of these multiplied; 0 if the exact twin
+        tells everything), engine, seconds on one processor, bytes.
+
+    Raises
+    ------
+    RequestError
+        As `sim.commands.studies.study`.
+    """
+    plan = plan_of(load_study(file, set), {})
+    draws = 1 if plan.budget.draws is None else len(plan.budget.draws.values)
+    exact = plan.study.effort.engine in ("auto", "exact") and plan.no_queue
+    patients = round(mean_patients(plan.loaded.scenario))
+    histories = 0 if exact else len(plan.spots) * plan.budget.total * patients
+    return {
+        "study": plan.name,
+        "points": len(plan.spots),
+        "draws": draws,
+        "replications": 0 if exact else plan.budget.replications,
+        "patients": patients,
+        "histories": histories,
+        "engine": "exact" if exact else "simulated",
+        "seconds": _pilot(plan, exact=exact),
+        "bytes": len(plan.spots) * _ROW_BYTES["exact" if exact else "simulated"],
+    }
+
+
+def _pilot(plan: Plan, *, exact: bool) -> float:
+    """Return about how many seconds the study takes on one processor, from one point of it."""
+    spot, budget = plan.spots[:1], plan.budget
+    draws = budget.draws
+    few = None if draws is None else replace(draws, values=draws.values[:4])
+    share = 1 if draws is None or few is None else len(draws.values) / len(few.values)
+    replications = min(budget.replications, 128)
+    small = replace(budget, draws=few, replications=replications, precision=None, workers=1)
+
+    def work() -> object:
+        return expected_spots(spot, few) if exact else measure(spot, small)
+
+    work()  # what is made once does not count
+    started, rounds = time.perf_counter(), 0
+    while time.perf_counter() - started < _PILOT_SECONDS / 2:
+        work()
+        rounds += 1
+    each = (time.perf_counter() - started) / rounds * share
+    times = 1.0 if exact else budget.replications / replications
+    return each * times * len(plan.spots)
+
+
+def refuse_too_large(file: str | Path, set: Overrides, *, yes: bool) -> None:  # noqa: A002
+    """Refuse a study of more than `MOST_HISTORIES` unless it is agreed to."""
+    plan = plan_of(load_study(file, set), {})
+    if yes or (plan.study.effort.engine in ("auto", "exact") and plan.no_queue):
+        return
+    histories = len(plan.spots) * plan.budget.total * round(mean_patients(plan.loaded.scenario))
+    if histories > MOST_HISTORIES:
+        raise RequestError(
+            f"{file}: {len(plan.spots):,} points x {plan.budget.total:,} trials: {histories:,} histories, "
+            f"more than {MOST_HISTORIES:,}; take fewer points, draws or replications, or agree with --yes"
+        )
+
+
+def again(folder: str | Path, *, workers: int | None = 1, progress: Progress | None = None) -> list[str]:
+    """Do the study of a folder again from its own ``study.toml``, and say which files differ; none if equal.
+
+    Raises
+    ------
+    RequestError
+        It is no folder of a study.
+    """
+    before = read_results(Path(folder))
+    if before.kind != "study":
+        raise RequestError(f"{folder}: holds a {before.kind}, and only a study can be done again")
+    with TemporaryDirectory(prefix="lupus-hsct-") as aside:
+        out = Path(aside) / "again"
+        study(Path(folder) / STUDY_FILE, out=out, figures="none", workers=workers, progress=progress)
+        old, new = (sealed_files(read_json(Path(each) / MANIFEST) or {}) for each in (folder, out))
+        names = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+        return [_difference(name, Path(folder) / name, out / name) for name in names]
+
+
+def _difference(name: str, old: Path, new: Path) -> str:
+    """Say how two files of a name differ: by their first line that is not the same."""
+    if not (old.is_file() and new.is_file()):
+        return f"{name}: only in the {'old' if old.is_file() else 'new'} folder"
+    if old.suffix == ".parquet":
+        return f"{name}: differs"
+    lines = [each.read_text("utf-8").splitlines() for each in (old, new)]
+    both = enumerate(zip_longest(*lines, fillvalue=""), start=1)
+    number, (was, now) = next((at, pair) for at, pair in both if pair[0] != pair[1])
+    return f"{name}, line {number}: {cut_short(was)} is now {cut_short(now)}"
+
+
+def write_new_study(kind: str, name: str, *, force: bool = False) -> Path:
+    """Write a commented study file to start from: a copy of a shipped one.
+
+    Raises
+    ------
+    RequestError
+        There is no such study, or the file exists.
+    """
+    shipped = shipped_names("study")
+    if kind not in shipped:
+        raise RequestError(unknown(f'no study "{kind}"', kind, shipped, f"there are {', '.join(shipped)}"))
+    path = Path(name if is_path(name) else f"{name}{SUFFIX}")
+    if path.exists() and not force:
+        raise RequestError(f"{path}: exists; choose another name, or --force to write over it")
+    if not path.parent.is_dir():
+        raise RequestError(f"{path}: there is no folder {path.parent}; make it first")
+    path.write_bytes(locate(kind, kind="study").path.read_bytes())
+    return path
+
+
+PACKED = ("report.html", "wide.csv", "posterior.csv", "design.csv")
+"""What is shared of a study: its page, its spreadsheet, and what it takes to do it again."""
+
+
+def pack(folder: str | Path, to: str | Path | None = None, *, force: bool = False) -> Path:
+    """Put the page, the figures as PDF, the spreadsheet and the study of a folder into one zip file.
+
+    Parameters
+    ----------
+    to
+        The file; left out, beside the folder and named like it.
+
+    Raises
+    ------
+    RequestError
+        It is no complete folder, or the file exists.
+    """
+    results = read_results(Path(folder))
+    path = Path(to) if to is not None else Path(folder).absolute().with_suffix(".zip")
+    if path.exists() and not force:
+        raise RequestError(f"{path}: exists; name another file, or replace it with --force")
+    from sim.show.kit.style import save
+    from sim.show.plots import draw
+
+    with TemporaryDirectory(prefix="lupus-hsct-") as aside:
+        for name, figure, _ in draw(results):
+            save(figure, Path(aside), name, ("pdf",))
+        there = [*Path(folder).glob("*"), *sorted(Path(aside).glob("*.pdf"))]
+        files = [each for each in there if each.name in PACKED or each.suffix in (".pdf", SUFFIX)]
+        partial = path.with_name(f".{path.name}.partial")
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
+            for each in sorted(files, key=lambda each: each.name):
+                # Without a date the same study gives the same file.
+                entry = zipfile.ZipInfo(each.name, (1980, 1, 1, 0, 0, 0))
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                packed.writestr(entry, each.read_bytes())
+        partial.replace(path)
+    return path
