@@ -13,7 +13,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import sentence
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import LoadedStudy, StudyFile
+from sim.scenario.study_file import ARM, LoadedStudy, StudyFile
 from sim.scenario.values import get_value
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import DEFAULT_DRAW_REPLICATIONS, DEFAULT_DRAWS, Budget
@@ -22,9 +22,6 @@ from sim.study.designs import Row, Varied, levels_of, rows_of, scenario_at
 from sim.study.draws import with_uncertain
 from sim.study.exact import binds_no_queue
 from sim.study.sweep import Spot
-
-ARM = "arm"
-"""The column of tables that names the arm."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +86,7 @@ class Plan:
         """What decides about the results beside the scenarios and the budget, as a manifest tells it."""
         return {
             "vary": self.varied,
+            "keys": list(self.keys),
             "shown": [*map(column, self.shown)],
             "reference": {"which": self.study.measure.reference, "point": self.own},
             "contours": {name: list(levels) for name, levels in self.contours.items()},

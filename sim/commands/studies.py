@@ -22,8 +22,8 @@ from sim.scenario.shipped import scenarios_folder, shipped_posteriors
 from sim.scenario.study_file import load_study, plain_tree, study_text
 from sim.scenario.write import resolved_text
 from sim.study.compare import incomparable
-from sim.study.estimates import ratios
-from sim.study.exact import EXACT, expected_spots, known_to_twin
+from sim.study.estimates import EXACT, ratios
+from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
 from sim.study.records import addressed
@@ -105,6 +105,8 @@ class _Doing:
             "recomputed": recomputed,
         }
         facts["resolved"]["title"] = self.title
+        if not facts["simulated"]:
+            facts["replications"] = 0
         tables: dict[str, pd.DataFrame | None] = {
             "design": _design(plan), "points": points, "wide": wide(points, list(plan.rows[0]), shown),
         }  # fmt: skip

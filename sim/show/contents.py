@@ -10,17 +10,15 @@ from typing import Any
 from sim.outcomes.occupancy import is_limited
 from sim.scenario.cautions import doubts
 from sim.scenario.endpoints import Key, column, key_of
-from sim.scenario.registry import plain, unit_of
 from sim.scenario.schema import Scenario
-from sim.scenario.values import get_value
 from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
-from sim.show.kit.formats import rows, written
+from sim.show.kit.formats import rows
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import replication
 from sim.show.sources import all_values, evidence_grid, set_values
-from sim.show.swept import found_sentences, meaning
+from sim.show.swept import found_sentences
 from sim.show.trial_data import first_report
 from sim.study.verification import read_checks
 from sim.work.results import Results
@@ -150,23 +148,34 @@ def _sources(manifest: Mapping[str, Any], scenario: Scenario) -> dict[str, Grid]
 
 
 def _of_study(results: Results) -> Contents:
+    from sim.show import studied
+
     manifest, points = results.manifest, results.tables["points"]
     scenario, vary, shown = results.scenario, manifest["vary"], shown_in(manifest)
-    said = found_sentences(results, shown)
+    said, answers = found_sentences(results, shown), studied.answers(results)
     facts = {
-        "answers": run_tables.swept(points, list(vary), shown),
-        "points": len(points[list(vary)].drop_duplicates()),
+        "answers": answers,
+        "points_grid": run_tables.swept(points, list(vary), shown),
+        "points": points["point"].nunique(),
         "sentences": said,
-        "varied": _varied(results),
+        "how": studied.how(results),
+        "varied": studied.varied(results),
+        "arms": studied.arms(results),
+        "uncertain": studied.uncertain(results),
+        "assumed_values": studied.assumed_values(results),
         **_sources(manifest, scenario),
     }
     return Contents(
         scenario.title,
         (scenario,),
         facts,
+        finding=next((each.sentences[0] for each in answers if each.sentences), ""),
         without_pictures=next(iter(said), ""),
-        leads=("sweep", f"map_{column(shown[0]).replace('@', '_')}"),
-    )
+        leads=(
+            *(each.name for each in answers), "arms", "sweep",
+            f"map_{column(shown[0]).replace('@', '_')}", "scatter",
+        ),
+    )  # fmt: skip
 
 
 def _of_solve(results: Results) -> Contents:
@@ -180,19 +189,6 @@ def _of_solve(results: Results) -> Contents:
 def shown_in(manifest: Mapping[str, Any]) -> list[Key]:
     """Return the endpoints that a sweep shows: those asked for, and what moves most."""
     return [key_of(text) for text in (*manifest["shown"], manifest["moves_most"]) if text]
-
-
-def _varied(results: Results) -> Grid:
-    scenario = results.scenario
-    found = [
-        (
-            key, ", ".join(map(written, values)), unit_of(key), written(plain(get_value(scenario, key))),
-            meaning(key).removeprefix(key).removeprefix(": "),
-        )
-        for key, values in results.manifest["vary"].items()
-    ]  # fmt: skip
-    heads = (Column("values"), Column("unit"), *numbers("the scenario's own"), Column("what it is"))
-    return Grid("What is varied", (Column("parameter", code=True), *heads), found)
 
 
 def _of_compare(results: Results) -> Contents:

@@ -224,7 +224,8 @@ def swept(points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key]) -> Gr
         read = (at.get(key) for key in shown)  # another horizon has other times
         told = ("" if row is None else _two(row.estimate_text, row.difference_text) for row in read)
         found.append((*values, *told))
-    notes = sentences("run", "swept", drawn)
+    exact = {row.exact for row in rows(points) if row.key in shown}
+    notes = sentences("run", "swept", drawn, exact)
     return Grid("Every point", (*named(*keys, number=False), *numbers(*map(label, shown))), found, notes)
 
 

@@ -13,6 +13,7 @@ from sim.scenario.endpoints import Key, key_of, label
 from sim.scenario.refusals import toml_text
 from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
+from sim.scenario.study_file import ARM
 from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_share, rows, with_unit, written
 from sim.show.kit.prose import sentences
@@ -66,14 +67,20 @@ def changes(series: Sequence[Placed], *, short: bool = False) -> list[str]:
     endpoint = known[0][1].endpoint
     unit = "" if endpoint.kind == "mean" and not endpoint.unit else f" {endpoint.unit or 'points'}"
     found = [
-        f"{row.difference_text.replace(' (', f'{unit} (', 1)} at {spot(values, short=short)}"
+        f"{_united(row.difference_text, unit)} at {spot(values, short=short)}"
         for sign, (values, row) in zip((1, -1), ends, strict=True)
         if row.differs and sign * row.difference > 0
     ]
-    widest = max(max(-row.difference_lower, row.difference_upper) for _, row in known)
     if any(row.differs for _, row in known):
         return found
+    widest = max(max(-row.difference_lower, row.difference_upper) for _, row in known)
     return [f"no difference found: less than {_up(known[0][1], widest)}{unit} either way"]
+
+
+def _united(text: str, unit: str) -> str:
+    """Put a unit after a difference, before its interval if it has one."""
+    figure, interval, rest = text.partition(" (")
+    return f"{figure}{unit}{interval}{rest}"
 
 
 def _up(row: Row, limit: float) -> str:
@@ -102,6 +109,9 @@ def moved(results: Results) -> Key | None:
 
 def reference_words(results: Results) -> str:
     """Say from what differences are taken."""
+    names = results.manifest["vary"].get(ARM)
+    if names:
+        return str(names[0])
     return "the first point" if results.manifest["reference"]["which"] == "first" else "this scenario"
 
 
@@ -125,4 +135,7 @@ def found_sentences(results: Results, shown: Sequence[Key]) -> list[str]:
         (in_sentence(key), label(key), changes(placed(points, keys, key)), key == moved(results))
         for key in shown
     ]
-    return [*sentences("run", "found", said, reference_words(results)), *held(results.scenario, keys)]
+    return [
+        *sentences("run", "found", said, reference_words(results)),
+        *held(results.scenario, results.manifest["keys"]),
+    ]

@@ -14,6 +14,8 @@ from sim.show.kit.scenario_words import head
 from sim.show.swept import found_sentences
 from sim.work.results import Results
 
+_MOST_POINTS = 24
+
 Block: TypeAlias = Grid | list[str]
 """A table under its title, or lines."""
 
@@ -71,9 +73,19 @@ def told_of_several(named: Mapping[str, Results]) -> Iterator[Block]:
 def _study(results: Results, _full: bool) -> Iterator[Block]:
     manifest = results.manifest
     keys, shown = list(manifest["vary"]), shown_in(manifest)
+    from sim.show import studied
+
     title = results.scenario.title + (f": each point {_size(results)}" if results.draws else "")
-    yield replace(run_tables.swept(results.tables["points"], keys, shown), title=title)
-    yield found_sentences(results, shown)
+    for each in studied.answers(results):
+        yield each.sentences
+        yield from each.grids
+    grid = replace(run_tables.swept(results.tables["points"], keys, shown), title=title)
+    if len(grid.rows) > _MOST_POINTS:
+        rest = len(grid.rows) - _MOST_POINTS
+        more = f"{rest:,} more points stand in points.csv and, for a spreadsheet, in wide.csv."
+        grid = replace(grid, rows=grid.rows[:_MOST_POINTS], notes=[more, *grid.notes])
+    yield grid
+    yield [*found_sentences(results, shown), *studied.how(results)]
 
 
 def _compare(results: Results, _full: bool) -> Iterator[Block]:

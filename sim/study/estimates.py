@@ -18,6 +18,9 @@ from sim.scenario.distributions import Floats
 
 Z95 = float(special.ndtri(0.975))
 
+EXACT = "exact"
+"""Note of a figure that the exact twin gives."""
+
 POSTERIOR_COLUMNS = ("posterior_lower", "posterior_upper", "posterior_se")
 
 # A variance this much smaller than those it is the difference of is rounding.

@@ -15,14 +15,11 @@ from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario
 from sim.study.compare import DIFFERENCE_COLUMNS, DIFFERENCE_ERROR, Side
 from sim.study.draws import Draws
-from sim.study.estimates import over_draws
+from sim.study.estimates import EXACT, over_draws
 from sim.study.records import addressed
 from sim.study.sweep import Spot, columns_of
 from sim.study.tally import targets_of
 from sim.work.task import Tell
-
-EXACT = "exact"
-"""Note of a figure that the twin gives."""
 
 # Scenarios that are expected at once.
 _AT_ONCE = 256

@@ -39,6 +39,8 @@ _FATE = re.compile("mortality|died|survival")  # and no deaths by cause, which a
 _TOLD = ("transplant_related_mortality", "deaths_by_data_cut", "died_waiting", "slot_died_waiting")
 # Points that are simulated beside one reference.
 _TOGETHER = 8
+# Of a share: no paired change is told that is smaller.
+_NEGLIGIBLE = 0.0005
 
 
 Vary: TypeAlias = Mapping[str, Sequence[Any]]
@@ -352,7 +354,8 @@ def moves_most(points: pd.DataFrame, shown: Sequence[Key]) -> Key | None:
     before averages, and before figures of those who have lived to have them.
     """
     half = (points["difference_upper"] - points["difference_lower"]) / 2
-    moved = points.assign(size=points["difference"].abs() / half)
+    # The exact twin has no error; beside a twentieth of a point any other figure's is as good as none.
+    moved = points.assign(size=points["difference"].abs() / half.clip(lower=_NEGLIGIBLE))
     names = [*_TOLD, *(name for name, _ in shown)]
     moved = moved[(moved["size"] > 1) & ~moved["endpoint"].isin(names)]
     kinds = [BY_NAME[name] for name in moved["endpoint"]]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.scenario.registry import short
@@ -13,14 +15,17 @@ from sim.show.comparison import names, ranked_arms, ranking, why_incomparable
 from sim.show.figures.differences import ForestRow, sheet_of
 from sim.show.kit import curves as kit
 from sim.show.kit import style
+from sim.show.kit.forest import signed_points
 from sim.show.kit.formats import Row, format_share
 from sim.show.kit.pairs import cautions_of
 from sim.show.kit.prose import one_sentence, sentences
 from sim.study.compare import SURVIVAL
 from sim.work.results import Results
 
-_COLOURS = (style.INK, style.BLUE, style.ORANGE, "#801650", "#28a197", "#a285d1")
-_DASHES = ("-", style.DASHES, (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
+COLOURS = (style.INK, style.BLUE, style.ORANGE, "#801650", "#28a197", "#a285d1")
+_CHANGES = 2.05
+"""Inches below survival for the differences."""
+STYLES = ("-", style.DASHES, (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5)))
 
 
 @style.styled
@@ -50,18 +55,31 @@ def survival(results: Results) -> Figure | None:
     apart = [name for name in names(results) if name not in shown]
     if len(shown) < 2:
         return None
-    found = {name: _curve(results, name) for name in shown}
+    notes = [*sentences("figures", "from_decision_notes", apart), *cautions_of(results, shown)]
+    return from_decision({name: _curve(results, name) for name in shown}, results.draws, notes)
+
+
+def from_decision(
+    found: Mapping[str, pd.DataFrame], draws: int | None, notes: Sequence[str], *, changes: bool = False
+) -> Figure:
+    """Draw survival of everybody enrolled, a curve for each name, with its rows of one endpoint.
+
+    Parameters
+    ----------
+    changes
+        Whether the paired differences from the first are drawn below.
+    """
     years = float(max(curve["time_years"].max() for curve in found.values()))
     said = "; ".join(f"{_end(curve)} with {name}" for name, curve in found.items())
     ranged = any("least" in curve for curve in found.values())
-    above = sentences("figures", "from_decision", results.draws, ranged)
-    page = style.sheet(
-        one_sentence("figures", "from_decision_title", short(years), said), above,
-        [*sentences("figures", "from_decision_notes", apart), *cautions_of(results, shown)], kit.WIDTH, 4.25,
-    )  # fmt: skip
-    axis = page.axes(0.8, kit.FOOT, 4.95, kit.TALL)
+    above = sentences("figures", "from_decision", draws, ranged, changes)
+    below = _CHANGES if changes else 0.0
+    title = one_sentence("figures", "from_decision_title", short(years), said)
+    page = style.sheet(title, above, notes, kit.WIDTH, 4.25 + below)
+    axis = page.axes(0.8, kit.FOOT + below, 4.95, kit.TALL)
+    strip = page.axes(0.8, kit.FOOT, 4.95, below - 0.65) if changes else None
     ends = []
-    for (name, curve), colour, dashes in zip(found.items(), cycle(_COLOURS), cycle(_DASHES)):
+    for (name, curve), colour, dashes in zip(found.items(), cycle(COLOURS), cycle(STYLES)):
         times = [0.0, *curve["time_years"]]
         look: dict[str, Any] = {"color": colour, "ls": dashes}
         if "least" in curve:
@@ -69,12 +87,28 @@ def survival(results: Results) -> Figure | None:
             axis.fill_between(times, *edges, color=colour, alpha=0.22, lw=0)
             for edge in edges:
                 axis.plot(times, edge, lw=1, **look)
-        if results.draws or "least" not in curve:  # else no line inside is likelier than another
+        if draws or "least" not in curve:  # else no line inside is likelier than another
             axis.plot(times, [1.0, *curve["estimate"]], lw=2, marker="o", ms=3.5, clip_on=False, **look)
+        if strip is not None and curve["difference"].abs().max() > 0:
+            _draw_change(strip, curve, look)
         ends.append(kit.Name(name, _end(curve), colour, float(curve["estimate"].iloc[-1])))
     kit.dress(axis, years, "Years since the decision to transplant", "Alive, of all enrolled")
     kit.write_beside(axis, ends, 2.3, 1.0)
+    if strip is not None:
+        strip.axhline(0, color=style.GREY, lw=0.8)
+        strip.set_xlim(axis.get_xlim())
+        strip.yaxis.set_major_formatter(signed_points)
+        strip.set(xlabel=axis.get_xlabel(), ylabel="change, points")
+        axis.set_xlabel("")
     return page.figure
+
+
+def _draw_change(strip: Axes, curve: pd.DataFrame, look: Mapping[str, Any]) -> None:
+    """Draw how far a curve lies from the first one, with its paired 95%."""
+    times = [0.0, *curve["time_years"]]
+    lower, change, upper = ([0.0, *curve[f"difference{end}"]] for end in ("_lower", "", "_upper"))
+    strip.fill_between(times, lower, upper, color=look["color"], alpha=0.22, lw=0)
+    strip.plot(times, change, lw=2, marker="o", ms=3.5, clip_on=False, **look)
 
 
 def _curve(results: Results, name: str) -> pd.DataFrame:

@@ -17,8 +17,9 @@ from matplotlib.ticker import MaxNLocator
 
 from sim.scenario.changes import in_words
 from sim.scenario.endpoints import Endpoint, Key, column, label
-from sim.scenario.registry import unit_of
+from sim.scenario.registry import plain, unit_of
 from sim.scenario.schema import Scenario
+from sim.scenario.study_file import ARM
 from sim.scenario.values import get_value
 from sim.show.contents import shown_in
 from sim.show.kit import style
@@ -218,7 +219,8 @@ def _curve_lines(axis: Axis, drawn: Mapping[Key, list[tuple[float, Row]]], paire
     drawn_rows = any(row.drawn for found in drawn.values() for _, row in found)
     middle = "Dashed" if axis.numeric and len(axis.values) > 1 else "Middle"
     without = [label(key) for key in drawn if all(math.isnan(row.trial_lower) for _, row in drawn[key])]
-    return sentences("figures", "curve", drawn_rows, middle, without, paired)
+    exact = all(row.exact for found in drawn.values() for _, row in found)
+    return sentences("figures", "curve", drawn_rows, middle, without, paired, exact)
 
 
 @style.styled
@@ -379,7 +381,7 @@ def _map_note(known: Sequence[Placed]) -> list[str]:
     unit = "points" if endpoint.kind == "share" else endpoint.unit
     drawn = [row for row in read if row.drawn]
     widest = max(drawn, key=lambda row: row.posterior_upper - row.posterior_lower, default=read[0])
-    return sentences("figures", "map", error, unit, widest.posterior_text)
+    return sentences("figures", "map", error, unit, widest.posterior_text, all(row.exact for row in read))
 
 
 def _colour_bar(
@@ -416,28 +418,30 @@ def _map_lines(panels: Sequence[_Panel], series: Sequence[Placed]) -> list[str]:
 def varied(
     scenario: Scenario, points: pd.DataFrame, keys: Sequence[str], shown: Sequence[Key],
     moved: Key | None = None, contours: Mapping[str, Sequence[float]] | None = None,
-    reference: str = "this scenario",
+    reference: str = "this scenario", own: Mapping[str, Any] | None = None, changed: Sequence[str] = (),
 ) -> Pictures:  # fmt: skip
-    """Draw what a page can show of points: a curve over one key, maps over more."""
-    own = {key: _plain(get_value(scenario, key)) for key in keys}
+    """Draw what a page can show of points: a curve over one key, maps over more.
+
+    Parameters
+    ----------
+    own, changed
+        The scenario's values, and the parameters that are varied, where `keys` are no parameters.
+    """
+    values = own or {key: plain(get_value(scenario, key)) for key in keys}
+    own = {key: _plain(value) for key, value in values.items()}
     notes = [scenario.title, *cautions(scenario)]
-    lines = [*held(scenario, keys), f"Changes are from {reference}."]
+    lines = [*held(scenario, changed or keys), f"Changes are from {reference}."]
     if len(keys) == 1:
         (key,) = keys
         return sweep_curve_figure(points, key, unit_of(key), shown, own[key], notes, lines, moved)
     unasked = {moved: ["Not asked for, but moves most."]}
     return {
         column(key).replace("@", "_"): sweep_map_figure(
-            points,
-            keys,
-            key,
-            own,
-            notes,
-            (contours or {}).get(column(key), ()),
+            points, keys, key, own, notes, (contours or {}).get(column(key), ()),
             [*unasked.get(key, []), *lines],
         )
         for key in shown
-    }
+    }  # fmt: skip
 
 
 def _plain(value: Any) -> float | str | None:
@@ -451,15 +455,23 @@ def _swept(results: Results) -> Pictures:
     on_grid = all(own[key] in values for key, values in manifest["vary"].items())
     if not on_grid and (len(own) > 1 or not isinstance(next(iter(own.values())), int | float)):
         points = points[~points["reference"]]  # beside the grid it has no place on a map, nor between words
-    how = moved(results), manifest["contours"], reference_words(results)
-    return varied(results.scenario, points, list(own), shown_in(manifest), *how)
+    keys = sorted(own, key=lambda name: name == ARM)  # of arms each has a map
+    how = moved(results), manifest["contours"], reference_words(results), own, manifest["keys"]
+    return varied(results.scenario, points, keys, shown_in(manifest), *how)
 
 
 def curve(results: Results) -> Pictures:
     """Draw the endpoints of a sweep over one key; None over several."""
-    return _swept(results) if len(results.manifest["vary"]) == 1 else None
+    return _swept(results) if _on_grid(results) and list(results.manifest["vary"]) != [ARM] else None
 
 
 def maps(results: Results) -> Pictures:
     """Draw a map for each endpoint of a sweep over two keys or more."""
-    return _swept(results) if len(results.manifest["vary"]) > 1 else None
+    return _swept(results) if _on_grid(results, 2) else None
+
+
+def _on_grid(results: Results, least: int = 1) -> bool:
+    """Tell whether a study has a grid, over so many keys; over one key the endpoints are curves."""
+    keys = len(results.manifest["vary"])
+    kind = results.manifest["study"].get("design", {}).get("kind", "grid")
+    return kind == "grid" and (keys == 1 if least == 1 else keys >= least)

@@ -17,7 +17,7 @@ from sim.scenario.evidence import all_evidence, ids_in, origin
 from sim.scenario.registry import short
 from sim.scenario.schema import Scenario
 from sim.study.compare import DIFFERENCE_ERROR
-from sim.study.estimates import Z95, clopper_pearson
+from sim.study.estimates import EXACT, Z95, clopper_pearson
 
 _MOST_DECIMALS = 4
 _NOTHING = 1e-9  # what sums of rounded figures leave of 0
@@ -241,6 +241,11 @@ class Row:
         return label(self.key)
 
     @property
+    def exact(self) -> bool:
+        """Whether the exact twin gives it: then there is no Monte Carlo error."""
+        return EXACT in self.note
+
+    @property
     def half_width(self) -> float:
         """Half of the Monte Carlo interval."""
         return (self.mc_upper - self.mc_lower) / 2
@@ -317,7 +322,8 @@ class Row:
     def estimate_text(self) -> str:
         """The estimate with its Monte Carlo interval, and the posterior's if there is one."""
         posterior = self.posterior_text and f"posterior {self.posterior_text}"
-        known = (format_range(self.endpoint, self.mc_lower, self.mc_upper), posterior)
+        own = "" if self.exact else format_range(self.endpoint, self.mc_lower, self.mc_upper)
+        known = (own, posterior)
         intervals = "; ".join(filter(None, known))
         return f"{self.simulated_text} ({intervals})" if intervals else self.simulated_text
 
@@ -352,6 +358,9 @@ class Row:
     @property
     def difference_text(self) -> str:
         """The paired difference from the reference with its interval; empty without one, and of itself."""
+        if self.exact and not self.drawn and self.difference:
+            known = 0.0005 if self.endpoint.kind == "share" and abs(self.difference) > 1e-4 else 0.0
+            return format_difference(self.endpoint, self.difference, known)
         if not self.difference_upper > self.difference_lower:
             return ""
         half_width = self.difference_half_width

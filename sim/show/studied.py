@@ -1,0 +1,103 @@
+"""What is told of a study beside its points: its answers, what is varied and assumed, and how it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sim.scenario.registry import plain, unit_of
+from sim.scenario.study_file import ARM, StudyFile, checked_study, factor_name
+from sim.show.kit.formats import written
+from sim.show.kit.grid import Column, Grid, numbers
+from sim.show.kit.prose import sentences
+from sim.show.swept import meaning
+from sim.work.results import Results
+
+
+class Told(NamedTuple):
+    """One answer: the name of its figure, what it says, and its tables."""
+
+    name: str
+    sentences: list[str]
+    grids: Sequence[Grid]
+
+
+_ANSWERS: Mapping[str, Callable[[Results], Told]] = {}
+"""By the kind of the answer."""
+
+
+def of(results: Results) -> StudyFile:
+    """Return the study that was asked."""
+    return checked_study(results.manifest["study"])
+
+
+def answers(results: Results) -> list[Told]:
+    """Return what each answer of a study tells, in the order asked."""
+    return [_ANSWERS[each.kind](results) for each in of(results).answer]
+
+
+def how(results: Results) -> list[str]:
+    """Say how a study was done, and which values are drawn as assumed."""
+    manifest, study = results.manifest, of(results)
+    return [
+        *sentences("study", "how", manifest, manifest["exact"], manifest["simulated"]),
+        *sentences("study", "assumed", study.uncertain),
+    ]
+
+
+def varied(results: Results) -> Grid:
+    """Return what is varied: values, unit, the scenario's own, source, what it is."""
+    own, study = results.manifest["reference"]["point"], of(results)
+    sources = {factor_name(factor): factor.source for factor in study.factor}
+    found = [
+        (
+            key, _few(values), unit_of(key), written(own[key]) if own.get(key) is not None else "",
+            sources.get(key, ""), meaning(key).removeprefix(key).removeprefix(": "),
+        )
+        for key, values in results.manifest["vary"].items()
+        if key != ARM
+    ]  # fmt: skip
+    heads = (
+        Column("values"),
+        Column("unit"),
+        *numbers("the scenario's own"),
+        Column("source"),
+        Column("what it is"),
+    )
+    return Grid("What is varied", (Column("parameter", code=True), *heads), found)
+
+
+def _few(values: Sequence[Any]) -> str:
+    if len(values) > 12:
+        return f"{len(values):,} values from {written(min(values))} to {written(max(values))}"
+    return ", ".join(map(written, values))
+
+
+def arms(results: Results) -> Grid:
+    """Return the arms and what each of them is."""
+    found = [
+        (
+            arm.name,
+            arm.scenario or of(results).base,
+            ", ".join(f"{key} = {written(v)}" for key, v in arm.set.items()),
+        )
+        for arm in of(results).arm
+    ]
+    return Grid("Arms", (Column("arm"), Column("scenario", code=True), Column("changed")), found)
+
+
+def uncertain(results: Results) -> Grid:
+    """Return what is drawn beside a posterior."""
+    found = [
+        (each.key, written(plain(each.value)), each.arm or "all", each.source, meaning(each.key))
+        for each in of(results).uncertain
+    ]
+    heads = (Column("drawn from"), Column("arm"), Column("source"), Column("what it is"))
+    return Grid("Uncertain beside the posterior", (Column("parameter", code=True), *heads), found)
+
+
+def assumed_values(results: Results) -> list[str]:
+    """Return which of the varied parameters are assumptions in the scenario."""
+    assumed = {row["key"] for row in results.manifest["parameters"] if row["status"] == "assumption"}
+    keys = [key for factor in of(results).factor for key in (factor.keys or [factor.key])]
+    return [key for key in keys if any(key == each or key.startswith(f"{each}.") for each in assumed)]
