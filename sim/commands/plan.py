@@ -13,7 +13,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import sentence
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import ARM, LoadedStudy, StudyFile
+from sim.scenario.study_file import ARM, POINT, LoadedStudy, StudyFile
 from sim.scenario.values import get_value
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import DEFAULT_DRAW_REPLICATIONS, DEFAULT_DRAWS, Budget
@@ -228,7 +228,7 @@ def spots_of(
             from_first = study.measure.reference == "first" and not spots
             if (several and loaded is first) or from_first:
                 reference = own
-            values = {**({ARM: name} if several else {}), **row}
+            values = {POINT: len(spots) + 1, **({ARM: name} if several else {}), **row}
             spots.append(Spot(values, reference if own.scenario is reference.scenario else own, reference))
     _refuse_unlike(arms)
     return spots

@@ -26,7 +26,6 @@ from sim.study.estimates import EXACT, ratios
 from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
-from sim.study.records import addressed
 from sim.study.sweep import columns_of, measure, moves_most
 from sim.work.results import Results
 from sim.work.store import Stores
@@ -92,7 +91,7 @@ class _Doing:
         """Measure every spot, find what moves most, and answer what is asked."""
         plan = self.plan
         points, drawn = self._measured()
-        points = _numbered(points, plan)
+        points = points.sort_values("point", kind="stable", ignore_index=True)
         moves = moves_most(points, plan.shown)
         recomputed = self._recomputed(points) if plan.recompute else None
         shown = [*plan.shown, *([] if moves is None else [moves])]
@@ -155,7 +154,7 @@ class _Doing:
             return None
         alone = replace(self.plan, spots=[self.plan.spots[number]], rows=[self.plan.rows[number]])
         found, _ = _Doing(alone, "", lambda _part: None, None)._measured()
-        before = points[points["point"] == number + 1].drop(columns="point")
+        before = points[points["point"] == number + 1]
         shared = [name for name in before if name in found]
         return {
             "point": number + 1,
@@ -165,15 +164,6 @@ class _Doing:
 
 def _is_exact(points: pd.DataFrame) -> pd.Series:
     return points["note"].str.contains(EXACT, na=False)
-
-
-def _numbered(points: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Put the number of its point before each row, and the rows of a point together."""
-    names = list(plan.rows[0])
-    addresses = [tuple(map(repr, columns_of(row).values())) for row in plan.rows]
-    numbers = {address: number for number, address in enumerate(addresses, start=1)}
-    own = [numbers[tuple(map(repr, each))] for each in points[names].itertuples(index=False, name=None)]
-    return addressed(points, point=own).sort_values("point", kind="stable", ignore_index=True)
 
 
 def _design(plan: Plan) -> pd.DataFrame:

@@ -30,8 +30,8 @@ from sim.scenario.registry import describe_type, plain, quoted_choices
 from sim.scenario.shipped import is_path, locate
 
 MOST_POINTS = 10_000
-ARM = "arm"
-"""The column of tables that names the arm."""
+POINT, ARM = "point", "arm"
+"""Columns of tables: the number of a point, and the name of its arm."""
 
 StudyEngine: TypeAlias = Literal["auto", "exact", "simulated", "simpy", "arrays"]
 DesignKind: TypeAlias = Literal[
