@@ -25,7 +25,7 @@ from sim.study.sweep import Spot
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """A study as it will be done.
 
     Attributes
@@ -104,7 +104,7 @@ class Plan:
         }
 
 
-def plan_of(asked: LoadedStudy, how: Effort) -> Plan:
+def plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     """Return what a study file comes to, everything checked before anything runs.
 
     Parameters
@@ -135,7 +135,7 @@ def _in_file(text: str) -> str:
     return text
 
 
-def _plan_of(asked: LoadedStudy, how: Effort) -> Plan:
+def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     study, effort = asked.study, asked.study.effort
     base = loaded_from(asked.path(study.base), study.set)
     arms = {"": base}
@@ -162,7 +162,7 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> Plan:
     first = cautioned(first, keys)
     arms = {name: cautioned(each, keys) for name, each in arms.items()}
     shown = [parse_endpoint(text, first.scenario) for text in study.measure.endpoints]
-    return Plan(
+    return StudyPlan(
         study, asked.name, arms,
         [{**({ARM: name} if len(arms) > 1 else {}), **row} for row in rows for name in arms],
         spots_of(arms, factors, rows, study, budget),

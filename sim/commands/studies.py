@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sim.commands.answers import answered
-from sim.commands.plan import Plan, plan_of
+from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.study import Made, Study, Work, request_for, write
 from sim.patient.fates import mean_patients
 from sim.scenario.endpoints import BY_NAME, Key, column, label
@@ -69,7 +69,7 @@ def study(
     return carry_out(plan, how, plan.name, plan.study.title)
 
 
-def carry_out(plan: Plan, how: Work, name: str, title: str) -> Results:
+def carry_out(plan: StudyPlan, how: Work, name: str, title: str) -> Results:
     """Do a study and write its folder, or keep it in memory."""
     loaded = list(plan.arms.values())
     request = request_for("study", loaded, plan.budget, study=plain_tree(plan.study), **plan.asked)
@@ -83,7 +83,7 @@ def carry_out(plan: Plan, how: Work, name: str, title: str) -> Results:
 class _Doing:
     """A study at work."""
 
-    def __init__(self, plan: Plan, title: str, stores: Stores, progress: Progress | None) -> None:
+    def __init__(self, plan: StudyPlan, title: str, stores: Stores, progress: Progress | None) -> None:
         self.plan, self.title = plan, title
         self._tell, self._store, self._progress = part(plan.name, progress), stores("study"), progress
 
@@ -166,7 +166,7 @@ def _is_exact(points: pd.DataFrame) -> pd.Series:
     return points["note"].str.contains(EXACT, na=False)
 
 
-def _design(plan: Plan) -> pd.DataFrame:
+def _design(plan: StudyPlan) -> pd.DataFrame:
     rows = [{"point": number, **columns_of(row)} for number, row in enumerate(plan.rows, start=1)]
     return pd.DataFrame(rows)
 
@@ -209,7 +209,7 @@ def _drawn_exactly(figures: Sequence[Mapping[Key, Any]]) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def _drawn_by_simulation(plan: Plan, sums: Sequence[Any]) -> pd.DataFrame:
+def _drawn_by_simulation(plan: StudyPlan, sums: Sequence[Any]) -> pd.DataFrame:
     from sim.scenario.endpoints import keys
 
     found = []
@@ -224,7 +224,7 @@ def _drawn_by_simulation(plan: Plan, sums: Sequence[Any]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _texts(plan: Plan) -> dict[str, str]:
+def _texts(plan: StudyPlan) -> dict[str, str]:
     """Return the files from which the folder can be made again, on any machine."""
     file, changed = plan.study, dict[str, Any]()
     texts: dict[str, str] = {}
@@ -251,7 +251,7 @@ def _texts(plan: Plan) -> dict[str, str]:
     return {STUDY_FILE: study_text(file.model_copy(update=changed)), **texts}
 
 
-def _warn(plan: Plan, results: Results) -> None:
+def _warn(plan: StudyPlan, results: Results) -> None:
     """Warn of weak figures, of scenarios, of points that are no alternatives, of what draws leave."""
     budget, points = plan.budget, results.tables["points"]
     simulated = points[~_is_exact(points)]

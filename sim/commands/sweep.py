@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, Unpack, get_args
 
 from sim.commands.asked import AnyScenario, Effort, effort_of, loaded_from, parse_endpoint, texts_of
-from sim.commands.plan import Plan
+from sim.commands.plan import StudyPlan
 from sim.commands.studies import carry_out
 from sim.scenario.changes import in_words, retitled
 from sim.scenario.endpoints import BY_NAME, Key, column
@@ -91,7 +91,7 @@ def sweep(
 def _plan(
     file: StudyFile, loaded: Loaded, points: Sequence[Point], first: Scenario, shown: Sequence[Key],
     budget: Budget, levels: Sequence[float], reference: Reference,
-) -> Plan:  # fmt: skip
+) -> StudyPlan:  # fmt: skip
     """Return the points of a sweep as a study has them."""
     keys = list(points[0][0])
     held = (*budget.held_in(loaded), *keys)
@@ -99,7 +99,7 @@ def _plan(
     contours = {column(key): list(levels) for key in shown if levels}
     own = next(point for point, changed in points if changed is first)
     measure = Measure(endpoints=[*map(column, shown)], reference=reference, contours=contours)
-    return Plan(
+    return StudyPlan(
         file.model_copy(update={"measure": measure}), loaded.name, {"": loaded},
         [point for point, _ in points],
         [Spot({POINT: number, **point}, other if changed is first else Side(changed, held), other)

@@ -42,7 +42,7 @@ _Values = Annotated[list[Any], Field(min_length=1, max_length=MOST_POINTS)]
 _Limit = Annotated[float, Field(ge=0)]
 
 
-class Arm(Table):
+class StudyArm(Table):
     """An option that may be chosen; the first is the reference."""
 
     name: Annotated[str, Field(min_length=1)] = Field(description="what figures and tables call it")
@@ -155,7 +155,7 @@ class StudyFile(Table):
     question: str = Field("", description="what it asks, in one sentence")
     base: str = Field(description="the scenario that it is about: a name, or a path from this file")
     set: dict[str, Any] = Field({}, description="what is changed of the base throughout: values by key")
-    arm: list[Arm] = Field([])
+    arm: list[StudyArm] = Field([])
     factor: list[Factor] = Field([])
     uncertain: list[Uncertain] = Field([])
     design: Design = Design()
@@ -166,7 +166,7 @@ class StudyFile(Table):
 
 ANSWERS: Mapping[str, type[Table]] = {"threshold": Threshold, "tornado": Tornado, "capacity": Capacity}
 TABLES: Mapping[str, type[Table]] = {
-    "arm": Arm, "factor": Factor, "uncertain": Uncertain, "design": Design, "measure": Measure,
+    "arm": StudyArm, "factor": Factor, "uncertain": Uncertain, "design": Design, "measure": Measure,
     "effort": StudyEffort,
 }  # fmt: skip
 """The tables of a study file but for its answers, by name."""
