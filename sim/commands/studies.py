@@ -157,7 +157,7 @@ class _Doing:
         alone = replace(self.plan, spots=[self.plan.spots[number]], rows=[self.plan.rows[number]])
         found, _ = _Doing(alone, "", lambda _part: None, None)._measured()
         before = points[points["point"] == number + 1]
-        shared = [name for name in before if name in found]
+        shared = [name for name in before if name in found and name not in self.plan.rows[0]]
         return {
             "point": number + 1,
             "equal": bool(before[shared].reset_index(drop=True).equals(found[shared])),

@@ -358,10 +358,9 @@ def study_text(study: StudyFile) -> str:
     tree = plain_tree(study)
     listed = [name for name, value in tree.items() if isinstance(value, list)]
     tables = [name for name in tree if name in TABLES and name not in listed]
-    lines = [
-        f"{name} = {inline_toml(value)}" for name, value in tree.items() if name not in (*listed, *tables)
-    ]
-    for name in (*listed, *tables):
+    apart = (*listed, *tables)
+    lines = [f"{name} = {inline_toml(value)}" for name, value in tree.items() if name not in apart]
+    for name in apart:
         for each in tree[name] if name in listed else [tree[name]]:
             head = f"[[{name}]]" if name in listed else f"[{name}]"
             lines += ["", head, *(f"{member} = {inline_toml(value)}" for member, value in each.items())]

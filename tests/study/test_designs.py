@@ -115,7 +115,9 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "two values": ({"factor": [{**FATALITIES, "low": 0.1, "high": 0.2}]}, ["one of values, low and high"]),
     "named twice": ({"factor": [FATALITIES, FATALITIES]}, [FATAL, "twice"]),
-    "points of a grid": ({"factor": [HAZARDS], "design": {"points": 8}}, ["design.points", "latin_hypercube"]),
+    "points of a grid": (
+        {"factor": [HAZARDS], "design": {"points": 8}}, ["design.points", "latin_hypercube"],
+    ),
     "no such arm": (
         {"arm": [{"name": "a"}, {"name": "b", "set": {FATAL: 0.1}}],
          "uncertain": [{"key": FATAL, "value": 0.1, "arm": "bb"}]}, ["bb", "did you mean b"],
@@ -123,13 +125,14 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "an endpoint": ({"factor": [FATALITIES], "measure": {"endpoints": ["mortality"]}},
                     ["measure.endpoints", "mortality", "treatment_related_mortality"]),
     "a queue": (
-        {"base": "open_clinic", "factor": [FATALITIES], "effort": {"engine": "exact"}}, ["effort.engine", "queue"],
+        {"base": "open_clinic", "factor": [FATALITIES], "effort": {"engine": "exact"}},
+        ["effort.engine", "queue"],
     ),
     "apart": ({"factor": [{"keys": [FATAL, HAZARD], "values": [0.1]}]}, ["multiply = true", FATAL, HAZARD]),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("tables, words", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("tables", "words"), REFUSED.values(), ids=REFUSED)
 def test_bad_input_gets_one_message(tmp_path: Path, tables: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(RequestError) as refused:
         answer(tmp_path, **tables)
