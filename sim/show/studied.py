@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, StudyFile, checked_study, factor_name
-from sim.show import swings
+from sim.show import capacities, swings
 from sim.show.kit.formats import written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -27,7 +27,12 @@ def _of_tornado(results: Results) -> ToldAnswer:
     return ToldAnswer("tornado", [swings.found_sentence(results)], [swings.table(results)])
 
 
-_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {"tornado": _of_tornado}
+def _of_capacity(results: Results) -> ToldAnswer:
+    grids = [capacities.table(results), capacities.every(results)]
+    return ToldAnswer("capacity", capacities.found_sentences(results), grids)
+
+
+_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {"tornado": _of_tornado, "capacity": _of_capacity}
 """By the kind of the answer."""
 
 

@@ -72,7 +72,7 @@ def told_of_several(named: Mapping[str, Results]) -> Iterator[Block]:
 
 def _study(results: Results, _full: bool) -> Iterator[Block]:
     manifest = results.manifest
-    keys, shown = list(manifest["vary"]) or ["point"], shown_in(manifest)
+    keys, shown = list(manifest["vary"]), shown_in(manifest)
     from sim.show import studied
 
     title = results.scenario.title + (
@@ -81,6 +81,9 @@ def _study(results: Results, _full: bool) -> Iterator[Block]:
     for each in studied.answers(results):
         yield each.sentences
         yield from each.grids
+    if not manifest["vary"]:
+        yield studied.how(results)
+        return
     grid = replace(run_tables.swept(results.tables["points"], keys, shown), title=title)
     if len(grid.rows) > _MOST_POINTS:
         rest = len(grid.rows) - _MOST_POINTS
