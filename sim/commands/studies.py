@@ -27,6 +27,7 @@ from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
 from sim.study.records import addressed
+from sim.study.strata import warn_of_small_strata
 from sim.study.sweep import columns_of, measure, moves_most
 from sim.work.results import Results
 from sim.work.store import Stores
@@ -87,6 +88,7 @@ class _Doing:
     def __init__(self, plan: Plan, title: str, stores: Stores, progress: Progress | None) -> None:
         self.plan, self.title = plan, title
         self._tell, self._store, self._progress = part(plan.name, progress), stores("study"), progress
+        self.strata = pd.DataFrame()
 
     def made(self) -> Made:
         """Measure every spot, find what moves most, and answer what is asked."""
@@ -110,6 +112,8 @@ class _Doing:
         tables: dict[str, pd.DataFrame | None] = {
             "design": _design(plan), "points": points, "wide": wide(points, list(plan.rows[0]), shown),
         }  # fmt: skip
+        if len(self.strata):
+            tables["strata"] = _numbered(self.strata, plan)
         draws, rows = plan.budget.draws, {}
         if draws is not None:
             tables["draws"] = pd.DataFrame(
@@ -131,14 +135,14 @@ class _Doing:
             exact, figures = expected_spots(plan.spots, plan.budget.draws, self._tell)
             drawn = _drawn_exactly(figures)
             unknown = [key for key in plan.shown if not known_to_twin(key, figures)]
-            if not unknown:
+            if not unknown and not plan.budget.by:
                 return exact, drawn
         if asked == "exact":
             why = "a place is limited, so that a queue may bind"
             if plan.no_queue:
                 why = f"the exact twin does not tell {', '.join(map(column, unknown))}"
             raise RequestError(f'effort.engine = "exact": {why}; write engine = "auto", or leave it out')
-        found, _, sums = measure(plan.spots, plan.budget, self._tell, self._store)
+        found, _, sums, self.strata = measure(plan.spots, plan.budget, self._tell, self._store)
         simulated = _drawn_by_simulation(plan, sums)
         known = {*exact["endpoint"]} if len(exact) else set()
         rest = found[~found["endpoint"].isin(known)]
@@ -267,6 +271,7 @@ def _warn(plan: Plan, results: Results) -> None:
     simulated = points[~_is_exact(points)]
     if len(simulated):
         warn_of_weak_figures(simulated, budget.total)
+    warn_of_small_strata(results.table("strata"))
     warn_of_scenarios((each.side.scenario for each in plan.spots), budget.seed)
     apart = [
         reason

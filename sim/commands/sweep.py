@@ -113,7 +113,7 @@ def _as_file(
             for name, values in names.items()
         ],
         measure=Measure(
-            endpoints=[*map(column, shown)], reference=reference,
+            endpoints=[*map(column, shown)], reference=reference, by=texts_of(how, "by"),
             contours={column(key): list(levels) for key in shown if levels},
         ),
         effort=StudyEffort(
