@@ -133,7 +133,7 @@ EFFORT: tuple[Option, ...] = (
     *LUCK,
     click.option(
         "--by", multiple=True, metavar="STRATA",
-        help="Tell every figure by strata too, as in --by age=12-25,26-40,41+ or --by sex; give both for both.",
+        help="Tell every figure by strata too, as in --by age=12-25,26-40,41+ or --by sex; repeat for both.",
     ),
     click.option(
         "--engine", type=click.Choice(get_args(Engine)), default="auto", show_default=True,
