@@ -13,7 +13,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import sentence
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import ARM, LoadedStudy, StudyFile
+from sim.scenario.study_file import ARM, POINT, LoadedStudy, StudyFile
 from sim.scenario.values import get_value
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import DEFAULT_DRAW_REPLICATIONS, DEFAULT_DRAWS, Budget
@@ -25,7 +25,7 @@ from sim.study.sweep import Spot
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """A study as it will be done.
 
     Attributes
@@ -104,7 +104,7 @@ class Plan:
         }
 
 
-def plan_of(asked: LoadedStudy, how: Effort) -> Plan:
+def plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     """Return what a study file comes to, everything checked before anything runs.
 
     Parameters
@@ -135,7 +135,7 @@ def _in_file(text: str) -> str:
     return text
 
 
-def _plan_of(asked: LoadedStudy, how: Effort) -> Plan:
+def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     study, effort = asked.study, asked.study.effort
     base = loaded_from(asked.path(study.base), study.set)
     arms = {"": base}
@@ -162,7 +162,7 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> Plan:
     first = cautioned(first, keys)
     arms = {name: cautioned(each, keys) for name, each in arms.items()}
     shown = [parse_endpoint(text, first.scenario) for text in study.measure.endpoints]
-    return Plan(
+    return StudyPlan(
         study, asked.name, arms,
         [{**({ARM: name} if len(arms) > 1 else {}), **row} for row in rows for name in arms],
         spots_of(arms, factors, rows, study, budget),
@@ -229,7 +229,7 @@ def spots_of(
             from_first = study.measure.reference == "first" and not spots
             if (several and loaded is first) or from_first:
                 reference = own
-            values = {**({ARM: name} if several else {}), **row}
+            values = {POINT: len(spots) + 1, **({ARM: name} if several else {}), **row}
             spots.append(Spot(values, reference if own.scenario is reference.scenario else own, reference))
     _refuse_unlike(arms)
     return spots

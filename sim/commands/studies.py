@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sim.commands.answers import answered
-from sim.commands.plan import Plan, plan_of
+from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.study import Made, Study, Work, request_for, write
 from sim.patient.fates import mean_patients
 from sim.scenario.endpoints import BY_NAME, Key, column, label
@@ -26,7 +26,6 @@ from sim.study.estimates import EXACT, ratios
 from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
-from sim.study.records import addressed
 from sim.study.strata import warn_of_small_strata
 from sim.study.sweep import columns_of, measure, moves_most
 from sim.work.results import Results
@@ -71,7 +70,7 @@ def study(
     return carry_out(plan, how, plan.name, plan.study.title)
 
 
-def carry_out(plan: Plan, how: Work, name: str, title: str) -> Results:
+def carry_out(plan: StudyPlan, how: Work, name: str, title: str) -> Results:
     """Do a study and write its folder, or keep it in memory."""
     loaded = list(plan.arms.values())
     request = request_for("study", loaded, plan.budget, study=plain_tree(plan.study), **plan.asked)
@@ -85,7 +84,7 @@ def carry_out(plan: Plan, how: Work, name: str, title: str) -> Results:
 class _Doing:
     """A study at work."""
 
-    def __init__(self, plan: Plan, title: str, stores: Stores, progress: Progress | None) -> None:
+    def __init__(self, plan: StudyPlan, title: str, stores: Stores, progress: Progress | None) -> None:
         self.plan, self.title = plan, title
         self._tell, self._store, self._progress = part(plan.name, progress), stores("study"), progress
         self.strata = pd.DataFrame()
@@ -94,7 +93,7 @@ class _Doing:
         """Measure every spot, find what moves most, and answer what is asked."""
         plan = self.plan
         points, drawn = self._measured()
-        points = _numbered(points, plan)
+        points = points.sort_values("point", kind="stable", ignore_index=True)
         moves = moves_most(points, plan.shown)
         recomputed = self._recomputed(points) if plan.recompute else None
         shown = [*plan.shown, *([] if moves is None else [moves])]
@@ -113,7 +112,7 @@ class _Doing:
             "design": _design(plan), "points": points, "wide": wide(points, list(plan.rows[0]), shown),
         }  # fmt: skip
         if len(self.strata):
-            tables["strata"] = _numbered(self.strata, plan)
+            tables["strata"] = self.strata.sort_values("point", kind="stable", ignore_index=True)
         draws, rows = plan.budget.draws, {}
         if draws is not None:
             tables["draws"] = pd.DataFrame(
@@ -134,13 +133,14 @@ class _Doing:
         if asked in ("auto", "exact") and plan.no_queue:
             exact, figures = expected_spots(plan.spots, plan.budget.draws, self._tell)
             drawn = _drawn_exactly(figures)
-            unknown = [key for key in plan.shown if not known_to_twin(key, figures)]
-            if not unknown and not plan.budget.by:
+            unknown = [column(key) for key in plan.shown if not known_to_twin(key, figures)]
+            unknown += ["strata"] if plan.budget.by else []
+            if not unknown:
                 return exact, drawn
         if asked == "exact":
             why = "a place is limited, so that a queue may bind"
             if plan.no_queue:
-                why = f"the exact twin does not tell {', '.join(map(column, unknown))}"
+                why = f"the exact twin does not tell {', '.join(unknown)}"
             raise RequestError(f'effort.engine = "exact": {why}; write engine = "auto", or leave it out')
         found, _, sums, self.strata = measure(plan.spots, plan.budget, self._tell, self._store)
         simulated = _drawn_by_simulation(plan, sums)
@@ -159,7 +159,7 @@ class _Doing:
             return None
         alone = replace(self.plan, spots=[self.plan.spots[number]], rows=[self.plan.rows[number]])
         found, _ = _Doing(alone, "", lambda _part: None, None)._measured()
-        before = points[points["point"] == number + 1].drop(columns="point")
+        before = points[points["point"] == number + 1]
         shared = [name for name in before if name in found]
         return {
             "point": number + 1,
@@ -171,16 +171,7 @@ def _is_exact(points: pd.DataFrame) -> pd.Series:
     return points["note"].str.contains(EXACT, na=False)
 
 
-def _numbered(points: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Put the number of its point before each row, and the rows of a point together."""
-    names = list(plan.rows[0])
-    addresses = [tuple(map(repr, columns_of(row).values())) for row in plan.rows]
-    numbers = {address: number for number, address in enumerate(addresses, start=1)}
-    own = [numbers[tuple(map(repr, each))] for each in points[names].itertuples(index=False, name=None)]
-    return addressed(points, point=own).sort_values("point", kind="stable", ignore_index=True)
-
-
-def _design(plan: Plan) -> pd.DataFrame:
+def _design(plan: StudyPlan) -> pd.DataFrame:
     rows = [{"point": number, **columns_of(row)} for number, row in enumerate(plan.rows, start=1)]
     return pd.DataFrame(rows)
 
@@ -223,7 +214,7 @@ def _drawn_exactly(figures: Sequence[Mapping[Key, Any]]) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def _drawn_by_simulation(plan: Plan, sums: Sequence[Any]) -> pd.DataFrame:
+def _drawn_by_simulation(plan: StudyPlan, sums: Sequence[Any]) -> pd.DataFrame:
     from sim.scenario.endpoints import keys
 
     found = []
@@ -238,7 +229,7 @@ def _drawn_by_simulation(plan: Plan, sums: Sequence[Any]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _texts(plan: Plan) -> dict[str, str]:
+def _texts(plan: StudyPlan) -> dict[str, str]:
     """Return the files from which the folder can be made again, on any machine."""
     file, changed = plan.study, dict[str, Any]()
     texts: dict[str, str] = {}
@@ -265,7 +256,7 @@ def _texts(plan: Plan) -> dict[str, str]:
     return {STUDY_FILE: study_text(file.model_copy(update=changed)), **texts}
 
 
-def _warn(plan: Plan, results: Results) -> None:
+def _warn(plan: StudyPlan, results: Results) -> None:
     """Warn of weak figures, of scenarios, of points that are no alternatives, of what draws leave."""
     budget, points = plan.budget, results.tables["points"]
     simulated = points[~_is_exact(points)]

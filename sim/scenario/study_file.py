@@ -30,8 +30,8 @@ from sim.scenario.registry import describe_type, plain, quoted_choices
 from sim.scenario.shipped import is_path, locate
 
 MOST_POINTS = 10_000
-ARM = "arm"
-"""The column of tables that names the arm."""
+POINT, ARM = "point", "arm"
+"""Columns of tables: the number of a point, and the name of its arm."""
 
 StudyEngine: TypeAlias = Literal["auto", "exact", "simulated", "simpy", "arrays"]
 DesignKind: TypeAlias = Literal[
@@ -42,7 +42,7 @@ _Values = Annotated[list[Any], Field(min_length=1, max_length=MOST_POINTS)]
 _Limit = Annotated[float, Field(ge=0)]
 
 
-class Arm(Table):
+class StudyArm(Table):
     """An option that may be chosen; the first is the reference."""
 
     name: Annotated[str, Field(min_length=1)] = Field(description="what figures and tables call it")
@@ -156,7 +156,7 @@ class StudyFile(Table):
     question: str = Field("", description="what it asks, in one sentence")
     base: str = Field(description="the scenario that it is about: a name, or a path from this file")
     set: dict[str, Any] = Field({}, description="what is changed of the base throughout: values by key")
-    arm: list[Arm] = Field([])
+    arm: list[StudyArm] = Field([])
     factor: list[Factor] = Field([])
     uncertain: list[Uncertain] = Field([])
     design: Design = Design()
@@ -167,7 +167,7 @@ class StudyFile(Table):
 
 ANSWERS: Mapping[str, type[Table]] = {"threshold": Threshold, "tornado": Tornado, "capacity": Capacity}
 TABLES: Mapping[str, type[Table]] = {
-    "arm": Arm, "factor": Factor, "uncertain": Uncertain, "design": Design, "measure": Measure,
+    "arm": StudyArm, "factor": Factor, "uncertain": Uncertain, "design": Design, "measure": Measure,
     "effort": StudyEffort,
 }  # fmt: skip
 """The tables of a study file but for its answers, by name."""
