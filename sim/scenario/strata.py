@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ _FACTORS = {
     "age": "age", "sex": "sex", "cohort.age": "age", "cohort.age_years": "age", "cohort.sex": "sex",
     "cohort.female": "sex", "female": "sex",
 }  # fmt: skip
+_NO_END = 10**9
 _BAND = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+)|)", re.ASCII)
 _AS_IN = "as in --by age=12-25,26-40,41+"
 
@@ -37,7 +37,7 @@ class Stratum:
         What patients are told apart by, ``age`` or ``sex``, and what the stratum is called.
     low, end
         Years from which and below which its patients are at enrolment, in completed years: ``12-25`` is
-        12 <= age < 26. Without an end it is None.
+        12 <= age < 26.
     female
         Whether they are women; None for both.
     """
@@ -45,14 +45,24 @@ class Stratum:
     factor: str
     name: str
     low: int = 0
-    end: int | None = None
+    end: int = _NO_END
     female: bool | None = None
 
     def holds(self, age: Floats, female: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which patients are in it."""
-        if self.female is not None:
-            return female if self.female else ~female
-        return (age >= self.low) & (age < (math.inf if self.end is None else self.end))
+        if self.female is None:
+            return (age >= self.low) & (age < self.end)
+        return female if self.female else ~female
+
+
+EVERYBODY = Stratum("everybody", "everybody")
+"""The first of every table."""
+_SEXES = (Stratum("sex", "female", female=True), Stratum("sex", "male", female=False))
+
+
+def spoken(factor: str, name: str) -> str:
+    """Name a stratum among those of several factors."""
+    return f"age {name}" if factor == "age" else name
 
 
 def read_strata(asked: Sequence[str]) -> tuple[Stratum, ...]:
@@ -65,42 +75,28 @@ def read_strata(asked: Sequence[str]) -> tuple[Stratum, ...]:
     """
     found: list[Stratum] = []
     for text in asked:
-        name, _, bands = (part.strip() for part in str(text).partition("="))
+        name, _, bands = (part.strip() for part in text.partition("="))
         if name not in _FACTORS:
             what, otherwise = f'unknown "{cut_short(name)}"', "patients are told apart by age and by sex"
-            raise RequestError(f"--by {cut_short(str(text))}: {unknown(what, name, _FACTORS, otherwise)}")
-        factor = _FACTORS[name]
-        if any(each.factor == factor for each in found):
-            raise RequestError(f"--by {text}: {factor} is named twice; give its strata in one --by")
-        found += _ages(text, bands) if factor == "age" else _sexes(text, bands)
+            raise RequestError(f"--by {cut_short(text)}: {unknown(what, name, _FACTORS, otherwise)}")
+        if _FACTORS[name] == "sex" and bands:
+            raise RequestError(f"--by {cut_short(text)}: its strata are female and male; write --by sex")
+        found += _SEXES if _FACTORS[name] == "sex" else [_band(each.strip()) for each in bands.split(",")]
+    for one, other in pairwise(sorted(found, key=lambda each: (each.factor, each.low, each.name))):
+        if one.factor == other.factor and other.low < one.end and one.female == other.female:
+            raise RequestError(f"--by: {one.name} and {other.name} overlap; {_AS_IN}, a patient has one band")
     if len(found) > MOST_STRATA:
         raise RequestError(f"--by: {len(found)} strata given; allowed: up to {MOST_STRATA}. Take wider bands")
     return tuple(found)
 
 
-def _sexes(text: str, bands: str) -> list[Stratum]:
-    if bands:
-        raise RequestError(f"--by {text}: its strata are female and male; write --by sex")
-    return [Stratum("sex", "female", female=True), Stratum("sex", "male", female=False)]
-
-
-def _ages(text: str, bands: str) -> list[Stratum]:
-    found = []
-    for band in bands.split(","):
-        read = _BAND.fullmatch(band.strip())
-        if read is None:
-            given = f"{band.strip() or 'no band'} given"
-            raise RequestError(f"--by {text}: {given}; allowed: bands of whole years, {_AS_IN}")
-        low, last, open_ = read.groups()
-        end = None if open_ else int(last or low) + 1
-        if end is not None and end <= int(low):
-            raise RequestError(f"--by {text}: {band} runs backwards; write {last}-{low}")
-        found.append(Stratum("age", band.strip(), int(low), end))
-    ordered = sorted(found, key=lambda each: each.low)
-    for one, other in pairwise(ordered):
-        if other.low < (math.inf if one.end is None else one.end):
-            raise RequestError(
-                f"--by {text}: {one.name} and {other.name} overlap; every patient is in one band at most, "
-                f"{_AS_IN}"
-            )
-    return found
+def _band(text: str) -> Stratum:
+    read = _BAND.fullmatch(text)
+    if read is None:
+        given = f"{cut_short(text) or 'no band'} given"
+        raise RequestError(f"--by age: {given}; allowed: bands of whole years, {_AS_IN}")
+    low, last, open_ = read.groups()
+    end = _NO_END if open_ else int(last or low) + 1
+    if end <= int(low):
+        raise RequestError(f"--by age: {text} runs backwards; write {last}-{low}")
+    return Stratum("age", text, int(low), end)

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from sim.scenario.cautions import by_construction
 from sim.scenario.endpoints import Key, label
+from sim.scenario.strata import spoken
 from sim.show.comparison import held, held_at, own_values
 from sim.show.kit.formats import Row, format_share, rows, written
-from sim.show.kit.grid import Cells, Column, Grid, named, numbers
+from sim.show.kit.grid import Column, Grid, Told, named, number
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import headlines, in_sentence, replication
 from sim.work.results import Results
 
-_NO_ADDRESS = ("point", "reference")
+_UNTOLD = ("point", "reference")
 
 
 class StratumRows(NamedTuple):
     """Everybody, or a stratum, of one scenario or point: how many they are, and the endpoints shown."""
 
-    address: tuple[Any, ...]
-    """Which scenario or point."""
-    factor: str
-    stratum: str
+    address: dict[str, Any]
+    """Which scenario or point, by column."""
+    name: str
     per_trial: float
     patients: int
     rows: dict[Key, Row]
-
-    @property
-    def name(self) -> str:
-        """What it is called among strata of several factors."""
-        return f"{self.factor} {self.stratum}" if self.factor == "age" else self.stratum
 
     @property
     def main(self) -> Row:
@@ -40,79 +36,68 @@ class StratumRows(NamedTuple):
         return next(iter(self.rows.values()))
 
 
-def told_strata(results: Results) -> Iterator[StratumRows]:
-    """Yield everybody and each stratum of each scenario or point, with the main endpoints."""
-    table, address = results.tables["strata"], _address(results)
-    shown = headlines(results.scenario)[:2]
-    for (*own, factor, stratum), part in table.groupby([*address, "factor", "stratum"], sort=False):
-        found = {row.key: row for row in rows(part[part["endpoint"].isin([name for name, _ in shown])])}
-        first = part.iloc[0]
-        yield StratumRows(
-            tuple(own), factor, stratum, float(first["patients_per_trial"]), int(first["patients"]),
-            {key: found[key] for key in shown if key in found},
-        )  # fmt: skip
-
-
-def _address(results: Results) -> list[str]:
-    """Return the columns that say which scenario or point a row of the table is of."""
-    columns = list(results.tables["strata"].columns)
-    return [name for name in columns[: columns.index("factor")] if name not in _NO_ADDRESS]
+def told_strata(results: Results) -> list[list[StratumRows]]:
+    """Return everybody and then each stratum with the main endpoints, of each scenario or point."""
+    table, shown = results.tables["strata"], headlines(results.scenario)[:2]
+    columns = list(table.columns)
+    address = [name for name in columns[: columns.index("factor")] if name not in _UNTOLD]
+    found = []
+    for _, part in table.groupby([*address, "factor", "stratum"], sort=False):
+        first, by_key = part.iloc[0], {row.key: row for row in rows(part)}
+        name = spoken(first["factor"], first["stratum"])
+        read = {key: by_key[key] for key in shown if key in by_key}
+        sizes = float(first["patients_per_trial"]), int(first["patients"])
+        found.append(StratumRows({each: first[each] for each in address}, name, *sizes, read))
+    return [list(each) for _, each in groupby(found, lambda each: each.address)]
 
 
 def grid(results: Results) -> Grid:
     """Return the main endpoints by stratum, each with its paired difference if it has one."""
-    found: list[Cells] = []
-    ends, read = set(), list(told_strata(results))
-    for at, each in enumerate(read):
-        same = at and read[at - 1].address == each.address
-        if at and not same:
-            ends.add(at - 1)
-        told = (
-            "\n".join(filter(None, (row.estimate_text, row.difference_text))) for row in each.rows.values()
-        )
-        one = each.main.trial_text
-        address = ("" if same else written(value) for value in each.address)
-        found.append((*address, each.name, f"{each.per_trial:.1f}", f"{each.patients:,}", *told, one))
+    read = [each for strata in told_strata(results) for each in strata]
     what = replication(results.scenario).what
-    heads = [label(key).replace(", ", "\n", 1) for key in read[0].rows]
-    columns = (
-        *named(*_address(results), number=False), Column("stratum"),
-        *numbers(f"patients\nof a {what}", "of all", *heads, f"survival,\nrange of one {what}"),
-    )  # fmt: skip
-    return Grid("By stratum", columns, found, ends=frozenset(ends))
+    columns: list[Told[StratumRows]] = [
+        *((named(name, number=False)[0], lambda each, name=name: written(each.address[name]))
+          for name in read[0].address),
+        (Column("stratum"), lambda each: each.name),
+        (number(f"patients\nof a {what}"), lambda each: f"{each.per_trial:.1f}"),
+        (number("of all"), lambda each: f"{each.patients:,}"),
+        *((number(label(key).replace(", ", "\n", 1)), lambda each, key=key: _told(each.rows.get(key)))
+          for key in read[0].rows),
+        (number(f"survival,\nrange of one {what}"), lambda each: each.main.trial_text),
+    ]  # fmt: skip
+    return Grid.of("By stratum", read, columns)
+
+
+def _told(row: Row | None) -> str:
+    return "" if row is None else "\n".join(filter(None, (row.estimate_text, row.difference_text)))
 
 
 def sentences_of(results: Results) -> list[str]:
     """Say between what the main endpoint lies over strata, what acts on them, and who is in none."""
-    by_address: dict[tuple[Any, ...], list[StratumRows]] = {}
-    for each in told_strata(results):
-        by_address.setdefault(each.address, []).append(each)
-    said = [] if results.kind == "study" else [finding(results, each) for each in by_address.values()]
+    said = [] if results.kind == "study" else [finding(results, each) for each in told_strata(results)]
     return [*filter(None, said), *remarks(results)]
 
 
 def remarks(results: Results) -> list[str]:
     """Say what acts on strata at all, and what share of patients is in no band of age."""
-    everybody, *others = told_strata(results)
-    ages = [each for each in others if each.factor == "age" and each.address == everybody.address]
-    outside = 1 - sum(each.patients for each in ages) / max(everybody.patients, 1) if ages else 0.0
-    acts = by_construction(["cohort.age_years"])
+    (everybody, *others), *_ = told_strata(results)
+    ages = [each for each in others if each.name.startswith("age ")]
+    outside = 1 - sum(each.patients for each in ages) / max(everybody.patients, 1)
     alone = all(own.background.life_table == "none" for own in results.scenarios.values())
-    return sentences("strata", "acts", acts, alone, outside and format_share(outside, 0.005), ages)
+    acts = by_construction(["cohort.age_years"])
+    return sentences("strata", "acts", acts, alone, ages, outside and format_share(outside, 0.005))
 
 
 def finding(results: Results, strata: Sequence[StratumRows]) -> str:
     """Say between what the main endpoint lies over the strata of one scenario; empty without any."""
     everybody, *others = strata
-    compared = not math.isnan(everybody.main.difference)
-    figure, text = ("difference", "difference_text") if compared else ("estimate", "estimate_text")
+    name = everybody.address.get("scenario")
+    figure = "estimate" if name is None else "difference"
     known = [each for each in others if not math.isnan(getattr(each.main, figure))]
-    if not known or (everybody.address and not compared):  # a reference differs from nothing
+    if not known:
         return ""
     known.sort(key=lambda each: float(getattr(each.main, figure)))
-    ends = [(each.name, getattr(each.main, text)) for each in (everybody, known[0], known[-1])]
-    free = (results.manifest.get("posterior") or {}).get("free", ())
-    at = own_values(results.scenarios, dict.fromkeys(results.scenarios, free))
-    at = held(results, everybody.address[0]) if compared else at
-    said = one_sentence("strata", "finding", in_sentence(everybody.main.key), ends, everybody.address)
+    ends = [(each.name, getattr(each.main, f"{figure}_text")) for each in (everybody, known[0], known[-1])]
+    said = one_sentence("strata", "finding", in_sentence(everybody.main.key), ends, name)
+    at = held(results, name) if name else "" if results.draws else own_values(results.scenarios)
     return held_at(said, at)

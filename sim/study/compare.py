@@ -269,9 +269,8 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
     def alone(arm: ArmTally, _two: object) -> pd.DataFrame:
         return arm.endpoints().assign(**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan))
 
-    by, address = tally.experiment.strata, {"scenario": reference}
-    main = [addressed(alone(tally.arms[base], None), **address)]
-    strata = [strata_table(by, tally.arms[base], alone, None, address)]
+    main = [addressed(alone(tally.arms[base], None), scenario=reference)]
+    strata = [addressed(strata_table(tally.arms[base], alone), scenario=reference)]
     ranges, averted, changed = [], [], []
     for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True):
         arm = tally.arms[two.scenario]
@@ -285,7 +284,7 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
             continue
         main.append(addressed(table, scenario=setting.name))
         tables = partial(against, setting=setting)
-        strata.append(strata_table(by, arm, tables, found, {"scenario": setting.name}))
+        strata.append(addressed(strata_table(arm, tables, found), scenario=setting.name))
         hashes[setting.name] = arm.result_hash
         if found.first_decided is not None:
             first_decided[setting.name] = found.first_decided + 1

@@ -102,9 +102,8 @@ def simulate_run(
         for point, changed in (({}, scenario), *over_range)
     )
     swimmer = records.first_courses(first, firsts)
-    more = {"range": points, "range_curves": curves}
-    if budget.by:
-        more["strata"] = strata_table(budget.by, tally.arms[0], lambda arm, _: arm.endpoints())
+    strata = strata_table(tally.arms[0], lambda arm, _: arm.endpoints()) if budget.by else None
+    more = {"range": points, "range_curves": curves, "strata": strata}
     return _written(scenario, budget, tally, simulator, more, swimmer)
 
 

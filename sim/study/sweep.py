@@ -342,7 +342,7 @@ def _tables(
     address = {**values, "reference": spot.is_reference}
     return (
         addressed(table(arm, two), **address), addressed(arm.curves(), **values), arm.sums,
-        strata_table(budget.by, arm, table, two, address),
+        addressed(strata_table(arm, table, two), **address),
     )  # fmt: skip
 
 

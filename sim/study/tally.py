@@ -31,6 +31,7 @@ from sim.scenario.endpoints import (
     keys,
 )
 from sim.scenario.schema import Scenario
+from sim.scenario.strata import Stratum
 from sim.study.chunks import CURVE_POINTS, curve_names, curve_years, reported_keys, shared_keys, stratum_part
 from sim.study.estimates import (
     CROSS_MOMENTS,
@@ -80,9 +81,8 @@ class Tally:
     ) -> None:
         self.experiment, self.under = experiment, tuple(under) or (experiment,)
         self._added = [0] * len(self.under)
-        self.arms = [
-            ArmTally(scenario, len(self.under), len(experiment.strata)) for scenario in experiment.scenarios
-        ]
+        self.arms = [ArmTally(scenario, len(self.under), experiment.strata)
+                     for scenario in experiment.scenarios]  # fmt: skip
         self.pairs = [PairTally(two, self.arms[two.reference], self.arms[two.scenario])
                       for two in experiment.pairs]  # fmt: skip
         first = self.under[0].scenarios[0]
@@ -147,11 +147,11 @@ class ArmTally:
     ----------
     sums : array of shape (draws, keys, 6)
         The sums of every endpoint; see `MOMENTS`.
-    strata : list of ArmTally
+    strata : dict of ArmTally
         The same of each stratum, of which there are no curves and no digests.
     """
 
-    def __init__(self, scenario: Scenario, draws: int = 1, strata: int = 0) -> None:
+    def __init__(self, scenario: Scenario, draws: int = 1, strata: Sequence[Stratum] = ()) -> None:
         self.scenario = scenario
         self.keys = keys(scenario.follow_up.horizon_years)
         self.sums = np.zeros((draws, len(self.keys), len(MOMENTS)))
@@ -160,7 +160,7 @@ class ArmTally:
         self._rows: list[list[Sequence[Floats]]] = [[] for _ in range(draws)]
         # A published figure is of all patients.
         aimless = scenario.model_copy(update={"target": []})
-        self.strata = [ArmTally(aimless, draws) for _ in range(strata)]
+        self.strata = {each: ArmTally(aimless, draws) for each in strata}
 
     def add(self, result: Result, draw: int) -> None:
         """Add a chunk's part."""
@@ -171,7 +171,7 @@ class ArmTally:
             self._digests[draw].update(result["digests"].tobytes())
         if "trial" in result:
             self._rows[draw].append([result[name] for name in ("total", "size", "trial") if name in result])
-        for number, each in enumerate(self.strata):
+        for number, each in enumerate(self.strata.values()):
             each.add(_under(result, stratum_part(number)), draw)
 
     @property
@@ -265,7 +265,7 @@ class PairTally:
         The scenario's endpoints.
     first_decided : int or None
         The first replication, from 0, of the first draw in which somebody lives or dies instead.
-    strata : list of PairTally
+    strata : dict of PairTally
         The same of each stratum, without fates.
     """
 
@@ -278,15 +278,16 @@ class PairTally:
         self._identical = np.ones(shape, dtype=np.bool_)
         self._changes = np.zeros((shape[0], len(FATES_CHANGED), len(MOMENTS))) if two.fates else None
         self.first_decided: int | None = None
-        both = zip(reference.strata, scenario.strata, strict=True)
-        self.strata = [PairTally(replace(two, fates=False), *each) for each in both]
+        unnamed = replace(two, fates=False)
+        self.strata = {each: PairTally(unnamed, reference.strata[each], scenario.strata[each])
+                       for each in reference.strata}  # fmt: skip
 
     def add(self, result: Result, draw: int) -> None:
         """Add a chunk's part."""
         for sums in result["cross"]:
             self._cross[draw] += sums
         self._identical[draw] &= result["identical"]
-        for number, each in enumerate(self.strata):
+        for number, each in enumerate(self.strata.values()):
             each.add(_under(result, stratum_part(number)), draw)
         if self._changes is not None:
             self._changes[draw] += result["changes"]

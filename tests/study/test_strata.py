@@ -17,17 +17,15 @@ from hypothesis import strategies as st
 
 import sim
 from sim.outcomes.twin.expected import expected_all
-from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.problems import RequestError, StratumWarning
 from sim.scenario.schema import Scenario
-from sim.scenario.strata import read_strata
+from sim.scenario.strata import EVERYBODY, read_strata
 from sim.scenario.values import with_values
 from sim.study.budget import Budget, Engine
 from sim.study.compare import Side, compare
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
-from sim.study.strata import EVERYBODY
 from sim.study.tally import Tally
 
 MakeScenario = Callable[..., Scenario]
@@ -62,10 +60,6 @@ def tallied(scenario: Scenario, by: tuple[str, ...], replications: int, engine: 
     return tally
 
 
-def all_sums(tally: Tally) -> list[Floats]:
-    return [tally.arms[0].sums, *(each.sums for each in tally.arms[0].strata)]
-
-
 @pytest.fixture(scope="module")
 def mixed(scenario_of: MakeScenario) -> Scenario:
     return scenario_of(MIXED)
@@ -80,7 +74,7 @@ def busy(scenario_of: MakeScenario) -> Scenario:
 def test_a_stratum_of_everybody_is_the_whole_to_the_bit(case: str, request: pytest.FixtureRequest) -> None:
     scenario = request.getfixturevalue(case)
     arm = tallied(scenario, ("age=0+",), 40).arms[0]
-    (everybody,) = arm.strata
+    (everybody,) = arm.strata.values()
     assert everybody.sums.tobytes() == arm.sums.tobytes()
     of_whole = ["target", "target_source", "note"]
     whole = arm.endpoints().drop(columns=of_whole)
@@ -102,7 +96,8 @@ def test_strata_that_part_everybody_add_up_to_the_whole(
     names = [name for name, _ in arm.keys]
     counted = np.array([BY_NAME[name].kind == "share" for name in names])
     added = ~np.isin(names, OF_CLINICS)
-    for parts in (arm.strata[: len(edges)], arm.strata[len(edges) :]):
+    strata = list(arm.strata.values())
+    for parts in (strata[: len(edges)], strata[len(edges) :]):
         totals = sum(each.sums[0, :, 1] for each in parts)
         np.testing.assert_array_equal(totals[counted], arm.sums[0, counted, 1])
         np.testing.assert_allclose(totals[added], arm.sums[0, added, 1], rtol=1e-12)
@@ -117,7 +112,7 @@ def test_strata_are_the_same_whoever_simulates_them_and_in_whatever_chunks(
     small_chunks(monkeypatch)
     for again in (tallied(scenario, BY, 300), tallied(scenario, BY, 300, "simpy")):
         assert len(again.experiment.chunks(range(300))) > 1
-        for one, other in zip(once.strata, again.arms[0].strata, strict=True):
+        for one, other in zip(once.strata.values(), again.arms[0].strata.values(), strict=True):
             assert one.sums.tobytes() == other.sums.tobytes()
             pd.testing.assert_frame_equal(one.endpoints(), other.endpoints(), check_exact=True)
 
@@ -126,7 +121,7 @@ def test_a_stratum_is_what_the_exact_twin_says_of_its_patients_alone(mixed: Scen
     arm = tallied(mixed, BY, 3000).arms[0]
     own = [with_values(mixed, values) for values in TRUNCATED.values()]
     known, whole = expected_all(own), expected_all([mixed])
-    strata = dict(zip(("12-25", *TRUNCATED), arm.strata, strict=True))
+    strata = {each.name: own for each, own in arm.strata.items()}
     found = pd.concat(strata[name].endpoints().assign(at=at) for at, name in enumerate(TRUNCATED))
     z: dict[tuple[int, Key], tuple[float, float]] = {}
     for row in found[found["mc_se"] > 0].itertuples():
@@ -159,7 +154,7 @@ def test_a_difference_within_a_stratum_is_the_exact_twins(mixed: Scenario) -> No
 def test_a_scenario_compared_with_itself_differs_in_no_stratum(mixed: Scenario) -> None:
     table = compare({"a": Side(mixed), "b": Side(mixed)}, Budget(50, by=read_strata(BY))).strata
     rows = table[(table["scenario"] == "b") & table["difference"].notna()]
-    assert set(rows["stratum"]) == {EVERYBODY, "12-25", *TRUNCATED}
+    assert set(rows["stratum"]) == {EVERYBODY.name, "12-25", *TRUNCATED}
     assert (rows["difference"] == 0).all()
     shares = rows[[BY_NAME[name].kind == "share" and BY_NAME[name].denominator == "enrolled"
                    for name in rows["endpoint"]]]  # fmt: skip
@@ -209,7 +204,7 @@ def test_draws_of_a_posterior_leave_open_what_they_do_in_every_stratum() -> None
     how: dict[str, Any] = {"posterior": "chicago2006", "draws": 4, "replications": 32, "out": None}
     result = sim.run("chicago2006", by="sex", **how)
     table, rows = result.tables["strata"], result.endpoints
-    everybody = table[table["factor"] == EVERYBODY].reset_index(drop=True)
+    everybody = table[table["factor"] == EVERYBODY.factor].reset_index(drop=True)
     same = [name for name in everybody if name in rows and name != "at_point"]
     pd.testing.assert_frame_equal(everybody[same], rows[same], check_exact=True)
     women = table[table["stratum"] == "female"]
@@ -228,7 +223,7 @@ def test_draws_of_a_posterior_leave_open_what_they_do_in_every_stratum() -> None
         (("age=40-12",), "runs backwards; write 12-40"),
         (("age=1.5-3",), "1.5-3 given; allowed: bands of whole years"),
         (("sex=female",), "its strata are female and male; write --by sex"),
-        (("sex", "cohort.female"), "sex is named twice"),
+        (("sex", "cohort.female"), "female and female overlap"),
         ((f"age={','.join(str(year) for year in range(20, 33))}",), "13 strata given; allowed: up to 12"),
     ],
 )
@@ -253,7 +248,7 @@ def test_strata_of_nobody_or_of_few_are_warned_of_with_the_remedy() -> None:
     with pytest.warns(StratumWarning) as warned:
         table = sim.run("chicago2006", by="age=0-5,41+", replications=20, out=None).tables["strata"]
     nobody, few = (str(each.message) for each in warned if each.category is StratumWarning)
-    assert nobody.startswith("age 0-5: nobody")
+    assert nobody.startswith("age 0-5: nobody of all patients")
     assert few.startswith("age 41+: ")
     assert "4 times as many `replications`" in few
     empty = table[table["stratum"] == "0-5"]
@@ -269,5 +264,6 @@ def test_trials_of_strata_are_read_where_they_have_room(mixed: Scenario) -> None
     assert replace(experiment, strata=()).reads_trials(crowd)
     arm = tallied(crowd, BY, 1).arms[0]
     assert arm.endpoints()["trial_lower"].notna().any()
-    assert arm.strata[0].endpoints()["trial_lower"].isna().all()
-    assert arm.strata[0].endpoints()["estimate"].notna().any()
+    young = next(iter(arm.strata.values()))
+    assert young.endpoints()["trial_lower"].isna().all()
+    assert young.endpoints()["estimate"].notna().any()

@@ -12,43 +12,44 @@ from sim.show.kit import style
 from sim.show.kit.pairs import endings, pair_notes
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions, replication
-from sim.show.strata import StratumRows, finding, told_strata
-from sim.show.strata import remarks as remarks_of
+from sim.show.strata import StratumRows, finding, remarks, told_strata
 from sim.work.results import Results
 
 
 def of_run(results: Results) -> Figure:
     """Draw the main endpoint of everybody and of each stratum."""
-    return _drawn(results, list(told_strata(results)), cautions(results.scenario))
+    (strata,) = told_strata(results)
+    lines = []
+    for each in strata:
+        row = each.main
+        limits = (row.posterior_lower, row.posterior_upper) if row.drawn else (row.mc_lower, row.mc_upper)
+        one, text = (row.trial_lower, row.trial_upper), row.estimate_text.partition(";")[0]
+        lines.append(ForestRow(each.name, (f"{each.per_trial:.1f}",), row.estimate, *limits, text, one))
+    return _drawn(results, strata, lines, cautions(results.scenario), signed=False)
 
 
 def of_comparison(results: Results) -> dict[str, Figure]:
     """Draw the paired difference of everybody and of each stratum, of each scenario from the reference."""
-    return {
-        ending: _drawn(results, own, pair_notes(results, name))
-        for name, ending in endings(results).items()
-        if (own := [each for each in told_strata(results) if each.address == (name,)])
-    }
+    _, *others = told_strata(results)
+    found = {}
+    for (name, ending), strata in zip(endings(results).items(), others, strict=True):
+        lines = [
+            ForestRow(each.name, (f"{each.per_trial:.1f}",), row.difference, row.difference_lower,
+                      row.difference_upper, row.difference_text)
+            for each in strata
+            for row in [each.main]
+        ]  # fmt: skip
+        found[ending] = _drawn(results, strata, lines, pair_notes(results, name), signed=True)
+    return found
 
 
 @style.styled
-def _drawn(results: Results, strata: Sequence[StratumRows], remarks: Sequence[str]) -> Figure:
-    compared, what = bool(strata[0].address), replication(results.scenario).what
-    lines = []
-    for each in strata:
-        row, size = each.main, (f"{each.per_trial:.1f}",)
-        if compared:
-            limits = row.difference_lower, row.difference_upper
-            lines.append(ForestRow(each.name, size, row.difference, *limits, row.difference_text))
-            continue
-        limits = (row.posterior_lower, row.posterior_upper) if row.drawn else (row.mc_lower, row.mc_upper)
-        trial = row.trial_lower, row.trial_upper
-        lines.append(
-            ForestRow(each.name, size, row.estimate, *limits, row.estimate_text.partition(";")[0], trial)
-        )
-    of = label(strata[0].main.key)
-    across = f"{of}: difference, percentage points" if compared else of
-    above = sentences("strata", "above", what, bool(results.draws), compared)
-    below = [*remarks_of(results), *remarks]
-    title = finding(results, strata).removesuffix(".")
-    return sheet_of(lines, [f"patients of a {what}"], across, title, above, below, signed=compared)
+def _drawn(
+    results: Results, strata: Sequence[StratumRows], lines: Sequence[ForestRow], notes: Sequence[str],
+    *, signed: bool,
+) -> Figure:  # fmt: skip
+    what, of = replication(results.scenario).what, label(strata[0].main.key)
+    title = finding(results, strata).removesuffix(".") or "By stratum"
+    across = f"{of}: difference, percentage points" if signed else of
+    above, below = sentences("strata", "above", what, bool(results.draws), signed), remarks(results)
+    return sheet_of(lines, [f"patients of a {what}"], across, title, above, [*below, *notes], signed=signed)
