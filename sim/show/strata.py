@@ -65,7 +65,8 @@ def grid(results: Results) -> Grid:
           for key in read[0].rows),
         (number(f"survival,\nrange of one {what}"), lambda each: each.main.trial_text),
     ]  # fmt: skip
-    return Grid.of("By stratum", read, columns)
+    notes = sentences("strata", "notes", bool(results.draws), results.kind != "run")
+    return Grid.of("By stratum", read, columns, notes)
 
 
 def _told(row: Row | None) -> str:
