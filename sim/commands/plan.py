@@ -17,7 +17,7 @@ from sim.scenario.study_file import ARM, POINT, LoadedStudy, StudyFile
 from sim.scenario.values import get_value
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import DEFAULT_DRAW_REPLICATIONS, DEFAULT_DRAWS, Budget
-from sim.study.compare import Side, solved_otherwise
+from sim.study.compare import Side, incomparable, solved_otherwise
 from sim.study.designs import Row, Varied, levels_of, rows_of, scenario_at
 from sim.study.draws import with_uncertain
 from sim.study.exact import binds_no_queue
@@ -50,6 +50,8 @@ class StudyPlan:
         The file that draws are of, from here; empty without.
     recompute
         Whether one point is done again, alone.
+    where
+        How messages call its file.
     """
 
     study: StudyFile
@@ -64,6 +66,7 @@ class StudyPlan:
     keys: Sequence[str]
     posterior: str = ""
     recompute: bool = False
+    where: str = ""
 
     @property
     def loaded(self) -> Loaded:
@@ -80,6 +83,16 @@ class StudyPlan:
         """Whether the exact twin holds at every spot."""
         sides = (side for each in self.spots for side in (each.side, each.reference))
         return all(binds_no_queue(side.scenario) for side in sides)
+
+    @property
+    def apart(self) -> list[str]:
+        """Why not every spot is an alternative to its reference, each reason once."""
+        found = (
+            reason
+            for each in self.spots
+            for reason in incomparable(each.reference.scenario, each.side.scenario, each.side.solved)
+        )
+        return list(dict.fromkeys(found))
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -169,6 +182,7 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
         {**({ARM: next(iter(arms))} if len(arms) > 1 else {}), **{each.name: each.own for each in factors}},
         shown or headlines(first.scenario), _contours(study, first.scenario), budget, keys,
         asked.path(effort.posterior) if effort.posterior else "", recompute=True,
+        where=asked.where,
     )  # fmt: skip
 
 

@@ -21,7 +21,6 @@ from sim.scenario.problems import IncomparableWarning, RequestError
 from sim.scenario.shipped import scenarios_folder, shipped_posteriors
 from sim.scenario.study_file import load_study, plain_tree, study_text
 from sim.scenario.write import resolved_text
-from sim.study.compare import incomparable
 from sim.study.estimates import EXACT, ratios
 from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
@@ -104,6 +103,7 @@ class _Doing:
             "simulated": bool((~_is_exact(points)).any()),
             "moves_most": None if moves is None else column(moves),
             "recomputed": recomputed,
+            "apart": plan.apart,
         }
         facts["resolved"]["title"] = self.title
         if not facts["simulated"]:
@@ -141,7 +141,9 @@ class _Doing:
             why = "a place is limited, so that a queue may bind"
             if plan.no_queue:
                 why = f"the exact twin does not tell {', '.join(unknown)}"
-            raise RequestError(f'effort.engine = "exact": {why}; write engine = "auto", or leave it out')
+            raise RequestError(
+                f'{plan.where}: effort.engine = "exact": {why}; write engine = "auto", or leave it out'
+            )
         found, _, sums, self.strata = measure(plan.spots, plan.budget, self._tell, self._store)
         simulated = _drawn_by_simulation(plan, sums)
         known = {*exact["endpoint"]} if len(exact) else set()
@@ -154,13 +156,13 @@ class _Doing:
     def _recomputed(self, points: pd.DataFrame) -> dict[str, Any] | None:
         """Do one point again, alone, and tell whether it is the same to the bit; None if that takes long."""
         number = len(self.plan.spots) // 2
-        patients = mean_patients(self.plan.spots[number].side.scenario)
-        if len(self.plan.spots) < _MANY and 2 * patients * self.plan.budget.total > _SHORT:
+        histories = 2 * mean_patients(self.plan.spots[number].side.scenario) * self.plan.budget.total
+        if not _is_exact(points).all() and len(self.plan.spots) < _MANY and histories > _SHORT:
             return None
         alone = replace(self.plan, spots=[self.plan.spots[number]], rows=[self.plan.rows[number]])
         found, _ = _Doing(alone, "", lambda _part: None, None)._measured()
         before = points[points["point"] == number + 1]
-        shared = [name for name in before if name in found]
+        shared = [name for name in before if name in found and name not in self.plan.rows[0]]
         return {
             "point": number + 1,
             "equal": bool(before[shared].reset_index(drop=True).equals(found[shared])),
@@ -264,14 +266,9 @@ def _warn(plan: StudyPlan, results: Results) -> None:
         warn_of_weak_figures(simulated, budget.total)
     warn_of_small_strata(results.table("strata"))
     warn_of_scenarios((each.side.scenario for each in plan.spots), budget.seed)
-    apart = [
-        reason
-        for each in plan.spots
-        for reason in incomparable(each.reference.scenario, each.side.scenario, each.side.solved)
-    ]
-    if apart:
+    if plan.apart:
         IncomparableWarning.say(
-            f"{plan.loaded.name}: not every point is an alternative to the reference: {apart[0]}. "
+            f"{plan.loaded.name}: not every point is an alternative to the reference: {plan.apart[0]}. "
             "Other people, or another day to count from, make a difference that no treatment has made"
         )
     budget.warn_of_held(plan.loaded, swept=plan.keys)

@@ -27,7 +27,7 @@ from sim.scenario.refusals import (
     unknown,
 )
 from sim.scenario.registry import describe_type, plain, quoted_choices
-from sim.scenario.shipped import is_path, locate
+from sim.scenario.shipped import is_path, locate, shipped_names
 
 MOST_POINTS = 10_000
 POINT, ARM = "point", "arm"
@@ -359,11 +359,12 @@ def study_text(study: StudyFile) -> str:
     tree = plain_tree(study)
     listed = [name for name, value in tree.items() if isinstance(value, list)]
     tables = [name for name in tree if name in TABLES and name not in listed]
-    lines = [f"{name} = {_inline(value)}" for name, value in tree.items() if name not in (*listed, *tables)]
-    for name in (*listed, *tables):
+    apart = (*listed, *tables)
+    lines = [f"{name} = {inline_toml(value)}" for name, value in tree.items() if name not in apart]
+    for name in apart:
         for each in tree[name] if name in listed else [tree[name]]:
             head = f"[[{name}]]" if name in listed else f"[{name}]"
-            lines += ["", head, *(f"{member} = {_inline(value)}" for member, value in each.items())]
+            lines += ["", head, *(f"{member} = {inline_toml(value)}" for member, value in each.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -379,14 +380,20 @@ def plain_tree(study: StudyFile) -> dict[str, Any]:
     return {"kind": "study", **tree}
 
 
-def _inline(value: Any) -> str:
+def inline_toml(value: Any) -> str:
     """Write a value in which names are keys of parameters, with points in them."""
     if isinstance(value, Mapping):
-        members = ", ".join(f"{toml_text(name)} = {_inline(item)}" for name, item in value.items())
+        members = ", ".join(f"{toml_text(name)} = {inline_toml(item)}" for name, item in value.items())
         return f"{{ {members} }}" if members else "{}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_inline, value))}]"
+        return f"[{', '.join(map(inline_toml, value))}]"
     return toml_text(value)
+
+
+def study_rows() -> list[dict[str, str]]:
+    """Return one row a shipped study: name, base, question."""
+    found = {name: load_study(name).study for name in shipped_names("study")}
+    return [{"name": name, "base": each.base, "question": each.question} for name, each in found.items()]
 
 
 def schema_rows_of_studies() -> list[dict[str, str]]:

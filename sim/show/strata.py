@@ -86,7 +86,7 @@ def remarks(results: Results) -> list[str]:
     outside = 1 - sum(each.patients for each in ages) / max(everybody.patients, 1)
     alone = all(own.background.life_table == "none" for own in results.scenarios.values())
     acts = by_construction(["cohort.age_years"])
-    return sentences("strata", "acts", acts, alone, ages, outside and format_share(outside, 0.005))
+    return sentences("strata", "acts", acts, alone, ages, outside and format_share(outside, outside / 4))
 
 
 def finding(results: Results, strata: Sequence[StratumRows]) -> str:
