@@ -158,7 +158,7 @@ def effort_of(
 def texts_of(how: Effort, name: Literal["endpoint", "by"] = "endpoint") -> list[str]:
     """Return what one keyword asks for, as it is written: one text, or several."""
     given = how.get(name, ())
-    return [given] if isinstance(given, str) else list(given)
+    return [given] if isinstance(given, str) else list(map(str, given))
 
 
 def _drawn(posterior: str | Path | None, draws: int | None, seed: int) -> Draws | None:

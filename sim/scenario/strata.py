@@ -84,7 +84,9 @@ def read_strata(asked: Sequence[str]) -> tuple[Stratum, ...]:
         found += _SEXES if _FACTORS[name] == "sex" else [_band(each.strip()) for each in bands.split(",")]
     for one, other in pairwise(sorted(found, key=lambda each: (each.factor, each.low, each.name))):
         if one.factor == other.factor and other.low < one.end and one.female == other.female:
-            raise RequestError(f"--by: {one.name} and {other.name} overlap; {_AS_IN}, a patient has one band")
+            raise RequestError(
+                f"--by: {one.name} and {other.name} overlap, and a patient has one band: {_AS_IN}"
+            )
     if len(found) > MOST_STRATA:
         raise RequestError(f"--by: {len(found)} strata given; allowed: up to {MOST_STRATA}. Take wider bands")
     return tuple(found)
