@@ -118,7 +118,7 @@ def test_strata_are_the_same_whoever_simulates_them_and_in_whatever_chunks(
 
 
 def test_a_stratum_is_what_the_exact_twin_says_of_its_patients_alone(mixed: Scenario) -> None:
-    arm = tallied(mixed, BY, 3000).arms[0]
+    arm = tallied(mixed, BY, 2000).arms[0]
     own = [with_values(mixed, values) for values in TRUNCATED.values()]
     known, whole = expected_all(own), expected_all([mixed])
     strata = {each.name: own for each, own in arm.strata.items()}
@@ -137,7 +137,7 @@ def test_a_stratum_is_what_the_exact_twin_says_of_its_patients_alone(mixed: Scen
 
 def test_a_difference_within_a_stratum_is_the_exact_twins(mixed: Scenario) -> None:
     scenario = with_values(mixed, {"aplasia.infection.ward_relative_risk": 6.0})
-    budget = Budget(2000, by=read_strata(BY))
+    budget = Budget(1500, by=read_strata(BY))
     table = compare({"a": Side(mixed), "b": Side(scenario)}, budget).strata
     for name, values in TRUNCATED.items():
         one, other = (with_values(each, values) for each in (mixed, scenario))
@@ -170,7 +170,7 @@ def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("command", ["run", "compare", "sweep"])
 def test_strata_change_no_other_file_of_a_folder(command: str, tmp_path: Path) -> None:
-    small: dict[str, Any] = {"set": {"cohort.patients": 12}, "replications": 30}
+    small: dict[str, Any] = {"set": {"cohort.patients": 12}, "replications": 12}
     asked: dict[str, tuple[Any, ...]] = {
         "run": ("no_isolation",), "compare": ("chicago2006", "no_isolation"),
         "sweep": ("chicago2006", {"aplasia.infection.case_fatality": [0.1, 0.3]}),
@@ -190,7 +190,7 @@ def test_strata_change_no_other_file_of_a_folder(command: str, tmp_path: Path) -
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_strata_of_a_point_are_those_of_its_run() -> None:
-    key, more = "aplasia.infection.case_fatality", {"replications": 40, "by": ["sex"]}
+    key, more = "aplasia.infection.case_fatality", {"replications": 20, "by": ["sex"]}
     swept = sim.sweep("chicago2006", {key: [0.1, 0.3]}, out=None, **more).tables["strata"]  # type: ignore[arg-type]
     alone = sim.run("chicago2006", set={key: 0.3}, out=None, **more).tables["strata"]  # type: ignore[arg-type]
     point = swept[swept[key] == 0.3].reset_index(drop=True)

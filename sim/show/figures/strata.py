@@ -19,37 +19,31 @@ from sim.work.results import Results
 def of_run(results: Results) -> Figure:
     """Draw the main endpoint of everybody and of each stratum."""
     (strata,) = told_strata(results)
-    lines = []
-    for each in strata:
-        row = each.main
-        limits = (row.posterior_lower, row.posterior_upper) if row.drawn else (row.mc_lower, row.mc_upper)
-        one, text = (row.trial_lower, row.trial_upper), row.estimate_text.partition(";")[0]
-        lines.append(ForestRow(each.name, (f"{each.per_trial:.1f}",), row.estimate, *limits, text, one))
-    return _drawn(results, strata, lines, cautions(results.scenario), signed=False)
+    return _drawn(results, strata, cautions(results.scenario), signed=False)
 
 
 def of_comparison(results: Results) -> dict[str, Figure]:
     """Draw the paired difference of everybody and of each stratum, of each scenario from the reference."""
-    _, *others = told_strata(results)
-    found = {}
-    for (name, ending), strata in zip(endings(results).items(), others, strict=True):
-        lines = [
-            ForestRow(each.name, (f"{each.per_trial:.1f}",), row.difference, row.difference_lower,
-                      row.difference_upper, row.difference_text)
-            for each in strata
-            for row in [each.main]
-        ]  # fmt: skip
-        found[ending] = _drawn(results, strata, lines, pair_notes(results, name), signed=True)
-    return found
+    both = zip(endings(results).items(), told_strata(results)[1:], strict=True)
+    return {ending: _drawn(results, strata, pair_notes(results, name), signed=True)
+            for (name, ending), strata in both}  # fmt: skip
 
 
 @style.styled
-def _drawn(
-    results: Results, strata: Sequence[StratumRows], lines: Sequence[ForestRow], notes: Sequence[str],
-    *, signed: bool,
-) -> Figure:  # fmt: skip
+def _drawn(results: Results, strata: Sequence[StratumRows], notes: Sequence[str], *, signed: bool) -> Figure:
     what, of = replication(results.scenario).what, label(strata[0].main.key)
     title = finding(results, strata).removesuffix(".") or "By stratum"
     across = f"{of}: difference, percentage points" if signed else of
-    above, below = sentences("strata", "above", what, bool(results.draws), signed), remarks(results)
-    return sheet_of(lines, [f"patients of a {what}"], across, title, above, [*below, *notes], signed=signed)
+    above = sentences("strata", "above", what, bool(results.draws), signed)
+    lines, below = [_line(each, signed=signed) for each in strata], [*remarks(results), *notes]
+    return sheet_of(lines, [f"patients of a {what}"], across, title, above, below, signed=signed)
+
+
+def _line(each: StratumRows, *, signed: bool) -> ForestRow:
+    row, size = each.main, (f"{each.per_trial:.1f}",)
+    if signed:
+        limits = row.difference_lower, row.difference_upper
+        return ForestRow(each.name, size, row.difference, *limits, row.difference_text)
+    limits = (row.posterior_lower, row.posterior_upper) if row.drawn else (row.mc_lower, row.mc_upper)
+    text, one = row.estimate_text.partition(";")[0], (row.trial_lower, row.trial_upper)
+    return ForestRow(each.name, size, row.estimate, *limits, text, one)
