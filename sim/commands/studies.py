@@ -85,7 +85,8 @@ class _Doing:
 
     def __init__(self, plan: StudyPlan, title: str, stores: Stores, progress: Progress | None) -> None:
         self.plan, self.title = plan, title
-        self._tell, self._store, self._progress = part(plan.name, progress), stores("study"), progress
+        self._tell, self._store = part(plan.name, progress), stores("study")
+        self._stores, self._progress = stores, progress
         self.strata = pd.DataFrame()
 
     def made(self) -> Made:
@@ -120,8 +121,9 @@ class _Doing:
                  **dict(zip(draws.keys, map(list, zip(*draws.values, strict=True)), strict=True))}
             )  # fmt: skip
             rows["draw_results"] = drawn[drawn["endpoint"].isin([column(key) for key in shown])]
+        whole = replace(plan, budget=replace(plan.budget, by=()))  # answers are of everybody
         for answer in plan.study.answer:
-            found, told = answered(answer, plan, self._progress)
+            found, told = answered(answer, whole, self._stores, self._progress)
             tables |= found
             facts |= told
         return Made(facts, tables, rows=rows, texts=_texts(plan))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, StudyFile, checked_study, factor_name
+from sim.show import swings
 from sim.show.kit.formats import written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -22,7 +23,11 @@ class ToldAnswer(NamedTuple):
     grids: Sequence[Grid]
 
 
-_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {}
+def _of_tornado(results: Results) -> ToldAnswer:
+    return ToldAnswer("tornado", [swings.found_sentence(results)], [swings.table(results)])
+
+
+_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {"tornado": _of_tornado}
 """By the kind of the answer."""
 
 
