@@ -18,13 +18,15 @@ def scenario_group() -> None:
 @scenario_group.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List the shipped scenarios, and the cohorts to validate them on."""
+    """List the shipped scenarios, the cohorts to validate them on, and the studies that ask of them."""
     from sim.scenario.cohort import cohort_rows
     from sim.scenario.describe import list_rows
+    from sim.scenario.study_file import study_rows
 
     print_rows("scenario list", list_rows(), as_json=as_json)
     if not as_json:
         print_rows("", cohort_rows(), as_json=False, title="\nCohorts, for lupus-hsct validate:")
+        print_rows("", study_rows(), as_json=False, title="\nStudies, for lupus-hsct study run:")
 
 
 @scenario_group.command("show")

@@ -90,7 +90,7 @@ def study_again_command(folder: Path, workers: int) -> None:
     for line in different or ["equal: every table is the same to the bit"]:
         click.echo(line)
     if different:
-        raise SystemExit(1)
+        raise click.exceptions.Exit(1)
 
 
 @click.command("pack")

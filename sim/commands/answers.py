@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from sim.commands.plan import Plan
+from sim.commands.plan import StudyPlan
 from sim.scenario.problems import RequestError
 from sim.work.task import Progress
 
 
 def answered(
-    answer: Any, plan: Plan, progress: Progress | None
+    answer: Any, plan: StudyPlan, progress: Progress | None
 ) -> tuple[dict[str, pd.DataFrame | None], dict[str, Any]]:
     """Return the tables of an answer, and what a manifest says of it.
 

@@ -13,11 +13,11 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import sentence
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import ARM, LoadedStudy, StudyFile
+from sim.scenario.study_file import ARM, POINT, LoadedStudy, StudyFile
 from sim.scenario.values import get_value
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import DEFAULT_DRAW_REPLICATIONS, DEFAULT_DRAWS, Budget
-from sim.study.compare import Side, solved_otherwise
+from sim.study.compare import Side, incomparable, solved_otherwise
 from sim.study.designs import Row, Varied, levels_of, rows_of, scenario_at
 from sim.study.draws import with_uncertain
 from sim.study.exact import binds_no_queue
@@ -25,7 +25,7 @@ from sim.study.sweep import Spot
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """A study as it will be done.
 
     Attributes
@@ -50,6 +50,8 @@ class Plan:
         The file that draws are of, from here; empty without.
     recompute
         Whether one point is done again, alone.
+    where
+        How messages call its file.
     """
 
     study: StudyFile
@@ -64,6 +66,7 @@ class Plan:
     keys: Sequence[str]
     posterior: str = ""
     recompute: bool = False
+    where: str = ""
 
     @property
     def loaded(self) -> Loaded:
@@ -80,6 +83,16 @@ class Plan:
         """Whether the exact twin holds at every spot."""
         sides = (side for each in self.spots for side in (each.side, each.reference))
         return all(binds_no_queue(side.scenario) for side in sides)
+
+    @property
+    def apart(self) -> list[str]:
+        """Why not every spot is an alternative to its reference, each reason once."""
+        found = (
+            reason
+            for each in self.spots
+            for reason in incomparable(each.reference.scenario, each.side.scenario, each.side.solved)
+        )
+        return list(dict.fromkeys(found))
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -104,7 +117,7 @@ class Plan:
         }
 
 
-def plan_of(asked: LoadedStudy, how: Effort) -> Plan:
+def plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     """Return what a study file comes to, everything checked before anything runs.
 
     Parameters
@@ -135,7 +148,7 @@ def _in_file(text: str) -> str:
     return text
 
 
-def _plan_of(asked: LoadedStudy, how: Effort) -> Plan:
+def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     study, effort = asked.study, asked.study.effort
     base = loaded_from(asked.path(study.base), study.set)
     arms = {"": base}
@@ -162,13 +175,14 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> Plan:
     first = cautioned(first, keys)
     arms = {name: cautioned(each, keys) for name, each in arms.items()}
     shown = [parse_endpoint(text, first.scenario) for text in study.measure.endpoints]
-    return Plan(
+    return StudyPlan(
         study, asked.name, arms,
         [{**({ARM: name} if len(arms) > 1 else {}), **row} for row in rows for name in arms],
         spots_of(arms, factors, rows, study, budget),
         {**({ARM: next(iter(arms))} if len(arms) > 1 else {}), **{each.name: each.own for each in factors}},
         shown or headlines(first.scenario), _contours(study, first.scenario), budget, keys,
         asked.path(effort.posterior) if effort.posterior else "", recompute=True,
+        where=asked.where,
     )  # fmt: skip
 
 
@@ -228,7 +242,7 @@ def spots_of(
             from_first = study.measure.reference == "first" and not spots
             if (several and loaded is first) or from_first:
                 reference = own
-            values = {**({ARM: name} if several else {}), **row}
+            values = {POINT: len(spots) + 1, **({ARM: name} if several else {}), **row}
             spots.append(Spot(values, reference if own.scenario is reference.scenario else own, reference))
     _refuse_unlike(arms)
     return spots

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sim.commands.answers import answered
-from sim.commands.plan import Plan, plan_of
+from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.study import Made, Study, Work, request_for, write
 from sim.patient.fates import mean_patients
 from sim.scenario.endpoints import BY_NAME, Key, column, label
@@ -21,12 +21,10 @@ from sim.scenario.problems import IncomparableWarning, RequestError
 from sim.scenario.shipped import scenarios_folder, shipped_posteriors
 from sim.scenario.study_file import load_study, plain_tree, study_text
 from sim.scenario.write import resolved_text
-from sim.study.compare import incomparable
 from sim.study.estimates import EXACT, ratios
 from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
-from sim.study.records import addressed
 from sim.study.sweep import columns_of, measure, moves_most
 from sim.work.results import Results
 from sim.work.store import Stores
@@ -70,7 +68,7 @@ def study(
     return carry_out(plan, how, plan.name, plan.study.title)
 
 
-def carry_out(plan: Plan, how: Work, name: str, title: str) -> Results:
+def carry_out(plan: StudyPlan, how: Work, name: str, title: str) -> Results:
     """Do a study and write its folder, or keep it in memory."""
     loaded = list(plan.arms.values())
     request = request_for("study", loaded, plan.budget, study=plain_tree(plan.study), **plan.asked)
@@ -84,7 +82,7 @@ def carry_out(plan: Plan, how: Work, name: str, title: str) -> Results:
 class _Doing:
     """A study at work."""
 
-    def __init__(self, plan: Plan, title: str, stores: Stores, progress: Progress | None) -> None:
+    def __init__(self, plan: StudyPlan, title: str, stores: Stores, progress: Progress | None) -> None:
         self.plan, self.title = plan, title
         self._tell, self._store, self._progress = part(plan.name, progress), stores("study"), progress
 
@@ -92,7 +90,7 @@ class _Doing:
         """Measure every spot, find what moves most, and answer what is asked."""
         plan = self.plan
         points, drawn = self._measured()
-        points = _numbered(points, plan)
+        points = points.sort_values("point", kind="stable", ignore_index=True)
         moves = moves_most(points, plan.shown)
         recomputed = self._recomputed(points) if plan.recompute else None
         shown = [*plan.shown, *([] if moves is None else [moves])]
@@ -103,6 +101,7 @@ class _Doing:
             "simulated": bool((~_is_exact(points)).any()),
             "moves_most": None if moves is None else column(moves),
             "recomputed": recomputed,
+            "apart": plan.apart,
         }
         facts["resolved"]["title"] = self.title
         if not facts["simulated"]:
@@ -137,7 +136,9 @@ class _Doing:
             why = "a place is limited, so that a queue may bind"
             if plan.no_queue:
                 why = f"the exact twin does not tell {', '.join(map(column, unknown))}"
-            raise RequestError(f'effort.engine = "exact": {why}; write engine = "auto", or leave it out')
+            raise RequestError(
+                f'{plan.where}: effort.engine = "exact": {why}; write engine = "auto", or leave it out'
+            )
         found, _, sums = measure(plan.spots, plan.budget, self._tell, self._store)
         simulated = _drawn_by_simulation(plan, sums)
         known = {*exact["endpoint"]} if len(exact) else set()
@@ -150,13 +151,13 @@ class _Doing:
     def _recomputed(self, points: pd.DataFrame) -> dict[str, Any] | None:
         """Do one point again, alone, and tell whether it is the same to the bit; None if that takes long."""
         number = len(self.plan.spots) // 2
-        patients = mean_patients(self.plan.spots[number].side.scenario)
-        if len(self.plan.spots) < _MANY and 2 * patients * self.plan.budget.total > _SHORT:
+        histories = 2 * mean_patients(self.plan.spots[number].side.scenario) * self.plan.budget.total
+        if not _is_exact(points).all() and len(self.plan.spots) < _MANY and histories > _SHORT:
             return None
         alone = replace(self.plan, spots=[self.plan.spots[number]], rows=[self.plan.rows[number]])
         found, _ = _Doing(alone, "", lambda _part: None, None)._measured()
-        before = points[points["point"] == number + 1].drop(columns="point")
-        shared = [name for name in before if name in found]
+        before = points[points["point"] == number + 1]
+        shared = [name for name in before if name in found and name not in self.plan.rows[0]]
         return {
             "point": number + 1,
             "equal": bool(before[shared].reset_index(drop=True).equals(found[shared])),
@@ -167,16 +168,7 @@ def _is_exact(points: pd.DataFrame) -> pd.Series:
     return points["note"].str.contains(EXACT, na=False)
 
 
-def _numbered(points: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Put the number of its point before each row, and the rows of a point together."""
-    names = list(plan.rows[0])
-    addresses = [tuple(map(repr, columns_of(row).values())) for row in plan.rows]
-    numbers = {address: number for number, address in enumerate(addresses, start=1)}
-    own = [numbers[tuple(map(repr, each))] for each in points[names].itertuples(index=False, name=None)]
-    return addressed(points, point=own).sort_values("point", kind="stable", ignore_index=True)
-
-
-def _design(plan: Plan) -> pd.DataFrame:
+def _design(plan: StudyPlan) -> pd.DataFrame:
     rows = [{"point": number, **columns_of(row)} for number, row in enumerate(plan.rows, start=1)]
     return pd.DataFrame(rows)
 
@@ -219,7 +211,7 @@ def _drawn_exactly(figures: Sequence[Mapping[Key, Any]]) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def _drawn_by_simulation(plan: Plan, sums: Sequence[Any]) -> pd.DataFrame:
+def _drawn_by_simulation(plan: StudyPlan, sums: Sequence[Any]) -> pd.DataFrame:
     from sim.scenario.endpoints import keys
 
     found = []
@@ -234,7 +226,7 @@ def _drawn_by_simulation(plan: Plan, sums: Sequence[Any]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def _texts(plan: Plan) -> dict[str, str]:
+def _texts(plan: StudyPlan) -> dict[str, str]:
     """Return the files from which the folder can be made again, on any machine."""
     file, changed = plan.study, dict[str, Any]()
     texts: dict[str, str] = {}
@@ -261,21 +253,16 @@ def _texts(plan: Plan) -> dict[str, str]:
     return {STUDY_FILE: study_text(file.model_copy(update=changed)), **texts}
 
 
-def _warn(plan: Plan, results: Results) -> None:
+def _warn(plan: StudyPlan, results: Results) -> None:
     """Warn of weak figures, of scenarios, of points that are no alternatives, of what draws leave."""
     budget, points = plan.budget, results.tables["points"]
     simulated = points[~_is_exact(points)]
     if len(simulated):
         warn_of_weak_figures(simulated, budget.total)
     warn_of_scenarios((each.side.scenario for each in plan.spots), budget.seed)
-    apart = [
-        reason
-        for each in plan.spots
-        for reason in incomparable(each.reference.scenario, each.side.scenario, each.side.solved)
-    ]
-    if apart:
+    if plan.apart:
         IncomparableWarning.say(
-            f"{plan.loaded.name}: not every point is an alternative to the reference: {apart[0]}. "
+            f"{plan.loaded.name}: not every point is an alternative to the reference: {plan.apart[0]}. "
             "Other people, or another day to count from, make a difference that no treatment has made"
         )
     budget.warn_of_held(plan.loaded, swept=plan.keys)

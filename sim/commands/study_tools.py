@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sim.commands.plan import Plan, plan_of
+from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.studies import STUDY_FILE, study
 from sim.patient.fates import mean_patients
 from sim.scenario.inherit import Overrides
@@ -64,7 +64,7 @@ def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A00
     }
 
 
-def _pilot(plan: Plan, *, exact: bool) -> float:
+def _pilot(plan: StudyPlan, *, exact: bool) -> float:
     """Return about how many seconds the study takes on one processor, from one point of it."""
     spot, budget = plan.spots[:1], plan.budget
     draws = budget.draws

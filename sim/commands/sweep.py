@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, Unpack, get_args
 
 from sim.commands.asked import AnyScenario, Effort, effort_of, loaded_from, parse_endpoint, texts_of
-from sim.commands.plan import Plan
+from sim.commands.plan import StudyPlan
 from sim.commands.studies import carry_out
 from sim.scenario.changes import in_words, retitled
 from sim.scenario.endpoints import BY_NAME, Key, column
@@ -15,13 +15,14 @@ from sim.scenario.inherit import SET, Overrides
 from sim.scenario.load import Loaded, cautioned
 from sim.scenario.problems import RequestError
 from sim.scenario.registry import plain
+from sim.scenario.schema import Scenario
 from sim.scenario.shipped import scenarios_folder
-from sim.scenario.study_file import Factor, Measure, StudyEffort, StudyFile
+from sim.scenario.study_file import POINT, Factor, Measure, StudyEffort, StudyFile
 from sim.scenario.values import get_value
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import Budget
 from sim.study.compare import Side
-from sim.study.sweep import Point, Spot, beside, grid, vary_from
+from sim.study.sweep import Point, Spot, Vary, beside, grid, vary_from
 from sim.work.results import Results
 
 Reference: TypeAlias = Literal["scenario", "first"]
@@ -77,50 +78,50 @@ def sweep(
     if reference not in get_args(Reference):
         raise RequestError(f"--reference: {reference!r} given; allowed: {' or '.join(get_args(Reference))}")
     levels = _levels(contour, shown, varied)
-    points, first = grid(loaded.scenario, varied), loaded.scenario
-    if reference == "scenario":
-        points = beside(loaded.scenario, points)
-    else:
-        first = points[0][1]
-    held = (*budget.held_in(loaded), *varied)
-    other = Side(first, held)
-    file = _as_file(loaded, points, shown, budget, reference, levels, how)
-    plan = Plan(
-        file, loaded.name, {"": loaded}, [point for point, _ in points],
-        [Spot(point, other if changed is first else Side(changed, held), other) for point, changed in points],
-        next(point for point, changed in points if changed is first), shown,
-        {column(key): levels for key in shown}, budget, list(varied), str(how.get("posterior") or ""),
-    )  # fmt: skip
+    points = grid(loaded.scenario, varied)
+    first = points[0][1] if reference == "first" else loaded.scenario
+    points = points if reference == "first" else beside(first, points)
+    file = _as_file(loaded, varied, budget, str(how.get("posterior") or ""))
+    plan = _plan(file, loaded, points, first, shown, budget, levels, reference)
     own, keys = loaded.scenario, list(map(in_words, varied))
     title = retitled(own.title, keys, "varied", whole=bool(own.changed))
     return carry_out(plan, how, f"{loaded.folder_name}-sweep", title)
 
 
-def _as_file(
-    loaded: Loaded, points: Sequence[Point], shown: Sequence[Key], budget: Budget, reference: Reference,
-    levels: Sequence[float], how: Effort,
-) -> StudyFile:  # fmt: skip
-    """Return the study file that asks the same."""
+def _plan(
+    file: StudyFile, loaded: Loaded, points: Sequence[Point], first: Scenario, shown: Sequence[Key],
+    budget: Budget, levels: Sequence[float], reference: Reference,
+) -> StudyPlan:  # fmt: skip
+    """Return the points of a sweep as a study has them."""
+    keys = list(points[0][0])
+    held = (*budget.held_in(loaded), *keys)
+    other = Side(first, held)
+    contours = {column(key): list(levels) for key in shown if levels}
+    own = next(point for point, changed in points if changed is first)
+    measure = Measure(endpoints=[*map(column, shown)], reference=reference, contours=contours)
+    return StudyPlan(
+        file.model_copy(update={"measure": measure}), loaded.name, {"": loaded},
+        [point for point, _ in points],
+        [Spot({POINT: number, **point}, other if changed is first else Side(changed, held), other)
+         for number, (point, changed) in enumerate(points, start=1)],
+        own, shown, contours, budget, keys, file.effort.posterior,
+    )  # fmt: skip
+
+
+def _as_file(loaded: Loaded, varied: Vary, budget: Budget, posterior: str) -> StudyFile:
+    """Return the study file that asks the same, but for what is measured."""
     scenario, precision = loaded.scenario, budget.precision
     by_hand = {key: get_value(scenario, key) for key, origin in loaded.origins.items() if origin == SET}
-    names = {name: [point[name] for point, _ in points] for name in points[0][0]}
     return StudyFile(
         title=loaded.scenario.title,
         base=loaded.name if loaded.path.parent == scenarios_folder() else "./base.toml",
         set={key: plain(value) for key, value in by_hand.items()},
-        factor=[
-            Factor(key=name, values=list({repr(value): value for value in values}.values()))
-            for name, values in names.items()
-        ],
-        measure=Measure(
-            endpoints=[*map(column, shown)], reference=reference,
-            contours={column(key): list(levels) for key in shown if levels},
-        ),
+        factor=[Factor(key=name, values=list(values)) for name, values in varied.items()],
         effort=StudyEffort(
             engine="simulated" if budget.engine == "auto" else budget.engine,
             replications=budget.replications, precision=None if precision is None else precision.half_width,
             at_most=None if precision is None else precision.at_most, seed=budget.seed,
-            posterior=str(how.get("posterior") or ""),
+            posterior=posterior,
             draws=None if budget.draws is None else len(budget.draws.values),
         ),
     )  # fmt: skip

@@ -27,11 +27,11 @@ from sim.scenario.refusals import (
     unknown,
 )
 from sim.scenario.registry import describe_type, plain, quoted_choices
-from sim.scenario.shipped import is_path, locate
+from sim.scenario.shipped import is_path, locate, shipped_names
 
 MOST_POINTS = 10_000
-ARM = "arm"
-"""The column of tables that names the arm."""
+POINT, ARM = "point", "arm"
+"""Columns of tables: the number of a point, and the name of its arm."""
 
 StudyEngine: TypeAlias = Literal["auto", "exact", "simulated", "simpy", "arrays"]
 DesignKind: TypeAlias = Literal[
@@ -42,7 +42,7 @@ _Values = Annotated[list[Any], Field(min_length=1, max_length=MOST_POINTS)]
 _Limit = Annotated[float, Field(ge=0)]
 
 
-class Arm(Table):
+class StudyArm(Table):
     """An option that may be chosen; the first is the reference."""
 
     name: Annotated[str, Field(min_length=1)] = Field(description="what figures and tables call it")
@@ -155,7 +155,7 @@ class StudyFile(Table):
     question: str = Field("", description="what it asks, in one sentence")
     base: str = Field(description="the scenario that it is about: a name, or a path from this file")
     set: dict[str, Any] = Field({}, description="what is changed of the base throughout: values by key")
-    arm: list[Arm] = Field([])
+    arm: list[StudyArm] = Field([])
     factor: list[Factor] = Field([])
     uncertain: list[Uncertain] = Field([])
     design: Design = Design()
@@ -166,7 +166,7 @@ class StudyFile(Table):
 
 ANSWERS: Mapping[str, type[Table]] = {"threshold": Threshold, "tornado": Tornado, "capacity": Capacity}
 TABLES: Mapping[str, type[Table]] = {
-    "arm": Arm, "factor": Factor, "uncertain": Uncertain, "design": Design, "measure": Measure,
+    "arm": StudyArm, "factor": Factor, "uncertain": Uncertain, "design": Design, "measure": Measure,
     "effort": StudyEffort,
 }  # fmt: skip
 """The tables of a study file but for its answers, by name."""
@@ -358,11 +358,12 @@ def study_text(study: StudyFile) -> str:
     tree = plain_tree(study)
     listed = [name for name, value in tree.items() if isinstance(value, list)]
     tables = [name for name in tree if name in TABLES and name not in listed]
-    lines = [f"{name} = {_inline(value)}" for name, value in tree.items() if name not in (*listed, *tables)]
-    for name in (*listed, *tables):
+    apart = (*listed, *tables)
+    lines = [f"{name} = {inline_toml(value)}" for name, value in tree.items() if name not in apart]
+    for name in apart:
         for each in tree[name] if name in listed else [tree[name]]:
             head = f"[[{name}]]" if name in listed else f"[{name}]"
-            lines += ["", head, *(f"{member} = {_inline(value)}" for member, value in each.items())]
+            lines += ["", head, *(f"{member} = {inline_toml(value)}" for member, value in each.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -378,14 +379,20 @@ def plain_tree(study: StudyFile) -> dict[str, Any]:
     return {"kind": "study", **tree}
 
 
-def _inline(value: Any) -> str:
+def inline_toml(value: Any) -> str:
     """Write a value in which names are keys of parameters, with points in them."""
     if isinstance(value, Mapping):
-        members = ", ".join(f"{toml_text(name)} = {_inline(item)}" for name, item in value.items())
+        members = ", ".join(f"{toml_text(name)} = {inline_toml(item)}" for name, item in value.items())
         return f"{{ {members} }}" if members else "{}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_inline, value))}]"
+        return f"[{', '.join(map(inline_toml, value))}]"
     return toml_text(value)
+
+
+def study_rows() -> list[dict[str, str]]:
+    """Return one row a shipped study: name, base, question."""
+    found = {name: load_study(name).study for name in shipped_names("study")}
+    return [{"name": name, "base": each.base, "question": each.question} for name, each in found.items()]
 
 
 def schema_rows_of_studies() -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from sim.show.swept import meaning
 from sim.work.results import Results
 
 
-class Told(NamedTuple):
+class ToldAnswer(NamedTuple):
     """One answer: the name of its figure, what it says, and its tables."""
 
     name: str
@@ -22,7 +22,7 @@ class Told(NamedTuple):
     grids: Sequence[Grid]
 
 
-_ANSWERS: Mapping[str, Callable[[Results], Told]] = {}
+_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {}
 """By the kind of the answer."""
 
 
@@ -31,7 +31,7 @@ def of(results: Results) -> StudyFile:
     return checked_study(results.manifest["study"])
 
 
-def answers(results: Results) -> list[Told]:
+def answers(results: Results) -> list[ToldAnswer]:
     """Return what each answer of a study tells, in the order asked."""
     return [_ANSWERS[each.kind](results) for each in of(results).answer]
 

@@ -42,7 +42,15 @@ def spot(values: Mapping[str, Any], *, short: bool = False) -> str:
     """Name a point by its values, with their units; `short` leaves the keys out if there is one."""
     if short and len(values) == 1:
         return with_units(values)
-    return ", ".join(in_words(key, written(value)) for key, value in values.items())
+    return ", ".join(_placed_at(key, value) for key, value in values.items())
+
+
+def _placed_at(key: str, value: Any) -> str:
+    """Write a value of what is varied: an arm by its name, and what is no parameter after its own."""
+    if key == ARM:
+        return str(value)
+    stem = key.rpartition(".")[0]
+    return in_words(key, written(value)) if {key, stem} & {*parameters()} else f"{key}: {written(value)}"
 
 
 def with_units(values: Mapping[str, Any]) -> str:

@@ -75,7 +75,9 @@ def _study(results: Results, _full: bool) -> Iterator[Block]:
     keys, shown = list(manifest["vary"]), shown_in(manifest)
     from sim.show import studied
 
-    title = results.scenario.title + (f": each point {_size(results)}" if results.draws else "")
+    title = results.scenario.title + (
+        f": each point {_size(results)}" if results.draws and manifest["simulated"] else ""
+    )
     for each in studied.answers(results):
         yield each.sentences
         yield from each.grids

@@ -22,6 +22,7 @@ from sim.scenario.schema import Scenario
 from sim.scenario.study_file import MOST_POINTS, Factor, StudyFile, factor_name
 from sim.scenario.values import get_value, parameters
 from sim.study.draws import Draws
+from sim.study.posterior import derived_seed, sobol
 from sim.study.sweep import as_counted, refuse_constants, under
 
 Row = dict[str, Any]
@@ -59,6 +60,9 @@ class Varied:
                 f"{where}: the base has {told}: keys that move together share a value; "
                 "write multiply = true for multiples of each one's own"
             )
+        if factor.values is not None and any(isinstance(value, Mapping) for value in factor.values):
+            read = [plain(get_value(under(scenario, {keys[0]: value}), keys[0])) for value in factor.values]
+            factor = factor.model_copy(update={"values": read})
         found = cls(factor, factor_name(factor), own)
         if factor.low is not None and factor.high is not None:
             if not _is_number(own):
@@ -170,11 +174,13 @@ def _points(draws: Draws) -> Sequence[tuple[str, float]]:
 
 def _uniforms(kind: str, dimensions: int, points: int, seed: int) -> Floats:
     """Return a hypercube or a scrambled Sobol sequence, strictly between 0 and 1."""
-    from scipy.stats import qmc
+    own = derived_seed(seed, kind)
+    if kind == "sobol":
+        return sobol(dimensions, points, own)
+    from scipy.stats import qmc  # most of a second, and most studies need none
 
-    make = qmc.Sobol if kind == "sobol" else qmc.LatinHypercube
-    found = make(d=dimensions, seed=np.random.default_rng([seed, dimensions])).random(points)
-    return np.clip(np.asarray(found, dtype=np.float64), 1e-12, 1 - 1e-12)
+    found: Floats = qmc.LatinHypercube(dimensions, rng=own).random(points)
+    return np.clip(found, 1e-12, 1 - 1e-12)
 
 
 def _distinct(rows: Sequence[Row]) -> list[Row]:

@@ -14,15 +14,13 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
-
 from sim.scenario.distributions import Distribution
 from sim.scenario.inherit import SET
 from sim.scenario.load import Loaded
 from sim.scenario.problems import HeldValueWarning, RequestError, UnfittedDrawWarning
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
-from sim.study.posterior import read_posterior
+from sim.study.posterior import derived_seed, read_posterior, sobol
 
 SAME = 1e-6
 """Relative difference up to which a value is the calibrated one."""
@@ -202,11 +200,10 @@ class Draws:
 def with_uncertain(
     draws: Draws | None, uncertain: Mapping[str, Distribution], count: int, seed: int
 ) -> Draws:
-    """Return draws with further parameters, drawn independently: stratified, each from its distribution."""
+    """Return draws with further parameters, drawn independently and evenly, each from its distribution."""
     known = draws or Draws((), (), ((),) * count)
-    rng, size = np.random.default_rng([seed, len(uncertain)]), len(known.values)
-    strata = [(rng.permutation(size) + rng.random(size)) / size for _ in uncertain]
-    columns = [each.quantile(u).tolist() for each, u in zip(uncertain.values(), strata, strict=True)]
+    drawn = sobol(len(uncertain), len(known.values), derived_seed(seed, "uncertain")).T
+    columns = [each.quantile(u).tolist() for each, u in zip(uncertain.values(), drawn, strict=True)]
     return replace(
         known,
         keys=(*known.keys, *uncertain),

@@ -114,6 +114,41 @@ class Results:
         """The scenario; of several the first."""
         return next(iter(self.scenarios.values()))
 
+    def pivot(self, endpoint: str, value: str = "estimate") -> pd.DataFrame:
+        """Return one endpoint of a study's points: the first of what is varied down, all else across.
+
+        Parameters
+        ----------
+        endpoint
+            ``name`` or ``name@years``.
+        value
+            Which column of ``points``: ``estimate``, ``difference`` or a limit.
+
+        Raises
+        ------
+        RequestError
+            These results are of no study, or have no such endpoint or column.
+        """
+        points, varied = self.tables.get("points"), list(self.manifest.get("vary", ()))
+        name, _, years = endpoint.partition("@")
+        if points is None or not varied or value not in points:
+            raise RequestError(
+                f"pivot: {value} of {endpoint}: only points of a study have it, by what varies"
+            )
+        known = points[points["endpoint"] == name]
+        if years:
+            known = known[known["time_years"].map(lambda time: f"{time:g}") == years]
+        if known.empty or known.duplicated(varied).any():
+            there = dict.fromkeys(
+                text if time != time else f"{text}@{time:g}"
+                for text, time in zip(points["endpoint"], points["time_years"], strict=True)
+            )
+            raise RequestError(
+                f"pivot: {cut_short(endpoint)}: no such endpoint; there are {', '.join(there)}"
+            )
+        index, *columns = varied
+        return known.pivot_table(value, index, columns or None, aggfunc="first", sort=False)
+
     def table(self, name: str) -> pd.DataFrame | None:
         """Return a table; None if there is none."""
         return self.tables.get(name)

@@ -70,7 +70,7 @@ def test_a_figure_that_is_not_there_is_refused_with_those_that_are(results: Resu
         sim.plot.figure(results, "rooms")
     sweep = sim.sweep("chicago2006", {"cohort.patients": [5]}, replications=2)
     for ask in (sim.plot.survival, sim.plot.deaths, sim.plot.treatment):
-        with pytest.raises(RequestError, match=r"this sweep has no figure '\w+'; it may have sweep"):
+        with pytest.raises(RequestError, match=r"this study has no figure '\w+'; it may have arms"):
             ask(sweep, Figure().subplots())
     pair = sim.compare("chicago2006", "no_isolation", replications=2)
     with pytest.raises(RequestError, match="ax: survival of a compare is a page of its own; leave ax out"):

@@ -155,7 +155,7 @@ def test_only_the_first_replications_keep_their_rows(
     scenario_of: MakeScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     all_rows = tally_of(scenario_of(), 600)
-    monkeypatch.setattr("sim.study.chunks.ROWS", 300)
+    monkeypatch.setattr(chunks, "ROWS", 300)
     first_rows = tally_of(scenario_of(), 600)
     pd.testing.assert_frame_equal(first_rows.rows(), all_rows.rows().head(300))
     few, many = first_rows.endpoints(), all_rows.endpoints()

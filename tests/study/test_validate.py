@@ -15,12 +15,13 @@ from sim.scenario.cohort import ObservedCohort, ObservedFigure, load_cohort, loa
 from sim.scenario.problems import FewReplicationsWarning, RequestError, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
+from sim.study import validate as validating
 from sim.study.budget import Budget
 from sim.study.experiment import ROWS, Experiment
 from sim.study.montecarlo import simulate
 from sim.study.validate import COLUMNS, Prediction, _covered_at_once, validate, virtual_cohorts
 
-VIRTUAL = "sim.study.validate.virtual_cohorts"
+VIRTUAL = validating, "virtual_cohorts"
 MOST = 4.0
 """Standard errors that one of 16,000 true comparisons exceeds."""
 
@@ -155,13 +156,13 @@ def test_what_virtual_cohorts_cannot_read_is_left_out_and_warned_of(monkeypatch:
     (figure,) = cohort.figures
     draws = np.where(np.arange(400) < 100, np.nan, (np.arange(400) % 7) / 6)
     rows = pd.DataFrame({"trial_relapses_by_data_cut": draws})
-    monkeypatch.setattr(VIRTUAL, made_up(rows))
+    monkeypatch.setattr(*VIRTUAL, made_up(rows))
     with pytest.warns(UndefinedFigureWarning, match="berlin2005.*25% of the virtual cohorts"):
         found = validate([cohort], budget(400))
     assert found.table["undefined"][0] == 0.25
     assert found.table["predicted"][0] == pytest.approx(np.nanmean(draws))
     nobody = pd.DataFrame({"trial_relapses_by_data_cut": np.full(400, np.nan)})
-    monkeypatch.setattr(VIRTUAL, made_up(nobody))
+    monkeypatch.setattr(*VIRTUAL, made_up(nobody))
     with pytest.warns(UndefinedFigureWarning):
         found = validate([with_figures(cohort, figure)], budget(400))
     assert found.table["covered"].isna().tolist() == [True]
@@ -189,7 +190,7 @@ def test_any_time_up_to_the_horizon_can_be_read_and_of_the_same_patients(
             kept.append((scenario, found[0]))
             yield found
 
-    monkeypatch.setattr(VIRTUAL, simulated)
+    monkeypatch.setattr(*VIRTUAL, simulated)
     table = validate([with_figures(cohort, *figures)], budget(300)).table
     assert sorted(scenario.follow_up.horizon_years for scenario, _ in kept) == [1.5, 4.25, 5.0]
     assert table["predicted"].is_monotonic_decreasing

@@ -56,7 +56,7 @@ def test_the_list_says_what_is_there_and_what_it_found(
     )
     (run,) = (row for row in rows if row["folder"] == "results/chicago2006-10-patients-1")
     assert "Survival of all enrolled" in run["found"]
-    (sweep,) = (row for row in rows if row["study"] == "sweep" and row["state"] == "finished")
+    (sweep,) = (row for row in rows if row["study"] == "study" and row["state"] == "finished")
     assert sweep["found"].startswith("Overall survival, all enrolled, 5 y: ")
     assert (
         run["finished"]
