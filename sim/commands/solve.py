@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
+import pandas as pd
 
 from sim.commands.asked import AnyScenario, Trials, about, budget_of, facts_of, loaded_from, parse_endpoint
 from sim.commands.study import Made, Study, request_for, write
@@ -16,6 +17,7 @@ from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
+from sim.study.budget import Budget
 from sim.study.crossing import Reach
 from sim.study.estimates import EXACT
 from sim.study.load import warn_of_scenarios
@@ -23,7 +25,7 @@ from sim.study.sweep import grid, vary_from
 from sim.study.threshold import reach_of, thresholds
 from sim.work.results import Results
 from sim.work.store import Stores
-from sim.work.task import Progress, part
+from sim.work.task import Progress, Tell, part
 
 
 def solve(
@@ -68,15 +70,12 @@ def solve(
         Something asked for is wrong.
     """
     loaded = loaded_from(scenario, set)
-    asked = _Asked.of(loaded, target, by, vary_from(over) if over else {}, count)
+    asked = AskedThreshold.of(loaded, target, by, vary_from(over) if over else {}, count)
     budget = budget_of(how, engine="arrays")
     budget.require_draws(loaded, swept=[asked.by, *asked.over])
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
-        found, line = thresholds(
-            loaded.scenario, asked.key, asked.target, asked.by, asked.reach, budget, asked.over, asked.count,
-            budget.held_in(loaded), stores, part("solving", progress),
-        )  # fmt: skip
+        found, line = asked.answer(budget, stores, part("solving", progress))
         trials = 0 if (found["note"] == EXACT).all() else budget.replications
         facts = {**facts_of(budget, trials, loaded, [asked.by, *asked.over]), **asked.stored, **about(loaded)}
         return Made(facts, {"thresholds": found, "line": line})
@@ -90,7 +89,7 @@ def solve(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class AskedThreshold:
     """What is to be solved for, and by what."""
 
     loaded: Loaded
@@ -105,7 +104,7 @@ class _Asked:
     def of(
         cls, loaded: Loaded, target: Mapping[str, float] | str, by: str, over: Mapping[str, Sequence[Any]],
         count: str | None,
-    ) -> _Asked:  # fmt: skip
+    ) -> AskedThreshold:  # fmt: skip
         """Read what is asked for; refusals are those of `solve`."""
         name, value = _target(target)
         key = parse_endpoint(name, loaded.scenario)
@@ -132,6 +131,15 @@ class _Asked:
             },
             "over": {key: list(values) for key, values in self.over.items()},
         }
+
+    def answer(
+        self, budget: Budget, stores: Stores | None, tell: Tell | None
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return ``thresholds.csv`` and ``line.csv``."""
+        return thresholds(
+            self.loaded.scenario, self.key, self.target, self.by, self.reach, budget, self.over, self.count,
+            budget.held_in(self.loaded), stores, tell,
+        )  # fmt: skip
 
 
 def _target(target: Mapping[str, float] | str) -> tuple[str, float]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, StudyFile, checked_study, factor_name
+from sim.show import thresholds
 from sim.show.kit.formats import written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -22,7 +23,13 @@ class ToldAnswer(NamedTuple):
     grids: Sequence[Grid]
 
 
-_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {}
+def _threshold(results: Results) -> ToldAnswer:
+    """Tell where a figure is what is asked for."""
+    said = [thresholds.finding(results), *thresholds.sentences_of(results)]
+    return ToldAnswer("threshold", said, [thresholds.table(results)])
+
+
+_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {"threshold": _threshold}
 """By the kind of the answer."""
 
 
