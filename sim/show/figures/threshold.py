@@ -128,10 +128,10 @@ def _dress(panel: Axes, by: Mapping[str, Any], along: str) -> None:
     inside = [each for each in published(by["key"]) if by["low"] <= each.value <= by["high"]]
     where = panel.get_xaxis_transform() if along == "x" else panel.get_yaxis_transform()
     for each in inside:
-        place, away = ((each.value, 0.0), (7, 5)) if along == "x" else ((1.0, each.value), (-9, 0))
+        place, away = ((each.value, 0.0), (7, 5)) if along == "x" else ((1.0, each.value), (6, 0))
         panel.plot(
             *place, "^" if along == "x" else "<", transform=where, color=style.INK, ms=6, clip_on=False
         )
         style.aside(panel, each.evidence, place, away, where, size=style.NOTE_SIZE, color=style.INK,
-                    rotation=90 if along == "x" else 0, ha="center" if along == "x" else "right",
+                    rotation=90 if along == "x" else 0, ha="center" if along == "x" else "left",
                     va="bottom" if along == "x" else "center")  # fmt: skip
