@@ -84,7 +84,8 @@ class _Doing:
 
     def __init__(self, plan: StudyPlan, title: str, stores: Stores, progress: Progress | None) -> None:
         self.plan, self.title = plan, title
-        self._tell, self._store, self._progress = part(plan.name, progress), stores("study"), progress
+        self._tell, self._store = part(plan.name, progress), stores("study")
+        self._stores, self._progress = stores, progress
 
     def made(self) -> Made:
         """Measure every spot, find what moves most, and answer what is asked."""
@@ -117,7 +118,7 @@ class _Doing:
             )  # fmt: skip
             rows["draw_results"] = drawn[drawn["endpoint"].isin([column(key) for key in shown])]
         for answer in plan.study.answer:
-            found, told = answered(answer, plan, self._progress)
+            found, told = answered(answer, plan, self._stores, self._progress)
             tables |= found
             facts |= told
         return Made(facts, tables, rows=rows, texts=_texts(plan))

@@ -72,7 +72,7 @@ def told_of_several(named: Mapping[str, Results]) -> Iterator[Block]:
 
 def _study(results: Results, _full: bool) -> Iterator[Block]:
     manifest = results.manifest
-    keys, shown = list(manifest["vary"]), shown_in(manifest)
+    keys, shown = list(manifest["vary"]) or ["point"], shown_in(manifest)
     from sim.show import studied
 
     title = results.scenario.title + (
