@@ -35,7 +35,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedValue:
     """A hazard or a case fatality as somebody published it, in the unit of the parameter that it is of.
 
     ``evidence`` are the ids of what it is read from, ``what`` says how.
@@ -62,10 +62,10 @@ def all_evidence() -> Mapping[str, Evidence]:
     )
 
 
-def published(key: str) -> list[Published]:
+def published_values(key: str) -> list[PublishedValue]:
     """Return what was published of a parameter, if anything, in ascending order."""
     rows = (row for row in data_rows("published") if row.pop("key") == key)
-    return [Published(float(row.pop("value")), **row) for row in rows]
+    return [PublishedValue(float(row.pop("value")), **row) for row in rows]
 
 
 def ids_in(text: str) -> tuple[str, ...]:

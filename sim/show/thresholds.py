@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.scenario.changes import in_words
 from sim.scenario.endpoints import BY_NAME, Key, key_of
-from sim.scenario.evidence import published
+from sim.scenario.evidence import published_values
 from sim.scenario.registry import unit_of
 from sim.scenario.values import get_value
 from sim.show.kit.formats import format_value, written
@@ -113,7 +113,7 @@ def _said(results: Results, macro: str) -> list[str]:
     about = {
         "name": in_words(by["key"]), "unit": unit_of(by["key"]), "whole": by["whole"],
         "own": written(get_value(results.scenario, by["key"])), "low": written(by["low"]),
-        "high": written(by["high"]), "published": published(by["key"]),
+        "high": written(by["high"]), "published": published_values(by["key"]),
     }  # fmt: skip
     figure = in_sentence(key)
     return sentences(

@@ -9,7 +9,7 @@ from scipy import optimize, stats
 
 import sim
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
-from sim.scenario.evidence import all_evidence, data_rows, ids_in, published
+from sim.scenario.evidence import all_evidence, data_rows, ids_in, published_values
 from sim.scenario.load import load
 from sim.scenario.registry import parameters
 from sim.scenario.shipped import locate_posterior
@@ -216,6 +216,6 @@ def test_what_is_published_is_of_a_parameter_and_in_the_evidence() -> None:
     for row in data_rows("published"):
         assert float(row["value"]) in parameters()[row["key"]].numbers
         assert {*ids_in(row["evidence"])} <= {*all_evidence()}
-    per_1000, found = all_evidence()["P24"].value, published(HAZARD)[0]
+    per_1000, found = all_evidence()["P24"].value, published_values(HAZARD)[0]
     assert found.value == pytest.approx(float(per_1000) / 1000)
     assert found.evidence == "P24"

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, label
-from sim.scenario.evidence import published
+from sim.scenario.evidence import published_values
 from sim.scenario.registry import unit_of
 from sim.scenario.values import get_value
 from sim.show.kit import style
@@ -125,7 +125,7 @@ def _dress(panel: Axes, by: Mapping[str, Any], along: str) -> None:
     if by["whole"]:
         axis.set_major_locator(MaxNLocator(integer=True))
     axis.set_label_text(key_with_unit(by["key"]))
-    inside = [each for each in published(by["key"]) if by["low"] <= each.value <= by["high"]]
+    inside = [each for each in published_values(by["key"]) if by["low"] <= each.value <= by["high"]]
     where = panel.get_xaxis_transform() if along == "x" else panel.get_yaxis_transform()
     for each in inside:
         place, away = ((each.value, 0.0), (7, 5)) if along == "x" else ((1.0, each.value), (6, 0))
