@@ -11,10 +11,11 @@ import pandas as pd
 from sim.calibrate.point import solve_point
 from sim.commands.asked import parse_endpoint
 from sim.commands.plan import StudyPlan
+from sim.commands.solve import AskedThreshold
 from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import Capacity, Tornado
+from sim.scenario.study_file import Capacity, Threshold, Tornado
 from sim.study.capacity import capacity
 from sim.study.tornado import stated_ranges, tornado
 from sim.work.store import Stores
@@ -65,11 +66,21 @@ def _capacity(answer: Capacity, plan: StudyPlan, stores: Stores, progress: Progr
     return {"capacity": found, "smallest": smallest}, {"capacity": told}
 
 
+def _threshold(answer: Threshold, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    between = "" if answer.low is None or answer.high is None else f"={answer.low!r}:{answer.high!r}"
+    asked = AskedThreshold.of(
+        plan.loaded, {answer.endpoint: answer.equals}, f"{answer.by}{between}", answer.over,
+        answer.count or None,
+    )  # fmt: skip
+    found, line = asked.answer(plan.budget, stores, part("threshold", progress))
+    return {"thresholds": found, "line": line}, {"threshold": asked.stored}
+
+
 def _solved(scenario: Scenario) -> Scenario:
     """Return a scenario in which its targets are met again."""
     return solve_point(scenario).scenario
 
 
 _ANSWERS: Mapping[str, Callable[[Any, StudyPlan, Stores, Progress | None], Found]] = {
-    "tornado": _tornado, "capacity": _capacity,
+    "threshold": _threshold, "tornado": _tornado, "capacity": _capacity,
 }  # fmt: skip

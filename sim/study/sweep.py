@@ -357,14 +357,15 @@ def columns_of(values: Mapping[str, Any]) -> dict[str, Any]:
 def moves_most(points: pd.DataFrame, shown: Sequence[Key]) -> Key | None:
     """Return which endpoint, of those that are not shown, changes most; None where none does.
 
-    Changes are measured in half widths of their paired intervals. Who of the enrolled lives or dies comes
+    Of what is read at several times the last one counts. Changes are measured in half widths of their paired intervals. Who of the enrolled lives or dies comes
     before averages, and before figures of those who have lived to have them.
     """
     half = (points["difference_upper"] - points["difference_lower"]) / 2
     # The exact twin has no error; beside a twentieth of a point any other figure's is as good as none.
     moved = points.assign(size=points["difference"].abs() / half.clip(lower=_NEGLIGIBLE))
     names = [*_TOLD, *(name for name, _ in shown)]
-    moved = moved[(moved["size"] > 1) & ~moved["endpoint"].isin(names)]
+    at_end = moved["time_years"].isna() | (moved["time_years"] == moved["time_years"].max())
+    moved = moved[at_end & (moved["size"] > 1) & ~moved["endpoint"].isin(names)]
     kinds = [BY_NAME[name] for name in moved["endpoint"]]
     fates = [
         each.kind == "share" and each.denominator == "enrolled" and _FATE.search(each.name) is not None
