@@ -15,8 +15,10 @@ from sim.commands.solve import AskedThreshold
 from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
+from sim.scenario.shipped import locate_posterior
 from sim.scenario.study_file import Capacity, Threshold, Tornado
 from sim.study.capacity import capacity
+from sim.study.posterior import read_posterior
 from sim.study.tornado import stated_ranges, tornado
 from sim.work.store import Stores
 from sim.work.task import Progress, part
@@ -39,7 +41,8 @@ def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | 
 def _tornado(answer: Tornado, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
     scenario = plan.loaded.scenario
     key = parse_endpoint(answer.endpoint, scenario)
-    ranges, left = stated_ranges(scenario, plan.budget, answer.keys)
+    posterior = read_posterior(locate_posterior(plan.posterior))[0] if plan.posterior else None
+    ranges, left = stated_ranges(scenario, posterior, answer.keys)
     one = replace(plan.budget, draws=None)
     tables = [
         tornado(scenario, key, ranges, one, _solved if version == "re-solved" else None,
