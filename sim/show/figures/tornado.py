@@ -86,7 +86,7 @@ def _draw(axis: Axes, row: float, each: Swing) -> None:
     for end, value in ((each.low, changes[0]), (each.high, changes[1])):
         if math.isnan(value) or (one_side and abs(value) < max(map(abs, changes))):
             continue  # of two ends on one side the outer one is named
-        beyond = value > 0 or (value == 0 and end == each.high)
+        beyond = value > 0 or (value == 0 and min(changes) < 0)
         where = (3, 0, "left") if beyond else (-3, 0, "right")
         style.aside(axis, written(end), (value, row), where[:2], "data", ha=where[2], **small)
     if each.status == "non-monotone":
