@@ -357,8 +357,9 @@ def columns_of(values: Mapping[str, Any]) -> dict[str, Any]:
 def moves_most(points: pd.DataFrame, shown: Sequence[Key]) -> Key | None:
     """Return which endpoint, of those that are not shown, changes most; None where none does.
 
-    Of what is read at several times the last one counts. Changes are measured in half widths of their paired intervals. Who of the enrolled lives or dies comes
-    before averages, and before figures of those who have lived to have them.
+    Of what is read at several times the last one counts. Changes are measured in half widths of their paired
+    intervals. Who of the enrolled lives or dies comes before averages, and before figures of those who have
+    lived to have them.
     """
     half = (points["difference_upper"] - points["difference_lower"]) / 2
     # The exact twin has no error; beside a twentieth of a point any other figure's is as good as none.
