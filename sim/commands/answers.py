@@ -27,6 +27,25 @@ Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
 """The tables of an answer, and what a manifest says of it."""
 
 
+def with_answers(plan: StudyPlan) -> StudyPlan:
+    """Return a plan as it is, if its answers can be given: refused before anything is simulated.
+
+    Raises
+    ------
+    RequestError
+        An answer names what there is not, or asks for what can't be.
+    """
+    for answer in plan.study.answer:
+        try:
+            parse_endpoint(answer.endpoint, plan.loaded.scenario)
+            if answer.kind == "threshold":
+                _asked(answer, plan)
+        except RequestError as error:
+            said = str(error).removeprefix("--")
+            raise RequestError(f"{plan.where}: [[answer]] {answer.kind}: {said}") from None
+    return plan
+
+
 def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
     """Answer one question of a study.
 
@@ -69,12 +88,16 @@ def _capacity(answer: Capacity, plan: StudyPlan, stores: Stores, progress: Progr
     return {"capacity": found, "smallest": smallest}, {"capacity": told}
 
 
-def _threshold(answer: Threshold, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+def _asked(answer: Threshold, plan: StudyPlan) -> AskedThreshold:
     between = "" if answer.low is None or answer.high is None else f"={answer.low!r}:{answer.high!r}"
-    asked = AskedThreshold.of(
+    return AskedThreshold.of(
         plan.loaded, {answer.endpoint: answer.equals}, f"{answer.by}{between}", answer.over,
         answer.count or None,
     )  # fmt: skip
+
+
+def _threshold(answer: Threshold, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    asked = _asked(answer, plan)
     found, line = asked.answer(plan.budget, stores, part("threshold", progress))
     return {"thresholds": found, "line": line}, {"threshold": asked.stored}
 

@@ -128,14 +128,16 @@ def thresholds(
     """
     over, rows, lines = over or {}, [], []
     points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
-    solver = _Solver(key, target, by, reach, budget, (*held, by, *over), count, stores, band=not over)
+    solver = _Solver(
+        key, target, by, reach, budget, (*held, by, *over), count, stores, None if over else tell, not over
+    )  # fmt: skip
     for number, point in enumerate(points, start=1):
         own = with_values(scenario, point)
         at_first = with_values(own, {by: reach.listed(solver.grid(2))[0]})
         row, line = solver.exactly(own) if exact and is_exact(at_first, key) else solver.by_simulation(own)
         rows.append({**point, **row})
         lines.append(line.assign(**{name: [value] * len(line) for name, value in point.items()}))
-        if tell is not None:
+        if tell is not None and over:
             tell(number, len(points))
     found = pd.DataFrame(rows)
     return found[[*(name for name in found if name != "note"), "note"]], pd.concat(lines, ignore_index=True)
@@ -164,7 +166,10 @@ class _Simulated(NamedTuple):
 
 @dataclass
 class _Solver:
-    """What is solved for, in whatever scenario; ``studies`` counts simulations."""
+    """What is solved for, in whatever scenario.
+
+    ``band`` says whether the line under a posterior is wanted; ``studies`` counts simulations.
+    """
 
     key: Key
     target: float
@@ -174,6 +179,7 @@ class _Solver:
     held: tuple[str, ...]
     count: tuple[int, int] | None
     stores: Stores | None
+    tell: Tell | None
     band: bool
     studies: int = 0
 
@@ -198,7 +204,7 @@ class _Solver:
             figure = figure_of(drawn, self.key, self.by, self.reach)
             steps = np.diff(known[0])
             one_way = row["status"] == MET and bool((steps > 0).all() or (steps < 0).all())
-            if one_way and not (self.band or self.reach.whole):
+            if one_way and not (self.reach.whole or self.band):
                 values = alike(figure, len(drawn), self.reach, self.target, known[0], row["value"])
             else:
                 each = on_grid(figure, len(drawn), self.reach, len(grid))
@@ -211,9 +217,10 @@ class _Solver:
     def by_simulation(self, own: Scenario) -> tuple[dict[str, Any], pd.DataFrame]:
         """Return the row and the line of one scenario by simulation, all values under the same luck."""
         draws, grid = self.budget.draws, self.grid(_COARSE)
-        alone = replace(self.budget, draws=None)
-        if draws is not None:
-            alone = replace(alone, replications=max(alone.replications, DEFAULT_REPLICATIONS))
+        least = 0 if draws is None else DEFAULT_REPLICATIONS
+        alone = replace(
+            self.budget, draws=None, precision=None, replications=max(self.budget.replications, least)
+        )
         found = self._measured(own, grid, alone)
         x, value, error = grid, found.value[0], found.error[0]
         if self.reach.whole:
@@ -248,7 +255,7 @@ class _Solver:
         )
         self.studies += 1
         store = None if self.stores is None else self.stores(f"threshold-{self.studies}")
-        (tally,) = simulate([experiment], budget, store=store)
+        (tally,) = simulate([experiment], budget, progress=self.tell, store=store)
         value, error = ratios(np.stack([arm.sums[:, arm.keys.index(self.key)] for arm in tally.arms], axis=1))
         if np.isnan(value).any():
             raise RequestError(
