@@ -169,6 +169,6 @@ def _never_transplanted(sets: ParameterSets, refinement: int) -> _Endpoints:
         lived = dot(weights, alive(t))
         of_lupus = hazard[:, 0] * lived
         yield ("overall_survival_enrolled", years), share
+        yield ("restricted_mean_survival_enrolled", years), lived
         yield ("death_by_cause_lupus", years), of_lupus
         yield ("death_by_cause_background", years), 1 - share - of_lupus
-    yield ("restricted_mean_survival_enrolled", None), lived  # at the horizon, the last of the times
