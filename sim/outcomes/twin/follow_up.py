@@ -74,25 +74,30 @@ class Panels:
         starts = np.searchsorted(self.at.number, np.arange(self.at.distinct.size))
         return np.asarray(np.add.reduceat(values * self.weights, starts, axis=-1))
 
-    def lived(self, until: Floats) -> Floats:
-        """Return by what values at the points are multiplied to integrate them up to some days.
+    def integrals(self, until: Floats) -> Floats:
+        """Return by what values at the points are multiplied to integrate them from 0 to some days.
 
-        Parameters
-        ----------
-        until
-            Up to which day after the event, for each of its times; those below 0 have not begun.
-
-        Returns
-        -------
-        array of shape (points, times)
-            Background survival, times integrals of the functions that interpolate between the points.
+        The functions integrated are those that interpolate between the points of a panel; the integral up to
+        a day below 0 is none, and shape is (points, days).
         """
-        order, width = self.others.shape[1], np.diff(self.edges)[:, None]
+        width = np.diff(self.edges)[:, None]
         share = np.clip((until - self.edges[:-1, None]) / width, 0.0, 1.0)
-        unit = Piecewise.through(np.array([0.0, 1.0]), np.eye(order)[None]).antiderivative().coefficients[:, 0]
+        unit = self._cardinals.antiderivative().coefficients[:, 0]
         integrals = np.polynomial.chebyshev.chebvander(2 * share - 1, len(unit) - 1) @ unit
-        weights = np.moveaxis(integrals * width[..., None], -1, 1) * self.others
-        return np.asarray(weights.reshape(-1, until.size))
+        return np.moveaxis(integrals * width[..., None], -1, 1).reshape(-1, until.size)
+
+    def between(self, values: Floats, days: Floats) -> Floats:
+        """Interpolate values at the points, shape (sets, points), to some days."""
+        panel = np.clip(np.searchsorted(self.edges, days, side="right") - 1, 0, self.edges.size - 2)
+        share = (days - self.edges[panel]) / np.diff(self.edges)[panel]
+        unit = self._cardinals.coefficients[:, 0]
+        cardinals = np.polynomial.chebyshev.chebvander(2 * share - 1, len(unit) - 1) @ unit
+        return quadrature.dot(values.reshape(len(values), self.edges.size - 1, -1)[:, panel], cardinals)
+
+    @property
+    def _cardinals(self) -> Piecewise:
+        """The functions on (0, 1) that are 1 at one of the points of a panel, and 0 at the others."""
+        return Piecewise.through(np.array([0.0, 1.0]), np.eye(self.others.shape[1])[None])
 
 
 @lru_cache(maxsize=8)
@@ -104,8 +109,12 @@ def panels_of(
     order: int,
     layers: tuple[float, ...] = (),
 ) -> Panels:
-    """Return panels since reinfusion: days are the start of relapse, the end of late infections, and theirs."""
-    (start, late_until, cut), delay, lengths = days, aplasia.days_to_death, quadrature.spread_of(aplasia.duration)
+    """Return panels: days are the start of relapse, the end of late infections, and that of the panels."""
+    (start, late_until, cut), delay, lengths = (
+        days,
+        aplasia.days_to_death,
+        quadrature.spread_of(aplasia.duration),
+    )
     birthdays = background.edges[1:] * DAYS_PER_YEAR - min(times)
     ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut, *layers]
     edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,15 +14,25 @@ from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion
 from sim.outcomes.twin.follow_up import Panels, panels_of
 from sim.outcomes.twin.hazards import TimePoints
-from sim.outcomes.twin.quadrature import Piecewise, dot, law_of, panel_points, spread_of
+from sim.outcomes.twin.quadrature import (
+    Law,
+    Piecewise,
+    compress_between,
+    dot,
+    law_of,
+    panel_points,
+    spread_of,
+)
 from sim.outcomes.twin.time_to_reinfusion import (
+    ROUGH_BREAKS,
     Branches,
+    Pathway,
     apheresis,
     harvest_law,
     reinfusion_law,
     request_law,
 )
-from sim.scenario.distributions import Floats
+from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR
 
@@ -36,10 +46,61 @@ _ORDER = 15
 _SOON = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # days, because a great hazard does its work early
 
 
+class _Days(NamedTuple):
+    """A reading time in days, and all of them."""
+
+    now: float
+    all: tuple[float, ...]
+
+
+_LawWith: TypeAlias = Callable[[Pathway, tuple[float, ...]], Branches]
+
+
+class _Way(NamedTuple):
+    """The law of the time to some event, and integrals over the days since then up to a reading time.
+
+    ``integrals`` has shape (points of panels, times): by what values at the points are multiplied, background
+    survival included.
+    """
+
+    law: Branches
+    integrals: Floats
+
+
+@lru_cache(maxsize=64)
+def _way(
+    law_with: _LawWith,
+    path: Pathway,
+    days: _Days,
+    lags: tuple[float, ...],
+    panels: Panels,
+    background: Piecewise,
+) -> _Way:
+    """Return the way by a reading time, where what follows the event has kinks some lags after it.
+
+    The law is found once for all reading times, and then taken with as few values as this one needs.
+    """
+    kinks = tuple(sorted({day - lag for day in days.all for lag in lags if day > lag}))
+    found = law_with(path, kinks)
+    own, order = (*ROUGH_BREAKS, *(days.now - lag for lag in lags)), panels.others.shape[1]
+    parts = (Law(found.times, weights) for weights in (found.clean, found.infected))
+    law = Branches.of(*(compress_between(part, own, order) for part in parts))
+    alive = background((panels.at.distinct[:, None] + law.times) / DAYS_PER_YEAR)
+    return _Way(law, panels.integrals(days.now - law.times) * alive)
+
+
+@lru_cache(maxsize=16)
+def _stay_panels(stay: Distribution, layers: tuple[float, ...], order: int) -> Panels:
+    """Return panels since the start of immunoablation."""
+    edges = np.unique([0.0, *spread_of(stay), *layers])
+    points = panel_points(edges, order)
+    return Panels(edges, TimePoints.of(points.ravel(), np.ones(1)), np.ones(1), points[..., None])
+
+
 class _Mobilised(NamedTuple):
     """Who has a fatal infection but lives, is withdrawn, and will be, lupus left out; and what came before.
 
-    The dead of infection are a share of the enrolled, and the days those doomed have lived are days a patient.
+    Of the doomed: who has died of the infection by now, as a share, and the days that all of them have lived.
     """
 
     doomed: Floats
@@ -50,7 +111,7 @@ class _Mobilised(NamedTuple):
 
 
 class FromEnrolment:
-    """From enrolment on: background survival at a given time is a factor, and so is any time to reinfusion."""
+    """From enrolment on: each share is one integral over the way and, where it takes one, the time since."""
 
     def __init__(self, before: BeforeReinfusion, after: AfterReinfusion) -> None:
         self.before, self.after, self.scenario = before, after, before.scenario
@@ -59,106 +120,59 @@ class FromEnrolment:
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield the shares of the enrolled at each reading time, and the years lived up to it."""
-        active_hazard = self.before.hazard[:, 0]
+        hazard = self.before.hazard[:, 0]
+        whole = self._states[0] * self.after.background.paired(self._panels.at.distinct)
         for years, day in zip(self.years, self.days, strict=True):
             background = self.before.background(np.array([years]))
-            active = np.exp(-active_hazard * day)
-            early = self._in_mobilisation(day)
-            unharmed = active * (early.doomed + self._waiting(day) + early.to_withdraw)
-            alive, free = self._reinfused(day)
-            overall = background * (unharmed + active * early.withdrawn + alive)
-            lived, infection, toxicity, lupus = self._since_reinfusion(day - self.law.times)
-            stay = self._in_immunoablation(day)
+            active, early = np.exp(-hazard * day), self._in_mobilisation(day)
+            waiting, stay, waited = self._waiting(day)
+            unharmed = active * (early.doomed + waiting + early.to_withdraw)
             given_up = (early.withdrawn + early.to_withdraw) * self._lived_active(np.array([day]))[:, 0]
-            request = self._request.weights(self.before.fatal)
-            waited = dot(request, self._lived_active(np.minimum(self._request.times, day)))
             ill = waited + stay + early.days + given_up
-            infection = infection + early.dead
-            toxicity = toxicity + self.before.path.toxicity * stay
-            lupus = lupus + active_hazard * ill
-            after = self._since_reinfusion(np.full(self.law.times.size, day))[0]
-            others = 1 - overall - infection - toxicity - lupus
-            means = (ill + lived) / DAYS_PER_YEAR, ratio(after / DAYS_PER_YEAR, self.before.reinfused)
-            shares = (overall, background * (unharmed + free), *means, infection, toxicity, lupus, others)
+            (alive, free), (lived, infection, toxicity, lupus) = self._reinfused(day)
+            overall = background * (unharmed + active * early.withdrawn + alive)
+            deaths = infection + early.dead, toxicity + self.before.path.toxicity * stay, lupus + hazard * ill
+            from_reinfusion = dot(whole, self._panels.integrals(np.array([day]))[:, 0]) / DAYS_PER_YEAR
+            means = (ill + lived) / DAYS_PER_YEAR, ratio(from_reinfusion, self.before.reinfused)
+            shares = (overall, background * (unharmed + free), *means, *deaths, 1 - overall - sum(deaths))
             yield from (((name, years), share) for name, share in zip(FROM_ENROLMENT, shares, strict=True))
-
-    def _before_reading(self, lags: Iterable[float]) -> tuple[float, ...]:
-        """Return the days some lags before each reading time, at which laws of earlier events have kinks."""
-        return tuple(sorted({day - lag for day in self.days for lag in lags if day > lag}))
 
     @cached_property
     def _lived_active(self) -> Callable[[Floats], Floats]:
         """Return how to tell the days lived with active disease by some days from enrolment, by set."""
         background, hazard = self.before.background, self.before.hazard[:, 0]
-        edges = np.unique([*background.edges * DAYS_PER_YEAR, *_SOON, *self.before.sets.layers])
+        edges = np.unique([*background.edges * DAYS_PER_YEAR, *_SOON, *self.before.sets.layers, self.days[-1]])
+        edges = edges[edges <= self.days[-1]]
         points = panel_points(edges, _ORDER * self.before.refinement)[..., None]
         alive = np.exp(-hazard * points) * background(points / DAYS_PER_YEAR)
         return Piecewise.through(edges, alive).antiderivative().paired
 
-    @cached_property
-    def _request(self) -> Branches:
-        """The law of the time to immunoablation."""
-        stay = self.before.path.immunoablation
-        typical = float(stay.quantile(np.array([0.5]))[0])
-        return request_law(self.before.path, self._before_reading({0.0, typical, *stay.bounds}))
+    def _way(self, law_with: _LawWith, day: float, lags: Iterable[float], panels: Panels) -> _Way:
+        days = _Days(day, tuple(self.days))
+        return _way(law_with, self.before.path, days, tuple(lags), panels, self.before.background)
 
     @cached_property
-    def law(self) -> Branches:
-        """The law of the time to reinfusion."""
-        hazards = self.after.hazards
-        late = min(hazards.late_until + hazards.days_to_death, self.after.horizon)
-        kinks = {0.0, float(spread_of(self.after.length.duration)[3]), hazards.relapse.start, late}
-        kinks |= {self.after.assessed} if (hazards.non_response > 0).any() else set()
-        return reinfusion_law(self.before.path, self._before_reading(kinks))
+    def _panels(self) -> Panels:
+        """Panels since reinfusion."""
+        after, hazards = self.after, self.after.hazards
+        days = (hazards.relapse.start, hazards.late_until, after.horizon)
+        layers, order = tuple(self.before.sets.layers), _ORDER * self.before.refinement
+        first = float(reinfusion_law(self.before.path).times.min(initial=0.0))
+        return panels_of(after.length, self.before.background, (first,), days, order, layers)
 
     @cached_property
-    def _reinfused_weights(self) -> Floats:
-        """Weights of the times to reinfusion, everything but background mortality survived."""
-        return self.law.weights(self.before.fatal) * np.exp(-self.before.hazard * self.law.times)
-
-    @cached_property
-    def _stay(self) -> tuple[Panels, Floats]:
-        """Panels of immunoablation, and who is in it and has survived toxicity and lupus, (sets, points)."""
-        path, hazard = self.before.path, self.before.hazard
-        edges = np.unique([0.0, *spread_of(path.immunoablation), *self.before.sets.layers])
-        days = panel_points(edges, _ORDER * self.before.refinement)
-        since = days.ravel()
-        others = self.before.background((days[..., None] + self._request.times) / DAYS_PER_YEAR)
-        panels = Panels(edges, TimePoints.of(since, np.ones(1)), np.ones(1), others)
-        return panels, np.exp(-(path.toxicity + hazard) * since) * (1 - path.immunoablation.cdf(since))
-
-    def _in_immunoablation(self, day: float) -> Floats:
-        """Return the days lived in immunoablation by a day from enrolment."""
-        panels, inside = self._stay
-        weights = self._request.weights(self.before.fatal) * np.exp(-self.before.hazard * self._request.times)
-        return dot(inside @ panels.lived(day - self._request.times), weights)
-
-    @cached_property
-    def _states(self) -> tuple[Panels, Floats]:
-        """Panels since reinfusion, and who lives, and deaths of infection, toxicity and lupus a day.
+    def _states(self) -> Floats:
+        """Who lives after reinfusion, and the deaths of infection, toxicity and lupus a day.
 
         Background mortality is left out; shape (4, sets, points).
         """
-        after, hazards = self.after, self.after.hazards
-        days = (hazards.relapse.start, hazards.late_until, after.horizon)
-        times, layers = tuple(self.law.times.tolist()), tuple(self.before.sets.layers)
-        order = _ORDER * self.before.refinement
-        panels = panels_of(after.length, self.before.background, times, days, order, layers)
+        panels, hazards = self._panels, self.after.hazards
         t, a = panels.at.times, panels.at.aplasia
         treated = hazards.escapes_treatment(t, a)
         escapes, dying = hazards.lupus_deaths(panels.at)
-        alive = treated * escapes
-        infection = hazards.infection_death_density(t, a) * escapes
+        alive, infection = treated * escapes, hazards.infection_death_density(t, a) * escapes
         states = (alive, infection, hazards.toxicity * alive * (t < a), treated * dying)
-        sets = len(self.before.sets)
-        return panels, np.stack(
-            [np.broadcast_to(panels.averaged(each), (sets, panels.at.distinct.size)) for each in states]
-        )
-
-    def _since_reinfusion(self, until: Floats) -> Floats:
-        """Return days lived and deaths of infection, toxicity and lupus up to some days after reinfusion."""
-        panels, states = self._states
-        return dot(states @ panels.lived(until), self._reinfused_weights)
+        return np.stack(np.broadcast_arrays(*map(panels.averaged, states)))
 
     def _in_mobilisation(self, day: float) -> _Mobilised:
         """Return what infections in mobilisation and failed harvests have done by a day."""
@@ -190,28 +204,38 @@ class FromEnrolment:
         withdrawn, waiting = (np.compress(who, failed, axis=-1).sum(axis=-1) for who in (over, ~over))
         return _Mobilised(doomed, withdrawn, waiting, dead, days)
 
-    def _waiting(self, day: float) -> Floats:
-        """Return who will be reinfused but is not yet, and has survived toxicity."""
-        since = day - self._request.times
-        inside = np.exp(-self.before.path.toxicity * np.maximum(since, 0.0))
-        inside *= 1 - self.before.path.immunoablation.cdf(since)
-        return dot(self._request.weights(self.before.fatal), np.where(since < 0, 1.0, inside))
+    def _waiting(self, day: float) -> tuple[Floats, Floats, Floats]:
+        """Return who will be reinfused but is not yet, toxicity survived and lupus left out, and days lived.
 
-    def _reinfused(self, day: float) -> tuple[Floats, Floats]:
-        """Return who has been reinfused and lives, and of them who is disease-free."""
+        The days are those in immunoablation, and before it by those whom no infection kills and who go there.
+        """
+        path, hazard = self.before.path, self.before.hazard
+        stay, layers = path.immunoablation, tuple(self.before.sets.layers)
+        lags = {0.0, *spread_of(stay)[[3, -1]].tolist(), *(bound for bound in stay.bounds if bound < np.inf)}
+        panels = _stay_panels(stay, layers, _ORDER * self.before.refinement)
+        law, integrals = self._way(request_law, day, lags, panels)
+        weights, since = law.weights(self.before.fatal), day - law.times
+        inside = np.exp(-path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
+        waiting = dot(weights, np.where(since < 0, 1.0, inside))
+        since = panels.at.times
+        staying = np.exp(-(path.toxicity + hazard) * since) * (1 - stay.cdf(since))
+        stayed = dot(staying @ integrals, weights * np.exp(-hazard * law.times))
+        return waiting, stayed, dot(weights, self._lived_active(np.minimum(law.times, day)))
+
+    def _reinfused(self, day: float) -> tuple[tuple[Floats, Floats], Floats]:
+        """Return who has been reinfused and lives, and is disease-free, and integrals of `_states`."""
         hazards, aplasia, assessed = self.after.hazards, self.after.aplasia, self.after.assessed
-        past = self.law.times <= day
-        since = day - self.law.times[past]
-        weights = np.compress(past, self._reinfused_weights, axis=-1)
+        late = min(hazards.late_until + hazards.days_to_death, self.after.horizon)
+        lags = {0.0, float(spread_of(self.after.length.duration)[3]), hazards.relapse.start, late, assessed}
+        law, integrals = self._way(reinfusion_law, day, lags, self._panels)
+        weights = law.weights(self.before.fatal) * np.exp(-self.before.hazard * law.times)
+        lived = dot(self._states @ integrals, weights)
+        past = law.times <= day
+        since, weights = day - law.times[past], np.compress(past, weights, axis=-1)
         at = TimePoints.of(since, aplasia.values)
         treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, since.size)
         unassessed = hazards.non_response * np.exp(-hazards.lupus * at.times) * (at.times < assessed)
         free = treated * (hazards.without_relapse(at.times, at.aplasia) + unassessed)
         free = free.reshape(len(free), since.size, aplasia.values.size).sum(axis=-1)
-        return dot(weights, self._alive.paired(since)), dot(weights, free)
-
-    @cached_property
-    def _alive(self) -> Piecewise:
-        """Who lives by days since reinfusion, background mortality left out; by set."""
-        panels, states = self._states
-        return Piecewise.through(panels.edges, np.moveaxis(states[0].reshape(len(states[0]), *panels.others.shape[:2]), 0, -1))
+        alive = self._panels.between(self._states[0], since)
+        return (dot(weights, alive), dot(weights, free)), lived

@@ -79,7 +79,8 @@ class Hazards:
     """Hazards per day from reinfusion on; arrays have shape (sets, 1), numbers are common to the sets.
 
     ``lupus`` is the hazard when active, ``relapsed`` the hazard of lupus and extra mortality after relapse,
-    ``regained`` the rate of lasting remission then, ``extra`` the extra mortality then, ``remission`` the extra mortality in remission.
+    ``extra`` the latter alone, ``regained`` the rate of lasting remission then, ``remission`` the extra
+    mortality in remission.
     """
 
     def __init__(self, sets: ParameterSets, refinement: int) -> None:
