@@ -11,9 +11,12 @@ import pandas as pd
 from sim.calibrate.point import solve_point
 from sim.commands.asked import parse_endpoint
 from sim.commands.plan import StudyPlan
+from sim.commands.solve import AskedThreshold
 from sim.scenario.endpoints import column
+from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import Tornado
+from sim.scenario.study_file import Capacity, Threshold, Tornado
+from sim.study.capacity import capacity
 from sim.study.tornado import stated_ranges, tornado
 from sim.work.store import Stores
 from sim.work.task import Progress, part
@@ -49,9 +52,35 @@ def _tornado(answer: Tornado, plan: StudyPlan, stores: Stores, progress: Progres
     return {"tornado": table, "left_out": left}, told
 
 
+def _capacity(answer: Capacity, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    scenario = plan.loaded.scenario
+    key = parse_endpoint(answer.endpoint, scenario)
+    places = range(answer.low, answer.high + 1)
+    if len(places) < 2:
+        raise RequestError(f"[[answer]]: low = {answer.low}, high = {answer.high}: low must lie below high")
+    found, smallest = capacity(
+        scenario, key, answer.at_most, answer.by, places, replace(plan.budget, draws=None), answer.over,
+        stores("capacity"), part("capacity", progress),
+    )  # fmt: skip
+    told = {"endpoint": column(key), "at_most": answer.at_most, "by": answer.by, "over": answer.over}
+    return {"capacity": found, "smallest": smallest}, {"capacity": told}
+
+
+def _threshold(answer: Threshold, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    between = "" if answer.low is None or answer.high is None else f"={answer.low!r}:{answer.high!r}"
+    asked = AskedThreshold.of(
+        plan.loaded, {answer.endpoint: answer.equals}, f"{answer.by}{between}", answer.over,
+        answer.count or None,
+    )  # fmt: skip
+    found, line = asked.answer(plan.budget, stores, part("threshold", progress))
+    return {"thresholds": found, "line": line}, {"threshold": asked.stored}
+
+
 def _solved(scenario: Scenario) -> Scenario:
     """Return a scenario in which its targets are met again."""
     return solve_point(scenario).scenario
 
 
-_ANSWERS: Mapping[str, Callable[[Any, StudyPlan, Stores, Progress | None], Found]] = {"tornado": _tornado}
+_ANSWERS: Mapping[str, Callable[[Any, StudyPlan, Stores, Progress | None], Found]] = {
+    "threshold": _threshold, "tornado": _tornado, "capacity": _capacity,
+}  # fmt: skip

@@ -111,6 +111,6 @@ def found_sentence(results: Results) -> str:
         best = next((each for each in swings(results) if each.version == version and each.swing > 0), None)
         if best is not None:
             low, high = (change_text(endpoint, change) for change in best.changes)
-            said.append((version, in_words(best.key), low, high, *best.ends(), best.source))
+            said.append((version, in_words(best.key), low, high, *best.ends()))
     base = results.manifest["tornado"]["base"]
     return one_sentence("study", "tornado", in_sentence(key), format_value(endpoint, base), endpoint, said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,6 +14,7 @@ from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.registry import unit_of
 from sim.show.kit import style
 from sim.show.kit.forest import count_rows, dress_marks, signed_points, words_axes
+from sim.show.kit.formats import written
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
 from sim.show.swings import VERSIONS, Swing, found_sentence, key_asked, swings
@@ -20,6 +22,7 @@ from sim.work.results import Results
 
 _ROW, _WORDS, _WIDE = 0.52, 2.75, 4.9
 _MOST = 16
+_SMALL = style.NOTE_SIZE - 1.5
 _COLOURS = {"held": style.BLUE, "re-solved": style.ORANGE}
 
 
@@ -44,15 +47,17 @@ def of_study(results: Results) -> Figure | None:
     axis = page.axes(0.25 + _WORDS, 0.55, _WIDE, _ROW * len(shown))
     count_rows(len(shown), words, axis)
     for row, name in enumerate(shown):
-        words.text(
-            _WORDS - 0.12, row - 0.16, in_words(name), ha="right", va="center", size=style.NOTE_SIZE + 0.5
-        )
-        words.text(_WORDS - 0.12, row + 0.22, by_key[name][0].source, ha="right", va="center",
-                   size=style.NOTE_SIZE - 1.5, color=style.GREY)  # fmt: skip
+        source, unit = by_key[name][0].source.partition(":")[0], unit_of(name)
+        named = in_words(name) if not unit or in_words(name).endswith(unit) else f"{in_words(name)} ({unit})"
+        right: dict[str, Any] = {"ha": "right", "va": "center"}
+        words.text(_WORDS - 0.12, row - 0.16, named, size=style.NOTE_SIZE + 0.5, **right)
+        words.text(_WORDS - 0.12, row + 0.22, source, size=_SMALL, color=style.GREY, **right)
         for each in by_key[name]:
             _draw(axis, row + 0.19 * (2 * VERSIONS.index(each.version) - 1), each)
     axis.axvline(0, color=style.INK, lw=0.9)
-    axis.margins(x=0.16)
+    reach = [value for each in read for value, _, _ in each.changes if not math.isnan(value)]
+    room = 0.17 * (max(reach) - min(reach))
+    axis.set_xlim(min(reach) - room, max(reach) + room)
     dress_marks(axis)
     endpoint = BY_NAME[key[0]]
     if endpoint.kind == "share":
@@ -68,28 +73,21 @@ def _size(each: Swing) -> float:
 def _draw(axis: Axes, row: float, each: Swing) -> None:
     """Draw one bar, hollow where no difference is found, with its ends' values beside it."""
     colour = _COLOURS[each.version]
-    known = [(end, value) for end, (value, _, _) in zip(("low", "high"), each.changes, strict=True)
-             if not math.isnan(value)]  # fmt: skip
-    if not known:
-        style.aside(axis, each.status.partition(":")[0], (0, row), (5, 0), "data", va="center",
-                    size=style.NOTE_SIZE - 1.5, color=style.written_in(colour))  # fmt: skip
+    changes = [value for value, _, _ in each.changes]
+    small: dict[str, Any] = {"va": "center", "size": _SMALL}
+    if all(map(math.isnan, changes)):
+        words = each.status.partition(":")[0]
+        style.aside(axis, words, (0, row), (5, 0), "data", color=style.written_in(colour), **small)
         return
-    values = [value for _, value in known]
-    left, right = min(0.0, *values), max(0.0, *values)
+    left, right = np.nanmin([0.0, *changes]), np.nanmax([0.0, *changes])
     fill = colour if each.found else "white"
     axis.barh(row, right - left, left=left, height=0.32, color=fill, edgecolor=colour, lw=1.0)
-    for at, (end, value) in enumerate(known):
-        text = _short(each, end)
-        beyond = value > 0 or (value == 0 and at == 1)
-        if len(known) == 2 and (values[0] > 0) == (values[1] > 0) and abs(value) != max(map(abs, values)):
-            continue  # both ends on one side: the outer one is named
-        style.aside(axis, text, (value, row), (3 if beyond else -3, 0), "data", ha="left" if beyond else "right",
-                    va="center", size=style.NOTE_SIZE - 1.5)  # fmt: skip
+    one_side = min(changes) > 0 or max(changes) < 0
+    for end, value in ((each.low, changes[0]), (each.high, changes[1])):
+        if math.isnan(value) or (one_side and abs(value) < max(map(abs, changes))):
+            continue  # of two ends on one side the outer one is named
+        beyond = value > 0 or (value == 0 and min(changes) < 0)
+        where = (3, 0, "left") if beyond else (-3, 0, "right")
+        style.aside(axis, written(end), (value, row), where[:2], "data", ha=where[2], **small)
     if each.status == "non-monotone":
-        where: dict[str, Any] = {"va": "center", "size": style.NOTE_SIZE - 1.5}
-        style.aside(axis, "turns in between", (right, row), (34, 0), "data", **where)
-
-
-def _short(each: Swing, end: str) -> str:
-    text = each.ends()[0 if end == "low" else 1]
-    return text.removesuffix(unit_of(each.key)).rstrip() if len(text) > 14 else text
+        style.aside(axis, "turns in between", (right, row), (34, 0), "data", **small)
