@@ -84,7 +84,8 @@ class Panels:
         share = np.clip((until - self.edges[:-1, None]) / width, 0.0, 1.0)
         unit = self._cardinals.antiderivative().coefficients[:, 0]
         integrals = np.polynomial.chebyshev.chebvander(2 * share - 1, len(unit) - 1) @ unit
-        return np.moveaxis(integrals * width[..., None], -1, 1).reshape(-1, until.size)
+        integrals = np.moveaxis(integrals * width[..., None], -1, 1)
+        return integrals.reshape(self.at.distinct.size, until.size)
 
     def between(self, values: Floats, days: Floats) -> Floats:
         """Interpolate values at the points, shape (sets, points), to some days."""
@@ -116,8 +117,9 @@ def panels_of(
         quadrature.spread_of(aplasia.duration),
     )
     birthdays = background.edges[1:] * DAYS_PER_YEAR - min(times)
-    ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut, *layers]
-    edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends]))
+    ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut]
+    sudden = np.add.outer([*ends, *lengths, *(lengths + delay)], layers).ravel()
+    edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends, sudden]))
     edges = edges[(edges >= 0) & (edges <= cut)]
     points = quadrature.panel_points(edges, order)
     number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))

@@ -141,7 +141,9 @@ class FromEnrolment:
     def _lived_active(self) -> Callable[[Floats], Floats]:
         """Return how to tell the days lived with active disease by some days from enrolment, by set."""
         background, hazard = self.before.background, self.before.hazard[:, 0]
-        edges = np.unique([*background.edges * DAYS_PER_YEAR, *_SOON, *self.before.sets.layers, self.days[-1]])
+        edges = np.unique(
+            [*background.edges * DAYS_PER_YEAR, *_SOON, *self.before.sets.layers, self.days[-1]]
+        )
         edges = edges[edges <= self.days[-1]]
         points = panel_points(edges, _ORDER * self.before.refinement)[..., None]
         alive = np.exp(-hazard * points) * background(points / DAYS_PER_YEAR)
@@ -193,9 +195,11 @@ class FromEnrolment:
         dead = none
         if infection.hazard_per_day > 0:
             since, weights = before.within(exposed, infection.hazard_per_day)
-            weights = before.fatal * (law.weights[:, None] * weights).ravel()
-            died = ((law.values - window)[:, None] + since + infection.days_to_death).ravel()
-            dead, days = dot(weights, before.survival(died)), days + dot(weights, self._lived_active(died))
+            died = (law.values - window)[:, None] + since + infection.days_to_death
+            dying = Law(died.ravel(), (law.weights[:, None] * weights).ravel())
+            dying = compress_between(dying, ROUGH_BREAKS, _ORDER * before.refinement)
+            dead = before.fatal[:, 0] * dot(before.survival(dying.values), dying.weights)
+            days = days + before.fatal[:, 0] * dot(self._lived_active(dying.values), dying.weights)
         if sessions is None:
             return _Mobilised(doomed, none, none, dead, days)
         chance = sessions.short * self.scenario.harvest.marrow.failure

@@ -135,7 +135,7 @@ class Hazards:
     def lupus_deaths(self, at: TimePoints) -> tuple[Floats, Floats]:
         """Return what `escapes_lupus` does, and the density of deaths from lupus, per day."""
         alive, ill = self._after_engraftment(at, 2)
-        active = self._with_lupus(at, at.times < at.aplasia)
+        active = self._with_lupus(at, np.where(at.times < at.aplasia, 1.0, 0.0))
         ill = self._with_lupus(at, ill, responding=True)
         return self._with_lupus(at, alive), self.lupus * active + (self.relapsed - self.extra) * ill
 
