@@ -18,6 +18,7 @@ from sim.outcomes.twin.quadrature import (
     Law,
     Piecewise,
     compress_between,
+    compress_each_between,
     dot,
     law_of,
     panel_points,
@@ -46,13 +47,6 @@ _ORDER = 15
 _SOON = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # days, because a great hazard does its work early
 
 
-class _Days(NamedTuple):
-    """A reading time in days, and all of them."""
-
-    now: float
-    all: tuple[float, ...]
-
-
 _LawWith: TypeAlias = Callable[[Pathway, tuple[float, ...]], Branches]
 
 
@@ -67,26 +61,31 @@ class _Way(NamedTuple):
     integrals: Floats
 
 
-@lru_cache(maxsize=64)
-def _way(
+@lru_cache(maxsize=16)
+def _ways(
     law_with: _LawWith,
     path: Pathway,
-    days: _Days,
+    days: tuple[float, ...],
     lags: tuple[float, ...],
     panels: Panels,
     background: Piecewise,
-) -> _Way:
-    """Return the way by a reading time, where what follows the event has kinks some lags after it.
+) -> dict[float, _Way]:
+    """Return the way by each of some days, where what follows the event has kinks some lags after it.
 
-    The law is found once for all reading times, and then taken with as few values as this one needs.
+    The law is found once for all days, and then taken with as few values as each of them needs.
     """
-    kinks = tuple(sorted({day - lag for day in days.all for lag in lags if day > lag}))
-    found = law_with(path, kinks)
-    own, order = (*ROUGH_BREAKS, *(days.now - lag for lag in lags)), panels.others.shape[1]
-    parts = (Law(found.times, weights) for weights in (found.clean, found.infected))
-    law = Branches.of(*(compress_between(part, own, order) for part in parts))
-    alive = background((panels.at.distinct[:, None] + law.times) / DAYS_PER_YEAR)
-    return _Way(law, panels.integrals(days.now - law.times) * alive)
+    found = law_with(path, tuple(sorted({day - lag for day in days for lag in lags if day > lag})))
+    parts = [Law(found.times, weights) for weights in (found.clean, found.infected)]
+    thinned = compress_each_between(
+        [(part, (*ROUGH_BREAKS, *(day - lag for lag in lags))) for day in days for part in parts],
+        panels.others.shape[1],
+    )
+    ways = {}
+    for day, clean, infected in zip(days, thinned[::2], thinned[1::2], strict=True):
+        law = Branches.of(clean, infected)
+        alive = background((panels.at.distinct[:, None] + law.times) / DAYS_PER_YEAR)
+        ways[day] = _Way(law, panels.integrals(day - law.times) * alive)
+    return ways
 
 
 @lru_cache(maxsize=16)
@@ -150,8 +149,8 @@ class FromEnrolment:
         return Piecewise.through(edges, alive).antiderivative().paired
 
     def _way(self, law_with: _LawWith, day: float, lags: Iterable[float], panels: Panels) -> _Way:
-        days = _Days(day, tuple(self.days))
-        return _way(law_with, self.before.path, days, tuple(lags), panels, self.before.background)
+        days, background = tuple(self.days), self.before.background
+        return _ways(law_with, self.before.path, days, tuple(lags), panels, background)[day]
 
     @cached_property
     def _panels(self) -> Panels:
@@ -215,7 +214,8 @@ class FromEnrolment:
         """
         path, hazard = self.before.path, self.before.hazard
         stay, layers = path.immunoablation, tuple(self.before.sets.layers)
-        lags = {0.0, *spread_of(stay)[[3, -1]].tolist(), *(bound for bound in stay.bounds if bound < np.inf)}
+        typical = float(spread_of(stay)[3])
+        lags = {0.0, typical, *(bound for bound in stay.bounds if bound < np.inf)}
         panels = _stay_panels(stay, layers, _ORDER * self.before.refinement)
         law, integrals = self._way(request_law, day, lags, panels)
         weights, since = law.weights(self.before.fatal), day - law.times
