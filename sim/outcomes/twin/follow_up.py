@@ -60,7 +60,7 @@ def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArr
 
 
 @dataclass(frozen=True, eq=False)
-class Panels:
+class DayPanels:
     """Days since some event between whose edges all is smooth, and what no hazard changes there."""
 
     edges: Floats
@@ -109,7 +109,7 @@ def panels_of(
     days: tuple[float, ...],
     order: int,
     layers: tuple[float, ...] = (),
-) -> Panels:
+) -> DayPanels:
     """Return panels: days are the start of relapse, the end of late infections, and that of the panels."""
     (start, late_until, cut), delay, lengths = (
         days,
@@ -124,7 +124,7 @@ def panels_of(
     points = quadrature.panel_points(edges, order)
     number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
     others = background((points[..., None] + np.array(times)) / DAYS_PER_YEAR)
-    return Panels(edges, TimePoints(points.ravel(), number, law.values), law.weights, others)
+    return DayPanels(edges, TimePoints(points.ravel(), number, law.values), law.weights, others)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sim.outcomes.counting import ratio
 from sim.outcomes.endpoints import BY_CAUSE, reading_years
 from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion
-from sim.outcomes.twin.follow_up import Panels, panels_of
+from sim.outcomes.twin.follow_up import DayPanels, panels_of
 from sim.outcomes.twin.hazards import TimePoints
 from sim.outcomes.twin.quadrature import (
     Law,
@@ -67,7 +67,7 @@ def _ways(
     path: Pathway,
     days: tuple[float, ...],
     lags: tuple[float, ...],
-    panels: Panels,
+    panels: DayPanels,
     background: Piecewise,
 ) -> dict[float, _Way]:
     """Return the way by each of some days, where what follows the event has kinks some lags after it.
@@ -89,11 +89,11 @@ def _ways(
 
 
 @lru_cache(maxsize=16)
-def _stay_panels(stay: Distribution, layers: tuple[float, ...], order: int) -> Panels:
+def _stay_panels(stay: Distribution, layers: tuple[float, ...], order: int) -> DayPanels:
     """Return panels since the start of immunoablation."""
     edges = np.unique([0.0, *spread_of(stay), *layers])
     points = panel_points(edges, order)
-    return Panels(edges, TimePoints.of(points.ravel(), np.ones(1)), np.ones(1), points[..., None])
+    return DayPanels(edges, TimePoints.of(points.ravel(), np.ones(1)), np.ones(1), points[..., None])
 
 
 class _Mobilised(NamedTuple):
@@ -148,13 +148,13 @@ class FromEnrolment:
         alive = np.exp(-hazard * points) * background(points / DAYS_PER_YEAR)
         return Piecewise.through(edges, alive).antiderivative().paired
 
-    def _way(self, law_with: _LawWith, day: float, lags: Iterable[float], panels: Panels) -> _Way:
+    def _way(self, law_with: _LawWith, day: float, lags: Iterable[float], panels: DayPanels) -> _Way:
         days, background = tuple(self.days), self.before.background
         return _ways(law_with, self.before.path, days, tuple(lags), panels, background)[day]
 
     @cached_property
-    def _panels(self) -> Panels:
-        """Panels since reinfusion."""
+    def _panels(self) -> DayPanels:
+        """DayPanels since reinfusion."""
         after, hazards = self.after, self.after.hazards
         days = (hazards.relapse.start, hazards.late_until, after.horizon)
         layers, order = tuple(self.before.sets.layers), _ORDER * self.before.refinement
