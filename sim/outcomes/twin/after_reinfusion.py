@@ -125,8 +125,6 @@ class AfterReinfusion:
         size = self.before.reinfused
         for key, share in self._shares():
             yield key, ratio(share, size)
-        lived = self.grid.integral(self._alive, self.grid.times < self.horizon)
-        yield ("restricted_mean_survival", None), ratio(lived / DAYS_PER_YEAR, size)
         for key, value in self._follow_up():
             yield key, np.where(size > 0, value, np.nan)
 

@@ -111,14 +111,14 @@ class BeforeReinfusion:
             return np.zeros(1)
         law = time_to_reinfusion.mobilisation_law(self.path)
         window = np.minimum(law.times, infection.window_days)
-        waited, weights = self._within(window, infection.hazard_per_day)
+        waited, weights = self.within(window, infection.hazard_per_day)
         onset = (law.times - window)[:, None] + waited
         alive = self.survival(onset + infection.days_to_death if fatal else onset)
         by_length = (weights * alive).sum(axis=-1)
         per_patient = dot(law.clean + law.infected, by_length)
         return self.fatal[:, 0] * per_patient if fatal else per_patient
 
-    def _within(self, length: Floats, hazard: float) -> tuple[Floats, Floats]:
+    def within(self, length: Floats, hazard: float) -> tuple[Floats, Floats]:
         """Return times and weights of a first event at a hazard within each length, shape (lengths, nodes).
 
         The nodes lie in the chance of the event, so no hazard is too large for them.
@@ -136,7 +136,7 @@ class BeforeReinfusion:
         law = time_to_reinfusion.request_law(self.path)
         order = 16 * self.refinement
         length = compress_between(law_of(self.path.immunoablation, order), (), order)
-        since, weights = self._within(length.values, hazard)
+        since, weights = self.within(length.values, hazard)
         weights = (length.weights[:, None] * weights).ravel()
         alive = self.survival(law.times[:, None] + since.ravel())
         return dot((law.weights(self.fatal)[:, None, :] @ alive)[:, 0], weights)
