@@ -139,11 +139,12 @@ def scatter(results: Results) -> Figure | None:
     for number, key in enumerate(keys):
         left, up = number % across, down - 1 - number // across
         panel = page.axes(0.75 + left * (_WIDE + 0.7), 0.55 + up * (_TALL + 0.95), _WIDE, _TALL)
+        alone = _alone(results, own, key)
         for name, colour in zip(arm_names, cycle(COLOURS[1:])):
-            part = own[own[ARM] == name] if name else own
-            panel.plot(
-                part[key], part["estimate"], ls="", marker="o", ms=3, alpha=0.6, color=colour, label=name
-            )
+            part = alone[alone[ARM] == name] if name else alone
+            joined = "-" if len(alone) < len(own) else ""
+            look: dict[str, Any] = {"marker": "o", "ms": 3, "alpha": 0.7, "color": colour, "label": name}
+            panel.plot(part[key], part["estimate"], ls=joined, **look)
         if read[0].endpoint.kind == "share":
             style.percent_axis(panel, "y")
         panel.set_xlabel(key_with_unit(key))
@@ -154,6 +155,16 @@ def scatter(results: Results) -> Figure | None:
         if name and number == 0:
             panel.legend(frameon=False, fontsize=style.NOTE_SIZE)
     return page.figure
+
+
+def _alone(results: Results, own: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Return the points at which one factor alone is moved, in order, where a design has such points."""
+    if results.manifest["study"]["design"]["kind"] != "one_at_a_time":
+        return own
+    values = results.manifest["reference"]["point"]
+    for name in own.columns.intersection([each for each in values if each not in (key, ARM)]):
+        own = own[own[name] == values[name]]
+    return own.sort_values(key)
 
 
 def _estimate(row: Row) -> float:
