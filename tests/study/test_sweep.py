@@ -58,7 +58,7 @@ def test_fewer_rooms_do_not_hide_who_dies_waiting(clinic: sim.Results) -> None:
     assert survival[0].startswith("Overall survival, all enrolled, 5 y: ")
     assert " at 2 isolation rooms, against this scenario." in survival[0]
     assert survival[2].startswith("Wait for a room: +")
-    assert survival[3].startswith("Not asked for, but moves most: death before reinfusion: +")
+    assert survival[3].startswith("Not asked for, but moves too: death before reinfusion: +")
 
 
 def test_the_scenario_itself_is_a_point_and_the_reference(clinic: sim.Results) -> None:

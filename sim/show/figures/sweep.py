@@ -101,7 +101,7 @@ def sweep_curve_figure(
             axis.dress(change, unit)
             change.set_xlim(panel.get_xlim())
         compared = changes(placed(points, [key], endpoint), short=True)
-        names = [*(["Not asked for, but moves most:"] if endpoint == moved else []), label(endpoint)]
+        names = [*(["Not asked for, but moves too:"] if endpoint == moved else []), label(endpoint)]
         _head(panel, names, [_change(axis, [row for _, row in found]), *compared])
     return page.figure
 
@@ -439,7 +439,7 @@ def varied(
     if len(keys) == 1:
         (key,) = keys
         return sweep_curve_figure(points, key, unit_of(key), shown, own[key], notes, lines, moved)
-    unasked = {moved: ["Not asked for, but moves most."]}
+    unasked = {moved: ["Not asked for, but moves too."]}
     return {
         column(key).replace("@", "_"): sweep_map_figure(
             points, keys, key, own, notes, (contours or {}).get(column(key), ()),
