@@ -90,10 +90,12 @@ def _capacity(answer: Capacity, plan: StudyPlan, stores: Stores, progress: Progr
 
 def _asked(answer: Threshold, plan: StudyPlan) -> AskedThreshold:
     between = "" if answer.low is None or answer.high is None else f"={answer.low!r}:{answer.high!r}"
-    return AskedThreshold.of(
-        plan.loaded, {answer.endpoint: answer.equals}, f"{answer.by}{between}", answer.over,
-        answer.count or None,
+    arm = answer.arm or next(iter(plan.arms))
+    asked = AskedThreshold.of(
+        plan.arms[arm], {answer.endpoint: 0.5 if answer.equals is None else answer.equals},
+        f"{answer.by}{between}", answer.over, answer.count or None,
     )  # fmt: skip
+    return asked.as_in(plan.arms[answer.as_in], (arm, answer.as_in)) if answer.as_in else asked
 
 
 def _threshold(answer: Threshold, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:

@@ -66,7 +66,7 @@ def stated_ranges(
     Raises
     ------
     RequestError
-        A key is unknown, or a stated range does not hold the scenario's value.
+        A key is unknown, or the stated range of one that is asked for does not hold its value.
     """
     known = [parameter.key for parameter in used_parameters(scenario.model_dump(exclude_none=True))]
     for key in keys:
@@ -84,10 +84,12 @@ def stated_ranges(
             left.append({"key": key, "why": why})
             continue
         if not stated.low <= own <= stated.high:
-            raise RequestError(
-                f"{key} is {own:.6g}, outside of its stated range {stated.low:g} to {stated.high:g} "
-                f"({stated.source}); leave it out of keys, or take a scenario within it"
-            )
+            outside = f"outside of its stated range {stated.low:g} to {stated.high:g} ({stated.source})"
+            if keys:
+                remedy = "leave it out of keys, or take a scenario within it"
+                raise RequestError(f"{key} is {own:.6g}, {outside}; {remedy}")
+            left.append({"key": key, "why": f"is {own:.6g} here, {outside}"})
+            continue
         found.append(stated)
     return found, pd.DataFrame(left, columns=["key", "why"])
 

@@ -41,7 +41,9 @@ def test_every_parameter_has_a_stated_range_or_is_listed_as_left_out() -> None:
 
 def test_a_range_that_does_not_hold_the_value_is_refused() -> None:
     with pytest.raises(RequestError, match=r"standardised_mortality_ratio is 3, outside .* 2.3 to 2.5 \(M01"):
-        stated_ranges(with_values(chicago(), {SMR: 3.0}))
+        stated_ranges(with_values(chicago(), {SMR: 3.0}), keys=[SMR])
+    _, left = stated_ranges(with_values(chicago(), {SMR: 3.0}))  # unasked it is left out, and told
+    assert "outside of its stated range 2.3 to 2.5" in left.set_index("key").loc[SMR, "why"]
     with pytest.raises(RequestError, match=r"did you mean relapse\.shape"):
         stated_ranges(chicago(), keys=["relapse.shap"])
 

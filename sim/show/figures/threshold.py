@@ -19,10 +19,11 @@ from sim.scenario.registry import unit_of
 from sim.scenario.values import get_value
 from sim.show.kit import style
 from sim.show.kit.axis import Axis
-from sim.show.kit.formats import format_value, written
+from sim.show.kit.forest import signed_points
+from sim.show.kit.formats import written
 from sim.show.kit.scenario_words import cautions
 from sim.show.swept import key_with_unit, meaning
-from sim.show.thresholds import asked, finding, kinds_of, question, sentences_of
+from sim.show.thresholds import arms_of, asked, figure_text, finding, kinds_of, question, sentences_of
 from sim.study.crossing import Reach
 from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
@@ -76,13 +77,17 @@ def _curve(panel: Axes, results: Results) -> None:
     first = results.thresholds.iloc[:1]
     panel.plot(first["value"], [target], "o", color=style.ORANGE, ms=8, mec="white", zorder=5)
     _bars(panel, results, first, np.array([target]), "x")
-    style.aside(panel, format_value(endpoint, target), (1.0, target), (4, 0), panel.get_yaxis_transform(),
+    style.aside(panel, figure_text(results, target), (1.0, target), (4, 0), panel.get_yaxis_transform(),
                 va="center", size=style.NOTE_SIZE)  # fmt: skip
     _dress(panel, by, "x")
-    panel.set_ylabel(label((name, time)))
-    if endpoint.kind == "share":
+    arms = arms_of(results)
+    panel.set_ylabel(label((name, time)) if arms is None else f"{label((name, time))}:\nchange, {arms[0]}")
+    if endpoint.kind == "share" and arms is None:
         style.percent_axis(panel, "y")
-    panel.set_ylim(0, None)
+    elif endpoint.kind == "share":
+        panel.yaxis.set_major_formatter(signed_points)
+    if arms is None:
+        panel.set_ylim(0, None)
     panel.grid(axis="y")
 
 
