@@ -117,8 +117,7 @@ def thresholds(
     exact
         Whether the twin may tell.
     less
-        A scenario whose own figure is taken away, in each draw that of the draw: the target is of the
-        difference.
+        A scenario whose figure is taken away, in each draw that of the draw.
 
     Returns
     -------
