@@ -220,13 +220,10 @@ def _head(name: str, time: float) -> str:
 
 def _drawn_exactly(figures: Sequence[Mapping[Key, Floats]]) -> pd.DataFrame:
     """Return every figure at every spot under every draw, which the twin knows without error."""
-    parts = [
-        (number, key, values) for number, each in enumerate(figures, start=1) for key, values in each.items()
-    ]
+    parts = [(number, *each) for number, own in enumerate(figures, start=1) for each in own.items()]
     means = np.concatenate([values for *_, values in parts])
-    return _by_draw(
-        len(means) // len(parts), [part[0] for part in parts], [column(part[1]) for part in parts]
-    ).assign(mean=means, inner_se=0.0)
+    table = _by_draw(len(parts[0][2]), [each[0] for each in parts], [column(each[1]) for each in parts])
+    return table.assign(mean=means, inner_se=0.0)
 
 
 def _drawn_by_simulation(plan: StudyPlan, sums: Sequence[Floats]) -> pd.DataFrame:
