@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 
 _REFERENCE = re.compile(r"\b(?:1[89]|20)\d\d\b|\bdoi\b|https?:", re.IGNORECASE)
@@ -48,8 +48,8 @@ class PublishedValue:
 
 def data_rows(name: str) -> list[dict[str, str]]:
     """Return the rows of a shipped table."""
-    text = resources.files("sim.scenario").joinpath(f"data/{name}.csv").read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    with (Path(__file__).parent / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @cache
