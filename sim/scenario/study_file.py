@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -394,24 +394,3 @@ def study_rows() -> list[dict[str, str]]:
     """Return one row a shipped study: name, base, question."""
     found = {name: load_study(name).study for name in shipped_names("study")}
     return [{"name": name, "base": each.base, "question": each.question} for name, each in found.items()]
-
-
-def schema_rows_of_studies() -> list[dict[str, str]]:
-    """Return one row a key of study files: table, key, what it is, default."""
-    tables: dict[str, type[Table]] = {
-        "": StudyFile,
-        **TABLES,
-        **{f'answer (kind = "{kind}")': each for kind, each in ANSWERS.items()},
-    }
-    return [
-        {
-            "table": name, "key": key, "meaning": field.description or "",
-            "default": "" if field.is_required() else toml_text(plain(field.get_default())),
-        }
-        for name, table in tables.items()
-        for key, field in table.model_fields.items()
-        if field.description
-    ]  # fmt: skip
-
-
-STUDY_ENGINES = get_args(StudyEngine)
