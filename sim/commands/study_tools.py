@@ -17,8 +17,9 @@ from sim.patient.fates import mean_patients
 from sim.scenario.inherit import Overrides
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
-from sim.scenario.shipped import SUFFIX, is_path, locate, shipped_names
+from sim.scenario.shipped import SUFFIX, locate, shipped_names
 from sim.scenario.study_file import load_study
+from sim.scenario.write import file_to_write
 from sim.study.exact import expected_spots
 from sim.study.sweep import measure
 from sim.work.files import MANIFEST, read_json, sealed_files
@@ -147,11 +148,7 @@ def write_new_study(kind: str, name: str, *, force: bool = False) -> Path:
     shipped = shipped_names("study")
     if kind not in shipped:
         raise RequestError(unknown(f'no study "{kind}"', kind, shipped, f"there are {', '.join(shipped)}"))
-    path = Path(name if is_path(name) else f"{name}{SUFFIX}")
-    if path.exists() and not force:
-        raise RequestError(f"{path}: exists; choose another name, or --force to write over it")
-    if not path.parent.is_dir():
-        raise RequestError(f"{path}: there is no folder {path.parent}; make it first")
+    path = file_to_write(name, force=force)
     path.write_bytes(locate(kind, kind="study").path.read_bytes())
     return path
 
