@@ -20,6 +20,7 @@ from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 _BACKGROUND_ORDER = 15
 _TIME_ORDER = 31
+_DELAY_ORDER = 8
 _WAY_DAYS = WAY_YEARS * DAYS_PER_YEAR
 
 
@@ -38,6 +39,7 @@ class BeforeReinfusion:
         self.path = Pathway.of(self.scenario, refinement)
         self.hazard = sets.column("active_disease.hazard_per_year") / DAYS_PER_YEAR
         self.fatal = sets.column("mobilisation.infection.case_fatality")
+        self.waiting_multiplier = self.scenario.transplant.waiting_multiplier
         self.mobilised = self.scenario.cohort.enters_at == "mobilisation"
 
     @cached_property
@@ -55,9 +57,17 @@ class BeforeReinfusion:
         return max(horizon, TREATMENT_DAYS, self.scenario.late_infection.until_day, cut)
 
     def survival(self, days: Floats) -> Floats:
-        """Return the chance to survive active lupus and background mortality for days, (sets, *days)."""
+        """Return the chance to survive the delay, and active lupus and background mortality for days more.
+
+        The shape is (sets, *days).
+        """
         hazard = self.hazard.reshape(-1, *(1,) * days.ndim)
-        return np.exp(-hazard * days) * self.background(days / DAYS_PER_YEAR)
+        if self.path.delay is None:
+            return np.exp(-hazard * days) * self.background(days / DAYS_PER_YEAR)
+        delay = law_of(self.path.delay, _DELAY_ORDER * self.refinement)
+        waited = delay.weights * np.exp(-self.hazard * self.waiting_multiplier * delay.values)
+        background = self.background((days[..., None] + delay.values) / DAYS_PER_YEAR)
+        return np.exp(-hazard * days) * np.tensordot(waited, background, axes=(-1, -1))
 
     def share_alive(self, law: Branches, later: Floats) -> Floats:
         """Return the share of a law's patients who live to some days later than its time, (sets, days)."""
@@ -86,7 +96,9 @@ class BeforeReinfusion:
         if in_time.all():
             return np.zeros(1)
         late = np.compress(~in_time, law.weights(self.fatal), axis=-1).sum(axis=-1)
-        return np.asarray(late * self.survival(np.array([_WAY_DAYS]))[:, 0])
+        return np.asarray(
+            late * np.exp(-self.hazard[:, 0] * _WAY_DAYS) * self.background(np.array([WAY_YEARS]))
+        )
 
     @cached_property
     def withdrawn(self) -> Floats:
@@ -133,7 +145,7 @@ class BeforeReinfusion:
         hazard = self.scenario.immunoablation.toxicity_per_day
         if hazard == 0:
             return np.zeros(1)
-        law = time_to_reinfusion.request_law(self.path)
+        law = time_to_reinfusion.request_law(self.path.prompt)
         order = 16 * self.refinement
         length = compress_between(law_of(self.path.immunoablation, order), (), order)
         since, weights = self._within(length.values, hazard)
@@ -160,7 +172,9 @@ class BeforeReinfusion:
         done = self.share_alive(time_to_reinfusion.mobilisation_law(self.path), harvested)
         done *= np.append(sessions.share, sessions.short)
         yield ("apheresis_sessions", None), ratio(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
-        reached = self.share_alive(time_to_reinfusion.reinfusion_law_without_harvest(self.path), harvested)
+        reached = self.share_alive(
+            time_to_reinfusion.reinfusion_law_without_harvest(self.path.prompt), harvested
+        )
         given = 1 - self.scenario.harvest.marrow.failure
         size = dot(np.append(sessions.share, given * sessions.short), reached)
         cells = dot(np.append(sessions.cells, given * sessions.short_cells), reached)

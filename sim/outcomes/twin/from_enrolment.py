@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,8 +11,14 @@ from sim.outcomes.endpoints import reading_years
 from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion
 from sim.outcomes.twin.hazards import TimePoints
-from sim.outcomes.twin.quadrature import dot, law_of
-from sim.outcomes.twin.time_to_reinfusion import apheresis, harvest_law, reinfusion_law, request_law
+from sim.outcomes.twin.quadrature import Law, dot, fixed_value, join, law_of
+from sim.outcomes.twin.time_to_reinfusion import (
+    Pathway,
+    apheresis,
+    harvest_law,
+    reinfusion_law,
+    request_law,
+)
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR
@@ -53,25 +60,45 @@ class FromEnrolment:
         sessions = apheresis(path)
         harvest = 0.0 if sessions is None else float(harvest_law(path).values[-1])
         safe = day - infection.days_to_death  # who falls ill later lives
-        breaks = (path.infection_window, safe, safe + path.infection_window, day - harvest)
-        law = law_of(path.mobilisation, 16 * before.refinement, breaks)
+        breaks = (safe, safe + path.infection_window, day - harvest)
+        law, delay = self._mobilising(day, breaks)
         window = np.minimum(law.values, infection.window_days)
-        exposed = np.clip(safe - (law.values - window), 0.0, window)
+        exposed = np.clip(safe - delay - (law.values - window), 0.0, window)
         free = path.infection_free(law.values)
         doomed = before.fatal[:, 0] * dot(law.weights, np.exp(-infection.hazard_per_day * exposed) - free)
         if sessions is None:
             return doomed, none, none
         chance = sessions.short * self.scenario.harvest.marrow.failure
         failed = chance * law.weights * (free + (1 - before.fatal) * (1 - free))
-        over = law.values + harvest <= day
+        over = law.values + harvest <= day - delay
         withdrawn, waiting = (np.compress(who, failed, axis=-1).sum(axis=-1) for who in (over, ~over))
         return doomed, withdrawn, waiting
+
+    def _path_at(self, day: float) -> Pathway:
+        """Return the pathway with what the delay has added to the hazard of lupus by a day."""
+        path = self.before.path
+        return replace(path, tilted_until=day) if path.tilt else path
+
+    def _mobilising(self, day: float, breaks: tuple[float, ...]) -> tuple[Law, Floats]:
+        """Return the law of the length of mobilisation, and the delay before each, kinks at breaks."""
+        path, order = self._path_at(day), 16 * self.before.refinement
+        window = path.infection_window
+        if path.delay is None or fixed_value(path.delay) is not None:
+            wait = path.delay_law()
+            ends = [end - wait.values[0] for end in breaks]
+            law = law_of(path.mobilisation, order, (window, *ends))
+            return Law(law.values, wait.weights * law.weights), np.full(law.values.size, wait.values[0])
+        law = law_of(path.mobilisation, order, (window,))
+        waits = [path.delay_law([end - length for end in breaks]) for length in law.values]
+        number = np.repeat(np.arange(law.values.size), [wait.values.size for wait in waits])
+        delay = join(waits)
+        return Law(law.values[number], law.weights[number] * delay.weights), delay.values
 
     def _waiting(self, day: float) -> Floats:
         """Return who will be reinfused but is not yet, and has survived toxicity."""
         stay = self.before.path.immunoablation
         typical = float(stay.quantile(np.array([0.5]))[0])
-        law = request_law(self.before.path, self._before_reading({0.0, typical, *stay.bounds}))
+        law = request_law(self._path_at(day), self._before_reading({0.0, typical, *stay.bounds}))
         since = day - law.times
         inside = np.exp(-self.before.path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
         return dot(law.weights(self.before.fatal), np.where(since < 0, 1.0, inside))
