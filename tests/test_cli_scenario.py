@@ -183,7 +183,8 @@ def test_title_in_a_new_file_is_quoted(tmp_path: Path) -> None:
 
 def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
     found = {row["key"]: row for row in rows(capsys, "scenario", "schema")}
-    assert list(found["cohort.female"]) == ["key", "type", "allowed", "unit", "default", "source", "meaning"]
+    names = ["key", "type", "allowed", "unit", "default", "source", "meaning", "plausible"]
+    assert list(found["cohort.female"]) == names
     assert found["clinic.isolation_rooms"]["allowed"] == '"unlimited" or a whole number from 1 to 10000'
     assert 'arrivals.pattern = "poisson"' in found["arrivals.per_year"]["allowed"]
     assert run(["scenario", "schema"]) == 0

@@ -49,3 +49,27 @@ def test_rows_are_printed_for_programs(capsys: pytest.CaptureFixture[str]) -> No
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["value"], row["status"]) == (None, "out of reach")
     assert row["attainable"] == pytest.approx(0.069, abs=0.001)
+
+
+def test_what_a_queue_does_is_simulated_and_luck_may_leave_it_open(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And two workers find what one finds."""
+    asked = ("solve", "open_clinic", "--for", "died_waiting=0.009", "--by", "clinic.isolation_rooms=3:6")
+    effort = ("--replications", "256", "--set", "arrivals.years=1")
+    assert command_line([*asked, *effort, "--out", "mine"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Died waiting for a room first passes 0.9% at isolation rooms" in said
+    assert "Simulated, under the same luck at every value" in said
+    assert "there is no Monte Carlo error" not in said
+    assert command_line([*asked, *effort, "--workers", "2", "--figures", "none", "--out", "two"]) == 0
+    for name in ("thresholds.csv", "line.csv"):
+        assert Path("mine", name).read_bytes() == Path("two", name).read_bytes()
+
+
+def test_published_values_are_listed_and_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line([*ASKED, "--by", f"{BY}=0.001:1", "--out", "mine"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Published: 0.0087 (P24, infections of the blood after autologous transplantation)" in said
+    assert "Published: 0.0087 (P24" in Path("mine/report.html").read_text("utf-8")
+    assert "P24" in Path("mine/figures/threshold.svg").read_text("utf-8")

@@ -137,11 +137,9 @@ def test_arms_are_compared_point_by_point(tmp_path: Path) -> None:
 
 
 def test_what_is_uncertain_in_one_arm_is_drawn_there_alone(tmp_path: Path) -> None:
-    path = tmp_path / "uncertain.toml"
-    path.write_text(
-        f'{ARMS}[[uncertain]]\nkey = "{WARD}"\nvalue = {{ dist = "lognormal", median = 1.13, sigma = 0.35 }}\n'
-        'arm = "ward"\n[effort]\ndraws = 64\n', "utf-8",
-    )  # fmt: skip
+    path, value = tmp_path / "uncertain.toml", '{ dist = "lognormal", median = 1.13, sigma = 0.35 }'
+    more = f'[[uncertain]]\nkey = "{WARD}"\nvalue = {value}\narm = "ward"\n[effort]\ndraws = 64\n'
+    path.write_text(ARMS + more, "utf-8")
     found = sim.study(path)
     deaths = found.points[found.points["endpoint"] == DEATHS].set_index("arm")
     assert deaths.loc["isolated", "posterior_lower"] == deaths.loc["isolated", "posterior_upper"]

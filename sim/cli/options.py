@@ -132,6 +132,10 @@ LUCK: tuple[Option, ...] = (
 EFFORT: tuple[Option, ...] = (
     *LUCK,
     click.option(
+        "--by", multiple=True, metavar="STRATA",
+        help="Tell every figure by strata too, as in --by age=12-25,26-40,41+ or --by sex; repeat for both.",
+    ),
+    click.option(
         "--engine", type=click.Choice(get_args(Engine)), default="auto", show_default=True,
         help="Simulator; both give the same results. auto: SimPy up to "
         f"{budgets.MOST_SIMPY_PATIENTS:,} patients or for events, arrays beyond.",

@@ -96,9 +96,10 @@ def sweep_command(scenario: str, vary: tuple[str, ...], as_json: bool, **asked: 
 def solve_command(scenario: str, as_json: bool, **asked: Any) -> None:
     """Find the value of a parameter of SCENARIO at which a figure is what is asked for.
 
-    The exact twin tells, so there is no Monte Carlo error and no queue may bind. Writes thresholds.csv, a
-    page and a figure; --posterior adds what the calibrated trial leaves open, --target-count the sampling
-    error of a published figure.
+    The exact twin tells where it can; where a queue may bind it is simulated, with Monte Carlo error. Of
+    whole numbers, such as rooms, the smallest is found. Writes thresholds.csv, a page and a figure;
+    --posterior adds what the calibrated trial leaves open, --target-count the sampling error of a published
+    figure.
     """
     from sim.commands.solve import solve
 

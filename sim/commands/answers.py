@@ -2,23 +2,85 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import pandas as pd
 
+from sim.calibrate.point import solve_point
+from sim.commands.asked import parse_endpoint
 from sim.commands.plan import StudyPlan
+from sim.commands.solve import AskedThreshold
+from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
-from sim.work.task import Progress
+from sim.scenario.schema import Scenario
+from sim.scenario.study_file import Capacity, Threshold, Tornado
+from sim.study.capacity import capacity
+from sim.study.tornado import stated_ranges, tornado
+from sim.work.store import Stores
+from sim.work.task import Progress, part
+
+Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
+"""The tables of an answer, and what a manifest says of it."""
 
 
-def answered(
-    answer: Any, plan: StudyPlan, progress: Progress | None
-) -> tuple[dict[str, pd.DataFrame | None], dict[str, Any]]:
-    """Return the tables of an answer, and what a manifest says of it.
+def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    """Answer one question of a study.
 
     Raises
     ------
     RequestError
-        It can't be given for this scenario.
+        It can't be answered for this scenario.
     """
-    raise RequestError(f'[[answer]]: kind = "{answer.kind}" is not there yet')
+    return _ANSWERS[answer.kind](answer, plan, stores, progress)
+
+
+def _tornado(answer: Tornado, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    scenario = plan.loaded.scenario
+    key = parse_endpoint(answer.endpoint, scenario)
+    ranges, left = stated_ranges(scenario, plan.budget, answer.keys)
+    one = replace(plan.budget, draws=None)
+    tables = [
+        tornado(scenario, key, ranges, one, _solved if version == "re-solved" else None,
+                stores(f"tornado-{version}"), part(f"tornado, {version}", progress))
+        for version in answer.versions
+    ]  # fmt: skip
+    table = pd.concat(tables, ignore_index=True)
+    base = float(table["base"].dropna().iloc[0])
+    told = {"tornado": {"endpoint": column(key), "base": base, "versions": list(answer.versions)}}
+    return {"tornado": table, "left_out": left}, told
+
+
+def _capacity(answer: Capacity, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    scenario = plan.loaded.scenario
+    key = parse_endpoint(answer.endpoint, scenario)
+    places = range(answer.low, answer.high + 1)
+    if len(places) < 2:
+        raise RequestError(f"[[answer]]: low = {answer.low}, high = {answer.high}: low must lie below high")
+    found, smallest = capacity(
+        scenario, key, answer.at_most, answer.by, places, replace(plan.budget, draws=None), answer.over,
+        stores("capacity"), part("capacity", progress),
+    )  # fmt: skip
+    told = {"endpoint": column(key), "at_most": answer.at_most, "by": answer.by, "over": answer.over}
+    return {"capacity": found, "smallest": smallest}, {"capacity": told}
+
+
+def _threshold(answer: Threshold, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    between = "" if answer.low is None or answer.high is None else f"={answer.low!r}:{answer.high!r}"
+    asked = AskedThreshold.of(
+        plan.loaded, {answer.endpoint: answer.equals}, f"{answer.by}{between}", answer.over,
+        answer.count or None,
+    )  # fmt: skip
+    found, line = asked.answer(plan.budget, stores, part("threshold", progress))
+    return {"thresholds": found, "line": line}, {"threshold": asked.stored}
+
+
+def _solved(scenario: Scenario) -> Scenario:
+    """Return a scenario in which its targets are met again."""
+    return solve_point(scenario).scenario
+
+
+_ANSWERS: Mapping[str, Callable[[Any, StudyPlan, Stores, Progress | None], Found]] = {
+    "threshold": _threshold, "tornado": _tornado, "capacity": _capacity,
+}  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sim.commands.study import Work
 from sim.scenario.describe import show_rows
@@ -16,6 +16,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
+from sim.scenario.strata import read_strata
 from sim.show.kit.scenario_words import headlines
 from sim.study import budget as budgets
 from sim.study.budget import Budget, Engine, Precision
@@ -40,13 +41,15 @@ class Trials(Work, total=False):
 class Effort(Trials, total=False):
     """How a study is done that may choose its simulator, and may go on until figures are precise enough.
 
-    ``precision`` is a half-width in percentage points, ``endpoint`` one or several ``NAME[@YEARS]``.
+    ``precision`` is a half-width in percentage points, ``endpoint`` one or several ``NAME[@YEARS]``. ``by``
+    tells every figure by strata too: ``"age=12-25,26-40,41+"``, ``"sex"``, or both in a list.
     """
 
     engine: Engine
     precision: float | None
     at_most: int | None
     endpoint: str | Sequence[str]
+    by: str | Sequence[str]
 
 
 def loaded_from(scenario: AnyScenario, overrides: Overrides = ()) -> Loaded:
@@ -144,14 +147,18 @@ def effort_of(
         raise RequestError("--at-most: it caps --precision, which is missing; give both, or neither")
     elif endpoints and not shown:
         raise RequestError("--endpoint: it says what --precision is about; give both, or neither")
-    engine = how.get("engine", "auto")
-    return budget_of(how, patient_replications=patients, events=events, engine=engine, precision=precision)
+    kept = {
+        "engine": how.get("engine", "auto"),
+        "precision": precision,
+        "by": read_strata(texts_of(how, "by")),
+    }
+    return budget_of(how, patient_replications=patients, events=events, **kept)
 
 
-def texts_of(how: Effort) -> tuple[str, ...]:
-    """Return the endpoints that are asked for, as they are written."""
-    given = how.get("endpoint", ())
-    return (given,) if isinstance(given, str) else tuple(given)
+def texts_of(how: Effort, name: Literal["endpoint", "by"] = "endpoint") -> list[str]:
+    """Return what one keyword asks for, as it is written: one text, or several."""
+    given = how.get(name, ())
+    return [given] if isinstance(given, str) else list(map(str, given))
 
 
 def _drawn(posterior: str | Path | None, draws: int | None, seed: int) -> Draws | None:

@@ -23,6 +23,7 @@ from sim.study.montecarlo import choose_simulator, warn_of_few_replications
 from sim.study.named_patients import NamedPatients, name_patients
 from sim.study.pairing import FATES_CHANGED
 from sim.study.records import addressed, paired_courses
+from sim.study.strata import warn_of_small_strata
 from sim.work.files import MANIFEST
 from sim.work.results import Results, read_results
 from sim.work.store import Stores
@@ -208,6 +209,7 @@ class _Compared:
                     "version or another computer made; run it again to compare the figures that it shows"
                 )
         self._budget.warn_of_held(*self._loaded.values())
+        warn_of_small_strata(results.table("strata"))
 
 
 def _tables(found: Compared, named: Mapping[str, NamedPatients]) -> dict[str, pd.DataFrame | None]:
@@ -219,6 +221,7 @@ def _tables(found: Compared, named: Mapping[str, NamedPatients]) -> dict[str, pd
         "comparison": found.comparison,
         "deaths_averted": averted,
         "range": found.ranges if len(found.ranges) else None,
+        "strata": found.strata if len(found.strata) else None,
         "changed_fates": found.changed if len(found.changed) else None,
         "named_patients": pd.concat(listed, ignore_index=True) if listed else None,
     }

@@ -139,7 +139,7 @@ def plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
 def _in_file(text: str) -> str:
     """Put names of a study file in the place of options."""
     for option, key in (
-        ("--endpoint ", "measure.endpoints: "), ("--posterior", "effort.posterior"),
+        ("--endpoint ", "measure.endpoints: "), ("--by", "measure.by"), ("--posterior", "effort.posterior"),
         ("--replications", "effort.replications"), ("--precision", "effort.precision"),
         ("--draws", "effort.draws"), ("--at-most", "effort.at_most"), ("--seed", "effort.seed"),
         ("--engine", "effort.engine"), ("--set", "set"),
@@ -208,6 +208,7 @@ def budget_for(study: StudyFile, asked: LoadedStudy, scenario: Scenario, how: Ef
         "posterior": asked.path(effort.posterior) if effort.posterior else None,
         "draws": effort.draws if effort.posterior else None,
         "endpoint": study.measure.endpoints if effort.precision is not None else (),
+        "by": study.measure.by,
     }  # fmt: skip
     budget = effort_of({**how, **more}, scenario)  # type: ignore[typeddict-item]
     if not study.uncertain:

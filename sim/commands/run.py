@@ -20,6 +20,7 @@ from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
 from sim.study.run import Written, simulate_run
+from sim.study.strata import warn_of_small_strata
 from sim.study.verification import check_table, verify
 from sim.work.results import Results
 from sim.work.spool import read_parquet
@@ -71,6 +72,7 @@ def run(
     def warn(results: Results) -> None:
         budget.warn_of_held(loaded)
         warn_of_weak_figures(results.endpoints, results.manifest["replications"])
+        warn_of_small_strata(results.table("strata"))
         warn_of_scenarios([loaded.scenario], budget.seed)
 
     return write(Study("run", loaded.folder_name, request_for("run", [loaded], budget), make, warn), how)

@@ -25,6 +25,7 @@ from sim.study.estimates import EXACT, ratios
 from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
+from sim.study.strata import warn_of_small_strata
 from sim.study.sweep import columns_of, measure, moves_most
 from sim.work.results import Results
 from sim.work.store import Stores
@@ -84,7 +85,9 @@ class _Doing:
 
     def __init__(self, plan: StudyPlan, title: str, stores: Stores, progress: Progress | None) -> None:
         self.plan, self.title = plan, title
-        self._tell, self._store, self._progress = part(plan.name, progress), stores("study"), progress
+        self._tell, self._store = part(plan.name, progress), stores("study")
+        self._stores, self._progress = stores, progress
+        self.strata = pd.DataFrame()
 
     def made(self) -> Made:
         """Measure every spot, find what moves most, and answer what is asked."""
@@ -109,6 +112,8 @@ class _Doing:
         tables: dict[str, pd.DataFrame | None] = {
             "design": _design(plan), "points": points, "wide": wide(points, list(plan.rows[0]), shown),
         }  # fmt: skip
+        if len(self.strata):
+            tables["strata"] = self.strata.sort_values("point", kind="stable", ignore_index=True)
         draws, rows = plan.budget.draws, {}
         if draws is not None:
             tables["draws"] = pd.DataFrame(
@@ -116,8 +121,9 @@ class _Doing:
                  **dict(zip(draws.keys, map(list, zip(*draws.values, strict=True)), strict=True))}
             )  # fmt: skip
             rows["draw_results"] = drawn[drawn["endpoint"].isin([column(key) for key in shown])]
+        whole = replace(plan, budget=replace(plan.budget, by=()))  # answers are of everybody
         for answer in plan.study.answer:
-            found, told = answered(answer, plan, self._progress)
+            found, told = answered(answer, whole, self._stores, self._progress)
             tables |= found
             facts |= told
         return Made(facts, tables, rows=rows, texts=_texts(plan))
@@ -129,17 +135,18 @@ class _Doing:
         if asked in ("auto", "exact") and plan.no_queue:
             exact, figures = expected_spots(plan.spots, plan.budget.draws, self._tell)
             drawn = _drawn_exactly(figures)
-            unknown = [key for key in plan.shown if not known_to_twin(key, figures)]
+            unknown = [column(key) for key in plan.shown if not known_to_twin(key, figures)]
+            unknown += ["strata"] if plan.budget.by else []
             if not unknown:
                 return exact, drawn
         if asked == "exact":
             why = "a place is limited, so that a queue may bind"
             if plan.no_queue:
-                why = f"the exact twin does not tell {', '.join(map(column, unknown))}"
+                why = f"the exact twin does not tell {', '.join(unknown)}"
             raise RequestError(
                 f'{plan.where}: effort.engine = "exact": {why}; write engine = "auto", or leave it out'
             )
-        found, _, sums = measure(plan.spots, plan.budget, self._tell, self._store)
+        found, _, sums, self.strata = measure(plan.spots, plan.budget, self._tell, self._store)
         simulated = _drawn_by_simulation(plan, sums)
         known = {*exact["endpoint"]} if len(exact) else set()
         rest = found[~found["endpoint"].isin(known)]
@@ -259,6 +266,7 @@ def _warn(plan: StudyPlan, results: Results) -> None:
     simulated = points[~_is_exact(points)]
     if len(simulated):
         warn_of_weak_figures(simulated, budget.total)
+    warn_of_small_strata(results.table("strata"))
     warn_of_scenarios((each.side.scenario for each in plan.spots), budget.seed)
     if plan.apart:
         IncomparableWarning.say(

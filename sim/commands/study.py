@@ -80,7 +80,7 @@ def request_for(command: str, loaded: Sequence[Loaded], budget: Budget, **more: 
         Whatever else decides about the results.
     """
     plain = asdict(replace(budget, draws=None))
-    counted = {name: value for name, value in plain.items() if name not in _WITHOUT}
+    counted = {name: value for name, value in plain.items() if name not in _WITHOUT and value != ()}
     counted["draws"] = None if budget.draws is None else budget.draws.hash
     return request_of(command, loaded, **counted, **more)
 

@@ -82,7 +82,7 @@ def sweep(
     first = points[0][1] if reference == "first" else loaded.scenario
     points = points if reference == "first" else beside(first, points)
     file = _as_file(loaded, varied, budget, str(how.get("posterior") or ""))
-    plan = _plan(file, loaded, points, first, shown, budget, levels, reference)
+    plan = _plan(file, loaded, points, first, shown, budget, levels, reference, texts_of(how, "by"))
     own, keys = loaded.scenario, list(map(in_words, varied))
     title = retitled(own.title, keys, "varied", whole=bool(own.changed))
     return carry_out(plan, how, f"{loaded.folder_name}-sweep", title)
@@ -90,7 +90,7 @@ def sweep(
 
 def _plan(
     file: StudyFile, loaded: Loaded, points: Sequence[Point], first: Scenario, shown: Sequence[Key],
-    budget: Budget, levels: Sequence[float], reference: Reference,
+    budget: Budget, levels: Sequence[float], reference: Reference, by: list[str],
 ) -> StudyPlan:  # fmt: skip
     """Return the points of a sweep as a study has them."""
     keys = list(points[0][0])
@@ -98,7 +98,7 @@ def _plan(
     other = Side(first, held)
     contours = {column(key): list(levels) for key in shown if levels}
     own = next(point for point, changed in points if changed is first)
-    measure = Measure(endpoints=[*map(column, shown)], reference=reference, contours=contours)
+    measure = Measure(endpoints=[*map(column, shown)], reference=reference, contours=contours, by=by)
     return StudyPlan(
         file.model_copy(update={"measure": measure}), loaded.name, {"": loaded},
         [point for point, _ in points],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -211,6 +212,7 @@ class View:
         if self.open_from > 0:
             self.enrolled = self.enrolled & (history.enrolled >= self.open_from)
         self.reinfused = self.enrolled & history.reinfused
+        self.stayed = history.immunoablation < NEVER
         cut = scenario.follow_up.data_cut_days
         self.seen: Floats = np.array(NEVER if cut == "none" else cut)
         """By when a trial has seen what happens in the clinic, which no horizon cuts."""
@@ -226,6 +228,13 @@ class View:
             # A non-responder never relapses.
             earlier = np.minimum(assessed, self.disease_free_end)
             self.disease_free_end = np.where(self.unanswered, earlier, self.disease_free_end)
+
+    def among(self, which: Booleans) -> View:
+        """Return what is seen of some of the patients alone."""
+        part = copy(self)
+        for name in ("enrolled", "reinfused", "stayed"):
+            setattr(part, name, getattr(self, name) & which)
+        return part
 
     def failed(self) -> list[Booleans]:
         """Return, among the reinfused, who first relapses, has no response, or dies."""
@@ -333,13 +342,12 @@ def _stay(view: View, sums: Sums) -> Iterator[Row]:
     onsets = (history.mobilisation_infection, history.aplasia_infection, history.late_infection)
     infections = [count(view.enrolled & (onset < NEVER)) for onset in onsets]
     yield "infections_per_patient", None, infections[0] + infections[1] + infections[2], None
-    stayed = history.immunoablation < NEVER
-    granted = view.enrolled & stayed
+    granted = view.enrolled & view.stayed
     left = np.minimum(np.minimum(history.home, history.death), history.follow_up_end)
     sums.add_up("length_of_stay_days", left - history.immunoablation, granted)
     free_again = np.minimum(left + history.turnaround_days, view.open_until)
     used = np.maximum(free_again - np.maximum(history.immunoablation, view.open_from), 0.0)
-    sums.add_up("room_occupancy", used, stayed)
+    sums.add_up("room_occupancy", used, view.stayed)
     harvested = view.enrolled & np.isfinite(history.collected)
     infused = harvested & view.reinfused
     sums.out_of("harvested", count(harvested))

@@ -11,7 +11,7 @@ from sim.scenario.inherit import SET
 from sim.scenario.load import DEFAULT, Loaded, load
 from sim.scenario.merging import used_parameters
 from sim.scenario.refusals import toml_text
-from sim.scenario.registry import BOUNDS, lookup, parameters
+from sim.scenario.registry import BOUNDS, Parameter, lookup, parameters, short
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import shipped_names
 
@@ -78,7 +78,7 @@ def show_rows(loaded: Loaded, *, references: bool = False) -> list[Row]:
 
 
 def schema_rows() -> list[Row]:
-    """Return one row a parameter: key, type, allowed, unit, default, source, meaning."""
+    """Return one row a parameter: key, type, allowed, unit, default, source, meaning, plausible range."""
     rows = []
     for parameter in parameters().values():
         only = f', with {parameter.when[0]} = "{parameter.when[1]}"' if parameter.when else ""
@@ -86,10 +86,18 @@ def schema_rows() -> list[Row]:
             {
                 "key": parameter.key, "type": parameter.type_text, "allowed": f"{parameter.allowed}{only}",
                 "unit": parameter.unit, "default": parameter.default, "source": parameter.source,
-                "meaning": parameter.meaning,
+                "meaning": parameter.meaning, "plausible": plausible_text(parameter),
             }
         )  # fmt: skip
     return rows
+
+
+def plausible_text(parameter: Parameter) -> str:
+    """Write the range in which a parameter may lie as far as was published; empty without one."""
+    if parameter.plausible is None:
+        return ""
+    low, high, source = parameter.plausible
+    return f"{short(low)} to {short(high)} ({source})"
 
 
 def list_rows() -> list[Row]:

@@ -34,6 +34,18 @@ class Evidence:
     reference: str
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedValue:
+    """A hazard or a case fatality as somebody published it, in the unit of the parameter that it is of.
+
+    ``evidence`` are the ids of what it is read from, ``what`` says how.
+    """
+
+    value: float
+    what: str
+    evidence: str
+
+
 def data_rows(name: str) -> list[dict[str, str]]:
     """Return the rows of a shipped table."""
     text = resources.files("sim.scenario").joinpath(f"data/{name}.csv").read_text("utf-8")
@@ -48,6 +60,12 @@ def all_evidence() -> Mapping[str, Evidence]:
     return MappingProxyType(
         {row["id"]: Evidence(**row, reference=references[row["source_key"]]) for row in rows}
     )
+
+
+def published_values(key: str) -> list[PublishedValue]:
+    """Return what was published of a parameter, if anything, in ascending order."""
+    rows = (row for row in data_rows("published") if row.pop("key") == key)
+    return [PublishedValue(float(row.pop("value")), **row) for row in rows]
 
 
 def ids_in(text: str) -> tuple[str, ...]:

@@ -26,6 +26,10 @@ class FewReplicationsWarning(FigureWarning):
     """Too few replications for the intervals to be trusted."""
 
 
+class StratumWarning(FigureWarning):
+    """A stratum has nobody, or too few for its figures to bear their weight."""
+
+
 class UndefinedFigureWarning(FigureWarning):
     """A share of the virtual trials has nobody at risk where the figure is read."""
 

@@ -59,7 +59,8 @@ class Parameter:
 
     ``default`` is a plain value (a table for a distribution) and None when ``required``. ``numbers`` is the
     range of the numbers accepted, ``choices`` the words. ``when`` names the discriminator and the value under
-    which the parameter exists, for tables that come in variants.
+    which the parameter exists, for tables that come in variants. ``plausible`` is a published range: low,
+    high, and its source.
     """
 
     key: str
@@ -72,6 +73,7 @@ class Parameter:
     choices: tuple[str, ...]
     distribution: bool
     when: tuple[str, str] | None
+    plausible: tuple[float, float, str] | None = None
 
     @property
     def type_text(self) -> str:
@@ -179,12 +181,14 @@ def _variants(field: FieldInfo) -> list[type[Table]]:
 
 
 def _parameter(
-    name: str, key: str, field: FieldInfo, unit: str, source: str, when: tuple[str, str] | None
+    name: str, key: str, field: FieldInfo, extra: Mapping[str, Any], when: tuple[str, str] | None
 ) -> Parameter:
     accepted = describe_type(field.annotation, field.metadata)
+    unit, source, plausible = str(extra["unit"]), str(extra["source"]), extra.get("plausible")
     required = field.is_required()
     default = None if required else plain(field.default)
-    return Parameter(key, unit, field.description or name, source, default, required, *accepted, when)
+    return Parameter(key, unit, field.description or name, source, default, required, *accepted, when,
+                     None if plausible is None else tuple(plausible))  # fmt: skip
 
 
 def _walk(model: type[Table], prefix: str, when: tuple[str, str] | None) -> Iterator[Parameter]:
@@ -193,7 +197,7 @@ def _walk(model: type[Table], prefix: str, when: tuple[str, str] | None) -> Iter
         key = f"{prefix}{name}"
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "unit" in extra:
-            yield _parameter(name, key, field, str(extra["unit"]), str(extra["source"]), when)
+            yield _parameter(name, key, field, extra, when)
             continue
         for table in _variants(field):
             if field.discriminator is None:

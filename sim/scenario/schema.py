@@ -24,9 +24,17 @@ Multiple: TypeAlias = Annotated[float, Field(ge=0, le=1e6)]
 Days: TypeAlias = Annotated[float, Field(ge=0, le=1e6)]
 
 
-def _parameter(default: Any, meaning: str, unit: str, source: str) -> Any:
-    """Declare a parameter with its default, meaning, unit and source."""
-    return Field(default, description=meaning, json_schema_extra={"unit": unit, "source": source})
+def _parameter(
+    default: Any, meaning: str, unit: str, source: str, plausible: tuple[float, float, str] | None = None
+) -> Any:
+    """Declare a parameter with its default, meaning, unit and source.
+
+    `plausible` is a range in which it may lie as far as was published: low, high, and by whom; no other.
+    """
+    extra: dict[str, Any] = {"unit": unit, "source": source}
+    if plausible is not None:
+        extra["plausible"] = list(plausible)
+    return Field(default, description=meaning, json_schema_extra=extra)
 
 
 def _solved(meaning: str, unit: str) -> Any:
@@ -48,7 +56,8 @@ class Cohort(Table):
     age_years: Distribution = _parameter(
         Lognormal(dist="lognormal", median=29, sigma=0.30, low=9, high=52), "age at enrolment", "years",
         "assumption (J02: Chicago's ages were not found; the range 9-52 gives sigma and the bounds)")
-    female: Share = _parameter(0.83, "share of women", "", "assumption (J02: Chicago's share was not found)")
+    female: Share = _parameter(0.83, "share of women", "", "assumption (J02: Chicago's share was not found)",
+        (0.70, 0.92, "J02: exact 95% of 44 of 53"))
 
 
 class TrialArrivals(Table):
@@ -109,7 +118,8 @@ class MobilisationInfection(Table):
     """Infection while the blood counts are low after the mobilising chemotherapy."""
 
     hazard_per_day: Hazard = _parameter(
-        0.0628286, "infection hazard; 2 of 9 within 4 days", "per day", "B30; the 4 days are an assumption")
+        0.0628286, "infection hazard; 2 of 9 within 4 days", "per day", "B30; the 4 days are an assumption",
+        (0.0071, 0.229, "B30: exact 95% of 2 of 9, over 4 days"))
     window_days: Days = _parameter(4.0, "last days of mobilisation at risk", "days", "assumption")
     case_fatality: Share = _solved("share of mobilisation infections that kill", "")
     days_to_death: Days = _parameter(7.0, "onset to death of a fatal infection", "days", "assumption")
@@ -128,7 +138,8 @@ class Marrow(Table):
     """Marrow harvest, when the blood gave too few cells."""
 
     days: Days = _parameter(1.0, "added by a marrow harvest", "days", "assumption")
-    failure: Share = _parameter(0.2, "share of marrow harvests that fail: withdrawn", "", "P04 P05")
+    failure: Share = _parameter(0.2, "share of marrow harvests that fail: withdrawn", "", "P04 P05",
+        (0.005, 0.716, "P04 P05: exact 95% of 1 of 5"))
 
 
 class Harvest(Table):
@@ -175,16 +186,18 @@ class Immunoablation(Table):
 
     duration_days: Distribution = _parameter(Fixed(value=5), "start to reinfusion", "days", "B06 P10")
     toxicity_per_day: Hazard = _parameter(
-        3.571e-5, "death from toxicity, from its start to engraftment", "per day", "assumption (B38 P26)")
+        3.571e-5, "death from toxicity, from its start to engraftment", "per day", "assumption (B38 P26)",
+        (0.0, 5.2e-4, "P26: none of 507 died of toxicity, exact 95%, over 14 days"))
 
 
 class AplasiaInfection(Table):
     """Infection between reinfusion and engraftment."""
 
-    hazard_per_day: Hazard = _parameter(0.0087, "infection hazard in isolation", "per day", "P24")
+    hazard_per_day: Hazard = _parameter(0.0087, "infection hazard in isolation", "per day", "P24",
+        (0.0087, 0.0155, "P24: after own and after foreign cells"))
     ward_relative_risk: Multiple = _parameter(
         1.0, "infection risk on this ward relative to isolation", "",
-        "assumption (isolation is the reference)")
+        "assumption (isolation is the reference)", (0.72, 2.0, "I02: 0.72; I01: 0.50 the other way round"))
     case_fatality: Share = _solved(
         "share of infections after reinfusion that kill: in aplasia, and of the later ones too", "")
     days_to_death: Days = _parameter(7.0, "onset to death of a fatal infection", "days", "assumption")
@@ -206,7 +219,9 @@ class Aplasia(Table):
 class LateInfection(Table):
     """Infection between engraftment and day 100; later ones are background."""
 
-    hazard_per_day: Hazard = _parameter(0.00017, "infection hazard", "per day", "P17 P18")
+    hazard_per_day: Hazard = _parameter(
+        0.00017, "infection hazard", "per day", "P17 P18",
+        (3.7e-5, 5.2e-4, "P17: exact 95% of 3 of 107, of which P18: 54% infections, over 84 days"))
     until_day: Days = _parameter(
         93.0, "last day at risk after reinfusion: a fatal one dies by day 100", "days", "P17 P18")
 
@@ -253,7 +268,8 @@ class Background(Table):
     life_table: Literal["us_2013", "none"] = _parameter(
         "us_2013", "death within the year by age and sex", "", "US life table 2013 (NCHS)")
     standardised_mortality_ratio: Multiple = _parameter(
-        2.4, "background mortality of lupus patients / of the population", "", "M01")
+        2.4, "background mortality of lupus patients / of the population", "", "M01",
+        (2.3, 2.5, "M01: 95%"))
     extra_per_year: ExtraHazard = ExtraHazard()
 
 

@@ -90,6 +90,7 @@ class Measure(Table):
 
     endpoints: list[str] = Field([], description="endpoints shown first, as name or name@years")
     contours: dict[str, list[float]] = Field({}, description="levels of lines on maps, by endpoint")
+    by: list[str] = Field([], description="strata told beside everybody, as age=12-25,26-40,41+ or sex")
     reference: Literal["scenario", "first"] = Field(
         "scenario", description="from what differences are taken where there are no arms")  # fmt: skip
 

@@ -155,7 +155,7 @@ def _of_study(results: Results) -> Contents:
     said, answers = found_sentences(results, shown), studied.answers(results)
     facts = {
         "answers": answers,
-        "points_grid": run_tables.swept(points, list(vary), shown),
+        "points_grid": run_tables.swept(points, list(vary) or ["point"], shown),
         "points": points["point"].nunique(),
         "sentences": said,
         "how": studied.how(results),

@@ -17,6 +17,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from sim.scenario.problems import RequestError
+from sim.show import strata
 from sim.show.contents import CONTENTS, Contents
 from sim.show.kit.inline_svg import Inlined, Styles, inline
 from sim.show.kit.posterior_words import scope
@@ -142,6 +143,7 @@ def render(page: Page) -> str:
     filling = environment(html=True).overlay()
     filling.filters = {**filling.filters, "with_dois": with_dois, "breakable": breakable}
     sheet = filling.get_template("page.css").render(classes=Markup(page.styles.sheet))  # noqa: S704
+    told = page.results.table("strata") is not None
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.
     style = Markup(f"\n{sheet}")  # noqa: S704
     return filling.get_template(f"{page.results.kind}.html").render(
@@ -153,6 +155,8 @@ def render(page: Page) -> str:
         files=files(page.results),
         glossary=declared("glossary"),
         drawn_of=scope(page.results.manifest),
+        strata=strata.grid(page.results) if told else None,
+        strata_said=strata.sentences_of(page.results) if told else (),
         **page.contents.facts,
     )
 

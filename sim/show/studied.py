@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, StudyFile, checked_study, factor_name
+from sim.show import capacities, swings, thresholds
 from sim.show.kit.formats import written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -22,7 +23,23 @@ class ToldAnswer(NamedTuple):
     grids: Sequence[Grid]
 
 
-_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {}
+def _of_threshold(results: Results) -> ToldAnswer:
+    said = [thresholds.finding(results), *thresholds.sentences_of(results)]
+    return ToldAnswer("threshold", said, [thresholds.table(results)])
+
+
+def _of_tornado(results: Results) -> ToldAnswer:
+    return ToldAnswer("tornado", [swings.found_sentence(results)], [swings.table(results)])
+
+
+def _of_capacity(results: Results) -> ToldAnswer:
+    grids = [capacities.table(results), capacities.every(results)]
+    return ToldAnswer("capacity", capacities.found_sentences(results), grids)
+
+
+_ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {
+    "threshold": _of_threshold, "tornado": _of_tornado, "capacity": _of_capacity,
+}  # fmt: skip
 """By the kind of the answer."""
 
 

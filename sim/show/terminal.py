@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from sim.show import run_tables
+from sim.show import run_tables, strata
 from sim.show.contents import shown_in
 from sim.show.kit.grid import Grid
 from sim.show.kit.posterior_words import scope, sized, under_draws
@@ -31,6 +31,9 @@ def told(results: Results, *, full: bool = False) -> Iterator[Block]:
     if len(results.scenarios) > 1 and (changed := head(results)):
         yield [changed]
     yield from _TOLD[results.kind](results, full)
+    if results.table("strata") is not None:
+        yield strata.grid(results)
+        yield strata.sentences_of(results)
     if results.kind != "run" and (drawn := scope(results.manifest)):  # a run's stands beneath its table
         yield drawn
 
@@ -81,6 +84,9 @@ def _study(results: Results, _full: bool) -> Iterator[Block]:
     for each in studied.answers(results):
         yield each.sentences
         yield from each.grids
+    if not manifest["vary"]:
+        yield studied.how(results)
+        return
     grid = replace(run_tables.swept(results.tables["points"], keys, shown), title=title)
     if len(grid.rows) > _MOST_POINTS:
         rest = len(grid.rows) - _MOST_POINTS

@@ -8,6 +8,7 @@ from typing import Any
 
 from sim.scenario.changes import in_words
 from sim.scenario.endpoints import BY_NAME, Key, key_of
+from sim.scenario.evidence import published_values
 from sim.scenario.registry import unit_of
 from sim.scenario.values import get_value
 from sim.show.kit.formats import format_value, written
@@ -15,21 +16,40 @@ from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.show.swept import key_with_unit, spot
+from sim.study.estimates import EXACT
+from sim.study.threshold import MET, OUT_OF_REACH
 from sim.work.results import Results
 
-_KINDS = ("posterior", "target")
-"""Of what is not known about a threshold."""
+_HEADS = {
+    "mc": "Monte Carlo\n95%",
+    "posterior": "posterior\n95%",
+    "target": "sampling error of\nthe target, 95%",
+}
+"""Of what is not known about a threshold, how columns are headed."""
+
+
+def question(results: Results) -> Mapping[str, Any]:
+    """Return what was asked: of a study that answers more, the part of its manifest about thresholds."""
+    found: Mapping[str, Any] = results.manifest.get("threshold", results.manifest)
+    return found
 
 
 def asked(results: Results) -> tuple[Key, float]:
     """Return the figure and what it shall be."""
-    return key_of(results.manifest["for"]["endpoint"]), float(results.manifest["for"]["value"])
+    target = question(results)["for"]
+    return key_of(target["endpoint"]), float(target["value"])
+
+
+def kinds_of(results: Results) -> list[str]:
+    """Return what kinds of uncertainty the thresholds have; the exact twin leaves no Monte Carlo error."""
+    found = results.thresholds
+    exact = bool((found["note"] == EXACT).all())
+    return [kind for kind in _HEADS if f"{kind}_lower" in found and not (exact and kind == "mc")]
 
 
 def table(results: Results) -> Grid:
     """Return the thresholds, each with its kinds of uncertainty, as many as were asked for."""
-    over, key = results.manifest["over"], results.manifest["by"]["key"]
-    kinds = [kind for kind in _KINDS if f"{kind}_lower" in results.thresholds]
+    over, key, kinds = question(results)["over"], question(results)["by"]["key"], kinds_of(results)
     found: list[Cells] = [
         (
             *(written(row[name]) for name in over),
@@ -38,10 +58,9 @@ def table(results: Results) -> Grid:
         )
         for row in results.thresholds.to_dict("records")
     ]
-    heads = {"posterior": "posterior\n95%", "target": "sampling error of\nthe target, 95%"}
     columns = (
         *(Column(name, code=True) for name in over),
-        *numbers(key_with_unit(key), *(heads[kind] for kind in kinds)),
+        *numbers(key_with_unit(key), *(_HEADS[kind] for kind in kinds)),
     )
     return Grid("Where the figure is what was asked for", columns, found)
 
@@ -49,9 +68,10 @@ def table(results: Results) -> Grid:
 def _value(results: Results, row: Mapping[str, Any]) -> str:
     """Write a threshold, or how far the figure goes."""
     (name, _), target = asked(results)
-    if not math.isnan(row["value"]):
-        several = "" if row["status"] == "met" else f" ({row['status']})"
-        return f"{float(row['value']):.3g}{several}"
+    if row["status"] != OUT_OF_REACH:
+        value = "" if math.isnan(row["value"]) or "decided" in row["status"] else f"{row['value']:.3g}"
+        several = "" if row["status"] == MET else f"({row['status']})" if value else row["status"]
+        return f"{value} {several}".strip()
     side = "at most" if row["attainable"] < target else "at least"
     return f"out of reach: {side} {format_value(BY_NAME[name], row['attainable'], 0.001)}"
 
@@ -59,6 +79,10 @@ def _value(results: Results, row: Mapping[str, Any]) -> str:
 def _between(row: Mapping[str, Any], kind: str) -> str:
     """Write an interval of thresholds; an end that is out of reach is open. Empty without one."""
     low, high = row.get(f"{kind}_lower", math.nan), row.get(f"{kind}_upper", math.nan)
+    if kind == "mc" and row["note"] == EXACT:
+        return "none: exact"
+    if kind == "mc" and math.isnan(row["value"]):
+        return ""
     if math.isnan(low) or math.isnan(high):
         return f"up to {high:.3g}" if high == high else f"{low:.3g} or more" if low == low else "out of reach"
     return f"{low:.3g} to {high:.3g}"
@@ -75,19 +99,23 @@ def sentences_of(results: Results) -> list[str]:
 
 
 def _said(results: Results, macro: str) -> list[str]:
-    manifest, (key, target) = results.manifest, asked(results)
-    by, endpoint = manifest["by"], BY_NAME[key[0]]
+    asks, (key, target), kinds = question(results), asked(results), kinds_of(results)
+    by, endpoint = asks["by"], BY_NAME[key[0]]
     rows = [
         {
-            "met": not math.isnan(row["value"]), "found": _value(results, row),
-            "spot": spot({name: row[name] for name in manifest["over"]}),
+            "met": not math.isnan(row["value"]), "status": row["status"], "found": _value(results, row),
+            "spot": spot({name: row[name] for name in asks["over"]}), "exact": row["note"] == EXACT,
             "missed": float(row.get("posterior_out_of_reach", 0.0)),
-            **{kind: _between(row, kind) if f"{kind}_lower" in row else "" for kind in _KINDS},
+            **{kind: _between(row, kind) if kind in kinds else "" for kind in _HEADS},
         }
         for row in results.thresholds.to_dict("records")
     ]  # fmt: skip
+    about = {
+        "name": in_words(by["key"]), "unit": unit_of(by["key"]), "whole": by["whole"],
+        "own": written(get_value(results.scenario, by["key"])), "low": written(by["low"]),
+        "high": written(by["high"]), "published": published_values(by["key"]),
+    }  # fmt: skip
+    figure = in_sentence(key)
     return sentences(
-        "solve", macro, rows, in_sentence(key), format_value(endpoint, target), in_words(by["key"]),
-        unit_of(by["key"]), written(get_value(results.scenario, by["key"])), manifest["for"]["count"],
-        written(by["low"]), written(by["high"]),
-    )  # fmt: skip
+        "solve", macro, rows, figure, format_value(endpoint, target), about, asks["for"]["count"]
+    )

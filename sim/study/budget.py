@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sim.scenario.load import Loaded
     from sim.scenario.schema import Scenario
+    from sim.scenario.strata import Stratum
     from sim.study.draws import Draws
 
 Simulator: TypeAlias = Literal["simpy", "arrays"]
@@ -98,7 +99,8 @@ class Budget:
     ``events`` says whether their events are kept too; ``engine`` which simulator plays the fates: SimPy
     and arrays give the same histories to the bit. ``precision`` lets ``replications`` be the fewest.
     ``workers`` are processes, None for as many as are worth it; ``cluster`` is a Dask scheduler's address.
-    With ``draws`` of a posterior there are as many replications of each.
+    With ``draws`` of a posterior there are as many replications of each. ``by`` are the strata that are told
+    beside everybody.
 
     Raises
     ------
@@ -116,6 +118,7 @@ class Budget:
     workers: int | None = 1
     cluster: str | None = None
     draws: Draws | None = None
+    by: tuple[Stratum, ...] = ()
 
     def __post_init__(self) -> None:
         if self.draws is not None and self.precision is not None:

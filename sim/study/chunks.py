@@ -87,8 +87,20 @@ def play(experiment: Experiment, chunk: range) -> Result:
     return result
 
 
+class _Figures(NamedTuple):
+    """What was read of everybody, or of a stratum, one column a replication.
+
+    ``total`` has one row an endpoint, ``size`` one a denominator, and ``trial`` one an endpoint that a trial
+    reports; it may have fewer columns, or none.
+    """
+
+    total: Floats
+    size: Floats
+    trial: Floats
+
+
 class _Part:
-    """One scenario's part of a chunk."""
+    """One scenario's part of a chunk; its ``figures`` are those of everybody, and then of each stratum."""
 
     def __init__(
         self, experiment: Experiment, number: int, chunk: range, luck: Luck, *, with_arms: bool
@@ -97,7 +109,7 @@ class _Part:
         self._keep = experiment.keep if number == 0 else None
         self.out_of = size_rows(self.scenario)
         self._curves = np.zeros((len(curve_names(self.scenario)), CURVE_POINTS, 6))
-        self._figures: list[tuple[Floats, Floats, Floats | None]] = []
+        self._pieces: list[list[_Figures]] = []
         self._records: list[Mapping[str, Any]] = []
         self._events: list[Mapping[str, Any]] = []
         self._occupancy, self._courses = Occupancy(self.scenario), Courses(self.scenario)
@@ -107,16 +119,18 @@ class _Part:
             lucky = range(piece.start + experiment.luck_from, piece.stop + experiment.luck_from)
             tiles = histories(self.scenario, luck, lucky, experiment.simulator, whole=whole)
             self._add(piece, tiles, with_arms=with_arms)
-        self.total, self.size = (
-            np.concatenate([part[which] for part in self._figures], axis=1) for which in (0, 1)
-        )
-        trials = [part[2] for part in self._figures if part[2] is not None]
-        self.trial = np.concatenate(trials, axis=1) if trials else np.zeros((0, 0))
+        self.figures = [
+            _Figures(*(np.concatenate(each, axis=1) for each in zip(*of_one, strict=True)))
+            for of_one in zip(*self._pieces, strict=True)
+        ]
         self._rows = min(max(ROWS - chunk.start, 0), len(chunk))
 
     def _add(self, piece: range, tiles: Iterator[History], *, with_arms: bool) -> None:
         """Read one piece, tile by tile."""
-        sums, arms = Sums(trials=piece.start < ROWS), []
+        strata, trials = self._experiment.strata, piece.start < ROWS
+        by_stratum = trials and self._experiment.reads_trials(self.scenario)
+        sums = [Sums(trials=trials), *(Sums(trials=by_stratum) for _ in strata)]
+        arms: list[Arm] = []
         kept: list[History] = []
         curves: dict[str, tuple[Floats, Floats]] = {}
         years = curve_years(self.scenario)
@@ -125,7 +139,9 @@ class _Part:
         rows = first and (self._keep is None or self._keep.occupancy or piece.start < self._keep.patients)
         for history in tiles:
             view = View(history, self.scenario)
-            sums.add(view)
+            sums[0].add(view)
+            for own, stratum in zip(sums[1:], strata, strict=True):
+                own.add(view.among(stratum.holds(history.age, history.female)))
             for name, (alive, size) in survival_curves(view, years).items():
                 before = curves.get(name)
                 curves[name] = (alive, size) if before is None else (before[0] + alive, before[1] + size)
@@ -133,7 +149,7 @@ class _Part:
                 arms.append(Arm.of(history, self.scenario))
             if first and (rows or first * len(kept) * TILE < MOST_PATIENTS):
                 kept.append(history.only(slice(first)))
-        self._figures.append(_matrices(sums, self.scenario))
+        self._pieces.append([_matrices(own, self.scenario) for own in sums])
         for row, name in enumerate(curve_names(self.scenario)):
             alive, size = curves[name]
             self._curves[row] += moments(alive, size[None], np.zeros(len(alive), dtype=np.intp))
@@ -165,16 +181,19 @@ class _Part:
 
     def result(self) -> Result:
         """Return sums by unit, curves, digests, and what is kept of the first replications."""
-        cut = self.units
-        sums = np.array([moments(self.total[:, at], self.size[:, at], self.out_of) for at in cut])
+        cut, (whole, *strata) = self.units, self.figures
+        sums = self._sums(whole)
         result: Result = {
             "sums": sums,
             "curves": self._curves,
             "digests": np.array([self._digest(*each) for each in zip(cut, sums, strict=True)]),
         }
         if self._rows:
-            figures = {"total": self.total, "size": self.size, "trial": self.trial}
-            result.update({name: values[:, : self._rows] for name, values in figures.items()})
+            result.update({name: values[:, : self._rows] for name, values in whole._asdict().items()})
+        for number, each in enumerate(strata):
+            result[f"{stratum_part(number)}.sums"] = self._sums(each)
+            if self._rows and each.trial.size:
+                result[f"{stratum_part(number)}.trial"] = each.trial[:, : self._rows]
         for table, parts in (("patients", self._records), ("events", self._events)):
             for name in parts[0] if parts else ():
                 result[f"{table}.{name}"] = np.concatenate([part[name] for part in parts])
@@ -182,6 +201,9 @@ class _Part:
             if kept.replications:
                 result.update({f"{name}.{key}": values for key, values in kept.arrays().items()})
         return result
+
+    def _sums(self, of: _Figures) -> Floats:
+        return np.array([moments(of.total[:, at], of.size[:, at], self.out_of) for at in self.units])
 
     @property
     def units(self) -> list[slice]:
@@ -194,21 +216,26 @@ class _Part:
         digest = sha256(sums.astype("<f8").tobytes())
         kept = slice(at.start, min(at.stop, self._rows))
         if kept.start < kept.stop:
-            for figures in (self.total, self.size, self.trial):
+            for figures in self.figures[0]:
                 digest.update(np.ascontiguousarray(figures[:, kept], dtype="<f8").tobytes())
         return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
-def _matrices(sums: Sums, scenario: Scenario) -> tuple[Floats, Floats, Floats | None]:
-    """Return totals and trials' figures, one row an endpoint, and sizes, one row a denominator."""
+def stratum_part(number: int) -> str:
+    """Return what stands before the names of a stratum's arrays."""
+    return f"stratum{number}"
+
+
+def _matrices(sums: Sums, scenario: Scenario) -> _Figures:
+    """Put what was read of some replications into rows."""
     readings = sums.readings(scenario)
     sizes = {BY_NAME[name].denominator: reading.size for (name, _), reading in readings.items()}
-    trial = None
+    trial = np.zeros((len(reported_keys(scenario)), 0))
     if sums.trials:
         trial = np.array([readings[key].trial for key in reported_keys(scenario)])
         trial[np.isnan(trial)] = np.nan  # one kind of not-a-number, for the digest
     total = np.array([reading.total for reading in readings.values()])
-    return total, np.array([sizes[name] for name in DENOMINATORS]), trial
+    return _Figures(total, np.array([sizes[name] for name in DENOMINATORS]), trial)
 
 
 def size_rows(scenario: Scenario) -> NDArray[np.intp]:
@@ -229,12 +256,16 @@ def shared_keys(
 def _compared(reference: _Part, scenario: _Part, chunk: range, *, fates: bool) -> Result:
     """Return what the difference of two scenarios needs besides their own sums."""
     _, ours, theirs = shared_keys(reference.scenario, scenario.scenario)
-    sides = [
-        (part.total[at], part.size[part.out_of[at]]) for part, at in ((reference, ours), (scenario, theirs))
-    ]
-    sums = [cross_moments(*[(y[:, at], x[:, at]) for y, x in sides]) for at in scenario.units]
-    same = [np.all(one == other, axis=1) for one, other in zip(*sides, strict=True)]
-    found: Result = {"cross": np.array(sums), "identical": same[0] & same[1]}
+    found: Result = {}
+    for number, both in enumerate(zip(reference.figures, scenario.figures, strict=True)):
+        sides = [
+            (each.total[at], each.size[part.out_of[at]])
+            for part, each, at in zip((reference, scenario), both, (ours, theirs), strict=True)
+        ]
+        sums = [cross_moments(*[(y[:, at], x[:, at]) for y, x in sides]) for at in scenario.units]
+        same = [np.all(one == other, axis=1) for one, other in zip(*sides, strict=True)]
+        of = f"{stratum_part(number - 1)}." if number else ""
+        found |= {f"{of}cross": np.array(sums), f"{of}identical": same[0] & same[1]}
     if fates:
         pairing = pair(Arm.beside(reference.arms), Arm.beside(scenario.arms))
         changes, decided = count_changes(pairing, chunk)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -28,6 +29,7 @@ from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import choose_simulator, simulate
 from sim.study.pairing import FATES_CHANGED
 from sim.study.records import addressed
+from sim.study.strata import strata_table
 from sim.study.tally import NOBODY, ArmTally, PairTally, Tally
 from sim.work.store import ChunkStore
 from sim.work.task import Tell
@@ -196,6 +198,8 @@ class Compared:
         Of every replication's figures, by scenario.
     replications
         How many were simulated.
+    strata
+        As `comparison`, of everybody and of each stratum; empty where none is asked for.
     """
 
     comparison: pd.DataFrame
@@ -205,6 +209,7 @@ class Compared:
     first_decided: dict[str, int]
     result_hashes: dict[str, str]
     replications: int
+    strata: pd.DataFrame
 
 
 class _Arms:
@@ -250,7 +255,7 @@ def compare(
     arms = _Arms(wanted, () if budget.draws is None else budget.draws.keys)
     scenarios, held = (tuple(getattr(side, name) for side in arms.sides) for name in ("scenario", "held"))
     simulator, _ = choose_simulator(scenarios, budget)
-    experiment = Experiment(scenarios, budget.seed, simulator, tuple(arms.pairs), held=held)
+    experiment = Experiment(scenarios, budget.seed, simulator, tuple(arms.pairs), held=held, strata=budget.by)
     (tally,) = simulate([experiment], budget, progress=progress, store=store)
     return _compared(next(iter(sides)), wanted, arms, tally)
 
@@ -260,8 +265,12 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
     base = arms.pairs[0].reference
     hashes = {reference: tally.arms[base].result_hash}
     first_decided = {}
-    own = tally.arms[base].endpoints().assign(**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan))
-    main = [addressed(own, scenario=reference)]
+
+    def alone(arm: ArmTally, _two: object) -> pd.DataFrame:
+        return arm.endpoints().assign(**dict.fromkeys(DIFFERENCE_COLUMNS, math.nan))
+
+    main = [addressed(alone(tally.arms[base], None), scenario=reference)]
+    strata = [addressed(strata_table(tally.arms[base], alone), scenario=reference)]
     ranges, averted, changed = [], [], []
     for setting, two, found in zip(wanted, arms.pairs, tally.pairs, strict=True):
         arm = tally.arms[two.scenario]
@@ -274,6 +283,8 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
             ranges.append(addressed(table, **setting.address))
             continue
         main.append(addressed(table, scenario=setting.name))
+        tables = partial(against, setting=setting)
+        strata.append(addressed(strata_table(arm, tables, found), scenario=setting.name))
         hashes[setting.name] = arm.result_hash
         if found.first_decided is not None:
             first_decided[setting.name] = found.first_decided + 1
@@ -286,6 +297,7 @@ def _compared(reference: str, wanted: Sequence[Setting], arms: _Arms, tally: Tal
         first_decided,
         hashes,
         tally.replications,
+        pd.concat(strata, ignore_index=True),
     )
 
 

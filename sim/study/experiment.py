@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sim.patient.fates import cut, expected_patients
 from sim.patient.luck import BLOCK
 from sim.scenario.schema import Scenario
+from sim.scenario.strata import Stratum
 from sim.study.budget import Simulator
 
 ROWS = 10_000
@@ -62,7 +63,8 @@ class Experiment:
 
     Its replications have the luck of as many replications from ``luck_from`` on, a multiple of `BLOCK`: so
     experiments of one study can have luck of their own. ``held`` are, for each scenario, the parameters that
-    draws of a posterior must not replace; empty if there are none.
+    draws of a posterior must not replace; empty if there are none. ``strata`` are read of every scenario
+    beside the whole, and change nothing of it.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -72,15 +74,21 @@ class Experiment:
     keep: Keep = Keep()
     luck_from: int = 0
     held: tuple[tuple[str, ...], ...] = ()
+    strata: tuple[Stratum, ...] = ()
 
     def chunks(self, replications: range) -> list[range]:
         """Cut replications into chunks of work; one that starts where a chunk would start gives the same."""
-        patients = sum(expected_patients(scenario) for scenario in self.scenarios)
+        read = 1 + len(self.strata)
+        patients = read * sum(expected_patients(scenario) for scenario in self.scenarios)
         size = _power_of_two(CHUNK_PATIENTS[self.simulator] // patients)
         if self.simulator == "arrays":  # a block of luck costs the same, however little of it is used
             most = _PAIRED_PATIENTS if any(two.fates for two in self.pairs) else 4 * _TILED_PATIENTS
             size = max(size, min(BLOCK, _power_of_two(most // patients)))
         return list(cut(replications, max(size, *(unit(scenario) for scenario in self.scenarios))))
+
+    def reads_trials(self, scenario: Scenario) -> bool:
+        """Tell whether single trials are read by stratum too: their follow-up must have room in memory."""
+        return len(self.strata) * expected_patients(scenario) * BLOCK <= _TILED_PATIENTS
 
     def pieces(self, scenario: Scenario, chunk: range, *, whole: bool) -> Iterator[range]:
         """Cut a chunk into what is simulated at once: blocks of luck, or a part of one, that fit in memory.

@@ -16,6 +16,7 @@ from sim.study import records
 from sim.study.budget import MOST_REPLICATIONS, Budget, Simulator
 from sim.study.experiment import Experiment, Keep
 from sim.study.montecarlo import choose_simulator, first_replication, simulate
+from sim.study.strata import strata_table
 from sim.study.sweep import measure_points, range_points
 from sim.study.tally import Tally
 from sim.study.verification import censored_readings
@@ -74,7 +75,7 @@ def simulate_run(
     read = 0 if scenario.cohort.enters_at == "home" else read_replications(scenario)
     keep = Keep(patients, budget.events, is_limited(scenario), read)
     held = budget.held_in(loaded)
-    experiment = Experiment((scenario,), budget.seed, simulator, keep=keep, held=(held,))
+    experiment = Experiment((scenario,), budget.seed, simulator, keep=keep, held=(held,), strata=budget.by)
 
     def tell(done: int, total: int) -> None:
         """Tell of the study and then of its ranges as of one."""
@@ -85,9 +86,9 @@ def simulate_run(
     tally.join_tables()
     points, curves = None, None
     if over_range:
-        fixed, size = budget, tally.replications
+        fixed, size = replace(budget, by=()), tally.replications
         if budget.precision is not None:
-            fixed = replace(budget, precision=None, replications=size)
+            fixed = replace(fixed, precision=None, replications=size)
         points, curves = measure_points(
             over_range,
             scenario,
@@ -101,7 +102,9 @@ def simulate_run(
         for point, changed in (({}, scenario), *over_range)
     )
     swimmer = records.first_courses(first, firsts)
-    return _written(scenario, budget, tally, simulator, {"range": points, "range_curves": curves}, swimmer)
+    strata = strata_table(tally.arms[0], lambda arm, _: arm.endpoints()) if budget.by else None
+    more = {"range": points, "range_curves": curves, "strata": strata}
+    return _written(scenario, budget, tally, simulator, more, swimmer)
 
 
 def _written(
@@ -109,7 +112,7 @@ def _written(
     budget: Budget,
     tally: Tally,
     simulator: Simulator,
-    over_range: dict[str, pd.DataFrame | None],
+    more: dict[str, pd.DataFrame | None],
     swimmer: pd.DataFrame,
 ) -> Written:
     """Put what was counted into tables."""
@@ -120,7 +123,7 @@ def _written(
         "curves": arm.curves(),
         "occupancy": None if occupancy is None else occupancy.table(),
         "littles_law": None if occupancy is None else occupancy.littles_law(),
-        **over_range,
+        **more,
         "censored_readings": censored_readings(scenario, rows) if budget.draws is None else None,
     }
     lines = {"swimmer": swimmer}

@@ -25,7 +25,8 @@ from sim.study.compare import DIFFERENCE_COLUMNS, Setting, Side, against
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import choose_simulator, simulate
 from sim.study.records import addressed
-from sim.study.tally import ArmTally, Tally
+from sim.study.strata import strata_table
+from sim.study.tally import ArmTally, PairTally, Tally
 from sim.work.store import ChunkStore
 from sim.work.task import Tell
 
@@ -263,7 +264,7 @@ def measure_points(
 
 def measure(
     spots: Sequence[Spot], budget: Budget, progress: Tell | None = None, store: ChunkStore | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame, list[Floats]]:
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Floats], pd.DataFrame]:
     """Estimate endpoints and survival curves at some spots, all under the same luck.
 
     Returns
@@ -273,6 +274,8 @@ def measure(
         those of the paired difference; and the values with the columns of ``curves.csv``.
     sums : list of array, shape (draws, keys, 6)
         For each spot the sums of every endpoint; see `sim.study.estimates.MOMENTS`.
+    strata : pandas.DataFrame
+        As `points`, of everybody and of each stratum; empty where none is asked for.
     """
     simulator, _ = choose_simulator([each.side.scenario for each in spots], budget)
     batches = _batches(spots, 1 if budget.precision is not None else _TOGETHER)
@@ -283,10 +286,11 @@ def measure(
             simulator,
             tuple(Pair(0, 1 + at, paired=True, fates=False) for at in range(len(others))),
             held=(batch[0].reference.held, *(each.side.held for each in others)),
+            strata=budget.by,
         )
         for batch, others in batches
     ]
-    measured: dict[int, tuple[pd.DataFrame, pd.DataFrame, Floats]] = {}
+    measured: dict[int, tuple[pd.DataFrame, pd.DataFrame, Floats, pd.DataFrame]] = {}
     longest: dict[int, Tally] = {}
     tallies = simulate(experiments, budget, progress=progress, store=store)
     for (batch, others), tally in zip(batches, tallies, strict=True):
@@ -294,16 +298,14 @@ def measure(
         if of not in longest or tally.replications > longest[of].replications:
             longest[of] = tally
         for each, arm, two in zip(others, tally.arms[1:], tally.pairs, strict=True):
-            endpoints = against(arm, two, Setting("", each.reference, each.side))
-            measured[id(each)] = _tables(each, endpoints, arm, tally, budget)
+            measured[id(each)] = _tables(each, arm, two, tally, budget)
     for each in spots:
         if each.is_reference:
             tally = longest[id(each.reference.scenario)]
-            arm = tally.arms[0]
-            measured[id(each)] = _tables(each, _undiffering(arm), arm, tally, budget)
-    endpoint_tables, curve_tables, sums = zip(*(measured[id(each)] for each in spots), strict=True)
-    whole = [pd.concat(each, ignore_index=True) for each in (endpoint_tables, curve_tables)]
-    return whole[0], whole[1], list(sums)
+            measured[id(each)] = _tables(each, tally.arms[0], None, tally, budget)
+    points, curves, sums, strata = zip(*(measured[id(each)] for each in spots), strict=True)
+    whole = [pd.concat(each, ignore_index=True) for each in (points, curves, strata)]
+    return whole[0], whole[1], list(sums), whole[2]
 
 
 def _batches(spots: Sequence[Spot], most: int) -> list[tuple[list[Spot], list[Spot]]]:
@@ -327,15 +329,20 @@ def _undiffering(reference: ArmTally) -> pd.DataFrame:
 
 
 def _tables(
-    spot: Spot, endpoints: pd.DataFrame, arm: ArmTally, tally: Tally, budget: Budget
-) -> tuple[pd.DataFrame, pd.DataFrame, Floats]:
-    """Return a spot's tables of endpoints and of curves, with its values in front, and its sums."""
-    if budget.precision is not None:
-        endpoints["replications"] = tally.replications
+    spot: Spot, arm: ArmTally, two: PairTally | None, tally: Tally, budget: Budget
+) -> tuple[pd.DataFrame, pd.DataFrame, Floats, pd.DataFrame]:
+    """Return a spot's tables of endpoints and curves, its sums, and its strata; its values stand in front."""
+    setting = Setting("", spot.reference, spot.side)
+
+    def table(of: ArmTally, pair: PairTally | None) -> pd.DataFrame:
+        found = _undiffering(of) if pair is None else against(of, pair, setting)
+        return found if budget.precision is None else found.assign(replications=tally.replications)
+
     values = columns_of(spot.values)
+    address = {**values, "reference": spot.is_reference}
     return (
-        addressed(endpoints, **values, reference=spot.is_reference), addressed(arm.curves(), **values),
-        arm.sums,
+        addressed(table(arm, two), **address), addressed(arm.curves(), **values), arm.sums,
+        addressed(strata_table(arm, table, two), **address),
     )  # fmt: skip
 
 
@@ -350,14 +357,16 @@ def columns_of(values: Mapping[str, Any]) -> dict[str, Any]:
 def moves_most(points: pd.DataFrame, shown: Sequence[Key]) -> Key | None:
     """Return which endpoint, of those that are not shown, changes most; None where none does.
 
-    Changes are measured in half widths of their paired intervals. Who of the enrolled lives or dies comes
-    before averages, and before figures of those who have lived to have them.
+    Of what is read at several times the last one counts. Changes are measured in half widths of their paired
+    intervals. Who of the enrolled lives or dies comes before averages, and before figures of those who have
+    lived to have them.
     """
     half = (points["difference_upper"] - points["difference_lower"]) / 2
     # The exact twin has no error; beside a twentieth of a point any other figure's is as good as none.
     moved = points.assign(size=points["difference"].abs() / half.clip(lower=_NEGLIGIBLE))
     names = [*_TOLD, *(name for name, _ in shown)]
-    moved = moved[(moved["size"] > 1) & ~moved["endpoint"].isin(names)]
+    at_end = moved["time_years"].isna() | (moved["time_years"] == moved["time_years"].max())
+    moved = moved[at_end & (moved["size"] > 1) & ~moved["endpoint"].isin(names)]
     kinds = [BY_NAME[name] for name in moved["endpoint"]]
     fates = [
         each.kind == "share" and each.denominator == "enrolled" and _FATE.search(each.name) is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from sim.scenario.endpoints import (
     keys,
 )
 from sim.scenario.schema import Scenario
-from sim.study.chunks import CURVE_POINTS, curve_names, curve_years, reported_keys, shared_keys
+from sim.scenario.strata import Stratum
+from sim.study.chunks import CURVE_POINTS, curve_names, curve_years, reported_keys, shared_keys, stratum_part
 from sim.study.estimates import (
     CROSS_MOMENTS,
     MOMENTS,
@@ -79,7 +81,8 @@ class Tally:
     ) -> None:
         self.experiment, self.under = experiment, tuple(under) or (experiment,)
         self._added = [0] * len(self.under)
-        self.arms = [ArmTally(scenario, len(self.under)) for scenario in experiment.scenarios]
+        self.arms = [ArmTally(scenario, len(self.under), experiment.strata)
+                     for scenario in experiment.scenarios]  # fmt: skip
         self.pairs = [PairTally(two, self.arms[two.reference], self.arms[two.scenario])
                       for two in experiment.pairs]  # fmt: skip
         first = self.under[0].scenarios[0]
@@ -144,24 +147,32 @@ class ArmTally:
     ----------
     sums : array of shape (draws, keys, 6)
         The sums of every endpoint; see `MOMENTS`.
+    strata : dict of ArmTally
+        The same of each stratum, of which there are no curves and no digests.
     """
 
-    def __init__(self, scenario: Scenario, draws: int = 1) -> None:
+    def __init__(self, scenario: Scenario, draws: int = 1, strata: Sequence[Stratum] = ()) -> None:
         self.scenario = scenario
         self.keys = keys(scenario.follow_up.horizon_years)
         self.sums = np.zeros((draws, len(self.keys), len(MOMENTS)))
         self._curves = np.zeros((draws, len(curve_names(scenario)), CURVE_POINTS, len(MOMENTS)))
         self._digests = [sha256() for _ in range(draws)]
         self._rows: list[list[Sequence[Floats]]] = [[] for _ in range(draws)]
+        # A published figure is of all patients.
+        aimless = scenario.model_copy(update={"target": []})
+        self.strata = {each: ArmTally(aimless, draws) for each in strata}
 
     def add(self, result: Result, draw: int) -> None:
         """Add a chunk's part."""
         for sums in result["sums"]:  # one after the other, whatever the chunk
             self.sums[draw] += sums
-        self._curves[draw] += result["curves"]
-        self._digests[draw].update(result["digests"].tobytes())
-        if "total" in result:
-            self._rows[draw].append([result[name] for name in ("total", "size", "trial")])
+        if "curves" in result:
+            self._curves[draw] += result["curves"]
+            self._digests[draw].update(result["digests"].tobytes())
+        if "trial" in result:
+            self._rows[draw].append([result[name] for name in ("total", "size", "trial") if name in result])
+        for number, each in enumerate(self.strata.values()):
+            each.add(_under(result, stratum_part(number)), draw)
 
     @property
     def result_hash(self) -> str:
@@ -201,7 +212,8 @@ class ArmTally:
         """Return the table of ``endpoints.csv``; a posterior's limits are the last columns."""
         found = estimates(self.sums, share=[BY_NAME[name].kind == "share" for name, _ in self.keys]).columns()
         posterior = {name: found.pop(name) for name in POSTERIOR_COLUMNS if name in found}
-        reported = dict(zip(reported_keys(self.scenario), self._figures()[2], strict=True))
+        figures = self._figures()
+        reported = dict(zip(reported_keys(self.scenario), figures[-1], strict=True)) if figures else {}
         nothing = (math.nan,) * len(_TRIALS)
         trials = [trial_range(reported[key]) if key in reported else nothing for key in self.keys]
         table = pd.DataFrame(
@@ -253,6 +265,8 @@ class PairTally:
         The scenario's endpoints.
     first_decided : int or None
         The first replication, from 0, of the first draw in which somebody lives or dies instead.
+    strata : dict of PairTally
+        The same of each stratum, without fates.
     """
 
     def __init__(self, two: Pair, reference: ArmTally, scenario: ArmTally) -> None:
@@ -264,12 +278,17 @@ class PairTally:
         self._identical = np.ones(shape, dtype=np.bool_)
         self._changes = np.zeros((shape[0], len(FATES_CHANGED), len(MOMENTS))) if two.fates else None
         self.first_decided: int | None = None
+        unnamed = replace(two, fates=False)
+        self.strata = {each: PairTally(unnamed, reference.strata[each], scenario.strata[each])
+                       for each in reference.strata}  # fmt: skip
 
     def add(self, result: Result, draw: int) -> None:
         """Add a chunk's part."""
         for sums in result["cross"]:
             self._cross[draw] += sums
         self._identical[draw] &= result["identical"]
+        for number, each in enumerate(self.strata.values()):
+            each.add(_under(result, stratum_part(number)), draw)
         if self._changes is not None:
             self._changes[draw] += result["changes"]
             decided = int(result["decided"])

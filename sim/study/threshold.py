@@ -1,128 +1,363 @@
-"""Thresholds: at which value of a parameter a figure is what is asked for, by the exact twin."""
+"""Thresholds: at which value of a parameter a figure is what is asked for.
+
+The exact twin tells where it can; else simulation, all values under the same luck.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
+from scipy.interpolate import PchipInterpolator
 
-from sim.outcomes.twin.expected import expected_figure
+from sim.outcomes.twin.expected import expected_all, expected_figure
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import Key
+from sim.scenario.endpoints import Key, column
+from sim.scenario.problems import RequestError
+from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
-from sim.scenario.values import with_values
+from sim.scenario.values import get_value, with_values
+from sim.study.budget import DEFAULT_REPLICATIONS, Budget
+from sim.study.crossing import GRID, Figure, Reach, Rows, alike, crossings, limits, on_grid
+from sim.study.estimates import EXACT, Z95, clopper_pearson, over_draws, ratios
+from sim.study.exact import binds_no_queue
+from sim.study.experiment import Experiment, Pair
+from sim.study.montecarlo import simulate
+from sim.work.store import Stores
+from sim.work.task import Tell
 
-GRID = 13
-"""Values at which a figure is looked at before it is solved for."""
+MET, OUT_OF_REACH, FLAT = "met", "out of reach", "flat"
+"""What may be said of a threshold."""
+MOST_WHOLE = 32
+"""Whole numbers that are looked at."""
 
-_ROUNDS = 60
-_CLOSE = 1e-9  # of the range, or of its logarithm: to there values are solved for
-_EXACT = 1e-12
-_LONG = 20.0  # ends further apart than this ratio have a logarithmic scale between them
-
-Rows: TypeAlias = NDArray[np.intp]
-Figure: TypeAlias = Callable[[Rows, Floats], Floats]
-"""Gives the figure of each row (of scenarios, say) at a value of its own."""
+_NAMES = ("value", "mc_lower", "mc_upper")
+_FOLD, _FOLD_SIMULATED = 30.0, 4.0  # times its own value a parameter is looked at up and down
+_COARSE = 9  # values that are simulated together
+_STEEP = 3.0  # standard errors of a change, below which a curve counts as flat
 
 
-class Reach(NamedTuple):
-    """The values between which a threshold is looked for.
+def is_exact(scenario: Scenario, key: Key) -> bool:
+    """Tell whether the twin knows a figure."""
+    return binds_no_queue(scenario) and not np.isnan(expected_all([scenario]).get(key, np.nan)).all()
 
-    Attributes
-    ----------
-    low, high
-        The ends of the range.
+
+def reach_of(
+    scenario: Scenario, key: Key, by: str, low: float | None = None, high: float | None = None
+) -> Reach:
+    """Return the range to look in; left out, all of a share's, or a factor of the scenario's own value.
+
+    Raises
+    ------
+    RequestError
+        The parameter is no number, or has no value to start from; the range is empty, has too many whole
+        numbers, or some that are not allowed.
     """
+    own, limit = get_value(scenario, by), parameters()[by].numbers if by in parameters() else None
+    whole, said = limit is not None and limit.whole, low is not None and high is not None
+    if isinstance(own, bool) or not (isinstance(own, int | float) or (whole and said)):
+        remedy = f"say where to look, as in --by {by}=2:10" if whole else "name one that is"
+        raise RequestError(f"--by {by}: is no number in this scenario; {remedy}")
+    if low is not None and high is not None:
+        if not low < high or not np.isfinite([low, high]).all():
+            raise RequestError(
+                f"--by {by}={low:g}:{high:g}: allowed: {by}, or {by}=low:high with low below high"
+            )
+    elif limit is not None and limit.upper <= 1:
+        low, high = 0.0, float(limit.upper)
+    elif own <= 0:
+        raise RequestError(f"--by {by}: is 0 here; say where to look, as in --by {by}=0.001:1")
+    elif whole and limit is not None:
+        low, high = max(limit.lower, own // 2), max(2 * own, own + 4)
+    else:
+        fold = _FOLD if is_exact(scenario, key) else _FOLD_SIMULATED
+        low, high = own / fold, own * fold
+    for end in (low, high):
+        with_values(scenario, {by: int(end) if whole and float(end).is_integer() else end})
+    reach = Reach(float(low), float(high), whole)
+    if whole and reach.size > MOST_WHOLE:
+        raise RequestError(
+            f"--by {by}: {reach.size} whole numbers from {low:g} to {high:g}; allowed: {MOST_WHOLE}; "
+            "narrow the range"
+        )
+    return reach
 
-    low: float
-    high: float
 
-    @property
-    def log(self) -> bool:
-        """Whether ratios count, and not differences."""
-        return self.low > 0 and self.high / self.low > _LONG
+def thresholds(
+    scenario: Scenario,
+    key: Key,
+    target: float,
+    by: str,
+    reach: Reach,
+    budget: Budget,
+    over: Mapping[str, Sequence[Any]] | None = None,
+    count: tuple[int, int] | None = None,
+    held: Sequence[str] = (),
+    stores: Stores | None = None,
+    tell: Tell | None = None,
+    *,
+    exact: bool = True,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Solve for the value of a parameter at which a figure is a target, at each combination of others.
 
-    def at(self, part: Floats) -> Floats:
-        """Return the values at parts of the way from one end to the other."""
-        if self.log:
-            return np.asarray(self.low * (self.high / self.low) ** part)
-        return np.asarray(self.low + (self.high - self.low) * part)
-
-    @property
-    def grid(self) -> Floats:
-        """Evenly spaced values, the ends among them."""
-        return self.at(np.linspace(0.0, 1.0, GRID))
-
-
-class Crossings(NamedTuple):
-    """Where figures are what is asked for, one value a row.
-
-    Attributes
+    Parameters
     ----------
-    value
-        The first value in the range; infinite where the figure comes nearest at an end of it, with the sign
-        of that end.
-    times
-        How often the figure passes what is asked for, as far as the grid can tell.
+    over
+        Values of other parameters.
+    count
+        Events and patients of a published target, for its sampling error.
+    held
+        What draws of a posterior must not replace, beside what is solved for and what is varied.
+    exact
+        Whether the twin may tell.
+
+    Returns
+    -------
+    thresholds, line : pandas.DataFrame
+        One row a combination, and the figure over the range; the columns are told in docs/results.md.
+
+    Notes
+    -----
+    A simulated threshold has the standard error of y over the slope of y, under the same luck at every value.
+    Under a posterior it is solved for in each draw, and the limits are quantiles of these values.
     """
+    over, rows, lines = over or {}, [], []
+    points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
+    solver = _Solver(key, target, by, reach, budget, (*held, by, *over), count, stores, band=not over)
+    for number, point in enumerate(points, start=1):
+        own = with_values(scenario, point)
+        at_first = with_values(own, {by: reach.listed(solver.grid(2))[0]})
+        row, line = solver.exactly(own) if exact and is_exact(at_first, key) else solver.by_simulation(own)
+        rows.append({**point, **row})
+        lines.append(line.assign(**{name: [value] * len(line) for name, value in point.items()}))
+        if tell is not None:
+            tell(number, len(points))
+    found = pd.DataFrame(rows)
+    return found[[*(name for name in found if name != "note"), "note"]], pd.concat(lines, ignore_index=True)
 
-    value: Floats
-    times: NDArray[np.int64]
 
-
-def figure_of(scenarios: Sequence[Scenario], key: Key, by: str) -> Figure:
+def figure_of(scenarios: Sequence[Scenario], key: Key, by: str, reach: Reach) -> Figure:
     """Return a figure of scenarios as a function of one of their parameters."""
 
     def figure(which: Rows, values: Floats) -> Floats:
-        pairs = zip(which.tolist(), values.tolist(), strict=True)
+        pairs = zip(which.tolist(), reach.listed(values), strict=True)
         return expected_figure([with_values(scenarios[row], {by: value}) for row, value in pairs], key)
 
     return figure
 
 
-def on_grid(figure: Figure, rows: int, reach: Reach) -> Floats:
-    """Return the figure of each row at each value of the grid, shape (rows, GRID)."""
-    which = np.repeat(np.arange(rows), GRID)
-    return figure(which, np.tile(reach.grid, rows)).reshape(rows, GRID)
+class _Simulated(NamedTuple):
+    """A figure at some values: estimates and their standard errors under each draw, shape (draws, values).
 
-
-def crossings(figure: Figure, known: Floats, reach: Reach, target: float) -> Crossings:
-    """Solve for the value at which a figure is a target.
-
-    Parameters
-    ----------
-    known
-        What the figure is on the grid, shape (rows, GRID).
-
-    Notes
-    -----
-    Regula falsi with the Illinois rule: Dowell M, Jarratt P. BIT 1971;11:168-174. All rows go on together.
+    ``steep`` is by how many standard errors the figure changes around each step from value to value.
     """
-    left, parts = known - target, np.linspace(0.0, 1.0, GRID)
-    passes = (left[:, :-1] > 0) != (left[:, 1:] > 0)
-    times, rows = passes.sum(axis=1), np.arange(len(known))
-    first = passes.argmax(axis=1)
-    a, b = parts[first], parts[first + 1]
-    fa, fb = left[rows, first], left[rows, first + 1]
-    going = times > 0
-    for _ in range(_ROUNDS):
-        going &= (np.abs(b - a) > _CLOSE) & (np.abs(fb) > _EXACT)
-        if not going.any():
-            break
-        at = rows[going]
-        c = b[at] - fb[at] * (b[at] - a[at]) / (fb[at] - fa[at])
-        fc = figure(at, reach.at(c)) - target
-        turned = (fc > 0) != (fb[at] > 0)
-        a[at], fa[at] = np.where(turned, b[at], a[at]), np.where(turned, fb[at], fa[at] / 2)
-        b[at], fb[at] = c, fc
-    nearest_end = np.where(np.abs(left[:, -1]) < np.abs(left[:, 0]), np.inf, -np.inf)
-    return Crossings(np.where(times > 0, reach.at(b), nearest_end), times)
+
+    value: Floats
+    error: Floats
+    steep: Floats
 
 
-def limits(values: Floats) -> tuple[float, float]:
-    """Return the 2.5% and 97.5% points of thresholds, not numbers where these are out of reach."""
-    ends = np.quantile(values, (0.025, 0.975), method="inverted_cdf")
-    low, high = np.where(np.isfinite(ends), ends, np.nan).tolist()
-    return low, high
+@dataclass
+class _Solver:
+    """What is solved for, in whatever scenario; ``studies`` counts simulations."""
+
+    key: Key
+    target: float
+    by: str
+    reach: Reach
+    budget: Budget
+    held: tuple[str, ...]
+    count: tuple[int, int] | None
+    stores: Stores | None
+    band: bool
+    studies: int = 0
+
+    def grid(self, size: int) -> Floats:
+        """Return the values that are looked at: of whole numbers all."""
+        return self.reach.grid(self.reach.size if self.reach.whole else size)
+
+    def exactly(self, own: Scenario) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Return the row and the line of one scenario by the twin: there is no Monte Carlo error."""
+        grid = self.grid(GRID)
+        alone = figure_of([own], self.key, self.by, self.reach)
+        known = on_grid(alone, 1, self.reach, len(grid))
+        line = pd.DataFrame({"x": grid, "figure": known[0]})
+        if self.reach.whole:
+            row, alone = self._smallest(known[0], 0 * grid), _between(self.reach, grid, known)
+        else:
+            found = crossings(alone, known, self.reach, self.target)
+            row = self._row(found.value[0], int(found.times[0]), known[0])
+            row["mc_lower"] = row["mc_upper"] = row["value"]
+        if self.budget.draws is not None:
+            drawn = self.budget.draws.over(own, self.held)
+            figure = figure_of(drawn, self.key, self.by, self.reach)
+            steps = np.diff(known[0])
+            one_way = row["status"] == MET and bool((steps > 0).all() or (steps < 0).all())
+            if one_way and not (self.band or self.reach.whole):
+                values = alike(figure, len(drawn), self.reach, self.target, known[0], row["value"])
+            else:
+                each = on_grid(figure, len(drawn), self.reach, len(grid))
+                line["posterior_lower"], line["posterior_upper"] = np.quantile(each, (0.025, 0.975), axis=0)
+                figure = _between(self.reach, grid, each) if self.reach.whole else figure
+                values = self._crossed(figure, each, self.target)
+            row |= _of_draws(values, *limits(values))
+        return {**row, **self._of_target(alone, known), "note": EXACT}, line
+
+    def by_simulation(self, own: Scenario) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Return the row and the line of one scenario by simulation, all values under the same luck."""
+        draws, grid = self.budget.draws, self.grid(_COARSE)
+        alone = replace(self.budget, draws=None)
+        if draws is not None:
+            alone = replace(alone, replications=max(alone.replications, DEFAULT_REPLICATIONS))
+        found = self._measured(own, grid, alone)
+        x, value, error = grid, found.value[0], found.error[0]
+        if self.reach.whole:
+            row = self._smallest(value, error)
+        else:
+            passes = (value[:-1] > self.target) != (value[1:] > self.target)
+            steps = np.flatnonzero(passes & (found.steep >= _STEEP))
+            row = self._row(np.nan, len(steps), value)
+            if len(steps):
+                x, value, error = self._finer(own, alone, steps[0], found)
+                row |= self._refined(float(steps[0]) / (_COARSE - 1), value[steps[0] :], error[steps[0] :])
+            elif passes.any():
+                row |= {"status": FLAT, "attainable": np.nan}
+        half = Z95 * error
+        line = pd.DataFrame({"x": x, "figure": value, "mc_lower": value - half, "mc_upper": value + half})
+        if draws is not None:
+            each = self._measured(own, grid, self.budget)
+            row |= self._drawn(grid, each)
+            edges = np.quantile(each.value, (0.025, 0.975), axis=0)
+            for name, edge in zip(("posterior_lower", "posterior_upper"), edges, strict=True):
+                line[name] = np.interp(x, grid, edge)
+        between = _between(self.reach, x, value[None])
+        return {**row, **self._of_target(between, found.value), "note": ""}, line
+
+    def _measured(self, own: Scenario, values: Floats, budget: Budget) -> _Simulated:
+        """Simulate a figure at some values under the same luck."""
+        scenarios = tuple(with_values(own, {self.by: value}) for value in self.reach.listed(values))
+        last = len(scenarios) - 1
+        around = [Pair(max(at - 1, 0), min(at + 2, last), paired=True, fates=False) for at in range(last)]
+        experiment = Experiment(
+            scenarios, budget.seed, "arrays", tuple(around), held=(self.held,) * len(scenarios)
+        )
+        self.studies += 1
+        store = None if self.stores is None else self.stores(f"threshold-{self.studies}")
+        (tally,) = simulate([experiment], budget, store=store)
+        value, error = ratios(np.stack([arm.sums[:, arm.keys.index(self.key)] for arm in tally.arms], axis=1))
+        if np.isnan(value).any():
+            raise RequestError(
+                f"--for {column(self.key)}: at {self.by}={values[np.isnan(value).any(axis=0)][0]:g} there is "
+                "nobody of whom it tells; narrow the range, as in --by KEY=low:high, or take another figure"
+            )
+        changes = [(two.differences(), two.keys.index(self.key)) for two in tally.pairs]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steep = [abs(change.value[at]) / change.se[at] for change, at in changes]
+        return _Simulated(value, error, np.nan_to_num(np.array(steep)))
+
+    def _finer(self, own: Scenario, budget: Budget, step: int, found: _Simulated) -> tuple[Floats, ...]:
+        """Return values, figures and errors of the grid with more of them within one step."""
+        between = self.reach.at((step + np.linspace(0.0, 1.0, _COARSE)[1:-1]) / (_COARSE - 1))
+        more = self._measured(own, between, budget)
+        old, new = ((self.grid(_COARSE), found.value[0], found.error[0]),
+                    (between, more.value[0], more.error[0]))  # fmt: skip
+        return tuple(np.insert(row, step + 1, inner) for row, inner in zip(old, new, strict=True))
+
+    def _refined(self, start: float, value: Floats, error: Floats) -> dict[str, float]:
+        """Return the threshold within a step, with the interval of its error.
+
+        Parameters
+        ----------
+        start
+            Where the step begins, as a part of the range.
+        value, error
+            The figure at evenly spaced values from there on, and its error.
+        """
+        inside, u = Reach(0.0, 1.0), np.linspace(0.0, 1.0, _COARSE)
+        value, error = value[:_COARSE], error[:_COARSE]
+        at = float(crossings(_between(inside, u, value[None]), value[None], inside, self.target).value[0])
+        slope = np.polyval(np.polyder(np.polyfit(u, value, 2)), at)
+        half = Z95 * np.interp(at, u, error) / abs(slope)
+        part = start + np.array([at, at - half, at + half]) / (_COARSE - 1)
+        known = np.where((part >= 0) & (part <= 1), self.reach.at(part), np.nan)
+        return dict(zip(_NAMES, known.tolist(), strict=True))
+
+    def _smallest(self, value: Floats, error: Floats) -> dict[str, Any]:
+        """Return the row of the smallest whole number that is past the target, seen from the lowest."""
+        past = (value - self.target) * (1 if value[0] < self.target else -1)
+        half, numbers = Z95 * error, self.grid(0)
+        row = self._row(np.nan, 0, value)
+        seen = [numbers[which] for which in (past >= 0, past + half >= 0, past - half >= 0)]
+        if not len(seen[1]):
+            return row
+        row |= {
+            name: float(each[0]) if len(each) else np.nan for name, each in zip(_NAMES, seen, strict=True)
+        }
+        low, high = row["mc_lower"], row["mc_upper"]
+        word = "or" if high == low + 1 else "to"
+        between = f"{low:g} or more" if np.isnan(high) else f"{low:g} {word} {high:g}"
+        return row | {"status": MET if low == high else f"{between}: not decided", "attainable": np.nan}
+
+    def _row(self, value: float, times: int, known: Floats) -> dict[str, Any]:
+        """Return the row of a threshold that is passed so often."""
+        low, high = float(known.min()), float(known.max())
+        end = high if self.target > high else low if self.target < low else np.nan
+        status = OUT_OF_REACH if times == 0 else MET if times == 1 else f"first of {times}"
+        return {
+            **dict.fromkeys(_NAMES, np.nan), "value": _known(value), "status": status, "attainable": end,
+        }  # fmt: skip
+
+    def _drawn(self, grid: Floats, each: _Simulated) -> dict[str, float]:
+        """Return the posterior's limits of thresholds that are simulated under each draw.
+
+        Their own Monte Carlo error is taken out; see `sim.study.estimates.over_draws`.
+        """
+        figure = _between(self.reach, grid, each.value)
+        values = self._crossed(figure, each.value, self.target)
+        if self.reach.whole or not np.isfinite(values).all():
+            return _of_draws(values, *limits(values))
+        part, every, h = self.reach.part(values), np.arange(len(values)), 0.5 / (_COARSE - 1)
+        ends = [np.clip(part + side, 0, 1) for side in (-h, h)]
+        down, up = (figure(every, self.reach.at(end)) for end in ends)
+        error = each.error.mean(axis=1) * (ends[1] - ends[0]) / np.abs(up - down)
+        low, high = over_draws(part, error, share=False)[4:6]
+        return _of_draws(values, *self.reach.at(np.array([low, high])).tolist())
+
+    def _crossed(self, figure: Figure, known: Floats, target: float) -> Floats:
+        """Return where curves first cross a target; of whole numbers the first that is past it."""
+        values = crossings(figure, known, self.reach, target).value
+        return np.ceil(values - 1e-6) if self.reach.whole else values
+
+    def _of_target(self, figure: Figure, known: Floats) -> dict[str, float]:
+        """Return the thresholds at the ends of the interval of a published count."""
+        if self.count is None:
+            return {}
+        ends = sorted(self._crossed(figure, known, end)[0] for end in clopper_pearson(*self.count))
+        return dict(zip(("target_lower", "target_upper"), map(_known, ends), strict=True))
+
+
+def _between(reach: Reach, x: Floats, known: Floats) -> Figure:
+    """Return curves through figures that are known at some values, a row each, that never overshoot."""
+    curves = PchipInterpolator(reach.part(x), known, axis=1)
+
+    def figure(which: Rows, values: Floats) -> Floats:
+        parts, back = np.unique(reach.part(values), return_inverse=True)
+        return np.asarray(curves(parts)[which, back])
+
+    return figure
+
+
+def _of_draws(values: Floats, low: float, high: float) -> dict[str, float]:
+    """Return the columns of thresholds that were solved for in each draw."""
+    missed = float(np.mean(~np.isfinite(values)))
+    return {"posterior_lower": low, "posterior_upper": high, "posterior_out_of_reach": missed}
+
+
+def _known(value: float) -> float:
+    """Return a threshold; not a number where it is out of reach."""
+    return float(value) if np.isfinite(value) else math.nan

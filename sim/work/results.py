@@ -33,7 +33,7 @@ _MOST_BYTES = 2**26  # of a manifest
 # Columns of text, which may be empty from first to last and then look like numbers.
 _TEXTS = (
     "target_source", "note", "reading", "role", "base", "overlaps", "differs", "source", "varied", "key",
-    "unit",
+    "unit", "factor", "stratum",
 )  # fmt: skip
 
 # Of a validation: whole numbers, and yes or no, some of which may be missing.

@@ -106,8 +106,10 @@ def sheet_of(
     title: str,
     above: Sequence[str],
     below: Sequence[str],
+    *,
+    signed: bool = True,
 ) -> Figure:
-    """Draw differences on one axis around 0, a row each, between their names and their texts.
+    """Draw figures on one axis, a row each, between their names and their texts.
 
     Parameters
     ----------
@@ -117,6 +119,8 @@ def sheet_of(
         The name of the axis.
     title, above, below
         The words of the page.
+    signed
+        Whether they are differences, around 0; else they are shares.
     """
     height, left = _ROW * len(lines), _NAMES + len(heads) * _VALUE
     page = style.sheet(title, above, below, 0.44 + left + _FOREST + _TEXT, _HEAD + height + _AXIS)
@@ -134,11 +138,14 @@ def sheet_of(
             forest.plot((line.lower, line.upper), (y, y), color=style.BLUE, lw=2.4)
         forest.plot(line.value, y, marker="o", ms=6.5, mfc=style.BLUE, mec="white", zorder=4)
         texts.text(0.15, y, line.text, va="center", size=style.NOTE_SIZE + 0.5)
-    forest.axvline(0, color=style.GREY, lw=0.8)
     dress_marks(forest)
     forest.margins(x=0.08)
     forest.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    forest.xaxis.set_major_formatter(signed_points)
+    if signed:
+        forest.axvline(0, color=style.GREY, lw=0.8)
+        forest.xaxis.set_major_formatter(signed_points)
+    else:
+        style.percent_axis(forest, "x")
     forest.set_xlabel(across, color=style.GREY, size=style.NOTE_SIZE)
     head = words_axes(page, EDGE, _AXIS + height, page.width - 2 * EDGE, _HEAD)
     for place, name in enumerate(heads):
