@@ -168,5 +168,5 @@ def test_who_waits_is_somewhere(scenario_of: MakeScenario) -> None:
 
 
 def test_who_is_never_transplanted_waits_for_no_day() -> None:
-    with pytest.raises(RequestError, match="transplant.delay_days is a delay, but cohort.enters_at"):
+    with pytest.raises(RequestError, match="is a delay, but"):
         load("chicago2006", ["transplant.delay_days=30", "cohort.enters_at=home"])
