@@ -3,6 +3,7 @@
 # make fuzz   hands random scenarios, options and run folders to the command line until Ctrl-C
 # make bench  adds the libraries to compare with, measures for ten minutes, and writes benchmarks/README.md
 # make calibration  makes results/reference again: the posterior that ships, its figures, card and validation
+# make studies  makes results/reference/studies again: the shipped studies, with the pictures that the documents show
 # make reference  makes the numbers of other software again; needs R with its package survival
 # make lowest  tests the lowest versions that pyproject.toml allows, and the package as a wheel; needs Python 3.11
 # make requirements  pins the newest versions anew; needs uv
@@ -14,7 +15,7 @@ TESTS_READY := $(VENV)/.tests-ready
 LOWEST := .venv-lowest
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint fuzz bench clean requirements lowest reference calibration
+.PHONY: run test lint fuzz bench clean requirements lowest reference calibration studies
 
 run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
@@ -30,6 +31,9 @@ lint: $(TESTS_READY)
 # Any seed that finds something is printed, and makes it again: SEED=17 KIND=folder make fuzz
 fuzz: $(TESTS_READY)
 	PYTHONPATH=tests $(BIN)/python tests/fuzz.py $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND))
+
+studies: $(READY)
+	$(BIN)/python docs/make_studies.py
 
 bench: $(READY)
 	$(BIN)/python $(INSTALL) --no-build-isolation -e '.[bench]'

@@ -9,6 +9,7 @@ from sim.scenario.describe import schema_rows, value_text
 from sim.scenario.endpoints import ENDPOINTS, TIMES_YEARS
 from sim.scenario.evidence import cite
 from sim.scenario.registry import FAMILY_TEXT
+from sim.scenario.study_file import schema_rows_of_studies
 from sim.show.kit.prose import declared
 
 FILE = Path(__file__).with_name("reference.md")
@@ -31,6 +32,7 @@ def reference() -> str:
             "" if row["default"] is None else f"`{value_text(row['default'])}`",
             row["meaning"],
             row["source"],
+            row["plausible"],
         )
         for row in schema_rows()
     ]
@@ -45,6 +47,11 @@ def reference() -> str:
         )
         for endpoint in ENDPOINTS
     ]
+    studies = [
+        (f"`{row['table']}`" if row["table"] else "", f"`{row['key']}`", row["meaning"],
+         f"`{row['default']}`" if row["default"] else "")
+        for row in schema_rows_of_studies()
+    ]  # fmt: skip
     sources = " ".join(row["source"] for row in schema_rows())
     return "\n".join(
         [
@@ -54,7 +61,7 @@ def reference() -> str:
             "",
             "## Parameters of a scenario file",
             "",
-            *table(("key", "allowed", "unit", "default", "meaning", "source"), parameters),
+            *table(("key", "allowed", "unit", "default", "meaning", "source", "published range"), parameters),
             "",
             "Distributions: " + FAMILY_TEXT + ", in the unit of the key.",
             "",
@@ -65,6 +72,12 @@ def reference() -> str:
             "## Endpoints",
             "",
             *table(("name", "label", "unit", "of", "definition"), endpoints),
+            "",
+            "## Study files",
+            "",
+            "What they are for is told in [studies.md](studies.md).",
+            "",
+            *table(("table", "key", "meaning", "default"), studies),
             "",
         ]
     )

@@ -73,3 +73,52 @@ def test_published_values_are_listed_and_marked(capsys: pytest.CaptureFixture[st
     assert "Published: 0.0087 (P24, infections of the blood after autologous transplantation)" in said
     assert "Published: 0.0087 (P24" in Path("mine/report.html").read_text("utf-8")
     assert "P24" in Path("mine/figures/threshold.svg").read_text("utf-8")
+
+
+STUDY = """
+kind = "study"
+title = "How many infections?"
+base = "chicago2006"
+[[factor]]
+key = "aplasia.infection.case_fatality"
+values = [0.2, 0.36]
+[[answer]]
+kind = "threshold"
+endpoint = "treatment_related_mortality"
+equals = 0.13
+by = "aplasia.infection.hazard_per_day"
+low = 0.001
+high = 1.0
+over = { "aplasia.infection.case_fatality" = [0.2, 0.36] }
+count = "7/53"
+"""
+
+
+def test_in_a_study_it_is_the_same() -> None:
+    Path("mine.toml").write_text(STUDY, "utf-8")
+    found = sim.study("mine.toml", out="mine", figures="svg")
+    over = {"aplasia.infection.case_fatality": [0.2, 0.36]}
+    alone = sim.solve(
+        "chicago2006", {"treatment_related_mortality": 0.13}, f"{BY}=0.001:1", over=over, count="7/53"
+    )
+    assert found.thresholds.equals(alone.thresholds)
+    assert "is 13% at aplasia infection hazard per day 0.1 with" in Path("mine/report.html").read_text(
+        "utf-8"
+    )
+    assert Path("mine/figures/threshold.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('by = "aplasia.infection.hazard_per_day"', 'by = "aplasia.infection.hazrd"', "hazard_per_day"),
+        ("equals = 0.13", "equals = 13", "a share above 0 and below 1"),
+        ("low = 0.001", "low = 2", "low below high"),
+        ('endpoint = "treatment', 'endpoint = "treatments', "unknown endpoint"),
+    ],
+)
+def test_a_study_that_asks_wrongly_is_refused_before_anything_runs(old: str, new: str, said: str) -> None:
+    Path("mine.toml").write_text(STUDY.replace(old, new), "utf-8")
+    with pytest.raises(sim.RequestError, match=said):
+        sim.study("mine.toml", out="mine")
+    assert not Path("mine").exists()

@@ -151,6 +151,22 @@ def test_what_is_uncertain_in_one_arm_is_drawn_there_alone(tmp_path: Path) -> No
     assert mean == pytest.approx(deaths.loc["ward", "estimate"], rel=1e-12)
 
 
+def test_where_two_arms_are_alike_is_solved_for_in_every_draw(tmp_path: Path) -> None:
+    hazard, path = "aplasia.infection.hazard_per_day", tmp_path / "alike.toml"
+    more = (
+        f'set = {{ "{WARD}" = 2.0 }}\n[[answer]]\nkind = "threshold"\nendpoint = "{ALIVE}@5"\narm = "ward"\n'
+    )
+    ends = f'as_in = "isolated"\nby = "{hazard}"\nlow = 0.001\nhigh = 0.1\n'
+    path.write_text(f'{ARMS}{more}{ends}[effort]\nposterior = "chicago2006"\ndraws = 8\n', "utf-8")
+    (found,) = sim.study(path).thresholds.to_dict("records")
+    own = sim.get_value(sim.load_scenario("chicago2006").scenario, hazard)
+    for name in ("value", "posterior_lower", "posterior_upper"):  # half the hazard at twice the risk
+        assert found[name] == pytest.approx(own / 2, rel=1e-7)
+    path.write_text(f'{ARMS}{more}by = "{hazard}"\n', "utf-8")
+    with pytest.raises(sim.RequestError, match="give equals, or as_in"):
+        sim.study(path)
+
+
 def test_a_study_that_is_too_large_wants_a_word(asked: Path, capsys: pytest.CaptureFixture[str]) -> None:
     some = ("--set", "effort.engine=simulated", "--set", "effort.replications=10000000")
     assert call("study", "run", "./asked.toml", *some) == 2

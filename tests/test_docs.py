@@ -61,6 +61,8 @@ def smaller(arguments: list[str]) -> list[str]:
         for option, value in (("--simulation", "20000"), ("--coverage", "20")):
             few += [option, value] if option in arguments else []
         return few
+    if arguments[:2] == ["study", "run"]:
+        return ["--set", "effort.draws=2", "--set", "effort.replications=5"]
     if arguments[0] not in ("run", "sweep", "compare", "validate"):
         return []
     few = ["--replications", "5", *([] if "--workers" in arguments else ["--workers", "1"])]
@@ -81,6 +83,33 @@ def test_the_commands_about_calibration_run(capsys: pytest.CaptureFixture[str]) 
         for name in re.findall(r"`([^`]+)`", names):
             absent = name in ("alternatives.csv", "moved.csv")  # left out to be quick
             assert absent != (name.rstrip("/") in written), name
+
+
+def test_the_commands_and_the_file_about_studies_run(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "studies.md").read_text("utf-8")
+    lines = "".join(re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)).splitlines()
+    for line in lines:
+        arguments = shlex.split(line.removeprefix("$ lupus-hsct "))
+        assert command_line([*arguments, *smaller(arguments)]) == 0, capsys.readouterr().err
+    (example,) = re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)
+    Path("example.toml").write_text(example, "utf-8")
+    assert command_line(["study", "check", "./example.toml"]) == 0
+    shipped = re.findall(r"^\| `(\w+)` \|", text.split("## What ships")[1], flags=re.MULTILINE)
+    assert sorted(shipped) == sorted(shipped_names("study"))
+    files = {path.name for path in Path("results/mine").iterdir()}
+    assert {"study.toml", "points.csv", "wide.csv", "draws.csv", "draw_results.parquet"} <= files
+
+
+@pytest.mark.parametrize("name", shipped_names("study"))
+@pytest.mark.filterwarnings("ignore")
+def test_every_shipped_study_has_an_answer(name: str) -> None:
+    few: dict[str, object] = {"effort.posterior": ""}
+    if name == "rooms":
+        few = {"effort.replications": 2, "effort.engine": "simpy"}
+    found = sim.study(name, set=few)
+    assert len(found.points) > 50
+    for answer in found.manifest["study"].get("answer", ()):
+        assert len(found.tables[{"threshold": "thresholds"}.get(answer["kind"], answer["kind"])])
 
 
 @pytest.mark.filterwarnings("ignore")

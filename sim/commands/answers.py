@@ -15,14 +15,35 @@ from sim.commands.solve import AskedThreshold
 from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
+from sim.scenario.shipped import locate_posterior
 from sim.scenario.study_file import Capacity, Threshold, Tornado
 from sim.study.capacity import capacity
+from sim.study.posterior import read_posterior
 from sim.study.tornado import stated_ranges, tornado
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
 Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
 """The tables of an answer, and what a manifest says of it."""
+
+
+def with_answers(plan: StudyPlan) -> StudyPlan:
+    """Return a plan as it is, if its answers can be given: refused before anything is simulated.
+
+    Raises
+    ------
+    RequestError
+        An answer names what there is not, or asks for what can't be.
+    """
+    for answer in plan.study.answer:
+        try:
+            parse_endpoint(answer.endpoint, plan.loaded.scenario)
+            if answer.kind == "threshold":
+                _asked(answer, plan)
+        except RequestError as error:
+            said = str(error).removeprefix("--")
+            raise RequestError(f"{plan.where}: [[answer]] {answer.kind}: {said}") from None
+    return plan
 
 
 def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
@@ -39,7 +60,8 @@ def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | 
 def _tornado(answer: Tornado, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
     scenario = plan.loaded.scenario
     key = parse_endpoint(answer.endpoint, scenario)
-    ranges, left = stated_ranges(scenario, plan.budget, answer.keys)
+    posterior = read_posterior(locate_posterior(plan.posterior))[0] if plan.posterior else None
+    ranges, left = stated_ranges(scenario, posterior, answer.keys)
     one = replace(plan.budget, draws=None)
     tables = [
         tornado(scenario, key, ranges, one, _solved if version == "re-solved" else None,
@@ -66,12 +88,18 @@ def _capacity(answer: Capacity, plan: StudyPlan, stores: Stores, progress: Progr
     return {"capacity": found, "smallest": smallest}, {"capacity": told}
 
 
-def _threshold(answer: Threshold, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+def _asked(answer: Threshold, plan: StudyPlan) -> AskedThreshold:
     between = "" if answer.low is None or answer.high is None else f"={answer.low!r}:{answer.high!r}"
+    arm = answer.arm or next(iter(plan.arms))
     asked = AskedThreshold.of(
-        plan.loaded, {answer.endpoint: answer.equals}, f"{answer.by}{between}", answer.over,
-        answer.count or None,
+        plan.arms[arm], {answer.endpoint: 0.5 if answer.equals is None else answer.equals},
+        f"{answer.by}{between}", answer.over, answer.count or None,
     )  # fmt: skip
+    return asked.as_in(plan.arms[answer.as_in], (arm, answer.as_in)) if answer.as_in else asked
+
+
+def _threshold(answer: Threshold, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
+    asked = _asked(answer, plan)
     found, line = asked.answer(plan.budget, stores, part("threshold", progress))
     return {"thresholds": found, "line": line}, {"threshold": asked.stored}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -99,6 +99,8 @@ class AskedThreshold:
     reach: Reach
     over: Mapping[str, Sequence[Any]]
     count: tuple[int, int] | None
+    less: Loaded | None = None
+    arms: tuple[str, str] | None = None
 
     @classmethod
     def of(
@@ -130,7 +132,12 @@ class AskedThreshold:
                 "whole": self.reach.whole,
             },
             "over": {key: list(values) for key, values in self.over.items()},
+            "arms": self.arms,
         }
+
+    def as_in(self, other: Loaded, arms: tuple[str, str]) -> AskedThreshold:
+        """Return it with the figure that another arm has as its target, the difference being none."""
+        return replace(self, target=0.0, less=other, arms=arms)
 
     def answer(
         self, budget: Budget, stores: Stores | None, tell: Tell | None
@@ -139,6 +146,7 @@ class AskedThreshold:
         return thresholds(
             self.loaded.scenario, self.key, self.target, self.by, self.reach, budget, self.over, self.count,
             budget.held_in(self.loaded), stores, tell,
+            less=None if self.less is None else self.less.scenario,
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 import pandas as pd
 
-from sim.commands.answers import answered
+from sim.commands.answers import answered, with_answers
 from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.study import Made, Study, Work, request_for, write
 from sim.patient.fates import mean_patients
@@ -65,7 +65,7 @@ def study(
     RequestError
         Something in the file is wrong; the message says what is allowed.
     """
-    plan = plan_of(load_study(file, set), how)  # type: ignore[arg-type]
+    plan = with_answers(plan_of(load_study(file, set), how))  # type: ignore[arg-type]
     return carry_out(plan, how, plan.name, plan.study.title)
 
 

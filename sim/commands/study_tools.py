@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sim.commands.answers import with_answers
 from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.studies import STUDY_FILE, study
 from sim.patient.fates import mean_patients
@@ -46,7 +47,7 @@ def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A00
     RequestError
         As `sim.commands.studies.study`.
     """
-    plan = plan_of(load_study(file, set), {})
+    plan = with_answers(plan_of(load_study(file, set), {}))
     draws = 1 if plan.budget.draws is None else len(plan.budget.draws.values)
     exact = plan.study.effort.engine in ("auto", "exact") and plan.no_queue
     patients = round(mean_patients(plan.loaded.scenario))
@@ -88,7 +89,7 @@ def _pilot(plan: StudyPlan, *, exact: bool) -> float:
 
 def refuse_too_large(file: str | Path, set: Overrides, *, yes: bool) -> None:  # noqa: A002
     """Refuse a study of more than `MOST_HISTORIES` unless it is agreed to."""
-    plan = plan_of(load_study(file, set), {})
+    plan = with_answers(plan_of(load_study(file, set), {}))
     if yes or (plan.study.effort.engine in ("auto", "exact") and plan.no_queue):
         return
     histories = len(plan.spots) * plan.budget.total * round(mean_patients(plan.loaded.scenario))

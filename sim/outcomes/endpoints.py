@@ -86,9 +86,9 @@ class Sums:
                     if trial is not None:
                         _grow(self.reported, (name, time), np.stack(trial))
 
-    def add_up(self, name: str, value: Floats, among: Booleans) -> None:
+    def add_up(self, name: str, value: Floats, among: Booleans, time: float | None = None) -> None:
         """Add a value of some patients, one after the other."""
-        key = (name, None)
+        key = (name, time)
         self.total[key] = total(value, among, self.total.get(key))
 
     def out_of(self, denominator: str, number: Floats) -> None:
@@ -315,8 +315,7 @@ def _from_reinfusion(view: View, sums: Sums) -> Iterator[Row]:
             evaluable = view.reinfused & (day <= view.cut)
             trial = count(in_remission & evaluable), count(evaluable)
         yield "in_remission", time, count(in_remission), trial
-    years = _years_lived(history.death, history.aplasia, view.scenario)
-    sums.add_up("restricted_mean_survival", years, view.reinfused)
+    _add_years("restricted_mean_survival", view, sums, history.aplasia, view.reinfused)
 
 
 def _from_enrolment(view: View, sums: Sums) -> Iterator[Row]:
@@ -333,8 +332,7 @@ def _from_enrolment(view: View, sums: Sums) -> Iterator[Row]:
         for time in reading_years(view.scenario, name):
             free = view.enrolled & (end > history.enrolled + time * DAYS_PER_YEAR)
             yield name, time, count(free), None
-    years = _years_lived(history.death, history.enrolled, view.scenario)
-    sums.add_up("restricted_mean_survival_enrolled", years, view.enrolled)
+    _add_years("restricted_mean_survival_enrolled", view, sums, history.enrolled, view.enrolled)
 
 
 def _stay(view: View, sums: Sums) -> Iterator[Row]:
@@ -408,6 +406,8 @@ def reading_years(scenario: Scenario, name: str) -> list[float]:
     return [time for time in times if time is not None]
 
 
-def _years_lived(death: Floats, start: Floats, scenario: Scenario) -> Floats:
-    horizon = scenario.follow_up.horizon_years * DAYS_PER_YEAR
-    return np.minimum(death - start, horizon) / DAYS_PER_YEAR
+def _add_years(name: str, view: View, sums: Sums, start: Floats, among: Booleans) -> None:
+    """Add up the years lived by each reading time."""
+    years = (view.history.death - start) / DAYS_PER_YEAR
+    for time in reading_years(view.scenario, name):
+        sums.add_up(name, np.minimum(years, time), among, time)

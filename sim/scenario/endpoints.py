@@ -135,10 +135,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                "alive, time from enrolment"),
     _over_time("disease_free_survival_enrolled", "Disease-free survival, all enrolled", "enrolled",
                "alive, not withdrawn, no relapse or established non-response, time from enrolment"),
-    _mean("restricted_mean_survival", "Years lived to the horizon, from reinfusion", "years", "reinfused",
-          "mean of years lived from reinfusion, up to the horizon"),
-    _mean("restricted_mean_survival_enrolled", "Years lived to the horizon, from enrolment", "years",
-          "enrolled", "mean of years lived from enrolment, up to the horizon"),
+    Endpoint("restricted_mean_survival", "Years lived, reinfused", "years", "mean", True, "reinfused", "none",
+             "mean of years lived up to a time from reinfusion"),
+    Endpoint("restricted_mean_survival_enrolled", "Years lived, all enrolled", "years", "mean", True,
+             "enrolled", "none", "mean of years lived up to a time from enrolment"),
     *(_over_time(f"death_by_cause_{cause}", label, "enrolled",
                  f"died from {'other causes' if cause == 'background' else cause}, other deaths competing, "
                  "time from enrolment", "incidence")

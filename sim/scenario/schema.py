@@ -197,7 +197,8 @@ class AplasiaInfection(Table):
         (0.0087, 0.0155, "P24: after own and after foreign cells"))
     ward_relative_risk: Multiple = _parameter(
         1.0, "infection risk on this ward relative to isolation", "",
-        "assumption (isolation is the reference)", (0.72, 2.0, "I02: 0.72; I01: 0.50 the other way round"))
+        "assumption (isolation is the reference)",
+        (0.55, 2.0, "95% ends, of deaths: I02 0.55; I01 0.50 the other way round"))
     case_fatality: Share = _solved(
         "share of infections after reinfusion that kill: in aplasia, and of the later ones too", "")
     days_to_death: Days = _parameter(7.0, "onset to death of a fatal infection", "days", "assumption")

@@ -100,7 +100,9 @@ class Threshold(Table):
 
     kind: Literal["threshold"]
     endpoint: str = Field(description="the figure, as name or name@years")
-    equals: _Limit = Field(description="what it shall be; shares as fractions")
+    equals: _Limit | None = Field(None, description="what it shall be; shares as fractions")
+    arm: str = Field("", description="the arm in which it is solved for; left out, the first")
+    as_in: str = Field("", description="the arm whose own figure it shall be, in the place of equals")
     by: str = Field(description="the parameter to solve for")
     low: float | None = Field(None, description="where to look for it, from")
     high: float | None = Field(None, description="and to")
@@ -309,6 +311,13 @@ def _contradictions(study: StudyFile) -> Iterator[str]:
         if twice is not None:
             yield f"{what}: {twice} stands there twice; keep one"
     arms = [arm.name for arm in study.arm]
+    for answer in study.answer:
+        if isinstance(answer, Threshold):
+            if (answer.equals is None) != bool(answer.as_in):
+                yield "[[answer]] threshold: give equals, or as_in, the arm whose figure it shall be"
+            for name in filter(None, (answer.arm, answer.as_in)):
+                if name not in arms:
+                    yield unknown(f'[[answer]] threshold: "{name}": no such arm', name, arms, "there is none")
     for each in study.uncertain:
         if each.arm and each.arm not in arms:
             yield unknown(f'[[uncertain]]: arm = "{each.arm}": no such arm', each.arm, arms, "there is none")

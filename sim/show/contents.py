@@ -172,7 +172,7 @@ def _of_study(results: Results) -> Contents:
         finding=next((each.sentences[0] for each in answers if each.sentences), ""),
         without_pictures=next(iter(said), ""),
         leads=(
-            *(each.name for each in answers), "arms", "sweep",
+            "arms", *(each.name for each in answers), "sweep",
             f"map_{column(shown[0]).replace('@', '_')}", "scatter",
         ),
     )  # fmt: skip

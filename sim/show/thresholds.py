@@ -11,7 +11,7 @@ from sim.scenario.endpoints import BY_NAME, Key, key_of
 from sim.scenario.evidence import published_values
 from sim.scenario.registry import unit_of
 from sim.scenario.values import get_value
-from sim.show.kit.formats import format_value, written
+from sim.show.kit.formats import format_difference, format_value, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import in_sentence
@@ -38,6 +38,20 @@ def asked(results: Results) -> tuple[Key, float]:
     """Return the figure and what it shall be."""
     target = question(results)["for"]
     return key_of(target["endpoint"]), float(target["value"])
+
+
+def arms_of(results: Results) -> tuple[str, str] | None:
+    """Return the two arms whose figures are to be alike, if that was asked."""
+    arms = question(results).get("arms")
+    return None if arms is None else (str(arms[0]), str(arms[1]))
+
+
+def figure_text(results: Results, value: float, half_width: float = math.nan) -> str:
+    """Write a figure that was asked for: of two arms their difference, in points or its unit."""
+    endpoint = BY_NAME[asked(results)[0][0]]
+    if arms_of(results) is None:
+        return format_value(endpoint, value, half_width)
+    return f"{format_difference(endpoint, value, half_width)} {endpoint.unit or 'points'}"
 
 
 def kinds_of(results: Results) -> list[str]:
@@ -67,13 +81,13 @@ def table(results: Results) -> Grid:
 
 def _value(results: Results, row: Mapping[str, Any]) -> str:
     """Write a threshold, or how far the figure goes."""
-    (name, _), target = asked(results)
+    _, target = asked(results)
     if row["status"] != OUT_OF_REACH:
         value = "" if math.isnan(row["value"]) or "decided" in row["status"] else f"{row['value']:.3g}"
         several = "" if row["status"] == MET else f"({row['status']})" if value else row["status"]
         return f"{value} {several}".strip()
     side = "at most" if row["attainable"] < target else "at least"
-    return f"out of reach: {side} {format_value(BY_NAME[name], row['attainable'], 0.001)}"
+    return f"out of reach: {side} {figure_text(results, row['attainable'], 0.001)}"
 
 
 def _between(row: Mapping[str, Any], kind: str) -> str:
@@ -100,7 +114,7 @@ def sentences_of(results: Results) -> list[str]:
 
 def _said(results: Results, macro: str) -> list[str]:
     asks, (key, target), kinds = question(results), asked(results), kinds_of(results)
-    by, endpoint = asks["by"], BY_NAME[key[0]]
+    by, arms = asks["by"], arms_of(results)
     rows = [
         {
             "met": not math.isnan(row["value"]), "status": row["status"], "found": _value(results, row),
@@ -116,6 +130,6 @@ def _said(results: Results, macro: str) -> list[str]:
         "high": written(by["high"]), "published": published_values(by["key"]),
     }  # fmt: skip
     figure = in_sentence(key)
-    return sentences(
-        "solve", macro, rows, figure, format_value(endpoint, target), about, asks["for"]["count"]
-    )
+    if arms is not None:
+        figure = f"{figure} {arms[0]} less that {arms[1]}"
+    return sentences("solve", macro, rows, figure, figure_text(results, target), about, asks["for"]["count"])

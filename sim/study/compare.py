@@ -45,8 +45,7 @@ DIFFERENCE_ERROR = "difference_mc_se"
 """Column of the Monte Carlo error of a difference whose limits are a posterior's."""
 
 _CHANGED = ("change", "share", "mc_se", "mc_lower", "mc_upper")
-# Endpoints that by definition count up to the horizon, or up to the data cut or the end of follow-up.
-_TO_HORIZON = ("restricted_mean_survival",)
+# Endpoints that by definition count up to the data cut, or the end of follow-up.
 _TO_CUT = ("deaths_by_data_cut", "early_", "relapses_by_data_cut", "mean_follow_up")
 
 
@@ -335,9 +334,7 @@ def _noted(note: str, why: str) -> str:
 def _incomparable(endpoint: str, setting: Setting) -> str:
     """Say why two figures of one name do not count the same thing; empty where they do."""
     one, other = setting.reference.scenario, setting.other.scenario
-    if one.follow_up.horizon_years != other.follow_up.horizon_years and endpoint.startswith(
-        _TO_HORIZON + _TO_CUT
-    ):
+    if one.follow_up.horizon_years != other.follow_up.horizon_years and endpoint.startswith(_TO_CUT):
         return "follow_up_differs"
     if one.follow_up.data_cut_days != other.follow_up.data_cut_days and endpoint.startswith(_TO_CUT):
         return "follow_up_differs"

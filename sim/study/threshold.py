@@ -102,6 +102,7 @@ def thresholds(
     tell: Tell | None = None,
     *,
     exact: bool = True,
+    less: Scenario | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Solve for the value of a parameter at which a figure is a target, at each combination of others.
 
@@ -115,6 +116,9 @@ def thresholds(
         What draws of a posterior must not replace, beside what is solved for and what is varied.
     exact
         Whether the twin may tell.
+    less
+        A scenario whose own figure is taken away, in each draw that of the draw: the target is of the
+        difference.
 
     Returns
     -------
@@ -128,25 +132,36 @@ def thresholds(
     """
     over, rows, lines = over or {}, [], []
     points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
-    solver = _Solver(key, target, by, reach, budget, (*held, by, *over), count, stores, band=not over)
+    solver = _Solver(
+        key, target, by, reach, budget, (*held, by, *over), count, stores, None if over else tell, not over
+    )  # fmt: skip
     for number, point in enumerate(points, start=1):
         own = with_values(scenario, point)
         at_first = with_values(own, {by: reach.listed(solver.grid(2))[0]})
-        row, line = solver.exactly(own) if exact and is_exact(at_first, key) else solver.by_simulation(own)
+        told = exact and is_exact(at_first, key) and (less is None or is_exact(less, key))
+        if less is not None and not told:
+            raise RequestError(
+                "as_in: only the exact twin can tell where two arms are alike; no queue may bind"
+            )
+        row, line = solver.exactly(own, less) if told else solver.by_simulation(own)
         rows.append({**point, **row})
         lines.append(line.assign(**{name: [value] * len(line) for name, value in point.items()}))
-        if tell is not None:
+        if tell is not None and over:
             tell(number, len(points))
     found = pd.DataFrame(rows)
     return found[[*(name for name in found if name != "note"), "note"]], pd.concat(lines, ignore_index=True)
 
 
-def figure_of(scenarios: Sequence[Scenario], key: Key, by: str, reach: Reach) -> Figure:
-    """Return a figure of scenarios as a function of one of their parameters."""
+def figure_of(
+    scenarios: Sequence[Scenario], key: Key, by: str, reach: Reach, less: Sequence[Scenario] = ()
+) -> Figure:
+    """Return a figure of scenarios as a function of one of their parameters, less that of others if any."""
+    away = expected_figure(less, key) if less else np.zeros(len(scenarios))
 
     def figure(which: Rows, values: Floats) -> Floats:
         pairs = zip(which.tolist(), reach.listed(values), strict=True)
-        return expected_figure([with_values(scenarios[row], {by: value}) for row, value in pairs], key)
+        moved = [with_values(scenarios[row], {by: value}) for row, value in pairs]
+        return expected_figure(moved, key) - away[which]
 
     return figure
 
@@ -164,7 +179,10 @@ class _Simulated(NamedTuple):
 
 @dataclass
 class _Solver:
-    """What is solved for, in whatever scenario; ``studies`` counts simulations."""
+    """What is solved for, in whatever scenario.
+
+    ``band`` says whether the line under a posterior is wanted; ``studies`` counts simulations.
+    """
 
     key: Key
     target: float
@@ -174,6 +192,7 @@ class _Solver:
     held: tuple[str, ...]
     count: tuple[int, int] | None
     stores: Stores | None
+    tell: Tell | None
     band: bool
     studies: int = 0
 
@@ -181,10 +200,11 @@ class _Solver:
         """Return the values that are looked at: of whole numbers all."""
         return self.reach.grid(self.reach.size if self.reach.whole else size)
 
-    def exactly(self, own: Scenario) -> tuple[dict[str, Any], pd.DataFrame]:
+    def exactly(self, own: Scenario, less: Scenario | None = None) -> tuple[dict[str, Any], pd.DataFrame]:
         """Return the row and the line of one scenario by the twin: there is no Monte Carlo error."""
         grid = self.grid(GRID)
-        alone = figure_of([own], self.key, self.by, self.reach)
+        others = [] if less is None else [less]
+        alone = figure_of([own], self.key, self.by, self.reach, others)
         known = on_grid(alone, 1, self.reach, len(grid))
         line = pd.DataFrame({"x": grid, "figure": known[0]})
         if self.reach.whole:
@@ -195,10 +215,11 @@ class _Solver:
             row["mc_lower"] = row["mc_upper"] = row["value"]
         if self.budget.draws is not None:
             drawn = self.budget.draws.over(own, self.held)
-            figure = figure_of(drawn, self.key, self.by, self.reach)
+            others = [] if less is None else self.budget.draws.over(less, self.held)
+            figure = figure_of(drawn, self.key, self.by, self.reach, others)
             steps = np.diff(known[0])
             one_way = row["status"] == MET and bool((steps > 0).all() or (steps < 0).all())
-            if one_way and not (self.band or self.reach.whole):
+            if one_way and not (self.reach.whole or self.band):
                 values = alike(figure, len(drawn), self.reach, self.target, known[0], row["value"])
             else:
                 each = on_grid(figure, len(drawn), self.reach, len(grid))
@@ -211,9 +232,10 @@ class _Solver:
     def by_simulation(self, own: Scenario) -> tuple[dict[str, Any], pd.DataFrame]:
         """Return the row and the line of one scenario by simulation, all values under the same luck."""
         draws, grid = self.budget.draws, self.grid(_COARSE)
-        alone = replace(self.budget, draws=None)
-        if draws is not None:
-            alone = replace(alone, replications=max(alone.replications, DEFAULT_REPLICATIONS))
+        least = 0 if draws is None else DEFAULT_REPLICATIONS
+        alone = replace(
+            self.budget, draws=None, precision=None, replications=max(self.budget.replications, least)
+        )
         found = self._measured(own, grid, alone)
         x, value, error = grid, found.value[0], found.error[0]
         if self.reach.whole:
@@ -248,7 +270,7 @@ class _Solver:
         )
         self.studies += 1
         store = None if self.stores is None else self.stores(f"threshold-{self.studies}")
-        (tally,) = simulate([experiment], budget, store=store)
+        (tally,) = simulate([experiment], budget, progress=self.tell, store=store)
         value, error = ratios(np.stack([arm.sums[:, arm.keys.index(self.key)] for arm in tally.arms], axis=1))
         if np.isnan(value).any():
             raise RequestError(

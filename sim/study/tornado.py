@@ -29,6 +29,7 @@ from sim.study.compare import Side
 from sim.study.draws import number_of
 from sim.study.estimates import Z95
 from sim.study.exact import binds_no_queue
+from sim.study.posterior import Posterior, weighted_summary
 from sim.study.sweep import Spot, measure, under
 from sim.work.store import ChunkStore
 from sim.work.task import Tell
@@ -51,19 +52,21 @@ class Stated:
 
 
 def stated_ranges(
-    scenario: Scenario, budget: Budget, keys: Sequence[str] = ()
+    scenario: Scenario, posterior: Posterior | None = None, keys: Sequence[str] = ()
 ) -> tuple[list[Stated], pd.DataFrame]:
     """Return the parameters with a stated range, and those left out with the reason.
 
     Parameters
     ----------
+    posterior
+        Whose 95% limits are ranges.
     keys
         The parameters that are looked at; left out, all that the scenario has.
 
     Raises
     ------
     RequestError
-        A key is unknown, or a stated range does not hold the scenario's value.
+        A key is unknown, or the stated range of one that is asked for does not hold its value.
     """
     known = [parameter.key for parameter in used_parameters(scenario.model_dump(exclude_none=True))]
     for key in keys:
@@ -75,27 +78,27 @@ def stated_ranges(
     priors = {prior.key: prior for prior in scenario.prior}
     for key in keys or known:
         own = number_of(scenario, key)
-        stated = None if own is None else _stated(key, budget, priors)
+        stated = None if own is None else _stated(key, posterior, priors)
         if stated is None or own is None:
             why = "no number" if own is None else "no range was published, and none is in the posterior"
             left.append({"key": key, "why": why})
             continue
         if not stated.low <= own <= stated.high:
-            raise RequestError(
-                f"{key} is {own:.6g}, outside of its stated range {stated.low:g} to {stated.high:g} "
-                f"({stated.source}); leave it out of keys, or take a scenario within it"
-            )
+            outside = f"outside of its stated range {stated.low:g} to {stated.high:g} ({stated.source})"
+            if keys:
+                remedy = "leave it out of keys, or take a scenario within it"
+                raise RequestError(f"{key} is {own:.6g}, {outside}; {remedy}")
+            left.append({"key": key, "why": f"is {own:.6g} here, {outside}"})
+            continue
         found.append(stated)
     return found, pd.DataFrame(left, columns=["key", "why"])
 
 
-def _stated(key: str, budget: Budget, priors: dict[str, Prior]) -> Stated | None:
+def _stated(key: str, posterior: Posterior | None, priors: dict[str, Prior]) -> Stated | None:
     """Return the range of a posterior, of a prior, or the published one; None without any."""
-    draws = budget.draws
-    if draws is not None and key in draws.keys:
-        column = np.array(draws.values)[:, draws.keys.index(key)]
-        low, high = np.quantile(column, (0.025, 0.975)).tolist()
-        return Stated(key, low, high, "posterior 95%")
+    if posterior is not None and key in posterior.keys:
+        told = weighted_summary(posterior.values[:, posterior.keys.index(key)], posterior.weights)
+        return Stated(key, told["lower"], told["upper"], "posterior 95%")
     if key in priors:
         low, high = priors[key].of_normal(np.array([-Z95, Z95])).tolist()
         return Stated(key, low, high, "prior 95%")

@@ -162,10 +162,12 @@ def test_remission_is_reported_of_those_followed_so_far(read: Read) -> None:
     assert numbers(readings["in_remission", 0.5]) == (2, 3, 1 / 2)
 
 
-def test_years_lived_end_at_the_horizon(read: Read) -> None:
+def test_years_lived_end_at_the_time_read(read: Read) -> None:
     readings = read({}, {"recovery_days": YEAR, "background_days": 3 * YEAR}, {}, {"background_days": YEAR})
-    assert numbers(readings["restricted_mean_survival", None])[:2] == (2 + 5 + 1, 3)
-    assert numbers(readings["restricted_mean_survival_enrolled", None])[:2] == (3 + 5 + 1, 3)
+    assert numbers(readings["restricted_mean_survival", 5.0])[:2] == (2 + 5 + 1, 3)
+    assert numbers(readings["restricted_mean_survival_enrolled", 5.0])[:2] == (3 + 5 + 1, 3)
+    assert numbers(readings["restricted_mean_survival", 2.0])[:2] == (2 + 2 + 1, 3)
+    assert numbers(readings["restricted_mean_survival_enrolled", 0.5])[:2] == (1.5, 3)
 
 
 def test_the_stay_the_wait_and_the_rooms(read: Read) -> None:

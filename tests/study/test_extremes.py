@@ -119,7 +119,7 @@ def test_what_is_certain_happens(name: str) -> None:
 def test_very_many_places_are_as_good_as_no_limit() -> None:
     """Patient by patient the same, so that the figure is too, to rounding."""
     scenario = small("open_clinic")
-    key: Key = ("restricted_mean_survival_enrolled", None)
+    key: Key = ("restricted_mean_survival_enrolled", 5.0)
     without, many = (
         estimated(
             with_values(scenario, {"clinic.apheresis_slots": size, "clinic.isolation_rooms": size}), key

@@ -58,7 +58,7 @@ def test_fewer_rooms_do_not_hide_who_dies_waiting(clinic: sim.Results) -> None:
     assert survival[0].startswith("Overall survival, all enrolled, 5 y: ")
     assert " at 2 isolation rooms, against this scenario." in survival[0]
     assert survival[2].startswith("Wait for a room: +")
-    assert survival[3].startswith("Not asked for, but moves most: death before reinfusion: +")
+    assert survival[3].startswith("Not asked for, but moves too: death before reinfusion: +")
 
 
 def test_the_scenario_itself_is_a_point_and_the_reference(clinic: sim.Results) -> None:
@@ -188,9 +188,12 @@ def test_three_keys_have_figures_too_and_the_page_leads_with_all_enrolled() -> N
 
 def test_another_horizon_leaves_blank_what_it_has_not(capsys: pytest.CaptureFixture[str]) -> None:
     found = sim.sweep("chicago2006", {"follow_up.horizon_years": [2, 5]}, replications=5, out="years")
-    years = found.points[found.points["endpoint"] == "restricted_mean_survival"]
-    assert years["difference"].isna().tolist() == [True, False]
-    assert all(row.note != "" for row in rows(years[years["difference"].isna()]))
+    deaths = found.points[found.points["endpoint"] == "deaths_by_data_cut"]
+    later = found.points[(found.points["endpoint"] == "overall_survival") & (found.points["time_years"] == 5)]
+    assert later["follow_up.horizon_years"].tolist() == [5]  # after two years nobody is watched any more
+    unread = deaths[deaths["difference"].isna()]
+    assert unread["follow_up.horizon_years"].tolist() == [2]
+    assert all(row.note != "" for row in rows(unread))
     assert all(one != other for one, other in pairwise(found.points["follow_up.horizon_years"].unique()))
 
 

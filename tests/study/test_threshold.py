@@ -202,13 +202,13 @@ def test_a_flat_figure_is_refused() -> None:
 
 def test_draws_are_solved_for_from_the_point_as_from_a_grid() -> None:
     """Those out of reach too."""
-    draws, reach, key = draws_from(locate_posterior("chicago2006"), 30, 1), Reach(0.001, 1.0), (TRM, None)
+    draws, reach, key = draws_from(locate_posterior("chicago2006"), 12, 1), Reach(0.001, 1.0), (TRM, None)
     over = draws.over(CHICAGO, [HAZARD])
     figure, known = figure_of(over, key, HAZARD, reach), figure_of([CHICAGO], key, HAZARD, reach)
     like = on_grid(known, 1, reach)
-    slow = crossings(figure, on_grid(figure, 30, reach), reach, 0.05).value
+    slow = crossings(figure, on_grid(figure, 12, reach), reach, 0.05).value
     assert 0 < np.mean(np.isinf(slow)) < 1
-    quick = alike(figure, 30, reach, 0.05, like[0], float(crossings(known, like, reach, 0.05).value[0]))
+    quick = alike(figure, 12, reach, 0.05, like[0], float(crossings(known, like, reach, 0.05).value[0]))
     assert quick == pytest.approx(slow, rel=1e-8)
 
 

@@ -31,7 +31,7 @@ def solved(scenario: Scenario) -> Scenario:
 
 
 def test_every_parameter_has_a_stated_range_or_is_listed_as_left_out() -> None:
-    found, left = stated_ranges(chicago(), Budget())
+    found, left = stated_ranges(chicago())
     keys = [each.key for each in found]
     assert sorted([*keys, *left["key"]]) == sorted(sim.load_scenario("chicago2006").origins)
     assert {SMR, WARD, "relapse.scale_years"} <= {*keys}  # two published, one of the prior
@@ -41,9 +41,11 @@ def test_every_parameter_has_a_stated_range_or_is_listed_as_left_out() -> None:
 
 def test_a_range_that_does_not_hold_the_value_is_refused() -> None:
     with pytest.raises(RequestError, match=r"standardised_mortality_ratio is 3, outside .* 2.3 to 2.5 \(M01"):
-        stated_ranges(with_values(chicago(), {SMR: 3.0}), Budget())
+        stated_ranges(with_values(chicago(), {SMR: 3.0}), keys=[SMR])
+    _, left = stated_ranges(with_values(chicago(), {SMR: 3.0}))  # unasked it is left out, and told
+    assert "outside of its stated range 2.3 to 2.5" in left.set_index("key").loc[SMR, "why"]
     with pytest.raises(RequestError, match=r"did you mean relapse\.shape"):
-        stated_ranges(chicago(), Budget(), ["relapse.shap"])
+        stated_ranges(chicago(), keys=["relapse.shap"])
 
 
 def test_exact_and_under_common_luck_it_is_the_same() -> None:

@@ -39,7 +39,7 @@ class BeforeReinfusion:
         self.path = Pathway.of(self.scenario, refinement)
         self.hazard = sets.column("active_disease.hazard_per_year") / DAYS_PER_YEAR
         self.fatal = sets.column("mobilisation.infection.case_fatality")
-        self.waiting_multiplier = self.scenario.transplant.waiting_multiplier
+        self.waiting_hazard = self.hazard * self.scenario.transplant.waiting_multiplier
         self.mobilised = self.scenario.cohort.enters_at == "mobilisation"
 
     @cached_property
@@ -57,22 +57,24 @@ class BeforeReinfusion:
         return max(horizon, TREATMENT_DAYS, self.scenario.late_infection.until_day, cut)
 
     def survival(self, days: Floats) -> Floats:
-        """Return the chance to survive the delay, and active lupus and background mortality for days more.
-
-        The shape is (sets, *days).
-        """
+        """Return the chance to survive active lupus and background mortality for days, (sets, *days)."""
         hazard = self.hazard.reshape(-1, *(1,) * days.ndim)
+        return np.exp(-hazard * days) * self.background(days / DAYS_PER_YEAR)
+
+    def survival_begun(self, days: Floats) -> Floats:
+        """Return the chance to survive the delay, and then `survival` for days more."""
         if self.path.delay is None:
-            return np.exp(-hazard * days) * self.background(days / DAYS_PER_YEAR)
+            return self.survival(days)
+        hazard = self.hazard.reshape(-1, *(1,) * days.ndim)
         delay = law_of(self.path.delay, _DELAY_ORDER * self.refinement)
-        waited = delay.weights * np.exp(-self.hazard * self.waiting_multiplier * delay.values)
+        waited = delay.weights * np.exp(-self.waiting_hazard * delay.values)
         background = self.background((days[..., None] + delay.values) / DAYS_PER_YEAR)
         return np.exp(-hazard * days) * np.tensordot(waited, background, axes=(-1, -1))
 
     def share_alive(self, law: Branches, later: Floats) -> Floats:
         """Return the share of a law's patients who live to some days later than its time, (sets, days)."""
         days = law.times + later[:, None]
-        alive = self.survival(days)
+        alive = self.survival_begun(days)
         return dot(law.weights(self.fatal)[:, None, :], alive)
 
     @cached_property
@@ -123,14 +125,14 @@ class BeforeReinfusion:
             return np.zeros(1)
         law = time_to_reinfusion.mobilisation_law(self.path)
         window = np.minimum(law.times, infection.window_days)
-        waited, weights = self._within(window, infection.hazard_per_day)
+        waited, weights = self.within(window, infection.hazard_per_day)
         onset = (law.times - window)[:, None] + waited
-        alive = self.survival(onset + infection.days_to_death if fatal else onset)
+        alive = self.survival_begun(onset + infection.days_to_death if fatal else onset)
         by_length = (weights * alive).sum(axis=-1)
         per_patient = dot(law.clean + law.infected, by_length)
         return self.fatal[:, 0] * per_patient if fatal else per_patient
 
-    def _within(self, length: Floats, hazard: float) -> tuple[Floats, Floats]:
+    def within(self, length: Floats, hazard: float) -> tuple[Floats, Floats]:
         """Return times and weights of a first event at a hazard within each length, shape (lengths, nodes).
 
         The nodes lie in the chance of the event, so no hazard is too large for them.
@@ -148,9 +150,9 @@ class BeforeReinfusion:
         law = time_to_reinfusion.request_law(self.path.prompt)
         order = 16 * self.refinement
         length = compress_between(law_of(self.path.immunoablation, order), (), order)
-        since, weights = self._within(length.values, hazard)
+        since, weights = self.within(length.values, hazard)
         weights = (length.weights[:, None] * weights).ravel()
-        alive = self.survival(law.times[:, None] + since.ravel())
+        alive = self.survival_begun(law.times[:, None] + since.ravel())
         return dot((law.weights(self.fatal)[:, None, :] @ alive)[:, 0], weights)
 
     @cached_property

@@ -66,7 +66,7 @@ def expected_many(scenarios: Sequence[Scenario], refinement: int = 1) -> dict[Ke
 
 def expected_all(scenarios: Sequence[Scenario]) -> dict[Key, Floats]:
     """Return all that the twin knows of each scenario, from enrolment too; see `expected_many`."""
-    return {**_many(scenarios, 1, _endpoints), **_many(scenarios, 1, _from_enrolment)}
+    return _many(scenarios, 1, _all)
 
 
 class Before(NamedTuple):
@@ -88,10 +88,10 @@ def expected_before_reinfusion(scenario: Scenario) -> Before:
 
 
 def expected_from_enrolment(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
-    """Return overall and disease-free survival from enrolment; apart because they take longer.
+    """Return `FROM_ENROLMENT`: survival, deaths by cause and years lived; apart because they take longer.
 
     Parameters and refusals are those of `expected`. Exact to about 1e-7 with stages like the trial's, but
-    only to 1e-4 where aplasia often outlasts the start of relapse.
+    only to 1e-4 where aplasia often outlasts the start of relapse. Deaths by cause add up to the dead.
     """
     return _of_one(_many([scenario], refinement, _from_enrolment))
 
@@ -141,17 +141,30 @@ def _refuse_queues(scenario: Scenario) -> None:
 
 
 def _endpoints(sets: ParameterSets, refinement: int) -> _Endpoints:
-    before = BeforeReinfusion(sets, refinement)
-    yield from before.endpoints()
-    after = dict(AfterReinfusion(sets, before, refinement).endpoints())
-    yield from after.items()
-    transplant_related = after["transplant_related_mortality", None]
-    yield ("treatment_related_mortality", None), before.treatment_deaths + transplant_related
+    return _of_trials(*_parts(sets, refinement))
 
 
 def _from_enrolment(sets: ParameterSets, refinement: int) -> _Endpoints:
+    return FromEnrolment(*_parts(sets, refinement)).endpoints()
+
+
+def _all(sets: ParameterSets, refinement: int) -> _Endpoints:
+    parts = _parts(sets, refinement)
+    yield from _of_trials(*parts)
+    yield from FromEnrolment(*parts).endpoints()
+
+
+def _parts(sets: ParameterSets, refinement: int) -> tuple[BeforeReinfusion, AfterReinfusion]:
     before = BeforeReinfusion(sets, refinement)
-    yield from FromEnrolment(before, AfterReinfusion(sets, before, refinement)).endpoints()
+    return before, AfterReinfusion(sets, before, refinement)
+
+
+def _of_trials(before: BeforeReinfusion, after: AfterReinfusion) -> _Endpoints:
+    yield from before.endpoints()
+    found = dict(after.endpoints())
+    yield from found.items()
+    transplant_related = found["transplant_related_mortality", None]
+    yield ("treatment_related_mortality", None), before.treatment_deaths + transplant_related
 
 
 def _never_transplanted(sets: ParameterSets, refinement: int) -> _Endpoints:
@@ -170,6 +183,8 @@ def _never_transplanted(sets: ParameterSets, refinement: int) -> _Endpoints:
         lived = dot(weights, alive(t))
         of_lupus = hazard[:, 0] * lived
         yield ("overall_survival_enrolled", years), share
+        yield ("restricted_mean_survival_enrolled", years), lived
         yield ("death_by_cause_lupus", years), of_lupus
+        for cause in ("infection", "toxicity"):
+            yield (f"death_by_cause_{cause}", years), np.zeros(1)
         yield ("death_by_cause_background", years), 1 - share - of_lupus
-    yield ("restricted_mean_survival_enrolled", None), lived  # at the horizon, the last of the times

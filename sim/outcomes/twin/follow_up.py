@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from sim.outcomes.counting import ratio
 from sim.outcomes.twin import quadrature
@@ -42,10 +40,6 @@ class AplasiaLength:
         pieces = [(quadrature.law_of(self.duration, 2 * self.order, ends), ends) for ends in breaks]
         return quadrature.compress_each_between(pieces, self.order)
 
-    def spread(self) -> Floats:
-        """Return lengths between which survival is smooth enough for one panel."""
-        return self.duration.quantile(special.ndtr(np.array([-7.0, -4.0, -2.0, 0.0, 2.0, 4.0, 7.0])))
-
 
 @lru_cache(maxsize=64)
 def usual_law(aplasia: AplasiaLength) -> Law:
@@ -65,34 +59,72 @@ def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArr
     return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), quadrature.join(laws)
 
 
-class _Panels(NamedTuple):
-    """Days since reinfusion between whose edges survival is smooth, and what no hazard changes there."""
+@dataclass(frozen=True, eq=False)
+class DayPanels:
+    """Days since some event between whose edges all is smooth, and what no hazard changes there."""
 
     edges: Floats
     at: TimePoints
     weights: Floats
     others: Floats
-    """Background survival, shape (panels, points, times to reinfusion)."""
+    """Background survival, shape (panels, points, times of the event)."""
+
+    def averaged(self, values: Floats) -> Floats:
+        """Return values at `at` averaged over the length of aplasia, shape (sets, points)."""
+        starts = np.searchsorted(self.at.number, np.arange(self.at.distinct.size))
+        return np.asarray(np.add.reduceat(values * self.weights, starts, axis=-1))
+
+    def integrals(self, until: Floats) -> Floats:
+        """Return by what values at the points are multiplied to integrate them from 0 to some days.
+
+        The functions integrated are those that interpolate between the points of a panel; the integral up to
+        a day below 0 is none, and shape is (points, days).
+        """
+        width = np.diff(self.edges)[:, None]
+        share = np.clip((until - self.edges[:-1, None]) / width, 0.0, 1.0)
+        unit = self._cardinals.antiderivative().coefficients[:, 0]
+        integrals = np.polynomial.chebyshev.chebvander(2 * share - 1, len(unit) - 1) @ unit
+        integrals = np.moveaxis(integrals * width[..., None], -1, 1)
+        return integrals.reshape(self.at.distinct.size, until.size)
+
+    def between(self, values: Floats, days: Floats) -> Floats:
+        """Interpolate values at the points, shape (sets, points), to some days."""
+        panel = np.clip(np.searchsorted(self.edges, days, side="right") - 1, 0, self.edges.size - 2)
+        share = (days - self.edges[panel]) / np.diff(self.edges)[panel]
+        unit = self._cardinals.coefficients[:, 0]
+        cardinals = np.polynomial.chebyshev.chebvander(2 * share - 1, len(unit) - 1) @ unit
+        return quadrature.dot(values.reshape(len(values), self.edges.size - 1, -1)[:, panel], cardinals)
+
+    @property
+    def _cardinals(self) -> Piecewise:
+        """The functions on (0, 1) that are 1 at one of the points of a panel, and 0 at the others."""
+        return Piecewise.through(np.array([0.0, 1.0]), np.eye(self.others.shape[1])[None])
 
 
 @lru_cache(maxsize=8)
-def _panels_of(
+def panels_of(
     aplasia: AplasiaLength,
     background: Piecewise,
     times: tuple[float, ...],
     days: tuple[float, ...],
     order: int,
-) -> _Panels:
-    """Return the panels: days are the start of relapse, the end of late infections, and the data cut."""
-    (start, late_until, cut), delay, lengths = days, aplasia.days_to_death, aplasia.spread()
+    layers: tuple[float, ...] = (),
+) -> DayPanels:
+    """Return panels: days are the start of relapse, the end of late infections, and that of the panels."""
+    (start, late_until, cut), delay, lengths = (
+        days,
+        aplasia.days_to_death,
+        quadrature.spread_of(aplasia.duration),
+    )
     birthdays = background.edges[1:] * DAYS_PER_YEAR - min(times)
     ends = [0.0, delay, start, start + 1, start + 8, late_until, late_until + delay, cut]
-    edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends]))
+    sudden = np.add.outer([*ends, *lengths, *(lengths + delay)], layers).ravel()
+    edges = np.unique(np.concatenate([birthdays, lengths, lengths + delay, ends, sudden]))
     edges = edges[(edges >= 0) & (edges <= cut)]
     points = quadrature.panel_points(edges, order)
     number, law = _lengths_at(aplasia, tuple(points.ravel().tolist()))
     others = background((points[..., None] + np.array(times)) / DAYS_PER_YEAR)
-    return _Panels(edges, TimePoints(points.ravel(), number, law.values), law.weights, others)
+    return DayPanels(edges, TimePoints(points.ravel(), number, law.values), law.weights, others)
 
 
 @dataclass(frozen=True)
@@ -141,7 +173,7 @@ def mean_follow_up(
     enrolled_in_time = accrual.arrived(cut - times)
     reinfused = quadrature.dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
     days = (hazards.relapse.start, hazards.late_until, cut)
-    panels = _panels_of(aplasia, background, tuple(times.tolist()), days, _ORDER * hazards.refinement)
+    panels = panels_of(aplasia, background, tuple(times.tolist()), days, _ORDER * hazards.refinement)
     at, treated = panels.at, hazards.escapes_treatment(panels.at.times, panels.at.aplasia)
     share = panels.weights * treated * hazards.escapes_lupus(at)
     rule = quadrature.double_exponential(_ARRIVAL_ORDER * hazards.refinement)

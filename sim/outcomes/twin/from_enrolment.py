@@ -2,33 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property, lru_cache
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from sim.outcomes.endpoints import reading_years
+from sim.outcomes.counting import ratio
+from sim.outcomes.endpoints import BY_CAUSE, reading_years
 from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion
+from sim.outcomes.twin.follow_up import DayPanels, panels_of
 from sim.outcomes.twin.hazards import TimePoints
-from sim.outcomes.twin.quadrature import Law, dot, fixed_value, join, law_of
+from sim.outcomes.twin.quadrature import (
+    Law,
+    Piecewise,
+    compress_between,
+    compress_each_between,
+    dot,
+    fixed_value,
+    join,
+    law_of,
+    panel_points,
+    spread_of,
+)
 from sim.outcomes.twin.time_to_reinfusion import (
+    ROUGH_BREAKS,
+    Branches,
     Pathway,
     apheresis,
     harvest_law,
     reinfusion_law,
     request_law,
 )
-from sim.scenario.distributions import Floats
+from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR
 
-FROM_ENROLMENT = ("overall_survival_enrolled", "disease_free_survival_enrolled")
+FROM_ENROLMENT = (
+    "overall_survival_enrolled", "disease_free_survival_enrolled", "restricted_mean_survival_enrolled",
+    "restricted_mean_survival", *BY_CAUSE,
+)  # fmt: skip
 """The figures that take longer than all others, and are found apart."""
+
+_ORDER = 15
+_SOON = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)  # days, because a great hazard does its work early
+
+
+_LawWith: TypeAlias = Callable[[Pathway, tuple[float, ...]], Branches]
+
+
+class _Way(NamedTuple):
+    """The law of the time to some event, and integrals over the days since then up to a reading time.
+
+    ``integrals`` has shape (points of panels, times): by what values at the points are multiplied, background
+    survival included.
+    """
+
+    law: Branches
+    integrals: Floats
+
+
+@lru_cache(maxsize=16)
+def _ways(
+    law_with: _LawWith,
+    path: Pathway,
+    days: tuple[float, ...],
+    lags: tuple[float, ...],
+    panels: DayPanels,
+    background: Piecewise,
+) -> dict[float, _Way]:
+    """Return the way by each of some days, where what follows the event has kinks some lags after it.
+
+    The law is found once for all days, and then taken with as few values as each of them needs.
+    """
+    found = law_with(path, tuple(sorted({day - lag for day in days for lag in lags if day > lag})))
+    parts = [Law(found.times, weights) for weights in (found.clean, found.infected)]
+    thinned = compress_each_between(
+        [(part, (*ROUGH_BREAKS, *(day - lag for lag in lags))) for day in days for part in parts],
+        panels.others.shape[1],
+    )
+    ways = {}
+    for day, clean, infected in zip(days, thinned[::2], thinned[1::2], strict=True):
+        law = Branches.of(clean, infected)
+        alive = background((panels.at.distinct[:, None] + law.times) / DAYS_PER_YEAR)
+        ways[day] = _Way(law, panels.integrals(day - law.times) * alive)
+    return ways
+
+
+@lru_cache(maxsize=16)
+def _stay_panels(stay: Distribution, layers: tuple[float, ...], order: int) -> DayPanels:
+    """Return panels since the start of immunoablation."""
+    edges = np.unique([0.0, *spread_of(stay), *layers])
+    points = panel_points(edges, order)
+    return DayPanels(edges, TimePoints.of(points.ravel(), np.ones(1)), np.ones(1), points[..., None])
+
+
+class _Mobilised(NamedTuple):
+    """Who has a fatal infection but lives, is withdrawn, and will be, lupus left out; and what came before.
+
+    Of the doomed: who has died of the infection by now, as a share, and the days that all of them have lived.
+    """
+
+    doomed: Floats
+    withdrawn: Floats
+    to_withdraw: Floats
+    dead: Floats
+    days: Floats
 
 
 class FromEnrolment:
-    """From enrolment on: at a given time background survival is a factor, so only the rest is integrated."""
+    """From enrolment on: each share is one integral over the way and, where it takes one, the time since."""
 
     def __init__(self, before: BeforeReinfusion, after: AfterReinfusion) -> None:
         self.before, self.after, self.scenario = before, after, before.scenario
@@ -36,90 +121,170 @@ class FromEnrolment:
         self.days = [years * DAYS_PER_YEAR for years in self.years]
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
-        """Yield the shares of the enrolled at each reading time."""
+        """Yield the shares of the enrolled at each reading time, and the years lived up to it."""
+        hazard = self.before.hazard[:, 0]
+        whole = self._states[0] * self.after.background.paired(self._panels.at.distinct)
         for years, day in zip(self.years, self.days, strict=True):
             background = self.before.background(np.array([years]))
-            active = np.exp(-self.before.hazard[:, 0] * day)
-            doomed, withdrawn, to_withdraw = self._in_mobilisation(day)
-            unharmed = active * (doomed + self._waiting(day) + to_withdraw)
-            alive, free = self._reinfused(day)
-            overall = background * (unharmed + active * withdrawn + alive)
-            for name, share in zip(FROM_ENROLMENT, (overall, background * (unharmed + free)), strict=True):
-                yield (name, years), share
+            active, early = np.exp(-hazard * day), self._in_mobilisation(day)
+            waiting, stay, waited = self._waiting(day)
+            unharmed = active * (early.doomed + waiting + early.to_withdraw)
+            given_up = (early.withdrawn + early.to_withdraw) * self._lived_active(np.array([day]))[:, 0]
+            delayed, less = self._in_delay(day)
+            ill = waited + stay + early.days + given_up + delayed - less
+            (alive, free), (lived, infection, toxicity, lupus) = self._reinfused(day)
+            overall = background * (unharmed + active * early.withdrawn + alive)
+            lupus = lupus + hazard * ill + self.before.path.tilt * delayed
+            deaths = infection + early.dead, toxicity + self.before.path.toxicity * stay, lupus
+            from_reinfusion = dot(whole, self._panels.integrals(np.array([day]))[:, 0]) / DAYS_PER_YEAR
+            means = (ill + lived) / DAYS_PER_YEAR, ratio(from_reinfusion, self.before.reinfused)
+            shares = (overall, background * (unharmed + free), *means, *deaths, 1 - overall - sum(deaths))
+            yield from (((name, years), share) for name, share in zip(FROM_ENROLMENT, shares, strict=True))
 
-    def _before_reading(self, lags: Iterable[float]) -> tuple[float, ...]:
-        """Return the days some lags before each reading time, at which laws of earlier events have kinks."""
-        return tuple(sorted({day - lag for day in self.days for lag in lags if day > lag}))
+    @cached_property
+    def _lived_active(self) -> Callable[[Floats], Floats]:
+        """How to tell the days lived with active disease by some days from enrolment, by set."""
+        return self._lived(self.before.hazard[:, 0])
 
-    def _in_mobilisation(self, day: float) -> tuple[Floats, Floats, Floats]:
-        """Return who has a fatal infection but lives, who is withdrawn, and who will be, lupus left out."""
-        before, path, none = self.before, self.before.path, np.zeros(1)
-        if not before.mobilised:
-            return none, none, none
-        infection = self.scenario.mobilisation.infection
-        sessions = apheresis(path)
-        harvest = 0.0 if sessions is None else float(harvest_law(path).values[-1])
-        safe = day - infection.days_to_death  # who falls ill later lives
-        breaks = (safe, safe + path.infection_window, day - harvest)
-        law, delay = self._mobilising(day, breaks)
-        window = np.minimum(law.values, infection.window_days)
-        exposed = np.clip(safe - delay - (law.values - window), 0.0, window)
-        free = path.infection_free(law.values)
-        doomed = before.fatal[:, 0] * dot(law.weights, np.exp(-infection.hazard_per_day * exposed) - free)
-        if sessions is None:
-            return doomed, none, none
-        chance = sessions.short * self.scenario.harvest.marrow.failure
-        failed = chance * law.weights * (free + (1 - before.fatal) * (1 - free))
-        over = law.values + harvest <= day - delay
-        withdrawn, waiting = (np.compress(who, failed, axis=-1).sum(axis=-1) for who in (over, ~over))
-        return doomed, withdrawn, waiting
+    @cached_property
+    def _lived_waiting(self) -> Callable[[Floats], Floats]:
+        """The same at the hazard of lupus in the delay."""
+        return self._lived(self.before.waiting_hazard[:, 0])
+
+    def _lived(self, hazard: Floats) -> Callable[[Floats], Floats]:
+        background = self.before.background
+        edges = np.unique(
+            [*background.edges * DAYS_PER_YEAR, *_SOON, *self.before.sets.layers, self.days[-1]]
+        )
+        edges = edges[edges <= self.days[-1]]
+        points = panel_points(edges, _ORDER * self.before.refinement)[..., None]
+        alive = np.exp(-hazard * points) * background(points / DAYS_PER_YEAR)
+        return Piecewise.through(edges, alive).antiderivative().paired
 
     def _path_at(self, day: float) -> Pathway:
         """Return the pathway with what the delay has added to the hazard of lupus by a day."""
         path = self.before.path
         return replace(path, tilted_until=day) if path.tilt else path
 
+    def _in_delay(self, day: float) -> tuple[Floats, Floats]:
+        """Return the days lived in the delay by a day, and those that are counted for it without its tilt.
+
+        Laws of later events take the delay for active disease that the tilt has thinned out at once.
+        """
+        path, none = self._path_at(day), np.zeros(1)
+        if path.delay is None or not path.tilt:
+            return none, none
+        thinned, law = path.delay_law((day,)), replace(path, tilt=0.0).delay_law((day,))
+        until = np.minimum(law.values, day)
+        return dot(law.weights, self._lived_waiting(until)), dot(thinned.weights, self._lived_active(until))
+
+    def _way(
+        self, law_with: _LawWith, path: Pathway, day: float, lags: Iterable[float], panels: DayPanels
+    ) -> _Way:
+        days = tuple(self.days) if path is self.before.path else (day,)
+        return _ways(law_with, path, days, tuple(lags), panels, self.before.background)[day]
+
+    @cached_property
+    def _panels(self) -> DayPanels:
+        """DayPanels since reinfusion."""
+        after, hazards = self.after, self.after.hazards
+        days = (hazards.relapse.start, hazards.late_until, after.horizon)
+        layers, order = tuple(self.before.sets.layers), _ORDER * self.before.refinement
+        first = float(reinfusion_law(self.before.path).times.min(initial=0.0))
+        return panels_of(after.length, self.before.background, (first,), days, order, layers)
+
+    @cached_property
+    def _states(self) -> Floats:
+        """Who lives after reinfusion, and the deaths of infection, toxicity and lupus a day.
+
+        Background mortality is left out; shape (4, sets, points).
+        """
+        panels, hazards = self._panels, self.after.hazards
+        t, a = panels.at.times, panels.at.aplasia
+        treated = hazards.escapes_treatment(t, a)
+        escapes, dying = hazards.lupus_deaths(panels.at)
+        alive, infection = treated * escapes, hazards.infection_death_density(t, a) * escapes
+        states = (alive, infection, hazards.toxicity * alive * (t < a), treated * dying)
+        return np.stack(np.broadcast_arrays(*map(panels.averaged, states)))
+
+    def _in_mobilisation(self, day: float) -> _Mobilised:
+        """Return what infections in mobilisation and failed harvests have done by a day."""
+        before, path, none = self.before, self.before.path, np.zeros(1)
+        if not before.mobilised:
+            return _Mobilised(none, none, none, none, none)
+        infection = self.scenario.mobilisation.infection
+        sessions = apheresis(path)
+        harvest = 0.0 if sessions is None else float(harvest_law(path).values[-1])
+        safe = day - infection.days_to_death  # who falls ill later lives
+        law, delay = self._mobilising(day, (safe, safe + path.infection_window, day - harvest))
+        window = np.minimum(law.values, infection.window_days)
+        exposed = np.clip(safe - delay - (law.values - window), 0.0, window)
+        free = path.infection_free(law.values)
+        doomed = before.fatal[:, 0] * dot(law.weights, np.exp(-infection.hazard_per_day * exposed) - free)
+        days = doomed * self._lived_active(np.array([day]))[:, 0]
+        dead = none
+        if infection.hazard_per_day > 0:
+            since, weights = before.within(exposed, infection.hazard_per_day)
+            died = (delay + law.values - window)[:, None] + since + infection.days_to_death
+            dying = Law(died.ravel(), (law.weights[:, None] * weights).ravel())
+            dying = compress_between(dying, ROUGH_BREAKS, _ORDER * before.refinement)
+            dead = before.fatal[:, 0] * dot(before.survival(dying.values), dying.weights)
+            days = days + before.fatal[:, 0] * dot(self._lived_active(dying.values), dying.weights)
+        if sessions is None:
+            return _Mobilised(doomed, none, none, dead, days)
+        chance = sessions.short * self.scenario.harvest.marrow.failure
+        failed = chance * law.weights * (free + (1 - before.fatal) * (1 - free))
+        over = law.values + harvest <= day - delay
+        withdrawn, waiting = (np.compress(who, failed, axis=-1).sum(axis=-1) for who in (over, ~over))
+        return _Mobilised(doomed, withdrawn, waiting, dead, days)
+
     def _mobilising(self, day: float, breaks: tuple[float, ...]) -> tuple[Law, Floats]:
         """Return the law of the length of mobilisation, and the delay before each, kinks at breaks."""
         path, order = self._path_at(day), 16 * self.before.refinement
-        window = path.infection_window
+        window = (path.infection_window,)
         if path.delay is None or fixed_value(path.delay) is not None:
             wait = path.delay_law()
-            ends = [end - wait.values[0] for end in breaks]
-            law = law_of(path.mobilisation, order, (window, *ends))
+            law = law_of(path.mobilisation, order, (*window, *(end - wait.values[0] for end in breaks)))
             return Law(law.values, wait.weights * law.weights), np.full(law.values.size, wait.values[0])
-        law = law_of(path.mobilisation, order, (window,))
-        waits = [path.delay_law([end - length for end in breaks]) for length in law.values]
+        law = compress_between(law_of(path.mobilisation, order, window), window, order)
+        waits = [path.delay_law([*breaks, *(end - length for end in breaks)]) for length in law.values]
         number = np.repeat(np.arange(law.values.size), [wait.values.size for wait in waits])
         delay = join(waits)
         return Law(law.values[number], law.weights[number] * delay.weights), delay.values
 
-    def _waiting(self, day: float) -> Floats:
-        """Return who will be reinfused but is not yet, and has survived toxicity."""
-        stay = self.before.path.immunoablation
-        typical = float(stay.quantile(np.array([0.5]))[0])
-        law = request_law(self._path_at(day), self._before_reading({0.0, typical, *stay.bounds}))
-        since = day - law.times
-        inside = np.exp(-self.before.path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
-        return dot(law.weights(self.before.fatal), np.where(since < 0, 1.0, inside))
+    def _waiting(self, day: float) -> tuple[Floats, Floats, Floats]:
+        """Return who will be reinfused but is not yet, toxicity survived and lupus left out, and days lived.
 
-    def _reinfused(self, day: float) -> tuple[Floats, Floats]:
-        """Return who has been reinfused and lives, and of them who is disease-free."""
+        The days are those in immunoablation, and before it by those whom no infection kills and who go there.
+        """
+        path, hazard = self.before.path, self.before.hazard
+        stay, layers = path.immunoablation, tuple(self.before.sets.layers)
+        typical = float(spread_of(stay)[3])
+        lags = {0.0, typical, *(bound for bound in stay.bounds if bound < np.inf)}
+        panels = _stay_panels(stay, layers, _ORDER * self.before.refinement)
+        law, integrals = self._way(request_law, self._path_at(day), day, lags, panels)
+        weights, since = law.weights(self.before.fatal), day - law.times
+        inside = np.exp(-path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
+        waiting = dot(weights, np.where(since < 0, 1.0, inside))
+        since = panels.at.times
+        staying = np.exp(-(path.toxicity + hazard) * since) * (1 - stay.cdf(since))
+        stayed = dot(staying @ integrals, weights * np.exp(-hazard * law.times))
+        return waiting, stayed, dot(weights, self._lived_active(np.minimum(law.times, day)))
+
+    def _reinfused(self, day: float) -> tuple[tuple[Floats, Floats], Floats]:
+        """Return who has been reinfused and lives, and is disease-free, and integrals of `_states`."""
         hazards, aplasia, assessed = self.after.hazards, self.after.aplasia, self.after.assessed
         late = min(hazards.late_until + hazards.days_to_death, self.after.horizon)
-        kinks = {0.0, float(self.after.length.spread()[3]), hazards.relapse.start, late}
-        kinks |= {assessed} if (hazards.non_response > 0).any() else set()
-        law = reinfusion_law(self.before.path, self._before_reading(kinks))
+        lags = {0.0, float(spread_of(self.after.length.duration)[3]), hazards.relapse.start, late, assessed}
+        law, integrals = self._way(reinfusion_law, self.before.path, day, lags, self._panels)
+        weights = law.weights(self.before.fatal) * np.exp(-self.before.hazard * law.times)
+        lived = dot(self._states @ integrals, weights)
         past = law.times <= day
-        times = law.times[past]
-        weights = np.compress(past, law.weights(self.before.fatal), axis=-1)
-        weights = weights * np.exp(-self.before.hazard * times)
-        at = TimePoints.of(day - times, aplasia.values)
-        treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, times.size)
+        since, weights = day - law.times[past], np.compress(past, weights, axis=-1)
+        at = TimePoints.of(since, aplasia.values)
+        treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, since.size)
         unassessed = hazards.non_response * np.exp(-hazards.lupus * at.times) * (at.times < assessed)
         free = treated * (hazards.without_relapse(at.times, at.aplasia) + unassessed)
-        alive, free = (
-            share.reshape(len(share), times.size, aplasia.values.size).sum(axis=-1)
-            for share in (treated * hazards.escapes_lupus(at), free)
-        )
-        return dot(weights, alive), dot(weights, free)
+        free = free.reshape(len(free), since.size, aplasia.values.size).sum(axis=-1)
+        alive = self._panels.between(self._states[0], since)
+        return (dot(weights, alive), dot(weights, free)), lived

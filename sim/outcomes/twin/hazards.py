@@ -79,7 +79,8 @@ class Hazards:
     """Hazards per day from reinfusion on; arrays have shape (sets, 1), numbers are common to the sets.
 
     ``lupus`` is the hazard when active, ``relapsed`` the hazard of lupus and extra mortality after relapse,
-    ``regained`` the rate of lasting remission then, ``remission`` the extra mortality in remission.
+    ``extra`` the latter alone, ``regained`` the rate of lasting remission then, ``remission`` the extra
+    mortality in remission.
     """
 
     def __init__(self, sets: ParameterSets, refinement: int) -> None:
@@ -91,7 +92,7 @@ class Hazards:
         self.remission = column("background.extra_per_year.remission") / DAYS_PER_YEAR
         self.relapsed = (after_relapse + extra) / DAYS_PER_YEAR
         self.regained = column("after_relapse.remission_per_year") / DAYS_PER_YEAR
-        self._relapsed_extra = extra / DAYS_PER_YEAR
+        self.extra = extra / DAYS_PER_YEAR
         self.toxicity = shared.immunoablation.toxicity_per_day
         on_ward = column(f"{infection}.ward_relative_risk")
         self.aplasia_infection = column(f"{infection}.hazard_per_day") * on_ward
@@ -129,11 +130,22 @@ class Hazards:
 
     def escapes_lupus(self, at: TimePoints) -> Floats:
         """Return the chance of no death from lupus or its extra mortality; times are common to the sets."""
+        return self._with_lupus(at, self._after_engraftment(at, 1)[0])
+
+    def lupus_deaths(self, at: TimePoints) -> tuple[Floats, Floats]:
+        """Return what `escapes_lupus` does, and the density of deaths from lupus, per day."""
+        alive, ill = self._after_engraftment(at, 2)
+        active = self._with_lupus(at, np.where(at.times < at.aplasia, 1.0, 0.0))
+        ill = self._with_lupus(at, ill, responding=True)
+        return self._with_lupus(at, alive), self.lupus * active + (self.relapsed - self.extra) * ill
+
+    def _with_lupus(self, at: TimePoints, chance: Floats, *, responding: bool = False) -> Floats:
+        """Return the chance to live to engraftment, times a chance from then on, or with no response."""
         answered = np.exp(-self.lupus * np.minimum(at.times, at.aplasia))
-        responding: Floats = (1 - self.non_response) * answered * self._after_engraftment(at)
-        if not self.non_response.any():
-            return responding
-        return self.non_response * at.spread(np.exp(-self.lupus * at.distinct)) + responding
+        chances: Floats = (1 - self.non_response) * answered * chance
+        if responding or not self.non_response.any():
+            return chances
+        return self.non_response * at.spread(np.exp(-self.lupus * at.distinct)) + chances
 
     def without_relapse(self, t: Floats, a: Floats) -> Floats:
         """Return the chance of a response, and of neither relapse nor death from lupus by t."""
@@ -141,24 +153,28 @@ class Hazards:
         lupus = np.exp(-self.lupus * np.minimum(t, a) - self.remission * np.maximum(t - a, 0.0))
         return (1 - self.non_response) * lupus * free
 
-    def _after_engraftment(self, at: TimePoints) -> Floats:
-        """Return a responder's chance to live from engraftment (1 before)."""
+    def _after_engraftment(self, at: TimePoints, parts: int) -> Floats:
+        """Return a responder's chance to live from engraftment (1 before), and to be ill again; by parts.
+
+        Of the two parts the first, or both; shape (parts, sets, pairs).
+        """
         start, t, a = self.relapse.start, at.times, at.aplasia
         first = np.maximum(a, start)  # no relapse shows before
-        alive = np.exp(-self.remission * np.maximum(np.minimum(t, first) - a, 0.0))
+        chances = _at_some(np.zeros(t.shape[-1], dtype=np.bool_), np.zeros((parts, 1, 0)))
         usual = a <= start  # relapse does not depend on aplasia, and few times differ
         late = at.distinct > start
         if late.any() and usual.any():
             times = at.distinct[late]
-            since_start = _at_some(late, self._after_first(times, np.full_like(times, start)))
-            alive = alive * np.where(usual, at.spread(since_start), 1.0)
+            since_start = _at_some(late, self._after_first(times, np.full_like(times, start))[:parts])
+            chances = np.where(usual, at.spread(since_start), chances)
         unusual = ~usual & (t > a)
         if unusual.any():
-            alive = alive * _at_some(unusual, self._after_first(t[unusual], a[unusual]))
-        return alive
+            later = _at_some(unusual, self._after_first(t[unusual], a[unusual])[:parts])
+            chances = np.where(unusual, later, chances)
+        return np.asarray(chances * np.exp(-self.remission * np.maximum(np.minimum(t, first) - a, 0.0)))
 
     def _after_first(self, t: Floats, first: Floats) -> Floats:
-        """Return the chance to live from `first`, when relapse can show, to t.
+        """Return the chances to live from `first`, when relapse can show, to t, and to be ill then.
 
         Sum of three: no relapse by t, relapse at once, and relapse between, integrated over the
         cumulative hazard z because the density in time is unbounded for shapes below one.
@@ -174,15 +190,21 @@ class Hazards:
         since, until = (np.repeat(time, rule.nodes.size) for time in (first, t))
         relapse = np.clip(self.relapse.time(z), since, until)
         remission = self.remission * (relapse - since) if self.remission.any() else 0.0
-        alive = self._relapsed_alive(until - relapse, z + remission)
-        between = (weights * alive.reshape(len(alive), *by_time)).sum(axis=-1)
         lived = t - first
         never = np.exp(-end - self.remission * lived)
-        at_once = -np.expm1(-begin) * self._relapsed_alive(lived)
-        return np.asarray(never + at_once + between)
+        both = []
+        for alive, soon, well in zip(
+            self._relapsed_alive(until - relapse, z + remission),
+            self._relapsed_alive(lived),
+            (never, np.zeros(1)),
+            strict=True,
+        ):
+            between = (weights * alive.reshape(len(alive), *by_time)).sum(axis=-1)
+            both.append(well - np.expm1(-begin) * soon + between)
+        return np.stack(both)
 
-    def _relapsed_alive(self, since: Floats, before: Floats | float = 0.0) -> Floats:
-        """Return the chance to live some days after relapse, times ``exp(-before)``.
+    def _relapsed_alive(self, since: Floats, before: Floats | float = 0.0) -> tuple[Floats, Floats]:
+        """Return the chances to live some days after relapse, and to be ill then, times ``exp(-before)``.
 
         With death from lupus at m and lasting remission at r it is
         ``exp(-(m + r) u) + r / (m + r) (1 - exp(-(m + r) u))`` after u days, but for extra mortality, which
@@ -190,14 +212,15 @@ class Hazards:
         """
         active = np.exp(-(before + (self.relapsed + self.regained) * since))
         if not self.regained.any():
-            return active
-        lupus = self.relapsed - self._relapsed_extra
+            return active, active
+        lupus = self.relapsed - self.extra
         share = self.regained / np.maximum(lupus + self.regained, np.finfo(np.float64).tiny)
-        return np.asarray(active + share * (np.exp(-(before + self._relapsed_extra * since)) - active))
+        return active + share * (np.exp(-(before + self.extra * since)) - active), active
 
 
 def _at_some(chosen: NDArray[np.bool_], chances: Floats) -> Floats:
-    """Return chances at the chosen moments, and certainty at the others."""
-    everywhere = np.ones((len(chances), chosen.size))
-    everywhere[:, chosen] = chances
+    """Return chances to live, and to be ill, at the chosen moments; 1 and 0 at the others."""
+    everywhere = np.zeros((*chances.shape[:-1], chosen.size))
+    everywhere[0] = 1.0
+    everywhere[..., chosen] = chances
     return everywhere

@@ -88,7 +88,9 @@ def _steep(scenario: Scenario) -> tuple[float, ...]:
         scenario.late_infection.hazard_per_day,
         scenario.immunoablation.toxicity_per_day,
         scenario.active_disease.hazard_per_year / DAYS_PER_YEAR,
+        scenario.active_disease.hazard_per_year / DAYS_PER_YEAR + delay_tilt(scenario),
         scenario.background.extra_per_year.remission / DAYS_PER_YEAR,
+        scenario.active_disease.hazard_per_year * scenario.after_relapse.multiplier / DAYS_PER_YEAR,
     )
     return tuple(hazard for hazard in hazards if hazard > _STEEP)
 

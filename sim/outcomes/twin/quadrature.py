@@ -82,6 +82,11 @@ def fixed_value(distribution: Distribution) -> float | None:
     return None
 
 
+def spread_of(duration: Distribution) -> Floats:
+    """Return lengths between which what depends on a duration is smooth enough for one panel."""
+    return duration.quantile(special.ndtr(np.array([-7.0, -4.0, -2.0, 0.0, 2.0, 4.0, 7.0])))
+
+
 def law_of(distribution: Distribution, order: int, breaks: Iterable[float] = ()) -> Law:
     """Return a distribution as a law: composite Gauss-Legendre in the normal score.
 

@@ -35,10 +35,10 @@ _GAUSS_ORDER = 14  # nodes of a compressed law between two breaks
 _LEAST_WEIGHT = 1e-17  # of a value of the earlier stages
 _GRADING = 12  # panels that halve towards no cells, where distribution functions are least smooth
 _KINKED_SESSIONS = 4  # the sum of more yields is smooth enough, wherever yields are cut off
-_ROUGH_BREAKS = (90.0, DAYS_PER_YEAR, 10 * DAYS_PER_YEAR)  # Gauss rules are poor over long tails
+ROUGH_BREAKS = (90.0, DAYS_PER_YEAR, 10 * DAYS_PER_YEAR)  # Gauss rules are poor over long tails
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Branches:
     """A law split by mobilisation infection: weights of the uninfected and the infected at common times.
 
@@ -138,7 +138,7 @@ def _follow_up_breaks(scenario: Scenario) -> tuple[float, ...]:
     """Return the times to reinfusion at which follow-up to the data cut has kinks, or some rough scale."""
     cut = scenario.follow_up.data_cut_days
     if cut == "none" or not isinstance(scenario.arrivals, TrialArrivals):
-        return _ROUGH_BREAKS
+        return ROUGH_BREAKS
     return (cut - scenario.arrivals.window_days, cut)
 
 
@@ -255,9 +255,9 @@ def _survived(path: Pathway) -> _Stage:
 def request_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
     """Return the law of the time from enrolment to the start of immunoablation, kinks allowed at breaks."""
     if path.enters_at == "immunoablation":
-        law = _sum_of(path, path.delays, _AT_ONCE, (*_ROUGH_BREAKS, *breaks))
+        law = _sum_of(path, path.delays, _AT_ONCE, (*ROUGH_BREAKS, *breaks))
         return Branches(law.values, law.weights, np.zeros_like(law.weights))
-    return _by_infection(path, _harvest(path), (), (*_ROUGH_BREAKS, *breaks))
+    return _by_infection(path, _harvest(path), (), (*ROUGH_BREAKS, *breaks))
 
 
 @lru_cache(maxsize=64)
@@ -273,7 +273,7 @@ def reinfusion_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
 @lru_cache(maxsize=64)
 def reinfusion_law_without_harvest(path: Pathway) -> Branches:
     """Return the law of the time to reinfusion less the days of harvest, toxicity survived."""
-    return _by_infection(path, _AT_ONCE, (_survived(path),), _ROUGH_BREAKS)
+    return _by_infection(path, _AT_ONCE, (_survived(path),), ROUGH_BREAKS)
 
 
 class Sessions(NamedTuple):

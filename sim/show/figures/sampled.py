@@ -129,31 +129,50 @@ def scatter(results: Results) -> Figure | None:
     across = min(len(keys), 2)
     down = math.ceil(len(keys) / across)
     read = [row for row in rows(own) if not math.isnan(row.estimate)]
+    one_at_a_time = results.manifest["study"]["design"]["kind"] == "one_at_a_time"
+    room = 0.06 * (max(map(_estimate, read)) - min(map(_estimate, read)))
     ends = [pick(read, key=_estimate).simulated_text for pick in (min, max)]
     page = style.sheet(
         one_sentence("study", "scatter_title", label(endpoint), ends, len(own)),
-        [*sentences("study", "scatter", len(every) - len(keys), ARM in own)],
+        [*sentences("study", "scatter", len(every) - len(keys), ARM in own, one_at_a_time)],
         _notes(results), 0.4 + across * (_WIDE + 0.7), down * (_TALL + 0.95),
     )  # fmt: skip
     arm_names = results.manifest["vary"].get(ARM, [""])
     for number, key in enumerate(keys):
         left, up = number % across, down - 1 - number // across
         panel = page.axes(0.75 + left * (_WIDE + 0.7), 0.55 + up * (_TALL + 0.95), _WIDE, _TALL)
+        alone = _alone(results, own, key)
         for name, colour in zip(arm_names, cycle(COLOURS[1:])):
-            part = own[own[ARM] == name] if name else own
-            panel.plot(
-                part[key], part["estimate"], ls="", marker="o", ms=3, alpha=0.6, color=colour, label=name
-            )
+            part = alone[alone[ARM] == name] if name else alone
+            joined = "-" if len(alone) < len(own) else ""
+            look: dict[str, Any] = {"marker": "o", "ms": 3, "alpha": 0.7, "color": colour, "label": name}
+            panel.plot(part[key], part["estimate"], ls=joined, **look)
         if read[0].endpoint.kind == "share":
             style.percent_axis(panel, "y")
+        panel.set_ylim(min(map(_estimate, read)) - room, max(map(_estimate, read)) + room)
         panel.set_xlabel(key_with_unit(key))
         numeric = pd.to_numeric(own[key], errors="coerce")
-        if numeric.notna().all() and numeric.nunique() > 2 and own["estimate"].nunique() > 2:
+        if (
+            numeric.notna().all()
+            and numeric.nunique() > 2
+            and own["estimate"].nunique() > 2
+            and not one_at_a_time
+        ):
             rank = float(np.corrcoef(numeric.rank(), own["estimate"].rank())[0, 1])
             style.aside(panel, f"rank correlation {rank:+.2f}".replace("-", "\N{MINUS SIGN}"), (0, 1), (0, 6))
         if name and number == 0:
             panel.legend(frameon=False, fontsize=style.NOTE_SIZE)
     return page.figure
+
+
+def _alone(results: Results, own: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Return the points at which one factor alone is moved, in order, where a design has such points."""
+    if results.manifest["study"]["design"]["kind"] != "one_at_a_time":
+        return own
+    values = results.manifest["reference"]["point"]
+    for name in own.columns.intersection([each for each in values if each not in (key, ARM)]):
+        own = own[own[name] == values[name]]
+    return own.sort_values(key)
 
 
 def _estimate(row: Row) -> float:

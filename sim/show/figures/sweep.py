@@ -101,7 +101,7 @@ def sweep_curve_figure(
             axis.dress(change, unit)
             change.set_xlim(panel.get_xlim())
         compared = changes(placed(points, [key], endpoint), short=True)
-        names = [*(["Not asked for, but moves most:"] if endpoint == moved else []), label(endpoint)]
+        names = [*(["Not asked for, but moves too:"] if endpoint == moved else []), label(endpoint)]
         _head(panel, names, [_change(axis, [row for _, row in found]), *compared])
     return page.figure
 
@@ -351,13 +351,18 @@ class _Panel:
 
     def _lines(self, axes: Axes, levels: Sequence[float], dashes: str, *, named: bool) -> None:
         """Draw lines of equal estimate, each in the band in which it may as well lie."""
+        # The scenario's own values are a row and a column with one cell: lines go on across them.
+        there = [np.flatnonzero(np.isfinite(self.grid).sum(axis=axis) > 1) for axis in (1, 0)]
+        grid, error = (whole[np.ix_(*there)] for whole in (self.grid, self.error))
         for level in levels:
             with np.errstate(divide="ignore", invalid="ignore"):
-                apart: Any = np.ma.masked_invalid((self.grid - level) / (2 * self.error))
-            axes.contourf(apart, levels=[-1, 1], colors=["white"], alpha=0.4)
+                apart: Any = np.ma.masked_invalid((grid - level) / (2 * error))
+            axes.contourf(*there[::-1], apart, levels=[-1, 1], colors=["white"], alpha=0.4)
             colours = (style.INK, "white") if dashes == "dashed" else ("white", style.INK)
-            known: Any = np.ma.masked_invalid(self.grid)
-            line = axes.contour(known, levels=[level], colors=colours[0], linewidths=1.4, linestyles=dashes)
+            known: Any = np.ma.masked_invalid(grid)
+            line = axes.contour(
+                *there[::-1], known, levels=[level], colors=colours[0], linewidths=1.4, linestyles=dashes
+            )
             line.set(path_effects=[withStroke(linewidth=2.8, foreground=colours[1])])
             how: Any = {"fmt": {level: format_value(self.row.endpoint, level)}, "colors": style.INK}
             for text in axes.clabel(line, fontsize=style.NOTE_SIZE, **how) if named else ():
@@ -411,7 +416,7 @@ def _map_lines(panels: Sequence[_Panel], series: Sequence[Placed]) -> list[str]:
         "figures", "on_map", changes(series), [format_value(first.endpoint, level) for level in levels],
         f"{first.origin} {first.target_text}" if targets else "", any(panel.own for panel in panels),
         any(bool(np.isnan(panel.grid).any()) for panel in panels),
-        bool(levels or targets), first.drawn,
+        bool(levels or targets) and (first.drawn or not first.exact), first.drawn,
     )  # fmt: skip
 
 
@@ -434,7 +439,7 @@ def varied(
     if len(keys) == 1:
         (key,) = keys
         return sweep_curve_figure(points, key, unit_of(key), shown, own[key], notes, lines, moved)
-    unasked = {moved: ["Not asked for, but moves most."]}
+    unasked = {moved: ["Not asked for, but moves too."]}
     return {
         column(key).replace("@", "_"): sweep_map_figure(
             points, keys, key, own, notes, (contours or {}).get(column(key), ()),

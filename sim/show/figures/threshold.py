@@ -19,10 +19,12 @@ from sim.scenario.registry import unit_of
 from sim.scenario.values import get_value
 from sim.show.kit import style
 from sim.show.kit.axis import Axis
-from sim.show.kit.formats import format_value, written
+from sim.show.kit.forest import signed_points
+from sim.show.kit.formats import written
 from sim.show.kit.scenario_words import cautions
 from sim.show.swept import key_with_unit, meaning
-from sim.show.thresholds import asked, finding, kinds_of, question, sentences_of
+from sim.show.thresholds import arms_of, asked, figure_text, finding, kinds_of, question, sentences_of
+from sim.study.crossing import Reach
 from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
 
@@ -75,13 +77,17 @@ def _curve(panel: Axes, results: Results) -> None:
     first = results.thresholds.iloc[:1]
     panel.plot(first["value"], [target], "o", color=style.ORANGE, ms=8, mec="white", zorder=5)
     _bars(panel, results, first, np.array([target]), "x")
-    style.aside(panel, format_value(endpoint, target), (1.0, target), (4, 0), panel.get_yaxis_transform(),
+    style.aside(panel, figure_text(results, target), (1.0, target), (4, 0), panel.get_yaxis_transform(),
                 va="center", size=style.NOTE_SIZE)  # fmt: skip
     _dress(panel, by, "x")
-    panel.set_ylabel(label((name, time)))
-    if endpoint.kind == "share":
+    arms = arms_of(results)
+    panel.set_ylabel(label((name, time)) if arms is None else f"{label((name, time))}:\nchange, {arms[0]}")
+    if endpoint.kind == "share" and arms is None:
         style.percent_axis(panel, "y")
-    panel.set_ylim(0, None)
+    elif endpoint.kind == "share":
+        panel.yaxis.set_major_formatter(signed_points)
+    if arms is None:
+        panel.set_ylim(0, None)
     panel.grid(axis="y")
 
 
@@ -126,12 +132,13 @@ def _dress(panel: Axes, by: Mapping[str, Any], along: str) -> None:
         axis.set_major_locator(MaxNLocator(integer=True))
     axis.set_label_text(key_with_unit(by["key"]))
     inside = [each for each in published_values(by["key"]) if by["low"] <= each.value <= by["high"]]
-    where = panel.get_xaxis_transform() if along == "x" else panel.get_yaxis_transform()
-    for each in inside:
-        place, away = ((each.value, 0.0), (7, 5)) if along == "x" else ((1.0, each.value), (6, 0))
-        panel.plot(
-            *place, "^" if along == "x" else "<", transform=where, color=style.INK, ms=6, clip_on=False
+    reach = Reach(by["low"], by["high"], by["whole"])
+    places = [float(reach.part(np.array(each.value))) for each in inside]
+    for each, place, apart in zip(inside, places, style.spread(places, 0.045, 0.0, 1.0), strict=True):
+        x, y, mark = (place, 0.0, "^") if along == "x" else (1.0, place, "<")
+        panel.plot(x, y, mark, transform=panel.transAxes, color=style.INK, ms=6, clip_on=False)
+        upright = {"rotation": 90, "ha": "center", "va": "bottom"}
+        at, away, how = (
+            ((apart, 0.0), (0, 5), upright) if along == "x" else ((1.0, apart), (6, 0), {"va": "center"})
         )
-        style.aside(panel, each.evidence, place, away, where, size=style.NOTE_SIZE, color=style.INK,
-                    rotation=90 if along == "x" else 0, ha="center" if along == "x" else "left",
-                    va="bottom" if along == "x" else "center")  # fmt: skip
+        style.aside(panel, each.evidence, at, away, size=style.NOTE_SIZE, color=style.INK, **how)

@@ -69,9 +69,12 @@ def single_notes(scenario: Scenario, *, drawn: bool) -> list[str]:
 def headlines(scenario: Scenario) -> list[Key]:
     """Return the endpoints shown where none were asked for: of all enrolled, and waits if rooms are few."""
     at_home = scenario.cohort.enters_at == "home"
-    second = "restricted_mean_survival_enrolled" if at_home else "treatment_related_mortality"
+    last = scenario.follow_up.horizon_years
+    second: Key = (
+        ("restricted_mean_survival_enrolled", last) if at_home else ("treatment_related_mortality", None)
+    )
     waits: list[Key] = [] if scenario.clinic.isolation_rooms == "unlimited" else [("room_wait_days", None)]
-    return [("overall_survival_enrolled", scenario.follow_up.horizon_years), (second, None), *waits]
+    return [("overall_survival_enrolled", last), second, *waits]
 
 
 def in_sentence(key: Key) -> str:

@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate, stats
 
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
-from sim.scenario.endpoints import BY_NAME, ENDPOINTS, TIMES_YEARS, WAY_YEARS, Key
+from sim.scenario.endpoints import BY_NAME, CAUSE_LABELS, ENDPOINTS, TIMES_YEARS, WAY_YEARS, Key
 from sim.scenario.life_table import background_hazards
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -48,14 +48,10 @@ BLANK = with_values(CHICAGO, {**NO_TIME, **NO_HAZARD})
 
 
 LEFT_OUT = {
-    "death_by_cause_infection": "no density of this death is worked out",
-    "death_by_cause_lupus": "no density of this death is worked out",
-    "death_by_cause_background": "no density of this death is worked out",
     "early_deaths": "out of the deaths by the data cut",
     "deaths_by_data_cut": "of registries alone",
     "relapses_by_data_cut": "of registries alone",
     "early_relapses": "of registries alone",
-    "restricted_mean_survival_enrolled": "of patients at home alone",
     "length_of_stay_days": "needs the days of discharge",
     "room_occupancy": "needs a queue",
     **{each.name: "needs a queue" for each in ENDPOINTS if each.queue and each.name != "still_waiting"},
@@ -170,15 +166,17 @@ def test_infections_after_reinfusion() -> None:
 
 @pytest.mark.parametrize("relapsed", [0.6, 30.0])
 def test_relapse_at_a_constant_hazard(relapsed: float) -> None:
-    values = twin(
+    scenario = with_values(
+        BLANK,
         {
             "relapse": {"shape": 1.0, "scale_years": 4.0, "start_day": 0.0},
             "active_disease.hazard_per_year": 0.1,
             "after_relapse.multiplier": relapsed / 0.1,
             "background.extra_per_year.remission": 0.05,
-        }
+        },
     )
-    rate = 0.25
+    values = expected(scenario) | expected_from_enrolment(scenario)
+    rate, leave = 0.25, 0.25 + 0.05
     for time in TIMES_YEARS:
         well = exp(-(rate + 0.05) * time)
         ill = rate / (relapsed - rate - 0.05) * (well - exp(-relapsed * time))
@@ -186,10 +184,13 @@ def test_relapse_at_a_constant_hazard(relapsed: float) -> None:
         assert values["in_remission", time] == close(well)
         assert values["overall_survival", time] == close(well + ill)
         assert values["relapse_incidence", time] == close(rate / (rate + 0.05) * (1 - well))
-    leave = rate + 0.05
-    lived = -expm1(-5 * leave) / leave
-    lived += rate / (relapsed - leave) * (-expm1(-5 * leave) / leave + expm1(-5 * relapsed) / relapsed)
-    assert values["restricted_mean_survival", None] == close(lived)
+        years_well = -expm1(-time * leave) / leave
+        years_ill = rate / (relapsed - leave) * (years_well + expm1(-time * relapsed) / relapsed)
+        assert values["overall_survival_enrolled", time] == close(well + ill)
+        assert values["restricted_mean_survival", time] == close(years_well + years_ill)
+        assert values["restricted_mean_survival_enrolled", time] == close(years_well + years_ill)
+        assert values["death_by_cause_lupus", time] == close(relapsed * years_ill)
+        assert values["death_by_cause_background", time] == close(0.05 * years_well)
 
 
 @pytest.mark.parametrize("remission", [0.0, 0.3, 12.0])
@@ -412,6 +413,64 @@ def test_nobody_reinfused_yet_waits_with_active_lupus() -> None:
     assert values["disease_free_survival_enrolled", 0.5] == close(exp(-0.2))
 
 
+def test_toxicity_and_lupus_by_a_time_within_immunoablation() -> None:
+    h, tox = 0.4 / DAYS_PER_YEAR, 0.003
+    stay = {"immunoablation": {"duration_days": 400.0, "toxicity_per_day": tox}}
+    values = expected_from_enrolment(with_values(BLANK, {"active_disease.hazard_per_year": 0.4, **stay}))
+    for time in (0.5, 1.0):
+        days = -expm1(-time * DAYS_PER_YEAR * (h + tox)) / (h + tox)
+        assert values["death_by_cause_toxicity", time] == close(tox * days)
+        assert values["death_by_cause_lupus", time] == close(h * days)
+        assert values["restricted_mean_survival_enrolled", time] == close(days / DAYS_PER_YEAR)
+        assert values["death_by_cause_infection", time] == 0
+
+
+def test_infections_and_lupus_by_cause() -> None:
+    """All at once but for 10 days of mobilisation and 20 of aplasia; 5 days from infection to death."""
+    h, early, late = 0.5 / DAYS_PER_YEAR, 0.03, 0.02
+    changes = {
+        "mobilisation": {"duration_days": 10.0},
+        "mobilisation.infection": {
+            "hazard_per_day": early, "window_days": 10.0, "days_to_death": 5.0, "case_fatality": 0.4
+        },
+        "aplasia": {"duration_days": 20.0},
+        "aplasia.infection": {"hazard_per_day": late, "case_fatality": 0.3, "days_to_death": 5.0},
+        "recovery.postponement": {"probability": 0.0, "after_infection": 0.0},
+        "active_disease.hazard_per_year": 0.5,
+        "response.non_response": 1.0,
+    }  # fmt: skip
+    values = expected_from_enrolment(with_values(BLANK, changes))
+    first = 0.4 * early / (early + h) * -expm1(-10 * (early + h)) * exp(-5 * h)
+    lives = 1 - 0.4 * -expm1(-10 * early)
+    then = lives * 0.3 * late / (late + h) * -expm1(-20 * (late + h)) * exp(-15 * h)
+    assert values["death_by_cause_infection", 5.0] == close(first + then)
+    assert values["death_by_cause_infection", 0.5] == close(first + then)
+    alive = lives * (1 - 0.3 * -expm1(-20 * late)) * exp(-2.5)
+    assert values["overall_survival_enrolled", 5.0] == close(alive)
+    assert values["death_by_cause_lupus", 5.0] == close(1 - alive - first - then)
+    lived = (1 - alive - first - then) / 0.5  # whoever lives has active disease
+    assert values["restricted_mean_survival_enrolled", 5.0] == close(lived)
+
+
+@pytest.mark.parametrize("changes", EXTREMES.values(), ids=EXTREMES.keys())
+def test_deaths_by_cause_add_up(changes: Mapping[str, Any]) -> None:
+    values = expected_from_enrolment(with_values(CHICAGO, changes))
+    for time in [time for name, time in values if name == "overall_survival_enrolled"]:
+        causes = [values[f"death_by_cause_{cause}", time] for cause in CAUSE_LABELS]
+        assert sum(causes) == close(1 - values["overall_survival_enrolled", time])
+        assert min(causes) > -1e-6
+        assert 0 <= values["restricted_mean_survival_enrolled", time] <= (time or 0)
+
+
+@pytest.mark.parametrize("changes", [{}, {"cohort.enters_at": "immunoablation"}], ids=["trial", "registry"])
+def test_finer_quadrature_changes_nothing_from_enrolment(changes: Mapping[str, Any]) -> None:
+    scenario = with_values(CHICAGO, {**changes, "immunoablation.toxicity_per_day": 0.001})
+    coarse, fine = (expected_from_enrolment(scenario, refinement) for refinement in (1, 2))
+    assert coarse.keys() == fine.keys()
+    for key, value in coarse.items():
+        assert value == pytest.approx(fine[key], abs=1e-7), key
+
+
 def test_nobody_reinfused_leaves_no_figures_from_reinfusion() -> None:
     values = twin({"immunoablation.toxicity_per_day": 1e9}, CHICAGO)
     assert ("overall_survival", 5.0) not in values
@@ -422,7 +481,7 @@ def test_nobody_reinfused_leaves_no_figures_from_reinfusion() -> None:
 def test_never_transplanted() -> None:
     values = twin({"cohort.enters_at": "home", "active_disease.hazard_per_year": 0.2})
     assert values["overall_survival_enrolled", 5.0] == close(exp(-1))
-    assert values["restricted_mean_survival_enrolled", None] == close(5 * (1 - exp(-1)))
+    assert values["restricted_mean_survival_enrolled", 5.0] == close(5 * (1 - exp(-1)))
     assert values["death_by_cause_lupus", 2.0] == close(1 - exp(-0.4))
     assert values["death_by_cause_background", 2.0] == pytest.approx(0, abs=1e-12)
     assert ("overall_survival", 5.0) not in values

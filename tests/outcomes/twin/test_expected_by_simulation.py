@@ -178,12 +178,13 @@ def estimates(p: Patients) -> dict[tuple[str, float | None], Estimate]:
     horizon = s.follow_up.horizon_years
     with np.errstate(invalid="ignore"):
         since = np.where(reinfused, p.death - p.reinfusion, 0.0)
-    put("restricted_mean_survival", np.minimum(since / YEAR, horizon), reinfused)
     for time in sorted({*(t for t in TIMES_YEARS if t <= horizon), horizon}):
         for name, event in at_time(p, time * YEAR).items():
             put(name, event, reinfused, time)
         for name, event in from_enrolment(p, time * YEAR).items():
             put(name, event, everybody, time)
+        put("restricted_mean_survival", np.minimum(since / YEAR, time), reinfused, time)
+        put("restricted_mean_survival_enrolled", np.minimum(p.death / YEAR, time), everybody, time)
     if isinstance(s.arrivals, TrialArrivals) and s.follow_up.data_cut_days != "none":
         arrival = s.arrivals.window_days * p.rng.random(p.n) ** (1 / s.arrivals.power)
         cut = s.follow_up.data_cut_days - arrival

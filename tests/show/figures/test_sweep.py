@@ -90,7 +90,7 @@ def test_a_panel_says_what_its_endpoint_does(
     )
     assert "+25.0 points (+24.5 to +25.5) at 0.05 per year" in text
     above = {drawn.xyann[1]: drawn.get_text() for drawn in figure.axes[2].texts}
-    assert above[max(above)] == "Not asked for, but moves most:"
+    assert above[max(above)] == "Not asked for, but moves too:"
     assert "Treatment-related mortality" in above.values()
     assert "is 2.1% throughout" in text
     assert "no difference found: less than 0.5 points either way" in text
