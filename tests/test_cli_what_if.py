@@ -136,6 +136,22 @@ def test_arms_are_compared_point_by_point(tmp_path: Path) -> None:
         assert other["difference"] > 0
 
 
+@pytest.mark.filterwarnings("ignore::sim.scenario.problems.UndefinedFigureWarning")
+def test_three_arms_differ_from_the_first_all_at_once_and_an_arm_from_itself_by_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "arms.toml"
+    more = f'set = {{ "{WARD}" = 2.0 }}\n[[arm]]\nname = "isolated again"\n'
+    path.write_text(ARMS + more, "utf-8")
+    effort = {"effort.engine": "simulated", "effort.replications": 250}
+    points = sim.study(path, set=effort).points.set_index(["arm", "endpoint"])
+    ward, again = (points.loc[(name, DEATHS)] for name in ("ward", "isolated again"))
+    assert again["difference"] == 0
+    assert points.loc["isolated again", "difference"].fillna(0).eq(0).all()
+    alone, both = (ward[f"{kind}_upper"] - ward[f"{kind}_lower"] for kind in ("difference", "all"))
+    assert both == pytest.approx(alone * 2.2414027 / Z95, rel=1e-6)  # of two comparisons, 98.75% on each side
+
+
 def test_what_is_uncertain_in_one_arm_is_drawn_there_alone(tmp_path: Path) -> None:
     path, value = tmp_path / "uncertain.toml", '{ dist = "lognormal", median = 1.13, sigma = 0.35 }'
     more = f'[[uncertain]]\nkey = "{WARD}"\nvalue = {value}\narm = "ward"\n[effort]\ndraws = 64\n'

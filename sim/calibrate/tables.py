@@ -9,17 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sim.calibrate.calibration import Seen, Told
+from sim.calibrate.calibration import Found, Seen, Told
+from sim.calibrate.point import PointFit
+from sim.calibrate.profiles import profiles
 from sim.calibrate.search import Free, Search
 from sim.outcomes.twin.expected import expected
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, column, label, read_times
 from sim.scenario.priors import AS_IT_IS
-from sim.scenario.registry import parameters
+from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.estimates import Z95
-from sim.study.posterior import weighted_summary
+from sim.study.posterior import posterior_table, weighted_summary
 from sim.study.records import addressed
 
 ACTIVE = "active_disease.hazard_per_year"
@@ -291,3 +293,61 @@ def moved_table(seen: Sequence[Seen]) -> pd.DataFrame:
         moved = table.assign(moved=by, moved_mc_se=error, moved_sd=by / tables[0]["sd"])
         rows.append(addressed(moved, name=each.name))
     return pd.concat(rows, ignore_index=True)
+
+
+def tables_of(found: Found) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the tables by the names of their files."""
+    if found.fit is not None:
+        yield "solved", _solved(found.fit)
+        yield "residuals", _residuals(found.fit)
+        yield "jacobian", _jacobian(found.fit)
+    if found.told is not None:
+        yield from _told(found.told)
+
+
+def _told(told: Told) -> Iterator[tuple[str, pd.DataFrame]]:
+    posterior = told.main.posterior
+    point = [float(get_value(told.scenario, key)) for key in posterior.keys]
+    yield "posterior", posterior_table(posterior, point)
+    yield "parameters", parameter_table(told)
+    yield "answers", answer_table(told.scenario, told.main)
+    yield "estimates", estimate_table(told)
+    yield "predictions", told.predictions
+    yield "curves", told.curves
+    yield "at_point", told.at_point
+    yield "directions", directions(told.main)
+    if told.main.sample.history:
+        yield "search", search_table(told)
+        yield "profiles", profiles(told.main)
+    if len(told.seen) > 1:
+        yield "alternatives", weight_table(told.seen)
+        yield "moved", moved_table(told.seen)
+    if told.alone is not None:
+        yield "simulation_alone", alone_table(told, told.alone)
+    if told.coverage is not None:
+        yield "coverage", told.coverage.table
+        yield "ranks", told.coverage.ranks
+
+
+def lines_of(told: Told, known: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return what only figures draw: priors, free directions, and survival without a transplant."""
+    ridge = ridge_table(told.main, known)
+    return {"priors": prior_table(told.main.free), "ridge": ridge, "no_transplant": no_transplant_table(told)}
+
+
+def _solved(fit: PointFit) -> pd.DataFrame:
+    rows = [(key, value, fit.before[key], unit_of(key)) for key, value in fit.values.items()]
+    return pd.DataFrame(rows, columns=["key", "value", "before", "unit"])
+
+
+def _residuals(fit: PointFit) -> pd.DataFrame:
+    met = zip(fit.targets, fit.residuals, fit.scenario.fitted_targets, strict=True)
+    rows = [(*key, label(key), target.value, float(left), target.source) for key, left, target in met]
+    return pd.DataFrame(rows, columns=["endpoint", "time_years", "label", "target", "residual", "source"])
+
+
+def _jacobian(fit: PointFit) -> pd.DataFrame:
+    """Return how every figure moves with the logarithm (the logit of a share) of every parameter."""
+    table = pd.DataFrame(fit.jacobian, columns=list(fit.values))
+    table.insert(0, "figure", [label(key) for key in fit.targets])
+    return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -12,16 +13,20 @@ from sim.calibrate.point import solve_point
 from sim.commands.asked import parse_endpoint
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
+from sim.patient.fates import mean_patients
 from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
 from sim.scenario.study_file import Capacity, Threshold, Tornado
-from sim.study.capacity import capacity
+from sim.study.capacity import capacity, patients_in
 from sim.study.posterior import read_posterior
-from sim.study.tornado import stated_ranges, tornado
+from sim.study.tornado import BETWEEN, stated_ranges, tornado
 from sim.work.store import Stores
 from sim.work.task import Progress, part
+
+MOST_VALUES = 16
+"""At which a threshold is looked at by simulation."""
 
 Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
 """The tables of an answer, and what a manifest says of it."""
@@ -44,6 +49,23 @@ def with_answers(plan: StudyPlan) -> StudyPlan:
             said = str(error).removeprefix("--")
             raise RequestError(f"{plan.where}: [[answer]] {answer.kind}: {said}") from None
     return plan
+
+
+def histories_of(plan: StudyPlan) -> int:
+    """Return how many histories the answers simulate, beside those of the points; of thresholds at most."""
+    found = 0.0
+    for answer in plan.study.answer:
+        scenario, replications = plan.loaded.scenario, plan.budget.replications
+        if answer.kind == "capacity":
+            places = range(answer.low, answer.high + 1)
+            found += replications * patients_in(scenario, answer.by, places, answer.over, plan.budget.seed)
+        elif not plan.no_queue:
+            ranges = stated_ranges(scenario)[0] if answer.kind == "tornado" else ()
+            values = (
+                MOST_VALUES * math.prod(map(len, answer.over.values())) if answer.kind == "threshold" else 0
+            )
+            found += (values + len(BETWEEN) * len(ranges)) * replications * mean_patients(scenario)
+    return round(found)
 
 
 def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:

@@ -15,13 +15,14 @@ from sim.commands.answers import answered, with_answers
 from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.study import Made, Study, Work, request_for, write
 from sim.patient.fates import mean_patients
-from sim.scenario.endpoints import BY_NAME, Key, column, label
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import BY_NAME, Key, column, keys, label
 from sim.scenario.load import Loaded
 from sim.scenario.problems import IncomparableWarning, RequestError
 from sim.scenario.shipped import scenarios_folder, shipped_posteriors
 from sim.scenario.study_file import load_study, plain_tree, study_text
 from sim.scenario.write import resolved_text
-from sim.study.estimates import EXACT, ratios
+from sim.study.estimates import EXACT, ratios, simultaneous
 from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import warn_of_weak_figures
@@ -95,6 +96,8 @@ class _Doing:
         points, drawn = self._measured()
         points = points.sort_values("point", kind="stable", ignore_index=True)
         moves = moves_most(points, plan.shown)
+        if len(plan.arms) > 2:
+            points = _all_at_once(points, len(plan.arms) - 1)
         recomputed = self._recomputed(points) if plan.recompute else None
         shown = [*plan.shown, *([] if moves is None else [moves])]
         facts = {
@@ -134,7 +137,7 @@ class _Doing:
         exact, drawn = pd.DataFrame(), pd.DataFrame()
         if asked in ("auto", "exact") and plan.no_queue:
             exact, figures = expected_spots(plan.spots, plan.budget.draws, self._tell)
-            drawn = _drawn_exactly(figures)
+            drawn = _drawn_exactly(figures) if plan.budget.draws else drawn
             unknown = [column(key) for key in plan.shown if not known_to_twin(key, figures)]
             unknown += ["strata"] if plan.budget.by else []
             if not unknown:
@@ -147,7 +150,7 @@ class _Doing:
                 f'{plan.where}: effort.engine = "exact": {why}; write engine = "auto", or leave it out'
             )
         found, _, sums, self.strata = measure(plan.spots, plan.budget, self._tell, self._store)
-        simulated = _drawn_by_simulation(plan, sums)
+        simulated = _drawn_by_simulation(plan, sums) if plan.budget.draws else pd.DataFrame({"endpoint": []})
         known = {*exact["endpoint"]} if len(exact) else set()
         rest = found[~found["endpoint"].isin(known)]
         if not len(exact):
@@ -169,6 +172,13 @@ class _Doing:
             "point": number + 1,
             "equal": bool(before[shared].reset_index(drop=True).equals(found[shared])),
         }
+
+
+def _all_at_once(points: pd.DataFrame, comparisons: int) -> pd.DataFrame:
+    """Add the intervals of differences from the first arm that hold for all arms at once."""
+    change, lower, upper = (points[f"difference{end}"] for end in ("", "_lower", "_upper"))
+    low, high = simultaneous(change, lower, upper, comparisons)
+    return points.assign(all_lower=low, all_upper=high)
 
 
 def _is_exact(points: pd.DataFrame) -> pd.Series:
@@ -208,29 +218,30 @@ def _head(name: str, time: float) -> str:
     return f"{label((name, None if math.isnan(time) else time))}{f' ({unit})' if unit else ''}"
 
 
-def _drawn_exactly(figures: Sequence[Mapping[Key, Any]]) -> pd.DataFrame:
-    rows = [
-        pd.DataFrame({"point": number, "draw": np.arange(len(values)) + 1, "endpoint": column(key),
-                      "mean": values, "inner_se": 0.0})
-        for number, each in enumerate(figures, start=1)
-        for key, values in each.items()
-    ]  # fmt: skip
-    return pd.concat(rows, ignore_index=True)
+def _drawn_exactly(figures: Sequence[Mapping[Key, Floats]]) -> pd.DataFrame:
+    """Return every figure at every spot under every draw, which the twin knows without error."""
+    parts = [(number, *each) for number, own in enumerate(figures, start=1) for each in own.items()]
+    means = np.concatenate([values for *_, values in parts])
+    table = _by_draw(len(parts[0][2]), [each[0] for each in parts], [column(each[1]) for each in parts])
+    return table.assign(mean=means, inner_se=0.0)
 
 
-def _drawn_by_simulation(plan: StudyPlan, sums: Sequence[Any]) -> pd.DataFrame:
-    from sim.scenario.endpoints import keys
+def _drawn_by_simulation(plan: StudyPlan, sums: Sequence[Floats]) -> pd.DataFrame:
+    """Return the sums of every figure at every spot under every draw, with means and their errors."""
+    read = [keys(spot.side.scenario.follow_up.horizon_years) for spot in plan.spots]
+    flat = np.concatenate([own.swapaxes(0, 1).reshape(-1, own.shape[-1]) for own in sums])
+    value, error = ratios(flat)
+    numbers = [number for number, each in enumerate(read, start=1) for _ in each]
+    table = _by_draw(len(sums[0]), numbers, [column(key) for each in read for key in each])
+    return table.assign(n=flat[:, 2], sum=flat[:, 1], mean=value, inner_se=error)
 
-    found = []
-    for number, (spot, own) in enumerate(zip(plan.spots, sums, strict=True), start=1):
-        value, error = ratios(own)
-        for at, key in enumerate(keys(spot.side.scenario.follow_up.horizon_years)):
-            found.append(
-                pd.DataFrame({"point": number, "draw": np.arange(len(own)) + 1, "endpoint": column(key),
-                              "n": own[:, at, 2], "sum": own[:, at, 1], "mean": value[:, at],
-                              "inner_se": error[:, at]})
-            )  # fmt: skip
-    return pd.concat(found, ignore_index=True)
+
+def _by_draw(draws: int, points: Sequence[int], endpoints: Sequence[str]) -> pd.DataFrame:
+    """Return the address of each row: point and endpoint, each under every draw."""
+    return pd.DataFrame(
+        {"point": np.repeat(points, draws), "draw": np.tile(np.arange(draws) + 1, len(points)),
+         "endpoint": np.repeat(np.array(endpoints, dtype=object), draws)}
+    )  # fmt: skip
 
 
 def _texts(plan: StudyPlan) -> dict[str, str]:

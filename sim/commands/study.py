@@ -176,7 +176,7 @@ def write(study: Study, how: Work) -> Results:
             made = study.make(folder.path, folder.store, progress and tell)
             _write_tables(made, folder.path)
             write_json(folder.path / MANIFEST, sealed(_manifest(study, made, title), folder.path))
-        results = read_results(folder.path)
+        results = read_results(folder.path, just_written=True)
         tell("tables", 1, 1)
         if formats:
             from sim.show.figure_files import write_figures  # which Matplotlib comes with
@@ -186,7 +186,7 @@ def write(study: Study, how: Work) -> Results:
         write_page(results, folder.path)
         tell("page", 1, 1)
         study.warn(results)
-    return read_results(new.path)
+    return read_results(new.path, just_written=True)
 
 
 def _whole(progress: Progress | None) -> Progress:

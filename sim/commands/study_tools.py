@@ -10,15 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sim.commands.answers import with_answers
+from sim.commands.answers import histories_of, with_answers
 from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.studies import STUDY_FILE, study
 from sim.patient.fates import mean_patients
 from sim.scenario.inherit import Overrides
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
-from sim.scenario.shipped import SUFFIX, is_path, locate, shipped_names
+from sim.scenario.shipped import SUFFIX, locate, shipped_names
 from sim.scenario.study_file import load_study
+from sim.scenario.write import file_to_write
 from sim.study.exact import expected_spots
 from sim.study.sweep import measure
 from sim.work.files import MANIFEST, read_json, sealed_files
@@ -29,6 +30,7 @@ MOST_HISTORIES = 10**9
 """More want a word of consent."""
 
 _PILOT_SECONDS = 0.5
+_HISTORY_SECONDS = 1e-6
 _ROW_BYTES = {"exact": 12_000, "simulated": 24_000}
 """Of a point's rows in points.csv and wide.csv, about."""
 
@@ -40,7 +42,7 @@ def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A00
     -------
     dict
         Points, arms, draws, replications, patients, histories (all of these multiplied; 0 if the exact twin
-        tells everything), engine, seconds on one processor, bytes.
+        tells everything; and those of answers), engine, seconds on one processor, bytes.
 
     Raises
     ------
@@ -51,16 +53,18 @@ def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A00
     draws = 1 if plan.budget.draws is None else len(plan.budget.draws.values)
     exact = plan.study.effort.engine in ("auto", "exact") and plan.no_queue
     patients = round(mean_patients(plan.loaded.scenario))
-    histories = 0 if exact else len(plan.spots) * plan.budget.total * patients
+    own, more = 0 if exact else len(plan.spots) * plan.budget.total * patients, histories_of(plan)
+    seconds = _pilot(plan, exact=exact)
     return {
         "study": plan.name,
         "points": len(plan.spots),
         "draws": draws,
         "replications": 0 if exact else plan.budget.replications,
         "patients": patients,
-        "histories": histories,
+        "histories": own + more,
+        "of_answers": more,
         "engine": "exact" if exact else "simulated",
-        "seconds": _pilot(plan, exact=exact),
+        "seconds": seconds + more * (seconds / own if own else _HISTORY_SECONDS),
         "bytes": len(plan.spots) * _ROW_BYTES["exact" if exact else "simulated"],
     }
 
@@ -89,10 +93,12 @@ def _pilot(plan: StudyPlan, *, exact: bool) -> float:
 
 def refuse_too_large(file: str | Path, set: Overrides, *, yes: bool) -> None:  # noqa: A002
     """Refuse a study of more than `MOST_HISTORIES` unless it is agreed to."""
-    plan = with_answers(plan_of(load_study(file, set), {}))
-    if yes or (plan.study.effort.engine in ("auto", "exact") and plan.no_queue):
+    if yes:
         return
-    histories = len(plan.spots) * plan.budget.total * round(mean_patients(plan.loaded.scenario))
+    plan = with_answers(plan_of(load_study(file, set), {}))
+    exact = plan.study.effort.engine in ("auto", "exact") and plan.no_queue
+    own = len(plan.spots) * plan.budget.total * round(mean_patients(plan.loaded.scenario))
+    histories = (0 if exact else own) + histories_of(plan)
     if histories > MOST_HISTORIES:
         raise RequestError(
             f"{file}: {len(plan.spots):,} points x {plan.budget.total:,} trials: {histories:,} histories, "
@@ -142,11 +148,7 @@ def write_new_study(kind: str, name: str, *, force: bool = False) -> Path:
     shipped = shipped_names("study")
     if kind not in shipped:
         raise RequestError(unknown(f'no study "{kind}"', kind, shipped, f"there are {', '.join(shipped)}"))
-    path = Path(name if is_path(name) else f"{name}{SUFFIX}")
-    if path.exists() and not force:
-        raise RequestError(f"{path}: exists; choose another name, or --force to write over it")
-    if not path.parent.is_dir():
-        raise RequestError(f"{path}: there is no folder {path.parent}; make it first")
+    path = file_to_write(name, force=force)
     path.write_bytes(locate(kind, kind="study").path.read_bytes())
     return path
 

@@ -25,11 +25,16 @@ def total(value: Floats, among: Booleans, before: Floats | None = None) -> Float
     """Return the sum of a value over some patients in each replication, one after the other.
 
     ``before`` is the sum over the patients before these.
+    """
+    return in_order(np.where(among, value, 0.0), before)
+
+
+def in_order(summed: Floats, before: Floats | None = None) -> Floats:
+    """Return the sum over patients in each replication, one after the other; what is summed is used up.
 
     NumPy picks the order of a sum by the array's shape, and a replication computed alone must give the same
     bits as in a batch: along the rows of several columns it goes in order, along a single column it does not.
     """
-    summed: Floats = np.where(among, value, 0.0)
     if before is not None:
         summed[0] += before
     if summed.shape[1] == 1:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sim.clinic.history import History
 from sim.clinic.states import TREATMENT_CAUSES, Cause
-from sim.outcomes.counting import Some, add_up, count, ratio, total
+from sim.outcomes.counting import Some, add_up, count, in_order, ratio, total
 from sim.outcomes.many_trials import FollowUps, follow_ups, incidences, quantiles
 from sim.patient.fates import NEVER, Booleans, last_arrival_day
 from sim.scenario.distributions import Floats
@@ -86,9 +86,9 @@ class Sums:
                     if trial is not None:
                         _grow(self.reported, (name, time), np.stack(trial))
 
-    def add_up(self, name: str, value: Floats, among: Booleans, time: float | None = None) -> None:
+    def add_up(self, name: str, value: Floats, among: Booleans) -> None:
         """Add a value of some patients, one after the other."""
-        key = (name, time)
+        key = (name, None)
         self.total[key] = total(value, among, self.total.get(key))
 
     def out_of(self, denominator: str, number: Floats) -> None:
@@ -408,6 +408,6 @@ def reading_years(scenario: Scenario, name: str) -> list[float]:
 
 def _add_years(name: str, view: View, sums: Sums, start: Floats, among: Booleans) -> None:
     """Add up the years lived by each reading time."""
-    years = (view.history.death - start) / DAYS_PER_YEAR
+    years = np.where(among, (view.history.death - start) / DAYS_PER_YEAR, 0.0)
     for time in reading_years(view.scenario, name):
-        sums.add_up(name, np.minimum(years, time), among, time)
+        sums.total[name, time] = in_order(np.minimum(years, time), sums.total.get((name, time)))

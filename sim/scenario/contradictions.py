@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import Any, NamedTuple
 
-from sim.scenario.endpoints import BY_NAME, CAUSE_LABELS, label
+from sim.scenario.endpoints import BY_NAME, label
 
 ROUNDED_TO = 0.01
 """Step to which a share is taken to be printed: whole per cents."""
@@ -23,7 +23,7 @@ _PART_OF = {
 _APART = (
     ("disease_free_survival", "relapse_incidence", "no_response", "death_without_relapse"),
     ("overall_survival", "death_without_relapse"),
-    ("overall_survival_enrolled", *(f"death_by_cause_{cause}" for cause in CAUSE_LABELS)),
+    ("overall_survival_enrolled", *(name for name in BY_NAME if name.startswith("death_by_cause_"))),
     ("pre_transplant_mortality", "transplant_related_mortality", "harvest_failure"),
 )
 

@@ -1,4 +1,4 @@
-"""The dictionary of endpoints: name, label, unit and definition of each, once.
+"""The dictionary of endpoints: name, label, unit and definition of each, once, in ``data/endpoints.csv``.
 
 How they are computed is in `sim.outcomes`; here they are named, so that scenario files can aim at them.
 """
@@ -6,7 +6,9 @@ How they are computed is in `sim.outcomes`; here they are named, so that scenari
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from sim.scenario.evidence import data_rows
 
 Key: TypeAlias = tuple[str, float | None]
 """An endpoint's name, and the time in years at which it is read."""
@@ -48,127 +50,28 @@ class Endpoint:
     timed: bool
     denominator: str
     trial: Trial
+    queue: str
     definition: str
-    queue: str = ""
-
-
-def _share(name: str, label: str, denominator: str, definition: str) -> Endpoint:
-    """Declare a share that is counted."""
-    return Endpoint(name, label, "", "share", False, denominator, "count", definition)
-
-
-def _over_time(
-    name: str, label: str, denominator: str, definition: str, trial: Trial = "kaplan_meier"
-) -> Endpoint:
-    """Declare a share that is read at certain times."""
-    return Endpoint(name, label, "", "share", True, denominator, trial, definition)
-
-
-def _mean(
-    name: str, label: str, unit: str, denominator: str, definition: str, trial: Trial = "none"
-) -> Endpoint:
-    """Declare an average."""
-    return Endpoint(name, label, unit, "mean", False, denominator, trial, definition)
 
 
 QUEUES = {"room": "", "slot": "slot_"}
 """How the names of what is told of each queue start; rooms are what patients wait for."""
 
 
-def _waits(queue: str, place: str) -> tuple[Endpoint, ...]:
-    """Declare what is told of a queue; those who did not have to wait are counted with a wait of none."""
-    start, asked, granted = QUEUES[queue], f"{QUEUES[queue]}asked", f"{QUEUES[queue]}granted"
-    who = f"among those who asked for {place}"
-    over, offered = f"{LONG_WAIT_DAYS:g}", f"offered wait for {place} by Kaplan-Meier, a death in the queue"
-
-    def share(name: str, label: str, denominator: str, definition: str) -> Endpoint:
-        return Endpoint(start + name, label, "", "share", False, denominator, "clinic", definition, queue)
-
-    def days(name: str, label: str, denominator: str, definition: str) -> Endpoint:
-        name = f"{queue}_wait_{name}"
-        return Endpoint(name, label, "days", "mean", False, denominator, "clinic", definition, queue)
-
-    return (
-        share("waited", f"Waited for {place}", asked, f"did not get {place} at once, {who}"),
-        share(f"waited_over_{over}_days", f"Waited over {over} days for {place}", asked,
-              f"still in the queue after {over} days, {who}"),
-        share("died_waiting", f"Died waiting for {place}", "enrolled", f"died in the queue for {place}"),
-        share("died_waiting_of_asked", f"Died waiting for {place}, of who asked", asked,
-              f"died in the queue, {who}"),
-        days("days", f"Wait for {place}", granted,
-             f"from asking for {place} to getting it, mean of those who got one"),
-        days("median_days", f"Wait for {place}, median", f"{start}median_reached",
-             f"median of the {offered} censoring; mean of clinics in which half got {place}"),
-        days("90_percent_days", f"Wait for {place}, 9 of 10 within", f"{start}90_percent_reached",
-             f"90% quantile of the {offered} censoring; mean of clinics in which it was reached"),
-    )  # fmt: skip
+def _declared() -> tuple[Endpoint, ...]:
+    """Return the rows of ``data/endpoints.csv``, in which days and years stand by name."""
+    lengths = {
+        "treatment_days": f"{TREATMENT_DAYS:g}", "way_years": f"{WAY_YEARS:g}",
+        "long_wait_days": f"{LONG_WAIT_DAYS:g}",
+    }  # fmt: skip
+    cells: list[dict[str, Any]] = [
+        {name: text.format(**lengths) for name, text in row.items()} for row in data_rows("endpoints")
+    ]
+    return tuple(Endpoint(**{**row, "timed": row["timed"] == "yes"}) for row in cells)
 
 
-CAUSE_LABELS = {
-    "infection": "Death from infection",
-    "toxicity": "Death from toxicity",
-    "lupus": "Death from lupus",
-    "background": "Death from other causes",
-}
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    _share("treatment_related_mortality", "Treatment-related mortality", "enrolled",
-           f"deaths from infection or toxicity, mobilisation to day {TREATMENT_DAYS:g} after reinfusion"),
-    _share("transplant_related_mortality", "Transplant-related mortality", "enrolled",
-           f"deaths from infection or toxicity, reinfusion to day {TREATMENT_DAYS:g}"),
-    _share("pre_transplant_mortality", "Death before reinfusion", "enrolled",
-           "deaths before reinfusion from any cause, not after withdrawal"),
-    Endpoint("still_waiting", "Still waiting", "", "share", False, "enrolled", "clinic",
-             f"neither reinfused, dead nor withdrawn {WAY_YEARS:g} years after enrolment", "any"),
-    _over_time("overall_survival", "Overall survival, reinfused", "reinfused", "alive, time from reinfusion"),
-    _over_time("disease_free_survival", "Disease-free survival", "reinfused",
-               "alive without relapse or established non-response, time from reinfusion"),
-    _over_time("relapse_incidence", "Relapse", "reinfused",
-               "relapsed, death and non-response competing, time from reinfusion", "incidence"),
-    _over_time("no_response", "No response", "reinfused",
-               "alive and still active when response is assessed, time from reinfusion", "incidence"),
-    _over_time("death_without_relapse", "Death without relapse", "reinfused",
-               "died before relapse or established non-response, time from reinfusion", "incidence"),
-    _over_time("in_remission", "In remission", "reinfused",
-               "responders alive and not relapsed, time from reinfusion", "count"),
-    _over_time("overall_survival_enrolled", "Overall survival, all enrolled", "enrolled",
-               "alive, time from enrolment"),
-    _over_time("disease_free_survival_enrolled", "Disease-free survival, all enrolled", "enrolled",
-               "alive, not withdrawn, no relapse or established non-response, time from enrolment"),
-    Endpoint("restricted_mean_survival", "Years lived, reinfused", "years", "mean", True, "reinfused", "none",
-             "mean of years lived up to a time from reinfusion"),
-    Endpoint("restricted_mean_survival_enrolled", "Years lived, all enrolled", "years", "mean", True,
-             "enrolled", "none", "mean of years lived up to a time from enrolment"),
-    *(_over_time(f"death_by_cause_{cause}", label, "enrolled",
-                 f"died from {'other causes' if cause == 'background' else cause}, other deaths competing, "
-                 "time from enrolment", "incidence")
-      for cause, label in CAUSE_LABELS.items()),
-    _share("deaths_by_data_cut", "Deaths by the data cut", "enrolled",
-           "deaths from any cause by the data cut (by the horizon without one)"),
-    _share("early_deaths", "Deaths within 1.5 months", "died",
-           "deaths within 1.5 months of enrolment, among the deaths by the data cut"),
-    _share("relapses_by_data_cut", "Relapses by the data cut", "responded",
-           "relapses by the data cut, among those who reached remission by then"),
-    _share("early_relapses", "Relapses within 6 months", "relapsed",
-           "relapses within 6 months of reinfusion, among the relapses by the data cut; "
-           "half where the median time to relapse is 6 months"),
-    _share("harvest_failure", "Harvest failure", "enrolled", "withdrawn after a failed harvest"),
-    _mean("infections_per_patient", "Infections per patient", "", "enrolled",
-          "infections in mobilisation, in aplasia and until day 93, per patient enrolled"),
-    _mean("length_of_stay_days", "Stay in the isolation room", "days", "granted",
-          "start of immunoablation to discharge or death, among those who got a room"),
-    *_waits("room", "a room"),
-    *_waits("slot", "an apheresis slot"),
-    _mean("room_occupancy", "Rooms in use", "rooms", "days",
-          "mean number of rooms in use, turnaround included, "
-          "from the end of the warm-up to the last arrival", "clinic"),
-    _mean("apheresis_sessions", "Apheresis sessions", "sessions", "harvested",
-          "sessions per patient whose harvest was completed"),
-    _mean("cd34_infused", "CD34+ cells infused", "million/kg", "infused",
-          "CD34+ cells from apheresis left by the selection, among the reinfused"),
-    _mean("mean_follow_up", "Mean follow-up", "years", "followed",
-          "mean of min(death, data cut) from reinfusion, among those reinfused before the data cut", "mean"),
-)  # fmt: skip
+ENDPOINTS = _declared()
+"""Every endpoint; who did not have to wait in a queue is counted there with a wait of none."""
 
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 

@@ -7,31 +7,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from types import MappingProxyType
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import TypeAlias
 
 _REFERENCE = re.compile(r"\b(?:1[89]|20)\d\d\b|\bdoi\b|https?:", re.IGNORECASE)
 """By what a reference in words is told: a year, or an address."""
 _ID = re.compile(r"\b([A-Z])(\d\d)(?:-([A-Z])(\d\d))?\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One figure as it was published; numbers stay as printed. ``reference`` is the short citation."""
+Evidence: TypeAlias = SimpleNamespace
+"""One figure as it was published, by the columns of ``data/evidence.csv``; numbers stay as printed.
 
-    id: str
-    quantity: str
-    population: str
-    value: str
-    lower: str
-    upper: str
-    unit: str
-    time: str
-    n: str
-    status: str
-    source_key: str
-    note: str
-    reference: str
+``reference`` is the short citation of its source.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +37,8 @@ class PublishedValue:
 
 def data_rows(name: str) -> list[dict[str, str]]:
     """Return the rows of a shipped table."""
-    text = resources.files("sim.scenario").joinpath(f"data/{name}.csv").read_text("utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    with (Path(__file__).parent / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @cache

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from sim.scenario.plain import plain_number, printable
 from sim.scenario.problems import RequestError
@@ -162,9 +163,7 @@ def _bad_member(where: str, key: str, family: str, item: Any, value: Mapping[str
     if item["type"] == "missing":
         given = ", ".join(name for name in value if name != "dist") or "nothing"
         return sentence(where, f"{key}.{member} is missing: {noun} needs it (given: {given})")
-    numbers, _, _ = describe_type(fields[member].annotation, fields[member].metadata)
-    allowed = numbers.text if numbers else "a number"
-    return bad_value(where, f"{key}.{member}", value[member], allowed, hint(value[member], numbers, ()))
+    return bad_value(where, f"{key}.{member}", value[member], *allowed_in(fields[member], value[member]))
 
 
 def _missing(where: str, parameter: Parameter) -> str:
@@ -195,33 +194,33 @@ def _parameter_at(location: tuple[Any, ...]) -> Parameter | None:
     return None
 
 
-_ALLOWED: dict[Any, str] = {
+ALLOWED: Mapping[Any, str] = {
     bool: "true or false",
     str: "text in quotes",
     str | None: "text in quotes",
     list[str]: "a list of keys in quotes",
+    list[float]: "a list of at least two numbers",
     dict[str, Any]: 'a table of values: { "key" = value }',
 }
+"""What a member of a table may be that is neither a number nor one of some words."""
+
+
+def allowed_in(field: FieldInfo, value: Any, words: Mapping[Any, str] = ALLOWED) -> tuple[str, str]:
+    """Return what a member of a table may be, and the likely fix of what was written."""
+    numbers, choices, _ = describe_type(field.annotation, field.metadata)
+    if numbers or choices:
+        return (numbers.text if numbers else quoted_choices(choices)), hint(value, numbers, choices)
+    return words.get(field.annotation, f"as this: {field.description}"), ""
 
 
 def bad_member(location: tuple[Any, ...], tree: Mapping[str, Any], where: str, table: type[BaseModel]) -> str:
     """Say what is wrong with one value in a list of tables, at a place that pydantic names."""
-    kind, name = str(location[0]), str(location[2])
-    number = int(location[1]) + 1
-    item = tree[kind][location[1]]
-    field = table.model_fields[name]
-    numbers, choices, _ = describe_type(field.annotation, field.metadata)
-    what = f"[[{kind}]] number {number}: {name}"
+    kind, at, name = location[:3]
+    item, field = tree[kind][at], table.model_fields[name]
+    what = f"[[{kind}]] number {at + 1}: {name}"
     if name not in item:
         return sentence(where, f"{what} is missing: {field.description}")
-    allowed = (
-        numbers.text
-        if numbers
-        else quoted_choices(choices)
-        if choices
-        else _ALLOWED.get(field.annotation, "a list of at least two numbers")
-    )
-    return bad_value(where, what, item[name], allowed, hint(item[name], numbers, choices))
+    return bad_value(where, what, item[name], *allowed_in(field, item[name]))
 
 
 def _of_error(error: Any, tree: Mapping[str, Any], where_of: WhereOf) -> list[str]:

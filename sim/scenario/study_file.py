@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
-from pydantic.fields import FieldInfo
 
 from sim.scenario.distributions import Distribution, Table
 from sim.scenario.inherit import Overrides, pairs_of, read_file
 from sim.scenario.merging import expand, merge
 from sim.scenario.refusals import (
+    ALLOWED,
+    allowed_in,
     bad_distribution,
     bad_value,
     cut_short,
@@ -26,7 +27,7 @@ from sim.scenario.refusals import (
     toml_text,
     unknown,
 )
-from sim.scenario.registry import describe_type, plain, quoted_choices
+from sim.scenario.registry import plain, quoted_choices
 from sim.scenario.shipped import is_path, locate, shipped_names
 
 MOST_POINTS = 10_000
@@ -174,10 +175,7 @@ TABLES: Mapping[str, type[Table]] = {
 }  # fmt: skip
 """The tables of a study file but for its answers, by name."""
 
-_WORDS: dict[Any, str] = {
-    str: "text in quotes", bool: "true or false", list[str]: "a list of texts in quotes",
-    dict[str, Any]: 'a table of values: { "key" = value }',
-}  # fmt: skip
+_WORDS = {**ALLOWED, list[str]: "a list of texts in quotes"}
 
 
 @dataclass(frozen=True)
@@ -246,17 +244,7 @@ def _bad(error: Any, tree: Mapping[str, Any]) -> str:
         return f"{place} is missing: {field.description if field else 'see docs/studies.md'}"
     if isinstance(value, Mapping) and field is not None and "dist" in value:
         return "; ".join(bad_distribution("", place, value))
-    return bad_value("", place, value, *_allowed(field, value))
-
-
-def _allowed(field: FieldInfo | None, value: Any) -> tuple[str, str]:
-    """Return what a field may be, and the likely fix."""
-    if field is None:
-        return "a table", ""
-    numbers, choices, _ = describe_type(field.annotation, field.metadata)
-    if numbers or choices:
-        return (numbers.text if numbers else quoted_choices(choices)), hint(value, numbers, choices)
-    return _WORDS.get(field.annotation, f"as this: {field.description}"), ""
+    return bad_value("", place, value, *(allowed_in(field, value, _WORDS) if field else ("a table",)))
 
 
 def _walk(
@@ -403,24 +391,3 @@ def study_rows() -> list[dict[str, str]]:
     """Return one row a shipped study: name, base, question."""
     found = {name: load_study(name).study for name in shipped_names("study")}
     return [{"name": name, "base": each.base, "question": each.question} for name, each in found.items()]
-
-
-def schema_rows_of_studies() -> list[dict[str, str]]:
-    """Return one row a key of study files: table, key, what it is, default."""
-    tables: dict[str, type[Table]] = {
-        "": StudyFile,
-        **TABLES,
-        **{f'answer (kind = "{kind}")': each for kind, each in ANSWERS.items()},
-    }
-    return [
-        {
-            "table": name, "key": key, "meaning": field.description or "",
-            "default": "" if field.is_required() else toml_text(plain(field.get_default())),
-        }
-        for name, table in tables.items()
-        for key, field in table.model_fields.items()
-        if field.description
-    ]  # fmt: skip
-
-
-STUDY_ENGINES = get_args(StudyEngine)

@@ -14,28 +14,7 @@ from sim.scenario.registry import plain
 from sim.scenario.shipped import SUFFIX, is_path, scenarios_folder, shipped_names
 from sim.scenario.values import get_value
 
-TEMPLATE = """\
-# A scenario: what differs from its base, and why. All parameters: lupus-hsct scenario schema
-
-kind = "scenario"
-base = {base}
-title = {title}
-purpose = ""
-
-# Take away the marks and change the values. Days are from reinfusion unless the key says otherwise.
-
-# [clinic]
-# isolation_rooms = 4                  # a whole number, or "unlimited"
-
-# [recovery.duration_days]
-# mean = 35                            # changes the base's distribution; with dist = ... it starts anew
-
-# Where the values above come from: evidence ids (B08), a reference, or "assumption".
-
-# [sources]
-# "clinic.isolation_rooms" = "assumption"
-# "recovery.duration_days" = "assumption"
-"""
+_TEMPLATE = Path(__file__).parent / "data" / "new_scenario.txt"
 
 
 def write_new(name: str, base: str, *, force: bool = False) -> Path:
@@ -60,21 +39,33 @@ def write_new(name: str, base: str, *, force: bool = False) -> Path:
     RequestError
         If the base is not a valid scenario, the file exists or its folder does not.
     """
+    path = file_to_write(name, force=force)
+    read_layers(base)
+    reference = Path(os.path.relpath(base, path.parent)).as_posix() if is_path(base) else base
+    if is_path(base) and not is_path(reference):
+        reference = f"./{reference}"
+    text = _TEMPLATE.read_text("utf-8").format(base=toml_text(reference), title=toml_text(path.stem))
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def file_to_write(name: str, *, force: bool) -> Path:
+    """Return where a new file goes: a path if it has a slash or ends in .toml, else here, with that ending.
+
+    Raises
+    ------
+    RequestError
+        That is no name of a file, it exists, or its folder does not.
+    """
     path = Path(name if is_path(name) else f"{name}{SUFFIX}")
     if not path.name.removesuffix(SUFFIX).strip(". ") or name.endswith("/"):
         raise RequestError(f'"{name}" is no file name; write a name or a path that ends in {SUFFIX}')
-    read_layers(base)
     if path.is_dir():
         raise RequestError(f"{path}: is a folder; name a file in it: {path / 'my_scenario'}{SUFFIX}")
     if not path.parent.is_dir():
         raise RequestError(f"{path}: there is no folder {path.parent}; make it first")
     if path.exists() and not force:
         raise RequestError(f"{path}: exists; choose another name, or --force to write over it")
-    reference = Path(os.path.relpath(base, path.parent)).as_posix() if is_path(base) else base
-    if is_path(base) and not is_path(reference):
-        reference = f"./{reference}"
-    text = TEMPLATE.format(base=toml_text(reference), title=toml_text(path.stem))
-    path.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 

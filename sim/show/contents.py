@@ -161,6 +161,7 @@ def _of_study(results: Results) -> Contents:
         "how": studied.how(results),
         "varied": studied.varied(results),
         "arms": studied.arms(results),
+        "all_at_once": studied.all_at_once(results, shown),
         "uncertain": studied.uncertain(results),
         "assumed_values": studied.assumed_values(results),
         **_sources(manifest, scenario),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sim.scenario.endpoints import Key, label
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, StudyFile, checked_study, factor_name
 from sim.show import capacities, swings, thresholds
-from sim.show.kit.formats import written
+from sim.show.kit.formats import rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
 from sim.show.swept import meaning
@@ -101,6 +102,18 @@ def arms(results: Results) -> Grid:
         for arm in of(results).arm
     ]
     return Grid("Arms", (Column("arm"), Column("scenario", code=True), Column("changed")), found)
+
+
+def all_at_once(results: Results, shown: Sequence[Key]) -> Grid:
+    """Return every arm against the first, with intervals that hold for all arms at once; empty of two."""
+    points, found = results.tables["points"], list[tuple[str, ...]]()
+    if "all_lower" in points and list(results.manifest["vary"]) == [ARM]:
+        wide = points.assign(difference_lower=points["all_lower"], difference_upper=points["all_upper"])
+        for name in results.manifest["vary"][ARM][1:]:
+            at = {row.key: row.difference_text for row in rows(wide[wide[ARM] == name])}
+            found.append((name, *(at.get(key, "") for key in shown)))
+    heads = (Column("arm"), *numbers(*map(label, shown)))
+    return Grid("Every arm against the first, all at once", heads, found, sentences("study", "all_at_once"))
 
 
 def uncertain(results: Results) -> Grid:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sim.patient.fates import mean_patients
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.problems import RequestError
@@ -97,6 +98,18 @@ def capacity(
     ]
     whole = _settling(pd.concat(tables, ignore_index=True), list(over))
     return whole, _smallest(whole, list(over), at_most)
+
+
+def patients_in(
+    scenario: Scenario, by: str, places: Sequence[int], over: Mapping[str, Sequence[Any]], seed: int
+) -> float:
+    """Return how many patients one replication of all clinics has on average."""
+    return sum(
+        mean_patients(own)
+        for values in product(*over.values())
+        for demand in _demands(scenario, dict(zip(over, values, strict=True)), by, places, seed)
+        for own in demand.scenarios
+    )
 
 
 def _pairs(demand: Demand) -> tuple[Pair, ...]:

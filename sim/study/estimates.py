@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,13 @@ from sim.scenario.distributions import Floats
 
 Z95 = float(special.ndtri(0.975))
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 EXACT = "exact"
 """Note of a figure that the exact twin gives."""
+
+Number = TypeVar("Number", float, "pd.Series[float]")
 
 POSTERIOR_COLUMNS = ("posterior_lower", "posterior_upper", "posterior_se")
 
@@ -241,7 +246,7 @@ def wilson(share: Floats | float, n: Floats | float) -> tuple[Floats, Floats]:
     return np.clip(middle - half, 0.0, share), np.clip(middle + half, share, 1.0)
 
 
-def simultaneous(value: float, lower: float, upper: float, comparisons: int) -> tuple[float, float]:
+def simultaneous(value: Number, lower: Number, upper: Number, comparisons: int) -> tuple[Number, Number]:
     """Widen a 95% interval so that several of them hold at once in 95% of studies.
 
     Notes

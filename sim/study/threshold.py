@@ -117,8 +117,7 @@ def thresholds(
     exact
         Whether the twin may tell.
     less
-        A scenario whose own figure is taken away, in each draw that of the draw: the target is of the
-        difference.
+        A scenario whose figure is taken away, in each draw that of the draw.
 
     Returns
     -------
@@ -132,17 +131,14 @@ def thresholds(
     """
     over, rows, lines = over or {}, [], []
     points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
-    solver = _Solver(
-        key, target, by, reach, budget, (*held, by, *over), count, stores, None if over else tell, not over
-    )  # fmt: skip
+    asked = (*held, by, *over)
+    solver = _Solver(key, target, by, reach, budget, asked, count, stores, None if over else tell, not over)
     for number, point in enumerate(points, start=1):
         own = with_values(scenario, point)
         at_first = with_values(own, {by: reach.listed(solver.grid(2))[0]})
         told = exact and is_exact(at_first, key) and (less is None or is_exact(less, key))
         if less is not None and not told:
-            raise RequestError(
-                "as_in: only the exact twin can tell where two arms are alike; no queue may bind"
-            )
+            raise RequestError("as_in: only the exact twin tells where arms are alike: no queue may bind")
         row, line = solver.exactly(own, less) if told else solver.by_simulation(own)
         rows.append({**point, **row})
         lines.append(line.assign(**{name: [value] * len(line) for name, value in point.items()}))

@@ -200,8 +200,13 @@ def read_table(path: Path) -> pd.DataFrame:
     return table.fillna(dict.fromkeys(texts, ""))
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: Path, *, just_written: bool = False) -> Results:
     """Read the folder of a finished study of any kind.
+
+    Parameters
+    ----------
+    just_written
+        Whether this process has written it a moment ago, so that its files need not be hashed again.
 
     Raises
     ------
@@ -223,7 +228,7 @@ def read_results(folder: Path) -> Results:
             f"{folder} is in format {cut_short(str(written))}, and this version reads format {FORMAT}; run "
             "it again"
         )
-    other = altered(manifest, folder)
+    other = None if just_written else altered(manifest, folder)
     if other is not None:
         raise RequestError(
             f"{folder}: {other} is missing, or not as the study wrote it, so that nothing here can be "

@@ -33,7 +33,7 @@ def test_a_right_run_agrees_with_all_that_is_known(made: tuple[Scenario, Results
     assert failed(found) == set()
     kinds = [check.kind for check in found]
     assert kinds.count("closed form") == 4
-    assert kinds.count("exact twin") == 59
+    assert kinds.count("exact twin") == 93
     worst = max(abs(check.z) for check in found if check.mc_se > 0)
     assert 1 < worst < CLOSE
 
