@@ -39,7 +39,7 @@ _POISSON = {
     "arrivals.years": st.floats(0.1, 1), "arrivals.warm_up_days": st.sampled_from([0, 100]),
 }  # fmt: skip
 _PATHWAYS = {
-    "cohort.enters_at": st.sampled_from(["mobilisation", "mobilisation", "immunoablation", "home"]),
+    "transplant.waiting_multiplier": st.one_of(st.just(0.0), st.just(1.0), st.floats(0.1, 5)),
     "follow_up.horizon_years": st.sampled_from([0.02, 1, 5]),
     "follow_up.data_cut_days": st.sampled_from(["none", 2000, 4000]),
     "clinic.room_turnaround_days": days(3),
@@ -75,17 +75,24 @@ _PATHWAYS = {
     "background.extra_per_year.relapsed": hazard(0.5),
 }
 _CAPACITIES = {"clinic.isolation_rooms": capacity, "clinic.apheresis_slots": capacity}
-TRIED = frozenset({*_TRIAL, *_POISSON, *_PATHWAYS, *_CAPACITIES})
+_TREATED = {
+    "cohort.enters_at": st.sampled_from(["mobilisation", "mobilisation", "immunoablation"]),
+    "transplant.delay_days": st.one_of(st.just(0), days(400)),
+}  # fmt: skip
+_AT_HOME = {"cohort.enters_at": st.just("home")}
+TRIED = frozenset({*_TRIAL, *_POISSON, *_PATHWAYS, *_TREATED, *_CAPACITIES})
 """Keys of the parameters that are drawn."""
 
 trial, poisson = st.fixed_dictionaries(_TRIAL), st.fixed_dictionaries(_POISSON)
-pathways, capacities = st.fixed_dictionaries(_PATHWAYS), st.fixed_dictionaries(_CAPACITIES)
+entrances = st.sampled_from([_TREATED] * 3 + [_AT_HOME]).flatmap(st.fixed_dictionaries)
+capacities = st.fixed_dictionaries(_CAPACITIES)
 
 
 def layered(*layers: st.SearchStrategy[Overrides]) -> st.SearchStrategy[Overrides]:
     return st.tuples(*layers).map(lambda parts: {key: part[key] for part in parts for key in part})
 
 
+pathways = layered(entrances, st.fixed_dictionaries(_PATHWAYS))
 anything = layered(pathways, st.one_of(trial, poisson), capacities)
 without_queues = layered(pathways, trial)
 

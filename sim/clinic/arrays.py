@@ -65,9 +65,10 @@ def simulate_tiles(scenario: Scenario, fates: Fates) -> Iterator[History]:
 
 def _mobilisation(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> None:
     """Fill in the way to the queue for a room."""
-    latent[Cause.INFECTION] = fates.enrolled + fates.mobilisation_infection_death
+    begins = fates.enrolled + fates.delay_days
+    latent[Cause.INFECTION] = begins + fates.mobilisation_infection_death
     death = _earliest(latent)
-    mobilised = fates.enrolled + fates.mobilisation_days
+    mobilised = begins + fates.mobilisation_days
     asks = (fates.mobilisation_infection_death == NEVER) & (death > mobilised)
     request = _where(asks, mobilised)
     served = Served.at_once(request)
@@ -87,7 +88,7 @@ def _mobilisation(protocol: Protocol, fates: Fates, latent: Latent, course: Colu
     recovering = _where(alive, harvested)
     ready = recovering + fates.recovery_days
     course.update(
-        mobilising=fates.enrolled,
+        mobilising=begins,
         ready_for_harvest=request,
         harvesting=served.start,
         recovering=recovering,
@@ -104,7 +105,7 @@ def _no_mobilisation(protocol: Protocol, fates: Fates, course: Columns) -> None:
     nowhere = np.full(fates.enrolled.shape, NEVER)
     at_home = protocol.enters_at == "home"
     course["home"] = fates.enrolled.copy() if at_home else nowhere
-    course["waiting"] = nowhere if at_home else fates.enrolled.copy()
+    course["waiting"] = nowhere if at_home else fates.enrolled + fates.delay_days
 
 
 def _rooms(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> Served:

@@ -110,8 +110,7 @@ class History:
 
 
 PLACES = tuple(place.value for place in Place)
-# Nobody enrols after the end.
-_CUT = (*(name for name in PLACES if name != Place.MOBILISING), "ready_for_harvest", "withdrawn")
+_CUT = (*PLACES, "ready_for_harvest", "withdrawn")
 _DRAWN = ("enrolled", "age", "female", "responds", "slot_days", "turnaround_days")
 
 
@@ -150,7 +149,6 @@ def complete(fates: Fates, course: Mapping[str, NDArray[Any]]) -> History:
     held = np.floor(last.reshape(-1)[broken_off] - begun)
     sessions.reshape(-1)[broken_off] = np.minimum(held, fates.sessions.reshape(-1)[broken_off])
     return History(
-        mobilising=course["mobilising"],
         **times,
         **{name: course[name] for name in ("relapse", "death", "follow_up_end")},
         **{name: getattr(fates, name) for name in _DRAWN},

@@ -95,15 +95,15 @@ class Patient:
 
     __slots__ = (
         "aplasia", "clinic", "death", "engrafted", "env", "fate", "follow_up_end", "harvesting",
-        "home", "immunoablation", "latent", "number", "ready_for_harvest", "recovering", "relapse", "room",
-        "through", "waiting", "withdrawn",
+        "home", "immunoablation", "latent", "mobilising", "number", "ready_for_harvest", "recovering",
+        "relapse", "room", "through", "waiting", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, clinic: Clinic, number: int, fate: Fate[float, bool]) -> None:
         self.clinic, self.env, self.number, self.fate = clinic, clinic.env, number, fate
         self.latent = [NEVER] * len(Cause)
         self.death, self.room = NEVER, 0
-        self.ready_for_harvest = self.harvesting = self.recovering = self.waiting = NEVER
+        self.mobilising = self.ready_for_harvest = self.harvesting = self.recovering = self.waiting = NEVER
         self.immunoablation = self.aplasia = self.engrafted = self.home = NEVER
         self.withdrawn = self.relapse = NEVER
         self.follow_up_end = max(fate.enrolled + clinic.protocol.horizon, clinic.protocol.data_cut)
@@ -114,15 +114,18 @@ class Patient:
         fate = self.fate
         self.would_die(Cause.LUPUS, fate.enrolled + fate.lupus_days)
         self.would_die(Cause.BACKGROUND, fate.enrolled + fate.background_days)
-        enters_at = self.clinic.protocol.enters_at
-        if enters_at == "mobilisation":
-            yield At(self.env, fate.enrolled, RELEASE)
+        enters_at, begins = self.clinic.protocol.enters_at, fate.enrolled + fate.delay_days
+        if self.death < begins:
+            yield At(self.env, self.death, EXIT)
+        elif enters_at == "mobilisation":
+            self.mobilising = begins
+            yield At(self.env, begins, RELEASE)
             yield from self.mobilisation()
             if self.alive and self.withdrawn == NEVER:
                 yield from self.transplant()
         elif enters_at == "immunoablation":
-            self.waiting = fate.enrolled
-            yield self.until(fate.enrolled, ROOM_QUEUE + self.number)
+            self.waiting = begins
+            yield self.until(begins, ROOM_QUEUE + self.number)
             if self.alive:
                 yield from self.transplant()
         else:
@@ -132,11 +135,11 @@ class Patient:
     def mobilisation(self) -> Process:
         """Stem cells are driven into the blood, harvested, and the patient recovers until fit for a room."""
         fate, clinic = self.fate, self.clinic
-        self.would_die(Cause.INFECTION, fate.enrolled + fate.mobilisation_infection_death)
+        self.would_die(Cause.INFECTION, self.mobilising + fate.mobilisation_infection_death)
         if fate.mobilisation_infection_death < NEVER:  # too ill to be harvested, and dies of it
             yield self.until(NEVER)
             return
-        mobilised = fate.enrolled + fate.mobilisation_days
+        mobilised = self.mobilising + fate.mobilisation_days
         yield self.until(mobilised, SLOT_QUEUE + self.number)
         if not self.alive:
             return
@@ -267,7 +270,7 @@ class Patient:
             end = max(end, min(self.death, self.withdrawn, self.fate.enrolled + WAY_DAYS))
         dead = self.death <= end and self.death < NEVER
         return Course(
-            mobilising=self.fate.enrolled if self.clinic.protocol.enters_at == "mobilisation" else NEVER,
+            mobilising=self.mobilising,
             ready_for_harvest=self.ready_for_harvest,
             harvesting=self.harvesting,
             recovering=self.recovering,

@@ -24,6 +24,7 @@ Of: TypeAlias = Literal["reinfused", "enrolled", "disease", "place", "way"]
 
 DEAD = "dead"
 QUEUE = "queueing_for_apheresis"
+DELAY = "waiting_for_the_day"
 ACTIVE, REMISSION, RELAPSED = "active", "remission", "relapsed"
 ARRIVED = "reinfused_by"
 FREE = "disease_free_survival"
@@ -40,6 +41,12 @@ of the reinfused again, who is reinfused by a day since enrolment."""
 
 _OF_REINFUSED = ("reinfused", "way")
 
+
+def names_of(of: Of, scenario: Scenario) -> tuple[str, ...]:
+    """Return what is counted in a scenario: `WHAT`, and the delay before treatment where there is one."""
+    return (DELAY, *WHAT[of]) if of == "place" and scenario.transplant.delayed else WHAT[of]
+
+
 MOST_PATIENTS = 500_000
 """Patients that are read at most, for they are in memory at once."""
 
@@ -55,7 +62,8 @@ def read_replications(scenario: Scenario) -> int:
 def days_of(of: Of, scenario: Scenario) -> Floats:
     """Return the days, since reinfusion or enrolment, on which patients are counted."""
     if of in ("place", "way"):
-        return np.linspace(0.0, _LAST_DAY, _DAY_POINTS)
+        delay = float(scenario.transplant.delay_days.quantile(np.array([0.5]))[0])
+        return np.linspace(0.0, delay + _LAST_DAY, _DAY_POINTS)
     return np.linspace(0.0, scenario.follow_up.horizon_years, _YEAR_POINTS) * DAYS_PER_YEAR
 
 
@@ -75,7 +83,7 @@ class Courses:
         self._scenario = scenario
         self.replications = 0
         self.sums: dict[Of, Floats] = {
-            of: np.zeros((len(what), days_of(of, scenario).size, 6)) for of, what in WHAT.items()
+            of: np.zeros((len(names_of(of, scenario)), days_of(of, scenario).size, 6)) for of in WHAT
         }
 
     def add(self, history: History) -> None:
@@ -140,7 +148,8 @@ def _diseases(view: View, days: Floats) -> Iterator[Floats]:
 
 def _places(view: View, days: Floats) -> Iterator[Floats]:
     history = view.history
-    entries = [history.mobilising, history.ready_for_harvest]
+    delay = [history.enrolled] if view.scenario.transplant.delayed else []
+    entries = [*delay, history.mobilising, history.ready_for_harvest]
     entries += [getattr(history, place.value) for place in list(Place)[1:]]
     left = history.death
     counted = []

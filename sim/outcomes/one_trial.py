@@ -36,10 +36,10 @@ class Patients:
     """
 
     def __init__(self, rows: pd.DataFrame, scenario: Scenario) -> None:
-        entered = f"{ENTRANCES[scenario.cohort.enters_at].value}_time"
+        entrance = "enrolled" if scenario.transplant.delayed else ENTRANCES[scenario.cohort.enters_at].value
         self.rows = rows[rows["counted"]].reset_index(drop=True)
         self.scenario = scenario
-        self.enrolled = self.time(entered)
+        self.enrolled = self.time(f"{entrance}_time")
         self.reinfusion = self.time("aplasia_time")
         self.death = self.time("death_time")
         self.relapse = self.time("relapse_time")

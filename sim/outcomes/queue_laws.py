@@ -80,7 +80,9 @@ def plain_queue(scenario: Scenario) -> PlainQueue | None:
     arrivals, rooms = scenario.arrivals, scenario.clinic.isolation_rooms
     if not isinstance(arrivals, PoissonArrivals) or rooms == "unlimited":
         return None
-    if scenario.cohort.enters_at != "immunoablation" or not _nothing_else_happens(scenario):
+    if scenario.transplant.delayed or scenario.cohort.enters_at != "immunoablation":
+        return None
+    if not _nothing_else_happens(scenario):
         return None
     aplasia, turnaround = scenario.aplasia, scenario.clinic.room_turnaround_days
     parts = [scenario.immunoablation.duration_days, aplasia.duration_days]

@@ -52,14 +52,16 @@ class Fate(NamedTuple, Generic[Number, YesNo]):
     background_days: Number
     """Enrolment to death from other causes."""
     lupus_days: Number
-    """Days of active disease until it would kill."""
+    """Enrolment to death of a disease that stays active."""
+    delay_days: Number
+    """Enrolment to the start of mobilisation, or to the queue for a room of who enters there."""
     extra_budget: Number
     """Unit-exponential budget of the extra background hazard."""
     mobilisation_days: Number
     mobilisation_infection: Number
-    """Enrolment to onset."""
+    """Start of mobilisation to onset."""
     mobilisation_infection_death: Number
-    """Enrolment to death of a fatal infection."""
+    """Start of mobilisation to death of a fatal infection."""
     sessions: Number
     collected: Number
     """CD34+ cells from apheresis before selection, million/kg; not a number where not counted."""
@@ -311,6 +313,7 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
     aplasia_days = tile.value(Stream.APLASIA_DURATION, scenario.aplasia.duration_days)
     aplasia_infection, late_infection, death, stay_days = _after_reinfusion(scenario, tile, aplasia_days)
     responds, relapse_days = _response(scenario, tile, aplasia_days)
+    delay_days = tile.value(Stream.TRANSPLANT_DELAY, scenario.transplant.delay_days)
     immunoablation_days = tile.value(Stream.IMMUNOABLATION_DURATION, scenario.immunoablation.duration_days)
     again = scenario.after_relapse.remission_per_year / DAYS_PER_YEAR
     extra = scenario.background.extra_per_year
@@ -318,7 +321,7 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
     return Fate(
         enrolled=enrolled, age=age, female=female,
         background_days=_background(scenario, tile, age, female),
-        lupus_days=tile.spent(Stream.LUPUS, scenario.active_disease.hazard_per_year / DAYS_PER_YEAR),
+        lupus_days=_lupus(scenario, tile, delay_days), delay_days=delay_days,
         extra_budget=tile.budget(Stream.BACKGROUND_EXTRA) if with_extra else tile.constant(NEVER),
         mobilisation_days=mobilisation_days,
         mobilisation_infection=infection, mobilisation_infection_death=infection_death,
@@ -333,6 +336,19 @@ def _draw_tile(scenario: Scenario, tile: _Tile, enrolled: Floats) -> Fates:
         responds=responds, relapse_days=relapse_days,
         remission_days=tile.spent(Stream.REMISSION_AGAIN, again),
     )  # fmt: skip
+
+
+def _lupus(scenario: Scenario, tile: _Tile, delay_days: Floats) -> Floats:
+    """Return enrolment to lupus death: one budget, spent at another rate in the delay, or at home."""
+    hazard, multiplier = scenario.active_disease.hazard_per_year, scenario.transplant.waiting_multiplier
+    if scenario.cohort.enters_at == "home":
+        hazard *= multiplier
+    days = tile.spent(Stream.LUPUS, hazard / DAYS_PER_YEAR)
+    if not scenario.transplant.delayed or multiplier == 1:
+        return days
+    in_delay = multiplier * delay_days
+    with np.errstate(divide="ignore", over="ignore"):  # without a hazard in the delay only later
+        return np.where(days < in_delay, days / multiplier, delay_days + (days - in_delay))
 
 
 def _background(scenario: Scenario, tile: _Tile, age: Floats, female: Booleans) -> Floats:

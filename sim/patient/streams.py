@@ -44,3 +44,4 @@ class Stream(StrEnum):
     LUPUS = "lupus"
     BACKGROUND = "background"
     BACKGROUND_EXTRA = "background.extra"
+    TRANSPLANT_DELAY = "transplant.delay"

@@ -99,6 +99,21 @@ class ClinicTable(Table):
         Fixed(value=1), "cleaning of a room between two patients", "days", "assumption")
 
 
+class Transplant(Table):
+    """When to transplant: the wait that was decided on, and how the disease is until then."""
+
+    delay_days: Distribution = _parameter(
+        Fixed(value=0), "enrolment, the decision, to the start of mobilisation", "days", "assumption")
+    waiting_multiplier: Multiple = _parameter(
+        1.0, "hazard of lupus death in that delay, and for life at home / when active otherwise", "",
+        "assumption")
+
+    @property
+    def delayed(self) -> bool:
+        """Whether anybody waits for a day that was decided on."""
+        return not (isinstance(self.delay_days, Fixed) and self.delay_days.value == 0)
+
+
 class MobilisationInfection(Table):
     """Infection while the blood counts are low after the mobilising chemotherapy."""
 
@@ -319,6 +334,7 @@ class Scenario(Table):
     arrivals: Annotated[TrialArrivals | PoissonArrivals, Field(discriminator="pattern")] = TrialArrivals()
     follow_up: FollowUp = FollowUp()
     clinic: ClinicTable = ClinicTable()
+    transplant: Transplant = Transplant()
     mobilisation: Mobilisation
     harvest: Harvest = Harvest()
     recovery: Recovery = Recovery()
@@ -345,6 +361,15 @@ class Scenario(Table):
     def shown_targets(self) -> list[Target]:
         """The targets that figures are shown beside: a what-if neither meets nor misses any."""
         return [] if self.what_if else self.target
+
+    @model_validator(mode="after")
+    def _no_delay_at_home(self) -> Scenario:
+        if self.transplant.delayed and self.cohort.enters_at == "home":
+            raise ValueError(
+                'transplant.delay_days is a delay, but cohort.enters_at is "home", where nobody is ever '
+                'transplanted: set transplant.delay_days = 0, or cohort.enters_at = "mobilisation"'
+            )
+        return self
 
     @model_validator(mode="after")
     def _cut_after_enrolment(self) -> Scenario:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sim.clinic.history import PLACES, History
 from sim.clinic.states import ALIVE, Cause, Place
-from sim.outcomes.courses import WHAT, Courses, Of, days_of
+from sim.outcomes.courses import WHAT, Courses, Of, days_of, names_of
 from sim.outcomes.endpoints import open_days
 from sim.outcomes.occupancy import Occupancy
 from sim.patient.fates import NEVER
@@ -27,6 +27,7 @@ from sim.study.estimates import estimates
 
 _EVENTS = (
     ("enrolled", "enrolled", ""),
+    ("mobilising", "mobilising", ""),
     ("mobilisation_infection", "mobilisation_infection", ""),
     ("queues_for_apheresis", "ready_for_harvest", ""),
     ("harvesting", "harvesting", "apheresis_slot"),
@@ -65,6 +66,8 @@ def patient_rows(
     rows["counted"] = (history.enrolled >= open_days(scenario)[0]).T[who]
     rows["age_years"] = history.age.T[who]
     rows["female"] = history.female.T[who]
+    if scenario.transplant.delayed:
+        rows["enrolled_time"] = _times(history.enrolled, who)
     for place in Place:
         rows[f"{place.value}_time"] = _times(getattr(history, place.value), who)
     rows["relapse_time"] = _times(history.relapse, who)
@@ -89,6 +92,7 @@ def event_rows(history: History, numbers: NDArray[np.int64], replications: int) 
     who, rows = _kept(history, numbers, replications)
     dead = history.death.T[who] < NEVER
     times = np.array([getattr(history, source).T[who] for _, source, _ in _EVENTS])
+    times[1][times[1] == times[0]] = NEVER  # told only where it is not enrolment itself
     times[-1][dead] = NEVER  # a patient leaves by one of the two exits
     order = np.argsort(times, axis=0, kind="stable")
     times = np.take_along_axis(times, order, axis=0)
@@ -156,11 +160,11 @@ def shares(parts: Sequence[Courses], scenario: Scenario) -> Shares:
         sums is the mean over draws, whose denominators hardly differ.
     """
     tables = []
-    for of, names in WHAT.items():
-        days, count = days_of(of, scenario), len(names)
+    for of in WHAT:
+        days, names = days_of(of, scenario), names_of(of, scenario)
         found = estimates(_sums_of(parts, of)[None], share=True).columns("share")
         del found["mc_se"]
-        columns = {"what": np.repeat(names, days.size), "time_days": np.tile(days, count), **found}
+        columns = {"what": np.repeat(names, days.size), "time_days": np.tile(days, len(names)), **found}
         tables.append(pd.DataFrame({"of": of, **columns}))
     replications = sum(part.replications for part in parts)
     patients = int(sum(part.sums["place"][0, 0, 2] for part in parts))

@@ -60,7 +60,7 @@ def test_everybody_is_dead_or_alive_at_the_end(
 def test_places_follow_one_another_and_none_is_entered_after_the_end(
     scenario_of: MakeScenario, overrides: Overrides, seed: int
 ) -> None:
-    _, history = play(scenario_of(overrides), seed)
+    fates, history = play(scenario_of(overrides), seed)
     route = ["mobilising", "ready_for_harvest", "harvesting", "recovering", "waiting", "immunoablation",
              "aplasia", "recovering_in_hospital", "home"]  # fmt: skip
     assert set(PLACES) < set(route)
@@ -68,7 +68,7 @@ def test_places_follow_one_another_and_none_is_entered_after_the_end(
     entered = times < NEVER
     latest = np.maximum.accumulate(np.where(entered, times, -NEVER), axis=0)
     assert np.all(times[entered] >= latest[entered])
-    assert np.all(times[0, entered[0]] == history.enrolled[entered[0]])
+    assert np.all(times[0, entered[0]] == (fates.enrolled + fates.delay_days)[entered[0]])
     last = np.minimum(history.death, history.follow_up_end)
     assert np.all(times[entered] <= np.broadcast_to(last, times.shape)[entered])
     # Where only one way leads on, nobody has skipped a place.

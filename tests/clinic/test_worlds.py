@@ -23,6 +23,7 @@ POISSON = {"arrivals.pattern": "poisson", "arrivals.per_year": 80, "arrivals.yea
 QUEUES = {"clinic.isolation_rooms": 2, "clinic.apheresis_slots": 1}
 # Every stream of luck is in use.
 BUSY = {
+    "transplant.delay_days": {"dist": "exponential", "mean": 30},
     "immunoablation.duration_days": {"dist": "lognormal", "mean": 5, "sd": 1},
     "clinic.room_turnaround_days": {"dist": "exponential", "mean": 1},
     "response.non_response": 0.1,

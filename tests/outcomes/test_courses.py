@@ -14,6 +14,7 @@ from sim.outcomes.endpoints import FAILURES
 from sim.scenario.distributions import Floats
 from sim.scenario.load import load
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.study import experiment
 from sim.study.budget import Budget
 from sim.study.montecarlo import first_replication
 from sim.study.records import Shares, shares
@@ -153,7 +154,7 @@ def test_chunks_change_nothing(
 ) -> None:
     tables = []
     for size in (1_310_720, 1):
-        monkeypatch.setattr("sim.study.experiment.CHUNK_PATIENTS", {"simpy": size, "arrays": size})
+        monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": size, "arrays": size})
         loaded = load("chicago2006", ["cohort.patients=5"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -55,6 +55,7 @@ def test_no_number_is_read_for_two_purposes(
     monkeypatch.setattr(Luck, "words", noted)
     drawn = {"dist": "exponential", "mean": 5}
     everything = {
+        "transplant.delay_days": drawn,
         "response.non_response": 0.1,
         "immunoablation.duration_days": drawn,
         "clinic.room_turnaround_days": drawn,

@@ -45,6 +45,7 @@ PINNED = {
     "background": (2238848919, 1253953184),
     "background.extra": (2053753213, 815813811),
     "after_relapse.remission": (3957064671, 973550635),
+    "transplant.delay": (3380828164, 2212608936),
 }
 # Made with `printf %s NAME | b2sum -l 64`.
 DIGESTS = {"arrival": "8f23ba65992e946e", "harvest.yield": "c1d2dd46362acdc4"}

@@ -130,7 +130,7 @@ BAD_FILES = {
     "not TOML": (BASE + "title = hello\n", ["not valid TOML", "line 2", "title = hello"]),
     "twice the same table": (BASE + "[cohort]\n[cohort]\n", ["not valid TOML", "line 3"]),
     "brackets without end": (BASE + "x = " + "[" * 5000, ["not valid TOML"]),
-    "a study": ('kind = "study"', ['kind = "study"', "lupus-hsct sweep"]),
+    "a study": ('kind = "study"', ['kind = "study"', "lupus-hsct study run"]),
     "a cohort": ('kind = "cohort"', ['kind = "cohort"', "lupus-hsct validate"]),
     "unknown kind": ('kind = "thing"', ['kind = "thing"', '"scenario" here']),
     "unknown base": ('base = "chicgo2006"', ['base = "chicgo2006"', "did you mean chicago2006"]),

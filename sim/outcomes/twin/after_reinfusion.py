@@ -262,7 +262,8 @@ class AfterReinfusion:
         Only where everybody enters at a fixed time before reinfusion and is reinfused by the cut: then the
         days of follow-up are those of arrival, and the averages over arrivals are one integral.
         """
-        days = quadrature.fixed_value(self.scenario.immunoablation.duration_days)
+        stay, delay = self.scenario.immunoablation.duration_days, self.before.path.delay
+        days = quadrature.fixed_value(stay) if delay is None else None
         if self.before.mobilised or days is None or cut - arrivals.window_days - days < TREATMENT_DAYS:
             return
         rule = quadrature.double_exponential(_CUT_ORDER * self.refinement)

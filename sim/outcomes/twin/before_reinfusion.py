@@ -20,6 +20,7 @@ from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
 _BACKGROUND_ORDER = 15
 _TIME_ORDER = 31
+_DELAY_ORDER = 8
 _WAY_DAYS = WAY_YEARS * DAYS_PER_YEAR
 
 
@@ -38,6 +39,7 @@ class BeforeReinfusion:
         self.path = Pathway.of(self.scenario, refinement)
         self.hazard = sets.column("active_disease.hazard_per_year") / DAYS_PER_YEAR
         self.fatal = sets.column("mobilisation.infection.case_fatality")
+        self.waiting_hazard = self.hazard * self.scenario.transplant.waiting_multiplier
         self.mobilised = self.scenario.cohort.enters_at == "mobilisation"
 
     @cached_property
@@ -59,10 +61,20 @@ class BeforeReinfusion:
         hazard = self.hazard.reshape(-1, *(1,) * days.ndim)
         return np.exp(-hazard * days) * self.background(days / DAYS_PER_YEAR)
 
+    def survival_begun(self, days: Floats) -> Floats:
+        """Return the chance to survive the delay, and then `survival` for days more."""
+        if self.path.delay is None:
+            return self.survival(days)
+        hazard = self.hazard.reshape(-1, *(1,) * days.ndim)
+        delay = law_of(self.path.delay, _DELAY_ORDER * self.refinement)
+        waited = delay.weights * np.exp(-self.waiting_hazard * delay.values)
+        background = self.background((days[..., None] + delay.values) / DAYS_PER_YEAR)
+        return np.exp(-hazard * days) * np.tensordot(waited, background, axes=(-1, -1))
+
     def share_alive(self, law: Branches, later: Floats) -> Floats:
         """Return the share of a law's patients who live to some days later than its time, (sets, days)."""
         days = law.times + later[:, None]
-        alive = self.survival(days)
+        alive = self.survival_begun(days)
         return dot(law.weights(self.fatal)[:, None, :], alive)
 
     @cached_property
@@ -86,7 +98,9 @@ class BeforeReinfusion:
         if in_time.all():
             return np.zeros(1)
         late = np.compress(~in_time, law.weights(self.fatal), axis=-1).sum(axis=-1)
-        return np.asarray(late * self.survival(np.array([_WAY_DAYS]))[:, 0])
+        return np.asarray(
+            late * np.exp(-self.hazard[:, 0] * _WAY_DAYS) * self.background(np.array([WAY_YEARS]))
+        )
 
     @cached_property
     def withdrawn(self) -> Floats:
@@ -113,7 +127,7 @@ class BeforeReinfusion:
         window = np.minimum(law.times, infection.window_days)
         waited, weights = self.within(window, infection.hazard_per_day)
         onset = (law.times - window)[:, None] + waited
-        alive = self.survival(onset + infection.days_to_death if fatal else onset)
+        alive = self.survival_begun(onset + infection.days_to_death if fatal else onset)
         by_length = (weights * alive).sum(axis=-1)
         per_patient = dot(law.clean + law.infected, by_length)
         return self.fatal[:, 0] * per_patient if fatal else per_patient
@@ -133,12 +147,12 @@ class BeforeReinfusion:
         hazard = self.scenario.immunoablation.toxicity_per_day
         if hazard == 0:
             return np.zeros(1)
-        law = time_to_reinfusion.request_law(self.path)
+        law = time_to_reinfusion.request_law(self.path.prompt)
         order = 16 * self.refinement
         length = compress_between(law_of(self.path.immunoablation, order), (), order)
         since, weights = self.within(length.values, hazard)
         weights = (length.weights[:, None] * weights).ravel()
-        alive = self.survival(law.times[:, None] + since.ravel())
+        alive = self.survival_begun(law.times[:, None] + since.ravel())
         return dot((law.weights(self.fatal)[:, None, :] @ alive)[:, 0], weights)
 
     @cached_property
@@ -160,7 +174,9 @@ class BeforeReinfusion:
         done = self.share_alive(time_to_reinfusion.mobilisation_law(self.path), harvested)
         done *= np.append(sessions.share, sessions.short)
         yield ("apheresis_sessions", None), ratio(dot(np.append(days, days[-1]), done), done.sum(axis=-1))
-        reached = self.share_alive(time_to_reinfusion.reinfusion_law_without_harvest(self.path), harvested)
+        reached = self.share_alive(
+            time_to_reinfusion.reinfusion_law_without_harvest(self.path.prompt), harvested
+        )
         given = 1 - self.scenario.harvest.marrow.failure
         size = dot(np.append(sessions.share, given * sessions.short), reached)
         cells = dot(np.append(sessions.cells, given * sessions.short_cells), reached)

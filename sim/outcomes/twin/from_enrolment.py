@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -20,6 +21,8 @@ from sim.outcomes.twin.quadrature import (
     compress_between,
     compress_each_between,
     dot,
+    fixed_value,
+    join,
     law_of,
     panel_points,
     spread_of,
@@ -127,10 +130,12 @@ class FromEnrolment:
             waiting, stay, waited = self._waiting(day)
             unharmed = active * (early.doomed + waiting + early.to_withdraw)
             given_up = (early.withdrawn + early.to_withdraw) * self._lived_active(np.array([day]))[:, 0]
-            ill = waited + stay + early.days + given_up
+            delayed, less = self._in_delay(day)
+            ill = waited + stay + early.days + given_up + delayed - less
             (alive, free), (lived, infection, toxicity, lupus) = self._reinfused(day)
             overall = background * (unharmed + active * early.withdrawn + alive)
-            deaths = infection + early.dead, toxicity + self.before.path.toxicity * stay, lupus + hazard * ill
+            lupus = lupus + hazard * ill + self.before.path.tilt * delayed
+            deaths = infection + early.dead, toxicity + self.before.path.toxicity * stay, lupus
             from_reinfusion = dot(whole, self._panels.integrals(np.array([day]))[:, 0]) / DAYS_PER_YEAR
             means = (ill + lived) / DAYS_PER_YEAR, ratio(from_reinfusion, self.before.reinfused)
             shares = (overall, background * (unharmed + free), *means, *deaths, 1 - overall - sum(deaths))
@@ -138,8 +143,16 @@ class FromEnrolment:
 
     @cached_property
     def _lived_active(self) -> Callable[[Floats], Floats]:
-        """Return how to tell the days lived with active disease by some days from enrolment, by set."""
-        background, hazard = self.before.background, self.before.hazard[:, 0]
+        """How to tell the days lived with active disease by some days from enrolment, by set."""
+        return self._lived(self.before.hazard[:, 0])
+
+    @cached_property
+    def _lived_waiting(self) -> Callable[[Floats], Floats]:
+        """The same at the hazard of lupus in the delay."""
+        return self._lived(self.before.waiting_hazard[:, 0])
+
+    def _lived(self, hazard: Floats) -> Callable[[Floats], Floats]:
+        background = self.before.background
         edges = np.unique(
             [*background.edges * DAYS_PER_YEAR, *_SOON, *self.before.sets.layers, self.days[-1]]
         )
@@ -148,9 +161,28 @@ class FromEnrolment:
         alive = np.exp(-hazard * points) * background(points / DAYS_PER_YEAR)
         return Piecewise.through(edges, alive).antiderivative().paired
 
-    def _way(self, law_with: _LawWith, day: float, lags: Iterable[float], panels: DayPanels) -> _Way:
-        days, background = tuple(self.days), self.before.background
-        return _ways(law_with, self.before.path, days, tuple(lags), panels, background)[day]
+    def _path_at(self, day: float) -> Pathway:
+        """Return the pathway with what the delay has added to the hazard of lupus by a day."""
+        path = self.before.path
+        return replace(path, tilted_until=day) if path.tilt else path
+
+    def _in_delay(self, day: float) -> tuple[Floats, Floats]:
+        """Return the days lived in the delay by a day, and those that are counted for it without its tilt.
+
+        Laws of later events take the delay for active disease that the tilt has thinned out at once.
+        """
+        path, none = self._path_at(day), np.zeros(1)
+        if path.delay is None or not path.tilt:
+            return none, none
+        thinned, law = path.delay_law((day,)), replace(path, tilt=0.0).delay_law((day,))
+        until = np.minimum(law.values, day)
+        return dot(law.weights, self._lived_waiting(until)), dot(thinned.weights, self._lived_active(until))
+
+    def _way(
+        self, law_with: _LawWith, path: Pathway, day: float, lags: Iterable[float], panels: DayPanels
+    ) -> _Way:
+        days = tuple(self.days) if path is self.before.path else (day,)
+        return _ways(law_with, path, days, tuple(lags), panels, self.before.background)[day]
 
     @cached_property
     def _panels(self) -> DayPanels:
@@ -184,17 +216,16 @@ class FromEnrolment:
         sessions = apheresis(path)
         harvest = 0.0 if sessions is None else float(harvest_law(path).values[-1])
         safe = day - infection.days_to_death  # who falls ill later lives
-        breaks = (path.infection_window, safe, safe + path.infection_window, day - harvest)
-        law = law_of(path.mobilisation, 16 * before.refinement, breaks)
+        law, delay = self._mobilising(day, (safe, safe + path.infection_window, day - harvest))
         window = np.minimum(law.values, infection.window_days)
-        exposed = np.clip(safe - (law.values - window), 0.0, window)
+        exposed = np.clip(safe - delay - (law.values - window), 0.0, window)
         free = path.infection_free(law.values)
         doomed = before.fatal[:, 0] * dot(law.weights, np.exp(-infection.hazard_per_day * exposed) - free)
         days = doomed * self._lived_active(np.array([day]))[:, 0]
         dead = none
         if infection.hazard_per_day > 0:
             since, weights = before.within(exposed, infection.hazard_per_day)
-            died = (law.values - window)[:, None] + since + infection.days_to_death
+            died = (delay + law.values - window)[:, None] + since + infection.days_to_death
             dying = Law(died.ravel(), (law.weights[:, None] * weights).ravel())
             dying = compress_between(dying, ROUGH_BREAKS, _ORDER * before.refinement)
             dead = before.fatal[:, 0] * dot(before.survival(dying.values), dying.weights)
@@ -203,9 +234,23 @@ class FromEnrolment:
             return _Mobilised(doomed, none, none, dead, days)
         chance = sessions.short * self.scenario.harvest.marrow.failure
         failed = chance * law.weights * (free + (1 - before.fatal) * (1 - free))
-        over = law.values + harvest <= day
+        over = law.values + harvest <= day - delay
         withdrawn, waiting = (np.compress(who, failed, axis=-1).sum(axis=-1) for who in (over, ~over))
         return _Mobilised(doomed, withdrawn, waiting, dead, days)
+
+    def _mobilising(self, day: float, breaks: tuple[float, ...]) -> tuple[Law, Floats]:
+        """Return the law of the length of mobilisation, and the delay before each, kinks at breaks."""
+        path, order = self._path_at(day), 16 * self.before.refinement
+        window = (path.infection_window,)
+        if path.delay is None or fixed_value(path.delay) is not None:
+            wait = path.delay_law()
+            law = law_of(path.mobilisation, order, (*window, *(end - wait.values[0] for end in breaks)))
+            return Law(law.values, wait.weights * law.weights), np.full(law.values.size, wait.values[0])
+        law = compress_between(law_of(path.mobilisation, order, window), window, order)
+        waits = [path.delay_law([*breaks, *(end - length for end in breaks)]) for length in law.values]
+        number = np.repeat(np.arange(law.values.size), [wait.values.size for wait in waits])
+        delay = join(waits)
+        return Law(law.values[number], law.weights[number] * delay.weights), delay.values
 
     def _waiting(self, day: float) -> tuple[Floats, Floats, Floats]:
         """Return who will be reinfused but is not yet, toxicity survived and lupus left out, and days lived.
@@ -217,7 +262,7 @@ class FromEnrolment:
         typical = float(spread_of(stay)[3])
         lags = {0.0, typical, *(bound for bound in stay.bounds if bound < np.inf)}
         panels = _stay_panels(stay, layers, _ORDER * self.before.refinement)
-        law, integrals = self._way(request_law, day, lags, panels)
+        law, integrals = self._way(request_law, self._path_at(day), day, lags, panels)
         weights, since = law.weights(self.before.fatal), day - law.times
         inside = np.exp(-path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
         waiting = dot(weights, np.where(since < 0, 1.0, inside))
@@ -231,7 +276,7 @@ class FromEnrolment:
         hazards, aplasia, assessed = self.after.hazards, self.after.aplasia, self.after.assessed
         late = min(hazards.late_until + hazards.days_to_death, self.after.horizon)
         lags = {0.0, float(spread_of(self.after.length.duration)[3]), hazards.relapse.start, late, assessed}
-        law, integrals = self._way(reinfusion_law, day, lags, self._panels)
+        law, integrals = self._way(reinfusion_law, self.before.path, day, lags, self._panels)
         weights = law.weights(self.before.fatal) * np.exp(-self.before.hazard * law.times)
         lived = dot(self._states @ integrals, weights)
         past = law.times <= day

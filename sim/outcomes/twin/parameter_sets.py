@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.outcomes.twin.time_to_reinfusion import delay_tilt
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
 
@@ -87,6 +88,7 @@ def _steep(scenario: Scenario) -> tuple[float, ...]:
         scenario.late_infection.hazard_per_day,
         scenario.immunoablation.toxicity_per_day,
         scenario.active_disease.hazard_per_year / DAYS_PER_YEAR,
+        scenario.active_disease.hazard_per_year / DAYS_PER_YEAR + delay_tilt(scenario),
         scenario.background.extra_per_year.remission / DAYS_PER_YEAR,
         scenario.active_disease.hazard_per_year * scenario.after_relapse.multiplier / DAYS_PER_YEAR,
     )
@@ -103,7 +105,8 @@ def batches(scenarios: Sequence[Scenario]) -> Iterator[tuple[list[int], Paramete
     """Yield which scenarios can be taken together, by number, and as sets of parameters."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for number, scenario in enumerate(scenarios):
-        key = (scenario.model_dump_json(exclude=_APART), *_steep(scenario), _accrual_of_a_registry(scenario))
+        moving = *_steep(scenario), _accrual_of_a_registry(scenario), delay_tilt(scenario)
+        key = (scenario.model_dump_json(exclude=_APART), *moving)
         alike.setdefault(key, []).append(number)
     for numbers in alike.values():
         for begin in range(0, len(numbers), _BLOCK):

@@ -7,7 +7,7 @@ calibration pays for it once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import Literal, NamedTuple
@@ -27,6 +27,7 @@ from sim.outcomes.twin.quadrature import (
     panel_points,
 )
 from sim.scenario.distributions import Distribution, Floats
+from sim.scenario.endpoints import WAY_YEARS
 from sim.scenario.schema import DAYS_PER_YEAR, Harvest, Recovery, Scenario, TrialArrivals
 
 _STAGE_ORDER = 16  # nodes a panel of a stage's law, before it is compressed
@@ -76,6 +77,12 @@ class Pathway:
     toxicity: float
     breaks: tuple[float, ...]
     refinement: int
+    delay: Distribution | None = None
+    """Enrolment to the start of all the other stages; None for none."""
+    tilt: float = 0.0
+    """What the hazard of lupus is higher by in the delay: weights of laws are those of who survives that."""
+    tilted_until: float = WAY_YEARS * DAYS_PER_YEAR
+    """Days from enrolment after which nothing of the delay counts any more."""
 
     @classmethod
     def of(cls, scenario: Scenario, refinement: int) -> Pathway:
@@ -94,11 +101,37 @@ class Pathway:
             scenario.immunoablation.toxicity_per_day,
             _follow_up_breaks(scenario),
             refinement,
+            scenario.transplant.delay_days if scenario.transplant.delayed else None,
+            delay_tilt(scenario),
         )
+
+    @property
+    def prompt(self) -> Pathway:
+        """The pathway from the end of the delay on."""
+        return replace(self, delay=None, tilt=0.0)
+
+    def delay_law(self, breaks: Sequence[float] = ()) -> Law:
+        """Return the law of the delay; at once if there is none."""
+        stages = [stage.law(_STAGE_ORDER * self.refinement, breaks) for stage in self.delays]
+        return stages[0] if stages else _AT_ONCE
+
+    @property
+    def delays(self) -> list[_Stage]:
+        """The delay as a stage, weighted by the chance to survive what it adds to the hazard of lupus."""
+        if self.delay is None:
+            return []
+        until = self.tilted_until
+        return [_Stage(self.delay, lambda days: np.exp(-self.tilt * np.minimum(days, until)), (until,))]
 
     def infection_free(self, duration: Floats) -> Floats:
         """Return the chance of no infection in a mobilisation of given lengths."""
         return np.exp(-self.infection_hazard * np.minimum(self.infection_window, duration))
+
+
+def delay_tilt(scenario: Scenario) -> float:
+    """Return what the hazard of lupus is higher by in the delay, per day; 0 without a delay."""
+    higher = scenario.active_disease.hazard_per_year * (scenario.transplant.waiting_multiplier - 1)
+    return higher / DAYS_PER_YEAR if scenario.transplant.delayed else 0.0
 
 
 def _follow_up_breaks(scenario: Scenario) -> tuple[float, ...]:
@@ -137,7 +170,9 @@ def _sum_of(path: Pathway, stages: Sequence[_Stage], known: Law, breaks: Sequenc
     if not stages:
         return compress_between(known, breaks, gauss)
     *narrow, widest = sorted(stages, key=lambda stage: stage.spread)
-    rest, kinks = known, (*path.breaks, *(b - bound for b in breaks for bound in widest.duration.bounds))
+    # A delay may begin at once, and then most of all.
+    ends = (0.0, *widest.duration.bounds) if widest.duration is path.delay else widest.duration.bounds
+    rest, kinks = known, (*path.breaks, *(b - end for b in breaks for end in ends))
     for stage in narrow:
         rest = compress_between(add(rest, stage.law(order, kinks)), kinks, 2 * gauss)
     laws = []
@@ -184,7 +219,7 @@ def harvest_law(path: Pathway) -> Law:
 def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tuple[float, ...]) -> Branches:
     """Return the law of mobilisation, a known law, recovery, a possible postponement and later stages."""
     window = (path.infection_window,)
-    before = [_Stage(path.recovery.duration_days), *later]
+    before = [_Stage(path.recovery.duration_days), *path.delays, *later]
     if path.harvest.duration_days != "by_sessions":
         before.append(_Stage(path.harvest.duration_days))
     postponement = path.recovery.postponement
@@ -220,7 +255,8 @@ def _survived(path: Pathway) -> _Stage:
 def request_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
     """Return the law of the time from enrolment to the start of immunoablation, kinks allowed at breaks."""
     if path.enters_at == "immunoablation":
-        return Branches(np.zeros(1), np.ones(1), np.zeros(1))
+        law = _sum_of(path, path.delays, _AT_ONCE, (*ROUGH_BREAKS, *breaks))
+        return Branches(law.values, law.weights, np.zeros_like(law.weights))
     return _by_infection(path, _harvest(path), (), (*ROUGH_BREAKS, *breaks))
 
 
@@ -229,7 +265,7 @@ def reinfusion_law(path: Pathway, breaks: tuple[float, ...] = ()) -> Branches:
     """Return the law of the time from enrolment to reinfusion, toxicity survived, kinks allowed at breaks."""
     breaks = (*path.breaks, *breaks)
     if path.enters_at == "immunoablation":
-        law = _sum_of(path, [_survived(path)], _AT_ONCE, breaks)
+        law = _sum_of(path, [_survived(path), *path.delays], _AT_ONCE, breaks)
         return Branches(law.values, law.weights, np.zeros_like(law.weights))
     return _by_infection(path, _harvest(path), (_survived(path),), breaks)
 

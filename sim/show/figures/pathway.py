@@ -103,7 +103,7 @@ def pathway_figure(scenario: Scenario, data: pd.DataFrame | None, notes: Sequenc
         _box(axis, place, centres[place], None if found is None else found.get(place))
         for there in MOVES[place]:
             _arrow(axis, place, there, centres)
-    _ends(axis, start, centres)
+    _ends(axis, start, centres, scenario.transplant.delayed)
     return page.figure
 
 
@@ -201,11 +201,12 @@ def _frames(axis: Axes, scenario: Scenario, centres: Mapping[Place, tuple[float,
                   va="bottom" if first_row else "top", color=BLUE)  # fmt: skip
 
 
-def _ends(axis: Axes, start: Place, centres: Mapping[Place, tuple[float, float]]) -> None:
+def _ends(axis: Axes, start: Place, centres: Mapping[Place, tuple[float, float]], delayed: bool) -> None:
     """Mark where patients come in, and the two ways out."""
     x, y = centres[start]
+    entry = "enrolment, and the delay" if delayed else "enrolment"
     axis.annotate("", (x - _BOX / 2, y), (x - _BOX / 2 - 0.3, y), arrowprops=_ARROW)
-    axis.text(x - _BOX / 2, y + _TALL / 2 + 0.05, "enrolment", size=NOTE_SIZE - 0.5, color=GREY, va="bottom")
+    axis.text(x - _BOX / 2, y + _TALL / 2 + 0.05, entry, size=NOTE_SIZE - 0.5, color=GREY, va="bottom")
     last_x, last_y = list(centres.values())[-1]
     bottom = last_y - _TALL / 2
     for shift, name in ((-0.35, "death"), (0.35, "end of\nfollow-up")):

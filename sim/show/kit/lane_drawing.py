@@ -16,7 +16,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from sim.clinic.states import Place
-from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
+from sim.outcomes.courses import ACTIVE, DELAY, RELAPSED, REMISSION
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.show.kit.looks import CAUSES, PLACES, QUEUEING, STATUSES, Look, look_of
 from sim.show.kit.style import GREY, INK, NOTE_SIZE, Sheet, dot
@@ -120,8 +120,8 @@ def lane_of(row: Mapping[str, Any], horizon_days: float, data_cut: float | None)
     since = {name: day - enrolled for name, day in values.items()}
     end = min(since["death"], since["follow_up_end"], horizon_days)
     died = isinstance(row["cause"], str) and row["cause"] != "" and since["death"] <= end
-    begun = [(place.value, since[place.value]) for place in Place]
-    begun.insert(1, (QUEUEING, since["ready_for_harvest"]))
+    begun = [(DELAY, 0.0), *((place.value, since[place.value]) for place in Place)]
+    begun.insert(2, (QUEUEING, since["ready_for_harvest"]))
     begun = [(QUEUEING if kind == Place.WAITING else kind, day) for kind, day in begun]
     disease = [(ACTIVE, 0.0)]
     if bool(row["responds"]):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sim.clinic.states import Cause, Place
-from sim.outcomes.courses import ACTIVE, DEAD, FREE, QUEUE, RELAPSED, REMISSION
+from sim.outcomes.courses import ACTIVE, DEAD, DELAY, FREE, QUEUE, RELAPSED, REMISSION
 from sim.show.kit.style import BLUE, INK, ORANGE
 
 T = TypeVar("T")
@@ -47,6 +47,7 @@ CAUSES = {
     Cause.BACKGROUND.name.lower(): CauseLook("other causes", Look("Other causes", "#9dbfdf"), "D"),
 }
 PLACES = {
+    DELAY: Look("waiting for the day decided on", "#f1eee6", 0.3),
     Place.MOBILISING.value: Look("mobilisation", "#86b6dd", 0.74),
     Place.HARVESTING.value: Look("harvest", "#12436d", 0.74),
     Place.RECOVERING.value: Look("recovery at home", "#c3d3e0", 0.3),

@@ -37,6 +37,7 @@ EVENTFUL: dict[str, Any] = {
     "cohort.female": 0.5,
     "arrivals": {"pattern": "trial", "window_days": 200.0, "power": 1.5},
     "follow_up": {"horizon_years": 2.0, "data_cut_days": 400.0},
+    "transplant": {"delay_days": 60, "waiting_multiplier": 0.5},
     "mobilisation.duration_days": {"dist": "lognormal", "mean": 11, "sd": 5, "low": 4},
     "mobilisation.infection": {"hazard_per_day": 0.1, "case_fatality": 0.4, "days_to_death": 7.0},
     "harvest.yield_million_per_kg": {"dist": "lognormal", "mean": 3.93, "sd": 4.48, "low": 0.4, "high": 4.5},
@@ -60,10 +61,15 @@ BASES: dict[str, dict[str, Any]] = {
     "open clinic": {
         **EVENTFUL,
         "arrivals": {"pattern": "poisson", "per_year": 40.0, "years": 1.0, "warm_up_days": 60.0},
+        "transplant": {"delay_days": 0},
         "harvest.duration_days": {"dist": "exponential", "mean": 10, "low": 2, "high": 25},
         "recovery.duration_days": {"dist": "gamma", "mean": 28, "sd": 28, "low": 10, "high": 120},
         "immunoablation.duration_days": {"dist": "weibull", "shape": 1.5, "scale": 15, "low": 3},
         "aplasia.duration_days": {"dist": "lognormal", "mean": 15, "sd": 15, "low": 3, "high": 50},
+    },
+    "put off": {
+        **EVENTFUL,
+        "transplant": {"delay_days": {"dist": "gamma", "mean": 60, "sd": 90}, "waiting_multiplier": 3},
     },
 }
 WITHOUT_EFFECT = {
