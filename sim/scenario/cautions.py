@@ -24,7 +24,7 @@ _AGE_AND_SEX = (
 
 
 _WHEN = (
-    "The hazard of active disease is constant here, so that the earliest transplant is the best by assumption; "
+    "The hazard of active disease is constant here, so that the earliest transplant is best by assumption; "
     "how far the hazard of those who wait would have to fall is what transplant.waiting_multiplier can tell."
 )
 _BY_CONSTRUCTION = {("cohort.age_years", "cohort.female"): _AGE_AND_SEX, ("transplant.delay_days",): _WHEN}
