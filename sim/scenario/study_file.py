@@ -391,3 +391,21 @@ def study_rows() -> list[dict[str, str]]:
     """Return one row a shipped study: name, base, question."""
     found = {name: load_study(name).study for name in shipped_names("study")}
     return [{"name": name, "base": each.base, "question": each.question} for name, each in found.items()]
+
+
+def schema_rows_of_studies() -> list[dict[str, str]]:
+    """Return one row a key of study files: table, key, what it is, default."""
+    tables: dict[str, type[Table]] = {
+        "": StudyFile,
+        **TABLES,
+        **{f'answer (kind = "{kind}")': each for kind, each in ANSWERS.items()},
+    }
+    return [
+        {
+            "table": name, "key": key, "meaning": field.description or "",
+            "default": "" if field.is_required() else toml_text(plain(field.get_default())),
+        }
+        for name, table in tables.items()
+        for key, field in table.model_fields.items()
+        if field.description
+    ]  # fmt: skip

@@ -170,8 +170,7 @@ def _of_study(results: Results) -> Contents:
         scenario.title,
         (scenario,),
         facts,
-        finding=next((each.sentences[0] for each in answers if each.sentences), ""),
-        without_pictures=next(iter(said), ""),
+        finding=next((each.sentences[0] for each in answers if each.sentences), next(iter(said), "")),
         leads=(
             "arms", *(each.name for each in answers), "sweep",
             f"map_{column(shown[0]).replace('@', '_')}", "scatter",

@@ -130,6 +130,8 @@ def _said(results: Results, macro: str) -> list[str]:
         "high": written(by["high"]), "published": published_values(by["key"]),
     }  # fmt: skip
     figure = in_sentence(key)
+    if arms is not None and macro == "finding":
+        return sentences("solve", "alike", rows, figure, arms, about)
     if arms is not None:
         figure = f"{figure} {arms[0]} less that {arms[1]}"
     return sentences("solve", macro, rows, figure, figure_text(results, target), about, asks["for"]["count"])

@@ -456,11 +456,9 @@ def values(key: str) -> st.SearchStrategy[Any]:
     return st.one_of(kinds)
 
 
-FREE = [
-    key
-    for key, parameter in parameters().items()
-    if parameter.when is None and key not in ("relapse.dist", "arrivals.pattern", "follow_up.data_cut_days")
-]
+# A delay goes with everybody but those at home, and so on: these depend on others.
+BOUND = ("relapse.dist", "arrivals.pattern", "follow_up.data_cut_days", "transplant.delay_days")
+FREE = [key for key, parameter in parameters().items() if parameter.when is None and key not in BOUND]
 
 
 @settings(deadline=None)
