@@ -137,7 +137,7 @@ def test_the_twin_tells_what_simulation_gives(
     more = {"cohort.patients": 100, "cohort.enters_at": enters_at, **OFTEN}
     scenario = scenario_of(put_off(LAWS[law_of_delay], multiplier), more)
     sums = Sums(trials=False)
-    for history in arrays.simulate_tiles(scenario, draw_fates(scenario, Luck(2), range(400))):
+    for history in arrays.simulate_tiles(scenario, draw_fates(scenario, Luck(2), range(250))):
         sums.add(View(history, scenario))
     readings = sums.readings(scenario)
     twin = {key: float(value) for key, (value,) in expected_all([scenario]).items() if np.isfinite(value)}

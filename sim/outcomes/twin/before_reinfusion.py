@@ -12,7 +12,15 @@ from sim.outcomes.counting import ratio
 from sim.outcomes.twin import time_to_reinfusion
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, Piecewise, compress_between, dot, double_exponential, law_of
+from sim.outcomes.twin.quadrature import (
+    Law,
+    Piecewise,
+    compress_between,
+    dot,
+    double_exponential,
+    fixed_value,
+    law_of,
+)
 from sim.outcomes.twin.time_to_reinfusion import Branches, Pathway
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import TREATMENT_DAYS, WAY_YEARS, Key
@@ -39,7 +47,7 @@ class BeforeReinfusion:
         self.path = Pathway.of(self.scenario, refinement)
         self.hazard = sets.column("active_disease.hazard_per_year") / DAYS_PER_YEAR
         self.fatal = sets.column("mobilisation.infection.case_fatality")
-        self.waiting_hazard = self.hazard * self.scenario.transplant.waiting_multiplier
+        self.waiting_hazard = self.hazard * sets.column("transplant.waiting_multiplier")
         self.mobilised = self.scenario.cohort.enters_at == "mobilisation"
 
     @cached_property
@@ -71,6 +79,11 @@ class BeforeReinfusion:
         background = self.background((days[..., None] + delay.values) / DAYS_PER_YEAR)
         return np.exp(-hazard * days) * np.tensordot(waited, background, axes=(-1, -1))
 
+    def thinned(self, day: float) -> Floats:
+        """Return the chance to survive by a day what a fixed delay adds to the hazard of lupus, (sets, 1)."""
+        delay = None if self.path.delay is None else fixed_value(self.path.delay)
+        return np.exp((self.hazard - self.waiting_hazard) * min(delay or 0.0, day))
+
     def share_alive(self, law: Branches, later: Floats) -> Floats:
         """Return the share of a law's patients who live to some days later than its time, (sets, days)."""
         days = law.times + later[:, None]
@@ -89,7 +102,8 @@ class BeforeReinfusion:
     def reinfusion(self) -> Law:
         """The law of the time to reinfusion, everything but background mortality survived."""
         law, in_time = self._way
-        return Law(law.times, law.weights(self.fatal) * np.exp(-self.hazard * law.times) * in_time)
+        alive = np.exp(-self.hazard * law.times) * self.thinned(_WAY_DAYS)
+        return Law(law.times, law.weights(self.fatal) * alive * in_time)
 
     @cached_property
     def still_waiting(self) -> Floats:
@@ -98,6 +112,7 @@ class BeforeReinfusion:
         if in_time.all():
             return np.zeros(1)
         late = np.compress(~in_time, law.weights(self.fatal), axis=-1).sum(axis=-1)
+        late = late * self.thinned(_WAY_DAYS)[:, 0]
         return np.asarray(
             late * np.exp(-self.hazard[:, 0] * _WAY_DAYS) * self.background(np.array([WAY_YEARS]))
         )

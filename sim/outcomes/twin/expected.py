@@ -169,7 +169,7 @@ def _of_trials(before: BeforeReinfusion, after: AfterReinfusion) -> _Endpoints:
 
 def _never_transplanted(sets: ParameterSets, refinement: int) -> _Endpoints:
     """Yield survival and deaths of a cohort at home, with active disease for life."""
-    hazard = sets.column("active_disease.hazard_per_year") * sets.shared.transplant.waiting_multiplier
+    hazard = sets.column("active_disease.hazard_per_year") * sets.column("transplant.waiting_multiplier")
     horizon = sets.shared.follow_up.horizon_years
     background = background_of(sets.shared, horizon * DAYS_PER_YEAR, refinement)
     rule = double_exponential(_TIME_ORDER * refinement)

@@ -126,15 +126,16 @@ class FromEnrolment:
         whole = self._states[0] * self.after.background.paired(self._panels.at.distinct)
         for years, day in zip(self.years, self.days, strict=True):
             background = self.before.background(np.array([years]))
-            active, early = np.exp(-hazard * day), self._in_mobilisation(day)
-            waiting, stay, waited = self._waiting(day)
+            active, thinned = np.exp(-hazard * day), self.before.thinned(day)[:, 0]
+            early = _Mobilised(*(thinned * part for part in self._in_mobilisation(day)))
+            waiting, stay, waited = (thinned * part for part in self._waiting(day))
             unharmed = active * (early.doomed + waiting + early.to_withdraw)
             given_up = (early.withdrawn + early.to_withdraw) * self._lived_active(np.array([day]))[:, 0]
             delayed, less = self._in_delay(day)
-            ill = waited + stay + early.days + given_up + delayed - less
+            ill = waited + stay + early.days + given_up + delayed - thinned * less
             (alive, free), (lived, infection, toxicity, lupus) = self._reinfused(day)
             overall = background * (unharmed + active * early.withdrawn + alive)
-            lupus = lupus + hazard * ill + self.before.path.tilt * delayed
+            lupus = lupus + hazard * ill + (self.before.waiting_hazard[:, 0] - hazard) * delayed
             deaths = infection + early.dead, toxicity + self.before.path.toxicity * stay, lupus
             from_reinfusion = dot(whole, self._panels.integrals(np.array([day]))[:, 0]) / DAYS_PER_YEAR
             means = (ill + lived) / DAYS_PER_YEAR, ratio(from_reinfusion, self.before.reinfused)
@@ -167,12 +168,12 @@ class FromEnrolment:
         return replace(path, tilted_until=day) if path.tilt else path
 
     def _in_delay(self, day: float) -> tuple[Floats, Floats]:
-        """Return the days lived in the delay by a day, and those that are counted for it without its tilt.
+        """Return the days lived in the delay by a day, and those that are counted for it with later events.
 
-        Laws of later events take the delay for active disease that the tilt has thinned out at once.
+        These take the delay for active disease, and who dies of more than that for dead from the start.
         """
         path, none = self._path_at(day), np.zeros(1)
-        if path.delay is None or not path.tilt:
+        if path.delay is None:
             return none, none
         thinned, law = path.delay_law((day,)), replace(path, tilt=0.0).delay_law((day,))
         until = np.minimum(law.values, day)
@@ -278,6 +279,7 @@ class FromEnrolment:
         lags = {0.0, float(spread_of(self.after.length.duration)[3]), hazards.relapse.start, late, assessed}
         law, integrals = self._way(reinfusion_law, self.before.path, day, lags, self._panels)
         weights = law.weights(self.before.fatal) * np.exp(-self.before.hazard * law.times)
+        weights = weights * self.before.thinned(day)
         lived = dot(self._states @ integrals, weights)
         past = law.times <= day
         since, weights = day - law.times[past], np.compress(past, weights, axis=-1)

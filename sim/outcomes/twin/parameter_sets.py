@@ -16,6 +16,7 @@ AS_ARRAYS = (
     "mobilisation.infection.case_fatality",
     "harvest.selection_recovery",
     "active_disease.hazard_per_year",
+    "transplant.waiting_multiplier",
     "aplasia.infection.hazard_per_day",
     "aplasia.infection.ward_relative_risk",
     "aplasia.infection.case_fatality",
@@ -88,7 +89,7 @@ def _steep(scenario: Scenario) -> tuple[float, ...]:
         scenario.late_infection.hazard_per_day,
         scenario.immunoablation.toxicity_per_day,
         scenario.active_disease.hazard_per_year / DAYS_PER_YEAR,
-        scenario.active_disease.hazard_per_year / DAYS_PER_YEAR + delay_tilt(scenario),
+        scenario.active_disease.hazard_per_year * scenario.transplant.waiting_multiplier / DAYS_PER_YEAR,
         scenario.background.extra_per_year.remission / DAYS_PER_YEAR,
         scenario.active_disease.hazard_per_year * scenario.after_relapse.multiplier / DAYS_PER_YEAR,
     )

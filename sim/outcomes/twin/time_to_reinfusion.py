@@ -80,7 +80,7 @@ class Pathway:
     delay: Distribution | None = None
     """Enrolment to the start of all the other stages; None for none."""
     tilt: float = 0.0
-    """What the hazard of lupus is higher by in the delay: weights of laws are those of who survives that."""
+    """What the hazard of lupus is higher by in a delay that varies: laws weigh those who survive that."""
     tilted_until: float = WAY_YEARS * DAYS_PER_YEAR
     """Days from enrolment after which nothing of the delay counts any more."""
 
@@ -129,9 +129,9 @@ class Pathway:
 
 
 def delay_tilt(scenario: Scenario) -> float:
-    """Return what the hazard of lupus is higher by in the delay, per day; 0 without a delay."""
+    """Return what the hazard of lupus is higher by in a delay that varies, per day; 0 without one."""
     higher = scenario.active_disease.hazard_per_year * (scenario.transplant.waiting_multiplier - 1)
-    return higher / DAYS_PER_YEAR if scenario.transplant.delayed else 0.0
+    return 0.0 if fixed_value(scenario.transplant.delay_days) is not None else higher / DAYS_PER_YEAR
 
 
 def _follow_up_breaks(scenario: Scenario) -> tuple[float, ...]:

@@ -206,7 +206,8 @@ def test_twin_and_simulation_move_together(move: Move) -> None:
 
 
 def test_what_does_not_move_the_twin_is_known() -> None:
-    still = {move.key for move in MOVES if twins()[move.key] == twins()[move.base]}
+    same = {base: pytest.approx(twins()[base], rel=1e-13, abs=1e-15) for base in BASES}  # in other batches
+    still = {move.key for move in MOVES if twins()[move.key] == same[move.base]}
     assert still == set(WITHOUT_EFFECT)
 
 
