@@ -70,7 +70,7 @@ def from_decision(
         Whether the paired differences from the first are drawn below.
     """
     years = float(max(curve["time_years"].max() for curve in found.values()))
-    said = "; ".join(f"{_end(curve)} with {name}" for name, curve in found.items())
+    said = "; ".join(f"{name} {_end(curve)}" for name, curve in found.items())
     ranged = any("least" in curve for curve in found.values())
     above = sentences("figures", "from_decision", draws, ranged, changes)
     below = _CHANGES if changes else 0.0
