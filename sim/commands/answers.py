@@ -20,11 +20,14 @@ from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
 from sim.scenario.study_file import Capacity, Threshold, Tornado
 from sim.study.capacity import capacity, patients_in
+from sim.study.crossing import GRID
 from sim.study.posterior import read_posterior
 from sim.study.tornado import BETWEEN, stated_ranges, tornado
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
+_STEPS, _SOLVED_IN = 4, 30
+"""Evaluations in which a threshold is found in a draw, and a point solved again; about."""
 MOST_VALUES = 16
 """At which a threshold is looked at by simulation."""
 
@@ -66,6 +69,18 @@ def histories_of(plan: StudyPlan) -> int:
             )
             found += (values + len(BETWEEN) * len(ranges)) * replications * mean_patients(scenario)
     return round(found)
+
+
+def evaluations_of(plan: StudyPlan) -> int:
+    """Return about how often the answers ask the exact twin for a whole scenario."""
+    found, draws = 0, 0 if plan.budget.draws is None else len(plan.budget.draws.values)
+    for answer in plan.study.answer if plan.no_queue else ():
+        if answer.kind == "threshold":
+            found += math.prod(map(len, answer.over.values())) * (GRID + _STEPS * (draws + 1))
+        elif answer.kind == "tornado":
+            again = 2 * _SOLVED_IN * ("re-solved" in answer.versions)
+            found += len(stated_ranges(plan.loaded.scenario)[0]) * (len(BETWEEN) + again)
+    return found
 
 
 def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:

@@ -172,8 +172,9 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
             "values or more, or an [[answer]]"
         )
     keys = [key for each in factors for key in each.keys]
-    first = cautioned(first, keys)
-    arms = {name: cautioned(each, keys) for name, each in arms.items()}
+    touched = [*keys, *(key for arm in study.arm for key in arm.set)]
+    first = cautioned(first, touched)
+    arms = {name: cautioned(each, touched) for name, each in arms.items()}
     shown = [parse_endpoint(text, first.scenario) for text in study.measure.endpoints]
     return StudyPlan(
         study, asked.name, arms,

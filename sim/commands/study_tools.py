@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sim.commands.answers import histories_of, with_answers
+from sim.commands.answers import evaluations_of, histories_of, with_answers
 from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.studies import STUDY_FILE, study
 from sim.patient.fates import mean_patients
@@ -64,14 +64,17 @@ def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A00
         "histories": own + more,
         "of_answers": more,
         "engine": "exact" if exact else "simulated",
-        "seconds": seconds + more * (seconds / own if own else _HISTORY_SECONDS),
+        "seconds": seconds
+        + more * (seconds / own if own else _HISTORY_SECONDS)
+        + evaluations_of(plan) * (seconds / (len(plan.spots) * draws) if exact else 0.0),
         "bytes": len(plan.spots) * _ROW_BYTES["exact" if exact else "simulated"],
     }
 
 
 def _pilot(plan: StudyPlan, *, exact: bool) -> float:
     """Return about how many seconds the study takes on one processor, from one point of it."""
-    spot, budget = plan.spots[:1], plan.budget
+    middle = len(plan.spots) // 2
+    spot, budget = plan.spots[middle : middle + 1], plan.budget
     draws = budget.draws
     few = None if draws is None else replace(draws, values=draws.values[:4])
     share = 1 if draws is None or few is None else len(draws.values) / len(few.values)

@@ -23,9 +23,19 @@ _AGE_AND_SEX = (
 )
 
 
+_WHEN = (
+    "The hazard of active disease is constant here, so that the earliest transplant is best by assumption; "
+    "how far the hazard of those who wait would have to fall is what transplant.waiting_multiplier can tell."
+)
+_BY_CONSTRUCTION = {("cohort.age_years", "cohort.female"): _AGE_AND_SEX, ("transplant.delay_days",): _WHEN}
+
+
 def by_construction(keys: Iterable[str]) -> str:
     """Return what an answer about some parameters can't show; a key may reach into a distribution."""
-    return _AGE_AND_SEX if any(key.startswith(("cohort.age_years", "cohort.female")) for key in keys) else ""
+    named = list(keys)
+    return " ".join(
+        text for stems, text in _BY_CONSTRUCTION.items() if any(key.startswith(stems) for key in named)
+    )
 
 
 def doubts(scenario: Scenario) -> Iterator[tuple[type[FigureWarning], str]]:
