@@ -12,15 +12,7 @@ from sim.outcomes.counting import ratio
 from sim.outcomes.twin import time_to_reinfusion
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import (
-    Law,
-    Piecewise,
-    compress_between,
-    dot,
-    double_exponential,
-    fixed_value,
-    law_of,
-)
+from sim.outcomes.twin.quadrature import Law, Piecewise, compress_between, dot, double_exponential, law_of
 from sim.outcomes.twin.time_to_reinfusion import Branches, Pathway
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import TREATMENT_DAYS, WAY_YEARS, Key
@@ -81,8 +73,7 @@ class BeforeReinfusion:
 
     def thinned(self, day: float) -> Floats:
         """Return the chance to survive by a day what a fixed delay adds to the hazard of lupus, (sets, 1)."""
-        delay = None if self.path.delay is None else fixed_value(self.path.delay)
-        return np.exp((self.hazard - self.waiting_hazard) * min(delay or 0.0, day))
+        return np.exp((self.hazard - self.waiting_hazard) * min(self.path.fixed_delay or 0.0, day))
 
     def share_alive(self, law: Branches, later: Floats) -> Floats:
         """Return the share of a law's patients who live to some days later than its time, (sets, days)."""
@@ -112,10 +103,8 @@ class BeforeReinfusion:
         if in_time.all():
             return np.zeros(1)
         late = np.compress(~in_time, law.weights(self.fatal), axis=-1).sum(axis=-1)
-        late = late * self.thinned(_WAY_DAYS)[:, 0]
-        return np.asarray(
-            late * np.exp(-self.hazard[:, 0] * _WAY_DAYS) * self.background(np.array([WAY_YEARS]))
-        )
+        alive = np.exp(-self.hazard * _WAY_DAYS) * self.thinned(_WAY_DAYS)
+        return np.asarray(late * alive[:, 0] * self.background(np.array([WAY_YEARS])))
 
     @cached_property
     def withdrawn(self) -> Floats:

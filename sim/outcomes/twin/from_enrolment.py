@@ -21,7 +21,6 @@ from sim.outcomes.twin.quadrature import (
     compress_between,
     compress_each_between,
     dot,
-    fixed_value,
     join,
     law_of,
     panel_points,
@@ -147,12 +146,8 @@ class FromEnrolment:
         """How to tell the days lived with active disease by some days from enrolment, by set."""
         return self._lived(self.before.hazard[:, 0])
 
-    @cached_property
-    def _lived_waiting(self) -> Callable[[Floats], Floats]:
-        """The same at the hazard of lupus in the delay."""
-        return self._lived(self.before.waiting_hazard[:, 0])
-
     def _lived(self, hazard: Floats) -> Callable[[Floats], Floats]:
+        """Return the same at any hazard of lupus from enrolment on."""
         background = self.before.background
         edges = np.unique(
             [*background.edges * DAYS_PER_YEAR, *_SOON, *self.before.sets.layers, self.days[-1]]
@@ -177,7 +172,8 @@ class FromEnrolment:
             return none, none
         thinned, law = path.delay_law((day,)), replace(path, tilt=0.0).delay_law((day,))
         until = np.minimum(law.values, day)
-        return dot(law.weights, self._lived_waiting(until)), dot(thinned.weights, self._lived_active(until))
+        waiting = self._lived(self.before.waiting_hazard[:, 0])
+        return dot(law.weights, waiting(until)), dot(thinned.weights, self._lived_active(until))
 
     def _way(
         self, law_with: _LawWith, path: Pathway, day: float, lags: Iterable[float], panels: DayPanels
@@ -243,10 +239,9 @@ class FromEnrolment:
         """Return the law of the length of mobilisation, and the delay before each, kinks at breaks."""
         path, order = self._path_at(day), 16 * self.before.refinement
         window = (path.infection_window,)
-        if path.delay is None or fixed_value(path.delay) is not None:
-            wait = path.delay_law()
-            law = law_of(path.mobilisation, order, (*window, *(end - wait.values[0] for end in breaks)))
-            return Law(law.values, wait.weights * law.weights), np.full(law.values.size, wait.values[0])
+        if (fixed := path.fixed_delay) is not None:
+            law = law_of(path.mobilisation, order, (*window, *(end - fixed for end in breaks)))
+            return law, np.full(law.values.size, fixed)
         law = compress_between(law_of(path.mobilisation, order, window), window, order)
         waits = [path.delay_law([*breaks, *(end - length for end in breaks)]) for length in law.values]
         number = np.repeat(np.arange(law.values.size), [wait.values.size for wait in waits])

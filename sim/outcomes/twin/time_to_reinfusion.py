@@ -110,10 +110,14 @@ class Pathway:
         """The pathway from the end of the delay on."""
         return replace(self, delay=None, tilt=0.0)
 
-    def delay_law(self, breaks: Sequence[float] = ()) -> Law:
-        """Return the law of the delay; at once if there is none."""
-        stages = [stage.law(_STAGE_ORDER * self.refinement, breaks) for stage in self.delays]
-        return stages[0] if stages else _AT_ONCE
+    @property
+    def fixed_delay(self) -> float | None:
+        """The delay of everybody, 0 for none; None if it varies."""
+        return 0.0 if self.delay is None else fixed_value(self.delay)
+
+    def delay_law(self, breaks: Sequence[float]) -> Law:
+        """Return the law of the delay, where there is one."""
+        return self.delays[0].law(_STAGE_ORDER * self.refinement, breaks)
 
     @property
     def delays(self) -> list[_Stage]:
