@@ -19,10 +19,11 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
 from sim.scenario.study_file import Capacity, Threshold, Tornado
-from sim.study.capacity import capacity, patients_in
+from sim.study.capacity import capacity, patients_in, refuse_no_clinic
 from sim.study.crossing import GRID
 from sim.study.posterior import read_posterior
-from sim.study.tornado import BETWEEN, stated_ranges, tornado
+from sim.study.sweep import grid
+from sim.study.tornado import BETWEEN, Stated, stated_ranges, tornado
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
@@ -48,8 +49,15 @@ def with_answers(plan: StudyPlan) -> StudyPlan:
             parse_endpoint(answer.endpoint, plan.loaded.scenario)
             if answer.kind == "threshold":
                 _asked(answer, plan)
+            elif answer.kind == "tornado" and answer.keys:
+                _ranges(answer, plan)
+            elif answer.kind == "capacity":
+                refuse_no_clinic(plan.loaded.scenario)
+                _places(answer)
+                if answer.over:
+                    grid(plan.loaded.scenario, answer.over)
         except RequestError as error:
-            said = str(error).removeprefix("--")
+            said = str(error).removeprefix("--vary ").removeprefix("--")
             raise RequestError(f"{plan.where}: [[answer]] {answer.kind}: {said}") from None
     return plan
 
@@ -97,8 +105,7 @@ def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | 
 def _tornado(answer: Tornado, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
     scenario = plan.loaded.scenario
     key = parse_endpoint(answer.endpoint, scenario)
-    posterior = read_posterior(locate_posterior(plan.posterior))[0] if plan.posterior else None
-    ranges, left = stated_ranges(scenario, posterior, answer.keys)
+    ranges, left = _ranges(answer, plan)
     one = replace(plan.budget, draws=None)
     tables = [
         tornado(scenario, key, ranges, one, _solved if version == "re-solved" else None,
@@ -111,12 +118,28 @@ def _tornado(answer: Tornado, plan: StudyPlan, stores: Stores, progress: Progres
     return {"tornado": table, "left_out": left}, told
 
 
+def _ranges(answer: Tornado, plan: StudyPlan) -> tuple[list[Stated], pd.DataFrame]:
+    """Return the ranges of a tornado, and what is left out."""
+    posterior = read_posterior(locate_posterior(plan.posterior))[0] if plan.posterior else None
+    ranges, left = stated_ranges(plan.loaded.scenario, posterior, answer.keys)
+    if not ranges:
+        raise RequestError(
+            "keys: no range is stated for any of them; lupus-hsct scenario schema tells which have"
+        )
+    return ranges, left
+
+
+def _places(answer: Capacity) -> range:
+    """Return the numbers of places that are looked at."""
+    if answer.low >= answer.high:
+        raise RequestError(f"low = {answer.low}, high = {answer.high}: low must lie below high")
+    return range(answer.low, answer.high + 1)
+
+
 def _capacity(answer: Capacity, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
     scenario = plan.loaded.scenario
     key = parse_endpoint(answer.endpoint, scenario)
-    places = range(answer.low, answer.high + 1)
-    if len(places) < 2:
-        raise RequestError(f"[[answer]]: low = {answer.low}, high = {answer.high}: low must lie below high")
+    places = _places(answer)
     found, smallest = capacity(
         scenario, key, answer.at_most, answer.by, places, replace(plan.budget, draws=None), answer.over,
         stores("capacity"), part("capacity", progress),

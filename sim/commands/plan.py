@@ -13,13 +13,13 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import sentence
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import ARM, POINT, LoadedStudy, StudyFile
-from sim.scenario.values import get_value
+from sim.scenario.study_file import ARM, POINT, LoadedStudy, StudyArm, StudyFile
+from sim.scenario.values import get_value, with_values
 from sim.show.kit.scenario_words import headlines
 from sim.study.budget import DEFAULT_DRAW_REPLICATIONS, DEFAULT_DRAWS, Budget
 from sim.study.compare import Side, incomparable, solved_otherwise
 from sim.study.designs import Row, Varied, levels_of, rows_of, scenario_at
-from sim.study.draws import with_uncertain
+from sim.study.draws import Draws, with_uncertain
 from sim.study.exact import binds_no_queue
 from sim.study.sweep import Spot
 
@@ -153,10 +153,7 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     base = loaded_from(asked.path(study.base), study.set)
     arms = {"": base}
     if study.arm:
-        arms = {
-            arm.name: loaded_from(asked.path(arm.scenario or study.base), {**study.set, **arm.set})
-            for arm in study.arm
-        }
+        arms = {arm.name: _arm_of(asked, arm) for arm in study.arm}
     first = next(iter(arms.values()))
     budget = budget_for(study, asked, first.scenario, how)
     factors = [
@@ -187,6 +184,14 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     )  # fmt: skip
 
 
+def _arm_of(asked: LoadedStudy, arm: StudyArm) -> Loaded:
+    """Return the scenario of an arm."""
+    try:
+        return loaded_from(asked.path(arm.scenario or asked.study.base), {**asked.study.set, **arm.set})
+    except RequestError as error:
+        raise RequestError(f"[[arm]] {arm.name}: {error}") from None
+
+
 def _with_own(rows: list[Row], own: Row) -> list[Row]:
     """Put the scenario's own values in front, if no row has them."""
     return rows if any(row == own for row in rows) else [own, *rows]
@@ -194,7 +199,11 @@ def _with_own(rows: list[Row], own: Row) -> list[Row]:
 
 def _contours(study: StudyFile, scenario: Scenario) -> dict[str, Sequence[float]]:
     """Return the levels of contours by endpoint, each at the time at which it is read."""
-    return {column(parse_endpoint(name, scenario)): levels for name, levels in study.measure.contours.items()}
+    levels = study.measure.contours.items()
+    try:
+        return {column(parse_endpoint(name, scenario)): each for name, each in levels}
+    except RequestError as error:
+        raise RequestError(str(error).replace("--endpoint ", "measure.contours: ")) from None
 
 
 def budget_for(study: StudyFile, asked: LoadedStudy, scenario: Scenario, how: Effort) -> Budget:
@@ -214,9 +223,28 @@ def budget_for(study: StudyFile, asked: LoadedStudy, scenario: Scenario, how: Ef
     budget = effort_of({**how, **more}, scenario)  # type: ignore[typeddict-item]
     if not study.uncertain:
         return budget
+    for each in study.uncertain:
+        if not isinstance(get_value(scenario, each.key), int | float):
+            raise RequestError(
+                f"[[uncertain]] {each.key}: is no number in this scenario, and a draw of it would be one; "
+                f"name one, such as {each.key}.mean"
+            )
     unknown_values = {each.key: each.value for each in study.uncertain}
     draws = with_uncertain(budget.draws, unknown_values, effort.draws or DEFAULT_DRAWS, effort.seed)
+    _refuse_undrawable(draws, scenario)
     return replace(budget, draws=draws, replications=effort.replications or DEFAULT_DRAW_REPLICATIONS)
+
+
+def _refuse_undrawable(draws: Draws, scenario: Scenario) -> None:
+    """Refuse what is uncertain beyond what its parameter may be, before anything runs."""
+    for key in draws.uncertain:
+        drawn = [row[draws.keys.index(key)] for row in draws.values]
+        for end in (min(drawn), max(drawn)):
+            try:
+                with_values(scenario, {key: end})
+            except RequestError as error:
+                text = f"{str(error).rstrip('.')}. Cut its distribution off with low and high"
+                raise RequestError(f"[[uncertain]] draws {text}") from None
 
 
 def spots_of(

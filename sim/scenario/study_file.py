@@ -34,12 +34,19 @@ MOST_POINTS = 10_000
 POINT, ARM = "point", "arm"
 """Columns of tables: the number of a point, and the name of its arm."""
 
+RESERVED = (
+    POINT, ARM, "reference", "endpoint", "time_years", "estimate", "mc_se", "mc_lower", "mc_upper", "note",
+    "target", "target_source", "difference", "difference_lower", "difference_upper", "stratum",
+)  # fmt: skip
+"""What no factor may be called."""
+
 StudyEngine: TypeAlias = Literal["auto", "exact", "simulated", "simpy", "arrays"]
 DesignKind: TypeAlias = Literal[
     "grid", "one_at_a_time", "latin_hypercube", "sobol", "posterior", "list"
 ]  # fmt: skip
 _Points = Annotated[int, Field(ge=2, le=MOST_POINTS)]
 _Values = Annotated[list[Any], Field(min_length=1, max_length=MOST_POINTS)]
+_Trials = Annotated[int, Field(ge=1, le=10**9)]
 _Limit = Annotated[float, Field(ge=0)]
 
 
@@ -143,12 +150,16 @@ class StudyEffort(Table):
 
     engine: StudyEngine = Field(
         "auto", description="auto: the exact twin for what it knows where no queue binds")  # fmt: skip
-    replications: int | None = Field(None, description="virtual trials, of each draw")
-    precision: float | None = Field(None, description="half-width of paired intervals to reach, in points")
-    at_most: int | None = Field(None, description="virtual trials at which precision gives up")
-    seed: int = Field(1, description="of all luck, and of designs")
+    replications: _Trials | None = Field(None, description="virtual trials, of each draw")
+    precision: Annotated[float, Field(gt=0, lt=100)] | None = Field(
+        None, description="half-width of paired intervals to reach, in points"
+    )
+    at_most: _Trials | None = Field(None, description="virtual trials at which precision gives up")
+    seed: Annotated[int, Field(ge=0)] = Field(1, description="of all luck, and of designs")
     posterior: str = Field("", description="posterior.csv of a calibration, or the name of a shipped one")
-    draws: int | None = Field(None, description="draws of it, and of what is uncertain")
+    draws: Annotated[int, Field(ge=2, le=10_000)] | None = Field(
+        None, description="draws of it, and of what is uncertain"
+    )
 
 
 class StudyFile(Table):
@@ -232,6 +243,8 @@ def _bad(error: Any, tree: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         otherwise = f"there are {', '.join(known)}"
         return unknown(f"{place} = {cut_short(toml_text(value))}: unknown key", name, known, otherwise)
+    if error["type"].startswith("union_tag") and names[0] != "answer":
+        return "; ".join(bad_distribution("", place, value))
     if error["type"].startswith("union_tag"):
         kinds = quoted_choices(tuple(ANSWERS))
         if "kind" in value:
@@ -239,9 +252,12 @@ def _bad(error: Any, tree: Mapping[str, Any]) -> str:
                 "", f"{place}: kind", value["kind"], kinds, hint(value["kind"], None, tuple(ANSWERS))
             )
         return f"{place}: kind is missing: {kinds}"
-    field = table.model_fields.get(name) if table else None
+    inside = names[1] if len(names) > 2 else name
+    field = table.model_fields.get(inside) if table else None
     if error["type"] == "missing":
         return f"{place} is missing: {field.description if field else 'see docs/studies.md'}"
+    if isinstance(value, Mapping) and error["type"] == "list_type":
+        return f"[{name}]: there may be several; write each in double brackets: [[{name}]]"
     if isinstance(value, Mapping) and field is not None and "dist" in value:
         return "; ".join(bad_distribution("", place, value))
     return bad_value("", place, value, *(allowed_in(field, value, _WORDS) if field else ("a table",)))
@@ -298,6 +314,7 @@ def _contradictions(study: StudyFile) -> Iterator[str]:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             yield f"{what}: {twice} stands there twice; keep one"
+    yield from _key_problems(study)
     arms = [arm.name for arm in study.arm]
     for answer in study.answer:
         if isinstance(answer, Threshold):
@@ -310,6 +327,26 @@ def _contradictions(study: StudyFile) -> Iterator[str]:
         if each.arm and each.arm not in arms:
             yield unknown(f'[[uncertain]]: arm = "{each.arm}": no such arm', each.arm, arms, "there is none")
     yield from _design_problems(study)
+
+
+def _key_problems(study: StudyFile) -> Iterator[str]:
+    """Yield what is varied twice, has a value twice, or is called as a column of the tables is."""
+    varied = [key for factor in study.factor for key in (factor.keys or [factor.key])]
+    for key in dict.fromkeys(varied):
+        if varied.count(key) > 1:
+            yield f"[[factor]]: {key} is varied by two factors; take one of them out"
+    for arm in study.arm:
+        for key in arm.set:
+            if key in varied:
+                yield f"[[arm]] {arm.name}: sets {key}, which a [[factor]] varies; take one of both out"
+    for number, factor in enumerate(study.factor, start=1):
+        place, values = f"[[factor]] number {number}", factor.values or []
+        if len({repr(value) for value in values}) < len(values):
+            yield f"{place}: values = {inline_toml(values)}: a value is given twice; name each once"
+        if factor.name in RESERVED:
+            yield f'{place}: name = "{factor.name}": tables have a column of that name; choose another'
+    if study.effort.engine == "exact" and study.effort.precision is not None:
+        yield 'effort.precision: engine = "exact" leaves no Monte Carlo error to make small; leave it out'
 
 
 def _design_problems(study: StudyFile) -> Iterator[str]:

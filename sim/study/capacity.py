@@ -79,10 +79,7 @@ def capacity(
     RequestError
         The scenario is no open clinic.
     """
-    if not isinstance(scenario.arrivals, PoissonArrivals):
-        raise RequestError(
-            'capacity: needs an open clinic (arrivals.pattern = "poisson"); take base = "open_clinic"'
-        )
+    refuse_no_clinic(scenario)
     demands = [
         demand
         for values in product(*over.values())
@@ -115,6 +112,14 @@ def patients_in(
 def _pairs(demand: Demand) -> tuple[Pair, ...]:
     """Pair each number of places with the next one."""
     return tuple(Pair(at, at + 1, paired=True, fates=False) for at in range(len(demand.places) - 1))
+
+
+def refuse_no_clinic(scenario: Scenario) -> None:
+    """Refuse a trial, whose patients are all there is to them."""
+    if not isinstance(scenario.arrivals, PoissonArrivals):
+        raise RequestError(
+            'capacity: needs an open clinic (arrivals.pattern = "poisson"); take base = "open_clinic"'
+        )
 
 
 def _demands(

@@ -193,6 +193,8 @@ def _listed(file: Path) -> tuple[list[Varied], list[Row]]:
     text = read_text(file, where, "a list is a CSV file in UTF-8 with a column for each key", 2**24)
     head, *lines = list(csv.reader(text.splitlines())) or [[]]
     keys = [name.strip() for name in head]
+    if len({*keys}) < len(keys):
+        raise RequestError(f"{where}: two columns have one name; each is a key of its own")
     if not keys or not lines or len(lines) > MOST_POINTS:
         raise RequestError(f"{where}: {len(lines)} rows under its head; allowed: 1 to {MOST_POINTS}")
     found = []

@@ -86,7 +86,8 @@ class Draws:
                 for row in self.values
             ]
         except RequestError as error:
-            raise RequestError(f"--posterior {self.file}: {error}") from None
+            where = f"--posterior {self.file}" if self.file else "[[uncertain]]"
+            raise RequestError(f"{where}: {error}") from None
 
     def first(self, scenario: Scenario, held: Sequence[str] = ()) -> Scenario:
         """Return the scenario under the first draw, as it is if nothing of the posterior is about it."""

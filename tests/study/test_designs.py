@@ -94,6 +94,7 @@ def test_keys_move_together_as_multiples_of_their_own(tmp_path: Path) -> None:
     assert [spot.is_reference for spot in spots] == [False, True, False]
 
 
+WIDE = {"dist": "exponential", "mean": 2}
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": ({"factor": [{"key": "aplasia.infection.hazard", "values": [1]}]}, ["hazard_per_day"]),
     "base outside": ({"factor": [{**HAZARDS, "low": 0.01}]}, [HAZARD, "0.0087", "0.01 to 0.2", "widen"]),
@@ -114,7 +115,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["clinic can't be compared with trial", "arrivals.pattern", "poisson"],
     ),
     "two values": ({"factor": [{**FATALITIES, "low": 0.1, "high": 0.2}]}, ["one of values, low and high"]),
-    "named twice": ({"factor": [FATALITIES, FATALITIES]}, [FATAL, "twice"]),
+    "named twice": (
+        {"factor": [{**FATALITIES, "name": "x"}, {"key": HAZARD, "values": [0.1, 0.2], "name": "x"}]},
+        ["x", "twice"],
+    ),
     "points of a grid": (
         {"factor": [HAZARDS], "design": {"points": 8}}, ["design.points", "latin_hypercube"],
     ),
@@ -127,6 +131,31 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a queue": (
         {"base": "open_clinic", "factor": [FATALITIES], "effort": {"engine": "exact"}},
         ["effort.engine", "queue"],
+    ),
+    "single brackets": ({"factor": FATALITIES}, ["[[factor]]"]),
+    "varied twice": ({"factor": [FATALITIES, {**FATALITIES, "name": "again"}]}, [FATAL, "two factors"]),
+    "arm over factor": (
+        {"factor": [FATALITIES], "arm": [{"name": "a"}, {"name": "b", "set": {FATAL: 0.3}}]}, ["b", FATAL],
+    ),
+    "value twice": ({"factor": [{"key": FATAL, "values": [0.1, 0.1]}]}, ["twice"]),
+    "column's name": ({"factor": [{**FATALITIES, "name": "estimate"}]}, ["estimate", "another"]),
+    "draws": (
+        {"factor": [FATALITIES], "effort": {"posterior": "chicago2006", "draws": 10**8}}, ["2 to 10000"],
+    ),
+    "uncertain distribution": (
+        {"factor": [FATALITIES], "uncertain": [{"key": "recovery.duration_days", "value": 3}]}, [".mean"],
+    ),
+    "uncertain beyond": (
+        {"factor": [FATALITIES], "uncertain": [{"key": "cohort.female", "value": WIDE}]},
+        ["cohort.female", "0 to 1", "low and high"],
+    ),
+    "contours": ({"factor": [FATALITIES], "measure": {"contours": {"deaths": [0.1]}}}, ["measure.contours"]),
+    "a trial's rooms": (
+        {"answer": [{"kind": "capacity", "endpoint": "waited", "at_most": 0.1}]}, ["open_clinic"],
+    ),
+    "no range": (
+        {"answer": [{"kind": "tornado", "endpoint": "treatment_related_mortality", "keys": [ROOMS]}]},
+        ["no range is stated"],
     ),
     "apart": ({"factor": [{"keys": [FATAL, HAZARD], "values": [0.1]}]}, ["multiply = true", FATAL, HAZARD]),
 }  # fmt: skip
