@@ -12,6 +12,7 @@ from drivers import seal
 
 import sim
 from sim.cli import run as command_line
+from sim.scenario.shipped import locate_posterior
 from sim.study.estimates import Z95
 
 FATAL, WARD = "aplasia.infection.case_fatality", "aplasia.infection.ward_relative_risk"
@@ -225,3 +226,30 @@ def test_a_wide_table_has_a_row_a_point_in_per_cent(asked: Path) -> None:
         (100 * deaths["estimate"]).tolist()
     )
     assert len(wide) == 5
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_folder_holds_all_that_it_takes_whatever_files_it_was_made_of(
+    asked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("below.toml").write_text(
+        'base = "chicago2006" # mine\ntitle = "below"\n[clinic]\nroom_turnaround_days = 2\n'
+    )
+    Path("mine.toml").write_text(
+        'base = "./below.toml"\ntitle = "mine"\n[aplasia.duration_days]\nmean = 10\n'
+    )
+    posterior = locate_posterior("chicago2006")
+    Path("p.csv").write_bytes(posterior.read_bytes())
+    drawn = ("--posterior", "./p.csv", "--draws", "3", "--figures", "none", "--replications", "20")
+    some = ("--vary", "relapse.shape=0.5,0.7", "--set", "cohort.patients=20")
+    assert call("sweep", "./mine.toml", *some, *drawn, "--out", "elsewhere/swept") == 0
+    text = ARMS.replace("chicago2006", "./mine.toml").replace(
+        '"ward"\n', '"ward"\nscenario = "./below.toml"\n'
+    )
+    asked.write_text(text + '[effort]\nposterior = "./p.csv"\ndraws = 3\n', "utf-8")
+    assert call("study", "run", "./asked.toml", "--out", "elsewhere/arms", "--figures", "none") == 0
+    for name in ("mine.toml", "below.toml", "p.csv"):
+        Path(name).unlink()
+    for name in ("swept", "arms"):
+        capsys.readouterr()
+        assert call("study", "again", f"elsewhere/{name}") == 0, capsys.readouterr().out

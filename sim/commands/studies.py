@@ -19,9 +19,9 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, keys, label
 from sim.scenario.load import Loaded
 from sim.scenario.problems import IncomparableWarning, RequestError
-from sim.scenario.shipped import scenarios_folder, shipped_posteriors
+from sim.scenario.shipped import shipped_posteriors
 from sim.scenario.study_file import load_study, plain_tree, study_text
-from sim.scenario.write import resolved_text
+from sim.scenario.write import copied
 from sim.study.estimates import EXACT, ratios, simultaneous
 from sim.study.exact import expected_spots, known_to_twin
 from sim.study.load import warn_of_scenarios
@@ -250,19 +250,19 @@ def _texts(plan: StudyPlan) -> dict[str, str]:
     texts: dict[str, str] = {}
 
     def kept(name: str, loaded: Loaded) -> str:
-        if loaded.path == scenarios_folder() / f"{loaded.name}.toml":
-            return loaded.name
-        texts[name] = resolved_text(loaded)
-        return f"./{name}"
+        called, files = copied(loaded, name)
+        texts.update(files)
+        return called
 
     if file.arm:
         numbered = enumerate(zip(file.arm, plan.arms.values(), strict=True), start=1)
-        changed["arm"] = [
-            arm.model_copy(update={"scenario": kept(f"arm-{number}.toml", loaded)})
+        arms = [
+            arm.model_copy(update={"scenario": kept(f"arm-{number}", loaded)})
             for number, (arm, loaded) in numbered
         ]
+        changed |= {"arm": arms, "base": arms[0].scenario}
     else:
-        changed["base"] = kept("base.toml", plan.loaded)
+        changed["base"] = kept("base", plan.loaded)
     if file.effort.posterior and file.effort.posterior not in shipped_posteriors():
         texts["posterior.csv"] = Path(plan.posterior).read_text("utf-8")
         changed["effort"] = file.effort.model_copy(update={"posterior": "./posterior.csv"})

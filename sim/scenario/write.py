@@ -1,8 +1,10 @@
-"""Writing the start of a scenario file."""
+"""Writing scenario files: the start of one, solved values, and copies that stand by themselves."""
 
 from __future__ import annotations
 
 import os
+import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,9 +13,10 @@ from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import toml_text
 from sim.scenario.registry import plain
-from sim.scenario.shipped import SUFFIX, is_path, scenarios_folder, shipped_names
+from sim.scenario.shipped import SUFFIX, is_path, locate, scenarios_folder, shipped_names
 from sim.scenario.values import get_value
 
+_BASE = re.compile(r"^base\s*=.*$", re.MULTILINE)
 _TEMPLATE = Path(__file__).parent / "data" / "new_scenario.txt"
 
 
@@ -102,10 +105,24 @@ def solved_text(loaded: Loaded, values: Mapping[str, float], folder: Path) -> st
     return "\n".join(lines) + "\n"
 
 
-def resolved_text(loaded: Loaded) -> str:
-    """Return a scenario file that says all that a scenario is, whatever it was based on."""
-    tree = loaded.scenario.model_dump(exclude_none=True, exclude={"kind", "changed", "what_if"})
-    return (
-        "\n".join(['kind = "scenario"', *(f"{name} = {toml_text(value)}" for name, value in tree.items())])
-        + "\n"
-    )
+def copied(loaded: Loaded, name: str) -> tuple[str, dict[str, str]]:
+    """Return how a copy of a scenario is called, and the files that it takes: none if it ships.
+
+    Parameters
+    ----------
+    name
+        Of its file, without ending; its bases are numbered after it.
+    """
+    path, texts = loaded.path, dict[str, str]()
+    while path.parent != scenarios_folder():
+        text = path.read_text("utf-8-sig")
+        base = tomllib.loads(text).get("base")
+        own = f"{name}{f'-{len(texts) + 1}' if texts else ''}{SUFFIX}"
+        texts[own] = text
+        if base is None:
+            break
+        below = locate(base, beside=path.parent)
+        path = below.path
+        under = below.name if path.parent == scenarios_folder() else f"./{name}-{len(texts) + 1}{SUFFIX}"
+        texts[own] = _BASE.sub(f"base = {toml_text(under)}", text, count=1)
+    return (f"./{name}{SUFFIX}" if texts else loaded.name), texts
