@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from sim.scenario.problems import RequestError
 from sim.show.figures.areas import draw_deaths, draw_disease, draw_failures, draw_treatment, over_time
-from sim.show.figures.survival import draw_predicted, draw_survival
+from sim.show.figures.survival import draw_survival
 from sim.show.kit.style import settings
 from sim.show.plots import PLOTS, draw
 from sim.work.results import Results
@@ -54,11 +54,8 @@ def survival(results: Results, ax: Axes | None = None) -> Axes | Figure:
     """Draw survival from reinfusion, of a run or as a calibration predicts it."""
 
     def draw_into(axes: Axes) -> None:
-        tables = results.tables
-        if results.kind == "calibrate":
-            draw_predicted(axes, tables["curves"], tables["predictions"])
-        else:
-            draw_survival(axes, tables["curves"], tables["endpoints"])
+        read = "predictions" if results.kind == "calibrate" else "endpoints"
+        draw_survival(axes, results.tables["curves"], results.tables[read])
 
     return _into(results, "survival", ax, draw_into)
 

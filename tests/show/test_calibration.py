@@ -19,6 +19,7 @@ from made_calibration import coverage_of, found_of, profiles_of, search_of
 from matplotlib.figure import Figure
 from pages import Page
 
+from sim.calibrate import tables as calibration_tables
 from sim.calibrate.point import PointFit, solve_point
 from sim.calibrate.tables import ACTIVE, MULTIPLIER, prior_table
 from sim.cli import run as command_line
@@ -69,7 +70,7 @@ def calibrated(fit: PointFit, hostile: Loaded, tmp_path_factory: pytest.TempPath
         found = found_of(own, checked=checked, limited=limited)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(calibration, "find", lambda *_: found)
-            patch.setattr(calibration, "profiles", profiles_of)
+            patch.setattr(calibration_tables, "profiles", profiles_of)
             out = tmp_path_factory.mktemp("calibrated") / name
             return calibration.calibrate(hostile, out=out, figures=figures, **asked)
 

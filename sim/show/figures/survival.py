@@ -221,22 +221,6 @@ def _is_blank(results: Results) -> bool:
     return bool(endpoints.loc[endpoints["endpoint"] == "overall_survival", "estimate"].isna().all())
 
 
-def draw_predicted(axis: Axes, curves: pd.DataFrame, predictions: pd.DataFrame) -> None:
-    """Draw predicted survival into axes; parameters as in `predicted_figure`."""
-    read, drawn = _of_reinfused(predictions, curves)
-    for name, (colour, curve) in zip(kit.CURVES, _each(drawn), strict=True):
-        kit.draw_trial_range(axis, read, name, 0.12)
-        kit.draw_band(axis, curve, "posterior", colour, 0.32)
-        axis.plot(curve["time_years"], curve["estimate"], color=colour, lw=2.2)
-
-    def figures(name: str, time: float) -> list[str]:
-        ends = [row for row in read if row.key == (name, time)]
-        aims = [f"{row.target_text} {row.origin}" for row in ends if row.has_target]
-        return [f"{100 * row.estimate:.0f}% ({_left_open(row).strip()})" for row in ends] + aims
-
-    _finish(axis, drawn, read, figures, 3.6, 1.4)
-
-
 @style.styled
 def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: Scenario) -> Figure:
     """Draw predicted survival from reinfusion: posterior mean and band, and the band of single trials.
@@ -251,9 +235,9 @@ def predicted_figure(curves: pd.DataFrame, predictions: pd.DataFrame, scenario: 
     read, drawn = _of_reinfused(predictions, curves)
     if drawn.empty:
         return style.empty_figure("No survival curves to show: nobody was reinfused", scenario.title)
-    said = [scenario.title, *sentences("figures", "predicted")]
+    said = [scenario.title, *sentences("figures", "survival", True, replication(scenario), True)]
     page = style.sheet(_predicted_finding(read), said, _predicted_notes(read), kit.WIDTH, 4.25)
-    draw_predicted(page.axes(0.8, kit.FOOT, 4.95, kit.TALL), curves, predictions)
+    draw_survival(page.axes(0.8, kit.FOOT, 4.95, kit.TALL), curves, predictions)
     return page.figure
 
 
@@ -276,11 +260,7 @@ def _left_open(row: Row) -> str:
 
 def _predicted_notes(read: list[Row]) -> list[str]:
     aimed = [row for row in read if row.has_target]
-    notes = [*kit.undefined_note(aimed, "light band"), *kit.sources_note(aimed)]
-    widths = [row.half_width for row in aimed if row.half_width > 0]
-    if widths:
-        notes += sentences("figures", "mean_error", f"{100 * max(widths):.1g}")
-    return notes
+    return [*kit.undefined_note(aimed, "light band"), *kit.sources_note(aimed)]
 
 
 def of_calibration(results: Results) -> Figure:

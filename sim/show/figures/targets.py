@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
@@ -18,7 +16,7 @@ from sim.scenario.schema import Scenario
 from sim.show.kit import style
 from sim.show.kit.curves import undefined_note
 from sim.show.kit.forest import EDGE, RANGE, count_rows, dress_marks, mark, ruled, signed_points, words_axes
-from sim.show.kit.formats import Row, format_difference, format_range, format_share, rows
+from sim.show.kit.formats import Row, format_difference, format_range, rows
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.work.results import Results
@@ -28,7 +26,6 @@ _LOW = 0.15
 _ROW, _AXIS, _KEY, _KEY_LINE, _GAP = 0.62, 0.4, 0.42, 0.24, 0.08
 _NAMES, _PUBLISHED, _SIMULATED, _VALUES, _BETWEEN, _DIFFERENCES = 2.45, 0.8, 0.95, 3.3, 0.5, 1.55
 _POSTERIOR = "#7f9dc0"
-_OPEN_NAMES, _OPEN, _OPEN_VALUES = 2.7, 1.0, 4.75
 
 
 def _basis(row: Row) -> str:
@@ -82,15 +79,34 @@ def calibration_figure(endpoints: pd.DataFrame, scenario: Scenario) -> Figure:
         Its targets say how many patients stand behind a figure.
     """
     aims = aims_of(endpoints, scenario)
+    return _drawing(aims, scenario, _finding(aims), filter(None, [scenario.caution]))
+
+
+@style.styled
+def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
+    """Draw each target beside the posterior's prediction, and their difference.
+
+    Parameters
+    ----------
+    predictions
+        The columns of ``predictions.csv``.
+    scenario
+        Its targets say how many patients stand behind a figure.
+    """
+    aims = aims_of(predictions, scenario)
+    return _drawing(aims, scenario, _targets_finding(aims), ())
+
+
+def _drawing(aims: Sequence[Row], scenario: Scenario, finding: str, remarks: Iterable[str]) -> Figure:
+    """Draw the targets that are shares, each a row; say so where none is."""
     shares = _shares(aims)
     if not shares:
         reason = "No target is a share of patients" if aims else "No targets to compare with"
-        return style.empty_figure(reason, scenario.title, *(f"{_mean_text(row)}." for row in aims))
+        return style.empty_figure(reason, scenario.title, *_in_words(aims))
     key = _KEY + (_KEY_LINE if _drawn(shares) else 0.0)
     width = 2 * EDGE + _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES
     said = [scenario.title, *sentences("figures", "calibration", _drawn(aims))]
-    notes = [*_notes(aims), *filter(None, [scenario.caution])]
-    page = style.sheet(_finding(aims), said, notes, width, key + _height(shares))
+    page = style.sheet(finding, said, [*_notes(aims), *remarks], width, key + _height(shares))
     _headings(page, shares)
     reach = _reach(shares)
     for panel, bottom in _stacked(shares, page.height - key):
@@ -120,31 +136,23 @@ def _headings(page: style.Sheet, shares: Sequence[Row]) -> None:
     up = _KEY_LINE if _drawn(shares) else 0.0  # more marks than fit beside the names
     top = page.height - _KEY - up + 0.09
     words = words_axes(page, EDGE, top, page.width - 2 * EDGE, 0.3)
-    names = [(_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")]
-    marks: list[Artist] = [mark("o", style.BLUE, "simulated")]
-    if _drawn(shares):
-        marks.append(Patch(color=_POSTERIOR, label="posterior 95%"))
-    at = (_NAMES + _PUBLISHED + _SIMULATED, 0.02 + up / 0.3)
-    _write_key(words, shares, names, marks, at, handlelength=0.9, columnspacing=0.8)
-    x = _NAMES + _PUBLISHED + _SIMULATED + _VALUES + _BETWEEN + _DIFFERENCES / 2
-    words.text(x, 0, "difference, points", color=style.GREY, va="bottom", ha="center")
-
-
-def _write_key(
-    words: Axes, shares: Sequence[Row], names: Sequence[tuple[float, str]], marks: Sequence[Artist],
-    at: tuple[float, float], **how: Any,
-) -> None:  # fmt: skip
-    """Write columns' names and the key: marks of targets, of one figure alone, and of the range of trials."""
-    for x, text in names:
+    left = _NAMES + _PUBLISHED + _SIMULATED
+    for x, text in ((_NAMES, "target"), (_NAMES + _PUBLISHED, "simulated")):
         words.text(x, 0, text, color=style.GREY, va="bottom")
     origins = dict.fromkeys(row.origin for row in sorted(shares, key=lambda row: row.assumed))
-    aims = [mark("D", style.INK if name == "published" else "white", name) for name in origins]
-    handles = [*aims, *marks, Patch(color=RANGE, label="range of one trial")]
+    filled = {"published": style.INK}
+    handles: list[Artist] = [mark("D", filled.get(name, "white"), name) for name in origins]
+    handles.append(mark("o", style.BLUE, "simulated"))
+    if _drawn(shares):
+        handles.append(Patch(color=_POSTERIOR, label="posterior 95%"))
+    handles.append(Patch(color=RANGE, label="range of one trial"))
     words.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=at, bbox_transform=words.transData,
-        ncols=len(handles), fontsize=style.NOTE_SIZE + 0.5, handletextpad=0.4, borderaxespad=0, borderpad=0,
-        **how,
+        handles=handles, loc="lower left", bbox_to_anchor=(left, 0.02 + up / 0.3),
+        bbox_transform=words.transData, ncols=len(handles), fontsize=style.NOTE_SIZE + 0.5,
+        handletextpad=0.4, borderaxespad=0, borderpad=0, handlelength=0.9, columnspacing=0.8,
     )  # fmt: skip
+    x = left + _VALUES + _BETWEEN + _DIFFERENCES / 2
+    words.text(x, 0, "difference, points", color=style.GREY, va="bottom", ha="center")
 
 
 def _drawn(aims: Sequence[Row]) -> bool:
@@ -194,6 +202,7 @@ def _write_row(words: Axes, row: Row, y: int) -> None:
         words.text(x, y - 0.28, "\n".join(lines), va="top", color=style.GREY, size=style.NOTE_SIZE)
     else:
         words.text(x, y - 0.16, row.simulated_text, va="center", color=style.BLUE, weight="bold")
+        words.text(x, y + 0.16, row.posterior_text, va="center", color=style.BLUE, size=style.NOTE_SIZE)
 
 
 def _draw_values(axis: Axes, row: Row, y: int) -> None:
@@ -204,14 +213,10 @@ def _draw_values(axis: Axes, row: Row, y: int) -> None:
     _draw_posterior(axis, row, below, 0.0)
     if row.published_interval is not None:
         axis.plot(row.published_interval, (above, above), color=style.INK, lw=1.4)
-    _draw_target(axis, row, above, 6.5)
+    fill = "white" if row.assumed else style.INK
+    style.dot(axis, row.target, above, "D", 6.5, fill, style.INK, clip_on=False, zorder=4)
     axis.plot((row.mc_lower, row.mc_upper), (below, below), color=style.BLUE, lw=2.4)
     style.dot(axis, row.estimate, below, "o", 6.5, style.BLUE, "white", clip_on=False, zorder=4)
-
-
-def _draw_target(axis: Axes, row: Row, y: float, size: float) -> None:
-    fill = "white" if row.assumed else style.INK
-    style.dot(axis, row.target, y, "D", size, fill, style.INK, clip_on=False, zorder=4)
 
 
 def _draw_posterior(axis: Axes, row: Row, y: float, less: float) -> None:
@@ -261,8 +266,12 @@ def _difference(row: Row) -> str:
     return format_difference(row.endpoint, row.estimate - row.target, row.half_width)
 
 
+def _in_words(aims: Sequence[Row]) -> list[str]:
+    """Write the targets that have no place on an axis of per cent."""
+    return [f"{_mean_text(row)}." for row in aims if row.endpoint.kind != "share"]
+
+
 def _mean_text(row: Row) -> str:
-    """Write a target that has no place on an axis of per cent."""
     use = "" if row.fitted else ", never fitted"
     error = format_range(row.endpoint, row.mc_lower, row.mc_upper)
     details = [("Monte Carlo", error), ("posterior", row.posterior_text), ("one trial", row.trial_text)]
@@ -270,41 +279,11 @@ def _mean_text(row: Row) -> str:
 
 
 def _notes(aims: Sequence[Row]) -> list[str]:
-    notes = [f"{_mean_text(row)}." for row in aims if row.endpoint.kind == "mean"]
-    notes += interval_notes(_shares(aims))
-    return notes + undefined_note(aims, "bar")
-
-
-def interval_notes(shares: Sequence[Row]) -> list[str]:
-    """Say which published shares have an interval."""
+    shares = _shares(aims)
     published = [row for row in shares if not row.assumed]
     without = [row.label for row in published if row.published_interval is None]
-    return sentences("figures", "interval_notes", len(published) > len(without), without)
-
-
-@style.styled
-def targets_figure(predictions: pd.DataFrame, scenario: Scenario) -> Figure:
-    """Draw each target beside the posterior's prediction, with both of its intervals.
-
-    Parameters
-    ----------
-    predictions
-        The columns of ``predictions.csv``.
-    scenario
-        Its targets say how many patients stand behind a figure.
-    """
-    aims = aims_of(predictions, scenario)
-    shares = _shares(aims)
-    others = [f"{_predicted_text(row)}." for row in aims if row.endpoint.kind != "share"]
-    if not shares:
-        return style.empty_figure("No target is a share of patients", scenario.title, *others)
-    width, height = 2 * EDGE + _OPEN_NAMES + _PUBLISHED + _OPEN + _OPEN_VALUES, _KEY + _height(shares)
-    said = [scenario.title, *sentences("figures", "targets")]
-    page = style.sheet(_targets_finding(aims), said, [*others, *_target_notes(shares)], width, height)
-    _open_key(page, shares)
-    for panel, bottom in _stacked(shares, height - _KEY):
-        _draw_open_panel(page, panel, bottom)
-    return page.figure
+    intervals = sentences("figures", "interval_notes", len(published) > len(without), without)
+    return [*_in_words(aims), *intervals, *undefined_note(aims, "bar")]
 
 
 def _targets_finding(aims: Sequence[Row]) -> str:
@@ -314,74 +293,6 @@ def _targets_finding(aims: Sequence[Row]) -> str:
     widest = max(known, key=lambda row: row.posterior_upper - row.posterior_lower, default=None)
     ends = () if widest is None else (in_sentence(widest.key), widest.posterior_lower, widest.posterior_upper)
     return one_sentence("figures", "targets_found", len(inside), len(known), *ends)
-
-
-def _predicted_text(row: Row) -> str:
-    """Write a target that has no place on an axis of per cent."""
-    use = "" if row.fitted else ", not fitted"
-    details = [("posterior 95%", row.posterior_text), ("one trial", row.trial_text)]
-    return one_sentence("figures", "in_words", row, f"{use}, predicted {row.simulated_text}", details)
-
-
-def _target_notes(shares: Sequence[Row]) -> list[str]:
-    notes = interval_notes(shares)
-    largest = max((row.half_width for row in shares if row.half_width > 0), default=math.nan)
-    notes += sentences("figures", "mean_error", f"{100 * largest:.1g}")
-    return notes + undefined_note(shares, "light bar")
-
-
-def _open_key(page: style.Sheet, shares: Sequence[Row]) -> None:
-    """Write the columns' names and the key of the marks above the panels."""
-    words = words_axes(page, EDGE, page.height - _KEY + 0.09, page.width - 2 * EDGE, 0.3)
-    names = [(_OPEN_NAMES, "target"), (_OPEN_NAMES + _PUBLISHED, "posterior")]
-    mean = Line2D([], [], color=style.BLUE, lw=3, marker="o", ms=7, mec="white", label="posterior mean, 95%")
-    at = (_OPEN_NAMES + _PUBLISHED + _OPEN, 0.02)
-    _write_key(words, shares, names, [mean], at, handlelength=1.5, columnspacing=0.7)
-
-
-def _draw_open_panel(page: style.Sheet, panel: Sequence[Row], bottom: float) -> None:
-    """Draw some rows on one scale."""
-    height = _ROW * len(panel)
-    left = _OPEN_NAMES + _PUBLISHED + _OPEN
-    values = page.axes(EDGE + left, bottom, _OPEN_VALUES, height)
-    words = words_axes(page, EDGE, bottom, left, height)
-    most = max(max(_extent(row), row.posterior_upper) for row in panel)
-    values.set_xlim(0, min(1.0, 1.06 * most) if is_low(panel[0]) else 1.0)
-    style.percent_axis(values, "x")
-    dress_marks(values)
-    count_rows(len(panel), words, values)
-    for y, row in ruled(panel, words, values):
-        _write_open_row(words, row, y)
-        _draw_open_row(values, row, y)
-
-
-def _write_open_row(words: Axes, row: Row, y: int) -> None:
-    words.text(0, y - 0.12, row.label, va="center", weight="bold")
-    basis = style.wrap(_basis(row), style.NOTE_SIZE, _OPEN_NAMES - 0.1)
-    text = f"{basis[0]} …" if len(basis) > 1 else basis[0]
-    words.text(0, y + 0.22, text, va="center", color=style.GREY, size=style.NOTE_SIZE)
-    words.text(
-        _OPEN_NAMES, y - 0.12, row.target_text, va="center", color=style.GREY if row.assumed else style.INK
-    )
-    text = format_share(row.estimate, row.half_width)
-    words.text(_OPEN_NAMES + _PUBLISHED, y - 0.12, text, va="center", color=style.BLUE, weight="bold")
-    text = row.posterior_text
-    words.text(_OPEN_NAMES + _PUBLISHED, y + 0.22, text, va="center", color=style.BLUE, size=style.NOTE_SIZE)
-
-
-def _draw_open_row(axis: Axes, row: Row, y: int) -> None:
-    """Draw a row's marks: what was published above, the posterior and the range of one trial below."""
-    above, below = y - 0.19, y + 0.13
-    if row.published_interval is not None:
-        axis.plot(row.published_interval, (above, above), color=style.INK, lw=1.6)
-    _draw_target(axis, row, above, 7)
-    if math.isnan(row.estimate):
-        return
-    if not math.isnan(row.trial_lower):
-        axis.barh(below, row.trial_upper - row.trial_lower, 0.28, row.trial_lower, color=RANGE)
-    if row.drawn:
-        axis.plot((row.posterior_lower, row.posterior_upper), (below, below), color=style.BLUE, lw=3)
-    axis.plot(row.estimate, below, marker="o", ms=7, mfc=style.BLUE, mec="white", clip_on=False, zorder=4)
 
 
 def of_run(results: Results) -> Figure | None:
