@@ -196,7 +196,7 @@ def test_who_is_never_transplanted_is_read_from_enrolment(
     shown = cells(published(endpoints.assign(target=np.nan), home))
     assert list(shown) == [
         "Overall survival, all enrolled, 5 y",
-        "Years lived to the horizon, from enrolment",
+        "Years lived, all enrolled, 5 y",
         "Death from lupus, 5 y",
     ]
 

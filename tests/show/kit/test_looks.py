@@ -15,7 +15,7 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.areas import OverTime, incidence_figure, places_figure
 from sim.show.figures.pathway import pathway_figure
 from sim.show.figures.swimmer import swimmer_figure
-from sim.show.kit.looks import AREAS, CAUSES, FAILURES, PLACES, QUEUEING, STATUSES, look_of
+from sim.show.kit.looks import AREAS, CAUSES, DELAY, FAILURES, PLACES, QUEUEING, STATUSES, look_of
 from sim.study.records import MOMENTS
 
 COUNTED = {"replications": 10, "patients": 500, "draws": 0}
@@ -48,7 +48,7 @@ def test_all_that_the_simulation_knows_has_a_look() -> None:
     assert list(CAUSES) == [cause.name.lower() for cause in Cause]
     assert list(FAILURES) == list(WHAT["reinfused"])
     assert {*AREAS} >= {*WHAT["place"], *WHAT["disease"]}
-    assert {*PLACES} == {*Place} - {Place.WAITING} | {QUEUEING}
+    assert {*PLACES} == {*Place} - {Place.WAITING} | {QUEUEING, DELAY}
     assert {*STATUSES} | {"dead"} == {*WHAT["disease"]}
 
 
