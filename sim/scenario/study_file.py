@@ -41,6 +41,8 @@ RESERVED = (
 """What no factor may be called."""
 
 StudyEngine: TypeAlias = Literal["auto", "exact", "simulated", "simpy", "arrays"]
+SAMPLED = ("latin_hypercube", "sobol", "posterior")
+"""Designs of which nobody chose the points."""
 DesignKind: TypeAlias = Literal[
     "grid", "one_at_a_time", "latin_hypercube", "sobol", "posterior", "list"
 ]  # fmt: skip

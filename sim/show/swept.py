@@ -13,10 +13,10 @@ from sim.scenario.endpoints import Key, key_of, label
 from sim.scenario.refusals import toml_text
 from sim.scenario.registry import parameters, unit_of
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import ARM
+from sim.scenario.study_file import ARM, SAMPLED
 from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_share, rows, with_unit, written
-from sim.show.kit.prose import sentences
+from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import in_sentence
 from sim.study.sweep import spread_keys
 from sim.work.results import Results
@@ -136,9 +136,18 @@ def with_values_of(results: Results) -> pd.DataFrame:
     return points
 
 
+def _spanned(series: Sequence[Placed], key: Key) -> str:
+    """Say between which figures an endpoint lies where no point is one that anybody chose."""
+    read = [row for _, row in series if not math.isnan(row.estimate)]
+    ends = [pick(read, key=lambda row: row.estimate).simulated_text for pick in (min, max)]
+    return f"{one_sentence('study', 'scatter_title', label(key), ends, len(read))}."
+
+
 def found_sentences(results: Results, shown: Sequence[Key]) -> list[str]:
     """Say what a sweep has found: of each endpoint shown, how far it lies from the reference at most."""
     points, keys = with_values_of(results), list(results.manifest["vary"])
+    if results.manifest["study"].get("design", {}).get("kind") in SAMPLED:
+        return [_spanned(placed(points, keys, key), key) for key in shown]
     said = [
         (in_sentence(key), label(key), changes(placed(points, keys, key)), key == moved(results))
         for key in shown
