@@ -75,8 +75,11 @@ class StudyPlan:
 
     @property
     def varied(self) -> dict[str, list[Any]]:
-        """The values of what is varied, each once."""
-        return levels_of(self.rows, list(self.rows[0]))
+        """The values of what is varied, each once; what the reference alone has beside a grid is none."""
+        names = list(self.rows[0])
+        both = zip(self.rows, self.spots, strict=True)
+        grid = [row for row, spot in both if not spot.is_reference or len(names) < 2 or ARM in row]
+        return levels_of(grid or self.rows, names)
 
     @property
     def no_queue(self) -> bool:

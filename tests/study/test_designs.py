@@ -44,6 +44,11 @@ def test_a_grid_holds_every_combination_and_the_scenario_itself(tmp_path: Path) 
     assert [row[FATAL] for row in found[1:]] == [0.05, 0.1] * 3
 
 
+def test_the_scenario_beside_a_grid_is_no_value_of_it(tmp_path: Path) -> None:
+    plan = plan_of(load_study(written(tmp_path, factor=[HAZARDS, FATALITIES])), {})
+    assert plan.varied == {HAZARD: [0.002, 0.02, 0.2], FATAL: [0.05, 0.1]}  # else maps have empty rows
+
+
 def test_a_union_of_grids_holds_each_point_once(tmp_path: Path) -> None:
     parts = [{FATAL: [0.05]}, {HAZARD: [0.002], FATAL: [0.05, 0.2]}]
     found = rows(tmp_path, factor=[HAZARDS, FATALITIES], design={"kind": "grid", "union": parts})
