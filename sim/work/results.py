@@ -27,6 +27,8 @@ _MAIN = {
     "run": "endpoints", "study": "points", "compare": "comparison", "validate": "validation",
     "solve": "thresholds",
 }  # fmt: skip
+KINDS = (*_MAIN, "calibrate")
+"""Of studies that this version reads."""
 _SHOWN_ROWS = 12
 _MOST_BYTES = 2**26  # of a manifest
 
@@ -234,6 +236,9 @@ def read_results(folder: Path, *, just_written: bool = False) -> Results:
             f"{folder}: {other} is missing, or not as the study wrote it, so that nothing here can be "
             "trusted; put the file back, or run the study again"
         )
+    if manifest.get("command") not in KINDS:
+        kind = cut_short(str(manifest.get("command")))
+        raise RequestError(f"{folder} holds a {kind}, as another version made it; run it again")
     told = {name: value for name, value in manifest.items() if name not in SEALS}
     return Results(told, Tables(folder, sealed_files(manifest)), folder)
 

@@ -187,6 +187,9 @@ def damaged(folder: Path, what: str) -> None:
         manifest.unlink()
     elif what == "another format":
         manifest.write_text(json.dumps({**told, "format": 1}), "utf-8")
+    elif what == "another kind":
+        manifest.write_text(json.dumps({**told, "command": "sweep"}), "utf-8")
+        seal(folder)
     elif what == "no text":
         manifest.write_text("{", "utf-8")
     elif what == "another scenario":
@@ -207,6 +210,7 @@ def damaged(folder: Path, what: str) -> None:
     [
         ("no run folder", "is no folder of a study; name one that"),
         ("another format", "is in format 1, and this version reads format"),
+        ("another kind", "holds a sweep, as another version made it; run it again"),
         ("no text", "manifest.json can't be read"),
         ("another scenario", "is damaged or of another version (ValidationError"),
         ("no picture", "survival.svg is no SVG"),
