@@ -11,6 +11,7 @@ from sim.outcomes.occupancy import is_limited
 from sim.scenario.cautions import doubts
 from sim.scenario.endpoints import Key, column, key_of
 from sim.scenario.schema import Scenario
+from sim.scenario.study_file import ARM
 from sim.show import run_tables
 from sim.show.checklist import REFERENCE, checklist, evidence_in_use
 from sim.show.kit.formats import rows
@@ -166,15 +167,19 @@ def _of_study(results: Results) -> Contents:
         "assumed_values": studied.assumed_values(results),
         **_sources(manifest, scenario),
     }
+    found = next((each.sentences[0] for each in answers if each.sentences), next(iter(said), ""))
+    every = [Scenario.model_validate(each["resolved"]) for each in manifest["arms"]]
     return Contents(
         scenario.title,
-        (scenario,),
+        tuple(every) or (scenario,),
         facts,
-        finding=next((each.sentences[0] for each in answers if each.sentences), next(iter(said), "")),
+        finding="" if list(vary) == [ARM] else found,  # of arms their curves say it
+        without_pictures=found,
         leads=(
             "arms", *(each.name for each in answers), "sweep",
             f"map_{column(shown[0]).replace('@', '_')}", "scatter",
         ),
+        elsewhere=tuple(each.name for each in answers),
     )  # fmt: skip
 
 

@@ -17,11 +17,12 @@ from sim.work.results import Results
 
 
 class ToldAnswer(NamedTuple):
-    """One answer: the name of its figure, what it says, and its tables."""
+    """One answer: the name of its figure, what it says, its tables, and those of a page alone."""
 
     name: str
     sentences: list[str]
     grids: Sequence[Grid]
+    folded: Sequence[Grid] = ()
 
 
 def _of_threshold(results: Results) -> ToldAnswer:
@@ -30,7 +31,8 @@ def _of_threshold(results: Results) -> ToldAnswer:
 
 
 def _of_tornado(results: Results) -> ToldAnswer:
-    return ToldAnswer("tornado", [swings.found_sentence(results)], [swings.table(results)])
+    left = [swings.left_out(results)]
+    return ToldAnswer("tornado", [swings.found_sentence(results)], [swings.table(results)], left)
 
 
 def _of_capacity(results: Results) -> ToldAnswer:

@@ -99,7 +99,9 @@ def left_out(results: Results) -> Grid:
     """Return the parameters without a stated range."""
     rows = results.tables["left_out"]
     found = list(rows[["key", "why"]].itertuples(index=False, name=None))
-    return Grid("Left out", (Column("parameter", code=True), Column("why")), found)
+    return Grid(
+        "Left out, because no range is stated", (Column("parameter", code=True), Column("why")), found
+    )
 
 
 def found_sentence(results: Results) -> str:
