@@ -13,6 +13,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -136,6 +137,13 @@ def _cohort(luck: random.Random) -> Case:
     return Case(["validate", "./mine.toml", *little], {"mine.toml": _scrambled(text, luck)})
 
 
+def _study(luck: random.Random) -> Case:
+    """A shipped study with something else in it, checked alone: it may ask for hours of work."""
+    text = (scenarios_folder() / "studies" / f"{luck.choice(shipped_names('study'))}.toml").read_bytes()
+    text = re.sub(rb"draws = \d+", b"draws = 2", text).replace(b"replications = 300", b"replications = 2")
+    return Case(["study", "check", "./mine.toml"], {"mine.toml": _scrambled(text, luck)})
+
+
 def _posterior(luck: random.Random) -> Case:
     text = b"".join(shipped_posteriors()["small"].read_bytes().splitlines(keepends=True)[:8])
     little = (*LITTLE, "--draws", "2")
@@ -192,7 +200,8 @@ def _run_folder() -> dict[str, bytes]:
 
 
 KINDS: dict[str, Callable[[random.Random], Case]] = {
-    "scenario": _scenario, "cohort": _cohort, "posterior": _posterior, "options": _typed, "folder": _folder,
+    "scenario": _scenario, "cohort": _cohort, "study": _study, "posterior": _posterior, "options": _typed,
+    "folder": _folder,
 }  # fmt: skip
 
 

@@ -53,6 +53,9 @@ class Varied:
             odd = next((key for key, each in zip(keys, values, strict=True) if not _is_number(each)), None)
             if odd is not None:
                 raise RequestError(f"{where}: multiply = true: {odd} is no number in the base")
+            wrong = next((value for value in factor.values or () if not _is_number(value)), None)
+            if wrong is not None:
+                raise RequestError(f"{where}: values: {toml_text(wrong)} is no number, as multiples are")
             own = 1.0
         elif any(each != own for each in values):
             told = ", ".join(f"{key} {toml_text(each)}" for key, each in zip(keys, values, strict=True))

@@ -162,6 +162,9 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"answer": [{"kind": "tornado", "endpoint": "treatment_related_mortality", "keys": [ROOMS]}]},
         ["no range is stated"],
     ),
+    "multiples": (
+        {"factor": [{"key": FATAL, "multiply": True, "values": ["twice", 2]}]}, ["twice", "multiples"],
+    ),
     "apart": ({"factor": [{"keys": [FATAL, HAZARD], "values": [0.1]}]}, ["multiply = true", FATAL, HAZARD]),
 }  # fmt: skip
 
