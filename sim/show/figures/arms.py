@@ -16,7 +16,7 @@ from sim.show.figures.differences import ForestRow, sheet_of
 from sim.show.kit import curves as kit
 from sim.show.kit import style
 from sim.show.kit.forest import signed_points
-from sim.show.kit.formats import Row, format_share
+from sim.show.kit.formats import Row, format_share, rows
 from sim.show.kit.pairs import cautions_of
 from sim.show.kit.prose import one_sentence, sentences
 from sim.study.compare import SURVIVAL
@@ -72,7 +72,8 @@ def from_decision(
     years = float(max(curve["time_years"].max() for curve in found.values()))
     said = "; ".join(f"{name} {_end(curve)}" for name, curve in found.items())
     ranged = any("least" in curve for curve in found.values())
-    above = sentences("figures", "from_decision", draws, ranged, changes)
+    exact = not draws and all(row.exact for curve in found.values() for row in rows(curve))
+    above = sentences("figures", "from_decision", draws, ranged, changes, exact)
     below = _CHANGES if changes else 0.0
     title = one_sentence("figures", "from_decision_title", short(years), said)
     page = style.sheet(title, above, notes, kit.WIDTH, 4.25 + below)

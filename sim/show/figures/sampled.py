@@ -44,7 +44,8 @@ def arms(results: Results) -> Figure | None:
         return None
     known = points[points["endpoint"] == SURVIVAL]
     curves = {name: known[known[ARM] == name] for name in results.manifest["vary"][ARM]}
-    return from_decision(curves, results.draws, _notes(results), changes=True)
+    notes = [*sentences("study", "apart", results.manifest["apart"]), *_notes(results)]
+    return from_decision(curves, results.draws, notes, changes=True)
 
 
 @style.styled
