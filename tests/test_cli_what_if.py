@@ -86,7 +86,9 @@ def test_a_study_is_one_file_one_folder_and_the_same_again(
     assert call("pack", "done") == 0
     with zipfile.ZipFile("done.zip") as packed:
         assert {"report.html", "study.toml", "wide.csv", f"map_{DEATHS}.pdf"} <= {*packed.namelist()}
-        packed.extract("study.toml", "elsewhere")
+        packed.extractall("elsewhere")
+    assert call("study", "again", "elsewhere") == 0
+    assert "equal" in capsys.readouterr().out
     assert call("study", "run", "./elsewhere/study.toml", "--out", "again", "--figures", "none") == 0
     assert Path("again/points.csv").read_text("utf-8") == points
 

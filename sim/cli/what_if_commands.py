@@ -98,7 +98,7 @@ def study_again_command(folder: Path, workers: int) -> None:
 @click.argument("to", metavar="[ZIP]", default=None, required=False, type=click.Path(path_type=Path))
 @shared.force_option
 def pack_command(folder: Path, to: Path | None, force: bool) -> None:
-    """Put page, figures as PDF, spreadsheet and study file of FOLDER into one zip file, to be shared."""
+    """Put page, figures as PDF, tables and study file of FOLDER into one zip file, to be shared."""
     from sim.commands.study_tools import pack
 
     click.echo(f"Written to {pack(folder, to, force=force)}")

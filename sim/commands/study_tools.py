@@ -156,12 +156,14 @@ def write_new_study(kind: str, name: str, *, force: bool = False) -> Path:
     return path
 
 
-PACKED = ("report.html", "wide.csv", "posterior.csv", "design.csv")
-"""What is shared of a study: its page, its spreadsheet, and what it takes to do it again."""
+PACKED = ("report.html", MANIFEST)
+"""What is shared beside figures, scenarios and all that a manifest has the hashes of."""
 
 
 def pack(folder: str | Path, to: str | Path | None = None, *, force: bool = False) -> Path:
-    """Put the page, the figures as PDF, the spreadsheet and the study of a folder into one zip file.
+    """Put the page, the figures as PDF, all tables and the study of a folder into one zip file.
+
+    Unpacked, it is a folder like any other, of which `again` says whether the same bits come out.
 
     Parameters
     ----------
@@ -183,13 +185,15 @@ def pack(folder: str | Path, to: str | Path | None = None, *, force: bool = Fals
     with TemporaryDirectory(prefix="lupus-hsct-") as aside:
         for name, figure, _ in draw(results):
             save(figure, Path(aside), name, ("pdf",))
-        there = [*Path(folder).glob("*"), *sorted(Path(aside).glob("*.pdf"))]
-        files = [each for each in there if each.name in PACKED or each.suffix in (".pdf", SUFFIX)]
+        there, sealed = Path(folder), sealed_files(read_json(Path(folder) / MANIFEST) or {})
+        found = {each.name: each for each in (*there.glob("*"), *Path(aside).glob("*.pdf"))}
+        files = {n: each for n, each in found.items() if n in PACKED or each.suffix in (".pdf", SUFFIX)}
+        files |= {name: there / name for name in sealed}
         partial = path.with_name(f".{path.name}.partial")
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as packed:
-            for each in sorted(files, key=lambda each: each.name):
+            for name, each in sorted(files.items()):
                 # Without a date the same study gives the same file.
-                entry = zipfile.ZipInfo(each.name, (1980, 1, 1, 0, 0, 0))
+                entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 packed.writestr(entry, each.read_bytes())
         partial.replace(path)
