@@ -34,15 +34,13 @@ def study_group() -> None:
 @shared.options(_set, *shared.WORK)
 def study_run_command(file: str, dry_run: bool, yes: bool, as_json: bool, **asked: Any) -> None:
     """Answer the question of FILE: points, answers, figures, a page, and all it takes to do it again."""
-    from sim.commands.studies import study
-    from sim.commands.study_tools import refuse_too_large
+    from sim.commands.studies import MOST_HISTORIES, study
 
     if dry_run:
         _say_check(file, asked["set"], as_json=as_json)
         return
-    refuse_too_large(file, asked["set"], yes=yes)
     with studying() as progress:
-        done = study(file, progress=progress, **asked)
+        done = study(file, progress=progress, most_histories=None if yes else MOST_HISTORIES, **asked)
     print_results(done, "points", as_json=as_json)
 
 

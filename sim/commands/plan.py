@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from sim.commands.asked import Effort, about, effort_of, facts_of, loaded_from, parse_endpoint
+from sim.patient.fates import mean_patients
 from sim.scenario.endpoints import Key, column
 from sim.scenario.load import Loaded, cautioned
 from sim.scenario.problems import RequestError
@@ -34,8 +36,6 @@ class StudyPlan:
         What was asked.
     arms
         The scenarios: by name, the reference first; of a study without arms one, without a name.
-    rows
-        What is varied: the first columns of tables, one a spot.
     spots
         What is measured.
     own
@@ -57,7 +57,6 @@ class StudyPlan:
     study: StudyFile
     name: str
     arms: Mapping[str, Loaded]
-    rows: Sequence[Row] = field(repr=False)
     spots: Sequence[Spot] = field(repr=False)
     own: Row
     shown: Sequence[Key]
@@ -72,6 +71,11 @@ class StudyPlan:
     def loaded(self) -> Loaded:
         """The scenario that it is about; of arms the first."""
         return next(iter(self.arms.values()))
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """What is varied: the first columns of tables, one a spot."""
+        return [{name: value for name, value in each.values.items() if name != POINT} for each in self.spots]
 
     @property
     def varied(self) -> dict[str, list[Any]]:
@@ -88,6 +92,21 @@ class StudyPlan:
         return all(binds_no_queue(side.scenario) for side in sides)
 
     @property
+    def by_twin(self) -> bool:
+        """Whether the exact twin tells what it knows."""
+        return self.study.effort.engine in ("auto", "exact") and self.no_queue
+
+    @property
+    def patients(self) -> int:
+        """How many patients a trial has on average."""
+        return round(mean_patients(self.loaded.scenario))
+
+    @property
+    def histories(self) -> int:
+        """How many histories its points simulate: none where the twin tells."""
+        return 0 if self.by_twin else len(self.spots) * self.budget.total * self.patients
+
+    @cached_property
     def apart(self) -> list[str]:
         """Why not every spot is an alternative to its reference, each reason once."""
         found = (
@@ -178,7 +197,6 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     shown = [parse_endpoint(text, first.scenario) for text in study.measure.endpoints]
     return StudyPlan(
         study, asked.name, arms,
-        [{**({ARM: name} if len(arms) > 1 else {}), **row} for row in rows for name in arms],
         spots_of(arms, factors, rows, study, budget),
         {**({ARM: next(iter(arms))} if len(arms) > 1 else {}), **{each.name: each.own for each in factors}},
         shown or headlines(first.scenario), _contours(study, first.scenario), budget, keys,

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 import pandas as pd
 
-from sim.commands.answers import answered, with_answers
+from sim.commands.answers import answered, histories_of, with_answers
 from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.study import Made, Study, Work, request_for, write
 from sim.patient.fates import mean_patients
@@ -33,6 +33,8 @@ from sim.work.store import Stores
 from sim.work.task import Progress, part
 
 STUDY_FILE = "study.toml"
+MOST_HISTORIES = 10**9
+"""On the command line more want a word of consent."""
 
 # Points of which doing one again costs little, and histories that take no time.
 _MANY, _SHORT = 20, 2_000_000
@@ -42,6 +44,7 @@ def study(
     file: str | Path,
     *,
     set: Mapping[str, Any] | Sequence[str] = (),  # noqa: A002 (the option's name)
+    most_histories: int | None = None,
     **how: Unpack[Work],
 ) -> Results:
     """Answer the question of a study file.
@@ -52,6 +55,8 @@ def study(
         A path if it has a slash or ends in .toml, else the name of a shipped study.
     set
         Changes of the file: values by key, such as ``effort.replications``.
+    most_histories
+        More of them are refused; None for as many as it takes.
     how
         See `Work`; seed and effort stand in the file.
 
@@ -64,10 +69,20 @@ def study(
     Raises
     ------
     RequestError
-        Something in the file is wrong; the message says what is allowed.
+        Something in the file is wrong, or it is too large; the message says what is allowed.
     """
     plan = with_answers(plan_of(load_study(file, set), how))  # type: ignore[arg-type]
+    _refuse_too_large(file, plan, most_histories)
     return carry_out(plan, how, plan.name, plan.study.title)
+
+
+def _refuse_too_large(file: str | Path, plan: StudyPlan, most: int | None) -> None:
+    histories = plan.histories + histories_of(plan)
+    if most is not None and histories > most:
+        raise RequestError(
+            f"{file}: {len(plan.spots):,} points x {plan.budget.total:,} trials: {histories:,} histories, "
+            f"more than {most:,}; take fewer points, draws or replications, or agree with --yes"
+        )
 
 
 def carry_out(plan: StudyPlan, how: Work, name: str, title: str) -> Results:
@@ -135,7 +150,7 @@ class _Doing:
         """Return the endpoints at every spot, exact where they can be, and the same of each draw."""
         plan, asked = self.plan, self.plan.study.effort.engine
         exact, drawn = pd.DataFrame(), pd.DataFrame()
-        if asked in ("auto", "exact") and plan.no_queue:
+        if plan.by_twin:
             exact, figures = expected_spots(plan.spots, plan.budget.draws, self._tell)
             drawn = _drawn_exactly(figures) if plan.budget.draws else drawn
             unknown = [column(key) for key in plan.shown if not known_to_twin(key, figures)]
@@ -164,7 +179,7 @@ class _Doing:
         histories = 2 * mean_patients(self.plan.spots[number].side.scenario) * self.plan.budget.total
         if not _is_exact(points).all() and len(self.plan.spots) < _MANY and histories > _SHORT:
             return None
-        alone = replace(self.plan, spots=[self.plan.spots[number]], rows=[self.plan.rows[number]])
+        alone = replace(self.plan, spots=[self.plan.spots[number]])
         found, _ = _Doing(alone, "", lambda _part: None, None)._measured()
         before = points[points["point"] == number + 1]
         shared = [name for name in before if name in found and name not in self.plan.rows[0]]

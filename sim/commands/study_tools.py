@@ -13,7 +13,6 @@ from typing import Any
 from sim.commands.answers import evaluations_of, histories_of, with_answers
 from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.studies import STUDY_FILE, study
-from sim.patient.fates import mean_patients
 from sim.scenario.inherit import Overrides
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
@@ -25,9 +24,6 @@ from sim.study.sweep import measure
 from sim.work.files import MANIFEST, read_json, sealed_files
 from sim.work.results import read_results
 from sim.work.task import Progress
-
-MOST_HISTORIES = 10**9
-"""More want a word of consent."""
 
 _PILOT_SECONDS = 0.5
 _HISTORY_SECONDS = 1e-6
@@ -51,16 +47,14 @@ def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A00
     """
     plan = with_answers(plan_of(load_study(file, set), {}))
     draws = 1 if plan.budget.draws is None else len(plan.budget.draws.values)
-    exact = plan.study.effort.engine in ("auto", "exact") and plan.no_queue
-    patients = round(mean_patients(plan.loaded.scenario))
-    own, more = 0 if exact else len(plan.spots) * plan.budget.total * patients, histories_of(plan)
+    exact, own, more = plan.by_twin, plan.histories, histories_of(plan)
     seconds = _pilot(plan, exact=exact)
     return {
         "study": plan.name,
         "points": len(plan.spots),
         "draws": draws,
         "replications": 0 if exact else plan.budget.replications,
-        "patients": patients,
+        "patients": plan.patients,
         "histories": own + more,
         "of_answers": more,
         "engine": "exact" if exact else "simulated",
@@ -92,21 +86,6 @@ def _pilot(plan: StudyPlan, *, exact: bool) -> float:
     each = (time.perf_counter() - started) / rounds * share
     times = 1.0 if exact else budget.replications / replications
     return each * times * len(plan.spots)
-
-
-def refuse_too_large(file: str | Path, set: Overrides, *, yes: bool) -> None:  # noqa: A002
-    """Refuse a study of more than `MOST_HISTORIES` unless it is agreed to."""
-    if yes:
-        return
-    plan = with_answers(plan_of(load_study(file, set), {}))
-    exact = plan.study.effort.engine in ("auto", "exact") and plan.no_queue
-    own = len(plan.spots) * plan.budget.total * round(mean_patients(plan.loaded.scenario))
-    histories = (0 if exact else own) + histories_of(plan)
-    if histories > MOST_HISTORIES:
-        raise RequestError(
-            f"{file}: {len(plan.spots):,} points x {plan.budget.total:,} trials: {histories:,} histories, "
-            f"more than {MOST_HISTORIES:,}; take fewer points, draws or replications, or agree with --yes"
-        )
 
 
 def again(folder: str | Path, *, workers: int | None = 1, progress: Progress | None = None) -> list[str]:

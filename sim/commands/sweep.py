@@ -101,7 +101,6 @@ def _plan(
     measure = Measure(endpoints=[*map(column, shown)], reference=reference, contours=contours, by=by)
     return StudyPlan(
         file.model_copy(update={"measure": measure}), loaded.name, {"": loaded},
-        [point for point, _ in points],
         [Spot({POINT: number, **point}, other if changed is first else Side(changed, held), other)
          for number, (point, changed) in enumerate(points, start=1)],
         own, shown, contours, budget, keys, file.effort.posterior,

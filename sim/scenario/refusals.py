@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -25,6 +26,9 @@ from sim.scenario.registry import (
 )
 from sim.scenario.schema import LISTED, Scenario
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""A name that TOML takes without quotes."""
+
 MOST_PROBLEMS = 8
 WhereOf = Callable[[str], str]
 """Gives the file that holds a key, or an empty text where there is none to name."""
@@ -39,11 +43,16 @@ def toml_text(value: Any) -> str:
         escaped = escaped.replace("\n", "\\n").replace("\t", "\\t")
         return f'"{printable(escaped)}"'
     if isinstance(value, Mapping):
-        members = ", ".join(f"{name} = {toml_text(item)}" for name, item in value.items())
+        members = ", ".join(f"{_toml_name(name)} = {toml_text(item)}" for name, item in value.items())
         return f"{{ {members} }}" if members else "{}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(toml_text(item) for item in value)}]"
     return str(value)
+
+
+def _toml_name(name: str) -> str:
+    """Write the name of a member of a table: in quotes if it has points in it, as keys of parameters have."""
+    return name if _BARE.fullmatch(name) else toml_text(name)
 
 
 def cut_short(text: str, length: int = 80) -> str:

@@ -75,6 +75,11 @@ class Factor(Table):
     value: Distribution | None = Field(None, description="a distribution to draw from, in hypercubes")
     source: str = Field("", description="where the range comes from: evidence ids, or assumption")
 
+    @property
+    def every_key(self) -> list[str]:
+        """The parameters that it moves."""
+        return self.keys or [self.key]
+
 
 class Uncertain(Table):
     """What nobody knows: drawn beside the posterior, and reported as assumed."""
@@ -333,7 +338,7 @@ def _contradictions(study: StudyFile) -> Iterator[str]:
 
 def _key_problems(study: StudyFile) -> Iterator[str]:
     """Yield what is varied twice, has a value twice, or is called as a column of the tables is."""
-    varied = [key for factor in study.factor for key in (factor.keys or [factor.key])]
+    varied = [key for factor in study.factor for key in factor.every_key]
     for key in dict.fromkeys(varied):
         if varied.count(key) > 1:
             yield f"[[factor]]: {key} is varied by two factors; take one of them out"
@@ -344,7 +349,7 @@ def _key_problems(study: StudyFile) -> Iterator[str]:
     for number, factor in enumerate(study.factor, start=1):
         place, values = f"[[factor]] number {number}", factor.values or []
         if len({repr(value) for value in values}) < len(values):
-            yield f"{place}: values = {inline_toml(values)}: a value is given twice; name each once"
+            yield f"{place}: values = {toml_text(values)}: a value is given twice; name each once"
         if factor.name in RESERVED:
             yield f'{place}: name = "{factor.name}": tables have a column of that name; choose another'
     if study.effort.engine == "exact" and study.effort.precision is not None:
@@ -385,7 +390,7 @@ def factor_name(factor: Factor) -> str:
     """Return what tables call a factor: its name, or its key; of several keys the first, and how many."""
     if factor.name:
         return factor.name
-    keys = factor.keys or [factor.key]
+    keys = factor.every_key
     more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
     return f"multiple of {keys[0]}{more}" if factor.multiply else f"{keys[0]}{more}"
 
@@ -396,11 +401,11 @@ def study_text(study: StudyFile) -> str:
     listed = [name for name, value in tree.items() if isinstance(value, list)]
     tables = [name for name in tree if name in TABLES and name not in listed]
     apart = (*listed, *tables)
-    lines = [f"{name} = {inline_toml(value)}" for name, value in tree.items() if name not in apart]
+    lines = [f"{name} = {toml_text(value)}" for name, value in tree.items() if name not in apart]
     for name in apart:
         for each in tree[name] if name in listed else [tree[name]]:
             head = f"[[{name}]]" if name in listed else f"[{name}]"
-            lines += ["", head, *(f"{member} = {inline_toml(value)}" for member, value in each.items())]
+            lines += ["", head, *(f"{member} = {toml_text(value)}" for member, value in each.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -414,16 +419,6 @@ def plain_tree(study: StudyFile) -> dict[str, Any]:
             if each.value is not None:
                 tree[name][number]["value"] = plain(each.value)
     return {"kind": "study", **tree}
-
-
-def inline_toml(value: Any) -> str:
-    """Write a value in which names are keys of parameters, with points in them."""
-    if isinstance(value, Mapping):
-        members = ", ".join(f"{toml_text(name)} = {inline_toml(item)}" for name, item in value.items())
-        return f"{{ {members} }}" if members else "{}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(inline_toml, value))}]"
-    return toml_text(value)
 
 
 def study_rows() -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from sim.scenario.registry import unit_of
 from sim.show.kit.formats import format_interval, format_range, format_value, with_unit, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import sentences
-from sim.show.swept import spot
+from sim.show.swept import key_with_unit, spot
 from sim.study.capacity import MEAN, NINE, OPENING, SETTLED
 from sim.work.results import Results
 
@@ -45,7 +45,7 @@ def table(results: Results) -> Grid:
         status = own.set_index("criterion")["status"]
         found.append((*map(written, address), status[MEAN], status[NINE]))
     places = unit_of(asked(results)["by"])
-    heads = (*(Column(f"{name} ({unit_of(name)})") for name in over), Column("clinic"))
+    heads = (*(Column(key_with_unit(name)) for name in over), Column("clinic"))
     columns = (*heads, *numbers(f"{places}, {MEAN}", f"{places}, {NINE}"))
     return Grid(f"The smallest number of {places}", columns, found, sentences("study", "capacity_notes"))
 

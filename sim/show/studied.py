@@ -95,13 +95,10 @@ def _few(values: Sequence[Any]) -> str:
 
 def arms(results: Results) -> Grid:
     """Return the arms and what each of them is."""
+    study = of(results)
     found = [
-        (
-            arm.name,
-            arm.scenario or of(results).base,
-            ", ".join(f"{key} = {written(v)}" for key, v in arm.set.items()),
-        )
-        for arm in of(results).arm
+        (arm.name, arm.scenario or study.base, ", ".join(f"{k} = {written(v)}" for k, v in arm.set.items()))
+        for arm in study.arm
     ]
     return Grid("Arms", (Column("arm"), Column("scenario", code=True), Column("changed")), found)
 
@@ -131,5 +128,5 @@ def uncertain(results: Results) -> Grid:
 def assumed_values(results: Results) -> list[str]:
     """Return which of the varied parameters are assumptions in the scenario."""
     assumed = {row["key"] for row in results.manifest["parameters"] if row["status"] == "assumption"}
-    keys = [key for factor in of(results).factor for key in (factor.keys or [factor.key])]
+    keys = [key for factor in of(results).factor for key in factor.every_key]
     return [key for key in keys if any(key == each or key.startswith(f"{each}.") for each in assumed)]

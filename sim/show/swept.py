@@ -18,6 +18,7 @@ from sim.scenario.values import get_value
 from sim.show.kit.formats import Row, format_share, rows, with_unit, written
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import in_sentence
+from sim.study.records import of_endpoint
 from sim.study.sweep import spread_keys
 from sim.work.results import Results
 
@@ -60,9 +61,7 @@ def with_units(values: Mapping[str, Any]) -> str:
 
 def placed(points: pd.DataFrame, keys: Sequence[str], endpoint: Key) -> list[Placed]:
     """Return an endpoint at all points."""
-    name, time = endpoint
-    same_time = points["time_years"].isna() if time is None else (points["time_years"] - time).abs() < 1e-9
-    chosen = points[(points["endpoint"] == name) & same_time]
+    chosen = of_endpoint(points, endpoint)
     return list(zip(chosen[list(keys)].to_dict("records"), rows(chosen), strict=True))
 
 
@@ -123,6 +122,11 @@ def reference_words(results: Results) -> str:
     return "the first point" if results.manifest["reference"]["which"] == "first" else "this scenario"
 
 
+def design_of(results: Results) -> str:
+    """Return the kind of a study's design."""
+    return str(results.manifest["study"].get("design", {}).get("kind", "grid"))
+
+
 def with_values_of(results: Results) -> pd.DataFrame:
     """Return the points of a sweep with the values varied as given: a file tells no word from a number."""
     points = results.tables["points"].copy()
@@ -146,7 +150,7 @@ def _spanned(series: Sequence[Placed], key: Key) -> str:
 def found_sentences(results: Results, shown: Sequence[Key]) -> list[str]:
     """Say what a sweep has found: of each endpoint shown, how far it lies from the reference at most."""
     points, keys = with_values_of(results), list(results.manifest["vary"])
-    if results.manifest["study"].get("design", {}).get("kind") in SAMPLED:
+    if design_of(results) in SAMPLED:
         return [_spanned(placed(points, keys, key), key) for key in shown]
     said = [
         (in_sentence(key), label(key), changes(placed(points, keys, key)), key == moved(results))

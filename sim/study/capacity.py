@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +15,18 @@ import pandas as pd
 
 from sim.patient.fates import mean_patients
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import BY_NAME, Key
+from sim.scenario.endpoints import BY_NAME, Key, column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.values import with_values
 from sim.study.budget import Budget
-from sim.study.compare import Setting, Side, against
+from sim.study.compare import SURVIVAL, Setting, Side, against
 from sim.study.estimates import simultaneous, wilson
 from sim.study.experiment import Experiment, Pair
 from sim.study.load import offered_loads
 from sim.study.montecarlo import choose_simulator, simulate
+from sim.study.records import of_endpoint
+from sim.study.sweep import combinations
 from sim.study.tally import ArmTally, Tally
 from sim.work.store import ChunkStore
 from sim.work.task import Tell
@@ -36,7 +37,6 @@ WARM_UPS_YEARS = (4.0, 8.0)
 """Two of them: where the figure is the same after both, the clinic has settled."""
 MEAN, NINE = "on average", "in nine of ten clinics"
 _NINE = 0.9
-_SURVIVAL = "overall_survival_enrolled"
 
 
 class Demand(NamedTuple):
@@ -81,9 +81,7 @@ def capacity(
     """
     refuse_no_clinic(scenario)
     demands = [
-        demand
-        for values in product(*over.values())
-        for demand in _demands(scenario, dict(zip(over, values, strict=True)), by, places, budget.seed)
+        each for values in combinations(over) for each in _demands(scenario, values, by, places, budget.seed)
     ]
     simulator, _ = choose_simulator([own for each in demands for own in each.scenarios], budget)
     experiments = [Experiment(each.scenarios, budget.seed, simulator, _pairs(each)) for each in demands]
@@ -103,8 +101,8 @@ def patients_in(
     """Return how many patients one replication of all clinics has on average."""
     return sum(
         mean_patients(own)
-        for values in product(*over.values())
-        for demand in _demands(scenario, dict(zip(over, values, strict=True)), by, places, seed)
+        for values in combinations(over)
+        for demand in _demands(scenario, values, by, places, seed)
         for own in demand.scenarios
     )
 
@@ -165,8 +163,7 @@ def _clinics(arm: ArmTally, key: Key) -> Floats:
     rows = arm.rows()
     size = rows[f"n_{BY_NAME[key[0]].denominator}"]
     known = size > 0
-    name = key[0] if key[1] is None else f"{key[0]}@{key[1]:g}"
-    return np.asarray((rows[name] / size)[known], dtype=np.float64)
+    return np.asarray((rows[column(key)] / size)[known], dtype=np.float64)
 
 
 def _next_place(demand: Demand, tally: Tally, at: int) -> dict[str, float]:
@@ -177,7 +174,7 @@ def _next_place(demand: Demand, tally: Tally, at: int) -> dict[str, float]:
     one, other = (Side(demand.scenarios[each]) for each in (at, at + 1))
     table = against(tally.arms[at + 1], tally.pairs[at], Setting("", one, other))
     horizon = demand.scenarios[at].follow_up.horizon_years
-    row = table[(table["endpoint"] == _SURVIVAL) & (table["time_years"] == horizon)].iloc[0]
+    row = of_endpoint(table, (SURVIVAL, horizon)).iloc[0]
     arrivals = demand.scenarios[at].arrivals
     per_year = arrivals.per_year if isinstance(arrivals, PoissonArrivals) else math.nan
     alone = [float(row[f"difference{end}"]) for end in ("", "_lower", "_upper")]

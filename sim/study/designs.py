@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from sim.scenario.study_file import MOST_POINTS, Factor, StudyFile, factor_name
 from sim.scenario.values import get_value, parameters
 from sim.study.draws import Draws
 from sim.study.posterior import derived_seed, sobol
-from sim.study.sweep import as_counted, refuse_constants, under
+from sim.study.sweep import as_counted, combinations, refuse_constants, under
 
 Row = dict[str, Any]
 """The value of each factor, by name."""
@@ -46,7 +45,7 @@ class Varied:
         RequestError
             A key is unknown, keys that move together differ, or the scenario's value is outside the range.
         """
-        where, keys = f"[[factor]] number {number}", factor.keys or [factor.key]
+        where, keys = f"[[factor]] number {number}", factor.every_key
         values = [plain(get_value(scenario, key)) for key in keys]
         own: Any = values[0]
         if factor.multiply:
@@ -82,7 +81,7 @@ class Varied:
     @property
     def keys(self) -> list[str]:
         """What it changes."""
-        return self.factor.keys or [self.factor.key]
+        return self.factor.every_key
 
     @property
     def levels(self) -> list[Any]:
@@ -164,10 +163,10 @@ def rows_of(
         for name in part:
             if name not in names:
                 raise RequestError(f'design.union: "{name}" is no factor; they are {", ".join(names)}')
-        axes = [part.get(each.name, each.levels) for each in factors]
-        if math.prod(map(len, axes)) > MOST_POINTS:
+        axes = {each.name: part.get(each.name, each.levels) for each in factors}
+        if math.prod(map(len, axes.values())) > MOST_POINTS:
             raise RequestError(f"design: the grid has more than {MOST_POINTS:,} points; take fewer of each")
-        found += [dict(zip(names, row, strict=True)) for row in itertools.product(*axes)]
+        found += combinations(axes)
     return list(factors), _distinct(found)
 
 

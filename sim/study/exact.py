@@ -15,7 +15,7 @@ from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario
 from sim.study.compare import DIFFERENCE_COLUMNS, DIFFERENCE_ERROR, Side
 from sim.study.draws import Draws
-from sim.study.estimates import EXACT, over_draws
+from sim.study.estimates import EXACT, POSTERIOR_COLUMNS, over_draws
 from sim.study.records import addressed
 from sim.study.sweep import Spot, columns_of
 from sim.study.tally import targets_of
@@ -24,7 +24,6 @@ from sim.work.task import Tell
 # Scenarios that are expected at once.
 _AT_ONCE = 256
 _ESTIMATES = ("estimate", "mc_se", "mc_lower", "mc_upper")
-_POSTERIOR = ("posterior_lower", "posterior_upper", "posterior_se")
 
 
 def binds_no_queue(scenario: Scenario) -> bool:
@@ -90,7 +89,7 @@ def _table(scenario: Scenario, own: dict[Key, Floats], other: dict[Key, Floats])
         value, se, lower, upper, *posterior = _over(own[key], share=share)
         row |= dict(zip(_ESTIMATES, (value, se, lower, upper), strict=True))
         row |= dict.fromkeys(("trial_lower", "trial_upper", "trial_undefined"), math.nan)
-        row |= dict(zip(_POSTERIOR, posterior, strict=True)) if len(own[key]) > 1 else {}
+        row |= dict(zip(POSTERIOR_COLUMNS, posterior, strict=True)) if len(own[key]) > 1 else {}
         row |= dict.fromkeys(DIFFERENCE_COLUMNS, math.nan)
         if key in other:
             change, error, *mc, low, high, _ = _over(own[key] - other[key], share=False)

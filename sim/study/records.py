@@ -22,6 +22,7 @@ from sim.outcomes.endpoints import open_days
 from sim.outcomes.occupancy import Occupancy
 from sim.patient.fates import NEVER
 from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.study.estimates import estimates
 
@@ -278,6 +279,13 @@ def counted(shares: Shares | None, occupancy: Occupancy | None) -> dict[str, Any
             name: [None if math.isnan(value) else value for value in pair] for name, pair in both.items()
         }
     return found
+
+
+def of_endpoint(table: pd.DataFrame, key: Key) -> pd.DataFrame:
+    """Return the rows of one endpoint at the time at which it is read."""
+    name, time = key
+    same_time = table["time_years"].isna() if time is None else (table["time_years"] - time).abs() < 1e-9
+    return table[(table["endpoint"] == name) & same_time]
 
 
 def addressed(table: pd.DataFrame, **address: Any) -> pd.DataFrame:

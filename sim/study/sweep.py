@@ -137,8 +137,7 @@ def grid(scenario: Scenario, vary: Vary) -> list[Point]:
         raise RequestError(f"--vary: nothing to vary; give at least one, as {_ALLOWED}")
     if math.prod(map(len, vary.values())) > MAX_POINTS:
         raise RequestError(f"--vary: the grid has more than {MAX_POINTS} points; take fewer on each key")
-    axes = [as_counted(key, values) for key, values in vary.items()]
-    points = [dict(zip(vary, values, strict=True)) for values in itertools.product(*axes)]
+    points = combinations({key: as_counted(key, values) for key, values in vary.items()})
     try:
         for name, values in vary.items():  # an unknown key is refused before its values are looked at
             refuse_constants(name, get_value(scenario, name), values)
@@ -152,6 +151,11 @@ def grid(scenario: Scenario, vary: Vary) -> list[Point]:
                 f'vary the whole of {table}, as in --vary \'{table}={{dist="...", ...}},{{dist="...", ...}}\''
             ) from None
         raise RequestError(f"--vary {error}") from None
+
+
+def combinations(over: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return every combination of some keys' values, the last key's moving fastest; of no keys one."""
+    return [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
 
 
 def under(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +27,7 @@ from sim.study.estimates import EXACT, Z95, clopper_pearson, over_draws, ratios
 from sim.study.exact import binds_no_queue
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import simulate
+from sim.study.sweep import combinations
 from sim.work.store import Stores
 from sim.work.task import Tell
 
@@ -130,7 +130,7 @@ def thresholds(
     Under a posterior it is solved for in each draw, and the limits are quantiles of these values.
     """
     over, rows, lines = over or {}, [], []
-    points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
+    points = combinations(over)
     asked = (*held, by, *over)
     solver = _Solver(key, target, by, reach, budget, asked, count, stores, None if over else tell, not over)
     for number, point in enumerate(points, start=1):

@@ -30,6 +30,7 @@ from sim.study.draws import number_of
 from sim.study.estimates import Z95
 from sim.study.exact import binds_no_queue
 from sim.study.posterior import Posterior, weighted_summary
+from sim.study.records import of_endpoint
 from sim.study.sweep import Spot, measure, under
 from sim.work.store import ChunkStore
 from sim.work.task import Tell
@@ -188,9 +189,7 @@ def _simulated(
     sides = [reference, *map(Side, points)]
     spots = [Spot({"point": number}, side, reference) for number, side in enumerate(sides)]
     table = measure(spots, budget, store=store)[0]
-    name, time = key
-    same = table["time_years"].isna() if time is None else table["time_years"] == time
-    rows = table[(table["endpoint"] == name) & same].sort_values("point")
+    rows = of_endpoint(table, key).sort_values("point")
     columns = ["estimate", "difference", "difference_lower", "difference_upper"]
     yield from rows[columns].itertuples(index=False, name=None)
 

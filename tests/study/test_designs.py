@@ -11,7 +11,8 @@ import pytest
 from sim.commands.plan import plan_of
 from sim.commands.studies import study
 from sim.scenario.problems import RequestError
-from sim.scenario.study_file import checked_study, inline_toml, load_study, plain_tree, study_text
+from sim.scenario.refusals import toml_text
+from sim.scenario.study_file import checked_study, load_study, plain_tree, study_text
 from sim.work.results import Results
 
 HAZARD, FATAL, ROOMS = (
@@ -24,7 +25,7 @@ FATALITIES = {"key": FATAL, "values": [0.05, 0.1]}
 
 def written(folder: Path, **tables: Any) -> Path:
     path = folder / "asked.toml"
-    lines = [f"{name} = {inline_toml(value)}" for name, value in {**BASE, **tables}.items()]
+    lines = [f"{name} = {toml_text(value)}" for name, value in {**BASE, **tables}.items()]
     path.write_text("\n".join(lines), "utf-8")
     return path
 

@@ -23,8 +23,9 @@ from sim.show.kit.formats import Row, rows
 from sim.show.kit.plot import Pictures
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import cautions
-from sim.show.swept import key_with_unit, meaning, with_values_of
+from sim.show.swept import design_of, key_with_unit, meaning, with_values_of
 from sim.study.compare import SURVIVAL
+from sim.study.records import of_endpoint
 from sim.work.results import Results
 
 _WIDE, _TALL = 3.3, 2.1
@@ -70,26 +71,20 @@ def lines(results: Results) -> Pictures:
         for name, colour, dashes in zip(names, cycle(COLOURS), cycle(STYLES)):
             _draw_line(panel, points[points[ARM] == name], key, endpoint, {"color": colour, "ls": dashes})
             last = points[(points[ARM] == name)].sort_values(key)
-            _name(panel, name, colour, _of(last, endpoint))
+            _name(panel, name, colour, of_endpoint(last, endpoint))
         axis.dress(panel, unit_of(key))
-        if rows(_of(points, endpoint))[0].endpoint.kind == "share":
+        if rows(of_endpoint(points, endpoint))[0].endpoint.kind == "share":
             style.percent_axis(panel, "y")
         style.aside(panel, label(endpoint), (0, 1), (0, 6), weight="bold")
     return page.figure
 
 
-def _of(points: pd.DataFrame, endpoint: Key) -> pd.DataFrame:
-    name, time = endpoint
-    same = points["time_years"].isna() if time is None else points["time_years"] == time
-    return points[(points["endpoint"] == name) & same]
-
-
 def _exact(points: pd.DataFrame, shown: Sequence[Key]) -> bool:
-    return all(row.exact for key in shown for row in rows(_of(points, key)))
+    return all(row.exact for key in shown for row in rows(of_endpoint(points, key)))
 
 
 def _draw_line(panel: Axes, points: pd.DataFrame, key: str, endpoint: Key, look: Mapping[str, Any]) -> None:
-    own = _of(points, endpoint).sort_values(key)
+    own = of_endpoint(points, endpoint).sort_values(key)
     kind = "posterior" if "posterior_lower" in own else "mc"
     panel.fill_between(
         own[key], own[f"{kind}_lower"], own[f"{kind}_upper"], color=look["color"], alpha=0.2, lw=0
@@ -109,13 +104,13 @@ def _ends(points: pd.DataFrame, names: Sequence[str], endpoint: Key, key: str) -
     """Return what each arm has at both ends of the factor."""
     found = []
     for name in names:
-        own = rows(_of(points[points[ARM] == name], endpoint).sort_values(key))
+        own = rows(of_endpoint(points[points[ARM] == name], endpoint).sort_values(key))
         found.append((name, own[0].simulated_text, own[-1].simulated_text))
     return found
 
 
 def _sampled(results: Results) -> bool:
-    return bool(results.manifest["study"].get("design", {}).get("kind", "grid") != "grid")
+    return design_of(results) != "grid"
 
 
 @style.styled
@@ -124,13 +119,13 @@ def scatter(results: Results) -> Figure | None:
     if not _sampled(results):
         return None
     points, endpoint = results.tables["points"], shown_in(results.manifest)[0]
-    own = _of(points, endpoint)
+    own = of_endpoint(points, endpoint)
     every = [name for name in results.manifest["vary"] if name != ARM]
     keys = every[:_MOST]
     across = min(len(keys), 2)
     down = math.ceil(len(keys) / across)
     read = [row for row in rows(own) if not math.isnan(row.estimate)]
-    one_at_a_time = results.manifest["study"]["design"]["kind"] == "one_at_a_time"
+    one_at_a_time = design_of(results) == "one_at_a_time"
     room = 0.06 * (max(map(_estimate, read)) - min(map(_estimate, read)))
     ends = [pick(read, key=_estimate).simulated_text for pick in (min, max)]
     page = style.sheet(
@@ -168,7 +163,7 @@ def scatter(results: Results) -> Figure | None:
 
 def _alone(results: Results, own: pd.DataFrame, key: str) -> pd.DataFrame:
     """Return the points at which one factor alone is moved, in order, where a design has such points."""
-    if results.manifest["study"]["design"]["kind"] != "one_at_a_time":
+    if design_of(results) != "one_at_a_time":
         return own
     values = results.manifest["reference"]["point"]
     for name in own.columns.intersection([each for each in values if each not in (key, ARM)]):

@@ -32,6 +32,7 @@ from sim.show.kit.scenario_words import cautions
 from sim.show.swept import (
     Placed,
     changes,
+    design_of,
     held,
     meaning,
     moved,
@@ -478,5 +479,4 @@ def maps(results: Results) -> Pictures:
 def _on_grid(results: Results, least: int = 1) -> bool:
     """Tell whether a study has a grid, over so many keys; over one key the endpoints are curves."""
     keys = len(results.manifest["vary"])
-    kind = results.manifest["study"].get("design", {}).get("kind", "grid")
-    return kind == "grid" and (keys == 1 if least == 1 else keys >= least)
+    return design_of(results) == "grid" and (keys == 1 if least == 1 else keys >= least)
