@@ -155,6 +155,15 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["cohort.female", "0 to 1", "low and high"],
     ),
     "contours": ({"factor": [FATALITIES], "measure": {"contours": {"deaths": [0.1]}}}, ["measure.contours"]),
+    "contours in per cent": (
+        {"factor": [FATALITIES], "measure": {"contours": {"treatment_related_mortality": [0.02, 13]}}},
+        ["measure.contours", "13", "0 to 1", "0.13"],
+    ),
+    "capacity in per cent": (
+        {"base": "open_clinic",
+         "answer": [{"kind": "capacity", "endpoint": "died_waiting", "at_most": 2}]},
+        ["[[answer]] capacity", "at_most = 2", "0.02"],
+    ),
     "a trial's rooms": (
         {"answer": [{"kind": "capacity", "endpoint": "waited", "at_most": 0.1}]}, ["open_clinic"],
     ),
