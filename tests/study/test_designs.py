@@ -104,6 +104,13 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": ({"factor": [{"key": "aplasia.infection.hazard", "values": [1]}]}, ["hazard_per_day"]),
     "base outside": ({"factor": [{**HAZARDS, "low": 0.01}]}, [HAZARD, "0.0087", "0.01 to 0.2", "widen"]),
     "one point": ({}, ["one point", "[[arm]]", "[[factor]]"]),
+    "a distribution's range": (
+        {"factor": [{"key": "aplasia.duration_days", "low": 7, "high": 21}]},
+        ["name aplasia.duration_days.mean", "give values"],
+    ),
+    "infinite": (
+        {"factor": [{"key": FATAL, "low": 0.0, "high": float("inf")}]}, ["high = inf: must be a number. NaN"],
+    ),
     "no power of two": (
         {"factor": [HAZARDS], "design": {"kind": "sobol", "points": 100}}, ["100", "64 or 128"],
     ),
