@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from sim.calibrate.point import solve_point
-from sim.commands.asked import parse_endpoint
+from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
 from sim.patient.fates import mean_patients
@@ -46,13 +46,14 @@ def with_answers(plan: StudyPlan) -> StudyPlan:
     """
     for answer in plan.study.answer:
         try:
-            parse_endpoint(answer.endpoint, plan.loaded.scenario)
+            key = parse_endpoint(answer.endpoint, plan.loaded.scenario)
             if answer.kind == "threshold":
                 _asked(answer, plan)
             elif answer.kind == "tornado" and answer.keys:
                 _ranges(answer, plan)
             elif answer.kind == "capacity":
                 refuse_no_clinic(plan.loaded.scenario)
+                refuse_percent(key, [answer.at_most], "at_most")
                 _places(answer)
                 if answer.over:
                     grid(plan.loaded.scenario, answer.over)

@@ -193,6 +193,20 @@ def parse_endpoint(text: str, scenario: Scenario) -> Key:
     return name, time
 
 
+def refuse_percent(key: Key, values: Sequence[float], where: str) -> None:
+    """Refuse what no figure can be: of a share a value above 1, likely a percentage.
+
+    Raises
+    ------
+    RequestError
+        The message begins with `where`.
+    """
+    over = next((each for each in values if not 0 <= each <= 1), None)
+    if over is not None and BY_NAME[key[0]].kind == "share":
+        allowed = f"allowed: 0 to 1, and {over:g}% is {over / 100:g}"
+        raise RequestError(f"{where} = {over:g}: {label(key)} is a share; {allowed}")
+
+
 def precise_endpoints(texts: Sequence[str], scenario: Scenario) -> tuple[Key, ...]:
     """Read the endpoints whose precision is asked for; left out, the shares that the scenario aims at.
 

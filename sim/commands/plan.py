@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from sim.commands.asked import Effort, about, effort_of, facts_of, loaded_from, parse_endpoint
+from sim.commands.asked import Effort, about, effort_of, facts_of, loaded_from, parse_endpoint, refuse_percent
 from sim.patient.fates import mean_patients
 from sim.scenario.endpoints import Key, column
 from sim.scenario.load import Loaded, cautioned
@@ -222,9 +222,12 @@ def _contours(study: StudyFile, scenario: Scenario) -> dict[str, Sequence[float]
     """Return the levels of contours by endpoint, each at the time at which it is read."""
     levels = study.measure.contours.items()
     try:
-        return {column(parse_endpoint(name, scenario)): each for name, each in levels}
+        found = {parse_endpoint(name, scenario): each for name, each in levels}
     except RequestError as error:
         raise RequestError(str(error).replace("--endpoint ", "measure.contours: ")) from None
+    for key, each in found.items():
+        refuse_percent(key, each, f"measure.contours.{column(key)}")
+    return {column(key): each for key, each in found.items()}
 
 
 def budget_for(study: StudyFile, asked: LoadedStudy, scenario: Scenario, how: Effort) -> Budget:

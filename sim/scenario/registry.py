@@ -47,7 +47,11 @@ class Range:
         """The range in words."""
         noun = "a whole number" if self.whole else "a number"
         if self.upper == float("inf"):
-            return f"{noun} of at least {short(self.lower)}"
+            return (
+                f"{noun} {'above' if self.lower_open else 'of at least'} {short(self.lower)}"
+                if self.lower > -float("inf")
+                else noun
+            )
         if self.lower_open:
             return f"{noun} above {short(self.lower)}, at most {short(self.upper)}"
         return f"{noun} from {short(self.lower)} to {short(self.upper)}"

@@ -88,7 +88,8 @@ def found_sentences(results: Results) -> list[str]:
         rows = smallest
         for name, value in values.items():
             rows = rows[rows[name] == value]
-        status = rows.set_index(["phase", "criterion"])["status"].to_dict()
+        words = rows.set_index(["phase", "criterion"])["status"]
+        status = words.str.replace(": not decided", " (more trials would tell)").to_dict()
         least = rows[(rows["phase"] == OPENING) & (rows["criterion"] == MEAN)]["smallest"].iloc[0]
         next_ = own[(own["phase"] == OPENING) & (own["places"] == least)]
         more = averted_text(next_.iloc[0]) if len(next_) and not math.isnan(next_["averted"].iloc[0]) else ""

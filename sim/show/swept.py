@@ -22,6 +22,8 @@ from sim.study.records import of_endpoint
 from sim.study.sweep import spread_keys
 from sim.work.results import Results
 
+_FEW_ARMS = 5
+"""Beside the first; so many are told one by one, for arms are what is chosen between."""
 Placed = tuple[Mapping[str, Any], Row]
 """An endpoint at a point: the values of what is varied, and its figures."""
 
@@ -79,7 +81,8 @@ def changes(series: Sequence[Placed], *, short: bool = False) -> list[str]:
         if row.differs and sign * row.difference > 0
     ]
     if any(row.differs for _, row in known):
-        return found
+        every = [f"{spot(values)} {_united(row.difference_text, unit)}" for values, row in known]
+        return every if list(known[0][0]) == [ARM] and len(known) <= _FEW_ARMS else found
     widest = max(max(-row.difference_lower, row.difference_upper) for _, row in known)
     return [f"no difference found: less than {_up(known[0][1], widest)}{unit} either way"]
 
@@ -144,7 +147,24 @@ def _spanned(series: Sequence[Placed], key: Key) -> str:
     """Say between which figures an endpoint lies where no point is one that anybody chose."""
     read = [row for _, row in series if not math.isnan(row.estimate)]
     ends = [pick(read, key=lambda row: row.estimate).simulated_text for pick in (min, max)]
-    return f"{one_sentence('study', 'scatter_title', label(key), ends, len(read))}."
+    table = pd.DataFrame([{**values, "estimate": row.estimate} for values, row in series])
+    found = {name: rank_correlation(table, name) for name in series[0][0]}
+    most = max(found.items(), key=lambda each: abs(each[1]) if each[1] == each[1] else -1.0)
+    strongest = (in_words(most[0]), correlation_text(most[1])) if not math.isnan(most[1]) else None
+    return f"{one_sentence('study', 'scatter_title', label(key), ends, len(read), strongest)}."
+
+
+def rank_correlation(own: pd.DataFrame, key: str) -> float:
+    """Return Spearman's rank correlation of an endpoint with what is varied; NaN where ranks say little."""
+    numeric = pd.to_numeric(own[key], errors="coerce")
+    if numeric.isna().any() or numeric.nunique() < 3 or own["estimate"].nunique() < 3:
+        return math.nan
+    return float(numeric.rank().corr(own["estimate"].rank()))
+
+
+def correlation_text(rank: float) -> str:
+    """Write a rank correlation."""
+    return f"rank correlation {rank:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def found_sentences(results: Results, shown: Sequence[Key]) -> list[str]:

@@ -15,6 +15,7 @@ from sim.show.kit.scenario_words import in_sentence
 from sim.work.results import Results
 
 VERSIONS = ("held", "re-solved")
+_STILL = "under 0.01"
 
 
 class Swing(NamedTuple):
@@ -74,9 +75,14 @@ def change_text(endpoint: Endpoint, change: tuple[float, float, float]) -> str:
     if math.isnan(half):
         known = 0.0005 if endpoint.kind == "share" else 0.0
         if abs(value) < known / 10:
-            return "0" if value == 0 else "under 0.01"
+            return "0" if value == 0 else _STILL
         return format_interval(endpoint, value, value, value, known).partition(" (")[0]
     return format_interval(endpoint, value, lower, upper, half)
+
+
+def is_still(endpoint: Endpoint, each: Swing) -> bool:
+    """Return whether the exact twin tells that a parameter moves a share by nothing worth a digit."""
+    return {change_text(endpoint, change) for change in each.changes} <= {"0", _STILL}
 
 
 def table(results: Results) -> Grid:
@@ -113,6 +119,6 @@ def found_sentence(results: Results) -> str:
         best = next((each for each in swings(results) if each.version == version and each.swing > 0), None)
         if best is not None:
             low, high = (change_text(endpoint, change) for change in best.changes)
-            said.append((version, in_words(best.key), low, high, *best.ends()))
+            said.append((version, is_still(endpoint, best), in_words(best.key), low, high, *best.ends()))
     base = results.manifest["tornado"]["base"]
     return one_sentence("study", "tornado", in_sentence(key), format_value(endpoint, base), endpoint, said)

@@ -68,7 +68,8 @@ class Varied:
         found = cls(factor, factor_name(factor), own)
         if factor.low is not None and factor.high is not None:
             if not _is_number(own):
-                raise RequestError(f"{where}: {keys[0]} is no number in the base; give values")
+                mean = f"name {keys[0]}.mean, or " if isinstance(own, Mapping) and "mean" in own else ""
+                raise RequestError(f"{where}: {keys[0]} is no number in the base; {mean}give values")
             if not factor.low <= own <= factor.high:
                 raise RequestError(
                     f"{where}: {found.name} is {own:.6g} in the base, outside of {factor.low:g} to "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 
 import sim
-from sim.show import studied
+from sim.scenario.endpoints import BY_NAME
+from sim.scenario.study_file import checked_study, study_text
+from sim.show import studied, swept, swings
 from sim.show.figures import sampled
 
 LEFT_OUT = "What is not known about the values that are not varied is in none of these figures"
@@ -51,3 +55,50 @@ def test_a_figure_of_arms_tells_what_its_differences_are(
     assert ("Not every point is an alternative to the reference" in words) is apart
     assert ("told by the exact twin" in words) is exact
     assert ("with its paired 95%" in words) is not exact
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_arm_is_told_and_what_goes_most_with_a_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = ("aplasia.infection.case_fatality", "active_disease.hazard_per_year")
+    arms = [{"name": f"hazard {each}", "set": {keys[1]: each}} for each in (0.15, 0.2, 0.3)]
+    drawn = {
+        "design": {"kind": "latin_hypercube", "points": 32},
+        "factor": [
+            {"key": keys[0], "low": 0.0, "high": 0.2},
+            {"key": keys[1], "low": 0.01, "high": 0.4},
+        ],
+    }
+    said = []
+    for name, tables in (("arms", {"arm": arms}), ("drawn", drawn)):
+        study = checked_study({"title": "t", "base": "chicago2006", **tables})
+        Path(f"{name}.toml").write_text(study_text(study), "utf-8")
+        found = sim.study(f"./{name}.toml")
+        said.append(swept.found_sentences(found, [("overall_survival_enrolled", 5.0)])[0])
+    assert "hazard 0.2 \N{MINUS SIGN}" in said[0]
+    assert "hazard 0.3 \N{MINUS SIGN}" in said[0]
+    assert "active disease hazard" in said[1]
+    assert "(rank correlation \N{MINUS SIGN}" in said[1]
+
+
+def test_where_ranks_say_little_there_is_no_correlation() -> None:
+    table = pd.DataFrame({"a": [1, 2, 3, 4], "b": ["x", "y", "x", "y"], "estimate": [8.0, 4.0, 2.0, 1.0]})
+    assert swept.rank_correlation(table, "a") == -1.0
+    assert math.isnan(swept.rank_correlation(table, "b"))
+    assert swept.rank_correlation(table.assign(a=[1, 2, 4, 3]), "a") == pytest.approx(-0.8)  # 1 - 6 x 2 / 60
+
+
+@pytest.mark.parametrize(
+    ("changes", "still"),
+    [((4e-5, -4e-5), True), ((0.0, 0.0), True), ((6e-5, 0.0), False), ((math.nan, math.nan), False)],
+)
+def test_a_share_that_moves_by_no_digit_is_said_not_to_move(
+    changes: tuple[float, float], still: bool
+) -> None:
+    low, high = ((each, each, each) for each in changes)
+    swing = swings.Swing("relapse.shape", "held", "", "", 0.3, 0.9, "", 0.0, (low, high))
+    assert swings.is_still(BY_NAME["treatment_related_mortality"], swing) is still
+    simulated = swing._replace(changes=(low, (0.0, -1e-3, 1e-3)))  # an interval is something to tell
+    assert not swings.is_still(BY_NAME["treatment_related_mortality"], simulated)

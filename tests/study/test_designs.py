@@ -105,6 +105,13 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "unknown key": ({"factor": [{"key": "aplasia.infection.hazard", "values": [1]}]}, ["hazard_per_day"]),
     "base outside": ({"factor": [{**HAZARDS, "low": 0.01}]}, [HAZARD, "0.0087", "0.01 to 0.2", "widen"]),
     "one point": ({}, ["one point", "[[arm]]", "[[factor]]"]),
+    "a distribution's range": (
+        {"factor": [{"key": "aplasia.duration_days", "low": 7, "high": 21}]},
+        ["name aplasia.duration_days.mean", "give values"],
+    ),
+    "infinite": (
+        {"factor": [{"key": FATAL, "low": 0.0, "high": float("inf")}]}, ["high = inf: must be a number. NaN"],
+    ),
     "no power of two": (
         {"factor": [HAZARDS], "design": {"kind": "sobol", "points": 100}}, ["100", "64 or 128"],
     ),
@@ -156,6 +163,15 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["cohort.female", "0 to 1", "low and high"],
     ),
     "contours": ({"factor": [FATALITIES], "measure": {"contours": {"deaths": [0.1]}}}, ["measure.contours"]),
+    "contours in per cent": (
+        {"factor": [FATALITIES], "measure": {"contours": {"treatment_related_mortality": [0.02, 13]}}},
+        ["measure.contours", "13", "0 to 1", "0.13"],
+    ),
+    "capacity in per cent": (
+        {"base": "open_clinic",
+         "answer": [{"kind": "capacity", "endpoint": "died_waiting", "at_most": 2}]},
+        ["[[answer]] capacity", "at_most = 2", "0.02"],
+    ),
     "a trial's rooms": (
         {"answer": [{"kind": "capacity", "endpoint": "waited", "at_most": 0.1}]}, ["open_clinic"],
     ),

@@ -17,7 +17,8 @@ from sim.show.kit.scenario_words import cautions
 from sim.study.capacity import OPENING, SETTLED
 from sim.work.results import Results
 
-_WIDE, _TALL = 3.1, 2.2
+_WIDE, _ALONE, _TALL = 3.1, 5.2, 2.2
+"""Inches of a panel; one alone is wider, so that the sentence above it is not a column."""
 _LOOK = {OPENING: (style.BLUE, "o", -0.13), SETTLED: (style.ORANGE, "s", 0.13)}
 
 
@@ -31,15 +32,16 @@ def of_study(results: Results) -> Figure | None:
     endpoint = BY_NAME[key[0]]
     across = min(len(demands), 3)
     down = math.ceil(len(demands) / across)
+    wide = _WIDE if across > 1 else _ALONE
     finding, *more = found_sentences(results)
     page = style.sheet(
         finding, [*more, *sentences("study", "capacity_lines", OPENING, SETTLED)],
         [results.scenario.title, *cautions(results.scenario)],
-        0.75 + across * (_WIDE + 0.35), down * (_TALL + 0.95),
+        0.75 + across * (wide + 0.35), down * (_TALL + 0.95),
     )  # fmt: skip
     for number, (values, own) in enumerate(demands):
         left, up = number % across, down - 1 - number // across
-        panel = page.axes(0.75 + left * (_WIDE + 0.35), 0.55 + up * (_TALL + 0.95), _WIDE, _TALL)
+        panel = page.axes(0.75 + left * (wide + 0.35), 0.55 + up * (_TALL + 0.95), wide, _TALL)
         for phase, rows in phases(own):
             colour, marker, aside = _LOOK[phase]
             x = rows["places"] + aside

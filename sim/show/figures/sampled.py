@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,7 +22,14 @@ from sim.show.kit.formats import Row, rows
 from sim.show.kit.plot import Pictures
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import cautions
-from sim.show.swept import design_of, key_with_unit, meaning, with_values_of
+from sim.show.swept import (
+    correlation_text,
+    design_of,
+    key_with_unit,
+    meaning,
+    rank_correlation,
+    with_values_of,
+)
 from sim.study.compare import SURVIVAL
 from sim.study.records import of_endpoint
 from sim.work.results import Results
@@ -147,15 +153,9 @@ def scatter(results: Results) -> Figure | None:
             style.percent_axis(panel, "y")
         panel.set_ylim(min(map(_estimate, read)) - room, max(map(_estimate, read)) + room)
         panel.set_xlabel(key_with_unit(key))
-        numeric = pd.to_numeric(own[key], errors="coerce")
-        if (
-            numeric.notna().all()
-            and numeric.nunique() > 2
-            and own["estimate"].nunique() > 2
-            and not one_at_a_time
-        ):
-            rank = float(np.corrcoef(numeric.rank(), own["estimate"].rank())[0, 1])
-            style.aside(panel, f"rank correlation {rank:+.2f}".replace("-", "\N{MINUS SIGN}"), (0, 1), (0, 6))
+        rank = rank_correlation(own, key)
+        if not math.isnan(rank) and not one_at_a_time:
+            style.aside(panel, correlation_text(rank), (0, 1), (0, 6))
         if name and number == 0:
             panel.legend(frameon=False, fontsize=style.NOTE_SIZE)
     return page.figure

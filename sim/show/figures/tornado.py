@@ -17,7 +17,7 @@ from sim.show.kit.forest import count_rows, dress_marks, signed_points, words_ax
 from sim.show.kit.formats import written
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
-from sim.show.swings import VERSIONS, Swing, found_sentence, key_asked, swings
+from sim.show.swings import VERSIONS, Swing, found_sentence, is_still, key_asked, swings
 from sim.work.results import Results
 
 _ROW, _WORDS, _WIDE = 0.52, 2.75, 4.9
@@ -53,7 +53,8 @@ def of_study(results: Results) -> Figure | None:
         words.text(_WORDS - 0.12, row - 0.16, named, size=style.NOTE_SIZE + 0.5, **right)
         words.text(_WORDS - 0.12, row + 0.22, source, size=_SMALL, color=style.GREY, **right)
         for each in by_key[name]:
-            _draw(axis, row + 0.19 * (2 * VERSIONS.index(each.version) - 1), each)
+            still = "unmoved" if is_still(BY_NAME[key[0]], each) else ""
+            _draw(axis, row + 0.19 * (2 * VERSIONS.index(each.version) - 1), each, still)
     axis.axvline(0, color=style.INK, lw=0.9)
     reach = [value for each in read for value, _, _ in each.changes if not math.isnan(value)]
     room = 0.17 * (max(reach) - min(reach))
@@ -70,13 +71,13 @@ def _size(each: Swing) -> float:
     return -1.0 if math.isnan(each.swing) else each.swing
 
 
-def _draw(axis: Axes, row: float, each: Swing) -> None:
+def _draw(axis: Axes, row: float, each: Swing, still: str) -> None:
     """Draw one bar, hollow where no difference is found, with its ends' values beside it."""
     colour = _COLOURS[each.version]
     changes = [value for value, _, _ in each.changes]
     small: dict[str, Any] = {"va": "center", "size": _SMALL}
-    if all(map(math.isnan, changes)):
-        words = each.status.partition(":")[0]
+    if still or all(map(math.isnan, changes)):
+        words = still or each.status.partition(":")[0]
         style.aside(axis, words, (0, row), (5, 0), "data", color=style.written_in(colour), **small)
         return
     left, right = np.nanmin([0.0, *changes]), np.nanmax([0.0, *changes])
