@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
-from sim.scenario.study_file import Capacity, Threshold, Tornado
+from sim.scenario.study_answers import Capacity, Threshold, Tornado
 from sim.study.capacity import capacity, patients_in, refuse_no_clinic
 from sim.study.crossing import GRID
 from sim.study.posterior import read_posterior
@@ -36,6 +36,13 @@ Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
 """The tables of an answer, and what a manifest says of it."""
 
 
+class Answerer(NamedTuple):
+    """How one kind of answer is given: refused before anything is simulated, and then found."""
+
+    check: Callable[[Any, StudyPlan], object]
+    give: Callable[[Any, StudyPlan, Stores, Progress | None], Found]
+
+
 def with_answers(plan: StudyPlan) -> StudyPlan:
     """Return a plan as it is, if its answers can be given: refused before anything is simulated.
 
@@ -46,17 +53,7 @@ def with_answers(plan: StudyPlan) -> StudyPlan:
     """
     for answer in plan.study.answer:
         try:
-            key = parse_endpoint(answer.endpoint, plan.loaded.scenario)
-            if answer.kind == "threshold":
-                _asked(answer, plan)
-            elif answer.kind == "tornado" and answer.keys:
-                _ranges(answer, plan)
-            elif answer.kind == "capacity":
-                refuse_no_clinic(plan.loaded.scenario)
-                refuse_percent(key, [answer.at_most], "at_most")
-                _places(answer)
-                if answer.over:
-                    grid(plan.loaded.scenario, answer.over)
+            _ANSWERS[answer.kind].check(answer, plan)
         except RequestError as error:
             said = str(error).removeprefix("--vary ").removeprefix("--")
             raise RequestError(f"{plan.where}: [[answer]] {answer.kind}: {said}") from None
@@ -100,7 +97,13 @@ def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | 
     RequestError
         It can't be answered for this scenario.
     """
-    return _ANSWERS[answer.kind](answer, plan, stores, progress)
+    return _ANSWERS[answer.kind].give(answer, plan, stores, progress)
+
+
+def _check_tornado(answer: Tornado, plan: StudyPlan) -> None:
+    parse_endpoint(answer.endpoint, plan.loaded.scenario)
+    if answer.keys:
+        _ranges(answer, plan)
 
 
 def _tornado(answer: Tornado, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
@@ -137,6 +140,15 @@ def _places(answer: Capacity) -> range:
     return range(answer.low, answer.high + 1)
 
 
+def _check_capacity(answer: Capacity, plan: StudyPlan) -> None:
+    key = parse_endpoint(answer.endpoint, plan.loaded.scenario)
+    refuse_no_clinic(plan.loaded.scenario)
+    refuse_percent(key, [answer.at_most], "at_most")
+    _places(answer)
+    if answer.over:
+        grid(plan.loaded.scenario, answer.over)
+
+
 def _capacity(answer: Capacity, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
     scenario = plan.loaded.scenario
     key = parse_endpoint(answer.endpoint, scenario)
@@ -170,6 +182,8 @@ def _solved(scenario: Scenario) -> Scenario:
     return solve_point(scenario).scenario
 
 
-_ANSWERS: Mapping[str, Callable[[Any, StudyPlan, Stores, Progress | None], Found]] = {
-    "threshold": _threshold, "tornado": _tornado, "capacity": _capacity,
-}  # fmt: skip
+_ANSWERS: Mapping[str, Answerer] = {
+    "threshold": Answerer(_asked, _threshold),
+    "tornado": Answerer(_check_tornado, _tornado),
+    "capacity": Answerer(_check_capacity, _capacity),
+}

@@ -40,7 +40,8 @@ class Endpoint:
     ``kind`` is ``share`` for a fraction of patients and ``mean`` for an average; ``timed`` ones are read at
     `read_times`. ``trial`` says how a trial would report it: counted by the data cut, estimated by
     Kaplan-Meier or as a competing incidence, or not at all. ``queue`` is the place without whose scarcity
-    an endpoint has nothing to tell: one of `QUEUES`, or empty.
+    an endpoint has nothing to tell: one of `QUEUES`, or empty. ``better`` says whether patients would
+    want more of it or less; of what is neither good nor bad nothing.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Endpoint:
     denominator: str
     trial: Trial
     queue: str
+    better: Literal["more", "less", ""]
     definition: str
 
 

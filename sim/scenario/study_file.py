@@ -29,8 +29,8 @@ from sim.scenario.refusals import (
 )
 from sim.scenario.registry import plain, quoted_choices
 from sim.scenario.shipped import is_path, locate, shipped_names
+from sim.scenario.study_answers import ANSWERS, MOST_POINTS, OF_ARMS, Answer, Threshold, Values
 
-MOST_POINTS = 10_000
 POINT, ARM = "point", "arm"
 """Columns of tables: the number of a point, and the name of its arm."""
 
@@ -47,9 +47,7 @@ DesignKind: TypeAlias = Literal[
     "grid", "one_at_a_time", "latin_hypercube", "sobol", "posterior", "list"
 ]  # fmt: skip
 _Points = Annotated[int, Field(ge=2, le=MOST_POINTS)]
-_Values = Annotated[list[Any], Field(min_length=1, max_length=MOST_POINTS)]
 _Trials = Annotated[int, Field(ge=1, le=10**9)]
-_Limit = Annotated[float, Field(ge=0)]
 
 
 class StudyArm(Table):
@@ -67,7 +65,7 @@ class Factor(Table):
     keys: list[str] = Field([], description="parameters that move together, in the place of key")
     name: str = Field("", description="what figures and tables call it")
     multiply: bool = Field(False, description="whether values are multiples of the base's own")
-    values: _Values | None = Field(None, description="its values: numbers, words or distributions")
+    values: Values | None = Field(None, description="its values: numbers, words or distributions")
     low: float | None = Field(None, description="lower end of its range, in the place of values")
     high: float | None = Field(None, description="upper end of its range")
     points: _Points = Field(5, description="values from low to high in a grid")
@@ -95,7 +93,7 @@ class Design(Table):
 
     kind: DesignKind = Field("grid", description="how points are chosen")
     points: _Points | None = Field(None, description="points of a hypercube or a Sobol sequence")
-    union: list[dict[str, _Values]] = Field(
+    union: list[dict[str, Values]] = Field(
         [], description="several grids in one: in each, other values of some factors")  # fmt: skip
     file: str = Field("", description="CSV file of a list: a column a key, a row a point")
 
@@ -108,48 +106,6 @@ class Measure(Table):
     by: list[str] = Field([], description="strata told beside everybody, as age=12-25,26-40,41+ or sex")
     reference: Literal["scenario", "first"] = Field(
         "scenario", description="from what differences are taken where there are no arms")  # fmt: skip
-
-
-class Threshold(Table):
-    """At which value of a parameter a figure is what is asked for."""
-
-    kind: Literal["threshold"]
-    endpoint: str = Field(description="the figure, as name or name@years")
-    equals: _Limit | None = Field(None, description="what it shall be; shares as fractions")
-    arm: str = Field("", description="the arm in which it is solved for; left out, the first")
-    as_in: str = Field("", description="the arm whose own figure it shall be, in the place of equals")
-    by: str = Field(description="the parameter to solve for")
-    low: float | None = Field(None, description="where to look for it, from")
-    high: float | None = Field(None, description="and to")
-    over: dict[str, _Values] = Field({}, description="values of other parameters at each of which to solve")
-    count: str = Field("", description='patients of whom the figure is a published count: "7/53"')
-
-
-class Tornado(Table):
-    """How far each parameter, over the range that is stated for it, moves a figure."""
-
-    kind: Literal["tornado"]
-    endpoint: str = Field(description="the figure, as name or name@years")
-    keys: list[str] = Field([], description="parameters; left out, all with a stated range")
-    versions: list[Literal["held", "re-solved"]] = Field(
-        ["held", "re-solved"], description="whether the other values stay, or the point is solved again"
-    )
-
-
-class Capacity(Table):
-    """The smallest number of rooms, or slots, that meets a target."""
-
-    kind: Literal["capacity"]
-    endpoint: str = Field(description="the figure, as name or name@years")
-    at_most: _Limit = Field(description="the target that it must not exceed; shares as fractions")
-    by: Literal["clinic.isolation_rooms", "clinic.apheresis_slots"] = Field(
-        "clinic.isolation_rooms", description="which places are counted")  # fmt: skip
-    low: Annotated[int, Field(ge=1, le=10_000)] = Field(2, description="fewest places looked at")
-    high: Annotated[int, Field(ge=1, le=10_000)] = Field(8, description="most places looked at")
-    over: dict[str, _Values] = Field({}, description="values of another parameter: arrivals.per_year")
-
-
-Answer: TypeAlias = Annotated[Threshold | Tornado | Capacity, Field(discriminator="kind")]
 
 
 class StudyEffort(Table):
@@ -186,7 +142,6 @@ class StudyFile(Table):
     effort: StudyEffort = StudyEffort()
 
 
-ANSWERS: Mapping[str, type[Table]] = {"threshold": Threshold, "tornado": Tornado, "capacity": Capacity}
 TABLES: Mapping[str, type[Table]] = {
     "arm": StudyArm, "factor": Factor, "uncertain": Uncertain, "design": Design, "measure": Measure,
     "effort": StudyEffort,
@@ -324,12 +279,17 @@ def _contradictions(study: StudyFile) -> Iterator[str]:
     yield from _key_problems(study)
     arms = [arm.name for arm in study.arm]
     for answer in study.answer:
-        if isinstance(answer, Threshold):
-            if (answer.equals is None) != bool(answer.as_in):
-                yield "[[answer]] threshold: give equals, or as_in, the arm whose figure it shall be"
-            for name in filter(None, (answer.arm, answer.as_in)):
-                if name not in arms:
-                    yield unknown(f'[[answer]] threshold: "{name}": no such arm', name, arms, "there is none")
+        place = f"[[answer]] {answer.kind}"
+        if isinstance(answer, Threshold) and (answer.equals is None) != bool(answer.as_in):
+            yield f"{place}: give equals, or as_in, the arm whose figure it shall be"
+        for name in filter(None, (getattr(answer, "arm", ""), getattr(answer, "as_in", ""))):
+            if name not in arms:
+                yield unknown(f'{place}: "{name}": no such arm', name, arms, "there is none")
+        if isinstance(answer, OF_ARMS):
+            if len(arms) < 2:
+                yield f"{place}: is about arms; state two [[arm]] or more, the first to compare with"
+            elif getattr(answer, "arm", "") == arms[0]:
+                yield f'{place}: arm = "{arms[0]}": is the first, which the others are held against'
     for each in study.uncertain:
         if each.arm and each.arm not in arms:
             yield unknown(f'[[uncertain]]: arm = "{each.arm}": no such arm', each.arm, arms, "there is none")

@@ -18,7 +18,8 @@ from sim.scenario.reading import read_text
 from sim.scenario.refusals import cut_short, toml_text
 from sim.scenario.registry import plain
 from sim.scenario.schema import Scenario
-from sim.scenario.study_file import MOST_POINTS, Factor, StudyFile, factor_name
+from sim.scenario.study_answers import MOST_POINTS
+from sim.scenario.study_file import Factor, StudyFile, factor_name
 from sim.scenario.values import get_value, parameters
 from sim.study.draws import Draws
 from sim.study.posterior import derived_seed, sobol

@@ -338,7 +338,7 @@ def differences(
     of a mean of differences: Cochran WG. Sampling Techniques, 3rd ed, 1977, sections 6.3 and 2.11. Common
     random numbers: Law AM. Simulation Modeling and Analysis, 5th ed, 2015, section 11.2.
     """
-    values, errors, reductions = _in_each_draw(reference, scenario, cross, identical)
+    values, errors, reductions = in_each_draw(reference, scenario, cross, identical)
     least = _rule_of_three(reference, scenario, share)
     if len(values) == 1:
         value, se = values[0], errors[0]
@@ -364,7 +364,7 @@ def _rule_of_three(reference: Floats, scenario: Floats, share: Sequence[bool]) -
         return np.asarray(3 * np.where(share, 1.0, figure) / patients)
 
 
-def _in_each_draw(
+def in_each_draw(
     reference: Floats, scenario: Floats, cross: Floats | None, identical: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats]:
     """Return each draw's differences with their errors and variance reductions."""

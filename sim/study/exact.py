@@ -48,7 +48,7 @@ def expected_spots(
     for each in spots:
         for side in (each.reference, each.side):
             sides.setdefault(id(side.scenario), side)
-    flat = [(key, under) for key, side in sides.items() for under in _drawn(side, draws)]
+    flat = [(key, under) for key, side in sides.items() for under in scenarios_drawn(side, draws)]
     found: dict[int, dict[Key, list[float]]] = {key: {} for key in sides}
     for at in range(0, len(flat), _AT_ONCE):
         part = flat[at : at + _AT_ONCE]
@@ -70,7 +70,7 @@ def expected_spots(
     return pd.concat(tables, ignore_index=True), [figures[id(each.side.scenario)] for each in spots]
 
 
-def _drawn(side: Side, draws: Draws | None) -> list[Scenario]:
+def scenarios_drawn(side: Side, draws: Draws | None) -> list[Scenario]:
     """Return a scenario under each draw."""
     if draws is None:
         return [side.scenario]

@@ -41,6 +41,8 @@ from sim.study.estimates import (
     Estimate,
     differences,
     estimates,
+    in_each_draw,
+    ratios,
     trial_range,
 )
 from sim.study.experiment import Experiment, Pair
@@ -184,6 +186,10 @@ class ArmTally:
         """Estimate one endpoint."""
         return estimates(self.sums[:, self.keys.index(key)], share=BY_NAME[key[0]].kind == "share")
 
+    def each_draw(self, key: Key) -> Floats:
+        """Return one endpoint under each draw."""
+        return ratios(self.sums[:, self.keys.index(key)])[0]
+
     def rows(self) -> pd.DataFrame:
         """Return the table of ``replications.parquet``: one row a replication, of the first ones.
 
@@ -305,6 +311,13 @@ class PairTally:
         share = [BY_NAME[self.keys[at][0]].kind == "share" for at in self._theirs]
         found = differences(*sides, self._cross if self.paired else None, self._identical, share)
         return Difference(*(self._spread(each, math.nan) for each in found))
+
+    def each_draw(self, key: Key) -> tuple[Floats, Floats]:
+        """Return one endpoint's difference under each draw, and its Monte Carlo error there."""
+        at = int(np.flatnonzero(self._theirs == self.keys.index(key))[0])
+        sides = self._reference.sums[:, self._ours], self._scenario.sums[:, self._theirs]
+        values, errors, _ = in_each_draw(*sides, self._cross if self.paired else None, self._identical)
+        return values[:, at], errors[:, at]
 
     def read_in_both(self) -> NDArray[np.bool_]:
         """Tell which endpoints of the scenario the reference has too."""
