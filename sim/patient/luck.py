@@ -49,9 +49,8 @@ def independent(seed: int, count: int) -> NDArray[np.float64]:
 
     They are no patient's: a seed that is derived from a study's gives each use its own.
     """
-    words = np.random.Philox(key=seed).random_raw(count)
-    found: NDArray[np.float64] = ((words >> np.uint64(11)) + 0.5) / 2.0**53
-    return found
+    bits = np.random.Philox(key=seed)
+    return np.asarray(((bits.random_raw(count) >> np.uint64(11)) + 0.5) / 2.0**53, dtype=np.float64)
 
 
 class Luck:
