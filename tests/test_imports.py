@@ -22,6 +22,7 @@ LAYERS = [
     "calibrate",
     "show",
     "commands",
+    "app",
     "cli",
 ]
 TEXTS = {path: path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
