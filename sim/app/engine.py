@@ -18,7 +18,7 @@ from sim.app.cautions import cautions_of, changes_of
 from sim.app.fates import counts_of, denominator, shares_of
 from sim.app.lanes import MOST_PATIENTS, lanes_of
 from sim.app.question import Question
-from sim.app.table import Uncertain, rows_of
+from sim.app.table import Uncertainties, rows_of
 from sim.app.words import words_of
 from sim.outcomes.twin.expected import AtHorizon, expected_at_horizon
 from sim.patient.fates import mean_patients
@@ -128,7 +128,7 @@ class Engine:
         draws = _draws_about(question.base)
         if draws is None:
             said = sentences("app", "no_posterior", question.base.name)
-            rows = rows_of(answer.base, answer.changed, asked.years, Uncertain(trials=trials))
+            rows = rows_of(answer.base, answer.changed, asked.years, Uncertainties(trials=trials))
             return replace(answer, rows=rows, cautions=[*answer.cautions, *said])
         grid, sides = _grid(asked.years), {"base": (asked.base, question.base)}
         if asked.changed is not asked.base:
@@ -140,7 +140,7 @@ class Engine:
             drawn.append(under.figures)
             low, high = np.quantile(under.alive, (0.025, 0.975), axis=0)
             band[which] = (grid, low, high)
-        known = Uncertain((drawn[0], drawn[-1]), trials)
+        known = Uncertainties((drawn[0], drawn[-1]), trials)
         more_die = drawn[0][_ALIVE, asked.years] - drawn[-1][_ALIVE, asked.years]
         said = question.changed.scenario.changed or []
         return replace(
@@ -182,7 +182,7 @@ class Engine:
             per=per,
             base=base,
             changed=changed,
-            rows=rows_of(base, changed, years, Uncertain()),
+            rows=rows_of(base, changed, years, Uncertainties()),
             words=words_of(base, changed, per, years, said, asked.apart),
             lanes=lanes_of(asked.base, asked.changed, question.trial, self._seed) if told else [],
             trial_size=patients,
@@ -210,7 +210,7 @@ def _side(
 ) -> SideShown:
     counts = counts_of(shares, per, base)
     figures = {key: float(value[0]) for key, value in found.figures.items() if not np.isnan(value[0])}
-    return SideShown(title, shares, counts, _grid(years), found.alive[0], figures)
+    return SideShown(title, shares, counts, _grid(years), np.clip(found.alive[0], 0.0, 1.0), figures)
 
 
 def _of_trials(scenario: Scenario, seed: int) -> dict[Key, tuple[float, float]]:

@@ -28,7 +28,7 @@ _NOTHING, _HARDLY = 1e-9, 1e-5
 
 
 @dataclass(frozen=True)
-class Uncertain:
+class Uncertainties:
     """What is known beside the exact figures, by endpoint: limits of two sides and of their difference.
 
     ``drawn`` are figures under draws of a posterior, base and changed; ``trials`` the range of one trial of
@@ -39,12 +39,12 @@ class Uncertain:
     trials: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
 
 
-def rows_of(base: SideShown, changed: SideShown, years: float, known: Uncertain) -> list[RowShown]:
+def rows_of(base: SideShown, changed: SideShown, years: float, known: Uncertainties) -> list[RowShown]:
     """Return the table."""
     return [*_rows(base, changed, years, known)]
 
 
-def _rows(base: SideShown, changed: SideShown, years: float, known: Uncertain) -> Iterator[RowShown]:
+def _rows(base: SideShown, changed: SideShown, years: float, known: Uncertainties) -> Iterator[RowShown]:
     for name in SHOWN:
         key = (name, read_times(BY_NAME[name], years)[-1])
         before, now = (side.figures.get(key, math.nan) for side in (base, changed))
@@ -80,7 +80,7 @@ def change_text(endpoint: Endpoint, change: float) -> str:
     return with_unit(format_difference(endpoint, change, known), unit)
 
 
-def _posterior(endpoint: Endpoint, key: Key, known: Uncertain, *, same: bool) -> str:
+def _posterior(endpoint: Endpoint, key: Key, known: Uncertainties, *, same: bool) -> str:
     """Write the posterior's 95% of the changed figure, and of the change."""
     before, now = (side.get(key) for side in known.drawn)
     if now is None:
