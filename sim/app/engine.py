@@ -19,7 +19,7 @@ from sim.app.clinic import InPieces
 from sim.app.fates import counts_of, denominator, shares_of
 from sim.app.lanes import MOST_PATIENTS, lanes_of
 from sim.app.question import Question
-from sim.app.table import Uncertain, rows_of
+from sim.app.table import Uncertainties, rows_of
 from sim.app.words import simulated, words_of
 from sim.outcomes.twin.expected import AtHorizon, expected_at_horizon
 from sim.patient.fates import mean_patients
@@ -129,7 +129,7 @@ class Engine:
         draws = _draws_about(question.base)
         if draws is None:
             said = sentences("app", "no_posterior", question.base.name)
-            rows = rows_of(answer.base, answer.changed, asked.years, Uncertain(trials=trials))
+            rows = rows_of(answer.base, answer.changed, asked.years, Uncertainties(trials=trials))
             return replace(answer, rows=rows, cautions=[*answer.cautions, *said])
         grid, sides = _grid(asked.years), {"base": (asked.base, question.base)}
         if asked.changed is not asked.base:
@@ -141,7 +141,7 @@ class Engine:
             drawn.append(under.figures)
             low, high = np.quantile(under.alive, (0.025, 0.975), axis=0)
             band[which] = (grid, low, high)
-        known = Uncertain((drawn[0], drawn[-1]), trials)
+        known = Uncertainties((drawn[0], drawn[-1]), trials)
         more_die = drawn[0][_ALIVE, asked.years] - drawn[-1][_ALIVE, asked.years]
         said = question.changed.scenario.changed or []
         return replace(
@@ -159,7 +159,7 @@ class Engine:
         answer = self._shown(asked, found.sides[0], found.sides[-1], fine=fine)
         base = replace(answer.base, errors=found.errors(0))
         changed = base if len(scenarios) == 1 else replace(answer.changed, errors=found.errors(1))
-        uncertain = Uncertain(trials=found.trial, simulated=found.limits, changes=found.changes)
+        uncertain = Uncertainties(trials=found.trial, simulated=found.limits, changes=found.changes)
         _, low, high = found.changes.get((_ALIVE, asked.years), (0.0, -1.0, -1.0))
         said = asked.question.changed.scenario.changed or []
         words = words_of(
@@ -207,7 +207,7 @@ class Engine:
             per=per,
             base=base,
             changed=changed,
-            rows=rows_of(base, changed, years, Uncertain()),
+            rows=rows_of(base, changed, years, Uncertainties()),
             words=words_of(base, changed, per, years, said, asked.apart),
             lanes=lanes_of(asked.base, asked.changed, question.trial, self._seed) if told else [],
             trial_size=patients,
@@ -235,7 +235,7 @@ def _side(
 ) -> SideShown:
     counts = counts_of(shares, per, base)
     figures = {key: float(value[0]) for key, value in found.figures.items() if not np.isnan(value[0])}
-    return SideShown(title, shares, counts, _grid(years), found.alive[0], figures)
+    return SideShown(title, shares, counts, _grid(years), np.clip(found.alive[0], 0.0, 1.0), figures)
 
 
 def _of_trials(scenario: Scenario, seed: int) -> dict[Key, tuple[float, float]]:

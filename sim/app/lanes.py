@@ -11,6 +11,7 @@ from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.show.kit.lanes import Lane, lane_of, when
 from sim.show.kit.prose import one_sentence
 from sim.study.named_patients import name_patients
+from sim.study.pairing import Change
 from sim.study.records import course_rows
 
 MOST_PATIENTS = 2_000
@@ -18,9 +19,10 @@ MOST_PATIENTS = 2_000
 
 
 def lanes_of(base: Scenario, changed: Scenario, trial: int, seed: int) -> list[LaneShown]:
-    """Return who is dead by the horizon in one of two scenarios alone, of the patients of one virtual trial."""
+    """Return who is dead by the horizon in only one of two scenarios, of one virtual trial."""
     named = name_patients(base, changed, trial, seed, "arrays")
-    rows = named.table.to_dict("records")
+    alone = (Change.ONLY_REFERENCE.value, Change.ONLY_SCENARIO.value)
+    rows = [row for row in named.table.to_dict("records") if row["change"] not in alone]
     patients = [int(row["patient"]) - 1 for row in rows]
     days = changed.follow_up.horizon_years * DAYS_PER_YEAR
     sides = [

@@ -30,7 +30,7 @@ _NOTHING, _HARDLY = 1e-9, 1e-5
 
 
 @dataclass(frozen=True)
-class Uncertain:
+class Uncertainties:
     """What is known beside the exact figures, by endpoint: limits of two sides and of their difference.
 
     ``drawn`` are figures under draws of a posterior, base and changed; ``trials`` the range of one trial of
@@ -44,12 +44,12 @@ class Uncertain:
     changes: Mapping[Key, tuple[float, float, float]] = field(default_factory=dict)
 
 
-def rows_of(base: SideShown, changed: SideShown, years: float, known: Uncertain) -> list[RowShown]:
+def rows_of(base: SideShown, changed: SideShown, years: float, known: Uncertainties) -> list[RowShown]:
     """Return the table."""
     return [*_rows(base, changed, years, known)]
 
 
-def _rows(base: SideShown, changed: SideShown, years: float, known: Uncertain) -> Iterator[RowShown]:
+def _rows(base: SideShown, changed: SideShown, years: float, known: Uncertainties) -> Iterator[RowShown]:
     for name in SHOWN:
         key = (name, read_times(BY_NAME[name], years)[-1])
         before, now = (side.figures.get(key, math.nan) for side in (base, changed))
@@ -90,7 +90,7 @@ def change_text(endpoint: Endpoint, change: float) -> str:
 
 
 def _simulated(
-    endpoint: Endpoint, key: Key, known: Uncertain, values: tuple[float, float]
+    endpoint: Endpoint, key: Key, known: Uncertainties, values: tuple[float, float]
 ) -> tuple[str, str, str, str]:
     """Write both figures, the change, and the 95% Monte Carlo intervals of the latter two."""
     ends = [side[key] for side in known.simulated]
@@ -111,7 +111,7 @@ def _simulated(
     return before, now, told, f"{own}; change {limits_text(endpoint, low, high)}"
 
 
-def _posterior(endpoint: Endpoint, key: Key, known: Uncertain, *, same: bool) -> str:
+def _posterior(endpoint: Endpoint, key: Key, known: Uncertainties, *, same: bool) -> str:
     """Write the posterior's 95% of the changed figure, and of the change."""
     before, now = (side.get(key) for side in known.drawn)
     if now is None:
