@@ -62,7 +62,8 @@ def diff_command(one: str, other: str, as_json: bool, **asked: tuple[str, ...]) 
 
     loaded = [load(each, asked["set"]) for each in (one, other)]
     rows = diff_rows(*loaded)
-    title = "\n".join(f"{side}: {each.name}: {each.scenario.title}" for side, each in zip("ab", loaded))
+    sides = zip("ab", loaded, strict=True)
+    title = "\n".join(f"{side}: {each.name}: {each.scenario.title}" for side, each in sides)
     print_rows("scenario diff", rows, as_json=as_json, title=title)
     if not rows and not as_json:
         click.echo("no difference")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from sim.calibrate.point import solve_point
+from sim.commands import explain
 from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
@@ -68,6 +69,8 @@ def histories_of(plan: StudyPlan) -> int:
         if answer.kind == "capacity":
             places = range(answer.low, answer.high + 1)
             found += replications * patients_in(scenario, answer.by, places, answer.over, plan.budget.seed)
+        elif answer.kind == "explain":
+            found += explain.histories(answer, plan)
         elif not plan.no_queue:
             ranges = stated_ranges(scenario)[0] if answer.kind == "tornado" else ()
             values = (
@@ -186,4 +189,5 @@ _ANSWERS: Mapping[str, Answerer] = {
     "threshold": Answerer(_asked, _threshold),
     "tornado": Answerer(_check_tornado, _tornado),
     "capacity": Answerer(_check_capacity, _capacity),
+    "explain": Answerer(explain.check, explain.give),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sim.scenario.describe import show_rows
@@ -38,8 +38,16 @@ def begins(key: str, start: str) -> bool:
     return key == start or key.startswith(f"{start}.")
 
 
-def stage_of(key: str) -> str:
-    """Return the stage of a parameter."""
+def stage_of(key: str, values: Iterable[Any] = ("immunoablation",)) -> str:
+    """Return the stage of a parameter; who is never transplanted is not counted from another day.
+
+    Parameters
+    ----------
+    values
+        Its values.
+    """
+    if key == TIME_ZERO and "immunoablation" not in values:
+        return TRANSPLANTED
     return next(stage for stage, starts in STAGES.items() if any(begins(key, start) for start in starts))
 
 
@@ -53,8 +61,11 @@ def differing_keys(one: Scenario, other: Scenario) -> list[str]:
     """Return the parameters whose values differ, or that one alone has, in the order of the pathway."""
     ours, theirs = values_of(one), values_of(other)
     keys = [key for key in parameters() if ours.get(key) != theirs.get(key)]
-    order = list(STAGES)
-    return sorted(keys, key=lambda key: order.index(stage_of(key)))
+    return sorted(keys, key=_order)
+
+
+def _order(key: str) -> int:
+    return list(STAGES).index(stage_of(key))
 
 
 class Differing(NamedTuple):
@@ -75,9 +86,9 @@ def differing(tables: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Differi
         first = rows[0] and rows[0]["value"]
         if any((row and row["value"]) != first for row in rows):
             unit = next(str(row["unit"]) for row in rows if row)
-            found.append(Differing(stage_of(key), key, unit, rows))
-    order = list(STAGES)
-    yield from sorted(found, key=lambda each: order.index(each.stage))
+            stage = stage_of(key, [row["value"] for row in rows if row])
+            found.append(Differing(stage, key, unit, rows))
+    yield from sorted(found, key=lambda each: _order(each.key))
 
 
 def diff_rows(one: Loaded, other: Loaded) -> list[dict[str, Any]]:

@@ -17,16 +17,7 @@ import numpy as np
 import pandas as pd
 
 from sim.clinic.states import ALIVE
-from sim.scenario.differences import (
-    COUNTED_FROM,
-    STAGES,
-    TIME_ZERO,
-    TRANSPLANTED,
-    begins,
-    differing_keys,
-    stage_of,
-    values_of,
-)
+from sim.scenario.differences import begins, differing_keys, stage_of, values_of
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, NEVER_TRANSPLANTED, OF_TRANSPLANTS, Key, column
 from sim.scenario.merging import DECIDING_KEYS, Tree, place
@@ -72,17 +63,19 @@ def groups_of(one: Scenario, other: Scenario, asked: Mapping[str, Sequence[str]]
     """
     _check_asked(asked or {})
     found: dict[str, tuple[str, ...]] = {}
+    zeros = one.cohort.enters_at, other.cohort.enters_at
     for key in differing_keys(one, other):
-        name = _asked_for(key, asked) if asked else _stage(key, one, other)
+        name = _asked_for(key, asked) if asked else stage_of(key, zeros)
         found[name] = (*found.get(name, ()), key)
     if len(found) > MOST_GROUPS:
         raise RequestError(
-            f"groups: {len(found)} groups differ ({', '.join(found)}), and all 2^{len(found)} combinations are "
-            f"looked at; allowed: {MOST_GROUPS}. Put several into one: groups = {{ name = [keys] }}"
+            f"groups: {len(found)} groups differ ({', '.join(found)}), of which all 2^{len(found)} "
+            f"combinations would be looked at; allowed: {MOST_GROUPS} groups. Put several into one: "
+            "groups = { name = [keys] }"
         )
-    for name in found:  # what excludes each other stands in two keys: one group alone shows it
+    for name, keys in found.items():  # what excludes each other stands in two keys: one group shows it
         try:
-            mixture(one, other, found[name])
+            mixture(one, other, keys)
         except RequestError as error:
             raise RequestError(
                 f"groups: {name} can't be taken from one scenario and the rest from the other ({error}); put "
@@ -106,12 +99,6 @@ def _check_asked(asked: Mapping[str, Sequence[str]]) -> None:
 
 def _asked_for(key: str, asked: Mapping[str, Sequence[str]]) -> str:
     return next((name for name, starts in asked.items() if any(begins(key, each) for each in starts)), ELSE)
-
-
-def _stage(key: str, one: Scenario, other: Scenario) -> str:
-    """Return the stage of a parameter; to count from another day is another thing than not to transplant."""
-    is_day = "immunoablation" in (one.cohort.enters_at, other.cohort.enters_at)
-    return TRANSPLANTED if key == TIME_ZERO and not is_day else stage_of(key)
 
 
 def mixture(one: Scenario, other: Scenario, keys: Sequence[str]) -> Scenario:
@@ -140,7 +127,7 @@ def mixture(one: Scenario, other: Scenario, keys: Sequence[str]) -> Scenario:
 
 
 def mixtures(one: Scenario, other: Scenario, groups: Groups) -> list[Scenario]:
-    """Return every combination: that of number m has the other's values of group i where bit i of m is set."""
+    """Return every combination: number m has the other's values of group i where bit i of m is set."""
     members = list(groups.values())
     found = []
     for mask in range(2 ** len(members)):
@@ -222,7 +209,8 @@ def explain(
     RequestError
         The figure is nobody's in one of the combinations.
     """
-    exact = told_by_twin(scenarios, key, budget)
+    # The figure may be known of one end alone, and then only of some combinations.
+    exact = all(told_by_twin(each, key, budget) for each in (scenarios, scenarios[-1:]))
     if exact:
         figures, _ = figures_of(scenarios, key, budget, tell=tell)
         apart, replications, least = np.zeros((len(figures), 1)), 1, 0.0
@@ -238,7 +226,9 @@ def explain(
         if exact:
             return np.zeros(off.shape[:-1])
         count = off.shape[-1]
-        spread = np.sqrt(np.sum(off * off, axis=-1) / (count * max(count - 1, 1)) * (count / replications))
+        if count < 2:
+            return np.full(off.shape[:-1], math.nan)
+        spread = np.sqrt(np.sum(off * off, axis=-1) / ((count - 1) * replications))
         return np.asarray(np.hypot(Z95 * spread, least))
 
     pairs = []
