@@ -89,6 +89,8 @@ def evaluations_of(plan: StudyPlan) -> int:
         elif answer.kind == "tornado":
             again = 2 * _SOLVED_IN * ("re-solved" in answer.versions)
             found += len(stated_ranges(plan.loaded.scenario)[0]) * (len(BETWEEN) + again)
+        elif answer.kind == "explain":
+            found += explain.combinations(answer, plan)
     return found
 
 

@@ -42,16 +42,19 @@ def give(
     return explained(sides, answer.endpoint, answer.groups, plan.budget, stores, progress)
 
 
+def combinations(answer: Explain, plan: StudyPlan) -> int:
+    """Return how many scenarios it looks at."""
+    first, *others = (each.scenario for each in _sides(answer, plan).values())
+    return sum(2 ** len(groups_of(first, other, answer.groups)) for other in others)
+
+
 def histories(answer: Explain, plan: StudyPlan) -> float:
     """Return how many histories it simulates; none where the exact twin tells."""
-    first, *others = _sides(answer, plan).values()
-    scenarios, found = [first.scenario, *(each.scenario for each in others)], 0.0
-    if told_by_twin(scenarios, parse_endpoint(answer.endpoint, first.scenario), plan.budget):
-        return found
-    for other in others:
-        combinations = 2 ** len(groups_of(first.scenario, other.scenario, answer.groups))
-        found += combinations * plan.budget.replications * mean_patients(first.scenario)
-    return found
+    scenarios = [each.scenario for each in _sides(answer, plan).values()]
+    key = parse_endpoint(answer.endpoint, scenarios[0])
+    if told_by_twin(scenarios, key, plan.budget):
+        return 0.0
+    return combinations(answer, plan) * plan.budget.replications * mean_patients(scenarios[0])
 
 
 def _sides(answer: Explain, plan: StudyPlan) -> dict[str, Loaded]:

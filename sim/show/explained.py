@@ -272,8 +272,7 @@ def found_sentences(results: Results) -> list[str]:
     """Say what was found, what it is about, and what it leaves out."""
     every = gaps(results)
     said = [finding(results)]
-    if sum(bool(gap.steps) for gap in every) > 1:
-        said += [_gap_sentence(results, gap) for gap in every]
+    said += [text for gap in every if (text := _gap_sentence(results, gap)) not in said]
     rows = _rows(results)
     by_status: dict[str, list[str]] = {"assumption": [], "solved": []}
     for each in rows:
