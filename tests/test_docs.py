@@ -114,8 +114,9 @@ def test_every_shipped_study_has_an_answer(name: str) -> None:
         few["answer"] = [{**answers[0], "versions": ["held"]}]
     found = sim.study(name, set=few)
     assert len(found.points) > 50
+    names = {"threshold": "thresholds", "explain": "explained"}
     for answer in found.manifest["study"].get("answer", ()):
-        assert len(found.tables[{"threshold": "thresholds"}.get(answer["kind"], answer["kind"])])
+        assert len(found.tables[names.get(answer["kind"], answer["kind"])])
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -67,12 +67,7 @@ def compare(
     RequestError
         Something asked for is wrong; the message says what is allowed.
     """
-    endpoint = (explaining.ENDPOINT if explain is True else str(explain)) if explain else ""
-    if endpoint in shipped_names() or Path(endpoint or "-").exists():
-        raise RequestError(
-            f"--explain: {endpoint} given, which is a scenario; allowed: a figure, as NAME[@YEARS]. Write "
-            f"--explain last, or --explain={explaining.ENDPOINT}"
-        )
+    endpoint = _figure(explain)
     given = [_run_of(each) or each for each in (reference, *others)]
     runs = [each for each in given if isinstance(each, Results)]
     how = _with_luck_of(runs, how, set)
@@ -87,16 +82,28 @@ def compare(
     budget.require_draws(*loaded.values())
     hashes = {name: each.manifest["result_hash"]
               for name, each in zip(loaded, given, strict=True) if isinstance(each, Results)}  # fmt: skip
-    if endpoint and len(loaded) > 1:
-        _check_explained(loaded, endpoint)
+    _check_explained(loaded, endpoint)
     pair = _Compared(loaded, budget, trial, hashes, endpoint)
-    more = {"explain": endpoint} if endpoint else {}
-    request = request_for("compare", list(loaded.values()), budget, trial=trial, **more)
+    asked = {"trial": trial, **({"explain": endpoint} if endpoint else {})}
+    request = request_for("compare", list(loaded.values()), budget, **asked)
     return write(Study("compare", f"{first.folder_name}-compare", request, pair.make, pair.warn), how)
+
+
+def _figure(explain: str | bool) -> str:
+    """Return the figure that is to be explained; empty if none is."""
+    named = (explaining.ENDPOINT if explain is True else str(explain)) if explain else ""
+    if named in shipped_names() or Path(named or "-").exists():
+        raise RequestError(
+            f"--explain: {named} given, which is a scenario; allowed: a figure, as NAME[@YEARS]. Write "
+            f"--explain last, or --explain={explaining.ENDPOINT}"
+        )
+    return named
 
 
 def _check_explained(loaded: Mapping[str, Loaded], endpoint: str) -> None:
     """Refuse to explain what can't be, before anything runs."""
+    if not endpoint or len(loaded) < 2:
+        return
     try:
         explaining.checked(loaded, endpoint, {})
     except RequestError as error:
