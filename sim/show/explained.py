@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -229,17 +229,23 @@ def finding(results: Results, *, errors: bool = True) -> str:
     every = [gap for gap in gaps(results) if gap.steps]
     if len(every) < 2:
         return _gap_sentence(results, (every or gaps(results))[0], errors=errors)
-    total: dict[str, float] = {}
-    for gap in every:
-        for step in gap.steps:
-            total[step.group] = total.get(step.group, 0.0) + abs(step.part)
-    most = max(total, key=lambda group: total[group])
+    shared = [name for name in _group_names(every) if all(name in _group_names([gap]) for gap in every)]
+    sizes = {
+        name: sum(abs(step.part) for gap in every for step in gap.steps if step.group == name)
+        for name in shared
+    }
+    common = max(sizes, key=lambda name: sizes[name], default="")
     said = []
     for gap in every:
-        part = next((step for step in gap.steps if step.group == most), None)
-        said.append((gap.arm, gap.change(part.part if part else 0.0), gap.change(gap.size)))
+        own = [step for step in gap.steps if step.group == common] or gap.steps
+        step = max(own, key=lambda step: abs(step.part))
+        said.append((gap.arm, step.group, gap.change(step.part), gap.change(gap.size)))
     unit, figure = every[0].endpoint.unit or "points", in_sentence(key_asked(results))
-    return one_sentence("explain", "finding", figure, reference(results), most, unit, said)
+    return one_sentence("explain", "finding", figure, reference(results), common, unit, said)
+
+
+def _group_names(every: Sequence[Gap]) -> list[str]:
+    return list(dict.fromkeys(step.group for gap in every for step in gap.steps))
 
 
 def assumed_aims(results: Results) -> dict[str, list[str]]:

@@ -21,10 +21,9 @@ from sim.work.results import Results
 
 _ACROSS = 3
 _ROW, _HEAD, _FOOT = 0.36, 0.62, 0.6
+_LINE = 0.18
 _WORDS, _PANEL, _BETWEEN = 1.95, 2.05, 0.2
 _WIDEST = 4.6
-_SMALL = 0.005
-"""Of the gap: groups that have less in all arms are not drawn."""
 
 
 @style.styled
@@ -34,7 +33,8 @@ def of_results(results: Results) -> Figure | None:
     if not every:
         return None
     names = list(dict.fromkeys(step.group for gap in every for step in gap.steps))
-    shown = [name for name in names if any(_is_large(gap, name) for gap in every)]
+    large = {step.group for gap in every for step in gap.told}
+    shown = [name for name in names if name in large]
     counts = {gap.arm: explained.published_counts(results, gap.arm) for gap in every}
     counted = COUNTED_FROM in names
     lines = sentences("explain", "lines", all(gap.exact for gap in every), any(counts.values()))
@@ -43,47 +43,38 @@ def of_results(results: Results) -> Figure | None:
     lanes, across = -(-len(every) // _ACROSS), min(len(every), _ACROSS)
     panel = min(_WIDEST, (_PANEL + _BETWEEN) * _ACROSS / across - _BETWEEN)
     tall = _ROW * (len(shown) + 2)
+    heads = {gap.arm: style.wrap(gap.arm, style.TEXT_SIZE, panel, "bold") for gap in every}
+    head = _HEAD + _LINE * (max(map(len, heads.values())) - 1)
     width = 0.25 + _WORDS + across * (panel + _BETWEEN) + 0.15
     page = style.sheet(
         explained.finding(results, errors=False).removesuffix("."), lines, notes, width,
-        lanes * (_HEAD + tall + _FOOT),
+        lanes * (head + tall + _FOOT),
     )  # fmt: skip
     for lane in range(lanes):
-        bottom = (lanes - 1 - lane) * (_HEAD + tall + _FOOT) + _FOOT
+        bottom = (lanes - 1 - lane) * (head + tall + _FOOT) + _FOOT
         own = every[lane * _ACROSS : (lane + 1) * _ACROSS]
         words = words_axes(page, 0.25, bottom, _WORDS, tall)
         count_rows(len(shown) + 2, words)
         end = own[0].arm if len(every) == 1 else "the arm"
         for row, name in enumerate([explained.reference(results), *shown, end]):
             bold = "bold" if row in (0, len(shown) + 1) else "normal"
-            words.text(_WORDS - 0.12, row, name, ha="right", va="center", size=style.TEXT_SIZE, weight=bold)
+            text = "\n".join(style.wrap(name, style.TEXT_SIZE, _WORDS - 0.15, bold))
+            words.text(_WORDS - 0.12, row, text, ha="right", va="center", size=style.TEXT_SIZE, weight=bold)
         for at, gap in enumerate(own):
             axis = page.axes(0.25 + _WORDS + at * (panel + _BETWEEN), bottom, panel, tall)
-            _draw(axis, gap, shown, counts[gap.arm], (_limits(every, counts)))
-            _dress(axis, gap, tall)
+            _draw(axis, gap, shown, counts[gap.arm], _limits(every, counts))
+            _dress(axis, gap, heads[gap.arm], tall)
     return page.figure
-
-
-def _is_large(gap: Gap, name: str) -> bool:
-    return any(step.group == name and abs(step.part) >= _SMALL * abs(gap.size) for step in gap.steps)
 
 
 def _limits(every: Sequence[Gap], counts: Any) -> tuple[float, float]:
     """Return the ends of the axis that all panels share: with room for a number on the right."""
-    reach = [end for gap in every for at in _levels(gap) for end in at]
+    steps = [np.cumsum([gap.start, *(step.part for step in gap.steps)]).tolist() for gap in every]
+    reach = [end for levels in steps for end in levels]
     reach += [end for both in counts.values() for each in both for end in each["interval"]]
     room = float(np.ptp(reach)) or 1.0
     low = min(reach) - 0.04 * room
     return (max(low, 0.0) if min(reach) >= 0 else low), max(reach) + 0.3 * room
-
-
-def _levels(gap: Gap) -> list[tuple[float, float]]:
-    """Return where the bar of each step begins and ends; first and last of all both ends of the gap."""
-    found, at = [(gap.start, gap.start)], gap.start
-    for step in gap.steps:
-        found.append((at, at + step.part))
-        at += step.part
-    return [*found, (gap.end, gap.end)]
 
 
 def _draw(
@@ -122,10 +113,14 @@ def _draw(
     axis.plot([at, at], [row, last], color=style.GREY, lw=0.7, zorder=1)
 
 
-def _dress(axis: Axes, gap: Gap, tall: float) -> None:
+def _dress(axis: Axes, gap: Gap, head: Sequence[str], tall: float) -> None:
     dress_marks(axis)
     if gap.endpoint.kind == "share":
         style.percent_axis(axis, "x")
     unit = BY_NAME[gap.key[0]].unit
-    axis.set_xlabel(f"{label(gap.key)}{f', {unit}' if unit else ''}", size=style.NOTE_SIZE + 0.5)
-    head_of(axis, tall, gap.arm, f"{gap.change(gap.size)} {unit or 'points'}", 0.4, bold=True)
+    axis.set_xlabel(f"{label(gap.key)}{f' ({unit})' if unit else ''}", size=style.NOTE_SIZE + 0.5)
+    *above, name = head
+    head_of(axis, tall, name, f"{gap.change(gap.size)} {unit or 'points'}", 0.4, bold=True)
+    at: dict[str, Any] = {"va": "center", "transform": axis.transAxes}
+    for up, line in enumerate(reversed(above), start=1):
+        axis.text(0, 1 + (0.4 + up * _LINE) / tall, line, weight="bold", size=style.TEXT_SIZE, **at)
