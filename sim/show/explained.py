@@ -293,11 +293,7 @@ def found_sentences(results: Results) -> list[str]:
         zeros = {name: each["resolved"]["cohort"]["enters_at"] for name, each in entries.items()}
         late = [name for name, zero in zeros.items() if zero == "immunoablation"]
         said += sentences("explain", "counted", late, [name for name in zeros if name not in late])
-    for counts, arms in _counted_alike(results):
-        change = counts[1]["share_of_n"] - counts[0]["share_of_n"]
-        ends = newcombe(*counts[0]["count"], *counts[1]["count"])
-        texts = format_interval(every[0].endpoint, change, *ends, (ends[1] - ends[0]) / 200)
-        said += sentences("explain", "counts", reference(results), arms, counts, texts)
+    said += count_sentences(results)
     for gap in every:
         pairs = _notable(results, gap).to_dict("records")
         told = [(row["group"], row["with"], gap.change(row["interaction"])) for row in pairs]
@@ -315,6 +311,18 @@ def found_sentences(results: Results) -> list[str]:
     return said
 
 
+def count_sentences(results: Results) -> list[str]:
+    """Say what published counts leave open of the ends of a gap, and of the gap itself."""
+    said = []
+    for counts, arms in _counted_alike(results):
+        (events, n), (others, m) = (each["count"] for each in counts)
+        low, high = newcombe(events, n, others, m)
+        endpoint = BY_NAME[key_asked(results)[0]]
+        text = format_interval(endpoint, others / m - events / n, low, high, (high - low) / 200)
+        said += sentences("explain", "counts", reference(results), arms, counts, text)
+    return said
+
+
 def _counted_alike(results: Results) -> list[tuple[list[dict[str, Any]], list[str]]]:
     """Return the published counts with the arms that they are of: splits of one registry have one count."""
     found: list[tuple[list[dict[str, Any]], list[str]]] = []
@@ -324,5 +332,5 @@ def _counted_alike(results: Results) -> list[tuple[list[dict[str, Any]], list[st
         if same:
             same[1].append(gap.arm)
         elif counts:
-            found.append(([{**c, "share_of_n": c["count"][0] / c["count"][1]} for c in counts], [gap.arm]))
+            found.append((counts, [gap.arm]))
     return found

@@ -45,7 +45,7 @@ def test_a_product_is_parted_as_by_hand() -> None:
 
 
 def test_the_model_parts_a_product_as_by_hand() -> None:
-    """Deaths of toxicity alone are nearly a product of nothing else: here one of risk and fatality."""
+    """Deaths of infection in aplasia alone are nearly the product of its risk and its case fatality."""
     only = {TOXICITY: 0.0, LUPUS: 0.0, "late_infection.hazard_per_day": 0.0, RISK: 0.001, FATALITY: 0.001}
     one = with_values(chicago(), {**only, "mobilisation.infection.case_fatality": 0.0})
     other = with_values(one, {RISK: 0.003, FATALITY: 0.004})
@@ -56,6 +56,9 @@ def test_the_model_parts_a_product_as_by_hand() -> None:
     # The infected are not quite the hazard times the days: to some parts of 10,000.
     assert table["risk"] == pytest.approx(scale * 0.002 * (0.004 + 0.001) / 2, rel=1e-3)
     assert table["fatality"] == pytest.approx(scale * 0.003 * (0.003 + 0.001) / 2, rel=1e-3)
+    (pair,) = found.pairs.itertuples()
+    assert pair.interaction == pytest.approx(scale * 0.002 * 0.003, rel=1e-3)  # more than half of the gap
+    assert found.last - found.first == pytest.approx([pair.interaction] * 2, rel=1e-9)
 
 
 @pytest.mark.parametrize("key", [MORTALITY, ALIVE], ids=["mortality", "survival"])

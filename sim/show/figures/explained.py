@@ -40,6 +40,7 @@ def of_results(results: Results) -> Figure | None:
     lines = sentences("explain", "lines", all(gap.exact for gap in every), any(counts.values()))
     small = [name for name in names if name not in shown]
     notes = sentences("explain", "figure_notes", counted, small, explained.assumed_aims(results))
+    notes += explained.count_sentences(results)
     lanes, across = -(-len(every) // _ACROSS), min(len(every), _ACROSS)
     panel = min(_WIDEST, (_PANEL + _BETWEEN) * _ACROSS / across - _BETWEEN)
     tall = _ROW * (len(shown) + 2)
