@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sim.scenario.describe import show_rows
@@ -14,7 +14,7 @@ from sim.scenario.schema import Scenario
 TIME_ZERO = "cohort.enters_at"
 COUNTED_FROM = "counted from"
 TRANSPLANTED = "whether transplanted"
-"""What `TIME_ZERO` is a group of: another day to count from, or another treatment."""
+"""What `TIME_ZERO` is a group of: another day to count from, another treatment, or both at once."""
 
 STAGES: Mapping[str, tuple[str, ...]] = {
     COUNTED_FROM: (TIME_ZERO,),
@@ -38,16 +38,16 @@ def begins(key: str, start: str) -> bool:
     return key == start or key.startswith(f"{start}.")
 
 
-def stage_of(key: str, values: Iterable[Any] = ("immunoablation",)) -> str:
-    """Return the stage of a parameter; who is never transplanted is not counted from another day.
+def stage_of(key: str, values: Collection[Any] = ()) -> str:
+    """Return the stage of a parameter; never to be transplanted is more than to be counted from another day.
 
     Parameters
     ----------
     values
         Its values.
     """
-    if key == TIME_ZERO and "immunoablation" not in values:
-        return TRANSPLANTED
+    if key == TIME_ZERO and "home" in values:
+        return f"{TRANSPLANTED}, and {COUNTED_FROM}" if "immunoablation" in values else TRANSPLANTED
     return next(stage for stage, starts in STAGES.items() if any(begins(key, start) for start in starts))
 
 

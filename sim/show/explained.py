@@ -23,7 +23,7 @@ from sim.study.explain import NOTABLE
 from sim.work.results import Results
 
 _SMALL = 0.005
-"""Of the gap: smaller parts are not told one by one."""
+"""Of the scale of a gap: smaller parts are not told one by one."""
 _NOTHING = 1e-12
 """What sums of rounded figures leave of 0."""
 _MOST_TOLD = 6
@@ -66,14 +66,19 @@ class Gap:
         return self.end - self.start
 
     @property
+    def scale(self) -> float:
+        """How large it is, or its largest part where parts cancel: what is told small against this is not."""
+        return max(abs(self.size), *(abs(step.part) for step in self.steps), 0.0)
+
+    @property
     def text(self) -> str:
         """It, with its Monte Carlo interval if it has any."""
         return self.change(self.size, self.size - self.error, self.size + self.error)
 
     def change(self, value: float, lower: float = math.nan, upper: float = math.nan) -> str:
-        """Write a part of it, to a hundredth of it or as well as it is known."""
+        """Write a part of it, to a hundredth of its scale or as well as it is known."""
         if self.exact or math.isnan(lower):
-            text = format_difference(self.endpoint, value, max(self.error, abs(self.size) / 100))
+            text = format_difference(self.endpoint, value, max(self.error, self.scale / 100))
             if abs(value) <= _NOTHING or float(text.replace("\N{MINUS SIGN}", "-")) != 0:
                 return "0" if abs(value) <= _NOTHING else text
             return f"under {text[:-1]}1" if "." in text else "under 1"
@@ -81,12 +86,12 @@ class Gap:
 
     def level(self, value: float) -> str:
         """Write one of its ends."""
-        return format_value(self.endpoint, value, max(self.error, abs(self.size) / 100))
+        return format_value(self.endpoint, value, max(self.error, self.scale / 100))
 
     @property
     def told(self) -> list[Step]:
         """The parts that are worth telling, the largest first."""
-        large = (step for step in self.steps if abs(step.part) >= _SMALL * abs(self.size))
+        large = (step for step in self.steps if abs(step.part) >= _SMALL * self.scale)
         return sorted(large, key=lambda step: (-math.copysign(step.part, step.part * self.size), step.group))
 
 
@@ -168,10 +173,10 @@ def table(results: Results) -> Grid:
 
 
 def _notable(results: Results, gap: Gap) -> pd.DataFrame:
-    """Return the pairs of groups that interact by more than a fifth of a gap, beyond Monte Carlo error."""
+    """Return the pairs of groups that interact by more than a fifth of a gap's scale, beyond its error."""
     table = results.tables["interactions"]
     own = table[table["arm"] == gap.arm]
-    large = own["interaction"].abs() > NOTABLE * abs(gap.size)
+    large = own["interaction"].abs() > NOTABLE * gap.scale
     return own[large & ~((own["mc_lower"] < 0) & (own["mc_upper"] > 0))]
 
 
@@ -269,8 +274,19 @@ def _gap_sentence(results: Results, gap: Gap, *, errors: bool = True) -> str:
     ]
     rest, ends = len(gap.steps) - len(told), (gap.level(gap.start), gap.level(gap.end))
     unit, size = gap.endpoint.unit or "points", gap.text if errors else gap.change(gap.size)
-    small = gap.change(_SMALL * abs(gap.size)).removeprefix("+")
-    facts = (label(gap.key), reference(results), gap.arm, ends, size, unit, told, rest, small)
+    small = gap.change(_SMALL * gap.scale).removeprefix("+").removeprefix("under ")
+    facts = (
+        label(gap.key),
+        reference(results),
+        gap.arm,
+        ends,
+        size,
+        unit,
+        told,
+        rest,
+        small,
+        abs(gap.size) < 0.1 * gap.scale,
+    )
     return one_sentence("explain", "gap", *facts)
 
 

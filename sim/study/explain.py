@@ -40,7 +40,7 @@ MOST_GROUPS = 12
 ELSE = "everything else"
 """The group of what differs and is in none of the groups asked for."""
 NOTABLE = 0.2
-"""Of the gap: pairs of groups whose interaction is larger are told."""
+"""Of the gap, or of its largest part: pairs of groups whose interaction is larger are told."""
 
 Groups: TypeAlias = Mapping[str, tuple[str, ...]]
 """The differing parameters of each group, by its name; the groups in the order of the pathway."""

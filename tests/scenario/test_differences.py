@@ -33,6 +33,7 @@ def test_every_parameter_has_one_stage() -> None:
 def test_who_is_never_transplanted_is_not_counted_from_another_day() -> None:
     assert stage_of(TIME_ZERO, ["mobilisation", "immunoablation"]) == COUNTED_FROM
     assert stage_of(TIME_ZERO, ["mobilisation", "home"]) == TRANSPLANTED
+    assert stage_of(TIME_ZERO, ["home", "immunoablation"]) == f"{TRANSPLANTED}, and {COUNTED_FROM}"
     (row,) = diff_rows(load("chicago2006"), load("no_transplant"))
     assert (row["stage"], row["value_b"]) == (TRANSPLANTED, "home")
 
