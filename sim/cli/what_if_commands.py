@@ -54,13 +54,14 @@ def study_check_command(file: str, as_json: bool, **asked: Any) -> None:
 
 def _say_check(file: str, changes: tuple[str, ...], *, as_json: bool) -> None:
     from sim.commands.study_tools import check
+    from sim.show import studied
     from sim.show.kit.prose import sentences
 
     row = check(file, changes)
     if as_json:
         print_rows("study check", [row], as_json=True)
         return
-    for line in sentences("study", "check", row):
+    for line in [*sentences("study", "check", row), *studied.effort(row["effort"], row)]:
         click.echo(line)
 
 

@@ -20,6 +20,7 @@ from sim.scenario.shipped import SUFFIX, locate, shipped_names
 from sim.scenario.study_file import load_study
 from sim.scenario.write import file_to_write
 from sim.study.exact import expected_spots
+from sim.study.pilot import pilot
 from sim.study.sweep import measure
 from sim.work.files import MANIFEST, read_json, sealed_files
 from sim.work.results import read_results
@@ -62,6 +63,7 @@ def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A00
         + more * (seconds / own if own else _HISTORY_SECONDS)
         + evaluations_of(plan) * (seconds / (len(plan.spots) * draws) if exact else 0.0),
         "bytes": len(plan.spots) * _ROW_BYTES["exact" if exact else "simulated"],
+        "effort": [each._asdict() for each in pilot(plan.spots, plan.shown, plan.budget)],
     }
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sim.scenario.endpoints import Key, label
+from sim.scenario.endpoints import BY_NAME, Key, label
 from sim.scenario.registry import plain, unit_of
-from sim.scenario.study_file import ARM, StudyFile, checked_study, factor_name
+from sim.scenario.study_file import ARM, POINT, StudyFile, checked_study, factor_name
 from sim.show import capacities, swings, thresholds
-from sim.show.kit.formats import rows, written
+from sim.show.kit.formats import format_difference, rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
-from sim.show.swept import meaning
+from sim.show.kit.scenario_words import in_sentence
+from sim.show.swept import meaning, spot
+from sim.study.pilot import RELIABLE
 from sim.work.results import Results
 
 
@@ -130,3 +133,41 @@ def assumed_values(results: Results) -> list[str]:
     assumed = {row["key"] for row in results.manifest["parameters"] if row["status"] == "assumption"}
     keys = [key for factor in of(results).factor for key in factor.every_key]
     return [key for key in keys if any(key == each or key.startswith(f"{each}.") for each in assumed)]
+
+
+def effort(found: Sequence[Mapping[str, Any]], planned: Mapping[str, Any]) -> list[str]:
+    """Say what a pilot tells of the trials or draws that each change takes.
+
+    Parameters
+    ----------
+    found, planned
+        What `sim.commands.study_tools.check` says: its ``effort``, and all of it.
+    """
+    said = []
+    for each in found:
+        endpoint, half, goal = BY_NAME[each["key"][0]], each["half_width"], each["goal"]
+        unit = endpoint.unit or "points"
+        change, own, wanted = (
+            f"{format_difference(endpoint, value, error)} {unit}"
+            for value, error in ((each["change"], half), (half, half / 10), (goal, goal / 10))
+        )
+        what = "trials" if math.isnan(each["draws"]) else "draws"
+        now = planned["draws" if what == "draws" else "replications"]
+        part = each["reliability"] if each["reliability"] < RELIABLE else math.nan
+        said += sentences(
+            "study", "effort", _capital(in_sentence(each["key"])),
+            spot({name: value for name, value in each["values"].items() if name != POINT}), change,
+            own.removeprefix("+"), wanted.removeprefix("+"), what, f"{now:,}",
+            *(_about(each[name]) if each[name] > now else "" for name in (what, "to_tell")),
+            "" if math.isnan(part) else f"{100 * part:.0f}", _about(each["reliable_trials"]),
+        )  # fmt: skip
+    return said
+
+
+def _about(number: float) -> str:
+    """Write a number of which a pilot tells two digits; nothing where it tells none."""
+    return "" if math.isnan(number) else f"{float(f'{number:.2g}'):,.0f}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

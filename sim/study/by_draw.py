@@ -95,27 +95,41 @@ class ByDraw:
 def by_draw(
     sides: Sequence[Side], key: Key, budget: Budget, store: ChunkStore | None = None, tell: Tell | None = None
 ) -> ByDraw:
-    """Return a figure of some arms, the reference first, under each draw of the budget.
+    """Return a figure of some arms, the reference first, under each draw; see `each_by_draw`."""
+    return each_by_draw(sides, [key], budget, store, tell)[key]
+
+
+def each_by_draw(
+    sides: Sequence[Side], keys: Sequence[Key], budget: Budget, store: ChunkStore | None = None,
+    tell: Tell | None = None,
+) -> dict[Key, ByDraw]:  # fmt: skip
+    """Return figures of some arms, the reference first, under each draw of the budget.
 
     Under one draw all arms have the same luck; each draw has luck of its own.
     """
-    if told_by_twin([side.scenario for side in sides], key, budget):
-        flat = [each for side in sides for each in scenarios_drawn(side, budget.draws)]
-        values = _expected(flat, key, tell).reshape(len(sides), -1)
-        return ByDraw(values, values - values[0], np.zeros_like(values), 0)
-    simulator, _ = choose_simulator([side.scenario for side in sides], budget)
+    scenarios, found = [side.scenario for side in sides], dict[Key, ByDraw]()
+    for key in keys:
+        if told_by_twin(scenarios, key, budget):
+            flat = [each for side in sides for each in scenarios_drawn(side, budget.draws)]
+            values = _expected(flat, key, tell).reshape(len(sides), -1)
+            found[key] = ByDraw(values, values - values[0], np.zeros_like(values), 0)
+    if len(found) == len(keys):
+        return found
+    simulator, _ = choose_simulator(scenarios, budget)
     experiment = Experiment(
-        tuple(side.scenario for side in sides), budget.seed, simulator,
+        tuple(scenarios), budget.seed, simulator,
         tuple(Pair(0, at, paired=True, fates=False) for at in range(1, len(sides))),
         held=tuple(side.held for side in sides),
     )  # fmt: skip
     (tally,) = simulate([experiment], budget, progress=tell, store=store)
-    values = np.stack([arm.each_draw(key) for arm in tally.arms])
-    changed = [pair.each_draw(key) for pair in tally.pairs]
-    nothing = np.zeros_like(values[0])
-    changes = np.stack([nothing, *(change for change, _ in changed)])
-    errors = np.stack([nothing, *(error for _, error in changed)])
-    return ByDraw(values, changes, errors, budget.replications)
+    for key in (each for each in keys if each not in found):
+        values = np.stack([arm.each_draw(key) for arm in tally.arms])
+        changed = [pair.each_draw(key) for pair in tally.pairs]
+        nothing = np.zeros_like(values[0])
+        changes = np.stack([nothing, *(change for change, _ in changed)])
+        errors = np.stack([nothing, *(error for _, error in changed)])
+        found[key] = ByDraw(values, changes, errors, budget.replications)
+    return found
 
 
 def drawn_inputs(draws: Draws, sides: Sequence[Side]) -> tuple[list[str], Floats]:
