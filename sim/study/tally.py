@@ -190,6 +190,10 @@ class ArmTally:
         """Return one endpoint under each draw."""
         return ratios(self.sums[:, self.keys.index(key)])[0]
 
+    def each_error(self, key: Key) -> Floats:
+        """Return the standard error that finitely many trials of each draw leave in one endpoint."""
+        return ratios(self.sums[:, self.keys.index(key)])[1]
+
     def rows(self) -> pd.DataFrame:
         """Return the table of ``replications.parquet``: one row a replication, of the first ones.
 
