@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from sim.scenario.describe import value_text
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.endpoints import Key, column
 from sim.scenario.priors import Prior
@@ -34,8 +33,8 @@ from sim.study.sobol_indices import Indices, Interval, design, indices, matrices
 from sim.work.store import ChunkStore
 from sim.work.task import Tell
 
-INTERACTIONS, UNEXPLAINED, DUMMY = "interactions", "not explained", "dummy"
-"""Rows that are no parameter's: what acts together only, what regression does not find, and noise."""
+UNEXPLAINED, DUMMY = "not explained", "dummy"
+"""Rows that are no parameter's: what regression does not find, and noise."""
 BELOW = "not told from noise"
 ENOUGH_DRAWS, FEWEST_DRAWS = 200, 50
 MUCH_NOISE = 0.2
@@ -81,7 +80,9 @@ def inputs_of(scenario: Scenario, uncertain: Mapping[str, Distribution], held: S
 
 def told_uncertain(value: Distribution) -> str:
     """Say from which distribution a value is drawn."""
-    return f"assumed: {value_text(plain(value))}"
+    members = plain(value)
+    numbers = ", ".join(f"{name} {number:g}" for name, number in members.items() if name != "dist")
+    return f"assumed: {members['dist']} ({numbers})"
 
 
 def _of_prior(prior: Prior) -> Callable[[Floats], Floats]:
@@ -149,11 +150,7 @@ def of_independent(
         for at, (name, each) in enumerate(factors.items())
     ]
     _warn_of_indices(told, list(factors), points)
-    apart, below, above = (1 - each for each in told.together)
-    rows += [
-        {"parameter": INTERACTIONS, **_cells("first", Interval(apart, above, below))},
-        {"parameter": DUMMY, **_cells("first", told.dummy)},
-    ]
+    rows.append({"parameter": DUMMY, **_cells("first", told.dummy)})
     sample = outputs[:, :2]
     noise = float(np.mean(errors**2) / sample.var())
     spread = dict(zip(("lower", "upper"), np.quantile(sample, (0.025, 0.975)).tolist(), strict=True))
