@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +12,9 @@ from matplotlib.text import Text
 import sim
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.study_file import checked_study, study_text
-from sim.show import sensitivities, studied, swept, swings
-from sim.show.figures import indices, sampled
+from sim.show import studied, swept, swings
+from sim.show.figures import sampled
+from sim.show.kit import posterior_words
 
 LEFT_OUT = "What is not known about the values that are not varied is in none of these figures"
 
@@ -106,49 +106,32 @@ def test_a_share_that_moves_by_no_digit_is_said_not_to_move(
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("drawn", [False, True], ids=["independent", "posterior"])
-def test_on_what_it_hangs_is_told_with_what_is_held(
-    drawn: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    answer: dict[str, object] = {"kind": "sensitivity", "endpoint": "overall_survival_enrolled@5"}
-    own = {"effort": {"posterior": "chicago2006", "draws": 64}} if drawn else {}
-    tree = {
-        "title": "t",
-        "base": "chicago2006",
-        "answer": [answer if drawn else {**answer, "points": 64}],
-        **own,
-    }
-    Path("s.toml").write_text(study_text(checked_study(tree)), "utf-8")
-    found = sim.study("./s.toml")
-    (told,) = studied.answers(found)
-    text = " ".join(told.sentences)
-    assert text.startswith("Of what is not known about overall survival, all enrolled at 5")
-    assert re.search(r"\d+% \(\d+ to \d+%\) hangs on active disease hazard per year", text)
-    assert ("jointly from the posterior" in text) is drawn
-    assert f"in none of these shares: {len(told.folded[0].rows)} values" in text
-    cells = {row[0]: row[1] for row in told.grids[0].rows}
-    assert cells["dummy"].startswith("< ")
-    # What 1 in 250 dies of is not told from noise by so few.
-    assert cells["aplasia.infection.case_fatality"] == cells["dummy"]
-    figure = indices.of_study(found)
-    assert figure is not None
-    words = [" ".join(each.get_text().split()) for each in figure.findobj(Text)]
-    assert " ".join(told.sentences[0].split()) in words
+def test_what_is_drawn_as_assumed_alone_is_called_no_posterior(tmp_path: Path) -> None:
+    risk = "aplasia.infection.ward_relative_risk"
+    drawn = {"dist": "lognormal", "median": 1.13, "sigma": 0.35}
+    asked = {
+        "kind": "study", "title": "Ward", "base": "chicago2006",
+        "arm": [{"name": "isolation"}, {"name": "ward"}],
+        "uncertain": [{"key": risk, "value": drawn, "arm": "ward"}],
+        "effort": {"draws": 64},
+    }  # fmt: skip
+    path = tmp_path / "ward.toml"
+    path.write_text(study_text(checked_study(asked)), "utf-8")
+    results = sim.study(path, out=tmp_path / "out", figures="none")
+    (said,) = posterior_words.scope(results.manifest)
+    assert said.startswith('No posterior of a calibration is drawn: "posterior 95%" is here what')
+    assert f"the study assumes about {risk}, and nothing else" in said
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "joint posterior" not in page
+    assert "Reproduces Burt" not in page  # of a question, and of a ward that Chicago had not
+    assert "more or less for all that is known" in page
 
 
-@pytest.mark.parametrize(
-    ("share", "floor", "text"),
-    [
-        ((0.59, 0.53, 0.65), 0.06, "59% (53 to 65%)"),
-        ((0.03, -0.01, 0.07), 0.0601, "< 7%"),
-        ((0.03, -0.01, 0.07), 0.02, "3% (0 to 7%)"),
-        ((0.003, 0.0004, 0.006), 0.0, "0.30% (0.04 to 0.60%)"),
-        ((0.0004, 0.0, 0.001), 0.00214, "< 0.3%"),
-        ((math.nan,) * 3, 0.06, ""),
-    ],
-)
-def test_a_share_is_written_with_its_interval_or_as_below_the_floor(
-    share: tuple[float, float, float], floor: float, text: str
-) -> None:
-    assert sensitivities.share_text(share, floor) == text
+@pytest.mark.filterwarnings("ignore")
+def test_arms_that_name_their_scenarios_need_no_base(tmp_path: Path) -> None:
+    path = tmp_path / "two.toml"
+    arms = [{"name": "Chicago", "scenario": "chicago2006"}, {"name": "Europe", "scenario": "ebmt2004"}]
+    path.write_text(study_text(checked_study({"kind": "study", "title": "Two", "arm": arms})), "utf-8")
+    found = sim.study(path, out=None).points
+    mortality = found[found["endpoint"] == "treatment_related_mortality"]["estimate"]
+    assert mortality.tolist() == pytest.approx([0.02, 7 / 53], abs=1e-6)
