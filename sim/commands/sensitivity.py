@@ -32,7 +32,7 @@ from sim.study.sensitivity import (
     of_draws,
     of_independent,
 )
-from sim.study.shapley_effects import MOST_GROUPS
+from sim.study.shapley_effects import MOST_GROUPS, PERMUTED
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
@@ -40,6 +40,8 @@ _ENDS = np.array([1e-6, 1 - 1e-6])
 _BATCHED = 0.15
 """What an evaluation of the twin in a batch takes, of what one alone takes."""
 _MANY = 2000
+_FITTED = 1000
+"""Draws whose regression on one subset of groups takes as long as the twin takes alone; about."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class _Asked:
         key = parse_endpoint(answer.endpoint, loaded.scenario)
         here = {each.key: each.value for each in plan.study.uncertain if each.arm in ("", name)}
         elsewhere = [each.key for each in plan.study.uncertain if each.key not in here]
-        held = (*plan.keys, *elsewhere)
+        varied = [] if plan.study.design.kind == "posterior" else plan.keys  # its points are draws
+        held = (*varied, *elsewhere)
         if plan.posterior and budget.draws is not None:
             side = Side(loaded.scenario, (*budget.held_in(loaded), *held))
             drawn = list(budget.draws.replaced(side.scenario, side.held))
@@ -80,7 +83,7 @@ class _Asked:
             return cls(loaded, key, side, here, [], factors, budget.draws)
         given = [each for each, origin in loaded.origins.items() if origin == SET]
         side = Side(loaded.scenario, (*given, *held))
-        inputs = [each for each in inputs_of(side.scenario, here, side.held) if each.key not in plan.keys]
+        inputs = [each for each in inputs_of(side.scenario, here, side.held) if each.key not in varied]
         why = (
             "parameters with a [[prior]] in the scenario are, as far as nothing sets or varies them, and "
             "each [[uncertain]]; state one for it, with a source"
@@ -185,8 +188,9 @@ def evaluations_of(answer: Sensitivity, plan: StudyPlan) -> int:
     asked = _Asked.of(answer, plan)
     if not _by_twin(asked, plan):
         return 0
-    batched = {*asked.keys} <= {*AS_ARRAYS}
-    return round(asked.evaluations(answer.points) * (_BATCHED if batched else 1.0))
+    count = asked.evaluations(answer.points)
+    fits = 0 if asked.draws is None else 2 ** len(asked.factors) + PERMUTED
+    return round(count * (_BATCHED if {*asked.keys} <= {*AS_ARRAYS} else 1.0) + fits * count / _FITTED)
 
 
 def _by_twin(asked: _Asked, plan: StudyPlan) -> bool:

@@ -23,7 +23,9 @@ from sim.study.sobol_indices import Interval
 
 MOST_GROUPS = 10
 """Of which every subset is looked at."""
-_PERMUTED, _DUMMY_BELOW = 100, 0.95
+PERMUTED = 100
+"""Shuffled groups, of which the floor is made."""
+_DUMMY_BELOW = 0.95
 
 
 class Effects(NamedTuple):
@@ -85,7 +87,7 @@ def shapley_effects(groups: Sequence[Floats], outcome: Floats, errors: Floats, s
     widest = max(groups, key=lambda each: each.shape[1])
     shuffled = np.array([
         (squares.mean() - _left(widest[_order(seed, number, len(outcome))], outcome, seed).mean()) / known
-        for number in range(_PERMUTED)
+        for number in range(PERMUTED)
     ]) * weight  # fmt: skip
     return Effects(
         _interval(explained[ones], influence[ones], weight),

@@ -15,6 +15,7 @@ from sim.commands.plan import StudyPlan, plan_of
 from sim.scenario.problems import FewDrawsWarning, RequestError, SensitivityWarning, SlowStudyWarning
 from sim.scenario.study_file import LoadedStudy, checked_study
 from sim.study.sensitivity import BELOW, DUMMY, UNEXPLAINED, _warn_of_indices
+from sim.study.shapley_effects import PERMUTED
 from sim.study.sobol_indices import Indices, Interval
 
 ACTIVE, LATER, FATAL, SHAPE, WARD = (
@@ -93,13 +94,19 @@ def test_what_is_uncertain_in_another_arm_is_no_input_of_this_one() -> None:
         assert len(drawn["a"]) == 6
 
 
+def test_of_a_design_of_draws_it_may_be_asked_too() -> None:
+    plan = planned({}, effort=FREE, design={"kind": "posterior"})
+    assert len(asked._Asked.of(plan.study.answer[0], plan).keys) == 6
+
+
 def test_its_cost_is_known_beforehand() -> None:
     exact = planned({})
     assert histories_of(exact) == 0
     assert evaluations_of(exact) == round(asked._BATCHED * 64 * (6 + 2))
     simulated = planned({"keys": [ACTIVE]}, effort={"engine": "simulated", "replications": 10})
     assert (histories_of(simulated), evaluations_of(simulated)) == (64 * 3 * 10 * 50, 0)
-    assert evaluations_of(planned({}, effort=FREE)) == round(asked._BATCHED * 200)
+    fits = (2**6 + PERMUTED) * 200 / asked._FITTED
+    assert evaluations_of(planned({}, effort=FREE)) == round(asked._BATCHED * 200 + fits)
     stays = [{"key": "recovery.duration_days.mean", "value": {"dist": "gamma", "mean": 28, "sd": 5}}]
     with pytest.warns(SlowStudyWarning, match=r"8,192|9,216.*recovery\.duration_days\.mean"):
         slow = planned({"points": 1024}, uncertain=stays)
