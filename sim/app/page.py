@@ -15,13 +15,12 @@ from sim.app import drawn
 from sim.app.answer import AnswerShown, SideShown
 from sim.app.controls import Controls, Preset
 from sim.app.question import DECIMALS, MOST_TRIALS, TRIAL, Question
-from sim.scenario.changes import in_words
-from sim.scenario.registry import plain, unit_of
-from sim.scenario.values import get_value
-from sim.show.kit.formats import in_years, with_unit, written
+from sim.show.kit.formats import in_years, with_unit
 from sim.show.kit.prose import declared, environment
 
 AS_IT_IS, CHANGED = "As it is", "Changed"
+_HEADLINE = 4
+"""Rows of the table that everybody sees, and a print has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ def page_html(
 ) -> str:
     """Return the whole page."""
     return _filled(
-        "app.html", question=question, **_of_question(question), **_of_answer(question, answer),
+        "app.html", **_of_question(question, answer), **_of_answer(question, answer),
         controls=controls, presets=presets, token=token, glossary=declared("glossary"),
         kept=[pair for pair in parse_qsl(question.address) if pair[0] in (TRIAL, DECIMALS)],
         title=question.base.scenario.title,
@@ -49,10 +48,8 @@ def page_html(
 
 def answer_html(question: Question, answer: AnswerShown) -> str:
     """Return what a moved control changes of the page: the list of changes, and the answer."""
-    asked = {"question": question, **_of_question(question)}
-    return _filled("app_changed.html", **asked) + _filled(
-        "app_answer.html", question=question, **_of_answer(question, answer)
-    )
+    facts = {**_of_question(question, answer), **_of_answer(question, answer)}
+    return _filled("app_changed.html", **facts) + _filled("app_answer.html", **facts)
 
 
 def posterior_html(question: Question, answer: AnswerShown) -> str:
@@ -86,20 +83,19 @@ def _filled(template: str, **facts: Any) -> str:
     return _filling().get_template(template).render(facts)
 
 
-def _of_question(question: Question) -> dict[str, Any]:
+def _of_question(question: Question, answer: AnswerShown) -> dict[str, Any]:
     """Return what the list of changes says."""
-    changes = [_change(question, key) for key in sorted(question.values)]
-    return {"changes": changes, "reset_all": replace(question, values={}).address}
+    told = zip(question.values, answer.changes, strict=True)
+    return {
+        "question": question,
+        "changes": [ChangeShown(key, *texts, _without(question, key)) for key, texts in told],
+        "reset_all": replace(question, values={}).address,
+    }
 
 
-def _change(question: Question, key: str) -> ChangeShown:
-    unit = unit_of(key)
-    own, value = plain(get_value(question.base.scenario, key)), question.values[key]
-    before, now = (each if isinstance(each, str) else with_unit(written(each), unit) for each in (own, value))
+def _without(question: Question, key: str) -> str:
     others = {name: value for name, value in question.values.items() if name != key}
-    label = in_words(key).removesuffix(unit).rstrip() if unit else in_words(key)
-    label = f"{label[:1].upper()}{label[1:]}"
-    return ChangeShown(key, label, before, now, replace(question, values=others).address)
+    return replace(question, values=others).address
 
 
 def _of_answer(question: Question, answer: AnswerShown) -> dict[str, Any]:
@@ -112,7 +108,7 @@ def _of_answer(question: Question, answer: AnswerShown) -> dict[str, Any]:
     return {
         "answer": answer,
         "finding": finding(answer, decimals=question.decimals),
-        "arrays": [(name, side, drawn.icons(side, answer.base, answer.per)) for _, name, side in sides],
+        "arrays": [(which, name, drawn.icons(side, answer.base, answer.per)) for which, name, side in sides],
         "columns": drawn.columns(answer.per),
         "curves": [(which, drawn.curve(side.years, side.alive, answer.years)) for which, _, side in sides],
         "bands": [
@@ -124,6 +120,7 @@ def _of_answer(question: Question, answer: AnswerShown) -> dict[str, Any]:
             for (which, name, _), end, place in zip(sides, ends, drawn.label_places(ends), strict=True)
         ],
         "marks": drawn.ticks(answer.years),
+        "headline": _HEADLINE,
         "lanes": drawn.lanes(answer),
         "lanes_end": span,
         "lane_marks": drawn.ticks(span),

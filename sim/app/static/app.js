@@ -4,10 +4,8 @@
   const REST = 600, SETTLE = 120, AGAIN = 400;
   const form = document.getElementById("asked"), report = document.getElementById("report");
   const controls = new Map([...form.querySelectorAll(".control")].map((box) => [box.dataset.key, control(box)]));
-  const own = new Set(["of", "trial", "decimals"]);
-  const shown = new Map();
-  let extras = read(location.search).extras;
-  let wish = null, busy = false, seen = location.search.slice(1), rest = 0, settle = 0, again = 0;
+  let extras = others(location.search);
+  let wish = null, busy = false, shown = "", slow = null, seen = location.search.slice(1), rest = 0, settle = 0, again = 0;
   document.documentElement.classList.add("scripted");
 
   function control(box) {
@@ -47,86 +45,119 @@
     return away.indexOf(Math.min(...away));
   }
 
-  function read(search) {
-    const values = new URLSearchParams(search), extras = [];
-    for (const name of own) if (name !== "of" && values.has(name)) extras.push([name, values.get(name)]);
-    return { values, extras };
+  // What of an address no control holds: the trial, decimals, a whole distribution.
+  function others(search) {
+    return [...new URLSearchParams(search)].filter(([name]) => name !== "of" && !controls.has(name));
   }
   function address() {
-    const moved = [...controls].filter(([, each]) => !same(each.value, each.base)).map(([key, each]) => [key, each.value]);
+    const isHeld = ([key, each]) => same(each.value, each.base) || extras.some(([name]) => key.startsWith(`${name}.`));
+    const moved = [...controls].filter((each) => !isHeld(each)).map(([key, each]) => [key, each.value]);
     moved.sort(([one], [other]) => (one < other ? -1 : 1));
     return new URLSearchParams([["of", form.elements.of.value], ...moved, ...extras]).toString();
   }
-  // Puts inputs where an address says; a value that no control has makes a page of its own.
-  function follow(search) {
-    const found = read(search);
-    const unknown = [...found.values.keys()].some((name) => !own.has(name) && !controls.has(name));
-    if (unknown || (found.values.get("of") ?? form.elements.of.value) !== form.elements.of.value) return false;
-    extras = found.extras;
-    for (const [key, each] of controls) each.put(found.values.get(key) ?? each.base);
-    return true;
+  function go(search) {
+    history.pushState(null, "", `/?${search}`);
+    ask(search, true);
   }
-  function go(search, push = true) {
-    if (!follow(search)) return location.assign(`/?${search}`);
-    if (push) history.pushState(null, "", `/?${search}`);
-    ask(search, { still: true });
+  // Links of an answer are of what it answers: the hand may have moved on.
+  function follow(link) {
+    const key = link.dataset.key, each = controls.get(key);
+    if (link.id === "another" || link.id === "decimals") extras = others(new URL(link.href).search);
+    else if (each) each.put(each.base);
+    else if (key) extras = extras.filter(([name]) => name !== key);
+    else {
+      for (const one of controls.values()) one.put(one.base);
+      extras = others(new URL(link.href).search);
+    }
+    go(address());
   }
+  addEventListener("popstate", () => {
+    const values = new URLSearchParams(location.search), what = location.search.slice(1);
+    if (what === seen) return;
+    if ((values.get("of") ?? form.elements.of.value) !== form.elements.of.value) return location.reload();
+    extras = others(location.search);
+    for (const [key, each] of controls) each.put(values.get(key) ?? each.base);
+    ask(what, true);
+  });
 
-  function ask(what, { still = false, posterior = false } = {}) {
-    wish = { what, still, posterior };
+  function ask(what, still) {
+    wish = { what, still };
     clearTimeout(again);
     clearTimeout(rest);
+    slow?.abort();
     send();
   }
   // One request at a time; when it is back the last wish is asked, those between never are.
   async function send() {
     if (busy || !wish) return;
-    const { what, still, posterior } = wish;
+    const { what, still } = wish;
     wish = null;
     busy = true;
     document.getElementById("answer").setAttribute("aria-busy", "true");
     try {
-      const reply = await fetch(`/${posterior ? "posterior" : "answer"}?${what}${still ? "" : "&rough=yes"}`);
+      const reply = await fetch(`/answer?${what}${still ? "" : "&rough=yes"}`);
       const text = await reply.text();
-      if (reply.ok) show(what, text, still, posterior);
-      else if (!posterior) refuse(text);
+      if (reply.ok) show(what, text, still);
+      else refuse(text);
     } catch {
-      if (!posterior) say("No answer: has lupus-hsct app been stopped?");
+      say("No answer: has lupus-hsct app been stopped?");
     }
     document.getElementById("answer").setAttribute("aria-busy", "false");
     busy = false;
     send();
   }
-  function show(what, text, still, posterior) {
-    const fresh = new DOMParser().parseFromString(text, "text/html");
-    const focused = document.activeElement?.id;
-    for (const part of ["changed", "answer"]) {
-      const now = fresh.getElementById(part);
-      const before = document.getElementById(part);
-      if (now && now.innerHTML !== shown.get(part)) before.replaceWith(document.adoptNode(now));
-      if (now) shown.set(part, now.innerHTML);
-    }
-    if (focused && document.activeElement === document.body) {
-      (document.getElementById(focused) ?? document.getElementById("changed")).focus({ preventScroll: true });
-    }
+  function show(what, text, still) {
+    if (text !== shown) swap(text);
+    shown = text;
     seen = what;
     clearTimeout(settle); // browsers stop a page that changes its address at every movement
     settle = setTimeout(() => history.replaceState(null, "", `/?${what}`), still ? 0 : SETTLE);
     document.getElementById("toml").href = `/scenario.toml?${what}`;
-    told(!posterior);
-    const unfinished = document.getElementById("answer").dataset.unfinished;
-    if (unfinished && !wish) again = setTimeout(() => ask(what, { still: true }), AGAIN);
-    else if (!posterior && !wish) rest = setTimeout(() => ask(what, { still: true, posterior: true }), REST);
+    told();
+    if (!wish) follows(what);
     document.dispatchEvent(new CustomEvent("answered", { detail: what }));
   }
-  function told(aloud) {
+  // What sharpens is asked for again; what takes long, once the hand rests, and given up when it moves.
+  function follows(what) {
+    if (document.getElementById("answer").dataset.unfinished) again = setTimeout(() => ask(what, true), AGAIN);
+    else rest = setTimeout(() => posterior(what), REST);
+  }
+  async function posterior(what) {
+    const mine = (slow = new AbortController());
+    try {
+      const reply = await fetch(`/posterior?${what}`, { signal: mine.signal });
+      const text = await reply.text();
+      if (!reply.ok || mine.signal.aborted) return;
+      swap(text);
+      shown = "";
+      told();
+      document.dispatchEvent(new CustomEvent("followed", { detail: what }));
+    } catch {
+      // the hand has moved: nobody waits for it
+    }
+  }
+  function swap(text) {
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    const focused = document.activeElement?.id;
+    const open = [...document.querySelectorAll("#answer details[open]")].map((each) => each.id);
+    for (const part of ["changed", "answer"]) {
+      const now = fresh.getElementById(part);
+      if (now) document.getElementById(part).replaceWith(document.adoptNode(now));
+    }
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focused && document.activeElement === document.body) {
+      (document.getElementById(focused) ?? document.getElementById("changed")).focus({ preventScroll: true });
+    }
+  }
+  function told() {
     const place = document.querySelector("#answer .address");
     if (place) place.textContent = location.origin + place.dataset.path;
-    if (aloud) say(document.getElementById("finding")?.textContent ?? "");
+    say(document.getElementById("finding")?.textContent ?? "");
   }
   function refuse(text) {
     const message = new DOMParser().parseFromString(text, "text/html").getElementById("refused")?.textContent ?? text;
     document.querySelector("#answer .refused")?.remove();
+    shown = "";
     const place = document.createElement("p");
     place.className = "caution refused";
     place.setAttribute("role", "alert");
@@ -148,13 +179,9 @@
     if (event.target === each.slider) each.put(each.stops[Number(each.slider.value)], each.slider);
     else if (!still && each.field.tagName === "INPUT") return; // half a number is none
     else each.put(each.typed);
-    ask(address(), { still });
+    extras = extras.filter(([name]) => !box.dataset.key.startsWith(`${name}.`));
+    ask(address(), still);
   }
-  addEventListener("popstate", () => {
-    const search = location.search.slice(1);
-    if (search !== seen) go(search, false);
-  });
-
   document.addEventListener("click", (event) => {
     const target = event.target.closest("button, a");
     if (!target || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
@@ -162,7 +189,7 @@
     if (target.id === "copy") navigator.clipboard.writeText(location.href).then(() => say("The address is copied."), () => say("The browser did not allow it; copy the address by hand."));
     if (target.classList.contains("reset") || ["reset-all", "decimals", "another"].includes(target.id)) {
       event.preventDefault();
-      go(new URL(target.href).search.slice(1));
+      follow(target);
     }
   });
   document.addEventListener("keydown", (event) => {
@@ -219,7 +246,6 @@
   }
 
   for (const each of controls.values()) each.put(each.field.value);
-  told(true);
-  if (document.getElementById("answer").dataset.unfinished) again = setTimeout(() => ask(address(), { still: true }), AGAIN);
-  else rest = setTimeout(() => ask(address(), { still: true, posterior: true }), REST);
+  told();
+  follows(address());
 })();
