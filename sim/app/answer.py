@@ -10,8 +10,13 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 
 FATES = ("remission", "active", "treatment", "lupus", "background", "waiting")
-"""Exclusive fates of everybody enrolled at one time: alive in remission, alive with active lupus, dead of the
-treatment, of lupus, of other causes; `waiting` is for who has not been reinfused in a clinic with queues."""
+"""Exclusive fates of everybody enrolled at one time.
+
+Alive in remission (responded, not relapsed); alive with active lupus, relapsed or not transplanted; dead
+of infection or toxicity, whenever that was; of lupus; of other causes; alive and on the way to reinfusion,
+which is left out where it is nobody.
+"""
+DEATHS = ("treatment", "lupus", "background")
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,12 @@ class RowShown:
 
 
 @dataclass(frozen=True)
-class Lane:
-    """A patient of the virtual trial whose fate is another: what happens on both sides, in days."""
+class LaneShown:
+    """A patient of the virtual trial who lives or dies instead: what happens on both sides, in days.
+
+    ``before`` and ``after`` are stretches of places (as `sim.clinic.states.Place` names them) up to home and
+    then of the disease (`sim.outcomes.courses`); a death is a last stretch without length, by its cause.
+    """
 
     patient: int
     before: Sequence[tuple[float, float, str]]
@@ -95,6 +104,8 @@ class AnswerShown:
         What the answer rests on: assumed values that are touched, extrapolation, what can't be compared.
     exact
         Whether the twin tells; else it is simulated, and `trials` says how many so far.
+    more
+        ``band``: for ``base`` and ``changed`` years, lower and upper limits of survival under the posterior.
     """
 
     years: float
@@ -103,7 +114,7 @@ class AnswerShown:
     changed: SideShown
     rows: Sequence[RowShown]
     words: Sequence[str]
-    lanes: Sequence[Lane]
+    lanes: Sequence[LaneShown]
     trial_size: int
     changes: Sequence[tuple[str, str, str]]
     cautions: Sequence[str]

@@ -106,8 +106,6 @@ def question(pairs: Sequence[tuple[str, str]], shelf: Mapping[str, Loaded]) -> Q
             )
         )
     keys = [name for name in names if name not in OWN]
-    if len(keys) > MOST_CHANGES:
-        raise RequestError(f"{len(keys)} changes; allowed: up to {MOST_CHANGES}")
     base, values = shelf[of], {}
     for key in keys:
         if key not in parameters() and key.rpartition(".")[0] not in parameters():
@@ -115,6 +113,8 @@ def question(pairs: Sequence[tuple[str, str]], shelf: Mapping[str, Loaded]) -> Q
         value = set_value(asked[key])
         if plain(get_value(base.scenario, key)) != value:
             values[key] = value
+    if len(values) > MOST_CHANGES:  # not what is named alone: a form without script sends every control
+        raise RequestError(f"{len(values)} changes; allowed: up to {MOST_CHANGES}")
     found = Question(of, base, values, _trial(asked.get(TRIAL, "1")), asked.get(DECIMALS, "") == "yes")
     _ = found.changed  # refused now, and not when it is answered
     return found

@@ -7,7 +7,7 @@ without one is left out, and listed as left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -79,7 +79,7 @@ def stated_ranges(
     priors = {prior.key: prior for prior in scenario.prior}
     for key in keys or known:
         own = number_of(scenario, key)
-        stated = None if own is None else _stated(key, posterior, priors)
+        stated = None if own is None else stated_range(key, posterior, priors)
         if stated is None or own is None:
             why = "no number" if own is None else "no range was published, and none is in the posterior"
             left.append({"key": key, "why": why})
@@ -95,7 +95,7 @@ def stated_ranges(
     return found, pd.DataFrame(left, columns=["key", "why"])
 
 
-def _stated(key: str, posterior: Posterior | None, priors: dict[str, Prior]) -> Stated | None:
+def stated_range(key: str, posterior: Posterior | None, priors: Mapping[str, Prior]) -> Stated | None:
     """Return the range of a posterior, of a prior, or the published one; None without any."""
     if posterior is not None and key in posterior.keys:
         told = weighted_summary(posterior.values[:, posterior.keys.index(key)], posterior.weights)

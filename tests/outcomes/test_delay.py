@@ -22,7 +22,7 @@ from sim.patient.luck import Luck
 from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.show.kit.lane_drawing import lane_of
+from sim.show.kit.lanes import lane_of
 from sim.study.records import course_rows, event_rows, patient_rows, shares
 
 MakeScenario = Callable[..., Scenario]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.outcomes.counting import ratio
-from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS, reading_years
+from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS
 from sim.outcomes.twin import quadrature
 from sim.outcomes.twin.background_survival import MAX_YEARS
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
@@ -62,13 +62,13 @@ def _grid_of(
 class AfterReinfusion:
     """From reinfusion on."""
 
-    def __init__(self, sets: ParameterSets, before: BeforeReinfusion, refinement: int) -> None:
+    def __init__(self, sets: ParameterSets, before: BeforeReinfusion, refinement: float) -> None:
         self.sets, self.scenario, self.before, self.refinement = sets, sets.shared, before, refinement
         self.hazards = Hazards(sets, refinement)
         self.horizon = self.scenario.follow_up.horizon_years * DAYS_PER_YEAR
         self.assessed = self.scenario.response.assessed_at_days
         self.end = before.follow_up
-        self.years = reading_years(self.scenario, "overall_survival")
+        self.years = sets.years
         self.read = np.array(self.years) * DAYS_PER_YEAR
 
     @cached_property
@@ -84,7 +84,9 @@ class AfterReinfusion:
         delay = self.hazards.days_to_death
         marks = {day - shift for day in (*self.kinks, self.assessed, *self.read) for shift in (0.0, delay)}
         duration = self.scenario.aplasia.duration_days
-        return AplasiaLength(duration, tuple(sorted(marks)), delay, _APLASIA_ORDER * self.refinement)
+        return AplasiaLength(
+            duration, tuple(sorted(marks)), delay, quadrature.refined(_APLASIA_ORDER, self.refinement)
+        )
 
     @cached_property
     def aplasia(self) -> Law:
@@ -98,7 +100,7 @@ class AfterReinfusion:
         age = quadrature.fixed_value(self.scenario.cohort.age_years) or 0.0
         first = 1 - (age + float(law.values.min(initial=MAX_YEARS)) / DAYS_PER_YEAR) % 1
         years = np.concatenate([[0.0], np.arange(first, self.end / DAYS_PER_YEAR + 1)])
-        points = quadrature.panel_points(years, _BACKGROUND_ORDER * self.refinement)
+        points = quadrature.panel_points(years, quadrature.refined(_BACKGROUND_ORDER, self.refinement))
         alive = survival(points[..., None] + law.values / DAYS_PER_YEAR)
         days = years * DAYS_PER_YEAR
         return Piecewise.together([Piecewise.through(days, alive @ weights) for weights in law.weights])
@@ -107,11 +109,20 @@ class AfterReinfusion:
     def grid(self) -> _Grid:
         """TimePoints at which hazards and survival are integrated."""
         edges = (*self.background.edges.tolist(), *self.kinks, self.end)
-        return _grid_of(self.length, edges, tuple(self.sets.layers), _TIME_ORDER * self.refinement)
+        return _grid_of(
+            self.length, edges, tuple(self.sets.layers), quadrature.refined(_TIME_ORDER, self.refinement)
+        )
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield what is known after reinfusion."""
-        yield ("transplant_related_mortality", None), self._treatment_deaths()
+        yield from self.treatment_deaths()
+        yield from self._poisoned()
+        yield from self.of_reinfused()
+        for key, value in self._follow_up():
+            yield key, np.where(self.before.reinfused > 0, value, np.nan)
+
+    def _poisoned(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield deaths from toxicity, where they are over by the time of reading."""
         toxicity, in_aplasia = self.hazards.toxicity * self._alive, self.grid.times < self.grid.aplasia
         poisoned = self.before.toxicity_deaths + self.grid.integral(toxicity, in_aplasia)
         # By the same nodes however many there are, so that what can be told does not depend on them.
@@ -121,12 +132,12 @@ class AfterReinfusion:
             late = np.compress(law.times > day - longest, weights, axis=-1).sum(axis=-1)
             if np.all(late * poisoned < _NEGLIGIBLE):  # all have left the room: toxicity kills nowhere else
                 yield ("death_by_cause_toxicity", years), poisoned
+
+    def of_reinfused(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield what becomes of the reinfused, and how many infections there are."""
         yield ("infections_per_patient", None), self._infections()
-        size = self.before.reinfused
         for key, share in self._shares():
-            yield key, ratio(share, size)
-        for key, value in self._follow_up():
-            yield key, np.where(size > 0, value, np.nan)
+            yield key, ratio(share, self.before.reinfused)
 
     @cached_property
     def _others(self) -> Floats:
@@ -138,6 +149,10 @@ class AfterReinfusion:
     def _alive(self) -> Floats:
         """Chance to be alive at each time of the grid, as a share of the enrolled."""
         return self.hazards.escapes_treatment(self.grid.times, self.grid.aplasia) * self._others
+
+    def treatment_deaths(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield the deaths of the transplant."""
+        yield ("transplant_related_mortality", None), self._treatment_deaths()
 
     def _treatment_deaths(self) -> Floats:
         t, a = self.grid.times, self.grid.aplasia
@@ -225,7 +240,10 @@ class AfterReinfusion:
         Rows are alike unless aplasia outlasts the start of relapse.
         """
         lengths, panels = begin.shape
-        relapse, rule = self.hazards.relapse, quadrature.double_exponential(_RELAPSE_ORDER * self.refinement)
+        relapse, rule = (
+            self.hazards.relapse,
+            quadrature.double_exponential(quadrature.refined(_RELAPSE_ORDER, self.refinement)),
+        )
         nodes = panels * rule.nodes.size
         both = np.concatenate([begin, end], axis=1)
         _, row, back = np.unique(both, axis=0, return_index=True, return_inverse=True)
@@ -266,7 +284,7 @@ class AfterReinfusion:
         days = quadrature.fixed_value(stay) if delay is None else None
         if self.before.mobilised or days is None or cut - arrivals.window_days - days < TREATMENT_DAYS:
             return
-        rule = quadrature.double_exponential(_CUT_ORDER * self.refinement)
+        rule = quadrature.double_exponential(quadrature.refined(_CUT_ORDER, self.refinement))
         followed = np.maximum(cut - arrivals.window_days * rule.nodes ** (1 / arrivals.power) - days, 0.0)
         yield ("deaths_by_data_cut", None), 1.0 - quadrature.dot(rule.weights, self._alive_on(followed))
         early = EARLY_RELAPSE_YEARS * DAYS_PER_YEAR

@@ -12,7 +12,15 @@ from sim.outcomes.counting import ratio
 from sim.outcomes.twin import time_to_reinfusion
 from sim.outcomes.twin.background_survival import MAX_YEARS, background_survival
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import Law, Piecewise, compress_between, dot, double_exponential, law_of
+from sim.outcomes.twin.quadrature import (
+    Law,
+    Piecewise,
+    compress_between,
+    dot,
+    double_exponential,
+    law_of,
+    refined,
+)
 from sim.outcomes.twin.time_to_reinfusion import Branches, Pathway
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import TREATMENT_DAYS, WAY_YEARS, Key
@@ -24,17 +32,17 @@ _DELAY_ORDER = 8
 _WAY_DAYS = WAY_YEARS * DAYS_PER_YEAR
 
 
-def background_of(scenario: Scenario, days: float, refinement: int) -> Piecewise:
+def background_of(scenario: Scenario, days: float, refinement: float) -> Piecewise:
     """Return background survival by years since enrolment, long enough for some days."""
     years = min(5 * int(np.ceil(days / DAYS_PER_YEAR / 5)) + 5, MAX_YEARS)
-    cohort, order = scenario.cohort, _BACKGROUND_ORDER * refinement
+    cohort, order = scenario.cohort, refined(_BACKGROUND_ORDER, refinement)
     return background_survival(cohort.age_years, cohort.female, scenario.background, years, order)
 
 
 class BeforeReinfusion:
     """From enrolment to reinfusion."""
 
-    def __init__(self, sets: ParameterSets, refinement: int) -> None:
+    def __init__(self, sets: ParameterSets, refinement: float) -> None:
         self.sets, self.scenario, self.refinement = sets, sets.shared, refinement
         self.path = Pathway.of(self.scenario, refinement)
         self.hazard = sets.column("active_disease.hazard_per_year") / DAYS_PER_YEAR
@@ -66,7 +74,7 @@ class BeforeReinfusion:
         if self.path.delay is None:
             return self.survival(days)
         hazard = self.hazard.reshape(-1, *(1,) * days.ndim)
-        delay = law_of(self.path.delay, _DELAY_ORDER * self.refinement)
+        delay = law_of(self.path.delay, refined(_DELAY_ORDER, self.refinement))
         waited = delay.weights * np.exp(-self.waiting_hazard * delay.values)
         background = self.background((days[..., None] + delay.values) / DAYS_PER_YEAR)
         return np.exp(-hazard * days) * np.tensordot(waited, background, axes=(-1, -1))
@@ -141,7 +149,7 @@ class BeforeReinfusion:
 
         The nodes lie in the chance of the event, so no hazard is too large for them.
         """
-        rule = double_exponential(_TIME_ORDER * self.refinement)
+        rule = double_exponential(refined(_TIME_ORDER, self.refinement))
         chance = -np.expm1(-hazard * length)[:, None]
         return -np.log1p(-chance * rule.nodes) / hazard, chance * rule.weights
 
@@ -152,7 +160,7 @@ class BeforeReinfusion:
         if hazard == 0:
             return np.zeros(1)
         law = time_to_reinfusion.request_law(self.path.prompt)
-        order = 16 * self.refinement
+        order = refined(16, self.refinement)
         length = compress_between(law_of(self.path.immunoablation, order), (), order)
         since, weights = self.within(length.values, hazard)
         weights = (length.weights[:, None] * weights).ravel()
@@ -167,9 +175,17 @@ class BeforeReinfusion:
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield what is known at reinfusion."""
+        yield from self.ways_out()
+        yield from self._harvests()
+
+    def ways_out(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield the shares of who is not reinfused."""
         yield ("pre_transplant_mortality", None), 1 - self.reinfused - self.withdrawn - self.still_waiting
         yield ("still_waiting", None), self.still_waiting
         yield ("harvest_failure", None), self.withdrawn
+
+    def _harvests(self) -> Iterator[tuple[Key, Floats]]:
+        """Yield sessions and cells, where cells are collected session by session."""
         sessions = time_to_reinfusion.apheresis(self.path)
         if sessions is None:
             return

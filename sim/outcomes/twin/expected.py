@@ -13,12 +13,11 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from sim.outcomes.endpoints import reading_years
 from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
-from sim.outcomes.twin.from_enrolment import FROM_ENROLMENT, FromEnrolment
+from sim.outcomes.twin.from_enrolment import FROM_ENROLMENT, Enrolled, FromEnrolment
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
-from sim.outcomes.twin.quadrature import dot, double_exponential, on_panels
+from sim.outcomes.twin.quadrature import Piecewise, dot, double_exponential, on_panels, refined
 from sim.patient.memory import keep_freed_memory
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key, column
@@ -30,7 +29,7 @@ _TIME_ORDER = 31
 _Endpoints: TypeAlias = Iterator[tuple[Key, Floats]]
 
 
-def expected(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
+def expected(scenario: Scenario, refinement: float = 1) -> dict[Key, float]:
     """Return what the endpoints are on average, without Monte Carlo error.
 
     Left out are the endpoints that need a queue or the end of follow-up, and those whose denominator is
@@ -54,7 +53,7 @@ def expected(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
     return _of_one(expected_many([scenario], refinement))
 
 
-def expected_many(scenarios: Sequence[Scenario], refinement: int = 1) -> dict[Key, Floats]:
+def expected_many(scenarios: Sequence[Scenario], refinement: float = 1) -> dict[Key, Floats]:
     """Return what `expected` says of each scenario, one value for each; not a number where it says nothing.
 
     Scenarios alike but for hazards after reinfusion, case fatalities, relapse and accrual
@@ -67,6 +66,54 @@ def expected_many(scenarios: Sequence[Scenario], refinement: int = 1) -> dict[Ke
 def expected_all(scenarios: Sequence[Scenario]) -> dict[Key, Floats]:
     """Return all that the twin knows of each scenario, from enrolment too; see `expected_many`."""
     return _many(scenarios, 1, _all)
+
+
+class AtHorizon(NamedTuple):
+    """What is known at the horizon of some scenarios, and their survival curves from enrolment.
+
+    `alive` has shape (scenarios, years), all others one value a scenario.
+
+    Attributes
+    ----------
+    remission, waiting
+        Shares of the enrolled who are alive at the horizon: responders who have not relapsed, and those who
+        are still on the way to reinfusion.
+    """
+
+    figures: dict[Key, Floats]
+    remission: Floats
+    waiting: Floats
+    alive: Floats
+
+
+def expected_at_horizon(scenarios: Sequence[Scenario], years: Floats, refinement: float = 1) -> AtHorizon:
+    """Return figures at the horizon, and what the twin knows without a time, several times as fast as all.
+
+    Left out are cells, sessions and what a trial has seen at its data cut. Refusals are those of `expected`.
+
+    Parameters
+    ----------
+    years
+        When survival from enrolment is read, up to the horizon.
+    refinement
+        Below 1 it is rougher, and faster still: 0.5 changes no figure by 1e-5.
+    """
+    remission, waiting = np.zeros(len(scenarios)), np.zeros(len(scenarios))
+    alive = np.full((len(scenarios), years.size), np.nan)
+
+    def told(sets: ParameterSets, numbers: Sequence[int]) -> _Endpoints:
+        if sets.shared.cohort.enters_at == "home":
+            alive[numbers] = _alive_at_home(sets, refinement)(years)
+            return _never_transplanted(sets, refinement)
+        before, after = _parts(sets, refinement)
+        enrolled = FromEnrolment(before, after)
+        alive[numbers] = enrolled.alive(years * DAYS_PER_YEAR)
+        found = enrolled.at(*sets.years)
+        remission[numbers], waiting[numbers] = found.remission, found.waiting
+        return _shares_of(before, after, found)
+
+    figures = _collected(scenarios, told, at_horizon=True)
+    return AtHorizon(figures, remission, waiting, alive)
 
 
 class Before(NamedTuple):
@@ -87,7 +134,7 @@ def expected_before_reinfusion(scenario: Scenario) -> Before:
     return Before(treatment, 1 - treatment - withdrawn - reinfused, withdrawn, reinfused)
 
 
-def expected_from_enrolment(scenario: Scenario, refinement: int = 1) -> dict[Key, float]:
+def expected_from_enrolment(scenario: Scenario, refinement: float = 1) -> dict[Key, float]:
     """Return `FROM_ENROLMENT`: survival, deaths by cause and years lived; apart because they take longer.
 
     Parameters and refusals are those of `expected`. Exact to about 1e-7 with stages like the trial's, but
@@ -117,15 +164,26 @@ def _of_one(values: dict[Key, Floats]) -> dict[Key, float]:
 
 
 def _many(
-    scenarios: Sequence[Scenario], refinement: int, endpoints: Callable[[ParameterSets, int], _Endpoints]
+    scenarios: Sequence[Scenario], refinement: float, endpoints: Callable[[ParameterSets, float], _Endpoints]
 ) -> dict[Key, Floats]:
+    def told(sets: ParameterSets, _numbers: Sequence[int]) -> _Endpoints:
+        at_home = sets.shared.cohort.enters_at == "home"
+        return (_never_transplanted if at_home else endpoints)(sets, refinement)
+
+    return _collected(scenarios, told)
+
+
+def _collected(
+    scenarios: Sequence[Scenario], told: Callable[[ParameterSets, Sequence[int]], _Endpoints],
+    *, at_horizon: bool = False,
+) -> dict[Key, Floats]:  # fmt: skip
+    """Return what is told of each batch of scenarios, one value a scenario."""
     for scenario in scenarios:
         _refuse_queues(scenario)
     keep_freed_memory()
     values: dict[Key, Floats] = {}
-    for numbers, sets in batches(scenarios):
-        at_home = sets.shared.cohort.enters_at == "home"
-        for key, found in (_never_transplanted if at_home else endpoints)(sets, refinement):
+    for numbers, sets in batches(scenarios, at_horizon=at_horizon):
+        for key, found in told(sets, numbers):
             values.setdefault(key, np.full(len(scenarios), np.nan))[numbers] = found
     return values
 
@@ -140,21 +198,32 @@ def _refuse_queues(scenario: Scenario) -> None:
             )
 
 
-def _endpoints(sets: ParameterSets, refinement: int) -> _Endpoints:
+def _endpoints(sets: ParameterSets, refinement: float) -> _Endpoints:
     return _of_trials(*_parts(sets, refinement))
 
 
-def _from_enrolment(sets: ParameterSets, refinement: int) -> _Endpoints:
+def _from_enrolment(sets: ParameterSets, refinement: float) -> _Endpoints:
     return FromEnrolment(*_parts(sets, refinement)).endpoints()
 
 
-def _all(sets: ParameterSets, refinement: int) -> _Endpoints:
+def _all(sets: ParameterSets, refinement: float) -> _Endpoints:
     parts = _parts(sets, refinement)
     yield from _of_trials(*parts)
     yield from FromEnrolment(*parts).endpoints()
 
 
-def _parts(sets: ParameterSets, refinement: int) -> tuple[BeforeReinfusion, AfterReinfusion]:
+def _shares_of(before: BeforeReinfusion, after: AfterReinfusion, found: Enrolled) -> _Endpoints:
+    """Yield shares and means of whole courses: nothing of harvests and data cuts."""
+    yield from before.ways_out()
+    ((key, transplant_related),) = after.treatment_deaths()
+    yield key, transplant_related
+    yield ("treatment_related_mortality", None), before.treatment_deaths + transplant_related
+    yield from after.of_reinfused()
+    (years,) = before.sets.years
+    yield from (((name, years), share) for name, share in zip(FROM_ENROLMENT, found.figures, strict=True))
+
+
+def _parts(sets: ParameterSets, refinement: float) -> tuple[BeforeReinfusion, AfterReinfusion]:
     before = BeforeReinfusion(sets, refinement)
     return before, AfterReinfusion(sets, before, refinement)
 
@@ -167,17 +236,11 @@ def _of_trials(before: BeforeReinfusion, after: AfterReinfusion) -> _Endpoints:
     yield ("treatment_related_mortality", None), before.treatment_deaths + transplant_related
 
 
-def _never_transplanted(sets: ParameterSets, refinement: int) -> _Endpoints:
+def _never_transplanted(sets: ParameterSets, refinement: float) -> _Endpoints:
     """Yield survival and deaths of a cohort at home, with active disease for life."""
-    hazard = sets.column("active_disease.hazard_per_year") * sets.column("transplant.waiting_multiplier")
-    horizon = sets.shared.follow_up.horizon_years
-    background = background_of(sets.shared, horizon * DAYS_PER_YEAR, refinement)
-    rule = double_exponential(_TIME_ORDER * refinement)
-
-    def alive(years: Floats) -> Floats:
-        return np.exp(-hazard * years) * background(years)
-
-    for years in reading_years(sets.shared, "overall_survival_enrolled"):
+    hazard, background = _hazard_at_home(sets), _background_at_home(sets, refinement)
+    rule, alive = double_exponential(refined(_TIME_ORDER, refinement)), _alive_at_home(sets, refinement)
+    for years in sets.years:
         share = alive(np.array([years]))[:, 0]
         t, weights = on_panels(np.append(background.edges[background.edges < years], years), rule)
         lived = dot(weights, alive(t))
@@ -188,3 +251,17 @@ def _never_transplanted(sets: ParameterSets, refinement: int) -> _Endpoints:
         for cause in ("infection", "toxicity"):
             yield (f"death_by_cause_{cause}", years), np.zeros(1)
         yield ("death_by_cause_background", years), 1 - share - of_lupus
+
+
+def _hazard_at_home(sets: ParameterSets) -> Floats:
+    return sets.column("active_disease.hazard_per_year") * sets.column("transplant.waiting_multiplier")
+
+
+def _background_at_home(sets: ParameterSets, refinement: float) -> Piecewise:
+    return background_of(sets.shared, sets.shared.follow_up.horizon_years * DAYS_PER_YEAR, refinement)
+
+
+def _alive_at_home(sets: ParameterSets, refinement: float) -> Callable[[Floats], Floats]:
+    """Return how to tell survival at home by some years, shape (sets, years)."""
+    hazard, background = _hazard_at_home(sets), _background_at_home(sets, refinement)
+    return lambda years: np.exp(-hazard * years) * background(years)

@@ -48,13 +48,19 @@ def usual_law(aplasia: AplasiaLength) -> Law:
 
 
 @lru_cache(maxsize=16)
+def _laws_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> list[Law]:
+    """Return the laws of aplasia that suit some times: dear, and the same wherever later times are."""
+    return aplasia.laws((time, time - aplasia.days_to_death) for time in times)
+
+
+@lru_cache(maxsize=16)
 def _lengths_at(aplasia: AplasiaLength, times: tuple[float, ...]) -> tuple[NDArray[np.intp], Law]:
     """Return for each time the law of aplasia that suits it: number of the time, and one long law."""
     since = np.array(times) - aplasia.days_to_death
     over = aplasia.duration.cdf(since) == 1
     laws = [usual_law(aplasia)] * len(times)
     early = np.flatnonzero(~over)
-    for number, law in zip(early, aplasia.laws((times[k], float(since[k])) for k in early), strict=True):
+    for number, law in zip(early, _laws_at(aplasia, tuple(times[k] for k in early)), strict=True):
         laws[number] = law
     return np.repeat(np.arange(len(times)), [law.values.size for law in laws]), quadrature.join(laws)
 
@@ -173,10 +179,12 @@ def mean_follow_up(
     enrolled_in_time = accrual.arrived(cut - times)
     reinfused = quadrature.dot(weights, enrolled_in_time * background(times / DAYS_PER_YEAR))
     days = (hazards.relapse.start, hazards.late_until, cut)
-    panels = panels_of(aplasia, background, tuple(times.tolist()), days, _ORDER * hazards.refinement)
+    panels = panels_of(
+        aplasia, background, tuple(times.tolist()), days, quadrature.refined(_ORDER, hazards.refinement)
+    )
     at, treated = panels.at, hazards.escapes_treatment(panels.at.times, panels.at.aplasia)
     share = panels.weights * treated * hazards.escapes_lupus(at)
-    rule = quadrature.double_exponential(_ARRIVAL_ORDER * hazards.refinement)
+    rule = quadrature.double_exponential(quadrature.refined(_ARRIVAL_ORDER, hazards.refinement))
     total = []
     for one, weight, arrived, power in sets_of(share, weights, enrolled_in_time, accrual.power):
         alive = np.bincount(at.number, one).reshape(*panels.others.shape[:2], 1)

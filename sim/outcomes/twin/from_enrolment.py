@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from sim.outcomes.counting import ratio
-from sim.outcomes.endpoints import BY_CAUSE, reading_years
+from sim.outcomes.endpoints import BY_CAUSE
 from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion
 from sim.outcomes.twin.follow_up import DayPanels, panels_of
@@ -24,6 +24,7 @@ from sim.outcomes.twin.quadrature import (
     join,
     law_of,
     panel_points,
+    refined,
     spread_of,
 )
 from sim.outcomes.twin.time_to_reinfusion import (
@@ -111,35 +112,105 @@ class _Mobilised(NamedTuple):
     days: Floats
 
 
+class Enrolled(NamedTuple):
+    """What has become of the enrolled: `FROM_ENROLMENT`, and shares alive in remission and on the way."""
+
+    figures: tuple[Floats, ...]
+    remission: Floats
+    waiting: Floats
+
+
 class FromEnrolment:
     """From enrolment on: each share is one integral over the way and, where it takes one, the time since."""
 
     def __init__(self, before: BeforeReinfusion, after: AfterReinfusion) -> None:
         self.before, self.after, self.scenario = before, after, before.scenario
-        self.years = reading_years(self.scenario, "overall_survival_enrolled")
+        self.years = before.sets.years
         self.days = [years * DAYS_PER_YEAR for years in self.years]
 
     def endpoints(self) -> Iterator[tuple[Key, Floats]]:
         """Yield the shares of the enrolled at each reading time, and the years lived up to it."""
-        hazard = self.before.hazard[:, 0]
+        for years in self.years:
+            found = self.at(years).figures
+            yield from (((name, years), share) for name, share in zip(FROM_ENROLMENT, found, strict=True))
+
+    def at(self, years: float) -> Enrolled:
+        """Return what has become of the enrolled by a reading time."""
+        hazard, day = self.before.hazard[:, 0], years * DAYS_PER_YEAR
         whole = self._states[0] * self.after.background.paired(self._panels.at.distinct)
-        for years, day in zip(self.years, self.days, strict=True):
-            background = self.before.background(np.array([years]))
-            active, thinned = np.exp(-hazard * day), self.before.thinned(day)[:, 0]
-            early = _Mobilised(*(thinned * part for part in self._in_mobilisation(day)))
-            waiting, stay, waited = (thinned * part for part in self._waiting(day))
-            unharmed = active * (early.doomed + waiting + early.to_withdraw)
-            given_up = (early.withdrawn + early.to_withdraw) * self._lived_active(np.array([day]))[:, 0]
-            delayed, less = self._in_delay(day)
-            ill = waited + stay + early.days + given_up + delayed - thinned * less
-            (alive, free), (lived, infection, toxicity, lupus) = self._reinfused(day)
-            overall = background * (unharmed + active * early.withdrawn + alive)
-            lupus = lupus + hazard * ill + (self.before.waiting_hazard[:, 0] - hazard) * delayed
-            deaths = infection + early.dead, toxicity + self.before.path.toxicity * stay, lupus
-            from_reinfusion = dot(whole, self._panels.integrals(np.array([day]))[:, 0]) / DAYS_PER_YEAR
-            means = (ill + lived) / DAYS_PER_YEAR, ratio(from_reinfusion, self.before.reinfused)
-            shares = (overall, background * (unharmed + free), *means, *deaths, 1 - overall - sum(deaths))
-            yield from (((name, years), share) for name, share in zip(FROM_ENROLMENT, shares, strict=True))
+        background = self.before.background(np.array([years]))
+        active, thinned = np.exp(-hazard * day), self.before.thinned(day)[:, 0]
+        early = _Mobilised(*(thinned * part for part in self._in_mobilisation(day)))
+        waiting, stay, waited = (thinned * part for part in self._waiting(day))
+        unharmed = active * (early.doomed + waiting + early.to_withdraw)
+        given_up = (early.withdrawn + early.to_withdraw) * self._lived_active(np.array([day]))[:, 0]
+        delayed, less = self._in_delay(day)
+        ill = waited + stay + early.days + given_up + delayed - thinned * less
+        (alive, free, well), (lived, infection, toxicity, lupus) = self._reinfused(day)
+        overall = background * (unharmed + active * early.withdrawn + alive)
+        lupus = lupus + hazard * ill + (self.before.waiting_hazard[:, 0] - hazard) * delayed
+        deaths = infection + early.dead, toxicity + self.before.path.toxicity * stay, lupus
+        from_reinfusion = dot(whole, self._panels.integrals(np.array([day]))[:, 0]) / DAYS_PER_YEAR
+        means = (ill + lived) / DAYS_PER_YEAR, ratio(from_reinfusion, self.before.reinfused)
+        shares = (overall, background * (unharmed + free), *means, *deaths, 1 - overall - sum(deaths))
+        return Enrolled(shares, background * well, background * unharmed)
+
+    def alive(self, days: Floats) -> Floats:
+        """Return overall survival by some days, all up to the horizon, shape (sets, days).
+
+        For curves: nothing depends on the days but what is read there, so that many cost little, and kinks
+        within a law's nodes leave errors of some 1e-4 while patients are on their way.
+        """
+        before, hazard = self.before, self.before.hazard
+        active = np.exp(-hazard * days)
+        # Who has not yet reached anything fatal but lupus, who gave up, and who is in the delay still.
+        unharmed = self._doomed_or_withdrawn(days) + self._less_tilted(days)
+        law, stay = request_law(before.path), self._stay
+        times, weights = law.times[:, None], law.weights(before.fatal)[:, :, None] * stay.weights
+        since = days[:, None, None] - times
+        inside = np.exp(-before.path.toxicity * np.clip(since, 0.0, stay.values))
+        later = np.maximum(since - stay.values, 0.0)
+        reinfused = self._panels.between(self._states[0], later.ravel()).reshape(-1, *later.shape)
+        way = (times + np.zeros_like(stay.values)).ravel()
+        weights, past = weights.reshape(len(weights), -1), (since >= stay.values).reshape(days.size, -1)
+        ended = np.exp(
+            -hazard[:, None] * np.minimum(way + np.tile(stay.values, law.times.size), days[:, None])
+        )
+        alive = np.where(past, reinfused.reshape(len(reinfused), days.size, -1), 1.0) * ended
+        alive = dot(alive * inside.reshape(days.size, -1), weights[:, None])
+        thinned = np.exp((hazard - before.waiting_hazard) * np.minimum(before.path.fixed_delay or 0.0, days))
+        return np.asarray(before.background(days / DAYS_PER_YEAR) * thinned * (active * unharmed + alive))
+
+    @property
+    def _stay(self) -> Law:
+        """The law of the stay in immunoablation, on few values."""
+        order = refined(8, self.before.refinement)
+        return compress_between(law_of(self.before.path.immunoablation, 2 * order), (), order)
+
+    def _doomed_or_withdrawn(self, days: Floats) -> Floats:
+        """Return who is to die of an infection in mobilisation but lives, or is or will be withdrawn."""
+        before, path = self.before, self.before.path
+        if not before.mobilised:
+            return np.zeros((1, 1))
+        infection, sessions = self.scenario.mobilisation.infection, apheresis(path)
+        law, delay = self._mobilising(path)
+        window = np.minimum(law.values, infection.window_days)
+        exposed = days[:, None] - infection.days_to_death - delay - (law.values - window)
+        free = path.infection_free(law.values)
+        falling = np.exp(-infection.hazard_per_day * np.clip(exposed, 0.0, window)) - free
+        doomed: Floats = before.fatal * dot(falling, law.weights)
+        failing = 0.0 if sessions is None else sessions.short * self.scenario.harvest.marrow.failure
+        spared = (law.weights * (free + (1 - before.fatal) * (1 - free))).sum(axis=-1, keepdims=True)
+        return np.asarray(doomed + failing * spared)
+
+    def _less_tilted(self, days: Floats) -> Floats:
+        """Return who is in a delay that varies, less how many of these the laws count, as if it were over."""
+        path = self.before.path
+        if not path.tilt:
+            return np.zeros((1, 1))
+        law = replace(path, tilt=0.0).delay_law(())
+        lasting = np.maximum(law.values, days[:, None])
+        return dot(np.exp(-path.tilt * days)[:, None] - np.exp(-path.tilt * lasting), law.weights)[None]
 
     @cached_property
     def _lived_active(self) -> Callable[[Floats], Floats]:
@@ -153,7 +224,7 @@ class FromEnrolment:
             [*background.edges * DAYS_PER_YEAR, *_SOON, *self.before.sets.layers, self.days[-1]]
         )
         edges = edges[edges <= self.days[-1]]
-        points = panel_points(edges, _ORDER * self.before.refinement)[..., None]
+        points = panel_points(edges, refined(_ORDER, self.before.refinement))[..., None]
         alive = np.exp(-hazard * points) * background(points / DAYS_PER_YEAR)
         return Piecewise.through(edges, alive).antiderivative().paired
 
@@ -186,7 +257,7 @@ class FromEnrolment:
         """DayPanels since reinfusion."""
         after, hazards = self.after, self.after.hazards
         days = (hazards.relapse.start, hazards.late_until, after.horizon)
-        layers, order = tuple(self.before.sets.layers), _ORDER * self.before.refinement
+        layers, order = tuple(self.before.sets.layers), refined(_ORDER, self.before.refinement)
         first = float(reinfusion_law(self.before.path).times.min(initial=0.0))
         return panels_of(after.length, self.before.background, (first,), days, order, layers)
 
@@ -213,7 +284,7 @@ class FromEnrolment:
         sessions = apheresis(path)
         harvest = 0.0 if sessions is None else float(harvest_law(path).values[-1])
         safe = day - infection.days_to_death  # who falls ill later lives
-        law, delay = self._mobilising(day, (safe, safe + path.infection_window, day - harvest))
+        law, delay = self._mobilising(self._path_at(day), (safe, safe + path.infection_window, day - harvest))
         window = np.minimum(law.values, infection.window_days)
         exposed = np.clip(safe - delay - (law.values - window), 0.0, window)
         free = path.infection_free(law.values)
@@ -224,7 +295,7 @@ class FromEnrolment:
             since, weights = before.within(exposed, infection.hazard_per_day)
             died = (delay + law.values - window)[:, None] + since + infection.days_to_death
             dying = Law(died.ravel(), (law.weights[:, None] * weights).ravel())
-            dying = compress_between(dying, ROUGH_BREAKS, _ORDER * before.refinement)
+            dying = compress_between(dying, ROUGH_BREAKS, refined(_ORDER, before.refinement))
             dead = before.fatal[:, 0] * dot(before.survival(dying.values), dying.weights)
             days = days + before.fatal[:, 0] * dot(self._lived_active(dying.values), dying.weights)
         if sessions is None:
@@ -235,9 +306,9 @@ class FromEnrolment:
         withdrawn, waiting = (np.compress(who, failed, axis=-1).sum(axis=-1) for who in (over, ~over))
         return _Mobilised(doomed, withdrawn, waiting, dead, days)
 
-    def _mobilising(self, day: float, breaks: tuple[float, ...]) -> tuple[Law, Floats]:
+    def _mobilising(self, path: Pathway, breaks: tuple[float, ...] = ()) -> tuple[Law, Floats]:
         """Return the law of the length of mobilisation, and the delay before each, kinks at breaks."""
-        path, order = self._path_at(day), 16 * self.before.refinement
+        order = refined(16, self.before.refinement)
         window = (path.infection_window,)
         if (fixed := path.fixed_delay) is not None:
             law = law_of(path.mobilisation, order, (*window, *(end - fixed for end in breaks)))
@@ -257,7 +328,7 @@ class FromEnrolment:
         stay, layers = path.immunoablation, tuple(self.before.sets.layers)
         typical = float(spread_of(stay)[3])
         lags = {0.0, typical, *(bound for bound in stay.bounds if bound < np.inf)}
-        panels = _stay_panels(stay, layers, _ORDER * self.before.refinement)
+        panels = _stay_panels(stay, layers, refined(_ORDER, self.before.refinement))
         law, integrals = self._way(request_law, self._path_at(day), day, lags, panels)
         weights, since = law.weights(self.before.fatal), day - law.times
         inside = np.exp(-path.toxicity * np.maximum(since, 0.0)) * (1 - stay.cdf(since))
@@ -267,8 +338,8 @@ class FromEnrolment:
         stayed = dot(staying @ integrals, weights * np.exp(-hazard * law.times))
         return waiting, stayed, dot(weights, self._lived_active(np.minimum(law.times, day)))
 
-    def _reinfused(self, day: float) -> tuple[tuple[Floats, Floats], Floats]:
-        """Return who has been reinfused and lives, and is disease-free, and integrals of `_states`."""
+    def _reinfused(self, day: float) -> tuple[tuple[Floats, Floats, Floats], Floats]:
+        """Return who has been reinfused and lives, is disease-free, in remission; integrals of `_states`."""
         hazards, aplasia, assessed = self.after.hazards, self.after.aplasia, self.after.assessed
         late = min(hazards.late_until + hazards.days_to_death, self.after.horizon)
         lags = {0.0, float(spread_of(self.after.length.duration)[3]), hazards.relapse.start, late, assessed}
@@ -281,7 +352,10 @@ class FromEnrolment:
         at = TimePoints.of(since, aplasia.values)
         treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, since.size)
         unassessed = hazards.non_response * np.exp(-hazards.lupus * at.times) * (at.times < assessed)
-        free = treated * (hazards.without_relapse(at.times, at.aplasia) + unassessed)
-        free = free.reshape(len(free), since.size, aplasia.values.size).sum(axis=-1)
+        well = treated * hazards.without_relapse(at.times, at.aplasia)
+        well, free = (
+            part.reshape(len(part), since.size, aplasia.values.size).sum(axis=-1)
+            for part in (well, well + treated * unassessed)
+        )
         alive = self._panels.between(self._states[0], since)
-        return (dot(weights, alive), dot(weights, free)), lived
+        return (dot(weights, alive), dot(weights, free), dot(weights, well)), lived

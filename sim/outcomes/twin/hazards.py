@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.outcomes.twin.parameter_sets import ParameterSets
-from sim.outcomes.twin.quadrature import double_exponential, on_panels
+from sim.outcomes.twin.quadrature import double_exponential, on_panels, refined
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR
 
@@ -83,7 +83,7 @@ class Hazards:
     mortality in remission.
     """
 
-    def __init__(self, sets: ParameterSets, refinement: int) -> None:
+    def __init__(self, sets: ParameterSets, refinement: float) -> None:
         column, shared, infection = sets.column, sets.shared, "aplasia.infection"
         lupus = column("active_disease.hazard_per_year")
         after_relapse = column("after_relapse.multiplier") * lupus
@@ -184,7 +184,7 @@ class Hazards:
             parts = [self._after_first(t[some], first[some]) for some in pieces]
             return np.concatenate(parts, axis=-1)
         begin, end = self.relapse.hazard(first), self.relapse.hazard(t)
-        rule = double_exponential(_INNER_ORDER * self.refinement)
+        rule = double_exponential(refined(_INNER_ORDER, self.refinement))
         z, weights = on_panels(np.stack([begin, end], axis=-1), rule)
         by_time, z = z.shape[1:], z.reshape(len(z), -1)
         since, until = (np.repeat(time, rule.nodes.size) for time in (first, t))

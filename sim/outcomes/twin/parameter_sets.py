@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.outcomes.endpoints import reading_years
 from sim.outcomes.twin.time_to_reinfusion import delay_tilt
 from sim.scenario.distributions import Floats
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario, TrialArrivals
@@ -53,10 +54,17 @@ _APART = _without((*AS_ARRAYS, *_SAID))
 
 
 class ParameterSets:
-    """Some scenarios alike but for `AS_ARRAYS`; what they have in common is read off any of them."""
+    """Some scenarios alike but for `AS_ARRAYS`; what they have in common is read off any of them.
 
-    def __init__(self, scenarios: Sequence[Scenario]) -> None:
+    Parameters
+    ----------
+    at_horizon
+        Whether figures are read at the horizon alone, which is several times as fast.
+    """
+
+    def __init__(self, scenarios: Sequence[Scenario], *, at_horizon: bool = False) -> None:
         self.scenarios, self.shared = scenarios, scenarios[0]
+        self.years = reading_years(self.shared, "overall_survival")[-1 if at_horizon else 0 :]
 
     def __len__(self) -> int:
         return len(self.scenarios)
@@ -102,7 +110,9 @@ def _accrual_of_a_registry(scenario: Scenario) -> float | None:
     return scenario.arrivals.power if registry and isinstance(scenario.arrivals, TrialArrivals) else None
 
 
-def batches(scenarios: Sequence[Scenario]) -> Iterator[tuple[list[int], ParameterSets]]:
+def batches(
+    scenarios: Sequence[Scenario], *, at_horizon: bool = False
+) -> Iterator[tuple[list[int], ParameterSets]]:
     """Yield which scenarios can be taken together, by number, and as sets of parameters."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for number, scenario in enumerate(scenarios):
@@ -112,4 +122,4 @@ def batches(scenarios: Sequence[Scenario]) -> Iterator[tuple[list[int], Paramete
     for numbers in alike.values():
         for begin in range(0, len(numbers), _BLOCK):
             block = numbers[begin : begin + _BLOCK]
-            yield block, ParameterSets([scenarios[number] for number in block])
+            yield block, ParameterSets([scenarios[number] for number in block], at_horizon=at_horizon)

@@ -42,6 +42,11 @@ class UnitRule(NamedTuple):
     weights: Floats
 
 
+def refined(order: int, refinement: float) -> int:
+    """Return how many nodes a quadrature has whose nodes are multiplied, as whole ones and at least three."""
+    return max(3, round(order * refinement))
+
+
 @lru_cache(maxsize=32)
 def legendre(order: int) -> UnitRule:
     """Return Gauss-Legendre's rule on (0, 1)."""

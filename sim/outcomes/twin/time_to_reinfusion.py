@@ -25,6 +25,7 @@ from sim.outcomes.twin.quadrature import (
     law_of,
     on_panels,
     panel_points,
+    refined,
 )
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.endpoints import WAY_YEARS
@@ -76,7 +77,7 @@ class Pathway:
     immunoablation: Distribution
     toxicity: float
     breaks: tuple[float, ...]
-    refinement: int
+    refinement: float
     delay: Distribution | None = None
     """Enrolment to the start of all the other stages; None for none."""
     tilt: float = 0.0
@@ -85,7 +86,7 @@ class Pathway:
     """Days from enrolment after which nothing of the delay counts any more."""
 
     @classmethod
-    def of(cls, scenario: Scenario, refinement: int) -> Pathway:
+    def of(cls, scenario: Scenario, refinement: float) -> Pathway:
         """Read the pathway from a scenario."""
         if scenario.cohort.enters_at == "home":
             raise ValueError("a cohort at home has no pathway")
@@ -117,7 +118,7 @@ class Pathway:
 
     def delay_law(self, breaks: Sequence[float]) -> Law:
         """Return the law of the delay, where there is one."""
-        return self.delays[0].law(_STAGE_ORDER * self.refinement, breaks)
+        return self.delays[0].law(refined(_STAGE_ORDER, self.refinement), breaks)
 
     @property
     def delays(self) -> list[_Stage]:
@@ -170,7 +171,7 @@ def _sum_of(path: Pathway, stages: Sequence[_Stage], known: Law, breaks: Sequenc
     The widest stage comes last and is integrated anew for each value of the rest, so that no panel of it
     crosses a break: to a narrow rest that makes the sum as good as smooth.
     """
-    order, gauss = _STAGE_ORDER * path.refinement, _GAUSS_ORDER * path.refinement
+    order, gauss = refined(_STAGE_ORDER, path.refinement), refined(_GAUSS_ORDER, path.refinement)
     if not stages:
         return compress_between(known, breaks, gauss)
     *narrow, widest = sorted(stages, key=lambda stage: stage.spread)
@@ -190,8 +191,8 @@ def _sum_of(path: Pathway, stages: Sequence[_Stage], known: Law, breaks: Sequenc
 @lru_cache(maxsize=64)
 def mobilisation_law(path: Pathway) -> Branches:
     """Return the law of the length of mobilisation, by infection."""
-    law = law_of(path.mobilisation, _STAGE_ORDER * path.refinement, (path.infection_window,))
-    law = compress_between(law, (path.infection_window,), _GAUSS_ORDER * path.refinement)
+    law = law_of(path.mobilisation, refined(_STAGE_ORDER, path.refinement), (path.infection_window,))
+    law = compress_between(law, (path.infection_window,), refined(_GAUSS_ORDER, path.refinement))
     free = path.infection_free(law.values)
     return Branches(law.values, law.weights * free, law.weights * (1 - free))
 
@@ -202,7 +203,7 @@ def apheresis(path: Pathway) -> Sessions | None:
     harvest = path.harvest
     if path.enters_at != "mobilisation" or harvest.duration_days != "by_sessions":
         return None
-    order = 16 * path.refinement
+    order = refined(16, path.refinement)
     yields, target = harvest.yield_million_per_kg, harvest.target_million_per_kg
     return sessions_law(yields, target, harvest.max_sessions, order)
 
@@ -238,7 +239,7 @@ def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tu
             if share > 0
             for law in [_sum_of(path, [first, *stages], known, breaks)]
         ]
-        laws.append(compress_between(join(parts), breaks, _GAUSS_ORDER * path.refinement))
+        laws.append(compress_between(join(parts), breaks, refined(_GAUSS_ORDER, path.refinement)))
     return Branches.of(*laws)
 
 

@@ -15,7 +15,7 @@ from sim.outcomes.courses import ACTIVE, RELAPSED, REMISSION
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals
 from sim.scenario.values import get_value
 from sim.show.kit import lane_drawing as kit
-from sim.show.kit.lane_drawing import REINFUSION, Lane, diverge, lane_of
+from sim.show.kit.lanes import REINFUSION, Lane, diverge, lane_of
 from sim.show.kit.looks import CAUSES, look_of
 from sim.show.kit.pairs import endings, pair_notes
 from sim.show.kit.prose import sentences

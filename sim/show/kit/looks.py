@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from sim.clinic.states import Cause, Place
 from sim.outcomes.courses import ACTIVE, DEAD, DELAY, FREE, QUEUE, RELAPSED, REMISSION
+from sim.show.kit.lanes import QUEUEING
 from sim.show.kit.style import BLUE, INK, ORANGE
 
 T = TypeVar("T")
 
-QUEUEING = "queueing"
 _PALE = "#c9ccd1"
 
 

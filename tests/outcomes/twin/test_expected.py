@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from sim.outcomes.twin.expected import expected, expected_from_enrolment
+from sim.outcomes.twin.expected import expected, expected_at_horizon, expected_from_enrolment
 from sim.scenario.endpoints import BY_NAME, ENDPOINTS, TIMES_YEARS, WAY_YEARS, Key
 from sim.scenario.life_table import background_hazards
 from sim.scenario.problems import RequestError
@@ -469,6 +469,18 @@ def test_finer_quadrature_changes_nothing_from_enrolment(changes: Mapping[str, A
     assert coarse.keys() == fine.keys()
     for key, value in coarse.items():
         assert value == pytest.approx(fine[key], abs=1e-7), key
+
+
+@pytest.mark.parametrize("name", ["huge hazards", "death at once", "death at relapse", "endless aplasia"])
+def test_the_horizon_alone_says_the_same_at_extremes(name: str) -> None:
+    changes = EXTREMES[name]
+    exact = expected_from_enrolment(with_values(CHICAGO, changes))
+    times = np.array([1.0, 2.0, 5.0])
+    found = expected_at_horizon([with_values(CHICAGO, changes)], times)
+    curve = [exact["overall_survival_enrolled", time] for time in times]
+    assert found.alive[0] == pytest.approx(curve, abs=2e-3)  # kinks within the law's nodes
+    for key in found.figures.keys() & exact.keys():
+        assert found.figures[key][0] == pytest.approx(exact[key], abs=1e-5), key
 
 
 def test_nobody_reinfused_leaves_no_figures_from_reinfusion() -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from sim.clinic.history import History
 from sim.scenario.schema import Scenario
 from sim.show.figures.swimmer import MOST_PAIRS, paired_swimmer_figure, swimmer_figure
-from sim.show.kit.lane_drawing import Lane, detail_days, diverge, lane_of
+from sim.show.kit.lanes import Lane, detail_days, diverge, lane_of
 from sim.study.records import course_rows, first_courses, paired_courses
 
 MakeScenario: TypeAlias = Callable[..., Scenario]

@@ -15,7 +15,8 @@ from sim.scenario.schema import Scenario
 from sim.show.figures.areas import OverTime, incidence_figure, places_figure
 from sim.show.figures.pathway import pathway_figure
 from sim.show.figures.swimmer import swimmer_figure
-from sim.show.kit.looks import AREAS, CAUSES, DELAY, FAILURES, PLACES, QUEUEING, STATUSES, look_of
+from sim.show.kit.lanes import QUEUEING
+from sim.show.kit.looks import AREAS, CAUSES, DELAY, FAILURES, PLACES, STATUSES, look_of
 from sim.study.records import MOMENTS
 
 COUNTED = {"replications": 10, "patients": 500, "draws": 0}

@@ -1,0 +1,153 @@
+"""Where everything of the app's pictures stands: paths and places, which templates put into SVG.
+
+Nothing here has a colour or a word: these are classes of the style sheet, and the templates'.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.app.answer import AnswerShown, SideShown
+from sim.scenario.distributions import Floats
+from sim.scenario.schema import DAYS_PER_YEAR
+
+ORDER = ("remission", "active", "waiting", "treatment", "lupus", "background")
+"""Fates in the order in which icons stand, the living first: a change moves icons at the end alone."""
+ALIVE = ORDER[:3]
+CELL = 10
+"""Side of the square that an icon has, in the array's own units."""
+
+_GLYPHS = {"treatment": "m-3-3l6 6m0-6l-6 6", "background": "m-3.6 0l3.6-3.6l3.6 3.6l-3.6 3.6z"}
+_DOT = "h0"
+"""A line without length: its cap, round or square, is the icon."""
+_CURVE_POINTS = 121
+_SCALE = 1000
+_LABELS_APART = 34.0
+"""Of a plot's height in thousandths: what a line of letters takes, twice."""
+MOST_LANES = 12
+
+
+def columns(per: int) -> int:
+    """Return how many icons stand in a row: arrays of 100 are square, larger ones broad."""
+    return 10 if per <= 100 else 40
+
+
+@dataclass(frozen=True, slots=True)
+class Icons:
+    """The icons of one fate in an array; `more` is how many more there are than on the side as it is."""
+
+    fate: str
+    count: int
+    more: int
+    share: float
+    path: str
+
+
+def icons(side: SideShown, base: SideShown, per: int) -> list[Icons]:
+    """Return an array of icons, fate by fate: one path each, one `M` a patient."""
+    found, begin, across = [], 0, columns(per)
+    for fate in ORDER:
+        if fate not in side.counts:
+            continue
+        count = side.counts[fate]
+        places = (divmod(number, across) for number in range(begin, begin + count))
+        glyph = _GLYPHS.get(fate, _DOT)
+        path = "".join(
+            f"M{CELL * column + CELL // 2} {CELL * row + CELL // 2}{glyph}" for row, column in places
+        )
+        more = count - base.counts.get(fate, 0)
+        found.append(Icons(fate, count, more, side.shares[fate], path))
+        begin += count
+    return found
+
+
+def alive(values: Mapping[str, float]) -> float:
+    """Return how many, or what share, are alive."""
+    return sum(values.get(fate, 0) for fate in ALIVE)
+
+
+def curve(years: Floats, values: Floats, horizon: float) -> str:
+    """Return a survival curve as a path in a square of 1,000, thinned to what can be seen."""
+    kept = np.flatnonzero(years <= horizon + 1e-9)
+    kept = kept[np.unique(np.linspace(0, len(kept) - 1, min(len(kept), _CURVE_POINTS)).round().astype(int))]
+    return "M" + "L".join(_points(years[kept], values[kept], horizon))
+
+
+def band(years: Floats, low: Floats, high: Floats, horizon: float) -> str:
+    """Return what lies between two curves as a closed path."""
+    lower = curve(years[years <= horizon + 1e-9], low[years <= horizon + 1e-9], horizon)
+    points = lower.removeprefix("M").split("L")
+    return f"{curve(years, high, horizon)}L{'L'.join(reversed(points))}Z"
+
+
+def _points(years: Floats, values: Floats, horizon: float) -> Iterator[str]:
+    for year, value in zip(years, values, strict=True):
+        yield f"{_SCALE * year / horizon:.0f} {_SCALE * (1 - value):.1f}".replace(".0", "")
+
+
+def label_places(ends: Sequence[float]) -> list[float]:
+    """Return where the names of curves stand beside their ends, in per cent from the top: apart."""
+    places = [100 * (1 - end) for end in ends]
+    if len(places) == 2 and abs(places[0] - places[1]) < _LABELS_APART / 2:
+        middle = min(max(sum(places) / 2, _LABELS_APART / 4), 100 - _LABELS_APART / 4)
+        upper = 0 if places[0] <= places[1] else 1
+        places[upper], places[1 - upper] = middle - _LABELS_APART / 4, middle + _LABELS_APART / 4
+    return places
+
+
+def ticks(years: float) -> list[float]:
+    """Return the years that an axis names: whole ones, some six of them; tenths below two years."""
+    step = 1.0 if years <= 7 else math.ceil(years / 6)
+    if years < 2:
+        step = 0.5 if years >= 1 else 0.1
+    return [round(step * number, 6) for number in range(int(years / step + 1e-9) + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A bar of a lane, or the death that ends it; places in per cent of the width."""
+
+    what: str
+    begin: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class LanePair:
+    """One patient's course, as it is and as it is changed."""
+
+    patient: int
+    words: str
+    sides: tuple[tuple[Stretch, ...], tuple[Stretch, ...]]
+
+
+def lanes(answer: AnswerShown) -> list[LanePair]:
+    """Return the first lanes that a page has room for."""
+    return [
+        LanePair(lane.patient, lane.words, (_side(lane.before, span), _side(lane.after, span)))
+        for span in (lanes_end(answer) * DAYS_PER_YEAR,)
+        for lane in answer.lanes[:MOST_LANES]
+    ]
+
+
+def lanes_end(answer: AnswerShown) -> float:
+    """Return the years that all lanes have room for."""
+    ends = (end for lane in answer.lanes for _, end, _ in (*lane.before, *lane.after))
+    return max([answer.years, *(end / DAYS_PER_YEAR for end in ends)])
+
+
+def _side(stretches: Sequence[tuple[float, float, str]], span: float) -> tuple[Stretch, ...]:
+    return tuple(
+        Stretch(what, round(100 * begin / span, 2), round(100 * (end - begin) / span, 2))
+        for begin, end, what in stretches
+    )
+
+
+def kinds(answer: AnswerShown) -> list[str]:
+    """Return what occurs in the lanes that are shown, each once, as they come."""
+    sides = (side for lane in answer.lanes[:MOST_LANES] for side in (lane.before, lane.after))
+    return list(dict.fromkeys(what for side in sides for _, _, what in side))

@@ -1,0 +1,104 @@
+"""The table of figures: both sides, the change, and the three uncertainties apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sim.app.answer import RowShown, SideShown
+from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label, read_times
+from sim.show.kit.formats import format_difference, format_interval, format_range, format_value, with_unit
+
+SHOWN = (
+    "overall_survival_enrolled", "treatment_related_mortality", "restricted_mean_survival_enrolled",
+    "disease_free_survival_enrolled", "death_by_cause_infection", "death_by_cause_toxicity",
+    "death_by_cause_lupus", "death_by_cause_background", "pre_transplant_mortality",
+    "transplant_related_mortality", "overall_survival", "disease_free_survival", "relapse_incidence",
+    "no_response", "harvest_failure", "infections_per_patient",
+)  # fmt: skip
+"""Headline figures first: of all enrolled, at the horizon; what nobody has a figure of is left out."""
+
+_TENTH = 0.001
+"""Of a share: its last digit shown, where it has one there."""
+_NOTHING, _HARDLY = 1e-9, 1e-5
+
+
+@dataclass(frozen=True)
+class Uncertainties:
+    """What is known beside the exact figures, by endpoint: limits of two sides and of their difference.
+
+    ``drawn`` are figures under draws of a posterior, base and changed; ``trials`` the range of one trial of
+    the changed scenario.
+    """
+
+    drawn: tuple[Mapping[Key, Floats], Mapping[Key, Floats]] = field(default_factory=lambda: ({}, {}))
+    trials: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
+
+
+def rows_of(base: SideShown, changed: SideShown, years: float, known: Uncertainties) -> list[RowShown]:
+    """Return the table."""
+    return [*_rows(base, changed, years, known)]
+
+
+def _rows(base: SideShown, changed: SideShown, years: float, known: Uncertainties) -> Iterator[RowShown]:
+    for name in SHOWN:
+        key = (name, read_times(BY_NAME[name], years)[-1])
+        before, now = (side.figures.get(key, math.nan) for side in (base, changed))
+        if math.isnan(before) and math.isnan(now):
+            continue
+        endpoint = BY_NAME[name]
+        low, high = known.trials.get(key, (math.nan, math.nan))
+        yield RowShown(
+            label(key), figure_text(endpoint, before), figure_text(endpoint, now),
+            "" if changed is base else change_text(endpoint, now - before), "",
+            _posterior(endpoint, key, known, same=changed is base), format_range(endpoint, low, high),
+        )  # fmt: skip
+
+
+def figure_text(endpoint: Endpoint, value: float) -> str:
+    """Write an exact figure: a share to a tenth of a per cent, or to three digits if that shows none."""
+    if math.isnan(value):
+        return "no such figure"
+    tiny = endpoint.kind != "share" or abs(value) < 10 * _TENTH
+    return format_value(endpoint, value, math.nan if tiny else _TENTH)
+
+
+def change_text(endpoint: Endpoint, change: float) -> str:
+    """Write the change of an exact figure with its unit; what is nearly nothing is not written as nothing."""
+    if math.isnan(change):
+        return "can't be compared"
+    unit = "points" if endpoint.kind == "share" else endpoint.unit
+    if abs(change) < _NOTHING:
+        return "none"
+    if abs(change) < _HARDLY:
+        return f"less than {with_unit('0.001' if endpoint.kind == 'share' else '0.00001', unit)}"
+    known = 0.0005 if endpoint.kind == "share" and abs(change) > 0.01 else math.nan
+    return with_unit(format_difference(endpoint, change, known), unit)
+
+
+def _posterior(endpoint: Endpoint, key: Key, known: Uncertainties, *, same: bool) -> str:
+    """Write the posterior's 95% of the changed figure, and of the change."""
+    before, now = (side.get(key) for side in known.drawn)
+    if now is None:
+        return ""
+    own = format_range(endpoint, *limits(now))
+    if same or before is None:
+        return own
+    change = limits(now - before)
+    return own if max(map(abs, change)) < _HARDLY else f"{own}; change {limits_text(endpoint, *change)}"
+
+
+def limits_text(endpoint: Endpoint, low: float, high: float) -> str:
+    """Write the limits of a change, each with its sign; what is not 0 is not written as 0."""
+    text = format_interval(endpoint, (low + high) / 2, low, high, (high - low) / 2)
+    return text.partition("(")[2].removesuffix(")")
+
+
+def limits(values: Floats) -> tuple[float, float]:
+    """Return the 95% limits of equally weighted draws."""
+    low, high = np.quantile(values, (0.025, 0.975)).tolist()
+    return low, high
