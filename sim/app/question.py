@@ -16,6 +16,7 @@ from sim.scenario.load import Loaded, changed
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import bad_value, cut_short, toml_text, unknown, unknown_key
 from sim.scenario.registry import parameters, plain
+from sim.scenario.shipped import scenarios_folder
 from sim.scenario.values import get_value
 
 OF, TRIAL, DECIMALS, OWN = "of", "trial", "decimals", ("of", "trial", "decimals")
@@ -67,8 +68,14 @@ class Question:
     def toml(self) -> str:
         """A scenario file that says the same."""
         title = self.changed.scenario.title
-        stated = {"kind": "scenario", "base": self.of, "title": title, **self.values}
+        base = self.of if is_shipped(self.base) else str(self.base.path.resolve())
+        stated = {"kind": "scenario", "base": base, "title": title, **self.values}
         return "".join(f"{key} = {toml_text(plain(value))}\n" for key, value in stated.items())
+
+
+def is_shipped(loaded: Loaded) -> bool:
+    """Tell whether a scenario ships, so that its name alone says what it is."""
+    return loaded.path.parent == scenarios_folder()
 
 
 def question(pairs: Sequence[tuple[str, str]], shelf: Mapping[str, Loaded]) -> Question:
