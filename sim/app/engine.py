@@ -130,7 +130,7 @@ class Engine:
         if draws is None:
             said = sentences("app", "no_posterior", question.base.name)
             rows = rows_of(answer.base, answer.changed, asked.years, Uncertainties(trials=trials))
-            return replace(answer, rows=rows, cautions=[*answer.cautions, *said])
+            return replace(answer, rows=rows, more={"scope": said})
         grid, sides = _grid(asked.years), {"base": (asked.base, question.base)}
         if asked.changed is not asked.base:
             sides["changed"] = (asked.changed, question.changed)
@@ -148,8 +148,7 @@ class Engine:
             answer,
             rows=rows_of(answer.base, answer.changed, asked.years, known),
             words=words_of(answer.base, answer.changed, answer.per, asked.years, said, asked.apart, more_die),
-            cautions=[*answer.cautions, *_scope(question.changed, draws)],
-            more={"band": band},
+            more={"band": band, "scope": _scope(question.changed, draws)},
         )
 
     def _simulated(self, asked: _Asked, *, fine: bool) -> AnswerShown:

@@ -16,6 +16,7 @@ from sim.scenario.load import Loaded, changed
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import bad_value, cut_short, toml_text, unknown, unknown_key
 from sim.scenario.registry import parameters, plain
+from sim.scenario.shipped import scenarios_folder
 from sim.scenario.values import get_value
 
 OF, TRIAL, DECIMALS, OWN = "of", "trial", "decimals", ("of", "trial", "decimals")
@@ -67,8 +68,14 @@ class Question:
     def toml(self) -> str:
         """A scenario file that says the same."""
         title = self.changed.scenario.title
-        stated = {"kind": "scenario", "base": self.of, "title": title, **self.values}
+        base = self.of if is_shipped(self.base) else str(self.base.path.resolve())
+        stated = {"kind": "scenario", "base": base, "title": title, **self.values}
         return "".join(f"{key} = {toml_text(plain(value))}\n" for key, value in stated.items())
+
+
+def is_shipped(loaded: Loaded) -> bool:
+    """Tell whether a scenario ships, so that its name alone says what it is."""
+    return loaded.path.parent == scenarios_folder()
 
 
 def question(pairs: Sequence[tuple[str, str]], shelf: Mapping[str, Loaded]) -> Question:
@@ -99,8 +106,6 @@ def question(pairs: Sequence[tuple[str, str]], shelf: Mapping[str, Loaded]) -> Q
             )
         )
     keys = [name for name in names if name not in OWN]
-    if len(keys) > MOST_CHANGES:
-        raise RequestError(f"{len(keys)} changes; allowed: up to {MOST_CHANGES}")
     base, values = shelf[of], {}
     for key in keys:
         if key not in parameters() and key.rpartition(".")[0] not in parameters():
@@ -108,6 +113,8 @@ def question(pairs: Sequence[tuple[str, str]], shelf: Mapping[str, Loaded]) -> Q
         value = set_value(asked[key])
         if plain(get_value(base.scenario, key)) != value:
             values[key] = value
+    if len(values) > MOST_CHANGES:  # not what is named alone: a form without script sends every control
+        raise RequestError(f"{len(values)} changes; allowed: up to {MOST_CHANGES}")
     found = Question(of, base, values, _trial(asked.get(TRIAL, "1")), asked.get(DECIMALS, "") == "yes")
     _ = found.changed  # refused now, and not when it is answered
     return found

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import click
 
+from sim.cli.app_command import app_command
 from sim.cli.folder_commands import report_command, runs_group
+from sim.cli.output import INTERRUPTED, TERMINATED
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import STUDY_COMMANDS
 from sim.cli.what_if_commands import WHAT_IF_COMMANDS
@@ -18,8 +20,6 @@ from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
 from sim.work.threads import ONE_THREAD
 
-INTERRUPTED = 130
-TERMINATED = 143
 
 # How the system says that a library did not fit into memory.
 _NO_MEMORY = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
@@ -35,7 +35,7 @@ def cli() -> None:
     """
 
 
-for _command in (*STUDY_COMMANDS, *WHAT_IF_COMMANDS, report_command, runs_group, scenario_group):
+for _command in (*STUDY_COMMANDS, *WHAT_IF_COMMANDS, app_command, report_command, runs_group, scenario_group):
     cli.add_command(_command)
 
 

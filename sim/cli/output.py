@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sim.work.results import Results
 
 Row = dict[str, Any]
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM."""
 
 
 def print_rows(command: str, rows: Sequence[Row], *, as_json: bool, title: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Answers of a study beside its points: thresholds, tornadoes, capacities."""
+"""Answers of a study beside its points: some here, and each of the others in a module of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from sim.calibrate.point import solve_point
+from sim.commands import explain, sensitivity
 from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
@@ -68,6 +69,10 @@ def histories_of(plan: StudyPlan) -> int:
         if answer.kind == "capacity":
             places = range(answer.low, answer.high + 1)
             found += replications * patients_in(scenario, answer.by, places, answer.over, plan.budget.seed)
+        elif answer.kind == "explain":
+            found += explain.histories(answer, plan)
+        elif answer.kind == "sensitivity":
+            found += sensitivity.histories_of(answer, plan)
         elif not plan.no_queue:
             ranges = stated_ranges(scenario)[0] if answer.kind == "tornado" else ()
             values = (
@@ -86,6 +91,10 @@ def evaluations_of(plan: StudyPlan) -> int:
         elif answer.kind == "tornado":
             again = 2 * _SOLVED_IN * ("re-solved" in answer.versions)
             found += len(stated_ranges(plan.loaded.scenario)[0]) * (len(BETWEEN) + again)
+        elif answer.kind == "explain":
+            found += explain.combinations(answer, plan)
+        elif answer.kind == "sensitivity":
+            found += sensitivity.evaluations_of(answer, plan)
     return found
 
 
@@ -186,4 +195,6 @@ _ANSWERS: Mapping[str, Answerer] = {
     "threshold": Answerer(_asked, _threshold),
     "tornado": Answerer(_check_tornado, _tornado),
     "capacity": Answerer(_check_capacity, _capacity),
+    "explain": Answerer(explain.check, explain.give),
+    "sensitivity": Answerer(sensitivity.check, sensitivity.give),
 }

@@ -67,20 +67,21 @@ class Sensitivity(Table):
         [], description="parameters; left out, all that is drawn: priors, or a posterior, and [[uncertain]]"
     )
     groups: _Groups = Field({}, description="parameters taken together, by a name for them")
-    points: Annotated[int, Field(ge=64, le=2**20)] = Field(
+    points: Annotated[int, Field(ge=64, le=2**14)] = Field(
         1024, description="base points of independent inputs, a power of two; a posterior has its draws"
     )
 
 
 class Explain(Table):
-    """Why an arm differs from the first: each group of differing parameters has its part of the gap."""
+    """What the gap between an arm and the first comes with: each group of differing parameters has a part."""
 
     kind: Literal["explain"]
-    endpoint: str = Field(description=_ENDPOINT)
+    endpoint: str = Field(description="the figure whose gap is divided, as name or name@years")
     arm: str = Field("", description=_ARM)
     groups: _Groups = Field(
         {},
-        description="parameters, or beginnings of their names, by group; left out, by stage",
+        description="parameters, or beginnings of their names, by group; what differs and is in none is "
+        '"everything else"; left out, groups are the stages of the pathway',
     )
 
 

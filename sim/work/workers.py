@@ -80,10 +80,10 @@ class Processes(Workers):
             from concurrent.futures import ProcessPoolExecutor
 
             self._pool = ProcessPoolExecutor(
-                self._count, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+                self._count, mp_context=multiprocessing.get_context("spawn"), initializer=begin_worker
             )
         # Processes are started when the first chunks come.
-        with _environment({**ONE_THREAD, _WORKER: "1"}), _undisturbed(), _deaf():
+        with starting():
             return self._pool.submit(do, task)
 
     def look_after(self) -> None:
@@ -126,6 +126,13 @@ class Processes(Workers):
         if failure[0] is None and self._pool is not None:
             self._pool.shutdown()
         self._stop()
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Let processes that are started in a moment have one thread each, and never hear of Ctrl-C."""
+    with _environment({**ONE_THREAD, _WORKER: "1"}), _undisturbed(), _deaf():
+        yield
 
 
 @contextmanager
@@ -188,7 +195,7 @@ def leave_if_unguarded() -> None:
         os._exit(_UNGUARDED)
 
 
-def _begin() -> None:
+def begin_worker() -> None:
     """Prepare a worker process: an interrupt is its parent's business, and it goes when its parent goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()

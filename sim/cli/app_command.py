@@ -1,0 +1,45 @@
+"""``lupus-hsct app``: the page on which "what if" is asked, served to this machine alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from sim.cli.options import whole
+from sim.cli.output import INTERRUPTED, TERMINATED
+
+
+@click.command("app")
+@click.argument("scenario", required=False)
+@whole("--port", 1024, 65535, metavar="N", help="Port to serve on.  [default: a free one]")
+@click.option("--no-browser", is_flag=True, help="Only print the address; open no browser.")
+def app_command(scenario: str | None, port: int | None, no_browser: bool) -> None:
+    """Open a page on which "what if" is asked, and answered at once; Ctrl-C ends it.
+
+    The page is served at 127.0.0.1, to this machine alone, and nothing leaves it. Nothing is stored but the
+    reports that are asked for on it, under results/.
+    """
+    from sim.app import page
+    from sim.app.engine import Engine
+    from sim.app.reports import Reports
+    from sim.app.server import Desk, bound, serve, shelf_of
+
+    at, reports = bound(port), Reports()
+    desk = Desk(shelf_of(scenario), Engine(), reports, page)
+
+    def tell(address: str) -> None:
+        click.echo(f"{address} (Ctrl-C ends it)")
+        sys.stdout.flush()
+        if not no_browser:
+            click.launch(address)
+
+    try:
+        serve(desk, at, tell)
+    except (KeyboardInterrupt, SystemExit) as error:  # Ctrl-C and SIGTERM
+        reports.close()
+        interrupted = isinstance(error, KeyboardInterrupt)
+        click.echo("Interrupted" if interrupted else "Ended", err=True)
+        sys.stderr.flush()
+        os._exit(INTERRUPTED if interrupted else TERMINATED)  # without the answers that nobody waits for
