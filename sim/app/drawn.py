@@ -25,7 +25,7 @@ CELL = 10
 _GLYPHS = {"treatment": "m-3-3l6 6m0-6l-6 6", "background": "m-3.6 0l3.6-3.6l3.6 3.6l-3.6 3.6z"}
 _DOT = "h0"
 """A line without length: its cap, round or square, is the icon."""
-_CURVE_POINTS = 121
+_CURVE_POINTS = 81
 _SCALE = 1000
 _APART = 17.0
 """Of a chart's height, in per cent: what a line of letters takes."""

@@ -23,6 +23,8 @@ from sim.show.kit.prose import declared, environment
 
 Side: TypeAlias = tuple[str, str, SideShown]
 """A side: as the style sheet calls it, as people do, and what becomes of it."""
+COUNTED = ("rooms_in_use", "room_queue", "slots_in_use", "slot_queue")
+"""What is counted in a clinic, as it is shown."""
 AS_IT_IS, CHANGED = "As it is", "Changed"
 _FEW = 4
 _HEADLINE = 4
@@ -148,7 +150,8 @@ def _occupancy(sides: Sequence[Side], answer: AnswerShown) -> Iterator[tuple[str
                 f"{each.mean[-1]:.1f}" + (f" of {each.places}" if each.places else ""),
             )  # fmt: skip
             series.setdefault(each.what, []).append(line)
-    for what, lines in series.items():
+    for what in filter(series.get, COUNTED):
+        lines = series[what]
         top = max(float(np.max(line.limits[1])) for line in lines if line.limits)
         end = max(float(line.years[-1]) for line in lines)
         if top > 0:

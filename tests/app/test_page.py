@@ -243,7 +243,7 @@ def test_curves_end_where_the_figures_do_and_their_names_stand_apart() -> None:
     assert made.marks[-1] == ("5", 100)
     assert points[0] == (0, 0)
     assert points[-1] == pytest.approx((1000, 500), abs=2)
-    assert len(points) <= 121
+    assert len(points) <= 81
     assert made.lines[0].band.count("L") == 2 * len(points) - 1
     for ends in ([0.84, 0.84], [0.84, 0.8], [1.0, 1.0], [0.0, 0.0], [0.9, 0.3]):
         upper, lower = drawn.label_places(ends)
