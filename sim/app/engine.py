@@ -214,6 +214,7 @@ class Engine:
                 question, asked.apart, asked.unpaired, patients if patients > MOST_PATIENTS else 0
             ),
             exact=True,
+            apart=bool(asked.apart),
         )
 
 

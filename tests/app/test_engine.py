@@ -269,7 +269,7 @@ def test_cautions_say_what_an_answer_rests_on() -> None:
     assert "rests on one death" in about(("cohort.enters_at", "home"))
     assert "Read the range, not the point" in about(("of", "no_isolation"))
     assert "The hazard of active disease is constant" in about((DELAY, "90"))
-    assert answered((DELAY, "90")).changes == [("transplant delay days", "0 days", "90 days")]
+    assert answered((DELAY, "90")).changes == [("transplant delay", "0 days", "90 days")]
 
 
 def test_under_a_posterior_there_are_bands_ranges_and_limits() -> None:
