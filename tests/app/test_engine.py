@@ -23,7 +23,6 @@ from sim.app.words import RateShown
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.study.budget import Budget
 from sim.study.compare import Side, compare
@@ -303,11 +302,6 @@ def test_under_a_posterior_there_are_bands_ranges_and_limits() -> None:
     assert "band" not in other.more
     assert other.cautions[-1].startswith("No posterior is shown")
     assert other.rows[0].trial
-
-
-def test_limited_rooms_are_not_the_twins() -> None:
-    with pytest.raises(RequestError, match="capacity is limited"):
-        engine().answer(asked(("of", "open_clinic")))
 
 
 def test_little_is_kept_and_many_may_ask_at_once() -> None:
