@@ -16,15 +16,17 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from app_served import Client, SmallEngine, desk_of, served
-from drivers import environment
+from drivers import environment, no_figures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.app import server
+from sim.app import reports, server
 from sim.app.question import question
 from sim.app.reports import Report, Reports, TooManyError
 from sim.app.security import HEADERS, LONGEST_QUERY
@@ -43,22 +45,15 @@ def shelf() -> dict[str, Loaded]:
     return shelf_of("chicago2006")
 
 
-@pytest.fixture
-def desk(shelf: Mapping[str, Loaded], tmp_path: Path) -> Iterator[server.Desk]:
-    yield (made := desk_of(shelf, tmp_path / "results"))
+@pytest.fixture(scope="module")
+def desk(shelf: Mapping[str, Loaded], tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Desk]:
+    yield (made := desk_of(shelf, tmp_path_factory.mktemp("app") / "results"))
     made.reports.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(desk: server.Desk) -> Iterator[Client]:
     with served(desk) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def shared(shelf: Mapping[str, Loaded], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A server that many examples ask."""
-    with served(desk_of(shelf, tmp_path_factory.mktemp("shared"))) as found:
         yield found
 
 
@@ -104,7 +99,7 @@ def test_a_file_of_ones_own_comes_first_and_downloads_as_a_file_based_on_it(tmp_
 @pytest.mark.parametrize(
     ("path", "status"),
     [("/", 200), ("/answer", 200), ("/posterior", 200), ("/scenario.toml", 200), ("/static/app.js", 200),
-     ("/static/app.css", 200), ("/report/1", 404), ("/folders/1/report.html", 404), ("/nothing", 404),
+     ("/static/app.css", 200), ("/report/x", 404), ("/folders/x/report.html", 404), ("/nothing", 404),
      ("/answer/", 404), ("/?of=nobody", 400), ("/answer?cohort.female=2", 400),
      ("/?cohort.female=0.123", 500), ("/report", 405)],
 )  # fmt: skip
@@ -161,7 +156,7 @@ def test_a_report_needs_the_page_s_token_and_origin(desk: server.Desk, client: C
     assert client.ask("POST", "/", **good).status == 405
     for method in ("PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"):
         assert client.ask(method, "/report", **good).status == 405
-    assert client.get("/report/1").status == 404  # none was begun
+    assert client.get(f"/report/{len(desk.reports._reports) + 1}").status == 404  # none was begun
     assert desk.token in client.get("/").text
 
 
@@ -191,8 +186,9 @@ def test_no_path_leads_to_a_file(
 def reported(desk: server.Desk, folder: Path, names: set[str]) -> int:
     """Let a folder be one of a report of this session."""
     asked = question([], shelf_of())
-    desk.reports._reports["7"] = Report(asked, 7, folder=folder, names=frozenset(names))
-    return 7
+    number = len(desk.reports._reports) + 1
+    desk.reports._reports[str(number)] = Report(asked, number, folder=folder, names=frozenset(names))
+    return number
 
 
 def test_a_file_that_became_a_link_is_not_served(desk: server.Desk, client: Client, tmp_path: Path) -> None:
@@ -281,8 +277,8 @@ def test_some_hundred_of_them_through_the_server(
 
 @settings(max_examples=60, deadline=None)
 @given(letters=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=80))
-def test_any_path_has_an_answer(shared: Client, letters: str) -> None:
-    answer = shared.get(f"/{letters}")
+def test_any_path_has_an_answer(client: Client, letters: str) -> None:
+    answer = client.get(f"/{letters}")
     assert answer.status in (200, 400, 404, 405)
     assert "Traceback" not in answer.text
     assert PROTOCOL_HEADERS.items() <= answer.headers.items()
@@ -326,54 +322,68 @@ def test_three_tabs_are_answered_at_once_and_more_do_not_pile_up(
         assert engine.answered - before <= 6
 
 
-def test_a_report_is_the_real_thing(desk: server.Desk, client: Client, tmp_path: Path) -> None:
-    asked = {"Origin": client.own, "X-Token": desk.token}
-    at = client.ask("POST", "/report?of=chicago2006&cohort.patients=20&trial=3", **asked).json["at"]
-    other = client.ask("POST", "/report?of=chicago2006", **asked).json["at"]
-    assert client.ask("POST", "/report", **asked).status == 503  # two are at work
-    parts = set()
-    for one in (at, other):
-        while (told := client.get(one).json)["state"] == "working":
+def test_a_report_is_the_real_thing(shelf: Mapping[str, Loaded], tmp_path: Path) -> None:
+    desk, parts = desk_of(shelf, tmp_path / "results"), set()
+    with served(desk) as client:
+        asked = {"Origin": client.own, "X-Token": desk.token}
+        at = client.ask("POST", "/report?of=chicago2006&cohort.patients=20&trial=3", **asked).json["at"]
+        assert client.ask("POST", "/report?of=chicago2006", **asked).status == 202
+        assert client.ask("POST", "/report", **asked).status == 503  # two are at work
+        while (told := client.get(at).json)["state"] == "working":
             parts.add(told["what"])
             assert 0 <= told["done"] <= told["all"]
             time.sleep(0.05)
         assert told["state"] == "done", told
-    assert parts & {"chicago2006", "tables", "figures", "page"}
-    told = client.get(at).json
-    results = read_results(Path(told["folder"]))
-    assert (results.kind, results.manifest["trial"]) == ("compare", 3)
-    assert results.manifest["replications"] == 4
-    assert any("few" in note or "replications" in note for note in told["notes"])
-    page = client.get(told["page"])
-    assert "20 patients" in page.text
-    assert "style-src 'unsafe-inline'" in page.headers["content-security-policy"]
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert client.get(told["page"].replace("report.html", "comparison.csv")).text.startswith("scenario,")
-    assert client.get(told["page"].replace("report.html", "../app-2/report.html")).status == 404
-    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["app-1", "app-2"]
+        assert parts & {"chicago2006", "tables", "figures", "page"}
+        desk.reports.close()  # the other
+        results = read_results(Path(told["folder"]))
+        assert (results.kind, results.manifest["trial"]) == ("compare", 3)
+        assert results.manifest["replications"] == 4
+        assert any("replications" in note for note in told["notes"])
+        page = client.get(told["page"])
+        assert "20 patients" in page.text
+        assert page.headers["content-security-policy"].startswith(
+            "default-src 'none'; style-src 'unsafe-inline'"
+        )
+        table = client.get(told["page"].replace("report.html", "comparison.csv"))
+        assert table.text == (results.folder / "comparison.csv").read_text("utf-8")
+        assert client.get(told["page"].replace("report.html", "../app-2/report.html")).status == 404
+
+
+def test_a_question_that_changes_nothing_is_run(shelf: Mapping[str, Loaded], tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    with pytest.MonkeyPatch.context() as patch:  # in this process
+        no_figures(patch)
+        patch.setattr(reports, "begin_worker", lambda: None)
+        pipe = SimpleNamespace(send=told.append)
+        reports._report((shelf["ebmt2004"],), 1, 4, tmp_path / "made", pipe)  # type: ignore[arg-type]
+    assert read_results(tmp_path / "made").kind == "run"
+    assert told[-1] == {"what": "written", "done": 1, "all": 1}
+    reports._report((shelf["ebmt2004"],), 1, 4, tmp_path / "made", pipe)  # type: ignore[arg-type]
+    assert "exists" in told[-1]["message"]
 
 
 def test_a_report_that_is_given_up_leaves_nothing(shelf: Mapping[str, Loaded], tmp_path: Path) -> None:
-    reports = Reports(tmp_path / "results", replications=10**6)
-    report = reports.begin(question([], shelf))
+    several = Reports(tmp_path / "results", replications=10**6)
+    report = several.begin(question([], shelf))
     while report.done == 0:
         assert not report.message
         time.sleep(0.02)
     began = time.perf_counter()
-    reports.close()
+    several.close()
     assert time.perf_counter() - began < 1
     assert report.told["state"] == "failed"
     assert report.message == "given up"
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(TooManyError):
-        reports.begin(question([], shelf))
+        several.begin(question([], shelf))
 
 
 def test_a_report_that_fails_says_why(shelf: Mapping[str, Loaded], tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file is in the way", "utf-8")
-    reports = Reports(tmp_path / "results", replications=4)
-    report = reports.begin(question([], shelf))
-    reports.close()
+    several = Reports(tmp_path / "results", replications=4)
+    report = several.begin(question([], shelf))
+    several.close()
     assert report.told["state"] == "failed"
     assert "exists" in report.message
 
