@@ -106,6 +106,7 @@ class AnswerShown:
         Whether the twin tells; else it is simulated, and `trials` says how many so far.
     more
         ``band``: for ``base`` and ``changed`` years, lower and upper limits of survival under the posterior.
+        ``scope``: sentences about what the posterior's 95% leaves out, or why there is none.
     """
 
     years: float

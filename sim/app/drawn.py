@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,10 +25,11 @@ CELL = 10
 _GLYPHS = {"treatment": "m-3-3l6 6m0-6l-6 6", "background": "m-3.6 0l3.6-3.6l3.6 3.6l-3.6 3.6z"}
 _DOT = "h0"
 """A line without length: its cap, round or square, is the icon."""
-_CURVE_POINTS = 121
+_CURVE_POINTS = 81
 _SCALE = 1000
-_LABELS_APART = 34.0
-"""Of a plot's height in thousandths: what a line of letters takes, twice."""
+_APART = 17.0
+"""Of a chart's height, in per cent: what a line of letters takes."""
+_NEAR = 1e-9
 MOST_LANES = 12
 
 
@@ -70,41 +72,96 @@ def alive(values: Mapping[str, float]) -> float:
     return sum(values.get(fate, 0) for fate in ALIVE)
 
 
-def curve(years: Floats, values: Floats, horizon: float) -> str:
-    """Return a survival curve as a path in a square of 1,000, thinned to what can be seen."""
-    kept = np.flatnonzero(years <= horizon + 1e-9)
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A curve of a chart: its paths in a square of 1,000, and what stands beside its end, how far down."""
+
+    side: str
+    path: str
+    band: str
+    name: str
+    value: str
+    place: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart: what its axes name and where, in per cent from the left and from the top."""
+
+    levels: Sequence[tuple[str, float]]
+    marks: Sequence[tuple[str, float]]
+    lines: Sequence[Line]
+
+
+class Drawn(NamedTuple):
+    """A curve to be drawn: which side, its points and its limits, its name and how its end is written."""
+
+    side: str
+    years: Floats
+    values: Floats
+    limits: tuple[Floats, Floats] | None
+    name: str
+    text: str
+
+
+def chart(lines: Sequence[Drawn], end: float, top: float, *, share: bool) -> Chart:
+    """Lay out curves over `end` years, of shares, or of numbers up to `top`.
+
+    Parameters
+    ----------
+    share
+        Whether the numbers are shares, to be written in per cent.
+    """
+    levels = [top * part / 4 for part in range(5)] if share or top >= 4 else range(int(top) + 1)
+    texts = [f"{100 * each:g}%" if share else f"{each:g}" for each in levels]
+    lasts = [float(line.values[line.years <= end + _NEAR][-1]) for line in lines]
+    places = label_places([last / top for last in lasts])
+    return Chart(
+        [(text, 100 - 100 * level / top) for text, level in zip(texts, levels, strict=True)],
+        [(f"{year:g}", 100 * year / end) for year in ticks(end)],
+        [
+            Line(
+                line.side,
+                "M" + "L".join(_points(line.years, line.values / top, end)),
+                "" if line.limits is None else _band(line.years, line.limits, end, top),
+                line.name,
+                line.text,
+                place,
+            )
+            for line, place in zip(lines, places, strict=True)
+        ],
+    )
+
+
+def _band(years: Floats, limits: tuple[Floats, Floats], end: float, top: float) -> str:
+    lower, upper = ([*_points(years, limit / top, end)] for limit in limits)
+    return f"M{'L'.join([*upper, *reversed(lower)])}Z"
+
+
+def _points(years: Floats, values: Floats, end: float) -> Iterator[str]:
+    """Yield the points of a curve up to its end, thinned to what can be seen."""
+    kept = np.flatnonzero(years <= end + _NEAR)
     kept = kept[np.unique(np.linspace(0, len(kept) - 1, min(len(kept), _CURVE_POINTS)).round().astype(int))]
-    return "M" + "L".join(_points(years[kept], values[kept], horizon))
-
-
-def band(years: Floats, low: Floats, high: Floats, horizon: float) -> str:
-    """Return what lies between two curves as a closed path."""
-    lower = curve(years[years <= horizon + 1e-9], low[years <= horizon + 1e-9], horizon)
-    points = lower.removeprefix("M").split("L")
-    return f"{curve(years, high, horizon)}L{'L'.join(reversed(points))}Z"
-
-
-def _points(years: Floats, values: Floats, horizon: float) -> Iterator[str]:
-    for year, value in zip(years, values, strict=True):
-        yield f"{_SCALE * year / horizon:.0f} {_SCALE * (1 - value):.1f}".replace(".0", "")
+    for year, value in zip(years[kept], values[kept], strict=True):
+        yield f"{_SCALE * year / end:.0f} {_SCALE * (1 - value):.1f}".replace(".0", "")
 
 
 def label_places(ends: Sequence[float]) -> list[float]:
     """Return where the names of curves stand beside their ends, in per cent from the top: apart."""
     places = [100 * (1 - end) for end in ends]
-    if len(places) == 2 and abs(places[0] - places[1]) < _LABELS_APART / 2:
-        middle = min(max(sum(places) / 2, _LABELS_APART / 4), 100 - _LABELS_APART / 4)
+    if len(places) == 2 and abs(places[0] - places[1]) < _APART:
+        middle = min(max(sum(places) / 2, _APART / 2), 100 - _APART / 2)
         upper = 0 if places[0] <= places[1] else 1
-        places[upper], places[1 - upper] = middle - _LABELS_APART / 4, middle + _LABELS_APART / 4
+        places[upper], places[1 - upper] = middle - _APART / 2, middle + _APART / 2
     return places
 
 
 def ticks(years: float) -> list[float]:
-    """Return the years that an axis names: whole ones, some six of them; tenths below two years."""
+    """Return the years that an axis names: whole ones, some six of them; parts of one below two years."""
     step = 1.0 if years <= 7 else math.ceil(years / 6)
     if years < 2:
         step = 0.5 if years >= 1 else 0.1
-    return [round(step * number, 6) for number in range(int(years / step + 1e-9) + 1)]
+    return [round(step * number, 6) for number in range(int(years / step + _NEAR) + 1)]
 
 
 @dataclass(frozen=True, slots=True)

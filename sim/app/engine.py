@@ -15,18 +15,18 @@ import numpy as np
 
 from sim.app.answer import AnswerShown, SideShown
 from sim.app.cautions import cautions_of, changes_of
+from sim.app.clinic import InPieces
 from sim.app.fates import counts_of, denominator, shares_of
 from sim.app.lanes import MOST_PATIENTS, lanes_of
 from sim.app.question import Question
 from sim.app.table import Uncertainties, rows_of
-from sim.app.words import words_of
+from sim.app.words import simulated, words_of
 from sim.outcomes.twin.expected import AtHorizon, expected_at_horizon
 from sim.patient.fates import mean_patients
 from sim.scenario.describe import source_and_status
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.load import Loaded, scenario_hash
-from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import shipped_posteriors
 from sim.scenario.values import with_values
@@ -77,13 +77,18 @@ class _Asked:
         return cls(question, base, changed, apart, unpaired)
 
     @property
+    def exact(self) -> bool:
+        """Whether the twin tells: nobody waits for a room or a slot on either side."""
+        return binds_no_queue(self.base) and binds_no_queue(self.changed)
+
+    @property
     def years(self) -> float:
         """When both are read."""
         return self.changed.follow_up.horizon_years
 
 
 class Engine:
-    """Answers questions about scenarios in which nobody waits for a room or a slot, for many threads.
+    """Answers questions, for many threads: by the exact twin, or simulated where patients wait for places.
 
     Parameters
     ----------
@@ -92,44 +97,39 @@ class Engine:
     """
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
-        self._seed = seed
+        self._seed, self._clinic = seed, InPieces(seed)
         self._kept: OrderedDict[tuple[str, float], AtHorizon] = OrderedDict()
         self._lock = Lock()
 
     def answer(self, question: Question, *, fine: bool = True) -> AnswerShown:
-        """Return the answer by the exact twin.
+        """Return the answer; a simulated one is sharper whenever it is asked for again.
 
         Parameters
         ----------
         fine
-            False while the hand is moving: figures are known to 1e-5, and large trials are not told.
-
-        Raises
-        ------
-        RequestError
-            A capacity is limited: then only simulation can tell.
+            False while the hand is moving: exact figures are known to 1e-5, simulated ones as they stand, and
+            large trials are not told.
         """
         asked = _Asked.of(question)
-        if not all(map(binds_no_queue, (asked.base, asked.changed))):
-            raise RequestError("a capacity is limited: the exact twin holds only without a queue")
+        if not asked.exact:
+            return self._simulated(asked, fine=fine)
         found = [self._expected(each, FINE if fine else ROUGH) for each in (asked.base, asked.changed)]
         return self._shown(asked, *found, fine=fine)
 
     def posterior(self, question: Question) -> AnswerShown:
-        """Return the answer with what takes longer: under draws of the posterior, and single trials.
-
-        Raises
-        ------
-        RequestError
-            A capacity is limited.
-        """
-        answer, asked = self.answer(question), _Asked.of(question)
+        """Return the answer with what takes longer: under draws of the posterior, and single trials."""
+        asked = _Asked.of(question)
+        if not asked.exact:
+            answer = self._simulated(asked, fine=False)
+            said = sentences("app", "no_posterior", "a clinic with queues")
+            return replace(answer, more={**answer.more, "scope": said})
+        answer = self.answer(question)
         trials = _of_trials(asked.changed, self._seed)
         draws = _draws_about(question.base)
         if draws is None:
             said = sentences("app", "no_posterior", question.base.name)
             rows = rows_of(answer.base, answer.changed, asked.years, Uncertainties(trials=trials))
-            return replace(answer, rows=rows, cautions=[*answer.cautions, *said])
+            return replace(answer, rows=rows, more={"scope": said})
         grid, sides = _grid(asked.years), {"base": (asked.base, question.base)}
         if asked.changed is not asked.base:
             sides["changed"] = (asked.changed, question.changed)
@@ -147,8 +147,31 @@ class Engine:
             answer,
             rows=rows_of(answer.base, answer.changed, asked.years, known),
             words=words_of(answer.base, answer.changed, answer.per, asked.years, said, asked.apart, more_die),
-            cautions=[*answer.cautions, *_scope(question.changed, draws)],
-            more={"band": band},
+            more={"band": band, "scope": _scope(question.changed, draws)},
+        )
+
+    def _simulated(self, asked: _Asked, *, fine: bool) -> AnswerShown:
+        """Return what is simulated so far, and of a hand that rests a piece more."""
+        scenarios = [asked.base] if asked.changed is asked.base else [asked.base, asked.changed]
+        found = self._clinic.found(scenarios, _grid(asked.years), paired=not asked.unpaired, more=fine)
+        answer = self._shown(asked, found.sides[0], found.sides[-1], fine=fine)
+        base = replace(answer.base, errors=found.errors(0))
+        changed = base if len(scenarios) == 1 else replace(answer.changed, errors=found.errors(1))
+        uncertain = Uncertainties(trials=found.trial, simulated=found.limits, changes=found.changes)
+        _, low, high = found.changes.get((_ALIVE, asked.years), (0.0, -1.0, -1.0))
+        said = asked.question.changed.scenario.changed or []
+        words = words_of(
+            base, changed, answer.per, asked.years, said, asked.apart, known=not low <= 0 <= high
+        )
+        return replace(
+            answer,
+            base=base,
+            changed=changed,
+            rows=rows_of(base, changed, asked.years, uncertain),
+            words=[*words, *([] if asked.apart else simulated(found, asked.years))],
+            exact=False,
+            trials=found.trials,
+            more={"unfinished": found.unfinished, "clinics": found.clinics},
         )
 
     def _expected(self, scenario: Scenario, refinement: float) -> AtHorizon:

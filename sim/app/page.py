@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 import jinja2
+import numpy as np
 
 from sim.app import drawn
 from sim.app.answer import AnswerShown, SideShown
 from sim.app.controls import Controls, Preset
 from sim.app.question import DECIMALS, MOST_TRIALS, TRIAL, Question
+from sim.scenario.schema import DAYS_PER_YEAR
 from sim.show.kit.formats import in_years, with_unit
 from sim.show.kit.prose import declared, environment
 
+Side: TypeAlias = tuple[str, str, SideShown]
+"""A side: as the style sheet calls it, as people do, and what becomes of it."""
+COUNTED = ("rooms_in_use", "room_queue", "slots_in_use", "slot_queue")
+"""What is counted in a clinic, as it is shown."""
 AS_IT_IS, CHANGED = "As it is", "Changed"
+_FEW = 4
 _HEADLINE = 4
 """Rows of the table that everybody sees, and a print has."""
 
@@ -103,36 +111,52 @@ def _of_answer(question: Question, answer: AnswerShown) -> dict[str, Any]:
     sides = [("base", AS_IT_IS, answer.base)]
     if answer.changed is not answer.base:
         sides.append(("changed", CHANGED, answer.changed))
-    ends = [_at_end(side, answer.years) for _, _, side in sides]
     span = drawn.lanes_end(answer)
     return {
         "answer": answer,
         "finding": finding(answer, decimals=question.decimals),
         "arrays": [(which, name, drawn.icons(side, answer.base, answer.per)) for which, name, side in sides],
         "columns": drawn.columns(answer.per),
-        "curves": [(which, drawn.curve(side.years, side.alive, answer.years)) for which, _, side in sides],
-        "bands": [
-            (which, drawn.band(years, low, high, answer.years))
-            for which, (years, low, high) in answer.more.get("band", {}).items()
-        ],
-        "ends": [
-            (which, name, f"{100 * end:.1f}%" if question.decimals else f"{100 * end:.0f}%", place)
-            for (which, name, _), end, place in zip(sides, ends, drawn.label_places(ends), strict=True)
-        ],
-        "marks": drawn.ticks(answer.years),
+        "survival": _survival(sides, answer, 1 if question.decimals else 0),
+        "occupancy": [*_occupancy(sides, answer)],
         "headline": _HEADLINE,
         "lanes": drawn.lanes(answer),
         "lanes_end": span,
-        "lane_marks": drawn.ticks(span),
+        "lane_marks": [(f"{year:g}", 100 * year / span) for year in drawn.ticks(span)],
         "kinds": drawn.kinds(answer),
         "other_decimals": replace(question, decimals=not question.decimals).address,
         "another": replace(question, trial=question.trial % MOST_TRIALS + 1).address,
-    }  # fmt: skip
+    }
 
 
-def _at_end(side: SideShown, years: float) -> float:
-    """Return the share alive where the curve ends, or breaks off."""
-    return float(side.alive[side.years <= years + 1e-9][-1])
+def _survival(sides: Sequence[Side], answer: AnswerShown, digits: int) -> drawn.Chart:
+    lines = []
+    for which, name, side in sides:
+        years, *limits = answer.more.get("band", {}).get(which, (side.years,))
+        alive = np.interp(years, side.years, side.alive)
+        last = 100 * float(np.interp(answer.years, years, alive))
+        band = (limits[0], limits[1]) if limits else None
+        lines.append(drawn.Drawn(which, years, alive, band, name, f"{last:.{digits}f}%"))
+    return drawn.chart(lines, answer.years, 1.0, share=True)
+
+
+def _occupancy(sides: Sequence[Side], answer: AnswerShown) -> Iterator[tuple[str, float, drawn.Chart]]:
+    """Yield what is counted in a clinic, over how many years, and its chart; not what is never there."""
+    series: dict[str, list[drawn.Drawn]] = {}
+    for (which, name, _), told in zip(sides, answer.more.get("clinics", ()), strict=False):
+        for each in told:
+            line = drawn.Drawn(
+                which, each.days / DAYS_PER_YEAR, each.mean, (each.low, each.high), name,
+                f"{each.mean[-1]:.1f}" + (f" of {each.places}" if each.places else ""),
+            )  # fmt: skip
+            series.setdefault(each.what, []).append(line)
+    for what in filter(series.get, COUNTED):
+        lines = series[what]
+        top = max(float(np.max(line.limits[1])) for line in lines if line.limits)
+        end = max(float(line.years[-1]) for line in lines)
+        if top > 0:
+            whole = math.ceil(top) if top < _FEW else 4 * math.ceil(top / 4)
+            yield what, end, drawn.chart(lines, end, whole, share=False)
 
 
 def finding(answer: AnswerShown, *, decimals: bool = False) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,11 +14,13 @@ from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label, read_times
 from sim.show.kit.formats import format_difference, format_interval, format_range, format_value, with_unit
 
 SHOWN = (
-    "overall_survival_enrolled", "treatment_related_mortality", "restricted_mean_survival_enrolled",
+    "overall_survival_enrolled", "treatment_related_mortality", "died_waiting", "waited_over_30_days",
+    "restricted_mean_survival_enrolled",
     "disease_free_survival_enrolled", "death_by_cause_infection", "death_by_cause_toxicity",
     "death_by_cause_lupus", "death_by_cause_background", "pre_transplant_mortality",
     "transplant_related_mortality", "overall_survival", "disease_free_survival", "relapse_incidence",
-    "no_response", "harvest_failure", "infections_per_patient",
+    "no_response", "harvest_failure", "infections_per_patient", "waited", "room_wait_days",
+    "room_wait_90_percent_days", "room_occupancy", "slot_waited", "slot_wait_days", "slot_died_waiting",
 )  # fmt: skip
 """Headline figures first: of all enrolled, at the horizon; what nobody has a figure of is left out."""
 
@@ -32,11 +34,14 @@ class Uncertainties:
     """What is known beside the exact figures, by endpoint: limits of two sides and of their difference.
 
     ``drawn`` are figures under draws of a posterior, base and changed; ``trials`` the range of one trial of
-    the changed scenario.
+    the changed scenario. Of simulated figures, ``simulated`` has the limits of their Monte Carlo error on
+    both sides, and ``changes`` each change with its limits.
     """
 
     drawn: tuple[Mapping[Key, Floats], Mapping[Key, Floats]] = field(default_factory=lambda: ({}, {}))
     trials: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
+    simulated: Sequence[Mapping[Key, tuple[float, float]]] = ()
+    changes: Mapping[Key, tuple[float, float, float]] = field(default_factory=dict)
 
 
 def rows_of(base: SideShown, changed: SideShown, years: float, known: Uncertainties) -> list[RowShown]:
@@ -52,6 +57,10 @@ def _rows(base: SideShown, changed: SideShown, years: float, known: Uncertaintie
             continue
         endpoint = BY_NAME[name]
         low, high = known.trials.get(key, (math.nan, math.nan))
+        if known.simulated:
+            texts = _simulated(endpoint, key, known, (before, now))
+            yield RowShown(label(key), *texts, "", format_range(endpoint, low, high))
+            continue
         yield RowShown(
             label(key), figure_text(endpoint, before), figure_text(endpoint, now),
             "" if changed is base else change_text(endpoint, now - before), "",
@@ -78,6 +87,28 @@ def change_text(endpoint: Endpoint, change: float) -> str:
         return f"less than {with_unit('0.001' if endpoint.kind == 'share' else '0.00001', unit)}"
     known = 0.0005 if endpoint.kind == "share" and abs(change) > 0.01 else math.nan
     return with_unit(format_difference(endpoint, change, known), unit)
+
+
+def _simulated(
+    endpoint: Endpoint, key: Key, known: Uncertainties, values: tuple[float, float]
+) -> tuple[str, str, str, str]:
+    """Write both figures, the change, and the 95% Monte Carlo intervals of the latter two."""
+    ends = [side[key] for side in known.simulated]
+    halves = [(high - low) / 2 for low, high in (ends[0], ends[-1])]
+    before, now = (
+        "no such figure" if math.isnan(value) else format_value(endpoint, value, half)
+        for value, half in zip(values, halves, strict=True)
+    )
+    own = format_range(endpoint, *ends[-1])
+    change, low, high = known.changes.get(key, (math.nan,) * 3)
+    if len(ends) == 1:
+        return before, now, "", own
+    if math.isnan(change):
+        return before, now, "can't be compared", own
+    unit = "points" if endpoint.kind == "share" else endpoint.unit
+    text = format_difference(endpoint, change, (high - low) / 2)
+    told = "none seen" if abs(change) < _NOTHING else with_unit(text, unit)
+    return before, now, told, f"{own}; change {limits_text(endpoint, low, high)}"
 
 
 def _posterior(endpoint: Endpoint, key: Key, known: Uncertainties, *, same: bool) -> str:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.app.answer import DEATHS, SideShown
+from sim.app.clinic import Sharpened
 from sim.app.fates import LEAST, MANY, died
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.show.comparison import Averted, number_needed
 from sim.show.kit.formats import in_years
 from sim.show.kit.prose import sentences
+from sim.study.compare import SURVIVAL
 
 _NOTHING = 1e-9
 
@@ -60,7 +62,7 @@ def _both(side: SideShown) -> tuple[Mapping[str, float], Mapping[str, float]]:
 
 def words_of(
     base: SideShown, changed: SideShown, per: int, years: float, said: Sequence[str], apart: Sequence[str],
-    drawn: Floats | None = None,
+    drawn: Floats | None = None, *, known: bool = True,
 ) -> list[str]:  # fmt: skip
     """Return the sentences.
 
@@ -72,6 +74,8 @@ def words_of(
         Why the two sides are no treatment and alternative; empty where they are.
     drawn
         By how much the changed share of deaths is higher, under each draw of a posterior.
+    known
+        False where not enough is simulated yet to tell whether more or fewer die.
     """
     when, told = in_years(years), list(rates(base, changed, per))
     lived = [_lived(side.figures, years) for side in (base, changed)]
@@ -82,8 +86,19 @@ def words_of(
     left = None if drawn is None else np.quantile(drawn, (0.025, 0.975)).tolist()
     ends = None if left is None else [RateShown("all", 0, 0, MANY, end).more for end in left]
     sides = left is not None and left[0] < 0 < left[1]
-    needed = _needed(told[0].change, years)
+    needed = _needed(told[0].change, years) if known else ""
     return sentences("app", "words", told, when, per, lived, said, needed, ends, sides)
+
+
+def simulated(found: Sharpened, years: float) -> list[str]:
+    """Return what Monte Carlo error leaves open of everybody's deaths, as whole people of 1,000."""
+    key = (SURVIVAL, years)
+    if not found.changes:
+        most = [f"{MANY * (1 - limit):,.0f}" for limit in reversed(found.limits[0][key])]
+        return sentences("app", "simulated", found.trials, in_years(years), most, [], False)
+    _, low, high = found.changes[key]
+    ends = [RateShown("all", 0, 0, MANY, -end).more for end in (high, low)]
+    return sentences("app", "simulated", found.trials, in_years(years), [], ends, low <= 0 <= high)
 
 
 def _lived(figures: Mapping[Key, float], years: float) -> str:

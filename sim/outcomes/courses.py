@@ -116,6 +116,23 @@ def _sums(counted: Floats, size: Floats) -> Floats:
     return sums
 
 
+def alive_enrolled(view: View, years: Floats) -> Floats:
+    """Count who of the enrolled is alive at some rising years since enrolment, in each replication.
+
+    Returns
+    -------
+    array of shape (years + 3, replications)
+        Then who is in remission at the last of them, who is on the way to reinfusion, and who enrolled.
+    """
+    history, days = view.history, years * DAYS_PER_YEAR
+    size: Floats = np.sum(view.enrolled, axis=0, dtype=np.float64)
+    left = np.minimum(np.minimum(history.aplasia, history.withdrawn), history.death)
+    remission = next(_diseases(view, days[-1:]))
+    dead, gone = (events_by(view.enrolled, history.enrolled, end, at)
+                  for end, at in ((history.death, days), (left, days[-1:])))  # fmt: skip
+    return np.concatenate([size - dead, remission, size - gone, size[None]])
+
+
 def _failures(view: View, days: Floats) -> Iterator[Floats]:
     start, end = view.history.aplasia, view.disease_free_end
     free: Floats = np.sum(view.reinfused, axis=0, dtype=np.float64)

@@ -6,7 +6,7 @@ are; `sim.study.tally` puts results together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sim.clinic import arrays, pathway
 from sim.clinic.history import History, joined
-from sim.outcomes.courses import MOST_PATIENTS, Courses
+from sim.outcomes.courses import MOST_PATIENTS, Courses, alive_enrolled
 from sim.outcomes.endpoints import Sums, View, survival_curves
 from sim.outcomes.occupancy import READ_REPLICATIONS, Occupancy, is_limited
 from sim.patient.fates import TILE, draw_fates, draw_tiles
@@ -114,6 +114,7 @@ class _Part:
         self._events: list[Mapping[str, Any]] = []
         self._occupancy, self._courses = Occupancy(self.scenario), Courses(self.scenario)
         self.arms: list[Arm] = []
+        self._alive: list[Floats] = []
         whole = experiment.simulator == "simpy" or is_limited(self.scenario)
         for piece in experiment.pieces(self.scenario, chunk, whole=whole):
             lucky = range(piece.start + experiment.luck_from, piece.stop + experiment.luck_from)
@@ -147,6 +148,8 @@ class _Part:
                 curves[name] = (alive, size) if before is None else (before[0] + alive, before[1] + size)
             if with_arms:
                 arms.append(Arm.of(history, self.scenario))
+            if self._keep is not None and self._keep.alive:
+                self._alive.append(alive_enrolled(view, np.array(self._keep.alive)).sum(axis=1))
             if first and (rows or first * len(kept) * TILE < MOST_PATIENTS):
                 kept.append(history.only(slice(first)))
         self._pieces.append([_matrices(own, self.scenario) for own in sums])
@@ -188,6 +191,8 @@ class _Part:
             "curves": self._curves,
             "digests": np.array([self._digest(*each) for each in zip(cut, sums, strict=True)]),
         }
+        if self._alive:
+            result["alive"] = np.sum(self._alive, axis=0)
         if self._rows:
             result.update({name: values[:, : self._rows] for name, values in whole._asdict().items()})
         for number, each in enumerate(strata):
@@ -253,19 +258,35 @@ def shared_keys(
     return common, np.array([ours.index(k) for k in common]), np.array([theirs.index(k) for k in common])
 
 
+def cross(
+    scenarios: tuple[Scenario, Scenario], figures: Sequence[tuple[Floats, Floats]], cut: Sequence[slice]
+) -> Result:
+    """Return what joins the figures of two scenarios under the same luck: sums by unit, and what is the same.
+
+    Parameters
+    ----------
+    figures
+        Totals and sizes of each, a column a replication, as a chunk's result has them.
+    cut
+        Where the units of the second lie.
+    """
+    _, *shared = shared_keys(*scenarios)
+    sides = [
+        (total[at], size[size_rows(each)[at]])
+        for each, (total, size), at in zip(scenarios, figures, shared, strict=True)
+    ]
+    sums = [cross_moments(*[(y[:, at], x[:, at]) for y, x in sides]) for at in cut]
+    same = [np.all(one == other, axis=1) for one, other in zip(*sides, strict=True)]
+    return {"cross": np.array(sums), "identical": same[0] & same[1]}
+
+
 def _compared(reference: _Part, scenario: _Part, chunk: range, *, fates: bool) -> Result:
     """Return what the difference of two scenarios needs besides their own sums."""
-    _, ours, theirs = shared_keys(reference.scenario, scenario.scenario)
-    found: Result = {}
+    scenarios, found = (reference.scenario, scenario.scenario), Result()
     for number, both in enumerate(zip(reference.figures, scenario.figures, strict=True)):
-        sides = [
-            (each.total[at], each.size[part.out_of[at]])
-            for part, each, at in zip((reference, scenario), both, (ours, theirs), strict=True)
-        ]
-        sums = [cross_moments(*[(y[:, at], x[:, at]) for y, x in sides]) for at in scenario.units]
-        same = [np.all(one == other, axis=1) for one, other in zip(*sides, strict=True)]
         of = f"{stratum_part(number - 1)}." if number else ""
-        found |= {f"{of}cross": np.array(sums), f"{of}identical": same[0] & same[1]}
+        crossed = cross(scenarios, [(each.total, each.size) for each in both], scenario.units)
+        found |= {f"{of}{name}": values for name, values in crossed.items()}
     if fates:
         pairing = pair(Arm.beside(reference.arms), Arm.beside(scenario.arms))
         changes, decided = count_changes(pairing, chunk)

@@ -48,13 +48,15 @@ class Pair:
 class Keep:
     """What is kept of the first scenario: patients of the first replications, events, occupancy, courses.
 
-    ``patients`` and ``courses`` are numbers of first replications.
+    ``patients`` and ``courses`` are numbers of first replications; ``alive`` are the years from enrolment
+    at which everybody is counted, the last of them also by what has become of the living.
     """
 
     patients: int = 0
     events: bool = False
     occupancy: bool = False
     courses: int = 0
+    alive: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

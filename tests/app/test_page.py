@@ -235,12 +235,16 @@ def test_links_ask_what_they_say() -> None:
 
 def test_curves_end_where_the_figures_do_and_their_names_stand_apart() -> None:
     years, alive = np.linspace(0, 8, 1000), np.linspace(1, 0.2, 1000)
-    path = drawn.curve(years, alive, 5.0)
-    points = [tuple(map(float, point.split())) for point in path.removeprefix("M").split("L")]
+    line = drawn.Drawn("base", years, alive, (alive - 0.1, alive), "As it is", "50%")
+    made = drawn.chart([line], 5.0, 1.0, share=True)
+    points = [tuple(map(float, point.split())) for point in made.lines[0].path.removeprefix("M").split("L")]
+    assert made.levels[0] == ("0%", 100)
+    assert made.levels[-1] == ("100%", 0)
+    assert made.marks[-1] == ("5", 100)
     assert points[0] == (0, 0)
     assert points[-1] == pytest.approx((1000, 500), abs=2)
-    assert len(points) <= 121
-    assert drawn.band(years, alive - 0.1, alive, 5.0).endswith("Z")
+    assert len(points) <= 81
+    assert made.lines[0].band.count("L") == 2 * len(points) - 1
     for ends in ([0.84, 0.84], [0.84, 0.8], [1.0, 1.0], [0.0, 0.0], [0.9, 0.3]):
         upper, lower = drawn.label_places(ends)
         assert 0 <= upper < lower <= 100
@@ -251,6 +255,21 @@ def test_curves_end_where_the_figures_do_and_their_names_stand_apart() -> None:
     assert drawn.ticks(1.5) == [0, 0.5, 1, 1.5]
 
 
+def test_a_clinic_shows_how_full_it_is_and_not_what_is_never_there() -> None:
+    days = np.linspace(0, 730.5, 50)
+    told = [
+        SimpleNamespace(what=what, places=places, days=days, mean=mean, low=0 * mean, high=2 * mean)
+        for what, places, mean in (("rooms_in_use", 5, days / 200), ("slot_queue", None, 0 * days))
+    ]
+    answer = made_up(exact=False, trials=160, more={"clinics": [told, told], "unfinished": True})
+    text = answer_html(asked((HAZARD, "0.05")), answer)
+    page = Page(text)
+    assert page.texts["h4"] == ["Rooms in use, over 2 years"]
+    assert "3.7 of 5" in page.text
+    assert "unfinished" in text
+    assert "Rooms in use" not in answer_html(asked((HAZARD, "0.05")), made_up())
+
+
 def test_lanes_have_one_clock_and_room_for_all_that_happens() -> None:
     pair = drawn.lanes(made_up())[0]
     assert pair.sides[0][-1].begin + pair.sides[0][-1].width == pytest.approx(100)
@@ -259,7 +278,7 @@ def test_lanes_have_one_clock_and_room_for_all_that_happens() -> None:
     text = Page(answer_html(asked((HAZARD, "0.05")), many)).text
     assert f"And {30 - drawn.MOST_LANES} more." in text
     nobody = answer_html(asked((HAZARD, "0.05")), made_up(lanes=[]))
-    assert "nobody lives or dies instead" in nobody
+    assert "Nobody is named" in nobody
 
 
 def test_whatever_others_wrote_is_text() -> None:
@@ -326,8 +345,9 @@ def test_colours_are_those_of_the_figures() -> None:
     assert day["mid"] == looks.STATUSES["relapsed"].colour
     assert day["other"] == looks.CAUSES["background"].area.colour
     assert day["grey"] == looks.PLACES["home"].colour
-    assert day["stay"] == looks.PLACES["aplasia"].colour
-    assert day["deep"] == looks.PLACES["immunoablation"].colour
-    named = {*looks.PLACES, *looks.STATUSES}
-    kinds = re.findall(r"\.stretch\.(\w+)", static_files()["app.css"])
-    assert set(kinds) - {"waiting", "queueing_for_apheresis", "waiting_for_the_day", "queueing"} <= named
+    fills = dict(re.findall(r"\.stretch\.(\w+) \{ fill: ([^;]*);", static_files()["app.css"]))
+    told = {**looks.PLACES, **looks.STATUSES}
+    assert set(told) - {"home"} == {*fills, "queueing"}
+    for kind, fill in fills.items():
+        if kind != "waiting_for_the_day":  # nothing happens, as in a queue
+            assert day.get(fill[6:-1], fill) == told[kind].colour

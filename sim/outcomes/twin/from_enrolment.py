@@ -352,10 +352,10 @@ class FromEnrolment:
         at = TimePoints.of(since, aplasia.values)
         treated = hazards.escapes_treatment(at.times, at.aplasia) * np.tile(aplasia.weights, since.size)
         unassessed = hazards.non_response * np.exp(-hazards.lupus * at.times) * (at.times < assessed)
-        well = treated * hazards.without_relapse(at.times, at.aplasia)
+        well = hazards.without_relapse(at.times, at.aplasia)
         well, free = (
             part.reshape(len(part), since.size, aplasia.values.size).sum(axis=-1)
-            for part in (well, well + treated * unassessed)
+            for part in (treated * well, treated * (well + unassessed))
         )
         alive = self._panels.between(self._states[0], since)
         return (dot(weights, alive), dot(weights, free), dot(weights, well)), lived
