@@ -73,7 +73,7 @@ def alive(values: Mapping[str, float]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class Traced:
     """A curve of a chart: its paths in a square of 1,000, and what stands beside its end, how far down."""
 
     side: str
@@ -90,7 +90,7 @@ class Chart:
 
     levels: Sequence[tuple[str, float]]
     marks: Sequence[tuple[str, float]]
-    lines: Sequence[Curve]
+    lines: Sequence[Traced]
 
 
 class Plotted(NamedTuple):
@@ -120,7 +120,7 @@ def chart(lines: Sequence[Plotted], end: float, top: float, *, share: bool) -> C
         [(text, 100 - 100 * level / top) for text, level in zip(texts, levels, strict=True)],
         [(f"{year:g}", 100 * year / end) for year in ticks(end)],
         [
-            Curve(
+            Traced(
                 line.side,
                 "M" + "L".join(_points(line.years, line.values / top, end)),
                 "" if line.limits is None else _band(line.years, line.limits, end, top),
