@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-import sim.app
+from sim.app import engine, server
 from sim.app.answer import AnswerShown, SideShown
 from sim.app.controls import Controls, Preset
 from sim.app.question import Question
@@ -80,9 +79,9 @@ class SmallPages:
         return {"app.css": "body {}", "app.js": "'use strict';"}
 
 
-def desk_of(shelf: Mapping[str, Loaded], results: Path, engine: SmallEngine | None = None) -> Desk:
+def desk_of(shelf: Mapping[str, Loaded], results: Path, small: SmallEngine | None = None) -> Desk:
     """Return what the routes share, with reports of few virtual trials."""
-    return Desk(shelf, engine or SmallEngine(), Reports(results, replications=4), SmallPages())
+    return Desk(shelf, small or SmallEngine(), Reports(results, replications=4), SmallPages())
 
 
 @dataclass
@@ -126,19 +125,19 @@ def served(desk: Desk) -> Iterator[Client]:
     """Serve a session from a thread."""
     at = bound()
     port = at.getsockname()[1]
-    server = server_of(desk, port)
-    thread = threading.Thread(target=server.run, args=([at],))
+    found = server_of(desk, port)
+    thread = threading.Thread(target=found.run, args=([at],))
     thread.start()
     try:
         yield Client(port)
     finally:
-        server.should_exit = True
+        found.should_exit = True
         thread.join()
 
 
 def main() -> None:
     """Serve like the command does, with the small engine and pages: arguments are the command's."""
     small = SmallEngine(float(sys.argv.pop(1)))
-    sys.modules["sim.app.engine"] = SimpleNamespace(Engine=lambda: small)  # type: ignore[assignment]
-    sys.modules["sim.app.page"] = sim.app.page = SmallPages()  # type: ignore[assignment]
+    engine.Engine = lambda: small  # type: ignore[assignment, misc]
+    server.Desk.__init__.__defaults__ = (SmallPages(),)
     command_line()

@@ -20,7 +20,8 @@ from sim.scenario.differences import STAGES, stage_of
 from sim.scenario.evidence import data_rows
 from sim.scenario.load import Loaded
 from sim.scenario.merging import DECIDING_KEYS, used_parameters
-from sim.scenario.registry import Parameter, Range, lookup, plain
+from sim.scenario.registry import Parameter, Range, lookup, parameters, plain
+from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior, shipped_posteriors
 from sim.scenario.values import get_value
 from sim.study.draws import number_of
@@ -117,11 +118,11 @@ def presets(shelf: Mapping[str, Loaded]) -> list[Preset]:
 def controls(question: Question) -> Controls:
     """Return the controls of a question, in the order of the pathway."""
     base = question.base
-    ranges = _ranges(base)
+    ranges, values = _ranges(base), question.changed.as_dict()
     matter = {row["key"] for row in data_rows("controls")}
     stages: dict[str, list[Control]] = {stage: [] for stage in STAGES}
     for parameter in used_parameters(base.as_dict()):
-        control = _control(parameter, question, ranges)
+        control = _control(parameter, question, ranges, values)
         if control is not None:
             stages.setdefault(stage_of(parameter.key), []).append(control)
     ordered = [control for stage in stages.values() for control in stage]
@@ -137,8 +138,15 @@ def _posterior(name: str) -> tuple[Posterior, tuple[float, ...]]:
     return read_posterior(locate_posterior(name))
 
 
+_KNOWN: dict[tuple[str, str], dict[str, Stated]] = {}
+"""Ranges of the scenarios of the shelf by name and hash."""
+
+
 def _ranges(loaded: Loaded) -> dict[str, Stated]:
     """Return the ranges that are stated: by the posterior only where the values are those it is about."""
+    known = _KNOWN.get((loaded.name, loaded.scenario_hash))
+    if known is not None:
+        return known
     posterior = None
     for name in loaded.chain:
         if name in shipped_posteriors():
@@ -146,18 +154,20 @@ def _ranges(loaded: Loaded) -> dict[str, Stated]:
             if [number_of(loaded.scenario, key) for key in posterior.keys] != [*point]:
                 posterior = None
             break
-    return {each.key: each for each in stated_ranges(loaded.scenario, posterior)[0]}
+    found = {each.key: each for each in stated_ranges(loaded.scenario, posterior)[0]}
+    return _KNOWN.setdefault((loaded.name, loaded.scenario_hash), found)
 
 
-def _control(parameter: Parameter, question: Question, ranges: Mapping[str, Stated]) -> Control | None:
+def _control(
+    parameter: Parameter, question: Question, ranges: Mapping[str, Stated], values: Mapping[str, Any]
+) -> Control | None:
     """Return the control of a parameter; None for what is no number and no choice by itself."""
     key, scenario = parameter.key, question.base.scenario
-    own, now = plain(get_value(scenario, key)), lookup(question.changed.as_dict(), key)
+    own, now = plain(get_value(scenario, key)), lookup(values, key)
     decides = key.rpartition(".")[2] in DECIDING_KEYS
-    unused = key == "cohort.patients" and scenario.arrivals.pattern == "poisson"
-    if decides or unused or (parameter.distribution and isinstance(own, str)):
+    if decides or _is_idle(key, scenario) or (parameter.distribution and isinstance(own, str)):
         return None
-    numbers, label, tip = parameter.numbers, _label(key, parameter.unit), parameter.meaning
+    numbers, label, tip = parameter.numbers, label_of(key), parameter.meaning
     if parameter.distribution:
         member = next(each for each in _MEMBERS if each in own)
         numbers = Range(own.get("low", 0.0), own.get("high", 1e9), member != "value", whole=False)
@@ -180,9 +190,19 @@ def _control(parameter: Parameter, question: Question, ranges: Mapping[str, Stat
     )  # fmt: skip
 
 
-def _label(key: str, unit: str) -> str:
-    """Name a parameter in words, without the unit that its name ends in."""
-    words, last = in_words(key), key.rpartition(".")[2].replace("_", " ")
+def _is_idle(key: str, scenario: Scenario) -> bool:
+    """Tell whether a parameter does nothing: patients where they arrive, a delay of what never happens."""
+    if key == "transplant.delay_days":
+        return scenario.cohort.enters_at == "home"
+    return key == "cohort.patients" and scenario.arrivals.pattern == "poisson"
+
+
+def label_of(key: str) -> str:
+    """Name a parameter, or a member of a distribution, in words: without the unit that its name ends in."""
+    if key not in parameters():
+        stem, _, member = key.rpartition(".")
+        return label_of(stem) if member == "value" else f"{label_of(stem)}, {member}"
+    words, last, unit = in_words(key), key.rpartition(".")[2].replace("_", " "), parameters()[key].unit
     is_said = last != unit and (unit in ("days", "years") or unit.startswith("per "))
     return words.removesuffix(unit).rstrip() if is_said else words
 

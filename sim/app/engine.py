@@ -121,9 +121,8 @@ class Engine:
         asked = _Asked.of(question)
         if not asked.exact:
             answer = self._simulated(asked, fine=False)
-            return replace(
-                answer, cautions=[*answer.cautions, *sentences("app", "no_posterior", "a clinic with queues")]
-            )
+            said = sentences("app", "no_posterior", "a clinic with queues")
+            return replace(answer, more={**answer.more, "scope": said})
         answer = self.answer(question)
         trials = _of_trials(asked.changed, self._seed)
         draws = _draws_about(question.base)
@@ -219,6 +218,7 @@ class Engine:
                 question, asked.apart, asked.unpaired, patients if patients > MOST_PATIENTS else 0
             ),
             exact=True,
+            apart=bool(asked.apart),
         )
 
 

@@ -164,6 +164,7 @@ class Reports:
                     setattr(report, name, [*report.notes, value] if name == "notes" else value)
         ours.close()
         if process.pid is not None:
+            process.kill()  # it has told all it had to; taking it apart would cost a second
             process.join()
         if told.get("what") != "written" and not report.message:
             report.message = "given up" if self._closed else "The report failed; the terminal says why."

@@ -6,10 +6,11 @@ import hmac
 import os
 import socket
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from types import ModuleType
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -20,8 +21,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sim.app.answer import AnswerShown
-from sim.app.controls import Controls, Preset, controls, presets
+from sim.app import page
+from sim.app.controls import controls, presets
+from sim.app.engine import Engine
 from sim.app.question import Question, is_shipped, question
 from sim.app.reports import Report, Reports, TooManyError
 from sim.app.security import HOST, REPORT_POLICY, Guard
@@ -42,42 +44,6 @@ _TYPES = {
 }  # fmt: skip
 
 Found = TypeVar("Found")
-
-
-class Answering(Protocol):
-    """Who computes answers, in several threads at once."""
-
-    def answer(self, question: Question, *, fine: bool = True) -> AnswerShown:
-        """Answer a question; roughly while the hand is moving."""
-
-    def posterior(self, question: Question) -> Any:
-        """Return what the posterior leaves open of the answer."""
-
-
-class Pages(Protocol):
-    """Who writes answers as HTML: `sim.app.page`."""
-
-    def page_html(
-        self,
-        question: Question,
-        controls: Controls,
-        answer: AnswerShown,
-        token: str,
-        presets: Sequence[Preset],
-    ) -> str:
-        """Return the whole page."""
-
-    def answer_html(self, question: Question, answer: AnswerShown) -> str:
-        """Return what a moved control changes of it."""
-
-    def posterior_html(self, question: Question, posterior: Any) -> str:
-        """Return what follows when the hand rests."""
-
-    def refused_html(self, message: str, *, whole: bool) -> str:
-        """Return a refusal, in the place of an answer or as a page."""
-
-    def static_files(self) -> Mapping[str, str]:
-        """Return the page's own files by their names."""
 
 
 def shelf_of(reference: str | None = None) -> dict[str, Loaded]:
@@ -114,7 +80,7 @@ class Desk:
     """
 
     def __init__(
-        self, shelf: Mapping[str, Loaded], engine: Answering, reports: Reports, pages: Pages
+        self, shelf: Mapping[str, Loaded], engine: Engine, reports: Reports, pages: ModuleType = page
     ) -> None:
         self._shelf, self._engine, self.reports, self._pages = shelf, engine, reports, pages
         self._static, self._presets = dict(pages.static_files()), presets(shelf)
@@ -141,7 +107,7 @@ class Desk:
     async def _page(self, request: Request) -> Response:
         def made(asked: Question) -> str:
             answer = self._engine.answer(asked)
-            return self._pages.page_html(asked, controls(asked), answer, self.token, self._presets)
+            return str(self._pages.page_html(asked, controls(asked), answer, self.token, self._presets))
 
         return HTMLResponse(await self._computed(request, made))
 
@@ -149,13 +115,13 @@ class Desk:
         fine = ROUGH not in request.query_params
 
         def made(asked: Question) -> str:
-            return self._pages.answer_html(asked, self._engine.answer(asked, fine=fine))
+            return str(self._pages.answer_html(asked, self._engine.answer(asked, fine=fine)))
 
         return HTMLResponse(await self._computed(request, made))
 
     async def _posterior(self, request: Request) -> Response:
         def made(asked: Question) -> str:
-            return self._pages.posterior_html(asked, self._engine.posterior(asked))
+            return str(self._pages.posterior_html(asked, self._engine.posterior(asked)))
 
         return HTMLResponse(await self._computed(request, made))
 

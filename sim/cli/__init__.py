@@ -20,7 +20,6 @@ from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
 from sim.work.threads import ONE_THREAD
 
-
 # How the system says that a library did not fit into memory.
 _NO_MEMORY = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 import click
 
@@ -21,25 +22,28 @@ def app_command(scenario: str | None, port: int | None, no_browser: bool) -> Non
     The page is served at 127.0.0.1, to this machine alone, and nothing leaves it. Nothing is stored but the
     reports that are asked for on it, under results/.
     """
-    from sim.app import page
     from sim.app.engine import Engine
     from sim.app.reports import Reports
     from sim.app.server import Desk, bound, serve, shelf_of
 
     at, reports = bound(port), Reports()
-    desk = Desk(shelf_of(scenario), Engine(), reports, page)
+    desk = Desk(shelf_of(scenario), Engine(), reports)
 
     def tell(address: str) -> None:
         click.echo(f"{address} (Ctrl-C ends it)")
         sys.stdout.flush()
-        if not no_browser:
-            click.launch(address)
+        if not no_browser:  # aside, for a browser of the terminal would keep the page waiting
+            threading.Thread(target=click.launch, args=(address,), daemon=True).start()
 
+    status = INTERRUPTED
     try:
         serve(desk, at, tell)
-    except (KeyboardInterrupt, SystemExit) as error:  # Ctrl-C and SIGTERM
+    except KeyboardInterrupt:
+        pass
+    except SystemExit:  # SIGTERM
+        status = TERMINATED
+    finally:
         reports.close()
-        interrupted = isinstance(error, KeyboardInterrupt)
-        click.echo("Interrupted" if interrupted else "Ended", err=True)
-        sys.stderr.flush()
-        os._exit(INTERRUPTED if interrupted else TERMINATED)  # without the answers that nobody waits for
+    click.echo("Interrupted" if status == INTERRUPTED else "Ended", err=True)
+    sys.stderr.flush()
+    os._exit(status)  # without waiting for answers that nobody waits for

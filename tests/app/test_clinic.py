@@ -191,4 +191,4 @@ def test_the_answer_says_what_is_not_known_yet() -> None:
     assert all(row.monte_carlo for row in busy.rows)
     assert "change" in busy.rows[0].monte_carlo
     assert "virtual clinics leave an error" in " ".join(busy.words)
-    assert any(each.startswith("No posterior is shown") for each in engine.posterior(asked()).cautions)
+    assert engine.posterior(asked()).more["scope"][0].startswith("No posterior is shown")

@@ -268,7 +268,7 @@ def test_cautions_say_what_an_answer_rests_on() -> None:
     assert "rests on one death" in about(("cohort.enters_at", "home"))
     assert "Read the range, not the point" in about(("of", "no_isolation"))
     assert "The hazard of active disease is constant" in about((DELAY, "90"))
-    assert answered((DELAY, "90")).changes == [("transplant delay days", "0 days", "90 days")]
+    assert answered((DELAY, "90")).changes == [("transplant delay", "0 days", "90 days")]
 
 
 def test_under_a_posterior_there_are_bands_ranges_and_limits() -> None:
@@ -292,15 +292,12 @@ def test_under_a_posterior_there_are_bands_ranges_and_limits() -> None:
     ]
     assert "posterior's 95%" in answer.words[-2]
     assert answer.words[-1].startswith("The number needed")
-    assert any(
-        each.startswith("Posterior 95%: what the calibrated trial leaves open about")
-        for each in answer.cautions
-    )
+    assert answer.more["scope"][0].startswith("Posterior 95%: what the calibrated trial leaves open about")
     open_sign = engine().posterior(asked(("relapse.shape", "0.8"), (DELAY, "90"))).words
     assert open_sign[-1] == "No number needed is told, because it is open whether more or fewer die."
     other = engine().posterior(asked(("of", "ebmt2004")))
     assert "band" not in other.more
-    assert other.cautions[-1].startswith("No posterior is shown")
+    assert other.more["scope"][0].startswith("No posterior is shown")
     assert other.rows[0].trial
 
 
