@@ -493,3 +493,11 @@ def test_help_imports_no_server() -> None:
         times.append(time.perf_counter() - began)
     assert b"--no-browser" in told.stdout
     assert min(times) < 0.4
+
+
+def test_the_document_says_what_is_so(client: Client) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "app.md").read_text("utf-8")
+    (address,) = re.findall(r"`/\?(\S+)`", text)
+    assert client.get(f"/?{address}").status == 200
+    assert f"with {reports.REPLICATIONS:,} virtual trials" in text
+    assert "`results/app-1`" in text
