@@ -104,6 +104,8 @@ class AnswerShown:
         What the answer rests on: assumed values that are touched, extrapolation, what can't be compared.
     exact
         Whether the twin tells; else it is simulated, and `trials` says how many so far.
+    apart
+        Whether the sides are no treatment and alternative: then nobody lives or dies instead of anybody.
     more
         ``band``: for ``base`` and ``changed`` years, lower and upper limits of survival under the posterior.
         ``scope``: sentences about what the posterior's 95% leaves out, or why there is none.
@@ -121,4 +123,5 @@ class AnswerShown:
     cautions: Sequence[str]
     exact: bool
     trials: int = 0
+    apart: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from sim.app.controls import label_of
 from sim.app.question import Question
 from sim.scenario.cautions import doubts
 from sim.scenario.changes import in_words
@@ -25,7 +26,7 @@ _NONE = "none"
 def changes_of(question: Question) -> list[tuple[str, str, str]]:
     """Return what is changed, each with the base's value and the new one, with units."""
     return [
-        (in_words(key), _text(question.base.scenario, key), _text(question.changed.scenario, key))
+        (label_of(key), _text(question.base.scenario, key), _text(question.changed.scenario, key))
         for key in question.values
     ]
 

@@ -24,6 +24,7 @@ from sim.scenario.schema import Scenario
 from sim.study.chunks import cross, play
 from sim.study.estimates import estimates
 from sim.study.experiment import Experiment, Keep, Pair, units
+from sim.study.load import offered_loads
 from sim.study.tally import ArmTally, Tally
 from sim.work.task import Result
 
@@ -56,6 +57,7 @@ class _Simulated:
 
     pieces: list[Result] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    overloads: list[str] | None = None
     lock: Lock = field(default_factory=Lock)
 
 
@@ -174,6 +176,22 @@ class InPieces:
             enough = perf_counter() > until
         self._forget()
         return _found(tally, [*zip(*used, strict=True)], unfinished=unfinished)
+
+    def overloads(self, scenario: Scenario, *, look: bool) -> list[str]:
+        """Return what it means that more is asked of rooms or slots than they can do.
+
+        Parameters
+        ----------
+        look
+            False to say only what is known already.
+        """
+        side = self._of(scenario)
+        with side.lock:
+            if side.overloads is None and look:
+                side.overloads = [
+                    f"{each.warning}." for each in offered_loads(scenario, self._seed) if each.use >= 1
+                ]
+            return side.overloads or []
 
     def _of(self, scenario: Scenario) -> _Simulated:
         key = scenario_hash(scenario)

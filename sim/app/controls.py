@@ -20,7 +20,7 @@ from sim.scenario.differences import STAGES, stage_of
 from sim.scenario.evidence import data_rows
 from sim.scenario.load import Loaded
 from sim.scenario.merging import DECIDING_KEYS, used_parameters
-from sim.scenario.registry import Parameter, Range, lookup, plain
+from sim.scenario.registry import Parameter, Range, lookup, parameters, plain
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior, shipped_posteriors
 from sim.scenario.values import get_value
@@ -167,7 +167,7 @@ def _control(
     decides = key.rpartition(".")[2] in DECIDING_KEYS
     if decides or _is_idle(key, scenario) or (parameter.distribution and isinstance(own, str)):
         return None
-    numbers, label, tip = parameter.numbers, _label(key, parameter.unit), parameter.meaning
+    numbers, label, tip = parameter.numbers, label_of(key), parameter.meaning
     if parameter.distribution:
         member = next(each for each in _MEMBERS if each in own)
         numbers = Range(own.get("low", 0.0), own.get("high", 1e9), member != "value", whole=False)
@@ -197,9 +197,12 @@ def _is_idle(key: str, scenario: Scenario) -> bool:
     return key == "cohort.patients" and scenario.arrivals.pattern == "poisson"
 
 
-def _label(key: str, unit: str) -> str:
-    """Name a parameter in words, without the unit that its name ends in."""
-    words, last = in_words(key), key.rpartition(".")[2].replace("_", " ")
+def label_of(key: str) -> str:
+    """Name a parameter, or a member of a distribution, in words: without the unit that its name ends in."""
+    if key not in parameters():
+        stem, _, member = key.rpartition(".")
+        return label_of(stem) if member == "value" else f"{label_of(stem)}, {member}"
+    words, last, unit = in_words(key), key.rpartition(".")[2].replace("_", " "), parameters()[key].unit
     is_said = last != unit and (unit in ("days", "years") or unit.startswith("per "))
     return words.removesuffix(unit).rstrip() if is_said else words
 

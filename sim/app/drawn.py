@@ -73,7 +73,7 @@ def alive(values: Mapping[str, float]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Traced:
     """A curve of a chart: its paths in a square of 1,000, and what stands beside its end, how far down."""
 
     side: str
@@ -90,10 +90,10 @@ class Chart:
 
     levels: Sequence[tuple[str, float]]
     marks: Sequence[tuple[str, float]]
-    lines: Sequence[Line]
+    lines: Sequence[Traced]
 
 
-class Drawn(NamedTuple):
+class Plotted(NamedTuple):
     """A curve to be drawn: which side, its points and its limits, its name and how its end is written."""
 
     side: str
@@ -104,7 +104,7 @@ class Drawn(NamedTuple):
     text: str
 
 
-def chart(lines: Sequence[Drawn], end: float, top: float, *, share: bool) -> Chart:
+def chart(lines: Sequence[Plotted], end: float, top: float, *, share: bool) -> Chart:
     """Lay out curves over `end` years, of shares, or of numbers up to `top`.
 
     Parameters
@@ -120,7 +120,7 @@ def chart(lines: Sequence[Drawn], end: float, top: float, *, share: bool) -> Cha
         [(text, 100 - 100 * level / top) for text, level in zip(texts, levels, strict=True)],
         [(f"{year:g}", 100 * year / end) for year in ticks(end)],
         [
-            Line(
+            Traced(
                 line.side,
                 "M" + "L".join(_points(line.years, line.values / top, end)),
                 "" if line.limits is None else _band(line.years, line.limits, end, top),

@@ -169,6 +169,10 @@ class Engine:
             changed=changed,
             rows=rows_of(base, changed, asked.years, uncertain),
             words=[*words, *([] if asked.apart else simulated(found, asked.years))],
+            cautions=[
+                *answer.cautions,
+                *self._clinic.overloads(asked.changed, look=fine and found.trials > 32),
+            ],
             exact=False,
             trials=found.trials,
             more={"unfinished": found.unfinished, "clinics": found.clinics},
@@ -214,6 +218,7 @@ class Engine:
                 question, asked.apart, asked.unpaired, patients if patients > MOST_PATIENTS else 0
             ),
             exact=True,
+            apart=bool(asked.apart),
         )
 
 

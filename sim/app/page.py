@@ -136,16 +136,16 @@ def _survival(sides: Sequence[Side], answer: AnswerShown, digits: int) -> drawn.
         alive = np.interp(years, side.years, side.alive)
         last = 100 * float(np.interp(answer.years, years, alive))
         band = (limits[0], limits[1]) if limits else None
-        lines.append(drawn.Drawn(which, years, alive, band, name, f"{last:.{digits}f}%"))
+        lines.append(drawn.Plotted(which, years, alive, band, name, f"{last:.{digits}f}%"))
     return drawn.chart(lines, answer.years, 1.0, share=True)
 
 
 def _occupancy(sides: Sequence[Side], answer: AnswerShown) -> Iterator[tuple[str, float, drawn.Chart]]:
     """Yield what is counted in a clinic, over how many years, and its chart; not what is never there."""
-    series: dict[str, list[drawn.Drawn]] = {}
+    series: dict[str, list[drawn.Plotted]] = {}
     for (which, name, _), told in zip(sides, answer.more.get("clinics", ()), strict=False):
         for each in told:
-            line = drawn.Drawn(
+            line = drawn.Plotted(
                 which, each.days / DAYS_PER_YEAR, each.mean, (each.low, each.high), name,
                 f"{each.mean[-1]:.1f}" + (f" of {each.places}" if each.places else ""),
             )  # fmt: skip
@@ -169,4 +169,4 @@ def finding(answer: AnswerShown, *, decimals: bool = False) -> str:
     )
     facts = {"before": before, "now": now, "of": f"{scale:,}", "when": in_years(answer.years)}
     is_changed = answer.changed is not answer.base
-    return str(template.render(facts, is_changed=is_changed)).strip()
+    return str(template.render(facts, is_changed=is_changed, apart=answer.apart)).strip()

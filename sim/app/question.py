@@ -116,7 +116,10 @@ def question(pairs: Sequence[tuple[str, str]], shelf: Mapping[str, Loaded]) -> Q
     if len(values) > MOST_CHANGES:  # not what is named alone: a form without script sends every control
         raise RequestError(f"{len(values)} changes; allowed: up to {MOST_CHANGES}")
     found = Question(of, base, values, _trial(asked.get(TRIAL, "1")), asked.get(DECIMALS, "") == "yes")
-    _ = found.changed  # refused now, and not when it is answered
+    try:
+        _ = found.changed  # refused now, and not when it is answered
+    except RequestError as error:  # nobody wrote an option of the command line
+        raise RequestError(str(error).replace("--set: ", "")) from error
     return found
 
 

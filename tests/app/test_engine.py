@@ -23,7 +23,6 @@ from sim.app.words import RateShown
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.study.budget import Budget
 from sim.study.compare import Side, compare
@@ -269,7 +268,7 @@ def test_cautions_say_what_an_answer_rests_on() -> None:
     assert "rests on one death" in about(("cohort.enters_at", "home"))
     assert "Read the range, not the point" in about(("of", "no_isolation"))
     assert "The hazard of active disease is constant" in about((DELAY, "90"))
-    assert answered((DELAY, "90")).changes == [("transplant delay days", "0 days", "90 days")]
+    assert answered((DELAY, "90")).changes == [("transplant delay", "0 days", "90 days")]
 
 
 def test_under_a_posterior_there_are_bands_ranges_and_limits() -> None:
@@ -293,21 +292,13 @@ def test_under_a_posterior_there_are_bands_ranges_and_limits() -> None:
     ]
     assert "posterior's 95%" in answer.words[-2]
     assert answer.words[-1].startswith("The number needed")
-    assert any(
-        each.startswith("Posterior 95%: what the calibrated trial leaves open about")
-        for each in answer.cautions
-    )
+    assert answer.more["scope"][0].startswith("Posterior 95%: what the calibrated trial leaves open about")
     open_sign = engine().posterior(asked(("relapse.shape", "0.8"), (DELAY, "90"))).words
     assert open_sign[-1] == "No number needed is told, because it is open whether more or fewer die."
     other = engine().posterior(asked(("of", "ebmt2004")))
     assert "band" not in other.more
-    assert other.cautions[-1].startswith("No posterior is shown")
+    assert other.more["scope"][0].startswith("No posterior is shown")
     assert other.rows[0].trial
-
-
-def test_limited_rooms_are_not_the_twins() -> None:
-    with pytest.raises(RequestError, match="capacity is limited"):
-        engine().answer(asked(("of", "open_clinic")))
 
 
 def test_little_is_kept_and_many_may_ask_at_once() -> None:

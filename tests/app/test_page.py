@@ -194,6 +194,9 @@ def test_the_head_line_counts_the_living_and_decimals_stand_on_demand() -> None:
     same = made_up(changed=replace(side("b", AS_IT_IS), shares={"remission": 0.5243, "active": 0.3}))
     assert finding(same) == "82 of 100 are alive 5 years after the decision, as it is and as it is changed."
     assert finding(same, decimals=True).startswith("82.4 of 100 are alive 5 years after the decision, ins")
+    others = "82 of 100 are alive 5 years after the decision as it is, and 79 of others as it is changed."
+    assert finding(made_up(apart=True)) == others
+    assert "3 more" not in answer_html(asked((HAZARD, "0.05")), made_up(apart=True, words=[]))
     plain = answer_html(asked((HAZARD, "0.05")), made_up())
     exact = answer_html(asked((HAZARD, "0.05"), ("decimals", "yes")), made_up())
     assert '<span class="count">50</span>' in plain
@@ -235,7 +238,7 @@ def test_links_ask_what_they_say() -> None:
 
 def test_curves_end_where_the_figures_do_and_their_names_stand_apart() -> None:
     years, alive = np.linspace(0, 8, 1000), np.linspace(1, 0.2, 1000)
-    line = drawn.Drawn("base", years, alive, (alive - 0.1, alive), "As it is", "50%")
+    line = drawn.Plotted("base", years, alive, (alive - 0.1, alive), "As it is", "50%")
     made = drawn.chart([line], 5.0, 1.0, share=True)
     points = [tuple(map(float, point.split())) for point in made.lines[0].path.removeprefix("M").split("L")]
     assert made.levels[0] == ("0%", 100)

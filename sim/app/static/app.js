@@ -152,6 +152,7 @@
   function told() {
     const place = document.querySelector("#answer .address");
     if (place) place.textContent = location.origin + place.dataset.path;
+    document.title = `What if? ${document.querySelector(".asked").textContent}`;
     say(document.getElementById("finding")?.textContent ?? "");
   }
   function refuse(text) {
