@@ -15,13 +15,21 @@ TESTS_READY := $(VENV)/.tests-ready
 LOWEST := .venv-lowest
 INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint fuzz bench clean requirements lowest reference calibration studies
+.PHONY: run test browser lint fuzz bench clean requirements lowest reference calibration studies
 
 run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
 
-test: lint
+test: lint browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# Tests of the app need Chromium. Who may install it gets it; without it they say that they did not run.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+	  { echo "Installing Chromium for the tests of the app, once."; \
+	    apt-get install -qq -y --no-install-recommends chromium chromium-driver >/dev/null 2>&1 || \
+	    { apt-get update -qq >/dev/null 2>&1; apt-get install -qq -y --no-install-recommends chromium chromium-driver >/dev/null 2>&1; } || \
+	    echo "Chromium can't be installed here."; }
 
 lint: $(TESTS_READY)
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Recorded by tests and printed after them, also where all pass and where other processes run them.
 PRINTED = "worst difference"
+BROWSER = "tests/browser/"
 
 MakeScenario: TypeAlias = Callable[..., Scenario]
 Play: TypeAlias = Callable[..., History]
@@ -85,7 +86,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the worst differences between estimators and those of other programs."""
+    """Print the worst differences between estimators and other programs', and what had no browser."""
     reports = [
         *terminalreporter.getreports("passed"),
         *terminalreporter.getreports("failed"),
@@ -99,6 +100,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if lines:
         terminalreporter.section("worst differences")
         terminalreporter.write("".join(f"{line}\n" for line in lines))
+    skipped = [each for each in terminalreporter.getreports("skipped") if each.nodeid.startswith(BROWSER)]
+    if skipped:
+        reason = str(skipped[0].longrepr[-1]).removeprefix("Skipped: ")
+        terminalreporter.section("browser tests")
+        terminalreporter.write(f"The {len(skipped)} tests of the app in a browser did not run. {reason}\n")
 
 
 def _tree(*layers: dict[str, Any]) -> dict[str, Any]:

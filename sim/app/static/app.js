@@ -202,18 +202,14 @@
   const search = document.getElementById("search");
   search.addEventListener("input", () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let count = 0;
+    const boxes = [...form.querySelectorAll(".control")];
+    for (const box of boxes) box.hidden = !words.every((word) => box.dataset.words.includes(word));
     for (const stage of document.querySelectorAll(".stage")) {
-      let here = 0;
-      for (const box of stage.querySelectorAll(".control")) {
-        const found = words.every((word) => box.dataset.words.includes(word));
-        box.hidden = !found;
-        here += found;
-      }
-      stage.hidden = here === 0;
-      stage.open = words.length > 0 && here > 0;
-      count += here;
+      const here = stage.querySelector(".control:not([hidden])") !== null;
+      stage.hidden = words.length > 0 && !here;
+      stage.open = words.length > 0 && here;
     }
+    const count = boxes.filter((box) => !box.hidden).length;
     document.getElementById("matches").textContent = words.length ? `${count} found` : "";
   });
 
