@@ -17,10 +17,16 @@ import pandas as pd
 
 from sim.outcomes.occupancy import Occupancy, tells
 from sim.outcomes.twin.expected import AtHorizon
+from sim.patient.fates import mean_patients
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, read_times
 from sim.scenario.load import scenario_hash
+from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
+from sim.scenario.values import with_values
+from sim.show.kit.prose import sentences
+from sim.study.budget import Budget
+from sim.study.capacity import capacity, refuse_no_clinic
 from sim.study.chunks import cross, play
 from sim.study.estimates import estimates
 from sim.study.experiment import Experiment, Keep, Pair, units
@@ -28,18 +34,21 @@ from sim.study.load import offered_loads
 from sim.study.tally import ArmTally, Tally
 from sim.work.task import Result
 
-HEADLINE = ("overall_survival_enrolled", "died_waiting", "waited_over_30_days")
+LONG_WAIT = "waited_over_30_days"
+HEADLINE = ("overall_survival_enrolled", "died_waiting", LONG_WAIT)
 PRECISION, SECONDS = 0.005, 5.0
 """Half of the widest 95% interval of the headline's changes, and seconds of simulating, at which an answer is
 done."""
-MOST = 8192
-"""Trials that are simulated at most."""
+MOST, MOST_PATIENTS = 8192, 5_000
+"""Trials that are simulated at most, and patients of one of them."""
 _FIRST, _PIECE = (0, 32, 128), 256
 """Where the first pieces begin; after them all are equally long."""
-_PATIENCE = 0.3
-"""Seconds after which an answer waits for no further piece."""
+_PATIENCE, _LONGEST = 0.3, 1.5
+"""Seconds after which an answer waits for no further piece, and that a piece may take."""
 _KEPT = 20_000
 """Trials that are kept, of all scenarios; some 6 kB each."""
+_ROOMS, _LOOKED_AT, _CLINICS, _PATIENTS_LOOKED_AT = "clinic.isolation_rooms", 4, 128, 40_000
+"""Numbers of rooms that are looked at, each in so many clinics, or in fewer of many patients."""
 _KEEPS = "occupancy."
 _MOST_LOST = 0.05
 """Trials that may have no figure, for a range of the others to be told."""
@@ -58,6 +67,7 @@ class _Simulated:
     pieces: list[Result] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     overloads: list[str] | None = None
+    rooms: list[str] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
 
@@ -153,7 +163,13 @@ class InPieces:
             How many to simulate, up to the end of a piece; None to go on for a moment from where it stands.
         more
             False to be content with what is there, if there is any.
+
+        Raises
+        ------
+        RequestError
+            There are too many patients to wait for.
         """
+        refuse_many(scenarios)
         until = perf_counter() + _PATIENCE
         sides = [self._of(each) for each in scenarios]
         pairs = (Pair(0, 1, paired=paired, fates=False),) if len(scenarios) > 1 else ()
@@ -193,6 +209,13 @@ class InPieces:
                 ]
             return side.overloads or []
 
+    def rooms(self, scenario: Scenario, target: float | None = None) -> list[str]:
+        """Return how few rooms would do, once that was asked for with a target."""
+        side = self._of(scenario)
+        if target is not None:
+            side.rooms = rooms_needed(scenario, target, self._seed)
+        return side.rooms
+
     def _of(self, scenario: Scenario) -> _Simulated:
         key = scenario_hash(scenario)
         with self._lock:
@@ -211,16 +234,50 @@ class InPieces:
                 side.seconds.append(perf_counter() - begun)
 
     def _unfinished(self, tally: Tally, sides: Sequence[_Simulated], number: int) -> bool:
+        """Tell whether another piece is wanted and, as far as one can tell, does not take too long."""
+        if tally.replications >= MOST or half_width(tally) <= self._precision:
+            return False
         spent = sum(sum(side.seconds[:number]) for side in sides)
-        return (
-            spent < self._seconds and tally.replications < MOST and not half_width(tally) <= self._precision
-        )
+        ahead = spent * len(piece(number)) / tally.replications
+        return spent + ahead < self._seconds and ahead < _LONGEST
 
     def _forget(self) -> None:
         """Let the scenarios go that were asked about longest ago."""
         with self._lock:
             while sum(piece(len(each.pieces)).start for each in self._kept.values()) > _KEPT:
                 self._kept.popitem(last=False)
+
+
+def refuse_many(scenarios: Sequence[Scenario]) -> None:
+    """Refuse what nobody would wait for."""
+    patients = round(max(map(mean_patients, scenarios)))
+    if patients > MOST_PATIENTS:
+        raise RequestError(
+            f"arrivals: {patients:,} patients are too many to be simulated while somebody waits; allowed "
+            f"where rooms or slots are limited: up to {MOST_PATIENTS:,}; lupus-hsct run simulates more"
+        )
+
+
+def rooms_needed(scenario: Scenario, target: float, seed: int) -> list[str]:
+    """Say how few rooms would do for at most a share of patients to wait over 30 days for one.
+
+    Raises
+    ------
+    RequestError
+        It is no open clinic, or has too many patients.
+    """
+    refuse_no_clinic(scenario)
+    refuse_many([scenario])
+    unlimited = with_values(scenario, {_ROOMS: 1})
+    offered = next(each.offered for each in offered_loads(unlimited, seed) if each.key == _ROOMS)
+    fewest = max(int(offered), 1)
+    clinics = min(_CLINICS, max(int(_PATIENTS_LOOKED_AT / mean_patients(scenario)), 16))
+    budget = Budget(replications=clinics, seed=seed, engine="arrays", workers=1)
+    _, smallest = capacity(
+        scenario, (LONG_WAIT, None), target, _ROOMS, range(fewest, fewest + _LOOKED_AT), budget, {}
+    )
+    found = [str(each).replace(": not decided", " (more clinics would tell)") for each in smallest["status"]]
+    return sentences("app", "rooms", 100 * target, f"{offered:.1f}", found, clinics)
 
 
 def half_width(tally: Tally) -> float:

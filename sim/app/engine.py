@@ -27,7 +27,7 @@ from sim.scenario.describe import source_and_status
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.load import Loaded, scenario_hash
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.scenario.shipped import shipped_posteriors
 from sim.scenario.values import with_values
 from sim.show.kit.prose import sentences
@@ -150,6 +150,17 @@ class Engine:
             more={"band": band, "scope": _scope(question.changed, draws)},
         )
 
+    def rooms(self, question: Question, target: float) -> AnswerShown:
+        """Return the answer with how few rooms would do for at most a share of patients to wait long.
+
+        Raises
+        ------
+        RequestError
+            It is no open clinic, or nobody would wait for it.
+        """
+        self._clinic.rooms(question.changed.scenario, target)
+        return self.answer(question, fine=False)
+
     def _simulated(self, asked: _Asked, *, fine: bool) -> AnswerShown:
         """Return what is simulated so far, and of a hand that rests a piece more."""
         scenarios = [asked.base] if asked.changed is asked.base else [asked.base, asked.changed]
@@ -175,7 +186,12 @@ class Engine:
             ],
             exact=False,
             trials=found.trials,
-            more={"unfinished": found.unfinished, "clinics": found.clinics},
+            more={
+                "unfinished": found.unfinished,
+                "clinics": found.clinics,
+                "rooms": self._clinic.rooms(asked.changed),
+                "open": isinstance(asked.changed.arrivals, PoissonArrivals),
+            },
         )
 
     def _expected(self, scenario: Scenario, refinement: float) -> AtHorizon:

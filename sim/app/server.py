@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import socket
 import traceback
 from collections.abc import Callable, Mapping
@@ -30,11 +31,14 @@ from sim.app.security import HOST, REPORT_POLICY, Guard
 from sim.scenario.load import Loaded, load
 from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
+from sim.scenario.refusals import bad_value
 from sim.scenario.shipped import shipped_names
 
 TOKEN = "X-Token"  # noqa: S105 (the header's name)
 ROUGH = "rough"
 """Name in an address that asks for a quick answer, while the hand is moving; no part of the question."""
+TARGET = "target"
+"""Name in an address that asks how few rooms would do: the share that may wait long."""
 _AT_ONCE = 4
 _MOST_WAITING = 24
 _TYPES = {
@@ -93,6 +97,7 @@ class Desk:
             Route("/", self._page),
             Route("/answer", self._answer),
             Route("/posterior", self._posterior),
+            Route("/capacity", self._rooms),
             Route("/scenario.toml", self._toml),
             Route("/static/{name}", self._file),
             Route("/report", self._begin, methods=["POST"]),
@@ -122,6 +127,14 @@ class Desk:
     async def _posterior(self, request: Request) -> Response:
         def made(asked: Question) -> str:
             return str(self._pages.posterior_html(asked, self._engine.posterior(asked)))
+
+        return HTMLResponse(await self._computed(request, made))
+
+    async def _rooms(self, request: Request) -> Response:
+        target = share_of(request.query_params.get(TARGET, ""))
+
+        def made(asked: Question) -> str:
+            return str(self._pages.answer_html(asked, self._engine.rooms(asked, target)))
 
         return HTMLResponse(await self._computed(request, made))
 
@@ -174,7 +187,7 @@ class Desk:
         HTTPException
             Too much is waiting.
         """
-        pairs = [pair for pair in request.query_params.multi_items() if pair[0] != ROUGH]
+        pairs = [pair for pair in request.query_params.multi_items() if pair[0] not in (ROUGH, TARGET)]
         if self._waiting >= _MOST_WAITING:
             raise HTTPException(503, "Too many questions at once; ask again in a moment.")
         self._waiting += 1
@@ -194,6 +207,20 @@ class Desk:
         """Say what is wrong with an address: one message, on a page or in the place of the answer."""
         whole = request.scope["path"] == "/"
         return HTMLResponse(self._pages.refused_html(printable(str(error)), whole=whole), 400)
+
+
+def share_of(text: str) -> float:
+    """Read a share.
+
+    Raises
+    ------
+    RequestError
+        It is none.
+    """
+    number = float(text) if re.fullmatch(r"0?\.\d{1,9}", text) else 0.0
+    if not number > 0:
+        raise RequestError(bad_value("", TARGET, text, "a share between 0 and 1, such as 0.05"))
+    return number
 
 
 async def _plainly(_request: Request, error: Exception) -> Response:

@@ -14,9 +14,11 @@ from sim.app.engine import Engine
 from sim.app.question import Question, question
 from sim.outcomes.endpoints import View
 from sim.scenario.load import load
+from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.budget import Budget
+from sim.study.capacity import capacity
 from sim.study.compare import Side, compare
 from sim.study.montecarlo import replicate
 from sim.study.run import simulate_run
@@ -174,6 +176,29 @@ def test_little_is_kept(monkeypatch: pytest.MonkeyPatch, played: list[tuple[int 
     for rooms in (4, 5, 6, 4):
         own.found([with_values(BASE, {ROOMS: rooms})], YEARS, more=False)
     assert [rooms for rooms, _ in played] == [4, 5, 6, 4]
+
+
+def test_how_few_rooms_would_do_is_what_a_study_of_capacity_finds() -> None:
+    engine = Engine(SEED)
+    said = engine.rooms(asked((ROOMS, "4")), 0.05).more["rooms"]
+    budget = Budget(replications=128, seed=SEED, engine="arrays", workers=1)
+    _, smallest = capacity(BASE, ("waited_over_30_days", None), 0.05, ROOMS, range(3, 7), budget, {})
+    statuses = [each.partition(":")[0] for each in smallest["status"]]
+    assert said[0].startswith(
+        "So that at most 5% of who asks for a room waits over 30 days for it: "
+        f"{statuses[0]} rooms as the clinic opens, and {statuses[1]}"
+    )
+    assert "3.8 rooms" in said[-1]
+    assert engine.answer(asked((ROOMS, "4")), fine=False).more["rooms"] == said
+    with pytest.raises(RequestError, match="needs an open clinic"):
+        engine.rooms(question([("of", "chicago2006"), (ROOMS, "2")], SHELF), 0.05)
+
+
+def test_what_nobody_would_wait_for_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"lupus-hsct run simulates more"):
+        Engine(SEED).answer(asked((RATE, "20000")), fine=False)
+    large = Engine(SEED).answer(asked((RATE, "1400")))
+    assert large.trials == 32
 
 
 def test_the_answer_says_what_is_not_known_yet() -> None:

@@ -252,6 +252,8 @@ def test_a_clinic_sharpens_by_itself_and_shows_its_rooms(tabs: Tabs) -> None:
     tabs.wait(f"return {trials} > arguments[0]", first)
     assert "rooms in use" in tabs.text("answer").lower()
     assert [sum(each) for each in counts(tabs)] in ([100, 100], [1000, 1000])
+    tabs.js("document.getElementById('rooms').click()")
+    tabs.wait("return document.getElementById('answer').innerText.includes('Once it has settled')")
 
 
 def test_a_wrong_link_is_refused_with_one_message(tabs: Tabs) -> None:

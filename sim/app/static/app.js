@@ -5,7 +5,7 @@
   const form = document.getElementById("asked"), report = document.getElementById("report");
   const controls = new Map([...form.querySelectorAll(".control")].map((box) => [box.dataset.key, control(box)]));
   let extras = others(location.search);
-  let wish = null, busy = false, asking = "", shown = "", slow = null, seen = location.search.slice(1), rest = 0, settle = 0, again = 0;
+  let wish = null, busy = false, asking = "", looking = "", shown = "", slow = null, seen = location.search.slice(1), rest = 0, settle = 0, again = 0;
   document.documentElement.classList.add("scripted");
 
   function control(box) {
@@ -194,7 +194,22 @@
       event.preventDefault();
       follow(target);
     }
+    if (target.id === "rooms") {
+      event.preventDefault();
+      rooms(target.href);
+    }
   });
+  async function rooms(href) {
+    const what = document.getElementById("answer").dataset.address;
+    if (looking === what) return;
+    looking = what;
+    say("Simulating clinics with more and with fewer rooms.");
+    const reply = await fetch(href), text = await reply.text();
+    looking = "";
+    if (document.getElementById("answer").dataset.address !== what) return;
+    if (reply.ok) swap(text);
+    else refuse(text);
+  }
   document.addEventListener("keydown", (event) => {
     const typing = event.target.matches("input:not([type=range]), select, textarea");
     if (event.key !== "n" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
