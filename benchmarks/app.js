@@ -1,5 +1,5 @@
 // Moves sliders as a hand does, many times, and tells how long the picture took after each release.
-const [movements, offset, done] = arguments;
+const [movements, offset, rest, done] = arguments;
 const boxes = [...document.querySelectorAll("#asked > .control")].filter((box) => box.querySelector("input[type=range]") && !box.dataset.key.startsWith("clinic."));
 let state = 12345 + offset;
 function chance(below) {
@@ -47,6 +47,7 @@ async function movement(number) {
   const times = [];
   while (times.length < movements) {
     const time = await movement(times.length);
+    await pause(rest);
     if (time) times.push(time);
     if (times.length % 10 === 0 && document.getElementById("reset-all")) {
       document.getElementById("reset-all").click();

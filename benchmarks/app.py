@@ -51,10 +51,13 @@ def first_page(tabs: Tabs) -> float:
     return float(tabs.wait(_LOADED))
 
 
-def moved(tabs: Tabs, movements: int, offset: int = 0) -> list[tuple[float, str]]:
-    """Return the milliseconds from release to changed picture of some movements, and of which slider."""
-    tabs.driver.set_script_timeout(60 + movements)
-    times = tabs.driver.execute_async_script(_SCRIPT, movements, offset)
+def moved(tabs: Tabs, movements: int, offset: int = 0, rest: int = 0) -> list[tuple[float, str]]:
+    """Return the milliseconds from release to changed picture of some movements, and of which slider.
+
+    Between them the hand rests for some milliseconds.
+    """
+    tabs.driver.set_script_timeout(60 + 4 * movements)
+    times = tabs.driver.execute_async_script(_SCRIPT, movements, offset, rest)
     if isinstance(times, str):
         sys.exit(times)
     return [(float(time), str(key)) for time, key in times]
@@ -86,13 +89,13 @@ def main() -> None:
                 by_key[key].append(took)
             for key, own_times in sorted(by_key.items(), key=lambda each: -statistics.median(each[1])):
                 said(f"  {key}", own_times)
+            rested = moved(tabs, asked.movements // 4, 50, 900)
+            said("  by a hand that rests 0.9 s in between", [time for time, _ in rested])
             memory, step = [resident(process)], max(asked.long // 8, 1)
             for part in range(8):
                 moved(tabs, step, part + 1)
                 memory.append(resident(process))
-            print(
-                f"server's memory over {8 * step:,} movements, MB: {' '.join(f'{each:.0f}' for each in memory)}"
-            )
+            print(f"server's MB over {8 * step:,} movements: {' '.join(f'{each:.0f}' for each in memory)}")
         with ExitStack() as stack:
             three = [stack.enter_context(browsing(own, Path(folder) / str(number))) for number in range(3)]
             for tabs in three:

@@ -5,7 +5,7 @@
   const form = document.getElementById("asked"), report = document.getElementById("report");
   const controls = new Map([...form.querySelectorAll(".control")].map((box) => [box.dataset.key, control(box)]));
   let extras = others(location.search);
-  let wish = null, busy = false, shown = "", slow = null, seen = location.search.slice(1), rest = 0, settle = 0, again = 0;
+  let wish = null, busy = false, asking = "", shown = "", slow = null, seen = location.search.slice(1), rest = 0, settle = 0, again = 0;
   document.documentElement.classList.add("scripted");
 
   function control(box) {
@@ -81,6 +81,7 @@
   });
 
   function ask(what, still) {
+    if (!still && !wish && what === (busy ? asking : seen)) return; // let go where the hand has been already
     wish = { what, still };
     clearTimeout(again);
     clearTimeout(rest);
@@ -93,6 +94,7 @@
     const { what, still } = wish;
     wish = null;
     busy = true;
+    asking = what;
     document.getElementById("answer").setAttribute("aria-busy", "true");
     try {
       const reply = await fetch(`/answer?${what}${still ? "" : "&rough=yes"}`);
@@ -158,7 +160,7 @@
   function refuse(text) {
     const message = new DOMParser().parseFromString(text, "text/html").getElementById("refused")?.textContent ?? text;
     document.querySelector("#answer .refused")?.remove();
-    shown = "";
+    shown = seen = "";
     const place = document.createElement("p");
     place.className = "caution refused";
     place.setAttribute("role", "alert");
@@ -181,7 +183,7 @@
     else if (!still && each.field.tagName === "INPUT") return; // half a number is none
     else each.put(each.typed);
     extras = extras.filter(([name]) => !box.dataset.key.startsWith(`${name}.`));
-    ask(address(), still);
+    ask(address(), false); // rough figures differ by less than is shown; fine ones follow when the hand rests
   }
   document.addEventListener("click", (event) => {
     const target = event.target.closest("button, a");
