@@ -29,6 +29,7 @@ _CURVE_POINTS = 81
 _SCALE = 1000
 _APART = 17.0
 """Of a chart's height, in per cent: what a line of letters takes."""
+_STEPS = (1, 2, 5, 10)
 _NEAR = 1e-9
 MOST_LANES = 12
 
@@ -144,6 +145,14 @@ def _points(years: Floats, values: Floats, end: float) -> Iterator[str]:
     kept = kept[np.unique(np.linspace(0, len(kept) - 1, min(len(kept), _CURVE_POINTS)).round().astype(int))]
     for year, value in zip(years[kept], values[kept], strict=True):
         yield f"{_SCALE * year / end:.0f} {_SCALE * (1 - value):.1f}".replace(".0", "")
+
+
+def round_top(most: float) -> float:
+    """Return where an axis of numbers ends: four round steps, or as many whole ones as there are."""
+    if most < len(_STEPS):
+        return math.ceil(most)
+    power: float = 10.0 ** math.floor(math.log10(most / 4))
+    return next(4.0 * step * power for step in _STEPS if 4 * step * power >= most)
 
 
 def label_places(ends: Sequence[float]) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,7 +25,6 @@ Side: TypeAlias = tuple[str, str, SideShown]
 COUNTED = ("rooms_in_use", "room_queue", "slots_in_use", "slot_queue")
 """What is counted in a clinic, as it is shown."""
 AS_IT_IS, CHANGED = "As it is", "Changed"
-_FEW = 4
 _HEADLINE = 4
 """Rows of the table that everybody sees, and a print has."""
 
@@ -155,8 +153,7 @@ def _occupancy(sides: Sequence[Side], answer: AnswerShown) -> Iterator[tuple[str
         top = max(float(np.max(line.limits[1])) for line in lines if line.limits)
         end = max(float(line.years[-1]) for line in lines)
         if top > 0:
-            whole = math.ceil(top) if top < _FEW else 4 * math.ceil(top / 4)
-            yield what, end, drawn.chart(lines, end, whole, share=False)
+            yield what, end, drawn.chart(lines, end, drawn.round_top(top), share=False)
 
 
 def finding(answer: AnswerShown, *, decimals: bool = False) -> str:

@@ -253,6 +253,7 @@ def test_curves_end_where_the_figures_do_and_their_names_stand_apart() -> None:
         assert 0 <= upper < lower <= 100
         assert lower - upper >= 17
     assert drawn.label_places([0.8, 0.84])[0] > drawn.label_places([0.8, 0.84])[1]
+    assert [drawn.round_top(most) for most in (0.5, 3.2, 4, 5, 61, 68, 250)] == [1, 4, 4, 8, 80, 80, 400]
     assert drawn.ticks(5.0) == [0, 1, 2, 3, 4, 5]
     assert drawn.ticks(20.0) == [0, 4, 8, 12, 16, 20]
     assert drawn.ticks(1.5) == [0, 0.5, 1, 1.5]
