@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.patient.luck import independent
 from sim.scenario.distributions import Floats
@@ -12,7 +13,7 @@ from sim.study.posterior import derived_seed
 
 FOLDS = 10
 # Rows that a column of the design has at least, and knots of one input's spline at most.
-_ROWS_PER_COLUMN, _MOST_KNOTS = 20, 5
+_ROWS_PER_COLUMN, _MOST_KNOTS = 10, 5
 _RIDGE = 1e-8
 
 
@@ -36,7 +37,8 @@ def cross_fitted(inputs: Floats, outcome: Floats, seed: int, folds: int = FOLDS)
 
     Notes
     -----
-    Natural cubic splines of each input's normal scores, with products of each two inputs; least squares.
+    Natural cubic splines of each input, with products of each two: of their logarithms where these are more
+    even, and then of the inputs themselves too, since hazards and risks multiply; least squares.
     Cross-fitting: Chernozhukov V et al. Econom J 2018;21:C1-C68.
     """
     columns = _design(inputs)
@@ -60,23 +62,30 @@ def _fit(columns: Floats, outcome: Floats) -> Floats:
 def _design(inputs: Floats) -> Floats:
     """Return a constant, a spline of each input, and products of each two as rows allow."""
     rows, count = inputs.shape
-    scores = _scores(inputs)
+    skewed = _skewed(inputs)
+    scores, plain = _scores(inputs, skewed), _scores(inputs, np.zeros_like(skewed))
     allowed = max(rows // _ROWS_PER_COLUMN, 1 + count)
     knots = min(_MOST_KNOTS, max((allowed - 1) // max(count, 1), 1))
     parts = [np.ones((rows, 1)), *(_natural_spline(column, knots) for column in scores.T)]
-    products = [(scores[:, one] * scores[:, two])[:, None] for one, two in combinations(range(count), 2)]
+    products = [
+        (each[:, one] * each[:, two])[:, None] for one, two in combinations(range(count), 2)
+        for each in ((scores, plain) if skewed[one] or skewed[two] else (scores,))
+    ]  # fmt: skip
     if sum(part.shape[1] for part in parts) + len(products) <= allowed:
         parts += products
     return np.concatenate(parts, axis=1)
 
 
-def _scores(inputs: Floats) -> Floats:
-    """Return inputs with mean 0 and SD 1, on a log scale where all are positive and far from even."""
+def _skewed(inputs: Floats) -> NDArray[np.bool_]:
+    """Tell which inputs are positive and far from even."""
     low = inputs.min(axis=0, initial=np.inf)
+    return np.asarray((low > 0) & (np.median(inputs, axis=0) < 0.9 * inputs.mean(axis=0)))
+
+
+def _scores(inputs: Floats, logged: NDArray[np.bool_]) -> Floats:
+    """Return inputs with mean 0 and SD 1, some of them on a log scale."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        logarithms = np.log(inputs)
-    skewed = (low > 0) & (np.median(inputs, axis=0) < 0.9 * inputs.mean(axis=0))
-    read = np.where(skewed, logarithms, inputs)
+        read = np.where(logged, np.log(inputs), inputs)
     spread = read.std(axis=0)
     return np.asarray((read - read.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 
