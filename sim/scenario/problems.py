@@ -96,3 +96,11 @@ class HeldValueWarning(FigureWarning):
 
 class UnfittedDrawWarning(FigureWarning):
     """A posterior file draws a parameter that the scenario's calibration did not fit."""
+
+
+class FewDrawsWarning(FigureWarning):
+    """Too few draws of what is not known for a probability."""
+
+
+class NoisyDrawsWarning(FigureWarning):
+    """What single draws differ by is mostly Monte Carlo error."""

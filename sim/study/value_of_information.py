@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -155,7 +156,7 @@ def value_of_information(
             own = {"what": "variance", "group": name, "keys": " ".join(keys[each] for each in columns)}
             rows.append({**own, **_limits(part, error)})
         return pd.DataFrame(rows, columns=list(COLUMNS)), agreed
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in sorted(groups, key=lambda each: len(groups[each])):
         columns = groups[name]
         gained, fitted = partial(choice, inputs[:, columns], seed)
@@ -169,7 +170,7 @@ def value_of_information(
     return table, agreed
 
 
-def _row(what: str, group: str, keys: Sequence[str], gains: Floats) -> dict[str, object]:
+def _row(what: str, group: str, keys: Sequence[str], gains: Floats) -> dict[str, Any]:
     """Return a row of what is gained on average; nobody who knows more can lose by it."""
     told = {"what": what, "group": group, "keys": " ".join(keys)}
     return {**told, **_limits(float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(len(gains)))}
