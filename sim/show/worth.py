@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from sim.scenario.changes import in_words
 from sim.scenario.endpoints import BY_NAME, Key, key_of
 from sim.scenario.registry import parameters
@@ -30,16 +32,18 @@ def told(results: Results) -> dict[str, Any]:
 def unit_text(key: Key, unit: str) -> str:
     """Name the unit of net benefit."""
     if unit == "per 100":
-        return "lives per 100" if key[0] == SURVIVAL else f"points of {in_sentence(key)}"
+        return "lives per 100 enrolled" if key[0] == SURVIVAL else f"points of {in_sentence(key)}"
     name = key[0].startswith("restricted_mean") and unit == "days"
     return "days of life per patient" if name else f"{unit} of {in_sentence(key)}".strip()
 
 
 def worths(results: Results) -> list[Worth]:
     """Return all rows, the largest of each kind first."""
-    order = {"evpi": 0, "evppi": 1, "variance": 1, "trial": 2}
-    rows = results.tables["value"].to_dict("records")
-    return sorted(rows, key=lambda row: (order[row["what"]], row.get("patients") or 0, -row["value"]))
+    rows = results.tables["value"].sort_values("value", ascending=False, kind="stable")
+    trials = rows[rows["what"] == "trial"].sort_values("patients", kind="stable")
+    first = rows[rows["what"] == "evpi"]
+    rest = rows[~rows["what"].isin(["evpi", "trial"])]
+    return list(pd.concat([first, rest, trials]).to_dict("records"))
 
 
 def agrees(results: Results) -> bool:
@@ -64,8 +68,6 @@ def worth_text(row: Worth, *, interval: bool = True) -> str:
         half = (upper - lower) / 2
         text, ends = format_share(value, half), format_range(BY_NAME[SURVIVAL], lower, min(upper, 1.0))
         return f"{text} ({ends})" if interval and ends else text
-    if upper == 0:
-        return "no other choice in any draw"
     if lower == 0:
         return f"less than {_rounded_up(upper)}"
     texts = interval_texts(value, lower, upper, decimals((upper - lower) / 2))
@@ -93,7 +95,7 @@ def found_sentences(results: Results) -> list[str]:
         whole = text.replace(" (", f" {unit} (", 1) if " (" in text else f"{text} {unit}"
         alone = next((row for row in parts if row["lower"] > 0), None)
         bound = f"{_rounded_up(max(row['upper'] for row in parts))} {unit}" if parts else ""
-        most_text = "" if alone is None else worth_text(alone)
+        most_text = "" if alone is None else worth_text(alone, interval=False)
         name = "" if alone is None else known(alone)
         said = sentences("value_of_information", "found", asked, whole, most_text, name, bound)
     mean, low, high = asked["lead"]

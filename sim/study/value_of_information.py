@@ -141,37 +141,56 @@ def value_of_information(
     draws = choice.gains.shape[1]
     gains, same = perfect(choice, inputs, seed)
     agreed = float(same.mean())
-    rows = [_row("evpi", "", (), gains)]
+    evpi = _row("evpi", "", (), gains)
     if choice.noise is not None:
-        error = jackknife_error(
-            lambda kept: perfect(choice.kept(kept), inputs[kept], seed)[0].mean(), draws, seed
-        )
-        rows[0] |= _limits(rows[0]["value"], float(error))
+        error = jackknife_error(lambda kept: _worth(choice.kept(kept), inputs[kept], seed), draws, seed)
+        evpi |= _limits(evpi["value"], float(error))
     if agreed > 1 - 0.5 / draws:
-        runner_up = int(choice.gains.mean(axis=1).argmax())
-        noise = 0.0 if choice.noise is None else float(choice.noise[runner_up, runner_up])
-        rows[0] |= {"value": 0.0, "lower": 0.0}
-        for name, columns in groups.items():
-            part, error = explained(choice.gains[runner_up], noise, inputs[:, columns], seed)
-            own = {"what": "variance", "group": name, "keys": " ".join(keys[each] for each in columns)}
-            rows.append({**own, **_limits(part, error)})
-        return pd.DataFrame(rows, columns=list(COLUMNS)), agreed
+        evpi |= {"value": 0.0, "lower": 0.0, "upper": math.nan}
+        rows = [_explained(name, groups[name], choice, inputs, keys, seed) for name in groups]
+    else:
+        # The rule of three: up to so many draws may differ where none did, by as much as those that do.
+        least = 3 / draws * evpi["value"] / (1 - agreed)
+        rows = _partly(choice, inputs, groups, keys, seed, evpi, least)
+    return pd.DataFrame([evpi, *rows], columns=list(COLUMNS)), agreed
+
+
+def _worth(choice: Choice, inputs: Floats, seed: int) -> Floats:
+    return np.asarray(perfect(choice, inputs, seed)[0].mean())
+
+
+def _explained(
+    name: str, columns: Sequence[int], choice: Choice, inputs: Floats, keys: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Return which part of the variance of the difference between the two best arms a group explains."""
+    second = int(choice.gains.mean(axis=1).argmax())
+    noise = 0.0 if choice.noise is None else float(choice.noise[second, second])
+    part, error = explained(choice.gains[second], noise, inputs[:, columns], seed)
+    about = {"what": "variance", "group": name, "keys": " ".join(keys[each] for each in columns)}
+    return {**about, **_limits(part, error)}
+
+
+def _partly(
+    choice: Choice, inputs: Floats, groups: Mapping[str, Sequence[int]], keys: Sequence[str], seed: int,
+    evpi: Mapping[str, Any], least: float,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return what knowing each group is worth: no more than all, and no less than a part of it."""
     found: dict[str, dict[str, Any]] = {}
     for name in sorted(groups, key=lambda each: len(groups[each])):
         columns = groups[name]
         gained, fitted = partial(choice, inputs[:, columns], seed)
-        own = _row("evppi", name, [keys[each] for each in columns], gained) | {"fitted": fitted}
+        own = _row("evppi", name, [keys[each] for each in columns], gained)
         inner = [found[each] for each in found if {*groups[each]} < {*columns}]
         best = max([own, *inner], key=lambda row: row["value"])  # who knows more may leave it unused
-        own |= {part: best[part] for part in ("value", "se", "lower", "upper")}
-        own |= {part: min(own[part], rows[0][top]) for part, top in (("value", "value"), ("upper", "upper"))}
-        found[name] = own | {"lower": min(own["lower"], own["value"])}
-    table = pd.DataFrame([*rows, *(found[name] for name in groups)], columns=list(COLUMNS))
-    return table, agreed
+        value = min(best["value"], evpi["value"])
+        upper = min(max(best["upper"], value + least), evpi["upper"])
+        limits = {"lower": min(best["lower"], value), "upper": max(upper, value)}
+        found[name] = {**own, "value": value, "se": best["se"], **limits, "fitted": fitted}
+    return [found[name] for name in groups]
 
 
 def _row(what: str, group: str, keys: Sequence[str], gains: Floats) -> dict[str, Any]:
-    """Return a row of what is gained on average; nobody who knows more can lose by it."""
+    """Return a row of what is gained on average; who knows more can't lose by it."""
     told = {"what": what, "group": group, "keys": " ".join(keys)}
     return {**told, **_limits(float(gains.mean()), float(gains.std(ddof=1)) / math.sqrt(len(gains)))}
 

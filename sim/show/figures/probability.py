@@ -14,7 +14,7 @@ from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
 from sim.work.results import Results
 
-_WIDE, _TALL, _LEFT, _RIGHT = 5.4, 3.0, 0.8, 1.5
+_WIDE, _TALL, _LEFT, _RIGHT, _NAMES = 5.8, 3.0, 0.8, 0.45, 1.5
 _COLOURS = (style.BLUE, style.ORANGE, "#4a1259", "#6b7076", "#86b6dd")
 
 
@@ -26,13 +26,14 @@ def of_study(results: Results) -> Figure | None:
     asked, key = chances.told(results), chances.key_asked(results)
     endpoint = BY_NAME[key[0]]
     finding, *more = chances.found_sentences(results)
+    curves, marks = chances.by_arm(results, "probability_curve"), dict(chances.by_arm(results))
+    right = _NAMES if len(curves) > 1 else _RIGHT
     page = style.sheet(
         finding, [*more, *sentences("probability", "lines", asked["draws"], asked["margins"])],
         [*chances.given_sentences(results), results.scenario.title, *cautions(results.scenario)],
-        _LEFT + _WIDE + _RIGHT, _TALL + 0.8,
+        _LEFT + _WIDE + right, _TALL + 0.8,
     )  # fmt: skip
     axis = page.axes(_LEFT, 0.6, _WIDE, _TALL)
-    curves, marks = chances.by_arm(results, "probability_curve"), dict(chances.by_arm(results))
     for (name, curve), colour in zip(curves, _COLOURS * len(curves), strict=False):
         x = curve["margin"]
         limits = curve["probability_lower"], curve["probability_upper"]
@@ -45,7 +46,9 @@ def of_study(results: Results) -> Figure | None:
             style.aside(
                 axis, text, at, (5, 5), "data", color=style.written_in(colour), size=style.NOTE_SIZE + 1
             )
-    for down, (name, colour) in enumerate(zip([each for each, _ in curves], _COLOURS * 9, strict=False)):
+    for down, ((name, _), colour) in enumerate(
+        zip(curves if len(curves) > 1 else (), _COLOURS * 9, strict=False)
+    ):
         look: dict[str, Any] = {"color": style.written_in(colour), "weight": "bold", "va": "top"}
         style.aside(axis, name, (1, 1), (12, -16.0 * down), **look)
     axis.axvline(0, color=style.INK, lw=0.9)

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from sim.scenario.endpoints import key_of, label
 from sim.show import worth
 from sim.show.kit import style
 from sim.show.kit.forest import count_rows, dress_marks, words_axes
@@ -15,6 +16,7 @@ from sim.work.results import Results
 
 _ROW, _WORDS, _WIDE, _FIGURES = 0.36, 2.7, 3.7, 1.6
 _MOST = 16
+_KNOWN, _TRIAL = "#86b6dd", style.ORANGE
 
 
 @style.styled
@@ -37,10 +39,10 @@ def of_study(results: Results) -> Figure | None:
     count_rows(len(bars), words, axis)
     size: dict[str, Any] = {"size": style.NOTE_SIZE + 0.5, "va": "center"}
     for at, row in enumerate(bars):
-        colour = style.ORANGE if row["what"] == "trial" else style.BLUE
+        colour = _TRIAL if row["what"] == "trial" else _KNOWN
         told = row["lower"] > 0
         axis.barh(at, row["value"], height=0.5, color=colour if told else "white", edgecolor=colour, lw=1)
-        axis.plot([row["lower"], row["upper"]], [at, at], color=style.INK, lw=1.2, solid_capstyle="butt")
+        axis.plot([row["lower"], row["upper"]], [at, at], color=style.INK, lw=1.5, solid_capstyle="butt")
         words.text(_WORDS - 0.12, at, worth.known(row), ha="right", **size)
         where = axis.get_yaxis_transform()
         style.aside(axis, worth.worth_text(row), (1, at), (8, 0), where, **size)
@@ -53,7 +55,7 @@ def of_study(results: Results) -> Figure | None:
         top = axis.get_xaxis_transform()
         text = f"all: {worth.worth_text(evpi)}"
         style.aside(axis, text, (evpi["value"], 1), (0, 4), top, ha="center", size=style.NOTE_SIZE + 0.5)
-        axis.set_xlabel(asked["unit_text"])
+        axis.set_xlabel(f"{asked['unit_text']} ({label(key_of(asked['endpoint'])).lower()})")
     axis.set_xlim(0, min(1.08 * reach, 1.0) if agree else 1.08 * reach or 1.0)
     dress_marks(axis)
     return page.figure
