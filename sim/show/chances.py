@@ -20,6 +20,7 @@ from sim.study.probability import Scatter
 from sim.work.results import Results
 
 _SHARE = BY_NAME[SURVIVAL]
+_SOME = 0.1
 
 
 def told(results: Results) -> Mapping[str, Any]:
@@ -108,7 +109,11 @@ def given_sentences(results: Results) -> list[str]:
         needed = scatter.trials_needed
         text = "none" if math.isinf(needed) else f"{needed:,.0f}" if scatter.reliability < RELIABLE else ""
         part = format_share(scatter.reliability, 0.05)
-        said += sentences("probability", "scatter", name, part, asked["trials"], text, format_share(RELIABLE))
+        near = (
+            format_share(own["unresolved"], 0.01) if own["unresolved"] > _SOME and own["margin"] == 0 else ""
+        )
+        facts = (name, part, asked["trials"], text, format_share(RELIABLE), near)
+        said += sentences("probability", "scatter", *facts)
     return said
 
 
@@ -119,9 +124,9 @@ def table(results: Results) -> Grid:
     for name, rows in by_arm(results):
         for row in rows.to_dict("records"):
             cells = (name, margin_text(key, row["margin"]) or "any", probability_text(row))
-            counts = (format_share(row["counted"], 0.005), format_share(row["tied"], 0.005))
+            counts = [format_share(row[each], 0.01) for each in ("counted", "tied", "unresolved")]
             found.append((*cells, *counts) if asked["trials"] else cells)
     heads = (Column("arm"), *numbers("better by at least", "probability (95%)"))
-    more = numbers("counted", "tied") if asked["trials"] else ()
+    more = numbers("counted", "tied", "within error") if asked["trials"] else ()
     title = f"How probable it is that an arm is better than {asked['arms'][0]}"
     return Grid(title, (*heads, *more), found, sentences("probability", "notes", asked["trials"]))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from sim.scenario.distributions import Floats
-from sim.study.estimates import wilson
+from sim.study.estimates import Z95, wilson
 from sim.study.pilot import RELIABLE
 from sim.study.shrinkage import jackknife_error, shrunken
 
@@ -78,9 +78,10 @@ def probabilities(
     Returns
     -------
     pandas.DataFrame
-        ``margin, probability, probability_lower, probability_upper, counted, tied``: the interval is that of
-        finitely many draws, and ``counted`` and ``tied`` are shares of the draws as they were found. Not
-        numbers where nothing between draws rises above noise.
+        ``margin, probability, probability_lower, probability_upper, counted, tied, unresolved``: the interval
+        is that of finitely many draws, and ``counted`` and ``tied`` are shares of the draws as they were
+        found; ``unresolved`` is the share that lie within Monte Carlo error of the margin, of which what is
+        told rests on a normal distribution. Not numbers where nothing between draws rises above noise.
 
     Notes
     -----
@@ -99,14 +100,16 @@ def probabilities(
             return _beyond(changes[kept], noise, inputs[kept], at, seed)
 
         share, error = estimate(every), jackknife_error(estimate, draws, seed)
-        implied = share * (1 - share) / np.maximum(error**2, 1e-300)
-        size = np.clip(implied, 1.0, draws)
+        middle = (draws * share + 2) / (draws + 4)  # of a share near 0 the error alone would imply too few
+        size = np.minimum(middle * (1 - middle) / np.maximum(error**2, 1e-300), draws)
     lower, upper = wilson(share, size)
     if noise > 0 and not Scatter.of(changes, noise, 1).between:
         share, lower, upper = (np.full(len(at), math.nan) for _ in range(3))
+    reach = Z95 * math.sqrt(noise)
+    near = [float(np.mean(np.abs(changes - each) <= reach)) if noise > 0 else 0.0 for each in at]
     return pd.DataFrame(
         {"margin": at, "probability": share, "probability_lower": lower, "probability_upper": upper,
-         "counted": counted, "tied": tied}
+         "counted": counted, "tied": tied, "unresolved": near}
     )  # fmt: skip
 
 
