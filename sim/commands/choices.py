@@ -131,17 +131,16 @@ def give_probability(
     """Return how probable it is that arms are better than the first; the curve over margins beside it."""
     asked = _Asked.of(plan, answer.endpoint)
     found = asked.figures(plan, "probability", stores, progress)
-    first, *names = asked.sides
+    names = list(asked.sides)
     tables, curves, scatters = [], [], {}
-    for at, name in enumerate(names, start=1):
-        if answer.arm and answer.arm != name:
-            continue
-        changes = asked.sign * found.changes[at]
+    chosen = [at for at, name in enumerate(asked.sides) if at and answer.arm in ("", name)]
+    margins = margins_between(asked.sign * found.changes[chosen], answer.margins)
+    for at in chosen:
+        name, changes = names[at], asked.sign * found.changes[at]
         noise = 0.0 if found.noise is None else float(found.noise[at, at])
         scatters[name] = scatter = Scatter.of(changes, noise, found.trials)
         seed = derived_seed(plan.budget.seed, f"probability {name}")
-        about = {"arm": name, "reference": first, "endpoint": column(asked.key)}
-        margins = margins_between(changes, answer.margins)
+        about = {"arm": name, "reference": names[0], "endpoint": column(asked.key)}
         curve = probabilities(changes, noise, asked.inputs, margins, seed)
         curves.append(curve.assign(**about)[[*about, *curve.columns]])
         table = curves[-1][curve["margin"].isin(answer.margins)]

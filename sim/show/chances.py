@@ -10,7 +10,7 @@ import pandas as pd
 
 from sim.scenario.changes import in_words
 from sim.scenario.endpoints import BY_NAME, Key, key_of
-from sim.show.kit.formats import format_range, format_share, written
+from sim.show.kit.formats import decimals, format_share, written
 from sim.show.kit.grid import Cells, Column, Grid, numbers
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import in_sentence
@@ -19,8 +19,7 @@ from sim.study.pilot import RELIABLE
 from sim.study.probability import Scatter
 from sim.work.results import Results
 
-_SHARE = BY_NAME[SURVIVAL]
-_SOME = 0.1
+_SOME, _DIGITS = 0.1, 3
 
 
 def told(results: Results) -> Mapping[str, Any]:
@@ -46,13 +45,15 @@ def probability_text(row: Mapping[Any, Any], *, interval: bool = True) -> str:
     value, lower, upper = (float(row[f"probability{end}"]) for end in ("", "_lower", "_upper"))
     if math.isnan(value):
         return "not known"
-    half = (upper - lower) / 2
-    text = format_share(value, half)
-    if value < half and float(text.removesuffix("%")) == 0:
+    digits = decimals(50 * (upper - lower))
+    if round(100 * value, digits) == 0:
         return f"less than {_limit(upper)}"
-    if value > 1 - half and float(text.removesuffix("%")) == 100:
+    if round(100 * value, digits) == 100:
         return f"more than {_limit(lower)}"
-    return f"{text} ({format_range(_SHARE, lower, upper)})" if interval else text
+    while digits < _DIGITS and any(round(100 * each, digits) in (0, 100) for each in (lower, upper)):
+        digits += 1  # a limit that is neither nobody nor everybody is not written so
+    text, low, high = (f"{100 * each:.{digits}f}" for each in (value, lower, upper))
+    return f"{text}% ({low} to {high}%)" if interval else f"{text}%"
 
 
 def _limit(share: float) -> str:
@@ -98,11 +99,16 @@ def found_sentences(results: Results) -> list[str]:
 
 
 def given_sentences(results: Results) -> list[str]:
-    """Say given what it is a probability, and what more draws or trials would do."""
-    asked, said = told(results), []
+    """Say given what it is a probability."""
+    asked = told(results)
     assumed = [row["key"] for row in results.manifest["parameters"] if row["status"] == "assumption"]
     rest = len({*assumed} - {*asked["drawn"]})
-    said += sentences("probability", "given", asked, [*map(in_words, asked["uncertain"])], rest, "")
+    return sentences("probability", "given", asked, [*map(in_words, asked["uncertain"])], rest)
+
+
+def scatter_sentences(results: Results) -> list[str]:
+    """Say what more draws or trials would do, where draws have Monte Carlo error."""
+    asked, said = told(results), list[str]()
     for name, rows in by_arm(results) if asked["trials"] else ():
         own = rows.iloc[0]
         scatter = Scatter(own["between"], own["within"], asked["draws"], asked["trials"])

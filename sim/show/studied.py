@@ -45,6 +45,7 @@ def _of_capacity(results: Results) -> ToldAnswer:
 
 def _of_probability(results: Results) -> ToldAnswer:
     said = [*chances.found_sentences(results), *chances.given_sentences(results)]
+    said += chances.scatter_sentences(results)
     return ToldAnswer("probability", said, [chances.table(results)])
 
 

@@ -15,6 +15,7 @@ from sim.show.kit.scenario_words import cautions
 from sim.work.results import Results
 
 _WIDE, _TALL, _LEFT, _RIGHT, _NAMES = 5.8, 3.0, 0.8, 0.45, 1.5
+_SMALL, _HIGH = style.NOTE_SIZE + 1, 0.93
 _COLOURS = (style.BLUE, style.ORANGE, "#4a1259", "#6b7076", "#86b6dd")
 
 
@@ -29,10 +30,12 @@ def of_study(results: Results) -> Figure | None:
     curves, marks = chances.by_arm(results, "probability_curve"), dict(chances.by_arm(results))
     right = _NAMES if len(curves) > 1 else _RIGHT
     page = style.sheet(
-        finding, [*more, *sentences("probability", "lines", asked["draws"], asked["margins"])],
+        finding, [*more, *sentences("probability", "lines", asked["draws"])],
         [*chances.given_sentences(results), results.scenario.title, *cautions(results.scenario)],
         _LEFT + _WIDE + right, _TALL + 0.8,
     )  # fmt: skip
+    grid = results.tables["probability_curve"]["margin"]
+    wide, named = grid.max() - grid.min(), list[tuple[float, float]]()
     axis = page.axes(_LEFT, 0.6, _WIDE, _TALL)
     for (name, curve), colour in zip(curves, _COLOURS * len(curves), strict=False):
         x = curve["margin"]
@@ -42,17 +45,16 @@ def of_study(results: Results) -> Figure | None:
         for row in marks[name].to_dict("records"):
             at = row["margin"], row["probability"]
             style.dot(axis, *at, "o", 5, colour, "white", mew=0.8, zorder=5, clip_on=False)
-            text = chances.probability_text(row, interval=False)
-            style.aside(
-                axis, text, at, (5, 5), "data", color=style.written_in(colour), size=style.NOTE_SIZE + 1
-            )
-    for down, ((name, _), colour) in enumerate(
-        zip(curves if len(curves) > 1 else (), _COLOURS * 9, strict=False)
-    ):
+            if all(abs(at[0] - x) > 0.1 * wide or abs(at[1] - y) > 0.08 for x, y in named):
+                named.append(at)
+                text = chances.probability_text(row, interval=False)
+                away = (5, 5) if row["probability"] < _HIGH else (5, -13)
+                style.aside(axis, text, at, away, "data", color=style.written_in(colour), size=_SMALL)
+    several = curves if len(curves) > 1 else []
+    for down, ((name, _), colour) in enumerate(zip(several, _COLOURS * 9, strict=False)):
         look: dict[str, Any] = {"color": style.written_in(colour), "weight": "bold", "va": "top"}
         style.aside(axis, name, (1, 1), (12, -16.0 * down), **look)
     axis.axvline(0, color=style.INK, lw=0.9)
-    grid = results.tables["probability_curve"]["margin"]
     axis.set_xlim(grid.min(), grid.max())
     axis.set_ylim(0, 1)
     axis.grid(axis="y")
