@@ -112,10 +112,13 @@ def test_every_shipped_study_has_an_answer(name: str) -> None:
         few = {"effort.replications": 2, "effort.engine": "simpy", "answer": [{**answers[0], **smaller_one}]}
     elif name == "what_matters":
         few["answer"] = [{**answers[0], "versions": ["held"]}]
+    elif name == "worth_isolating":
+        few["effort.draws"] = 20
     found = sim.study(name, set=few)
     assert len(found.points) > 50
+    named = {"threshold": "thresholds", "value_of_information": "value"}
     for answer in found.manifest["study"].get("answer", ()):
-        assert len(found.tables[{"threshold": "thresholds"}.get(answer["kind"], answer["kind"])])
+        assert len(found.tables[named.get(answer["kind"], answer["kind"])])
 
 
 @pytest.mark.filterwarnings("ignore")

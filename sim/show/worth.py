@@ -41,6 +41,7 @@ def worths(results: Results) -> list[Worth]:
     """Return all rows, the largest of each kind first."""
     rows = results.tables["value"].sort_values("value", ascending=False, kind="stable")
     trials = rows[rows["what"] == "trial"].sort_values("patients", kind="stable")
+    trials = trials.head(0) if agrees(results) else trials  # what changes no choice has shares alone
     first = rows[rows["what"] == "evpi"]
     rest = rows[~rows["what"].isin(["evpi", "trial"])]
     return list(pd.concat([first, rest, trials]).to_dict("records"))
@@ -65,6 +66,8 @@ def worth_text(row: Worth, *, interval: bool = True) -> str:
     """Write what knowing is worth, with its interval; what is not told apart from nothing as a bound."""
     value, lower, upper = (float(row[name]) for name in ("value", "lower", "upper"))
     if row["what"] == "variance":
+        if lower == 0:
+            return f"less than {_rounded_up(100 * upper)}%"
         half = (upper - lower) / 2
         text, ends = format_share(value, half), format_range(BY_NAME[SURVIVAL], lower, min(upper, 1.0))
         return f"{text} ({ends})" if interval and ends else text
@@ -88,8 +91,8 @@ def found_sentences(results: Results) -> list[str]:
         shares = [
             (known(row), worth_text(row, interval=False)) for row in parts[:_FEW] if row["value"] >= 0.01
         ]
-        figure, most = in_sentence(key_of(asked["endpoint"])), format_share(3 / asked["draws"])
-        said = sentences("value_of_information", "agree", asked, figure, shares, most)
+        most = f"{_rounded_up(300 / asked['draws'])}%"  # the rule of three
+        said = sentences("value_of_information", "agree", asked, shares, most)
     else:
         text = worth_text(evpi)
         whole = text.replace(" (", f" {unit} (", 1) if " (" in text else f"{text} {unit}"
@@ -104,7 +107,8 @@ def found_sentences(results: Results) -> list[str]:
     apart = results.manifest["apart"]
     statuses = [row["status"] for row in results.manifest["parameters"] if row["key"] not in asked["drawn"]]
     held = len(statuses), statuses.count("assumption")
-    agreed = format_share(asked["agreed"], 0.01 if 0.02 < asked["agreed"] < 0.98 else 0.001)
+    share = asked["agreed"]
+    agreed = "" if agrees(results) else format_share(share, 0.01 if 0.02 < share < 0.98 else 0.001)
     return [
         *said,
         *sentences("value_of_information", "chosen", asked, lead, agreed, apart),
