@@ -12,6 +12,7 @@ import pandas as pd
 from sim.calibrate.point import solve_point
 from sim.commands import explain, sensitivity
 from sim.commands.asked import parse_endpoint, refuse_percent
+from sim.commands.choices import check_probability, check_value, give_probability, give_value
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
 from sim.patient.fates import mean_patients
@@ -28,6 +29,7 @@ from sim.study.tornado import BETWEEN, Stated, stated_ranges, tornado
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
+_OF_CHOICES = ("probability", "value_of_information")
 _STEPS, _SOLVED_IN = 4, 30
 """Evaluations in which a threshold is found in a draw, and a point solved again; about."""
 MOST_VALUES = 16
@@ -73,6 +75,8 @@ def histories_of(plan: StudyPlan) -> int:
             found += explain.histories(answer, plan)
         elif answer.kind == "sensitivity":
             found += sensitivity.histories_of(answer, plan)
+        elif answer.kind in _OF_CHOICES:
+            found += 0 if plan.by_twin else plan.budget.total * len(plan.arms) * mean_patients(scenario)
         elif not plan.no_queue:
             ranges = stated_ranges(scenario)[0] if answer.kind == "tornado" else ()
             values = (
@@ -88,6 +92,8 @@ def evaluations_of(plan: StudyPlan) -> int:
     for answer in plan.study.answer if plan.no_queue else ():
         if answer.kind == "threshold":
             found += math.prod(map(len, answer.over.values())) * (GRID + _STEPS * (draws + 1))
+        elif answer.kind in _OF_CHOICES:
+            found += len(plan.arms) * draws
         elif answer.kind == "tornado":
             again = 2 * _SOLVED_IN * ("re-solved" in answer.versions)
             found += len(stated_ranges(plan.loaded.scenario)[0]) * (len(BETWEEN) + again)
@@ -197,4 +203,6 @@ _ANSWERS: Mapping[str, Answerer] = {
     "capacity": Answerer(_check_capacity, _capacity),
     "explain": Answerer(explain.check, explain.give),
     "sensitivity": Answerer(sensitivity.check, sensitivity.give),
+    "probability": Answerer(check_probability, give_probability),
+    "value_of_information": Answerer(check_value, give_value),
 }
