@@ -13,6 +13,7 @@ from sim.calibrate.point import solve_point
 from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
+from sim.commands.trial_answers import check_power, give_power, histories_of_power
 from sim.patient.fates import mean_patients
 from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
@@ -68,6 +69,8 @@ def histories_of(plan: StudyPlan) -> int:
         if answer.kind == "capacity":
             places = range(answer.low, answer.high + 1)
             found += replications * patients_in(scenario, answer.by, places, answer.over, plan.budget.seed)
+        elif answer.kind == "power":
+            found += histories_of_power(answer, plan)
         elif not plan.no_queue:
             ranges = stated_ranges(scenario)[0] if answer.kind == "tornado" else ()
             values = (
@@ -86,6 +89,8 @@ def evaluations_of(plan: StudyPlan) -> int:
         elif answer.kind == "tornado":
             again = 2 * _SOLVED_IN * ("re-solved" in answer.versions)
             found += len(stated_ranges(plan.loaded.scenario)[0]) * (len(BETWEEN) + again)
+        elif answer.kind == "power":
+            found += 2 * (len(plan.arms) - 1) * max(draws, 1)
     return found
 
 
@@ -186,4 +191,5 @@ _ANSWERS: Mapping[str, Answerer] = {
     "threshold": Answerer(_asked, _threshold),
     "tornado": Answerer(_check_tornado, _tornado),
     "capacity": Answerer(_check_capacity, _capacity),
+    "power": Answerer(check_power, give_power),
 }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sim.scenario.endpoints import BY_NAME, Key, label
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, POINT, StudyFile, checked_study, factor_name
-from sim.show import capacities, swings, thresholds
+from sim.show import capacities, powers, swings, thresholds
 from sim.show.kit.formats import format_difference, rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -43,8 +43,13 @@ def _of_capacity(results: Results) -> ToldAnswer:
     return ToldAnswer("capacity", capacities.found_sentences(results), grids)
 
 
+def _of_power(results: Results) -> ToldAnswer:
+    return ToldAnswer("power", powers.found_sentences(results), [powers.table(results)])
+
+
 _ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {
     "threshold": _of_threshold, "tornado": _of_tornado, "capacity": _of_capacity,
+    "power": _of_power,
 }  # fmt: skip
 """By the kind of the answer."""
 
