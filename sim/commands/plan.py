@@ -172,10 +172,10 @@ def _in_file(text: str) -> str:
 
 def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
     study, effort = asked.study, asked.study.effort
-    base = loaded_from(asked.path(study.base), study.set)
-    arms = {"": base}
     if study.arm:
         arms = {arm.name: _arm_of(asked, arm) for arm in study.arm}
+    else:
+        arms = {"": loaded_from(asked.path(study.base), study.set)}
     first = next(iter(arms.values()))
     budget = budget_for(study, asked, first.scenario, how)
     factors = [

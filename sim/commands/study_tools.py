@@ -13,6 +13,7 @@ from typing import Any
 from sim.commands.answers import evaluations_of, histories_of, with_answers
 from sim.commands.plan import StudyPlan, plan_of
 from sim.commands.studies import STUDY_FILE, study
+from sim.scenario.endpoints import column
 from sim.scenario.inherit import Overrides
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short, unknown
@@ -20,7 +21,7 @@ from sim.scenario.shipped import SUFFIX, locate, shipped_names
 from sim.scenario.study_file import load_study
 from sim.scenario.write import file_to_write
 from sim.study.exact import expected_spots
-from sim.study.pilot import pilot
+from sim.study.pilot import EffortNeeded, pilot
 from sim.study.sweep import measure
 from sim.work.files import MANIFEST, read_json, sealed_files
 from sim.work.results import read_results
@@ -63,8 +64,15 @@ def check(file: str | Path, set: Overrides = ()) -> dict[str, Any]:  # noqa: A00
         + more * (seconds / own if own else _HISTORY_SECONDS)
         + evaluations_of(plan) * (seconds / (len(plan.spots) * draws) if exact else 0.0),
         "bytes": len(plan.spots) * _ROW_BYTES["exact" if exact else "simulated"],
-        "effort": [each._asdict() for each in pilot(plan.spots, plan.shown, plan.budget)],
+        "effort": [_row_of(each) for each in pilot(plan.spots, plan.shown, plan.budget)],
     }
+
+
+def _row_of(needed: EffortNeeded) -> dict[str, Any]:
+    """Return it as a row: what is not told is None."""
+    told = {name: None if value != value else value for name, value in needed._asdict().items()}
+    del told["key"]
+    return {"endpoint": column(needed.key), **told}
 
 
 def _pilot(plan: StudyPlan, *, exact: bool) -> float:

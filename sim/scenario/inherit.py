@@ -113,7 +113,7 @@ def _base(base: object, file: Located) -> Located:
 
 def read_file(file: Located, wanted: Kind, named: str = "") -> Tree:
     """Read one file and check that it is what is wanted; `named` says which file names it as its base."""
-    tree = _parse(_text(file, named), file.where)
+    tree = _parse(_text(file, named, wanted), file.where)
     _check_size(tree, file.where)
     if not tree:
         raise RequestError(f'{file.where}: the file is empty; a {wanted} starts with base = "chicago2006"')
@@ -128,11 +128,11 @@ def read_file(file: Located, wanted: Kind, named: str = "") -> Tree:
     return tree
 
 
-def _text(file: Located, named: str) -> str:
+def _text(file: Located, named: str, wanted: Kind) -> str:
     where = sentence(named, file.where)
     beside = sorted(path.name for path in file.path.parent.glob("*.toml"))
     there = f"in its folder there are {', '.join(beside[:8])}" if beside else "its folder has no .toml file"
-    missing = f"; {there}; for a shipped scenario write its name alone, without .toml"
+    missing = f"; {there}; for a shipped {wanted} write its name alone, without .toml"
     text = read_text(file.path, where, SCENARIO_FILE, missing=missing)
     lines = text.splitlines()
     if len(lines) > _MOST_LINES or max(map(len, lines), default=0) > _LONGEST_LINE or _DEEP_NAME.search(text):

@@ -131,7 +131,10 @@ class StudyFile(Table):
     kind: Literal["study"] = "study"
     title: str = Field(description="one line for tables and figures")
     question: str = Field("", description="what it asks, in one sentence")
-    base: str = Field(description="the scenario that it is about: a name, or a path from this file")
+    base: str = Field(
+        "",
+        description="the scenario that it is about: a name, or a path from this file; arms may have others",
+    )
     set: dict[str, Any] = Field({}, description="what is changed of the base throughout: values by key")
     arm: list[StudyArm] = Field([])
     factor: list[Factor] = Field([])
@@ -220,9 +223,20 @@ def _bad(error: Any, tree: Mapping[str, Any]) -> str:
         return f"{place} is missing: {field.description if field else 'see docs/studies.md'}"
     if isinstance(value, Mapping) and error["type"] == "list_type":
         return f"[{name}]: there may be several; write each in double brackets: [[{name}]]"
+    if inside == "value" and name != "value":
+        drawn = {**_in_value(error["loc"], tree)}
+        return "; ".join(bad_distribution("", place.removesuffix(f".{name}"), drawn))
     if isinstance(value, Mapping) and field is not None and "dist" in value:
         return "; ".join(bad_distribution("", place, value))
     return bad_value("", place, value, *(allowed_in(field, value, _WORDS) if field else ("a table",)))
+
+
+def _in_value(location: tuple[Any, ...], tree: Any) -> Mapping[str, Any]:
+    """Return the distribution that a place lies in."""
+    here = tree
+    for part in location[: location.index("value") + 1]:
+        here = here[part]
+    return here if isinstance(here, Mapping) else {}
 
 
 def _walk(
@@ -276,6 +290,8 @@ def _contradictions(study: StudyFile) -> Iterator[str]:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             yield f"{what}: {twice} stands there twice; keep one"
+    if not study.base and not (study.arm and all(arm.scenario for arm in study.arm)):
+        yield f"base is missing: {StudyFile.model_fields['base'].description}"
     yield from _key_problems(study)
     arms = [arm.name for arm in study.arm]
     for answer in study.answer:
@@ -384,7 +400,10 @@ def plain_tree(study: StudyFile) -> dict[str, Any]:
 def study_rows() -> list[dict[str, str]]:
     """Return one row a shipped study: name, base, question."""
     found = {name: load_study(name).study for name in shipped_names("study")}
-    return [{"name": name, "base": each.base, "question": each.question} for name, each in found.items()]
+    return [
+        {"name": name, "base": each.base or each.arm[0].scenario, "question": each.question}
+        for name, each in found.items()
+    ]
 
 
 def schema_rows_of_studies() -> list[dict[str, str]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sim.scenario.endpoints import BY_NAME, Key, label
+from sim.scenario.endpoints import BY_NAME, Key, key_of, label
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, POINT, StudyFile, checked_study, factor_name
 from sim.show import capacities, powers, swings, thresholds
@@ -150,28 +149,28 @@ def effort(found: Sequence[Mapping[str, Any]], planned: Mapping[str, Any]) -> li
     """
     said = []
     for each in found:
-        endpoint, half, goal = BY_NAME[each["key"][0]], each["half_width"], each["goal"]
-        unit = endpoint.unit or "points"
+        key, half, goal = key_of(each["endpoint"]), each["half_width"], each["goal"]
+        unit = BY_NAME[key[0]].unit or "points"
         change, own, wanted = (
-            f"{format_difference(endpoint, value, error)} {unit}"
+            f"{format_difference(BY_NAME[key[0]], value, error)} {unit}"
             for value, error in ((each["change"], half), (half, half / 10), (goal, goal / 10))
         )
-        what = "trials" if math.isnan(each["draws"]) else "draws"
+        what = "trials" if each["draws"] is None else "draws"
         now = planned["draws" if what == "draws" else "replications"]
-        part = each["reliability"] if each["reliability"] < RELIABLE else math.nan
+        more = (_about(each[name]) if (each[name] or 0) > now else "" for name in (what, "to_tell"))
+        part = each["reliability"]
         said += sentences(
-            "study", "effort", _capital(in_sentence(each["key"])),
+            "study", "effort", _capital(in_sentence(key)),
             spot({name: value for name, value in each["values"].items() if name != POINT}), change,
-            own.removeprefix("+"), wanted.removeprefix("+"), what, f"{now:,}",
-            *(_about(each[name]) if each[name] > now else "" for name in (what, "to_tell")),
-            "" if math.isnan(part) else f"{100 * part:.0f}", _about(each["reliable_trials"]),
+            own.removeprefix("+"), wanted.removeprefix("+"), what, f"{now:,}", *more,
+            "" if part is None or part >= RELIABLE else f"{100 * part:.0f}", _about(each["reliable_trials"]),
         )  # fmt: skip
     return said
 
 
-def _about(number: float) -> str:
+def _about(number: float | None) -> str:
     """Write a number of which a pilot tells two digits; nothing where it tells none."""
-    return "" if math.isnan(number) else f"{float(f'{number:.2g}'):,.0f}"
+    return "" if number is None else f"{float(f'{number:.2g}'):,.0f}"
 
 
 def _capital(text: str) -> str:

@@ -83,6 +83,10 @@ def changes(series: Sequence[Placed], *, short: bool = False) -> list[str]:
     if any(row.differs for _, row in known):
         every = [f"{spot(values)} {_united(row.difference_text, unit)}" for values, row in known]
         return every if list(known[0][0]) == [ARM] and len(known) <= _FEW_ARMS else found
+    if any(row.drawn for _, row in known):
+        values, row = max(known, key=lambda each: abs(each[1].difference))
+        change, place = _united(row.difference_text, unit), spot(values, short=short)
+        return [f"{change}, more or less for all that is known, at {place}"]
     widest = max(max(-row.difference_lower, row.difference_upper) for _, row in known)
     return [f"no difference found: less than {_up(known[0][1], widest)}{unit} either way"]
 

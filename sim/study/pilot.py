@@ -24,7 +24,7 @@ RELIABLE = 0.9
 _LOOKED_AT = 3
 
 
-class Effort(NamedTuple):
+class EffortNeeded(NamedTuple):
     """What one endpoint's change at one point takes; changes of shares are fractions.
 
     Attributes
@@ -57,7 +57,7 @@ class Effort(NamedTuple):
     reliable_trials: float
 
 
-def pilot(spots: Sequence[Spot], shown: Sequence[Key], budget: Budget) -> list[Effort]:
+def pilot(spots: Sequence[Spot], shown: Sequence[Key], budget: Budget) -> list[EffortNeeded]:
     """Return what each endpoint's change takes where it takes most; empty if nothing is compared.
 
     Notes
@@ -68,7 +68,7 @@ def pilot(spots: Sequence[Spot], shown: Sequence[Key], budget: Budget) -> list[E
     at = np.unique(np.linspace(0, len(others) - 1, min(_LOOKED_AT, len(others))).round().astype(int))
     few = None if budget.draws is None else replace(budget.draws, values=budget.draws.values[:PILOT_DRAWS])
     small = replace(budget, draws=few, replications=PILOT_TRIALS, precision=None, workers=1, by=())
-    found: dict[Key, Effort] = {}
+    found: dict[Key, EffortNeeded] = {}
     for spot in (others[number] for number in at):
         read = each_by_draw([spot.reference, spot.side], list(shown), small)
         for key, each in read.items():
@@ -78,7 +78,7 @@ def pilot(spots: Sequence[Spot], shown: Sequence[Key], budget: Budget) -> list[E
     return [each for each in found.values() if each.half_width > 0]
 
 
-def _effort(key: Key, spot: Spot, read: ByDraw, budget: Budget) -> Effort:
+def _effort(key: Key, spot: Spot, read: ByDraw, budget: Budget) -> EffortNeeded:
     changes, errors = read.changes[1], read.errors[1]
     change, draws = float(changes.mean()), 1 if budget.draws is None else len(budget.draws.values)
     within = float(np.mean(errors**2)) * read.trials
@@ -97,7 +97,7 @@ def _effort(key: Key, spot: Spot, read: ByDraw, budget: Budget) -> Effort:
     def needed(half_width: float) -> float:
         return math.ceil(for_one / half_width**2) if half_width > 0 else math.nan
 
-    return Effort(
+    return EffortNeeded(
         key, spot.values, change, Z95 * math.sqrt(each_draw / draws), goal,
         math.nan if several else needed(goal), needed(goal) if several else math.nan, needed(abs(change)),
         between / each_draw if several and each_draw > 0 else math.nan,

@@ -14,6 +14,7 @@ from sim.scenario.endpoints import BY_NAME
 from sim.scenario.study_file import checked_study, study_text
 from sim.show import studied, swept, swings
 from sim.show.figures import sampled
+from sim.show.kit import posterior_words
 
 LEFT_OUT = "What is not known about the values that are not varied is in none of these figures"
 
@@ -102,3 +103,35 @@ def test_a_share_that_moves_by_no_digit_is_said_not_to_move(
     assert swings.is_still(BY_NAME["treatment_related_mortality"], swing) is still
     simulated = swing._replace(changes=(low, (0.0, -1e-3, 1e-3)))  # an interval is something to tell
     assert not swings.is_still(BY_NAME["treatment_related_mortality"], simulated)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_drawn_as_assumed_alone_is_called_no_posterior(tmp_path: Path) -> None:
+    risk = "aplasia.infection.ward_relative_risk"
+    drawn = {"dist": "lognormal", "median": 1.13, "sigma": 0.35}
+    asked = {
+        "kind": "study", "title": "Ward", "base": "chicago2006",
+        "arm": [{"name": "isolation"}, {"name": "ward"}],
+        "uncertain": [{"key": risk, "value": drawn, "arm": "ward"}],
+        "effort": {"draws": 64},
+    }  # fmt: skip
+    path = tmp_path / "ward.toml"
+    path.write_text(study_text(checked_study(asked)), "utf-8")
+    results = sim.study(path, out=tmp_path / "out", figures="none")
+    (said,) = posterior_words.scope(results.manifest)
+    assert said.startswith('No posterior of a calibration is drawn: "posterior 95%" is here what')
+    assert f"the study assumes about {risk}, and nothing else" in said
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "joint posterior" not in page
+    assert "Reproduces Burt" not in page  # of a question, and of a ward that Chicago had not
+    assert "more or less for all that is known" in page
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_arms_that_name_their_scenarios_need_no_base(tmp_path: Path) -> None:
+    path = tmp_path / "two.toml"
+    arms = [{"name": "Chicago", "scenario": "chicago2006"}, {"name": "Europe", "scenario": "ebmt2004"}]
+    path.write_text(study_text(checked_study({"kind": "study", "title": "Two", "arm": arms})), "utf-8")
+    found = sim.study(path, out=None).points
+    mortality = found[found["endpoint"] == "treatment_related_mortality"]["estimate"]
+    assert mortality.tolist() == pytest.approx([0.02, 7 / 53], abs=1e-6)

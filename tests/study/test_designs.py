@@ -112,6 +112,21 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "infinite": (
         {"factor": [{"key": FATAL, "low": 0.0, "high": float("inf")}]}, ["high = inf: must be a number. NaN"],
     ),
+    "a distribution's member": (
+        {"uncertain": [{"key": FATAL, "value": {"dist": "lognormal", "median": 0.1, "sigma": -1.0}}]},
+        ["value.sigma = -1.0: must be a number from 0 to 10"],
+    ),
+    "no base": (
+        {"base": "", "arm": [{"name": "A", "scenario": "chicago2006"}, {"name": "B"}]}, ["base is missing"],
+    ),
+    "about arms": (
+        {"answer": [{"kind": "power"}]}, ["[[answer]] power: is about arms; state two [[arm]] or more"],
+    ),
+    "against itself": (
+        {"arm": [{"name": "A"}, {"name": "B"}],
+         "answer": [{"kind": "explain", "endpoint": "overall_survival@5", "arm": "A"}]},
+        ['explain: arm = "A": is the first'],
+    ),
     "no power of two": (
         {"factor": [HAZARDS], "design": {"kind": "sobol", "points": 100}}, ["100", "64 or 128"],
     ),

@@ -334,7 +334,9 @@ class Row:
 
     @property
     def posterior_text(self) -> str:
-        """The posterior's 95% interval; empty without one."""
+        """The posterior's 95% interval; empty without one, or where nothing is drawn."""
+        if self.posterior_upper - self.posterior_lower < _NOTHING:
+            return ""
         errors = (self.half_width, Z95 * self.posterior_se)
         error = max((each for each in errors if not math.isnan(each)), default=0.0)
         return format_range(self.endpoint, self.posterior_lower, self.posterior_upper, error)

@@ -35,9 +35,9 @@ def scope(manifest: Mapping[str, Any]) -> list[str]:
     first = next(iter(manifest.get("scenarios", ())), manifest)
     drawn = first if "free" in first else manifest["posterior"]
     held = [row["status"] for row in first["parameters"] if row["key"] not in drawn["free"]]
-    return sentences(
-        "posterior", "scope", drawn["free"], drawn["unfitted"], len(held), held.count("assumption")
-    )
+    assumed = [each["key"] for each in manifest.get("study", {}).get("uncertain", ())]
+    free, unfitted = ([key for key in drawn[of] if key not in assumed] for of in ("free", "unfitted"))
+    return sentences("posterior", "scope", free, unfitted, len(held), held.count("assumption"), assumed)
 
 
 def precision(read: Sequence[Row], draws: int) -> list[str]:
