@@ -13,7 +13,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario, TrialArrivals
 from sim.scenario.study_answers import Power
 from sim.scenario.study_file import ARM
-from sim.study.compare import Side
+from sim.study.compare import Side, incomparable
 from sim.study.power import power
 from sim.study.two_arm_trials import histories_of_trials
 from sim.work.store import Stores
@@ -84,6 +84,10 @@ def give_power(
     sizes = sorted({*answer.patients})
     sides = arms_at_own_values(plan, answer.arm)
     table = power(sides, sizes, answer.trials, plan.budget, stores, part("virtual trials", progress))
-    follow_up = plan.loaded.scenario.follow_up
-    told = {"cut_days": follow_up.data_cut_days, "horizon_years": follow_up.horizon_years}
+    first = next(iter(sides.values())).scenario
+    apart = {name: incomparable(first, side.scenario, side.solved)[:1] for name, side in sides.items()}
+    told = {
+        "cut_days": first.follow_up.data_cut_days, "horizon_years": first.follow_up.horizon_years,
+        "apart": {name: why[0] for name, why in apart.items() if why},
+    }  # fmt: skip
     return {"power": table}, {"power": told}

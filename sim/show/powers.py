@@ -43,6 +43,7 @@ class Truth(NamedTuple):
 
     name: str
     text: str
+    differs: bool
     known: bool
     """Whether it is known which way."""
     needed: str
@@ -104,6 +105,7 @@ def _truth(key: Key, row: Any) -> Truth:
     return Truth(
         in_sentence(key),
         text.partition(" (")[0] if lower == upper else text,
+        value != 0 or upper > lower,
         bool(row["exact"]) or abs(value) > Z95 * error,
         _rounded(needed) if math.isfinite(needed) else "",
     )
@@ -117,14 +119,14 @@ def _rounded(patients: float) -> str:
 def found_sentences(results: Results) -> list[str]:
     """Say for each arm whether the largest trials would have noticed, the log-rank test first."""
     shown, drawn, said = results.tables["power"], results.manifest["draws"], list[str]()
-    sizes = [f"{size:,}" for size in sorted({*shown["patients"]})]
+    largest, why = f"{shown['patients'].max():,}", results.manifest["power"]["apart"]
     for arm, reference, tests in by_arm(results):
         true = _truths(tests)
-        said += sentences("power", "found", arm, reference, sizes[-1], tests)
-        said += sentences("power", "enough", tests, sizes, true, drawn)
+        said += sentences("power", "found", arm, reference, largest, tests)
+        said += sentences("power", "apart", arm, reference, why.get(arm, ""))
+        said += sentences("power", "enough", tests, largest, true, drawn)
         said += sentences("power", "truth", arm, reference, true, drawn, bool(shown["exact"].all()))
-    trials = f"{shown['trials'].iloc[0]:,}"
-    return [*said, *sentences("power", "how", trials, drawn, results.manifest["apart"])]
+    return [*said, *sentences("power", "how", f"{shown['trials'].iloc[0]:,}", drawn)]
 
 
 def table(results: Results) -> Grid:
@@ -136,9 +138,10 @@ def table(results: Results) -> Grid:
         for each in tests
         for _, row in each.rows.iterrows()
     ]  # fmt: skip
+    blank = bool(results.tables["power"]["wrong_sign"].isna().any())
     heads = (
         Column("arm"), Column("looked at"),
         *numbers("patients\nin each arm", "difference\nfound", "points\nthe wrong way",
                  "no difference\nat all", "difference found,\nthe wrong way"),
     )  # fmt: skip
-    return Grid("Would a trial have noticed?", heads, found, sentences("power", "notes"))
+    return Grid("Would a trial have noticed?", heads, found, sentences("power", "notes", blank))

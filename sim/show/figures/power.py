@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
 
 from sim.show.kit import style
+from sim.show.kit.axis import Axis
 from sim.show.kit.forest import draw_key
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
@@ -30,8 +30,11 @@ def of_study(results: Results) -> Figure | None:
         return None
     arms, (finding, *_) = list(by_arm(results)), found_sentences(results)
     tall, words = _HEAD + _TALL + _FOOT, test_words(results)
-    *_, how = sentences("power", "how", "", results.manifest["draws"], [])
-    notes = [how, results.scenario.title, *cautions(results.scenario)]
+    *_, how = sentences("power", "how", "", results.manifest["draws"])
+    apart = results.manifest["power"]["apart"]
+    reasons = [each for arm, reference, _ in arms
+               for each in sentences("power", "apart", arm, reference, apart.get(arm, ""))]  # fmt: skip
+    notes = [*reasons, how, results.scenario.title, *cautions(results.scenario)]
     tests = {each.name: None for _, _, some in arms for each in some}
     page = style.sheet(
         finding, sentences("power", "lines"), notes,
@@ -48,6 +51,8 @@ def of_study(results: Results) -> Figure | None:
         left.axhline(WANTED, color=style.INK, lw=1, ls=style.DASHES)
         left.axhline(ALPHA, color=style.INK, lw=1, ls=":")
         right.axhline(0.5, color=style.INK, lw=1, ls=":")
+        if all(each.rows["wrong_sign"].isna().all() for each in some):
+            style.aside(right, "in the model they do not differ", (0.5, 0.4), (0, 0), ha="center")
         style.aside(left, f"{arm} against {reference}", (0, 1), (0, 10), weight="bold")
     for number, name in enumerate(tests):
         colour, marker = _LOOKS[name]
@@ -61,14 +66,15 @@ def _line(panel: Axes, rows: pd.DataFrame, name: str, test: str) -> None:
     colour, marker = _LOOKS[test]
     band: dict[str, Any] = {"color": colour, "alpha": 0.2, "lw": 0}
     panel.fill_between(rows["patients"], rows[f"{name}_lower"], rows[f"{name}_upper"], **band)
-    panel.plot(rows["patients"], rows[name], color=colour, marker=marker, ms=5, mec="white", mew=0.6, lw=1.8)
+    look: dict[str, Any] = {"ms": 5, "mec": "white", "mew": 0.6, "lw": 1.8, "clip_on": False}
+    panel.plot(rows["patients"], rows[name], color=colour, marker=marker, **look)
 
 
 def _dress(panel: Axes, rows: pd.DataFrame, words: str, top: float) -> None:
-    """Name the axes and scale them; ticks stand at the sizes."""
-    panel.set_xscale("log")
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.set_xticks(rows["patients"], [f"{size:,}" for size in rows["patients"]])
+    """Name the axes and scale them; ticks stand at the sizes, as have room."""
+    along = Axis.of(rows, "patients")
+    along.dress(panel, "")
+    panel.set_xlim(*along.span(None, 0.06))
     panel.set_xlabel("patients in each arm")
     panel.set_ylabel(words)
     panel.set_ylim(0, top)
