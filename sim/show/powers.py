@@ -23,7 +23,7 @@ _MANY = 1e6
 _SHARE = BY_NAME["treatment_related_mortality"]
 
 
-class Told(NamedTuple):
+class ToldTest(NamedTuple):
     """One test of one arm: its rows by size, and what the largest trials find, in words."""
 
     name: str
@@ -61,7 +61,7 @@ def test_words(results: Results) -> dict[str, str]:
     }
 
 
-def by_arm(results: Results) -> Iterator[tuple[str, str, list[Told]]]:
+def by_arm(results: Results) -> Iterator[tuple[str, str, list[ToldTest]]]:
     """Yield each arm, what it is held against, and its tests."""
     table, words = results.tables["power"], test_words(results)
     for (arm, reference), own in table.groupby(["arm", "reference"], sort=False):
@@ -69,11 +69,11 @@ def by_arm(results: Results) -> Iterator[tuple[str, str, list[Told]]]:
         yield str(arm), str(reference), [_told(n, words[n], by_test[n]) for n in TESTS if n in by_test]
 
 
-def _told(name: str, words: str, rows: pd.DataFrame) -> Told:
+def _told(name: str, words: str, rows: pd.DataFrame) -> ToldTest:
     last = rows.iloc[-1]
     enough = rows[rows["power_lower"] >= WANTED]["patients"]
     chance = "" if last["power_lower"] > ALPHA else "below" if last["power_upper"] < ALPHA else "about"
-    return Told(
+    return ToldTest(
         name, words, rows, share_text(last, "power"), share_text(last, "wrong_sign"),
         share_text(last, "tied") if last["tied"] > 0 else "", chance,
         f"{enough.iloc[0]:,}" if len(enough) else "",
@@ -88,7 +88,7 @@ def share_text(row: Any, name: str) -> str:
     return f"{format_share(value, (upper - lower) / 2)} ({format_range(_SHARE, lower, upper)})"
 
 
-def _truths(tests: Sequence[Told]) -> list[Truth]:
+def _truths(tests: Sequence[ToldTest]) -> list[Truth]:
     """Return what an arm truly changes, each endpoint once."""
     first = {str(each.rows["endpoint"].iloc[0]): each.rows.iloc[-1] for each in tests}
     return [_truth(key_of(name), row) for name, row in first.items()]

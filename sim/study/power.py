@@ -28,7 +28,7 @@ from sim.study.budget import Budget
 from sim.study.by_draw import ByDraw, each_by_draw
 from sim.study.compare import Side
 from sim.study.estimates import Z95, moments, over_draws, ratio_estimate
-from sim.study.two_arm_trials import Trials, virtual_trials
+from sim.study.two_arm_trials import TrialReports, virtual_trials
 from sim.work.store import Stores
 from sim.work.task import Tell
 
@@ -108,7 +108,7 @@ def _of_size(side: Side, size: int) -> Side:
     return replace(side, scenario=with_values(side.scenario, {"cohort.patients": size}))
 
 
-def _tests(found: Trials, arm: int, keys: Sequence[Key]) -> list[_Test]:
+def _tests(found: TrialReports, arm: int, keys: Sequence[Key]) -> list[_Test]:
     """Return the tests of one arm."""
     one, other = found.enrolled[0], found.enrolled[arm]
     z = found.log_rank[arm - 1]
@@ -120,7 +120,7 @@ def _tests(found: Trials, arm: int, keys: Sequence[Key]) -> list[_Test]:
     return tests
 
 
-def _row(test: _Test, at: int, found: Trials, truth: ByDraw, budget: Budget) -> dict[str, Any]:
+def _row(test: _Test, at: int, found: TrialReports, truth: ByDraw, budget: Budget) -> dict[str, Any]:
     """Return what trials of one size find."""
     (first, other), change, error = truth.values, truth.changes[1], truth.errors[1]
     more_deaths = change if test.name == TREATMENT_DEATHS else -change  # or fewer alive
@@ -128,7 +128,7 @@ def _row(test: _Test, at: int, found: Trials, truth: ByDraw, budget: Budget) -> 
     differs = np.abs(worse) > _NO_DIFFERENCE
     noticed, seen = test.noticed[at], test.more_deaths[at]
     wrong, everyone = differs & (seen * worse < 0), np.ones(len(worse), dtype=np.bool_)
-    # Trials of one draw are alike: then draws, and not trials, are what is sampled.
+    # TrialReports of one draw are alike: then draws, and not trials, are what is sampled.
     cluster = found.draw if budget.draws is not None else np.arange(len(worse))
     row: dict[str, Any] = {}
     for name, who, among in (

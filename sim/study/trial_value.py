@@ -19,7 +19,7 @@ from sim.study.compare import Side
 from sim.study.estimates import Z95
 from sim.study.posterior import derived_seed
 from sim.study.regression import cross_fitted
-from sim.study.two_arm_trials import Trials, virtual_trials
+from sim.study.two_arm_trials import TrialReports, virtual_trials
 from sim.work.store import ChunkStore
 from sim.work.task import Tell
 
@@ -69,7 +69,7 @@ def trial_value(
     return pd.DataFrame(rows)
 
 
-def summaries_of(trials: Trials, size: int) -> Floats:
+def summaries_of(trials: TrialReports, size: int) -> Floats:
     """Return what trials of one size tell, by its place: both arms' deaths, and those of the treatment."""
     counts = np.concatenate([trials.deaths[:, size], trials.treatment_deaths[:, size]]).T
     return counts[:, counts.std(axis=0) > 0]

@@ -36,7 +36,7 @@ from sim.work.workers import workers_for
 _AT_ONCE, _TASK_PATIENTS, _TASK_BLOCKS = 262_144, 1_310_720, 64
 
 
-class Trials(NamedTuple):
+class TrialReports(NamedTuple):
     """What virtual trials report, arm by arm and size by size; arrays of shape (arms, sizes, trials).
 
     Attributes
@@ -171,7 +171,7 @@ def _followed(history: History, scenario: Scenario) -> _People:
 def virtual_trials(
     sides: Sequence[Side], sizes: Sequence[int], trials: int, budget: Budget,
     store: ChunkStore | None = None, tell: Tell | None = None,
-) -> Trials:  # fmt: skip
+) -> TrialReports:  # fmt: skip
     """Simulate trials of some sizes, each with other people in every arm.
 
     Parameters
@@ -209,7 +209,7 @@ def virtual_trials(
     with workers_for(budget.workers, budget.cluster, len(tasks)) as workers:
         found = [result for _, result in in_order(workers, tasks, store, advance)]
     joined = {name: np.concatenate([each[name] for each in found], axis=-1) for name in found[0]}
-    return Trials(**joined, draw=draw)
+    return TrialReports(**joined, draw=draw)
 
 
 def histories_of_trials(scenarios: Sequence[Scenario], sizes: Sequence[int], trials: int) -> int:
