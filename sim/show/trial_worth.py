@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from sim.scenario.endpoints import BY_NAME, key_of, label
@@ -38,7 +40,8 @@ def finding(results: Results) -> str:
     half = (last["upper"] - last["lower"]) / 2
     texts = interval_texts(last["value"], last["lower"], last["upper"], decimals(half))
     part = f"{100 * last['value'] / most:.0f}%" if most > 0 and last["lower"] > 0 else ""
-    above = f"{last['upper']:.1g}"
+    step = 10.0 ** math.floor(math.log10(last["upper"] or 1.0))
+    above = f"{step * math.ceil(last['upper'] / step - 1e-9):g}"  # no bound is rounded down
     return one_sentence(
         "power", "worth", f"{last['patients']:,.0f}", unit(results), texts, part, last["lower"] > 0, above
     )

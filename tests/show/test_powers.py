@@ -92,7 +92,8 @@ def test_under_draws_it_is_an_average_over_what_is_not_known(
 
 
 @pytest.mark.parametrize(
-    ("lower", "begins"), [(0.2, "gains 0.4 (0.2 to 0.6) lives per 100 enrolled"), (0.0, "gains no more")]
+    ("lower", "begins"),
+    [(0.2, "gains 0.4 (0.2 to 0.6) lives per 100 enrolled"), (0.0, "gains less than 0.6 lives")],
 )
 def test_what_a_further_trial_is_worth_is_told_beside_knowing_all(lower: float, begins: str) -> None:
     rows = [("evpi", None, 0.8, 0.7, 0.9), ("trial", 100.0, 0.4, lower, 0.6), ("trial", 50.0, 0.1, 0.0, 0.3)]
