@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sim.scenario.endpoints import BY_NAME, Key, key_of, label
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, POINT, StudyFile, checked_study, factor_name
-from sim.show import capacities, chances, explained, sensitivities, swings, thresholds, worth
+from sim.show import capacities, chances, explained, powers, sensitivities, swings, thresholds, worth
 from sim.show.kit.formats import format_difference, rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -65,10 +65,15 @@ def _of_value(results: Results) -> ToldAnswer:
     return ToldAnswer("value_of_information", worth.found_sentences(results), [worth.table(results)])
 
 
+def _of_power(results: Results) -> ToldAnswer:
+    return ToldAnswer("power", powers.found_sentences(results), [powers.table(results)])
+
+
 _ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {
     "threshold": _of_threshold, "tornado": _of_tornado, "capacity": _of_capacity,
     "explain": explanation, "sensitivity": _of_sensitivity,
     "probability": _of_probability, "value_of_information": _of_value,
+    "power": _of_power,
 }  # fmt: skip
 """By the kind of the answer."""
 
