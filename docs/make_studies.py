@@ -21,6 +21,8 @@ FILES = (
     "smallest.csv",
     "explained.csv",
     "interactions.csv",
+    "indices.csv",
+    "held.csv",
 )
 
 

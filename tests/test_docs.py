@@ -112,9 +112,11 @@ def test_every_shipped_study_has_an_answer(name: str) -> None:
         few = {"effort.replications": 2, "effort.engine": "simpy", "answer": [{**answers[0], **smaller_one}]}
     elif name == "what_matters":
         few["answer"] = [{**answers[0], "versions": ["held"]}]
+    elif name == "what_is_unknown":
+        few |= {"effort.draws": 64, "answer": [{**answers[0], "points": 64}]}
     found = sim.study(name, set=few)
     assert len(found.points) > 50
-    names = {"threshold": "thresholds", "explain": "explained"}
+    names = {"threshold": "thresholds", "explain": "explained", "sensitivity": "indices"}
     for answer in found.manifest["study"].get("answer", ()):
         assert len(found.tables[names.get(answer["kind"], answer["kind"])])
 

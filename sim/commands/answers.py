@@ -1,4 +1,4 @@
-"""Answers of a study beside its points: thresholds, tornadoes, capacities."""
+"""Answers of a study beside its points: some here, and each of the others in a module of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from sim.calibrate.point import solve_point
-from sim.commands import explain
+from sim.commands import explain, sensitivity
 from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
@@ -71,6 +71,8 @@ def histories_of(plan: StudyPlan) -> int:
             found += replications * patients_in(scenario, answer.by, places, answer.over, plan.budget.seed)
         elif answer.kind == "explain":
             found += explain.histories(answer, plan)
+        elif answer.kind == "sensitivity":
+            found += sensitivity.histories_of(answer, plan)
         elif not plan.no_queue:
             ranges = stated_ranges(scenario)[0] if answer.kind == "tornado" else ()
             values = (
@@ -91,6 +93,8 @@ def evaluations_of(plan: StudyPlan) -> int:
             found += len(stated_ranges(plan.loaded.scenario)[0]) * (len(BETWEEN) + again)
         elif answer.kind == "explain":
             found += explain.combinations(answer, plan)
+        elif answer.kind == "sensitivity":
+            found += sensitivity.evaluations_of(answer, plan)
     return found
 
 
@@ -192,4 +196,5 @@ _ANSWERS: Mapping[str, Answerer] = {
     "tornado": Answerer(_check_tornado, _tornado),
     "capacity": Answerer(_check_capacity, _capacity),
     "explain": Answerer(explain.check, explain.give),
+    "sensitivity": Answerer(sensitivity.check, sensitivity.give),
 }

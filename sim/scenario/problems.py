@@ -96,3 +96,15 @@ class HeldValueWarning(FigureWarning):
 
 class UnfittedDrawWarning(FigureWarning):
     """A posterior file draws a parameter that the scenario's calibration did not fit."""
+
+
+class FewDrawsWarning(FigureWarning):
+    """Too few draws for what is asked of them."""
+
+
+class SensitivityWarning(FigureWarning):
+    """Shares of what is not known can't bear their weight."""
+
+
+class SlowStudyWarning(TypedWarning):
+    """What is asked takes long, though less would do."""

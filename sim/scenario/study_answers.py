@@ -67,7 +67,7 @@ class Sensitivity(Table):
         [], description="parameters; left out, all that is drawn: priors, or a posterior, and [[uncertain]]"
     )
     groups: _Groups = Field({}, description="parameters taken together, by a name for them")
-    points: Annotated[int, Field(ge=64, le=2**20)] = Field(
+    points: Annotated[int, Field(ge=64, le=2**14)] = Field(
         1024, description="base points of independent inputs, a power of two; a posterior has its draws"
     )
 

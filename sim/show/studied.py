@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sim.scenario.endpoints import BY_NAME, Key, key_of, label
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, POINT, StudyFile, checked_study, factor_name
-from sim.show import capacities, explained, swings, thresholds
+from sim.show import capacities, explained, sensitivities, swings, thresholds
 from sim.show.kit.formats import format_difference, rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -49,8 +49,15 @@ def explanation(results: Results) -> ToldAnswer:
     return ToldAnswer("explained", explained.found_sentences(results), explained.grids(results), before=above)
 
 
+def _of_sensitivity(results: Results) -> ToldAnswer:
+    said = [sensitivities.found_sentence(results), *sensitivities.more_sentences(results)]
+    held = [sensitivities.held(results)]
+    return ToldAnswer("sensitivity", said, [sensitivities.table(results)], held)
+
+
 _ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {
-    "threshold": _of_threshold, "tornado": _of_tornado, "capacity": _of_capacity, "explain": explanation,
+    "threshold": _of_threshold, "tornado": _of_tornado, "capacity": _of_capacity,
+    "explain": explanation, "sensitivity": _of_sensitivity,
 }  # fmt: skip
 """By the kind of the answer."""
 

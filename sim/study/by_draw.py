@@ -79,12 +79,15 @@ class ByDraw:
         leave in it; 0 by the twin.
     trials
         Virtual trials of each draw; 0 by the twin.
+    noise
+        The standard error that these leave in the figure itself.
     """
 
     values: Floats
     changes: Floats
     errors: Floats
     trials: int
+    noise: Floats
 
     @property
     def exact(self) -> bool:
@@ -112,7 +115,8 @@ def each_by_draw(
         if told_by_twin(scenarios, key, budget):
             flat = [each for side in sides for each in scenarios_drawn(side, budget.draws)]
             values = _expected(flat, key, tell).reshape(len(sides), -1)
-            found[key] = ByDraw(values, values - values[0], np.zeros_like(values), 0)
+            nothing = np.zeros_like(values)
+            found[key] = ByDraw(values, values - values[0], nothing, 0, nothing)
     if len(found) == len(keys):
         return found
     simulator, _ = choose_simulator(scenarios, budget)
@@ -128,7 +132,8 @@ def each_by_draw(
         nothing = np.zeros_like(values[0])
         changes = np.stack([nothing, *(change for change, _ in changed)])
         errors = np.stack([nothing, *(error for _, error in changed)])
-        found[key] = ByDraw(values, changes, errors, budget.replications)
+        noise = np.stack([arm.each_error(key) for arm in tally.arms])
+        found[key] = ByDraw(values, changes, errors, budget.replications, noise)
     return found
 
 

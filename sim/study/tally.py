@@ -195,6 +195,10 @@ class ArmTally:
         total, size, _ = self._figures()
         return total[self.keys.index(key)], size[DENOMINATORS.index(BY_NAME[key[0]].denominator)]
 
+    def each_error(self, key: Key) -> Floats:
+        """Return the standard error that finitely many trials of each draw leave in one endpoint."""
+        return ratios(self.sums[:, self.keys.index(key)])[1]
+
     def rows(self) -> pd.DataFrame:
         """Return the table of ``replications.parquet``: one row a replication, of the first ones.
 

@@ -68,7 +68,8 @@ def test_variances_between_and_within_draws(tmp_path: Path, between: float, with
     normal = np.random.default_rng(5).normal(size=(2, draws))
     noise = np.full(draws, within / math.sqrt(n))
     changes = np.stack([0 * normal[0], 0.05 + between * normal[0] + noise * normal[1]])
-    read = ByDraw(0.8 + changes, changes, np.stack([0 * noise, noise]), n)
+    errors = np.stack([0 * noise, noise])
+    read = ByDraw(0.8 + changes, changes, errors, n, errors)
     told = pilots._effort(KEY, spot, read, replace(plan.budget))
     variance = between**2 + within**2 / 64
     # The SD of a variance of 4,000 draws is 2.2% of it; of the part between them that of both kinds together.
