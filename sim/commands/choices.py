@@ -146,12 +146,9 @@ def give_probability(
         table = curves[-1][curve["margin"].isin(answer.margins)]
         tables.append(table.assign(between=scatter.between, within=noise, reliability=scatter.reliability))
     _warn_of_few(found, scatters)
-    sides = list(asked.sides.values())
-    apart = {
-        name: incomparable(sides[0].scenario, side.scenario, side.solved)[:1]
-        for name, side in asked.sides.items()
-    }
-    told = {**asked.told(plan, found), "margins": answer.margins, "apart": [n for n in apart if apart[n]]}
+    base = asked.sides[names[0]].scenario
+    apart = [name for name, side in asked.sides.items() if incomparable(base, side.scenario, side.solved)]
+    told = {**asked.told(plan, found), "margins": answer.margins, "apart": apart}
     table, curve = pd.concat(tables, ignore_index=True), pd.concat(curves, ignore_index=True)
     return {"probability": table, "probability_curve": curve}, {"probability": told}
 
@@ -185,8 +182,13 @@ def check_value(answer: ValueOfInformation, plan: StudyPlan) -> None:
     Raises
     ------
     RequestError
-        As `_Asked.of`; or a key is not drawn.
+        As `_Asked.of`; or a key is not drawn, or nobody chooses between such arms.
     """
+    if plan.apart:
+        raise RequestError(
+            f"the arms are no treatment and alternative, and nobody chooses between them: {plan.apart[0]}; "
+            "take the answer out, or state arms that differ in treatment alone"
+        )
     _groups(answer, _Asked.of(plan, answer.endpoint).drawn)
 
 
