@@ -12,6 +12,7 @@ import pandas as pd
 
 from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
+from sim.commands.trial_answers import check_trials
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, read_times
 from sim.scenario.problems import FewDrawsWarning, NoisyDrawsWarning, RequestError
@@ -25,6 +26,7 @@ from sim.study.compare import Side, incomparable
 from sim.study.estimates import Z95
 from sim.study.posterior import derived_seed
 from sim.study.probability import FEW_DRAWS, NOISY, Scatter, margins_between, probabilities
+from sim.study.trial_value import trial_value
 from sim.study.value_of_information import Choice, value_of_information
 from sim.work.store import Stores
 from sim.work.task import Progress, part
@@ -189,7 +191,15 @@ def check_value(answer: ValueOfInformation, plan: StudyPlan) -> None:
             f"the arms are no treatment and alternative, and nobody chooses between them: {plan.apart[0]}; "
             "take the answer out, or state arms that differ in treatment alone"
         )
-    _groups(answer, _Asked.of(plan, answer.endpoint).drawn)
+    asked = _Asked.of(plan, answer.endpoint)
+    _groups(answer, asked.drawn)
+    if answer.trial:
+        check_trials(_of_trial(asked), answer.trial, plan.draws)
+
+
+def _of_trial(asked: _Asked) -> dict[str, Side]:
+    """Return the two arms that a further trial has."""
+    return dict(list(asked.sides.items())[:2])
 
 
 def _groups(answer: ValueOfInformation, drawn: list[str]) -> dict[str, list[int]]:
@@ -220,6 +230,13 @@ def give_value(
     seed = derived_seed(plan.budget.seed, "value of information")
     groups = _groups(answer, asked.drawn)
     table, agreed = value_of_information(choice, asked.inputs, groups, asked.drawn, seed)
+    if answer.trial:
+        (value, upper), *_ = table.loc[table["what"] == "evpi", ["value", "upper"]].itertuples(index=False)
+        worth = trial_value(
+            [*_of_trial(asked).values()], choice.gains, (value, upper), answer.trial, plan.budget,
+            stores("further trial"), part("further trial", progress),
+        )  # fmt: skip
+        table = pd.concat([table, worth], ignore_index=True)
     told = {
         **asked.told(plan, found), "unit": unit, "best": list(asked.sides)[choice.best], "agreed": agreed,
         "lead": _lead(choice),

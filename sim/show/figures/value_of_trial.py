@@ -8,7 +8,8 @@ from sim.show.kit import style
 from sim.show.kit.axis import Axis
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
-from sim.show.trial_worth import finding, perfect, trials, unit
+from sim.show.trial_worth import finding, perfect, trials
+from sim.show.worth import agrees, told
 from sim.work.results import Results
 
 _WIDE, _TALL = 5.0, 2.8
@@ -16,8 +17,8 @@ _WIDE, _TALL = 5.0, 2.8
 
 @style.styled
 def of_study(results: Results) -> Figure | None:
-    """Draw the worth of trials of several sizes; None of fewer than two."""
-    if "value" not in results.tables or len(trials(results)) < 2:
+    """Draw the worth of trials of several sizes; None of fewer than two, or if no choice changes."""
+    if "value" not in results.tables or agrees(results) or len(trials(results)) < 2:
         return None
     rows, most = trials(results), perfect(results)
     page = style.sheet(
@@ -35,7 +36,7 @@ def of_study(results: Results) -> Figure | None:
     along.dress(panel, "")
     panel.set_xlim(*along.span(None, 0.06))
     panel.set_xlabel("patients in each arm of a further trial")
-    panel.set_ylabel(f"worth, {unit(results)}")
+    panel.set_ylabel(f"worth, {told(results)['unit_text']}")
     panel.set_ylim(0, 1.12 * max(most, float(rows["upper"].max())) or 1.0)
     panel.grid(axis="y")
     return page.figure
