@@ -19,6 +19,8 @@ FILES = (
     "left_out.csv",
     "capacity.csv",
     "smallest.csv",
+    "explained.csv",
+    "interactions.csv",
     "indices.csv",
     "held.csv",
 )

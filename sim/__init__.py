@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.commands.calibrate import calibrate as calibrate
     from sim.commands.compare import compare as compare
+    from sim.commands.library import differences as differences
     from sim.commands.library import expected as expected
     from sim.commands.library import load_scenario as load_scenario
     from sim.commands.library import read as read
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "sim.commands.calibrate": ("calibrate",),
     "sim.commands.compare": ("compare",),
-    "sim.commands.library": ("expected", "load_scenario", "read", "with_values"),
+    "sim.commands.library": ("differences", "expected", "load_scenario", "read", "with_values"),
     "sim.commands.report": ("report",),
     "sim.commands.run": ("run",),
     "sim.commands.solve": ("solve",),

@@ -1,4 +1,4 @@
-"""``lupus-hsct scenario``: list, show, check, new, schema."""
+"""``lupus-hsct scenario``: list, show, diff, check, new, schema."""
 
 from __future__ import annotations
 
@@ -45,6 +45,28 @@ def show_command(scenario: str, as_json: bool, references: bool, **asked: tuple[
     loaded = load(scenario, asked["set"])
     title = f"{loaded.name}{_based_on(loaded.chain)}: {loaded.scenario.title}"
     print_rows("scenario show", show_rows(loaded, references=references), as_json=as_json, title=title)
+
+
+@scenario_group.command("diff")
+@click.argument("one", metavar="SCENARIO")
+@click.argument("other", metavar="SCENARIO")
+@set_option
+@json_option
+def diff_command(one: str, other: str, as_json: bool, **asked: tuple[str, ...]) -> None:
+    """Show in what two scenarios, a and b, differ: both values of every parameter, and their sources.
+
+    By stage of the pathway. --set goes over both.
+    """
+    from sim.scenario.differences import diff_rows
+    from sim.scenario.load import load
+
+    loaded = [load(each, asked["set"]) for each in (one, other)]
+    rows = diff_rows(*loaded)
+    sides = zip("ab", loaded, strict=True)
+    title = "\n".join(f"{side}: {each.name}: {each.scenario.title}" for side, each in sides)
+    print_rows("scenario diff", rows, as_json=as_json, title=title)
+    if not rows and not as_json:
+        click.echo("no difference")
 
 
 @scenario_group.command("check")

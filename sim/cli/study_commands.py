@@ -112,8 +112,14 @@ def solve_command(scenario: str, as_json: bool, **asked: Any) -> None:
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO SCENARIO...")
 @shared.options(shared.set_option, *shared.EFFORT)
 @shared.options(
-    shared.whole("--trial", 1, help="Virtual trial whose patients are named.", default=1), *shared.WORK
-)
+    shared.whole("--trial", 1, help="Virtual trial whose patients are named.", default=1),
+    click.option(
+        "--explain", is_flag=False, flag_value="treatment_related_mortality", default="",
+        metavar="[NAME[@YEARS]]",
+        help="Say what the gap in a figure comes with; alone, in treatment-related mortality.",
+    ),
+    *shared.WORK,
+)  # fmt: skip
 def compare_command(scenarios: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Compare scenarios with the first one, the reference, patient by patient under the same luck.
 

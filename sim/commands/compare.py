@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 import pandas as pd
 
+from sim.commands import explain as explaining
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from, named_apart
 from sim.commands.study import Made, Study, request_for, write
 from sim.scenario.inherit import Overrides
@@ -35,6 +36,7 @@ def compare(
     *others: AnyScenario | Results,
     set: Overrides = (),  # noqa: A002 (the option's name)
     trial: int = 1,
+    explain: str | bool = False,
     **how: Unpack[Effort],
 ) -> Results:
     """Compare scenarios with a reference, each endpoint and each patient, under the same luck.
@@ -48,6 +50,9 @@ def compare(
         Changes of all of them: values by key. Not of finished runs.
     trial
         Number of the virtual trial whose patients are named, from 1.
+    explain
+        A figure, as ``NAME[@YEARS]``, whose gap is divided among the parameters that differ; true for
+        treatment-related mortality.
     how
         See `Effort`.
 
@@ -55,13 +60,14 @@ def compare(
     -------
     Results
         With ``comparison``, ``deaths_averted``, and where patients can be paired ``changed_fates`` and
-        ``named_patients``.
+        ``named_patients``; explained with ``explained`` and ``interactions``.
 
     Raises
     ------
     RequestError
         Something asked for is wrong; the message says what is allowed.
     """
+    endpoint = _figure(explain)
     given = [_run_of(each) or each for each in (reference, *others)]
     runs = [each for each in given if isinstance(each, Results)]
     how = _with_luck_of(runs, how, set)
@@ -76,9 +82,33 @@ def compare(
     budget.require_draws(*loaded.values())
     hashes = {name: each.manifest["result_hash"]
               for name, each in zip(loaded, given, strict=True) if isinstance(each, Results)}  # fmt: skip
-    pair = _Compared(loaded, budget, trial, hashes)
-    request = request_for("compare", list(loaded.values()), budget, trial=trial)
+    _check_explained(loaded, endpoint)
+    pair = _Compared(loaded, budget, trial, hashes, endpoint)
+    asked = {"trial": trial, **({"explain": endpoint} if endpoint else {})}
+    request = request_for("compare", list(loaded.values()), budget, **asked)
     return write(Study("compare", f"{first.folder_name}-compare", request, pair.make, pair.warn), how)
+
+
+def _figure(explain: str | bool) -> str:
+    """Return the figure that is to be explained; empty if none is."""
+    named = (explaining.ENDPOINT if explain is True else str(explain)) if explain else ""
+    if named in shipped_names() or Path(named or "-").exists():
+        raise RequestError(
+            f"--explain: {named} given, which is a scenario; allowed: a figure, as NAME[@YEARS]. Write "
+            f"--explain last, or --explain={explaining.ENDPOINT}"
+        )
+    return named
+
+
+def _check_explained(loaded: Mapping[str, Loaded], endpoint: str) -> None:
+    """Refuse to explain what can't be, before anything runs."""
+    if not endpoint or len(loaded) < 2:
+        return
+    try:
+        explaining.checked(loaded, endpoint, {})
+    except RequestError as error:
+        text = str(error).replace("--endpoint ", "").replace("groups: ", "", 1)
+        raise RequestError(f"--explain: {text}") from None
 
 
 def _run_of(given: AnyScenario | Results) -> Results | None:
@@ -131,9 +161,10 @@ class _Compared:
     """One comparison: the scenarios by name, the reference first; and the hashes of those that were run."""
 
     def __init__(
-        self, loaded: Mapping[str, Loaded], budget: Budget, trial: int, hashes: Mapping[str, str]
-    ) -> None:
-        self._hashes = hashes
+        self, loaded: Mapping[str, Loaded], budget: Budget, trial: int, hashes: Mapping[str, str],
+        explain: str = "",
+    ) -> None:  # fmt: skip
+        self._hashes, self._explain = hashes, explain
         self._loaded, self._budget, self._trial = loaded, budget, trial
         self._reference, *self._others = loaded
         base = loaded[self._reference]
@@ -147,7 +178,13 @@ class _Compared:
         told = part(self._reference, progress)
         found = compare_scenarios(self._sides, self._budget, told, stores("compare"))
         named = self._named()
-        return Made(self._facts(found), _tables(found, named), lines=self._courses(named))
+        tables, facts = _tables(found, named), self._facts(found)
+        if self._explain:
+            why, told_of = explaining.explained(
+                self._loaded, self._explain, {}, self._budget, stores, progress, self._trial
+            )
+            tables, facts = {**tables, **why}, {**facts, **told_of}
+        return Made(facts, tables, lines=self._courses(named))
 
     def _named(self) -> dict[str, NamedPatients]:
         """Name the patients of one trial as it was simulated: under draws of a posterior, under the first."""

@@ -11,8 +11,11 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, ParamSpec, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
+import pandas as pd
+
 from sim.commands.asked import AnyScenario, loaded_from
 from sim.commands.study import Numbered
+from sim.scenario.differences import diff_rows
 from sim.scenario.endpoints import Key
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
@@ -79,6 +82,22 @@ def with_values(scenario: AnyScenario, changes: Mapping[str, Any]) -> Loaded:
         A key is unknown or a value is wrong.
     """
     return loaded_from(scenario, changes)
+
+
+def differences(one: AnyScenario, other: AnyScenario) -> pd.DataFrame:
+    """Return in what two scenarios, a and b, differ: both values of every parameter, and their sources.
+
+    Parameters
+    ----------
+    one, other
+        Shipped names, paths, or what `load_scenario` and `with_values` return.
+
+    Raises
+    ------
+    RequestError
+        There is no such scenario, or something in it is wrong.
+    """
+    return pd.DataFrame(diff_rows(loaded_from(one), loaded_from(other)))
 
 
 def expected(scenario: AnyScenario | Scenario) -> dict[Key, float]:

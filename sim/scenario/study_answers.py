@@ -73,14 +73,15 @@ class Sensitivity(Table):
 
 
 class Explain(Table):
-    """Why an arm differs from the first: each group of differing parameters has its part of the gap."""
+    """What the gap between an arm and the first comes with: each group of differing parameters has a part."""
 
     kind: Literal["explain"]
-    endpoint: str = Field(description=_ENDPOINT)
+    endpoint: str = Field(description="the figure whose gap is divided, as name or name@years")
     arm: str = Field("", description=_ARM)
     groups: _Groups = Field(
         {},
-        description="parameters, or beginnings of their names, by group; left out, by stage",
+        description="parameters, or beginnings of their names, by group; what differs and is in none is "
+        '"everything else"; left out, groups are the stages of the pathway',
     )
 
 

@@ -286,14 +286,14 @@ def apart_sentences(results: Results, name: str) -> list[str]:
     """Say what can and what can't be said of two scenarios that are no treatment and alternative."""
     both = (names(results)[0], name)
     scenarios = [results.scenarios[each] for each in both]
-    counts = list(_published(*scenarios))
+    counts = list(published(*scenarios))
     found = {pair.scenario.key: pair for pair in pairs(results.tables["comparison"], *both)}
     main = next((found[each["key"]] for each in counts if each["key"] in found), None)
     zeros = [each.cohort.enters_at for each in scenarios]
     return sentences("comparison", "apart", both, why_incomparable(results, name), counts, main, zeros)
 
 
-def _published(*scenarios: Scenario) -> Iterator[dict[str, Any]]:
+def published(*scenarios: Scenario) -> Iterator[dict[str, Any]]:
     """Yield the counts of a figure that papers on other patients print, with how far chance may part them."""
     one, other = (
         {(each.endpoint, each.time_years): arm for each in own.shown_targets if (arm := _counted(each))}

@@ -176,7 +176,7 @@ def _of_study(results: Results) -> Contents:
         finding="" if list(vary) == [ARM] else found,  # of arms their curves say it
         without_pictures=found,
         leads=(
-            "arms", *(each.name for each in answers), "sweep",
+            "explained", "arms", *(each.name for each in answers), "sweep",
             f"map_{column(shown[0]).replace('@', '_')}", "scatter",
         ),
         elsewhere=tuple(each.name for each in answers),
@@ -197,7 +197,7 @@ def shown_in(manifest: Mapping[str, Any]) -> list[Key]:
 
 
 def _of_compare(results: Results) -> Contents:
-    from sim.show import comparison
+    from sim.show import comparison, studied
     from sim.show.kit.pairs import endings
 
     entries, scenarios = results.manifest["scenarios"], results.scenarios
@@ -219,6 +219,7 @@ def _of_compare(results: Results) -> Contents:
             }
             for name in names
         ],
+        "why": studied.explanation(results) if "explain" in results.manifest else None,
         "reference": reference,
         "ranked": comparison.ranked(results) if len(names) > 1 else None,
         "differing": comparison.differing(results),

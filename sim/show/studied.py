@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 from sim.scenario.endpoints import BY_NAME, Key, key_of, label
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, POINT, StudyFile, checked_study, factor_name
-from sim.show import capacities, sensitivities, swings, thresholds
+from sim.show import (
+    capacities,
+    chances,
+    explained,
+    powers,
+    sensitivities,
+    swings,
+    thresholds,
+    trial_worth,
+    worth,
+)
 from sim.show.kit.formats import format_difference, rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -19,12 +29,13 @@ from sim.work.results import Results
 
 
 class ToldAnswer(NamedTuple):
-    """One answer: the name of its figure, what it says, its tables, and those of a page alone."""
+    """One answer: the name of its figure, what it says, its tables, those of a page alone, those above."""
 
     name: str
     sentences: list[str]
     grids: Sequence[Grid]
     folded: Sequence[Grid] = ()
+    before: Sequence[Grid] = ()
 
 
 def _of_threshold(results: Results) -> ToldAnswer:
@@ -42,15 +53,40 @@ def _of_capacity(results: Results) -> ToldAnswer:
     return ToldAnswer("capacity", capacities.found_sentences(results), grids)
 
 
+def explanation(results: Results) -> ToldAnswer:
+    """Return what the gap between arms comes with, of a study or a comparison."""
+    above = [explained.differences(results)]
+    return ToldAnswer("explained", explained.found_sentences(results), explained.grids(results), before=above)
+
+
 def _of_sensitivity(results: Results) -> ToldAnswer:
     said = [sensitivities.found_sentence(results), *sensitivities.more_sentences(results)]
     held = [sensitivities.held(results)]
     return ToldAnswer("sensitivity", said, [sensitivities.table(results)], held)
 
 
+def _of_probability(results: Results) -> ToldAnswer:
+    said = [*chances.found_sentences(results), *chances.given_sentences(results)]
+    said += chances.scatter_sentences(results)
+    return ToldAnswer("probability", said, [chances.table(results)])
+
+
+def _of_value(results: Results) -> ToldAnswer:
+    said = worth.found_sentences(results)
+    if len(trial_worth.trials(results)) and not worth.agrees(results):
+        said.insert(1, trial_worth.finding(results))
+    return ToldAnswer("value_of_information", said, [worth.table(results)])
+
+
+def _of_power(results: Results) -> ToldAnswer:
+    return ToldAnswer("power", powers.found_sentences(results), [powers.table(results)])
+
+
 _ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {
     "threshold": _of_threshold, "tornado": _of_tornado, "capacity": _of_capacity,
-    "sensitivity": _of_sensitivity,
+    "explain": explanation, "sensitivity": _of_sensitivity,
+    "probability": _of_probability, "value_of_information": _of_value,
+    "power": _of_power,
 }  # fmt: skip
 """By the kind of the answer."""
 

@@ -83,7 +83,7 @@ def _study(results: Results, _full: bool) -> Iterator[Block]:
     )
     for each in studied.answers(results):
         yield each.sentences
-        yield from each.grids
+        yield from (grid for grid in (*each.before, *each.grids) if grid.rows)
     if not manifest["vary"]:
         yield studied.how(results)
         return
@@ -99,6 +99,7 @@ def _study(results: Results, _full: bool) -> Iterator[Block]:
 def _compare(results: Results, _full: bool) -> Iterator[Block]:
     from sim.show import comparison
 
+    yield from _why(results)
     others = comparison.names(results)[1:]
     if len(others) > 1:  # one closing table; the page has them all
         yield comparison.ranking(results)[:1]
@@ -116,6 +117,16 @@ def _compare(results: Results, _full: bool) -> Iterator[Block]:
         named = comparison.named_patients(results, name)
         if named.rows:
             yield named
+
+
+def _why(results: Results) -> Iterator[Block]:
+    """Yield what the gap comes with, where that was asked."""
+    if "explain" in results.manifest:
+        from sim.show import studied
+
+        why = studied.explanation(results)
+        yield from (grid for grid in (*why.before, *why.grids) if grid.rows)
+        yield why.sentences
 
 
 def _solve(results: Results, _full: bool) -> Iterator[Block]:

@@ -276,6 +276,19 @@ def fisher_exact(events: int, n: int, others: int, m: int) -> float:
     return sum(each for each in ways if each <= ways[events]) / sum(ways)
 
 
+def newcombe(events: int, n: int, others: int, m: int) -> tuple[float, float]:
+    """Return the 95% interval of the difference between two published counts: others of m less events of n.
+
+    Notes
+    -----
+    Newcombe RG. Stat Med 1998;17:873-890, method 10: from Wilson's intervals of both.
+    """
+    one, other = events / n, others / m
+    (low, high), (lower, upper) = (map(float, wilson(np.float64(p), k)) for p, k in ((one, n), (other, m)))
+    change = other - one
+    return change - math.hypot(other - lower, high - one), change + math.hypot(upper - other, one - low)
+
+
 def trial_range(trials: Floats) -> tuple[float, float, float]:
     """Return the 2.5% and 97.5% points of what single trials report, and the share that can't report it.
 
@@ -339,7 +352,7 @@ def differences(
     random numbers: Law AM. Simulation Modeling and Analysis, 5th ed, 2015, section 11.2.
     """
     values, errors, reductions = in_each_draw(reference, scenario, cross, identical)
-    least = _rule_of_three(reference, scenario, share)
+    least = rule_of_three(reference, scenario, share)
     if len(values) == 1:
         value, se = values[0], errors[0]
         half = np.hypot(Z95 * se, least)
@@ -354,7 +367,7 @@ def differences(
     return Difference(value, se, np.fmin(low, value - half), np.fmax(high, value + half), reduction)
 
 
-def _rule_of_three(reference: Floats, scenario: Floats, share: Sequence[bool]) -> Floats:
+def rule_of_three(reference: Floats, scenario: Floats, share: Sequence[bool]) -> Floats:
     """Return by how much endpoints may differ if nobody has been seen to; sums over all draws."""
     one, other = reference.sum(axis=0), scenario.sum(axis=0)
     patients = np.minimum(one[..., 2], other[..., 2])

@@ -180,7 +180,7 @@ def of_draws(
         A draw has no such figure; or all have the same, but for Monte Carlo error.
     """
     figure = by_draw([side], key, budget, store, tell)
-    outcome, errors = figure.values[0], figure.noise[0]
+    outcome, errors = figure.values[0], figure.own_errors[0]
     keys, values = drawn_inputs(draws, [side])
     _refuse_undefined(outcome, key, keys, values, "draw")
     if np.mean(errors**2) < outcome.var():

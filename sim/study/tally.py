@@ -190,6 +190,11 @@ class ArmTally:
         """Return one endpoint under each draw."""
         return ratios(self.sums[:, self.keys.index(key)])[0]
 
+    def each_replication(self, key: Key) -> tuple[Floats, Floats]:
+        """Return total and size of one endpoint in each of the first replications; see `ROWS`."""
+        total, size, _ = self._figures()
+        return total[self.keys.index(key)], size[DENOMINATORS.index(BY_NAME[key[0]].denominator)]
+
     def each_error(self, key: Key) -> Floats:
         """Return the standard error that finitely many trials of each draw leave in one endpoint."""
         return ratios(self.sums[:, self.keys.index(key)])[1]
