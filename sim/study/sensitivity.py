@@ -154,8 +154,8 @@ def of_independent(
     _warn_of_indices(told, list(factors), points)
     if points < ENOUGH_POINTS:
         FewDrawsWarning.say(
-            f"{points} points are few for indices of {column(key)}: what has less than {told.floor:.0%} of the "
-            "variance is not told from noise, and intervals are rough; take points = 1024"
+            f"{points} points are few for indices of {column(key)}: what has less than {told.floor:.0%} of "
+            "the variance is not told from noise, and intervals are rough; take points = 1024"
         )
     rows.append({"parameter": DUMMY, **_cells("first", told.dummy)})
     sample = outputs[:, :2]

@@ -120,8 +120,8 @@ def total_order(f_a: Floats, f_b: Floats, f_ab: Floats) -> Floats:
 def indices(outputs: Floats, seed: int) -> Indices:
     """Return Sobol's indices with intervals from a bootstrap over the points.
 
-    It takes the points for independent ones. Those of a Sobol sequence are spread more evenly, so that errors are
-    mostly smaller than it says: with 1,024 points of smooth functions 2 to 5 times.
+    It takes the points for independent ones. Those of a Sobol sequence are spread more evenly, so that errors
+    are mostly smaller than it says: with 1,024 points of smooth functions 2 to 5 times.
 
     Parameters
     ----------
