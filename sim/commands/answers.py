@@ -12,7 +12,13 @@ import pandas as pd
 from sim.calibrate.point import solve_point
 from sim.commands import explain, sensitivity
 from sim.commands.asked import parse_endpoint, refuse_percent
-from sim.commands.choices import check_probability, check_value, give_probability, give_value
+from sim.commands.choices import (
+    check_probability,
+    check_value,
+    give_probability,
+    give_value,
+    histories_of_further_trials,
+)
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
 from sim.commands.trial_answers import check_power, evaluations_of_power, give_power, histories_of_power
@@ -21,7 +27,7 @@ from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
-from sim.scenario.study_answers import Capacity, Threshold, Tornado
+from sim.scenario.study_answers import Capacity, Threshold, Tornado, ValueOfInformation
 from sim.study.capacity import capacity, patients_in, refuse_no_clinic
 from sim.study.crossing import GRID
 from sim.study.posterior import read_posterior
@@ -223,6 +229,10 @@ def _choice_histories(_answer: Any, plan: StudyPlan) -> float:
     return 0.0 if plan.by_twin else plan.draws * len(plan.arms) * _a_point(plan)
 
 
+def _value_histories(answer: ValueOfInformation, plan: StudyPlan) -> float:
+    return _choice_histories(answer, plan) + histories_of_further_trials(answer, plan)
+
+
 def _choice_evaluations(_answer: Any, plan: StudyPlan) -> float:
     return len(plan.arms) * plan.draws if plan.by_twin else 0.0
 
@@ -236,6 +246,6 @@ _ANSWERS: Mapping[str, Answerer] = {
     ),
     "explain": Answerer(explain.check, explain.give, explain.histories, explain.combinations),
     "probability": Answerer(check_probability, give_probability, _choice_histories, _choice_evaluations),
-    "value_of_information": Answerer(check_value, give_value, _choice_histories, _choice_evaluations),
+    "value_of_information": Answerer(check_value, give_value, _value_histories, _choice_evaluations),
     "power": Answerer(check_power, give_power, histories_of_power, evaluations_of_power),
 }

@@ -12,6 +12,7 @@ import pandas as pd
 
 from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
+from sim.commands.trial_answers import check_trials
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, read_times
 from sim.scenario.problems import FewDrawsWarning, NoisyDrawsWarning, RequestError
@@ -25,7 +26,9 @@ from sim.study.compare import Side, incomparable
 from sim.study.estimates import Z95
 from sim.study.posterior import derived_seed
 from sim.study.probability import FEW_DRAWS, NOISY, Scatter, margins_between, probabilities
-from sim.study.value_of_information import Choice, value_of_information
+from sim.study.trial_value import trial_value
+from sim.study.two_arm_trials import histories_of_trials
+from sim.study.value_of_information import COLUMNS, Choice, value_of_information
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
@@ -185,9 +188,26 @@ def check_value(answer: ValueOfInformation, plan: StudyPlan) -> None:
     Raises
     ------
     RequestError
-        As `_Asked.of`; or a key is not drawn.
+        As `_Asked.of`; or a key is not drawn, or an arm is an open clinic, which no further trial can have.
     """
-    _groups(answer, _Asked.of(plan, answer.endpoint).drawn)
+    asked = _Asked.of(plan, answer.endpoint)
+    _groups(answer, asked.drawn)
+    if answer.trial:
+        check_trials(_in_a_trial(asked.sides), answer.trial, len(asked.inputs))
+
+
+def histories_of_further_trials(answer: ValueOfInformation, plan: StudyPlan) -> int:
+    """Return how many histories further trials take, one trial of each size a draw."""
+    draws = plan.budget.draws
+    if not answer.trial or draws is None:
+        return 0
+    arms = [side.scenario for side in _in_a_trial(sides_of(plan)).values()]
+    return histories_of_trials(arms, answer.trial, len(draws.values))
+
+
+def _in_a_trial(sides: Mapping[str, Side]) -> dict[str, Side]:
+    """Return the two arms of a further trial."""
+    return dict([*sides.items()][:2])
 
 
 def _groups(answer: ValueOfInformation, drawn: list[str]) -> dict[str, list[int]]:
@@ -218,6 +238,13 @@ def give_value(
     seed = derived_seed(plan.budget.seed, "value of information")
     groups = _groups(answer, asked.drawn)
     table, agreed = value_of_information(choice, asked.inputs, groups, asked.drawn, seed)
+    if answer.trial and not (table["what"] == "variance").any():  # else no trial would change the choice
+        whole = float(table["value"].iloc[0]), float(table["upper"].iloc[0])
+        trials = trial_value(
+            [*_in_a_trial(asked.sides).values()], choice.gains, whole, answer.trial, plan.budget,
+            stores("trial-value"), part("further trials", progress),
+        )  # fmt: skip
+        table = pd.concat([table, trials.reindex(columns=COLUMNS)], ignore_index=True)
     told = {
         **asked.told(plan, found), "unit": unit, "best": list(asked.sides)[choice.best], "agreed": agreed,
         "lead": _lead(choice),
