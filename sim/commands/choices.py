@@ -12,14 +12,13 @@ import pandas as pd
 
 from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
-from sim.commands.trial_answers import check_trials
+from sim.commands.trial_answers import arms_at_own_values, check_trials
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, read_times
 from sim.scenario.problems import FewDrawsWarning, NoisyDrawsWarning, RequestError
 from sim.scenario.refusals import unknown
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.scenario.study_answers import Probability, ValueOfInformation
-from sim.scenario.study_file import ARM
 from sim.study.budget import MOST_REPLICATIONS
 from sim.study.by_draw import ByDraw, by_draw, drawn_inputs
 from sim.study.compare import Side, incomparable
@@ -33,25 +32,6 @@ from sim.work.store import Stores
 from sim.work.task import Progress, part
 
 _Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
-
-
-def sides_of(plan: StudyPlan) -> dict[str, Side]:
-    """Return every arm as it is, without what a study varies beside it; the first is the reference.
-
-    Raises
-    ------
-    RequestError
-        No point has the arms as they are.
-    """
-    own = {name: value for name, value in plan.own.items() if name != ARM}
-    found = {
-        str(spot.values[ARM]): spot.side
-        for spot in plan.spots
-        if all(spot.values[name] == value for name, value in own.items())
-    }
-    if len(found) < len(plan.arms):
-        raise RequestError("no point has the arms as they are: take the [[factor]] out, or vary in a grid")
-    return found
 
 
 @dataclass(frozen=True)
@@ -81,7 +61,7 @@ class _Asked:
                 f"endpoint = {column(key)}: more of it is neither good nor bad, so that nothing is better; "
                 "name one that patients want more of, or less, such as overall_survival_enrolled@5"
             )
-        sides, draws = sides_of(plan), plan.budget.draws
+        sides, draws = arms_at_own_values(plan), plan.budget.draws
         drawn, inputs = ([], np.empty((0, 0))) if draws is None else drawn_inputs(draws, [*sides.values()])
         if not drawn:
             raise RequestError(
@@ -149,12 +129,9 @@ def give_probability(
         table = curves[-1][curve["margin"].isin(answer.margins)]
         tables.append(table.assign(between=scatter.between, within=noise, reliability=scatter.reliability))
     _warn_of_few(found, scatters)
-    sides = list(asked.sides.values())
-    apart = {
-        name: incomparable(sides[0].scenario, side.scenario, side.solved)[:1]
-        for name, side in asked.sides.items()
-    }
-    told = {**asked.told(plan, found), "margins": answer.margins, "apart": [n for n in apart if apart[n]]}
+    base = asked.sides[names[0]].scenario
+    apart = [name for name, side in asked.sides.items() if incomparable(base, side.scenario, side.solved)]
+    told = {**asked.told(plan, found), "margins": answer.margins, "apart": apart}
     table, curve = pd.concat(tables, ignore_index=True), pd.concat(curves, ignore_index=True)
     return {"probability": table, "probability_curve": curve}, {"probability": told}
 
@@ -188,8 +165,13 @@ def check_value(answer: ValueOfInformation, plan: StudyPlan) -> None:
     Raises
     ------
     RequestError
-        As `_Asked.of`; or a key is not drawn, or an arm is an open clinic, which no further trial can have.
+        As `_Asked.of`; or a key is not drawn, nobody chooses between such arms, or no trial can have them.
     """
+    if plan.apart:
+        raise RequestError(
+            f"the arms are no treatment and alternative, and nobody chooses between them: {plan.apart[0]}; "
+            "take the answer out, or state arms that differ in treatment alone"
+        )
     asked = _Asked.of(plan, answer.endpoint)
     _groups(answer, asked.drawn)
     if answer.trial:
@@ -201,7 +183,7 @@ def histories_of_further_trials(answer: ValueOfInformation, plan: StudyPlan) -> 
     draws = plan.budget.draws
     if not answer.trial or draws is None:
         return 0
-    arms = [side.scenario for side in _in_a_trial(sides_of(plan)).values()]
+    arms = [side.scenario for side in _in_a_trial(arms_at_own_values(plan)).values()]
     return histories_of_trials(arms, answer.trial, len(draws.values))
 
 

@@ -71,6 +71,8 @@ def worth_text(row: Worth, *, interval: bool = True) -> str:
         half = (upper - lower) / 2
         text, ends = format_share(value, half), format_range(BY_NAME[SURVIVAL], lower, min(upper, 1.0))
         return f"{text} ({ends})" if interval and ends else text
+    if upper == 0:
+        return "changes no choice"
     if lower == 0:
         return f"less than {_rounded_up(upper)}"
     texts = interval_texts(value, lower, upper, decimals((upper - lower) / 2))
@@ -104,14 +106,13 @@ def found_sentences(results: Results) -> list[str]:
     mean, low, high = asked["lead"]
     ends = interval_texts(mean, low, high, decimals((high - low) / 2))
     lead = "{} {unit} ({} to {})".format(*ends, unit=unit).replace("-", "\N{MINUS SIGN}")
-    apart = results.manifest["apart"]
     statuses = [row["status"] for row in results.manifest["parameters"] if row["key"] not in asked["drawn"]]
     held = len(statuses), statuses.count("assumption")
     share = asked["agreed"]
     agreed = "" if agrees(results) else format_share(share, 0.01 if 0.02 < share < 0.98 else 0.001)
     return [
         *said,
-        *sentences("value_of_information", "chosen", asked, lead, agreed, apart),
+        *sentences("value_of_information", "chosen", asked, lead, agreed),
         *sentences("value_of_information", "left_out", asked, *held),
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,12 +104,14 @@ def test_where_draws_agree_shares_of_variance_are_told() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_other_people_are_no_treatment_and_alternative(tmp_path: Path) -> None:
+def test_other_people_are_no_treatment_and_alternative() -> None:
     arms = [
         {"name": "Chicago"},
         {"name": "older", "set": {"cohort.age_years": {"dist": "fixed", "value": 60}}},
     ]
-    found = asked(arm=arms, uncertain=[])
+    with pytest.raises(RequestError, match="nobody chooses between them"):
+        asked(arm=arms, uncertain=[])
+    found = asked(arm=arms, uncertain=[], answer=BOTH[:1])
     said = " ".join(chances.found_sentences(found))
     assert "saves lives" not in said
     assert "older and Chicago are no treatment and alternative" in said
