@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 from sim.scenario.endpoints import BY_NAME, Key, key_of, label
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, POINT, StudyFile, checked_study, factor_name
-from sim.show import capacities, chances, explained, powers, sensitivities, swings, thresholds, worth
+from sim.show import (
+    capacities,
+    chances,
+    explained,
+    powers,
+    sensitivities,
+    swings,
+    thresholds,
+    trial_worth,
+    worth,
+)
 from sim.show.kit.formats import format_difference, rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -62,7 +72,8 @@ def _of_probability(results: Results) -> ToldAnswer:
 
 
 def _of_value(results: Results) -> ToldAnswer:
-    return ToldAnswer("value_of_information", worth.found_sentences(results), [worth.table(results)])
+    said = [*worth.found_sentences(results), *trial_worth.found_sentences(results)]
+    return ToldAnswer("value_of_information", said, [worth.table(results)])
 
 
 def _of_power(results: Results) -> ToldAnswer:

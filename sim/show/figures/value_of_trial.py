@@ -8,7 +8,8 @@ from sim.show.kit import style
 from sim.show.kit.axis import Axis
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
-from sim.show.trial_worth import finding, perfect, trials, unit
+from sim.show.trial_worth import found_sentences, perfect, trials
+from sim.show.worth import told
 from sim.work.results import Results
 
 _WIDE, _TALL = 5.0, 2.8
@@ -21,7 +22,7 @@ def of_study(results: Results) -> Figure | None:
         return None
     rows, most = trials(results), perfect(results)
     page = style.sheet(
-        finding(results), sentences("power", "worth_lines"),
+        " ".join(found_sentences(results)), sentences("power", "worth_lines"),
         [results.scenario.title, *cautions(results.scenario)],
         0.85 + _WIDE + 0.4, _TALL + 0.8,
     )  # fmt: skip
@@ -35,7 +36,7 @@ def of_study(results: Results) -> Figure | None:
     along.dress(panel, "")
     panel.set_xlim(*along.span(None, 0.06))
     panel.set_xlabel("patients in each arm of a further trial")
-    panel.set_ylabel(f"worth, {unit(results)}")
+    panel.set_ylabel(f"worth, {told(results)['unit_text']}")
     panel.set_ylim(0, 1.12 * max(most, float(rows["upper"].max())) or 1.0)
     panel.grid(axis="y")
     return page.figure
