@@ -27,7 +27,7 @@ from sim.study.posterior import derived_seed
 from sim.study.probability import FEW_DRAWS, NOISY, Scatter, margins_between, probabilities
 from sim.study.trial_value import trial_value
 from sim.study.two_arm_trials import histories_of_trials
-from sim.study.value_of_information import COLUMNS, Choice, value_of_information
+from sim.study.value_of_information import Choice, value_of_information
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
@@ -165,7 +165,7 @@ def check_value(answer: ValueOfInformation, plan: StudyPlan) -> None:
     Raises
     ------
     RequestError
-        As `_Asked.of`; or a key is not drawn, nobody chooses between such arms, or no trial can have them.
+        As `_Asked.of`; or a key is not drawn, or nobody chooses between such arms.
     """
     if plan.apart:
         raise RequestError(
@@ -175,21 +175,18 @@ def check_value(answer: ValueOfInformation, plan: StudyPlan) -> None:
     asked = _Asked.of(plan, answer.endpoint)
     _groups(answer, asked.drawn)
     if answer.trial:
-        check_trials(_in_a_trial(asked.sides), answer.trial, len(asked.inputs))
+        check_trials(_of_trial(asked.sides), answer.trial, plan.draws)
 
 
 def histories_of_further_trials(answer: ValueOfInformation, plan: StudyPlan) -> int:
-    """Return how many histories further trials take, one trial of each size a draw."""
-    draws = plan.budget.draws
-    if not answer.trial or draws is None:
-        return 0
-    arms = [side.scenario for side in _in_a_trial(arms_at_own_values(plan)).values()]
-    return histories_of_trials(arms, answer.trial, len(draws.values))
+    """Return how many histories further trials take, one of each size under each draw."""
+    arms = [side.scenario for side in _of_trial(arms_at_own_values(plan)).values()]
+    return histories_of_trials(arms, answer.trial, plan.draws) if answer.trial else 0
 
 
-def _in_a_trial(sides: Mapping[str, Side]) -> dict[str, Side]:
-    """Return the two arms of a further trial."""
-    return dict([*sides.items()][:2])
+def _of_trial(sides: Mapping[str, Side]) -> dict[str, Side]:
+    """Return the two arms that a further trial has."""
+    return dict(list(sides.items())[:2])
 
 
 def _groups(answer: ValueOfInformation, drawn: list[str]) -> dict[str, list[int]]:
@@ -220,13 +217,14 @@ def give_value(
     seed = derived_seed(plan.budget.seed, "value of information")
     groups = _groups(answer, asked.drawn)
     table, agreed = value_of_information(choice, asked.inputs, groups, asked.drawn, seed)
-    if answer.trial and not (table["what"] == "variance").any():  # else no trial would change the choice
-        whole = float(table["value"].iloc[0]), float(table["upper"].iloc[0])
-        trials = trial_value(
-            [*_in_a_trial(asked.sides).values()], choice.gains, whole, answer.trial, plan.budget,
-            stores("trial-value"), part("further trials", progress),
+    if answer.trial:
+        # Where all draws agree no limit is known, and no trial changes the choice.
+        whole = [float(each) for each in np.nan_to_num(table[["value", "upper"]].iloc[0])]
+        worth = trial_value(
+            [*_of_trial(asked.sides).values()], choice.gains, (whole[0], whole[1]), answer.trial, plan.budget,
+            stores("further-trial"), part("further trial", progress),
         )  # fmt: skip
-        table = pd.concat([table, trials.reindex(columns=COLUMNS)], ignore_index=True)
+        table = pd.concat([table, worth], ignore_index=True)
     told = {
         **asked.told(plan, found), "unit": unit, "best": list(asked.sides)[choice.best], "agreed": agreed,
         "lead": _lead(choice),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from sim.show.kit.prose import sentences
-from sim.show.worth import told, worth_text
+from sim.show.worth import agrees, told, worth_text
 from sim.study.trial_value import TRIAL
 from sim.work.results import Results
 
@@ -23,8 +23,8 @@ def perfect(results: Results) -> float:
 
 
 def found_sentences(results: Results) -> list[str]:
-    """Say what the largest trial is worth, and how much of what there is to be known; nothing without one."""
-    if trials(results).empty:
+    """Say what the largest trial is worth, and how much of what there is to know; nothing without one."""
+    if trials(results).empty or agrees(results):
         return []
     last = trials(results).iloc[-1].to_dict()
     part = f"{100 * last['value'] / perfect(results):.0f}%" if last["lower"] > 0 else ""

@@ -9,7 +9,7 @@ from sim.show.kit.axis import Axis
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
 from sim.show.trial_worth import found_sentences, perfect, trials
-from sim.show.worth import told
+from sim.show.worth import agrees, told
 from sim.work.results import Results
 
 _WIDE, _TALL = 5.0, 2.8
@@ -17,8 +17,8 @@ _WIDE, _TALL = 5.0, 2.8
 
 @style.styled
 def of_study(results: Results) -> Figure | None:
-    """Draw the worth of trials of several sizes; None of fewer than two."""
-    if "value" not in results.tables or len(trials(results)) < 2:
+    """Draw the worth of trials of several sizes; None of fewer than two, or if no choice changes."""
+    if "value" not in results.tables or agrees(results) or len(trials(results)) < 2:
         return None
     rows, most = trials(results), perfect(results)
     page = style.sheet(
