@@ -36,7 +36,7 @@ from sim.work.task import Tell
 UNEXPLAINED, DUMMY = "not explained", "dummy"
 """Rows that are no parameter's: what regression does not find, and noise."""
 BELOW = "not told from noise"
-ENOUGH_DRAWS, FEWEST_DRAWS, ENOUGH_POINTS = 200, 50, 1024
+ENOUGH_DRAWS, FEWEST_DRAWS, ENOUGH_POINTS = 200, 50, 256
 MUCH_NOISE = 0.2
 """Share of the scatter that is Monte Carlo error, from which on it is warned of."""
 
@@ -154,9 +154,8 @@ def of_independent(
     _warn_of_indices(told, list(factors), points)
     if points < ENOUGH_POINTS:
         FewDrawsWarning.say(
-            f"{points} points are few for indices of {column(key)}: the 95% intervals of fewer than "
-            f"{ENOUGH_POINTS} hold less often than that, of functions in closed form in 82% at worst; take "
-            f"points = {ENOUGH_POINTS}"
+            f"{points} points are few for indices of {column(key)}: what has less than {told.floor:.0%} of the "
+            "variance is not told from noise, and intervals are rough; take points = 1024"
         )
     rows.append({"parameter": DUMMY, **_cells("first", told.dummy)})
     sample = outputs[:, :2]
