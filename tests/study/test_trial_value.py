@@ -25,7 +25,7 @@ from sim.study.draws import Draws
 from sim.study.estimates import Z95
 from sim.study.trial_value import Gain, evsi, trial_value
 
-DRAWS, REPEATS, FEW = 2000, 200, 60
+DRAWS, REPEATS, FEW = 2000, 100, 40
 """Of a study, and studies: few where many counts are drawn."""
 
 
