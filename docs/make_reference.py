@@ -85,11 +85,11 @@ def reference() -> str:
 
 def glossary() -> str:
     """Return the page of words, which every report holds too."""
-    words = [f"**{word}**: {meaning}\n" for word, meaning in words(answers=True).items()]
+    told = [f"**{word}**: {meaning}\n" for word, meaning in words(answers=True).items()]
     head = (
         "Written by `python docs/make_reference.py` from `sim/show/templates/glossary.toml`; do not edit.\n"
     )
-    return "\n".join(["# Words\n", head, *words])
+    return "\n".join(["# Words\n", head, *told])
 
 
 if __name__ == "__main__":
