@@ -12,7 +12,13 @@ import pandas as pd
 from sim.calibrate.point import solve_point
 from sim.commands import explain, sensitivity
 from sim.commands.asked import parse_endpoint, refuse_percent
-from sim.commands.choices import check_probability, check_value, give_probability, give_value
+from sim.commands.choices import (
+    check_probability,
+    check_value,
+    give_probability,
+    give_value,
+    histories_of_further_trials,
+)
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
 from sim.commands.trial_answers import check_power, evaluations_of_power, give_power, histories_of_power
@@ -224,8 +230,7 @@ def _choice_histories(_answer: Any, plan: StudyPlan) -> float:
 
 
 def _value_histories(answer: ValueOfInformation, plan: StudyPlan) -> float:
-    of_trial = 2 * plan.draws * max(answer.trial, default=0)
-    return _choice_histories(answer, plan) + of_trial
+    return _choice_histories(answer, plan) + histories_of_further_trials(answer, plan)
 
 
 def _choice_evaluations(_answer: Any, plan: StudyPlan) -> float:

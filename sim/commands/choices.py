@@ -12,14 +12,13 @@ import pandas as pd
 
 from sim.commands.asked import parse_endpoint, refuse_percent
 from sim.commands.plan import StudyPlan
-from sim.commands.trial_answers import check_trials
+from sim.commands.trial_answers import arms_at_own_values, check_trials
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key, column, read_times
 from sim.scenario.problems import FewDrawsWarning, NoisyDrawsWarning, RequestError
 from sim.scenario.refusals import unknown
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.scenario.study_answers import Probability, ValueOfInformation
-from sim.scenario.study_file import ARM
 from sim.study.budget import MOST_REPLICATIONS
 from sim.study.by_draw import ByDraw, by_draw, drawn_inputs
 from sim.study.compare import Side, incomparable
@@ -27,30 +26,12 @@ from sim.study.estimates import Z95
 from sim.study.posterior import derived_seed
 from sim.study.probability import FEW_DRAWS, NOISY, Scatter, margins_between, probabilities
 from sim.study.trial_value import trial_value
+from sim.study.two_arm_trials import histories_of_trials
 from sim.study.value_of_information import Choice, value_of_information
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
 _Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
-
-
-def sides_of(plan: StudyPlan) -> dict[str, Side]:
-    """Return every arm as it is, without what a study varies beside it; the first is the reference.
-
-    Raises
-    ------
-    RequestError
-        No point has the arms as they are.
-    """
-    own = {name: value for name, value in plan.own.items() if name != ARM}
-    found = {
-        str(spot.values[ARM]): spot.side
-        for spot in plan.spots
-        if all(spot.values[name] == value for name, value in own.items())
-    }
-    if len(found) < len(plan.arms):
-        raise RequestError("no point has the arms as they are: take the [[factor]] out, or vary in a grid")
-    return found
 
 
 @dataclass(frozen=True)
@@ -80,7 +61,7 @@ class _Asked:
                 f"endpoint = {column(key)}: more of it is neither good nor bad, so that nothing is better; "
                 "name one that patients want more of, or less, such as overall_survival_enrolled@5"
             )
-        sides, draws = sides_of(plan), plan.budget.draws
+        sides, draws = arms_at_own_values(plan), plan.budget.draws
         drawn, inputs = ([], np.empty((0, 0))) if draws is None else drawn_inputs(draws, [*sides.values()])
         if not drawn:
             raise RequestError(
@@ -194,12 +175,18 @@ def check_value(answer: ValueOfInformation, plan: StudyPlan) -> None:
     asked = _Asked.of(plan, answer.endpoint)
     _groups(answer, asked.drawn)
     if answer.trial:
-        check_trials(_of_trial(asked), answer.trial, plan.draws)
+        check_trials(_of_trial(asked.sides), answer.trial, plan.draws)
 
 
-def _of_trial(asked: _Asked) -> dict[str, Side]:
+def histories_of_further_trials(answer: ValueOfInformation, plan: StudyPlan) -> int:
+    """Return how many histories further trials take, one of each size under each draw."""
+    arms = [side.scenario for side in _of_trial(arms_at_own_values(plan)).values()]
+    return histories_of_trials(arms, answer.trial, plan.draws) if answer.trial else 0
+
+
+def _of_trial(sides: Mapping[str, Side]) -> dict[str, Side]:
     """Return the two arms that a further trial has."""
-    return dict(list(asked.sides.items())[:2])
+    return dict(list(sides.items())[:2])
 
 
 def _groups(answer: ValueOfInformation, drawn: list[str]) -> dict[str, list[int]]:
@@ -231,10 +218,11 @@ def give_value(
     groups = _groups(answer, asked.drawn)
     table, agreed = value_of_information(choice, asked.inputs, groups, asked.drawn, seed)
     if answer.trial:
-        (value, upper), *_ = table.loc[table["what"] == "evpi", ["value", "upper"]].itertuples(index=False)
+        # Where all draws agree no limit is known, and no trial changes the choice.
+        whole = [float(each) for each in np.nan_to_num(table[["value", "upper"]].iloc[0])]
         worth = trial_value(
-            [*_of_trial(asked).values()], choice.gains, (value, upper), answer.trial, plan.budget,
-            stores("further trial"), part("further trial", progress),
+            [*_of_trial(asked.sides).values()], choice.gains, (whole[0], whole[1]), answer.trial, plan.budget,
+            stores("further-trial"), part("further trial", progress),
         )  # fmt: skip
         table = pd.concat([table, worth], ignore_index=True)
     told = {

@@ -72,9 +72,8 @@ def _of_probability(results: Results) -> ToldAnswer:
 
 
 def _of_value(results: Results) -> ToldAnswer:
-    said = worth.found_sentences(results)
-    if len(trial_worth.trials(results)) and not worth.agrees(results):
-        said.insert(1, trial_worth.finding(results))
+    first, *more = worth.found_sentences(results)
+    said = [first, *trial_worth.found_sentences(results), *more]
     return ToldAnswer("value_of_information", said, [worth.table(results)])
 
 

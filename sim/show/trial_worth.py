@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
-from sim.show.kit.formats import decimals, interval_texts
-from sim.show.kit.prose import one_sentence
-from sim.show.worth import told
+from sim.show.kit.prose import sentences
+from sim.show.worth import agrees, told, worth_text
 from sim.study.trial_value import TRIAL
 from sim.work.results import Results
 
@@ -25,21 +22,11 @@ def perfect(results: Results) -> float:
     return float(rows.loc[rows["what"] == "evpi", "value"].iloc[0])
 
 
-def finding(results: Results) -> str:
-    """Say what the largest trial is worth, and how much of what there is to be known."""
-    last, most = trials(results).iloc[-1], perfect(results)
-    half = (last["upper"] - last["lower"]) / 2
-    texts = interval_texts(last["value"], last["lower"], last["upper"], decimals(half))
-    part = f"{100 * last['value'] / most:.0f}%" if most > 0 and last["lower"] > 0 else ""
-    step = 10.0 ** math.floor(math.log10(last["upper"] or 1.0))
-    above = f"{step * math.ceil(last['upper'] / step - 1e-9):g}"  # no bound is rounded down
-    return one_sentence(
-        "power",
-        "worth",
-        f"{last['patients']:,.0f}",
-        told(results)["unit_text"],
-        texts,
-        part,
-        last["lower"] > 0,
-        above,
-    )
+def found_sentences(results: Results) -> list[str]:
+    """Say what the largest trial is worth, and how much of what there is to know; nothing without one."""
+    if trials(results).empty or agrees(results):
+        return []
+    last = trials(results).iloc[-1].to_dict()
+    part = f"{100 * last['value'] / perfect(results):.0f}%" if last["lower"] > 0 else ""
+    unit = told(results)["unit_text"]
+    return sentences("power", "worth", f"{last['patients']:,.0f}", unit, worth_text(last), part)

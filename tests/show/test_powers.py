@@ -93,7 +93,10 @@ def test_under_draws_it_is_an_average_over_what_is_not_known(
 
 @pytest.mark.parametrize(
     ("lower", "begins"),
-    [(0.2, "gains 0.4 (0.2 to 0.6) lives per 100 enrolled"), (0.0, "gains less than 0.6 lives")],
+    [
+        (0.2, "gains 0.4 (0.2 to 0.6) lives per 100 enrolled, 50% of"),
+        (0.0, "gains less than 0.6 lives per 100 enrolled, and perhaps"),
+    ],
 )
 def test_what_a_further_trial_is_worth_is_told_beside_knowing_all(lower: float, begins: str) -> None:
     rows = [("evpi", None, 0.8, 0.7, 0.9), ("trial", 100.0, 0.4, lower, 0.6), ("trial", 50.0, 0.1, 0.0, 0.3)]
@@ -103,7 +106,7 @@ def test_what_a_further_trial_is_worth_is_told_beside_knowing_all(lower: float, 
     results = Results(
         {"value_of_information": asked, "resolved": resolved, "scenario": "chicago2006"}, {"value": table}
     )
-    said = trial_worth.finding(results)
+    (said,) = trial_worth.found_sentences(results)
     assert f"To decide after a further trial of 100 patients in each arm {begins}" in said
     assert ("50% of what it is worth to know all that is drawn" in said) is (lower > 0)
     figure = value_of_trial.of_study(results)

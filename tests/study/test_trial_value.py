@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import beta, betabinom, binom, norm
 
 import sim
+from sim.commands.answers import histories_of
+from sim.commands.plan import plan_of
 from sim.patient.luck import independent
 from sim.scenario.distributions import Floats
+from sim.scenario.problems import RequestError
+from sim.scenario.study_file import load_study
 from sim.scenario.values import with_values
+from sim.show import studied
 from sim.study.budget import Budget
 from sim.study.by_draw import by_draw
 from sim.study.compare import Side
@@ -19,7 +25,7 @@ from sim.study.draws import Draws
 from sim.study.estimates import Z95
 from sim.study.trial_value import Gain, evsi, trial_value
 
-DRAWS, REPEATS, FEW = 2000, 200, 60
+DRAWS, REPEATS, FEW = 2000, 100, 40
 """Of a study, and studies: few where many counts are drawn."""
 
 
@@ -94,3 +100,24 @@ def test_a_large_trial_of_the_model_tells_what_is_not_known_and_a_small_one_less
     small, large = rows["value"]
     assert small < 0.5 * most
     assert 0.9 * most < large <= most
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_study_tells_trials_beside_all_that_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = {"kind": "value_of_information", "trial": [300, 10]}
+    changes = {"effort.draws": 60, "effort.posterior": "", "answer": [answer]}
+    results = sim.study("worth_isolating", set=changes)
+    table = results.tables["value"].set_index("what")
+    assert table.loc["trial", "patients"].tolist() == [10, 300]
+    assert table.loc["trial", "value"].max() <= table.loc["evpi", "value"]
+    said = studied.answers(results)[0].sentences
+    assert any(
+        each.startswith("To decide after a further trial of 300 patients in each arm") for each in said
+    )
+    plan = plan_of(load_study("worth_isolating", changes), {})
+    assert histories_of(plan) == 60 * 2 * 300
+    with pytest.raises(RequestError, match="ordinary ward: is an open clinic"):
+        sim.study("worth_isolating", set={**changes, "base": "open_clinic"})

@@ -8,7 +8,7 @@ from sim.show.kit import style
 from sim.show.kit.axis import Axis
 from sim.show.kit.prose import sentences
 from sim.show.kit.scenario_words import cautions
-from sim.show.trial_worth import finding, perfect, trials
+from sim.show.trial_worth import found_sentences, perfect, trials
 from sim.show.worth import agrees, told
 from sim.work.results import Results
 
@@ -22,7 +22,7 @@ def of_study(results: Results) -> Figure | None:
         return None
     rows, most = trials(results), perfect(results)
     page = style.sheet(
-        finding(results), sentences("power", "worth_lines"),
+        " ".join(found_sentences(results)), sentences("power", "worth_lines"),
         [results.scenario.title, *cautions(results.scenario)],
         0.85 + _WIDE + 0.4, _TALL + 0.8,
     )  # fmt: skip
