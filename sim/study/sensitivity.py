@@ -26,7 +26,7 @@ from sim.study.budget import Budget
 from sim.study.by_draw import by_draw, drawn_inputs, figures_of, told_by_twin
 from sim.study.compare import Side
 from sim.study.draws import Draws, number_of
-from sim.study.estimates import over_draws
+from sim.study.estimates import over_draws, simultaneous
 from sim.study.posterior import derived_seed
 from sim.study.shapley_effects import shapley_effects
 from sim.study.sobol_indices import Indices, Interval, design, indices, matrices
@@ -317,14 +317,17 @@ def _table(rows: Sequence[Mapping[str, Any]], by: str) -> pd.DataFrame:
 
 
 def _warn_of_indices(told: Indices, names: Sequence[str], points: int) -> None:
-    """Warn of indices that can't be, by more than their error."""
+    """Warn of indices that can't be, by more than their error, of all of them at once."""
+    together, excess, first = (
+        simultaneous(*each, 2 * len(names) + 1) for each in (told.together, told.excess, told.first)
+    )
     wrong = []
-    if told.together.lower > 1:
+    if together[0] > 1:
         wrong.append(f"first-order indices add up to {told.together.value:.3g}, more than 1")
     for at, name in enumerate(names):
-        if told.excess.lower[at] > 0:
+        if excess[0][at] > 0:
             wrong.append(f"the first-order index of {name} exceeds its total one")
-        if told.first.upper[at] < 0:
+        if first[1][at] < 0:
             wrong.append(f"the first-order index of {name} is negative")
     if wrong:
         SensitivityWarning.say(
