@@ -31,6 +31,8 @@ from sim.study.value_of_information import Choice, value_of_information
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
+_WIDEST = 0.5
+"""Margin of a share that anybody means, and no percentage."""
 _Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
 
 
@@ -106,6 +108,11 @@ def check_probability(answer: Probability, plan: StudyPlan) -> None:
     """
     asked = _Asked.of(plan, answer.endpoint)
     refuse_percent(asked.key, answer.margins, "margins")
+    if BY_NAME[asked.key[0]].kind == "share" and max(answer.margins) > _WIDEST:
+        raise RequestError(
+            f"margins: {max(answer.margins):g} is {100 * max(answer.margins):g} points; allowed: 0 to "
+            f"{_WIDEST:g}, and one point, a death of 100, is 0.01"
+        )
 
 
 def give_probability(
