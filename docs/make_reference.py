@@ -10,7 +10,7 @@ from sim.scenario.endpoints import ENDPOINTS, TIMES_YEARS
 from sim.scenario.evidence import cite
 from sim.scenario.registry import FAMILY_TEXT
 from sim.scenario.study_file import schema_rows_of_studies
-from sim.show.kit.prose import declared
+from sim.show.page import words
 
 FILE = Path(__file__).with_name("reference.md")
 GLOSSARY = Path(__file__).with_name("glossary.md")
@@ -85,11 +85,11 @@ def reference() -> str:
 
 def glossary() -> str:
     """Return the page of words, which every report holds too."""
-    words = [f"**{word}**: {meaning}\n" for word, meaning in declared("glossary").items()]
+    told = [f"**{word}**: {meaning}\n" for word, meaning in words(answers=True).items()]
     head = (
         "Written by `python docs/make_reference.py` from `sim/show/templates/glossary.toml`; do not edit.\n"
     )
-    return "\n".join(["# Words\n", head, *words])
+    return "\n".join(["# Words\n", head, *told])
 
 
 if __name__ == "__main__":

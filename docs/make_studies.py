@@ -23,6 +23,9 @@ FILES = (
     "interactions.csv",
     "indices.csv",
     "held.csv",
+    "probability.csv",
+    "value.csv",
+    "power.csv",
 )
 
 

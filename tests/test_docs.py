@@ -114,11 +114,16 @@ def test_every_shipped_study_has_an_answer(name: str) -> None:
         few["answer"] = [{**answers[0], "versions": ["held"]}]
     elif name == "what_is_unknown":
         few |= {"effort.draws": 64, "answer": [{**answers[0], "points": 64}]}
+    elif name == "worth_isolating":
+        few["effort.draws"] = 20
     found = sim.study(name, set=few)
     assert len(found.points) > 50
-    names = {"threshold": "thresholds", "explain": "explained", "sensitivity": "indices"}
+    named = {
+        "threshold": "thresholds", "explain": "explained", "sensitivity": "indices",
+        "value_of_information": "value",
+    }  # fmt: skip
     for answer in found.manifest["study"].get("answer", ()):
-        assert len(found.tables[names.get(answer["kind"], answer["kind"])])
+        assert len(found.tables[named.get(answer["kind"], answer["kind"])])
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -12,14 +12,22 @@ import pandas as pd
 from sim.calibrate.point import solve_point
 from sim.commands import explain, sensitivity
 from sim.commands.asked import parse_endpoint, refuse_percent
+from sim.commands.choices import (
+    check_probability,
+    check_value,
+    give_probability,
+    give_value,
+    histories_of_further_trials,
+)
 from sim.commands.plan import StudyPlan
 from sim.commands.solve import AskedThreshold
+from sim.commands.trial_answers import check_power, evaluations_of_power, give_power, histories_of_power
 from sim.patient.fates import mean_patients
 from sim.scenario.endpoints import column
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import locate_posterior
-from sim.scenario.study_answers import Capacity, Threshold, Tornado
+from sim.scenario.study_answers import Capacity, Threshold, Tornado, ValueOfInformation
 from sim.study.capacity import capacity, patients_in, refuse_no_clinic
 from sim.study.crossing import GRID
 from sim.study.posterior import read_posterior
@@ -37,11 +45,29 @@ Found: TypeAlias = tuple[dict[str, pd.DataFrame | None], dict[str, Any]]
 """The tables of an answer, and what a manifest says of it."""
 
 
+def _none(_answer: Any, _plan: StudyPlan) -> float:
+    return 0.0
+
+
 class Answerer(NamedTuple):
-    """How one kind of answer is given: refused before anything is simulated, and then found."""
+    """How one kind of answer is given.
+
+    Attributes
+    ----------
+    check
+        Refuses it before anything is simulated.
+    give
+        Finds it.
+    histories
+        How many histories it simulates, about or at most.
+    evaluations
+        About how often it asks the exact twin for a whole scenario, where no queue binds.
+    """
 
     check: Callable[[Any, StudyPlan], object]
     give: Callable[[Any, StudyPlan, Stores, Progress | None], Found]
+    histories: Callable[[Any, StudyPlan], float] = _none
+    evaluations: Callable[[Any, StudyPlan], float] = _none
 
 
 def with_answers(plan: StudyPlan) -> StudyPlan:
@@ -62,40 +88,14 @@ def with_answers(plan: StudyPlan) -> StudyPlan:
 
 
 def histories_of(plan: StudyPlan) -> int:
-    """Return how many histories the answers simulate, beside those of the points; of thresholds at most."""
-    found = 0.0
-    for answer in plan.study.answer:
-        scenario, replications = plan.loaded.scenario, plan.budget.replications
-        if answer.kind == "capacity":
-            places = range(answer.low, answer.high + 1)
-            found += replications * patients_in(scenario, answer.by, places, answer.over, plan.budget.seed)
-        elif answer.kind == "explain":
-            found += explain.histories(answer, plan)
-        elif answer.kind == "sensitivity":
-            found += sensitivity.histories_of(answer, plan)
-        elif not plan.no_queue:
-            ranges = stated_ranges(scenario)[0] if answer.kind == "tornado" else ()
-            values = (
-                MOST_VALUES * math.prod(map(len, answer.over.values())) if answer.kind == "threshold" else 0
-            )
-            found += (values + len(BETWEEN) * len(ranges)) * replications * mean_patients(scenario)
-    return round(found)
+    """Return how many histories the answers simulate, beside those of the points; of some at most."""
+    return round(sum(_ANSWERS[answer.kind].histories(answer, plan) for answer in plan.study.answer))
 
 
-def evaluations_of(plan: StudyPlan) -> int:
+def evaluations_of(plan: StudyPlan) -> float:
     """Return about how often the answers ask the exact twin for a whole scenario."""
-    found, draws = 0, 0 if plan.budget.draws is None else len(plan.budget.draws.values)
-    for answer in plan.study.answer if plan.no_queue else ():
-        if answer.kind == "threshold":
-            found += math.prod(map(len, answer.over.values())) * (GRID + _STEPS * (draws + 1))
-        elif answer.kind == "tornado":
-            again = 2 * _SOLVED_IN * ("re-solved" in answer.versions)
-            found += len(stated_ranges(plan.loaded.scenario)[0]) * (len(BETWEEN) + again)
-        elif answer.kind == "explain":
-            found += explain.combinations(answer, plan)
-        elif answer.kind == "sensitivity":
-            found += sensitivity.evaluations_of(answer, plan)
-    return found
+    asked = plan.study.answer if plan.no_queue else ()
+    return sum(_ANSWERS[answer.kind].evaluations(answer, plan) for answer in asked)
 
 
 def answered(answer: Any, plan: StudyPlan, stores: Stores, progress: Progress | None) -> Found:
@@ -191,10 +191,61 @@ def _solved(scenario: Scenario) -> Scenario:
     return solve_point(scenario).scenario
 
 
+def _tornado_histories(_answer: Tornado, plan: StudyPlan) -> float:
+    return 0.0 if plan.no_queue else _tornado_points(plan) * _a_point(plan)
+
+
+def _tornado_evaluations(answer: Tornado, plan: StudyPlan) -> float:
+    again = 2 * _SOLVED_IN * len(stated_ranges(plan.loaded.scenario)[0]) * ("re-solved" in answer.versions)
+    return _tornado_points(plan) + again
+
+
+def _tornado_points(plan: StudyPlan) -> int:
+    return len(BETWEEN) * len(stated_ranges(plan.loaded.scenario)[0])
+
+
+def _capacity_histories(answer: Capacity, plan: StudyPlan) -> float:
+    places = range(answer.low, answer.high + 1)
+    clinics = patients_in(plan.loaded.scenario, answer.by, places, answer.over, plan.budget.seed)
+    return plan.budget.replications * clinics
+
+
+def _threshold_histories(answer: Threshold, plan: StudyPlan) -> float:
+    values = MOST_VALUES * math.prod(map(len, answer.over.values()))
+    return 0.0 if plan.no_queue else values * _a_point(plan)
+
+
+def _threshold_evaluations(answer: Threshold, plan: StudyPlan) -> float:
+    each = GRID + _STEPS * (plan.draws + 1)
+    return each * math.prod(map(len, answer.over.values()))
+
+
+def _a_point(plan: StudyPlan) -> float:
+    """Return how many histories one point of an answer without draws has."""
+    return plan.budget.replications * mean_patients(plan.loaded.scenario)
+
+
+def _choice_histories(_answer: Any, plan: StudyPlan) -> float:
+    return 0.0 if plan.by_twin else plan.draws * len(plan.arms) * _a_point(plan)
+
+
+def _value_histories(answer: ValueOfInformation, plan: StudyPlan) -> float:
+    return _choice_histories(answer, plan) + histories_of_further_trials(answer, plan)
+
+
+def _choice_evaluations(_answer: Any, plan: StudyPlan) -> float:
+    return len(plan.arms) * plan.draws if plan.by_twin else 0.0
+
+
 _ANSWERS: Mapping[str, Answerer] = {
-    "threshold": Answerer(_asked, _threshold),
-    "tornado": Answerer(_check_tornado, _tornado),
-    "capacity": Answerer(_check_capacity, _capacity),
-    "explain": Answerer(explain.check, explain.give),
-    "sensitivity": Answerer(sensitivity.check, sensitivity.give),
+    "threshold": Answerer(_asked, _threshold, _threshold_histories, _threshold_evaluations),
+    "tornado": Answerer(_check_tornado, _tornado, _tornado_histories, _tornado_evaluations),
+    "capacity": Answerer(_check_capacity, _capacity, _capacity_histories),
+    "sensitivity": Answerer(
+        sensitivity.check, sensitivity.give, sensitivity.histories_of, sensitivity.evaluations_of
+    ),
+    "explain": Answerer(explain.check, explain.give, explain.histories, explain.combinations),
+    "probability": Answerer(check_probability, give_probability, _choice_histories, _choice_evaluations),
+    "value_of_information": Answerer(check_value, give_value, _value_histories, _choice_evaluations),
+    "power": Answerer(check_power, give_power, histories_of_power, evaluations_of_power),
 }

@@ -97,6 +97,11 @@ class StudyPlan:
         return self.study.effort.engine in ("auto", "exact") and self.no_queue
 
     @property
+    def draws(self) -> int:
+        """How many draws there are; 0 without."""
+        return 0 if self.budget.draws is None else len(self.budget.draws.values)
+
+    @property
     def patients(self) -> int:
         """How many patients a trial has on average."""
         return round(mean_patients(self.loaded.scenario))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
 from sim.outcomes.survival import checked_times
+from sim.patient.fates import Booleans
 from sim.scenario.distributions import Floats
 
 
@@ -97,3 +98,46 @@ def _quadratic_form(excess: Floats, variance: Floats) -> float:
     if len(excess) == 0 or np.linalg.matrix_rank(variance, hermitian=True) < len(excess):
         return float(np.nan)
     return float(excess @ np.linalg.solve(variance, excess))
+
+
+def two_arm_log_ranks(one: tuple[Floats, Booleans], other: tuple[Floats, Booleans]) -> Floats:
+    """Return the log-rank statistic of many trials of two arms, shape (trials,): its square is `log_rank`'s.
+
+    Above 0 where the other arm has more events than it would have if both had the same hazard; not a number
+    where nothing can be compared.
+
+    Parameters
+    ----------
+    one, other
+        Of the patients of each arm, shape (trials, patients): times to event or censoring, infinite for who
+        is not in the trial, and whether it was an event. Times that agree to one part in 10^15 are equal.
+
+    Notes
+    -----
+    Each event adds its own share of what its time adds to mean and variance, so that ties need no sums apart.
+    """
+    # Whole numbers that sort by time, with arm and event in their last bits.
+    keys = np.concatenate(
+        [
+            np.where(np.isfinite(time), time, np.inf).view(np.int64) & ~3 | 2 * arm | happened
+            for arm, (time, happened) in enumerate((one, other))
+        ],
+        axis=1,
+    )
+    keys.sort(axis=1)
+    second = (keys >> 1) & 1
+    trial, place = np.nonzero(keys & 1)
+    times = keys >> 2
+    tied = np.zeros(keys.shape, dtype=np.bool_)
+    tied[:, 1:] = times[:, 1:] == times[:, :-1]
+    first = np.maximum.accumulate(np.where(tied, 0, np.arange(keys.shape[1])), axis=1)[trial, place]
+    sizes = [np.isfinite(time).sum(axis=1) for time, _ in (one, other)]
+    at_risk = (sizes[0] + sizes[1])[trial] - first
+    share = (sizes[1][trial] - (np.cumsum(second, axis=1) - second)[trial, first]) / at_risk
+    _, which, events = np.unique(trial * keys.shape[1] + first, return_inverse=True, return_counts=True)
+    spread = share * (1 - share) * (at_risk - events[which]) / np.maximum(at_risk - 1, 1)
+    excess, variance = (
+        np.bincount(trial, weights, minlength=len(keys)) for weights in (second[trial, place] - share, spread)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(variance > 0, excess / np.sqrt(variance), np.nan)

@@ -99,7 +99,7 @@ class UnfittedDrawWarning(FigureWarning):
 
 
 class FewDrawsWarning(FigureWarning):
-    """Too few draws for what is asked of them."""
+    """Too few draws of what is not known for what is asked of them."""
 
 
 class SensitivityWarning(FigureWarning):
@@ -108,3 +108,7 @@ class SensitivityWarning(FigureWarning):
 
 class SlowStudyWarning(TypedWarning):
     """What is asked takes long, though less would do."""
+
+
+class NoisyDrawsWarning(FigureWarning):
+    """What single draws differ by is mostly Monte Carlo error."""

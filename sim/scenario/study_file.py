@@ -151,6 +151,7 @@ TABLES: Mapping[str, type[Table]] = {
 }  # fmt: skip
 """The tables of a study file but for its answers, by name."""
 
+_BOUNDS = {"greater_than_equal": "of at least {ge:g}", "less_than_equal": "up to {le:g}"}
 _WORDS = {**ALLOWED, list[str]: "a list of texts in quotes"}
 
 
@@ -228,6 +229,8 @@ def _bad(error: Any, tree: Mapping[str, Any]) -> str:
         return "; ".join(bad_distribution("", place.removesuffix(f".{name}"), drawn))
     if isinstance(value, Mapping) and field is not None and "dist" in value:
         return "; ".join(bad_distribution("", place, value))
+    if isinstance(error["loc"][-1], int) and (bound := _BOUNDS.get(error["type"])):
+        return bad_value("", place, error["input"], f"a number {bound.format(**error['ctx'])}")
     return bad_value("", place, value, *(allowed_in(field, value, _WORDS) if field else ("a table",)))
 
 

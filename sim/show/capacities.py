@@ -88,7 +88,7 @@ def found_sentences(results: Results) -> list[str]:
         rows = smallest
         for name, value in values.items():
             rows = rows[rows[name] == value]
-        words = rows.set_index(["phase", "criterion"])["status"]
+        words = rows.set_index(["phase", "criterion"])["status"].astype(str)  # a file gives numbers back
         status = words.str.replace(": not decided", " (more trials would tell)").to_dict()
         least = rows[(rows["phase"] == OPENING) & (rows["criterion"] == MEAN)]["smallest"].iloc[0]
         next_ = own[(own["phase"] == OPENING) & (own["places"] == least)]

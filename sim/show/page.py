@@ -153,7 +153,7 @@ def render(page: Page) -> str:
         style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
         sections=[],  # filled as they are told
         files=files(page.results),
-        glossary=declared("glossary"),
+        glossary=words(answers=page.results.kind in ("study", "compare")),
         drawn_of=scope(page.results.manifest),
         strata=strata.grid(page.results) if told else None,
         strata_said=strata.sentences_of(page.results) if told else (),
@@ -213,3 +213,10 @@ def summary(path: Path, page: Page) -> dict[str, Any]:
         "figures": [picture.name for picture in page.pictures],
         **page.contents.counted,
     }
+
+
+def words(*, answers: bool) -> dict[str, str]:
+    """Return what words mean; those of answers to what-if questions are wanted where there are such."""
+    declared_words = declared("glossary")
+    more: dict[str, str] = declared_words.pop("answers")
+    return declared_words | (more if answers else {})

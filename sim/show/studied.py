@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 from sim.scenario.endpoints import BY_NAME, Key, key_of, label
 from sim.scenario.registry import plain, unit_of
 from sim.scenario.study_file import ARM, POINT, StudyFile, checked_study, factor_name
-from sim.show import capacities, explained, sensitivities, swings, thresholds
+from sim.show import (
+    capacities,
+    chances,
+    explained,
+    powers,
+    sensitivities,
+    swings,
+    thresholds,
+    trial_worth,
+    worth,
+)
 from sim.show.kit.formats import format_difference, rows, written
 from sim.show.kit.grid import Column, Grid, numbers
 from sim.show.kit.prose import sentences
@@ -55,9 +65,27 @@ def _of_sensitivity(results: Results) -> ToldAnswer:
     return ToldAnswer("sensitivity", said, [sensitivities.table(results)], held)
 
 
+def _of_probability(results: Results) -> ToldAnswer:
+    said = [*chances.found_sentences(results), *chances.given_sentences(results)]
+    said += chances.scatter_sentences(results)
+    return ToldAnswer("probability", said, [chances.table(results)])
+
+
+def _of_value(results: Results) -> ToldAnswer:
+    first, *more = worth.found_sentences(results)
+    said = [first, *trial_worth.found_sentences(results), *more]
+    return ToldAnswer("value_of_information", said, [worth.table(results)])
+
+
+def _of_power(results: Results) -> ToldAnswer:
+    return ToldAnswer("power", powers.found_sentences(results), [powers.table(results)])
+
+
 _ANSWERS: Mapping[str, Callable[[Results], ToldAnswer]] = {
     "threshold": _of_threshold, "tornado": _of_tornado, "capacity": _of_capacity,
     "explain": explanation, "sensitivity": _of_sensitivity,
+    "probability": _of_probability, "value_of_information": _of_value,
+    "power": _of_power,
 }  # fmt: skip
 """By the kind of the answer."""
 

@@ -83,8 +83,9 @@ def changes(series: Sequence[Placed], *, short: bool = False) -> list[str]:
     if any(row.differs for _, row in known):
         every = [f"{spot(values)} {_united(row.difference_text, unit)}" for values, row in known]
         return every if list(known[0][0]) == [ARM] and len(known) <= _FEW_ARMS else found
-    if any(row.drawn for _, row in known):
-        values, row = max(known, key=lambda each: abs(each[1].difference))
+    open_ = [each for each in known if each[1].sign_is_open]
+    if open_:
+        values, row = max(open_, key=lambda each: abs(each[1].difference))
         change, place = _united(row.difference_text, unit), spot(values, short=short)
         return [f"{change}, more or less for all that is known, at {place}"]
     widest = max(max(-row.difference_lower, row.difference_upper) for _, row in known)

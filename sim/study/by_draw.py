@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -79,15 +80,19 @@ class ByDraw:
         leave in it; 0 by the twin.
     trials
         Virtual trials of each draw; 0 by the twin.
-    noise
+    own_errors
         The standard error that these leave in the figure itself.
+    noise
+        Covariance of the errors of changes in a single draw, on average over draws, shape (arms, arms); None
+        by the twin.
     """
 
     values: Floats
     changes: Floats
     errors: Floats
     trials: int
-    noise: Floats
+    own_errors: Floats
+    noise: Floats | None = None
 
     @property
     def exact(self) -> bool:
@@ -120,20 +125,25 @@ def each_by_draw(
     if len(found) == len(keys):
         return found
     simulator, _ = choose_simulator(scenarios, budget)
+    both = list(combinations(range(len(sides)), 2))
     experiment = Experiment(
         tuple(scenarios), budget.seed, simulator,
-        tuple(Pair(0, at, paired=True, fates=False) for at in range(1, len(sides))),
+        tuple(Pair(one, other, paired=True, fates=False) for one, other in both),
         held=tuple(side.held for side in sides),
     )  # fmt: skip
     (tally,) = simulate([experiment], budget, progress=tell, store=store)
     for key in (each for each in keys if each not in found):
         values = np.stack([arm.each_draw(key) for arm in tally.arms])
-        changed = [pair.each_draw(key) for pair in tally.pairs]
-        nothing = np.zeros_like(values[0])
-        changes = np.stack([nothing, *(change for change, _ in changed)])
-        errors = np.stack([nothing, *(error for _, error in changed)])
-        noise = np.stack([arm.each_error(key) for arm in tally.arms])
-        found[key] = ByDraw(values, changes, errors, budget.replications, noise)
+        own_errors = np.stack([arm.each_error(key) for arm in tally.arms])
+        changes, errors = np.zeros_like(values), np.zeros_like(values)
+        apart = np.zeros((len(sides), len(sides)))
+        for (one, other), pair in zip(both, tally.pairs, strict=True):
+            change, error = pair.each_draw(key)
+            apart[one, other] = apart[other, one] = np.mean(error**2)
+            if one == 0:
+                changes[other], errors[other] = change, error
+        noise = (apart[0] + apart[0][:, None] - apart) / 2
+        found[key] = ByDraw(values, changes, errors, budget.replications, own_errors, noise)
     return found
 
 

@@ -26,7 +26,7 @@ from sim.study.budget import Budget
 from sim.study.by_draw import by_draw, drawn_inputs, figures_of, told_by_twin
 from sim.study.compare import Side
 from sim.study.draws import Draws, number_of
-from sim.study.estimates import over_draws
+from sim.study.estimates import over_draws, simultaneous
 from sim.study.posterior import derived_seed
 from sim.study.shapley_effects import shapley_effects
 from sim.study.sobol_indices import Indices, Interval, design, indices, matrices
@@ -36,7 +36,7 @@ from sim.work.task import Tell
 UNEXPLAINED, DUMMY = "not explained", "dummy"
 """Rows that are no parameter's: what regression does not find, and noise."""
 BELOW = "not told from noise"
-ENOUGH_DRAWS, FEWEST_DRAWS, ENOUGH_POINTS = 200, 50, 1024
+ENOUGH_DRAWS, FEWEST_DRAWS, ENOUGH_POINTS = 200, 50, 256
 MUCH_NOISE = 0.2
 """Share of the scatter that is Monte Carlo error, from which on it is warned of."""
 
@@ -154,9 +154,8 @@ def of_independent(
     _warn_of_indices(told, list(factors), points)
     if points < ENOUGH_POINTS:
         FewDrawsWarning.say(
-            f"{points} points are few for indices of {column(key)}: the 95% intervals of fewer than "
-            f"{ENOUGH_POINTS} hold less often than that, of functions in closed form in 82% at worst; take "
-            f"points = {ENOUGH_POINTS}"
+            f"{points} points are few for indices of {column(key)}: what has less than {told.floor:.0%} of "
+            "the variance is not told from noise, and intervals are rough; take points = 1024"
         )
     rows.append({"parameter": DUMMY, **_cells("first", told.dummy)})
     sample = outputs[:, :2]
@@ -181,7 +180,7 @@ def of_draws(
         A draw has no such figure; or all have the same, but for Monte Carlo error.
     """
     figure = by_draw([side], key, budget, store, tell)
-    outcome, errors = figure.values[0], figure.noise[0]
+    outcome, errors = figure.values[0], figure.own_errors[0]
     keys, values = drawn_inputs(draws, [side])
     _refuse_undefined(outcome, key, keys, values, "draw")
     if np.mean(errors**2) < outcome.var():
@@ -318,14 +317,17 @@ def _table(rows: Sequence[Mapping[str, Any]], by: str) -> pd.DataFrame:
 
 
 def _warn_of_indices(told: Indices, names: Sequence[str], points: int) -> None:
-    """Warn of indices that can't be, by more than their error."""
+    """Warn of indices that can't be, by more than their error, of all of them at once."""
+    together, excess, first = (
+        simultaneous(*each, 2 * len(names) + 1) for each in (told.together, told.excess, told.first)
+    )
     wrong = []
-    if told.together.lower > 1:
+    if together[0] > 1:
         wrong.append(f"first-order indices add up to {told.together.value:.3g}, more than 1")
     for at, name in enumerate(names):
-        if told.excess.lower[at] > 0:
+        if excess[0][at] > 0:
             wrong.append(f"the first-order index of {name} exceeds its total one")
-        if told.first.upper[at] < 0:
+        if first[1][at] < 0:
             wrong.append(f"the first-order index of {name} is negative")
     if wrong:
         SensitivityWarning.say(

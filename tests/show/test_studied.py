@@ -12,9 +12,10 @@ from matplotlib.text import Text
 import sim
 from sim.scenario.endpoints import BY_NAME
 from sim.scenario.study_file import checked_study, study_text
-from sim.show import studied, swept, swings
+from sim.show import capacities, studied, swept, swings
 from sim.show.figures import sampled
 from sim.show.kit import posterior_words
+from sim.work.results import Results
 
 LEFT_OUT = "What is not known about the values that are not varied is in none of these figures"
 
@@ -135,3 +136,18 @@ def test_arms_that_name_their_scenarios_need_no_base(tmp_path: Path) -> None:
     found = sim.study(path, out=None).points
     mortality = found[found["endpoint"] == "treatment_related_mortality"]["estimate"]
     assert mortality.tolist() == pytest.approx([0.02, 7 / 53], abs=1e-6)
+
+
+def test_a_capacity_that_is_decided_everywhere_is_told_from_its_files(tmp_path: Path) -> None:
+    """Where every status is a number, a file gives numbers back."""
+    fewest = pd.DataFrame({
+        "phase": ["as it opens"] * 2 + ["settled"] * 2,
+        "criterion": ["on average", "in nine of ten clinics"] * 2,
+        "smallest": [5.0] * 4, "status": [5, 5, 5, 6],
+    })  # fmt: skip
+    looked = pd.DataFrame({"phase": ["as it opens"], "places": [5], "averted": [math.nan]})
+    ask = {"endpoint": "waited_over_30_days", "at_most": 0.05, "by": "clinic.isolation_rooms", "over": {}}
+    results = Results({"capacity": ask}, {"smallest": fewest, "capacity": looked})
+    (said,) = capacities.found_sentences(results)
+    assert "takes 5 rooms" in said
+    assert "6 in nine of ten clinics" in said

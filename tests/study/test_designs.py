@@ -122,6 +122,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "about arms": (
         {"answer": [{"kind": "power"}]}, ["[[answer]] power: is about arms; state two [[arm]] or more"],
     ),
+    "a number within a list": (
+        {"arm": [{"name": "A"}, {"name": "B"}], "answer": [{"kind": "power", "patients": [50, 1]}]},
+        ["patients = 1: must be a number of at least 2"],
+    ),
     "against itself": (
         {"arm": [{"name": "A"}, {"name": "B"}],
          "answer": [{"kind": "explain", "endpoint": "overall_survival@5", "arm": "A"}]},

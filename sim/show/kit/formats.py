@@ -352,6 +352,17 @@ class Row:
         return self.difference_lower * self.difference_upper > 0
 
     @property
+    def sign_is_open(self) -> bool:
+        """Whether it does not because draws differ, and not because of Monte Carlo error."""
+        half = (self.difference_upper - self.difference_lower) / 2
+        return (
+            self.drawn
+            and not self.differs
+            and self.difference != 0
+            and half > 2 * Z95 * self.difference_error
+        )
+
+    @property
     def difference_half_width(self) -> float:
         """Half of that interval, or of Monte Carlo error's where a posterior leaves less open."""
         error = 0.0 if math.isnan(self.difference_error) else Z95 * self.difference_error
