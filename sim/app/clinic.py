@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from time import perf_counter
+from time import perf_counter, thread_time
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ MOST, MOST_PATIENTS = 8192, 5_000
 """Trials that are simulated at most, and patients of one of them."""
 _FIRST, _PIECE = (0, 32, 128), 256
 """Where the first pieces begin; after them all are equally long."""
-_PATIENCE, _LONGEST = 0.3, 1.5
+_PATIENCE, _LONGEST = 0.3, 3.0
 """Seconds after which an answer waits for no further piece, and that a piece may take."""
 _KEPT = 20_000
 """Trials that are kept, of all scenarios; some 6 kB each."""
@@ -227,11 +227,11 @@ class InPieces:
         """Simulate the next piece of a scenario, unless somebody has meanwhile."""
         with side.lock:
             if number == len(side.pieces):
-                begun = perf_counter()
+                begun = thread_time()  # which is the same on a busy machine
                 keep = Keep(occupancy=True, alive=tuple(years.tolist()))
                 result = play(Experiment((scenario,), self._seed, "arrays", keep=keep), piece(number))
                 side.pieces.append({name.removeprefix("0."): values for name, values in result.items()})
-                side.seconds.append(perf_counter() - begun)
+                side.seconds.append(thread_time() - begun)
 
     def _unfinished(self, tally: Tally, sides: Sequence[_Simulated], number: int) -> bool:
         """Tell whether another piece is wanted and, as far as one can tell, does not take too long."""
