@@ -5,7 +5,7 @@ The address is the only state: whoever opens it sees the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from sim.scenario.values import get_value
 
 OF, TRIAL, DECIMALS, OWN = "of", "trial", "decimals", ("of", "trial", "decimals")
 """Names in the address that are no parameters: the scenario, the number of a virtual trial, decimals."""
+_ABOUT = ("kind", "base", "title")
 MOST_TRIALS = 10_000
 MOST_CHANGES = 40
 
@@ -76,6 +77,32 @@ class Question:
 def is_shipped(loaded: Loaded) -> bool:
     """Tell whether a scenario ships, so that its name alone says what it is."""
     return loaded.path.parent == scenarios_folder()
+
+
+def asked_by(own: Loaded, shelf: Mapping[str, Loaded]) -> Question | None:
+    """Return the question that a file asks, if it is one that `Question.toml` wrote about a scenario here.
+
+    Any other file is a scenario in its own right.
+    """
+    base = own.chain[1] if len(own.chain) > 1 else ""
+    if base not in shelf:
+        return None
+    stated = [(key, _text(value)) for key, value in _flat(own.layers[-1].tree) if key not in _ABOUT]
+    try:
+        found = question([(OF, base), *stated], shelf)
+    except RequestError:
+        return None
+    same = found.changed.scenario_hash == own.scenario_hash
+    return found if same and found.changed.scenario.title == own.scenario.title else None
+
+
+def _flat(tree: Mapping[str, Any], stem: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of nested tables by its dotted key."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{stem}{name}.")
+        else:
+            yield f"{stem}{name}", value
 
 
 def question(pairs: Sequence[tuple[str, str]], shelf: Mapping[str, Loaded]) -> Question:

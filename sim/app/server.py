@@ -25,7 +25,7 @@ from starlette.routing import Route
 from sim.app import page
 from sim.app.controls import controls, presets
 from sim.app.engine import Engine
-from sim.app.question import Question, is_shipped, question
+from sim.app.question import Question, asked_by, is_shipped, question
 from sim.app.reports import Report, Reports, TooManyError
 from sim.app.security import HOST, REPORT_POLICY, Guard
 from sim.scenario.load import Loaded, load
@@ -90,6 +90,9 @@ class Desk:
         self._static, self._presets = dict(pages.static_files()), presets(shelf)
         self._room, self._waiting = anyio.CapacityLimiter(_AT_ONCE), 0
         self.token = os.urandom(16).hex()
+        asked = asked_by(next(iter(shelf.values())), shelf)
+        self.opening = f"?{asked.address}" if asked else ""
+        """The query that the session opens with: what a downloaded scenario.toml asks."""
 
     def application(self, port: int) -> Guard:
         """Return what serves this session, guarded."""
@@ -267,5 +270,5 @@ def server_of(desk: Desk, port: int) -> uvicorn.Server:
 def serve(desk: Desk, at: socket.socket, tell: Callable[[str], None]) -> None:
     """Serve a session until it is interrupted, and say where."""
     port = at.getsockname()[1]
-    tell(f"http://{HOST}:{port}/")  # the socket listens already: who comes early waits
+    tell(f"http://{HOST}:{port}/{desk.opening}")  # the socket listens already: who comes early waits
     server_of(desk, port).run([at])
