@@ -297,13 +297,14 @@ def _contradictions(study: StudyFile) -> Iterator[str]:
         yield f"base is missing: {StudyFile.model_fields['base'].description}"
     yield from _key_problems(study)
     arms = [arm.name for arm in study.arm]
+    those = f"there are {', '.join(arms)}" if arms else "there is none"
     for answer in study.answer:
         place = f"[[answer]] {answer.kind}"
         if isinstance(answer, Threshold) and (answer.equals is None) != bool(answer.as_in):
             yield f"{place}: give equals, or as_in, the arm whose figure it shall be"
         for name in filter(None, (getattr(answer, "arm", ""), getattr(answer, "as_in", ""))):
             if name not in arms:
-                yield unknown(f'{place}: "{name}": no such arm', name, arms, "there is none")
+                yield unknown(f'{place}: "{name}": no such arm', name, arms, those)
         if isinstance(answer, OF_ARMS):
             if len(arms) < 2:
                 yield f"{place}: is about arms; state two [[arm]] or more, the first to compare with"
@@ -311,7 +312,7 @@ def _contradictions(study: StudyFile) -> Iterator[str]:
                 yield f'{place}: arm = "{arms[0]}": is the first, which the others are held against'
     for each in study.uncertain:
         if each.arm and each.arm not in arms:
-            yield unknown(f'[[uncertain]]: arm = "{each.arm}": no such arm', each.arm, arms, "there is none")
+            yield unknown(f'[[uncertain]]: arm = "{each.arm}": no such arm', each.arm, arms, those)
     yield from _design_problems(study)
 
 

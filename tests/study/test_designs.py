@@ -158,6 +158,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"arm": [{"name": "a"}, {"name": "b", "set": {FATAL: 0.1}}],
          "uncertain": [{"key": FATAL, "value": 0.1, "arm": "bb"}]}, ["bb", "did you mean b"],
     ),
+    "no arm like it": (
+        {"arm": [{"name": "now"}, {"name": "later", "set": {FATAL: 0.1}}],
+         "uncertain": [{"key": FATAL, "value": 0.1, "arm": "soon"}]}, ["soon", "there are now, later"],
+    ),
     "an endpoint": ({"factor": [FATALITIES], "measure": {"endpoints": ["mortality"]}},
                     ["measure.endpoints", "mortality", "treatment_related_mortality"]),
     "a queue": (
