@@ -231,6 +231,8 @@ def _bad(error: Any, tree: Mapping[str, Any]) -> str:
         return "; ".join(bad_distribution("", place, value))
     if isinstance(error["loc"][-1], int) and (bound := _BOUNDS.get(error["type"])):
         return bad_value("", place, error["input"], f"a number {bound.format(**error['ctx'])}")
+    if error["type"] == "list_type" and field is not None:
+        return bad_value("", place, value, f"a list in brackets: {field.description}")
     return bad_value("", place, value, *(allowed_in(field, value, _WORDS) if field else ("a table",)))
 
 
