@@ -83,10 +83,15 @@ def change_text(endpoint: Endpoint, change: float) -> str:
     unit = "points" if endpoint.kind == "share" else endpoint.unit
     if abs(change) < _NOTHING:
         return "none"
-    if abs(change) < _HARDLY:
-        return f"less than {with_unit('0.001' if endpoint.kind == 'share' else '0.00001', unit)}"
+    if abs(change) < _hardly(endpoint):
+        return f"less than {with_unit('0.001', unit)}"
     known = 0.0005 if endpoint.kind == "share" and abs(change) > 0.01 else math.nan
     return with_unit(format_difference(endpoint, change, known), unit)
+
+
+def _hardly(endpoint: Endpoint) -> float:
+    """Return what is less than 0.001, of a share a thousandth of a point."""
+    return _HARDLY if endpoint.kind == "share" else 100 * _HARDLY
 
 
 def _simulated(
@@ -120,7 +125,9 @@ def _posterior(endpoint: Endpoint, key: Key, known: Uncertainties, *, same: bool
     if same or before is None:
         return own
     change = limits(now - before)
-    return own if max(map(abs, change)) < _HARDLY else f"{own}; change {limits_text(endpoint, *change)}"
+    if max(map(abs, change)) < _hardly(endpoint):
+        return own
+    return f"{own}; change {limits_text(endpoint, *change)}"
 
 
 def limits_text(endpoint: Endpoint, low: float, high: float) -> str:

@@ -319,3 +319,10 @@ def test_little_is_kept_and_many_may_ask_at_once() -> None:
     own.answer(asked((WARD, "3")), fine=False)
     assert len(own._kept) <= 256
     assert {*DEATHS} <= {*FATES}
+
+
+def test_a_change_of_a_mean_is_never_written_as_a_power_of_ten() -> None:
+    infections, years = BY_NAME["infections_per_patient"], BY_NAME["restricted_mean_survival_enrolled"]
+    assert change_text(infections, 2.7e-5) == "less than 0.001"
+    assert change_text(years, -4.1e-4) == "less than 0.001 years"
+    assert change_text(years, -0.0112) == "\N{MINUS SIGN}0.0112 years"
