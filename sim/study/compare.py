@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from sim.scenario.describe import value_text
 from sim.scenario.endpoints import NEVER_TRANSPLANTED, OF_TRANSPLANTS
 from sim.scenario.load import Loaded, scenario_hash
 from sim.scenario.problems import IncomparableWarning, RequestError, UnpairedWarning
-from sim.scenario.registry import plain
+from sim.scenario.registry import BOUNDS, plain
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import Budget
@@ -90,10 +90,19 @@ def obstacles(reference: Scenario, scenario: Scenario, solved: Sequence[str] = (
 def _differing(reference: Scenario, scenario: Scenario, keys: Sequence[str]) -> list[str]:
     values = {key: [plain(get_value(each, key)) for each in (reference, scenario)] for key in keys}
     return [
-        f"{key} is {value_text(one)} in the reference and {value_text(other)} in the other"
+        f"{key} is {_told(one)} in the reference and {_told(other)} in the other"
         for key, (one, other) in values.items()
         if one != other
     ]
+
+
+def _told(value: Any) -> str:
+    """Write a value for a sentence: a distribution by its family and, in brackets, its numbers."""
+    if not isinstance(value, Mapping) or value.get("dist") == "fixed":
+        return value_text(value)
+    names = sorted(value.keys() - {"dist"}, key=lambda name: (name in BOUNDS, [*value].index(name)))
+    numbers = ", ".join(f"{name} {value[name]:g}" for name in names)
+    return f"{value['dist']} ({numbers})"
 
 
 def solved_otherwise(reference: Loaded, other: Loaded) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from sim.scenario.endpoints import Key
 from sim.scenario.load import changed, load
 from sim.scenario.problems import IncomparableWarning, RequestError, UnpairedWarning
 from sim.scenario.schema import Scenario
+from sim.scenario.values import with_values
 from sim.study import experiment
 from sim.study.budget import Budget
 from sim.study.compare import (
@@ -426,3 +427,12 @@ def test_progress_counts_every_replication_of_every_arm(scenario_of: MakeScenari
 def test_nothing_to_compare_with_is_refused(scenario_of: MakeScenario) -> None:
     with pytest.raises(RequestError, match="one scenario given"):
         compare({"a": Side(scenario_of())}, Budget(10))
+
+
+def test_people_of_other_ages_are_told_in_words() -> None:
+    one = load("chicago2006").scenario
+    older = with_values(one, {"cohort.age_years.median": 45.0})
+    (told,) = incomparable(one, older)
+    assert "lognormal (median 29, sigma 0.3" in told
+    assert "lognormal (median 45, sigma 0.3" in told
+    assert "{" not in told
