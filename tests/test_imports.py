@@ -17,6 +17,7 @@ LAYERS = [
     "patient",
     "clinic",
     "outcomes",
+    "centre",
     "work",
     "study",
     "calibrate",

@@ -13,6 +13,7 @@ import click
 from sim.cli.app_command import app_command
 from sim.cli.folder_commands import report_command, runs_group
 from sim.cli.output import INTERRUPTED, TERMINATED
+from sim.cli.patients_commands import patients_group
 from sim.cli.scenario_commands import scenario_group
 from sim.cli.study_commands import STUDY_COMMANDS
 from sim.cli.what_if_commands import WHAT_IF_COMMANDS
@@ -34,7 +35,8 @@ def cli() -> None:
     """
 
 
-for _command in (*STUDY_COMMANDS, *WHAT_IF_COMMANDS, app_command, report_command, runs_group, scenario_group):
+_GROUPS = (patients_group, runs_group, scenario_group)
+for _command in (*STUDY_COMMANDS, *WHAT_IF_COMMANDS, app_command, report_command, *_GROUPS):
     cli.add_command(_command)
 
 
