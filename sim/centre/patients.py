@@ -1,4 +1,4 @@
-"""Patients of one's own, in days since each one's enrolment: reading ends in them, all else begins with them."""
+"""Patients of one's own, in days since each enrolment: reading ends in them, all else begins with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CAUSES: tuple[Cause, ...] = ("treatment", "lupus", "other", "unknown")
 
 
 @dataclass(frozen=True)
-class Patients:
+class OwnPatients:
     """Patients in the order of their table; arrays have one value each, not a number where there is none.
 
     Times are days since the patient's own enrolment, and no date is kept.
