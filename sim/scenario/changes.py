@@ -40,11 +40,14 @@ def _changed(key: str, old: Any, value: Any) -> str:
     same = isinstance(old, Mapping) and old.get("dist") == value.get("dist")
     told = {name: item for name, item in value.items() if not (same and old.get(name) == item)}
     unit = "" if set(told) & {*_UNITLESS, "dist"} else None
-    parts = [_number(item) if name == "dist" else f"{name} {_number(item)}" for name, item in told.items()]
+    named = {name: "" if name in ("dist", "values") else f"{name} " for name in told}
+    parts = [f"{named[name]}{_number(item)}" for name, item in told.items()]
     return in_words(key, " ".join(parts), unit)
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"of {len(value)} values"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

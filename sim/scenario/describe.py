@@ -16,12 +16,17 @@ from sim.scenario.schema import Scenario
 from sim.scenario.shipped import shipped_names
 
 Row = dict[str, Any]
+_MOST_SHOWN = 24
+"""Observed values that are shown one by one."""
 
 
 def value_text(value: Any) -> str:
     """Write a value for people, so that it can be pasted into a scenario file or after ``--set``."""
     if isinstance(value, dict) and value.get("dist") == "fixed":
         return value_text(value.get("value"))
+    if isinstance(value, dict) and len(value.get("values", ())) > _MOST_SHOWN:
+        least, *_, most = map(_tidy, sorted(value["values"]))
+        return f"empirical: {len(value['values']):,} values from {least:g} to {most:g}"
     return value if isinstance(value, str) else toml_text(_tidy(value))
 
 
@@ -29,6 +34,8 @@ def _tidy(value: Any) -> Any:
     """Turn whole floats into integers, which files accept in their stead; bounds come last."""
     if isinstance(value, dict):
         return {name: _tidy(value[name]) for name in sorted(value, key=lambda name: name in BOUNDS)}
+    if isinstance(value, list):
+        return [_tidy(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

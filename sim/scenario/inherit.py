@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from sim.scenario.distributions import MOST_VALUES
 from sim.scenario.merging import Tree, expand
 from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
@@ -165,15 +166,19 @@ def _parse(text: str, where: str) -> Tree:
 def _check_size(tree: Tree, where: str) -> None:
     """Refuse tables and lists without end, and text that can't be shown, before anything walks them."""
     level: list[object] = [tree]
+    observed: list[object] = []
     for _ in range(DEEPEST):
         for value in level:
             if isinstance(value, str) and printable(value) != value:
                 shown = cut_short(toml_text(value))
                 raise RequestError(f"{where}: {shown} has a character that can't be seen; take it out")
-            if isinstance(value, (Mapping, list)) and len(value) > MOST_ITEMS:
+            most = MOST_VALUES if any(value is each for each in observed) else MOST_ITEMS
+            if isinstance(value, (Mapping, list)) and len(value) > most:
                 first = cut_short(toml_text(next(iter(value))))
-                text = f"a table or list has {len(value):,} entries, the first {first}; allowed: {MOST_ITEMS}"
+                text = f"a table or list has {len(value):,} entries, the first {first}; allowed: {most:,}"
                 raise RequestError(f"{where}: {text}")
+        laws = (each for each in level if isinstance(each, Mapping) and each.get("dist") == "empirical")
+        observed = [law.get("values") for law in laws]
         level = [item for value in level for item in _items(value)]
     if level:
         raise RequestError(f"{where}: tables or lists lie {_TOO_DEEP}")

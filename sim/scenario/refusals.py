@@ -164,7 +164,7 @@ def _bad_member(where: str, key: str, family: str, item: Any, value: Mapping[str
         return sentence(where, f"{key} = {cut_short(toml_text(value))}: {item['ctx']['error']}")
     member = str(item["loc"][0])
     fields = FAMILIES[family].model_fields
-    noun = f"{'an' if family == 'exponential' else 'a'} {family} distribution"
+    noun = f"{'an' if family[0] == 'e' else 'a'} {family} distribution"
     if item["type"] == "extra_forbidden":
         what = f"{key}.{member} = {cut_short(toml_text(value[member]))}: {noun} has no {member}"
         known = ", ".join(FAMILY_MEMBERS[family])
@@ -172,6 +172,10 @@ def _bad_member(where: str, key: str, family: str, item: Any, value: Mapping[str
     if item["type"] == "missing":
         given = ", ".join(name for name in value if name != "dist") or "nothing"
         return sentence(where, f"{key}.{member} is missing: {noun} needs it (given: {given})")
+    if item["type"] == "value_error":
+        return sentence(
+            where, f"{key}.{member} = {cut_short(toml_text(value[member]))}: {item['ctx']['error']}"
+        )
     return bad_value(where, f"{key}.{member}", value[member], *allowed_in(fields[member], value[member]))
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal, Table, Weibull
+from sim.scenario.distributions import Empirical, Exponential, Fixed, Gamma, Lognormal, Table, Weibull
 from sim.scenario.schema import LISTED, Scenario
 
-_MODELS: tuple[type[BaseModel], ...] = (Fixed, Exponential, Lognormal, Gamma, Weibull)
+_MODELS: tuple[type[BaseModel], ...] = (Fixed, Exponential, Lognormal, Gamma, Weibull, Empirical)
 FAMILIES = {model.__name__.lower(): model for model in _MODELS}
 BOUNDS = ("low", "high")
 FAMILY_MEMBERS = {
@@ -25,7 +25,8 @@ FAMILY_MEMBERS = {
 }
 FAMILY_TEXT = (
     "fixed (value), exponential (mean), lognormal (mean and sd, or median and sigma), gamma (mean and sd), "
-    "weibull (shape and scale); with low or high only what lies between is drawn"
+    "weibull (shape and scale), empirical (values: a list of what was observed); with low "
+    "or high only what lies between is drawn"
 )
 
 
