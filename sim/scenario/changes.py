@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sim.scenario.capacities import capacity_text
 from sim.scenario.merging import used_parameters
 from sim.scenario.registry import lookup, parameters
 
@@ -35,6 +36,8 @@ def _bare(value: Any) -> Any:
 
 def _changed(key: str, old: Any, value: Any) -> str:
     """Say what one value is; of a distribution that is of the same family as before, what is another."""
+    if isinstance(value, (list, tuple)):
+        return f"{in_words(key)} {capacity_text(value)}"
     if not isinstance(value, Mapping):
         return in_words(key, _number(value))
     same = isinstance(old, Mapping) and old.get("dist") == value.get("dist")

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from sim.scenario.capacities import steps_problem
 from sim.scenario.plain import plain_number, printable
 from sim.scenario.problems import RequestError
 from sim.scenario.registry import (
@@ -140,6 +141,8 @@ def bad_value(where: str, key: str, value: Any, allowed: str, remedy: str = "") 
 def _bad_parameter(where: str, parameter: Parameter, value: Any) -> str:
     bare = Range(0.0, math.inf, lower_open=False, whole=False) if parameter.distribution else None
     remedy = hint(value, parameter.numbers or bare, parameter.choices, parameter.unit)
+    if isinstance(value, list) and parameter.unit in ("rooms", "slots"):
+        remedy = steps_problem(value)
     return bad_value(where, parameter.key, value, parameter.allowed, remedy)
 
 

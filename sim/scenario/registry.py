@@ -79,6 +79,8 @@ class Parameter:
     distribution: bool
     when: tuple[str, str] | None
     plausible: tuple[float, float, str] | None = None
+    also: str = ""
+    """What it may be besides."""
 
     @property
     def type_text(self) -> str:
@@ -98,6 +100,8 @@ class Parameter:
             parts.append(self.numbers.text)
         if self.distribution:
             parts.append(f"a number from 0 to 1e9, or a distribution: {FAMILY_TEXT}")
+        if self.also:
+            parts.append(self.also)
         return " or ".join(parts)
 
     @property
@@ -193,7 +197,7 @@ def _parameter(
     required = field.is_required()
     default = None if required else plain(field.default)
     return Parameter(key, unit, field.description or name, source, default, required, *accepted, when,
-                     None if plausible is None else tuple(plausible))  # fmt: skip
+                     None if plausible is None else tuple(plausible), str(extra.get("also", "")))  # fmt: skip
 
 
 def _walk(model: type[Table], prefix: str, when: tuple[str, str] | None) -> Iterator[Parameter]:

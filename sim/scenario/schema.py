@@ -9,15 +9,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
+from sim.scenario.capacities import MAX_PLACES, steps_problem
 from sim.scenario.distributions import Distribution, Fixed, Lognormal, Table
 from sim.scenario.priors import Alternative, Prior
 
 DAYS_PER_YEAR = 365.25
-MAX_ROOMS = 10_000
 
-Capacity: TypeAlias = Literal["unlimited"] | Annotated[int, Field(ge=1, le=MAX_ROOMS)]
+
+def _steps(value: Any) -> Any:
+    """Make pairs of lists, so that they can't be changed; what is wrong with them is said in words."""
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("no list")
+    if problem := steps_problem(value):
+        raise ValueError(problem)
+    return tuple((float(day), count) for day, count in value)
+
+
+_Steps = Annotated[
+    tuple[tuple[float, int], ...],
+    BeforeValidator(_steps, json_schema_input_type=list[tuple[float, int]]),
+    PlainSerializer(lambda steps: [list(step) for step in steps], return_type=list[list[float | int]]),
+]
+Capacity: TypeAlias = Literal["unlimited"] | Annotated[int, Field(ge=1, le=MAX_PLACES)] | _Steps
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Hazard: TypeAlias = Annotated[float, Field(ge=0, le=1e9)]
 Multiple: TypeAlias = Annotated[float, Field(ge=0, le=1e6)]
@@ -25,13 +40,21 @@ Days: TypeAlias = Annotated[float, Field(ge=0, le=1e6)]
 
 
 def _parameter(
-    default: Any, meaning: str, unit: str, source: str, plausible: tuple[float, float, str] | None = None
+    default: Any,
+    meaning: str,
+    unit: str,
+    source: str,
+    plausible: tuple[float, float, str] | None = None,
+    also: str = "",
 ) -> Any:
     """Declare a parameter with its default, meaning, unit and source.
 
     `plausible` is a range in which it may lie as far as was published: low, high, and by whom; no other.
+    `also` is what it may be besides numbers, words and distributions.
     """
     extra: dict[str, Any] = {"unit": unit, "source": source}
+    if also:
+        extra["also"] = also
     if plausible is not None:
         extra["plausible"] = list(plausible)
     return Field(default, description=meaning, json_schema_extra=extra)
@@ -89,12 +112,17 @@ class FollowUp(Table):
         3105.0, "day of the data cut, from study opening", "days", "assumption (B17: 6 to 90 months)")
 
 
+_FROM_DAYS_ON = "numbers from days on, [[0, 4], [365, 6]]"
+
+
 class ClinicTable(Table):
     """Scarce resources."""
 
     apheresis_slots: Capacity = _parameter(
-        "unlimited", "apheresis machines, one for all sessions of a patient", "slots", "assumption")
-    isolation_rooms: Capacity = _parameter("unlimited", "isolation rooms", "rooms", "assumption")
+        "unlimited", "apheresis machines, one for all sessions of a patient", "slots", "assumption",
+        also=_FROM_DAYS_ON)
+    isolation_rooms: Capacity = _parameter(
+        "unlimited", "isolation rooms", "rooms", "assumption", also=_FROM_DAYS_ON)
     room_turnaround_days: Distribution = _parameter(
         Fixed(value=1), "cleaning of a room between two patients", "days", "assumption")
 

@@ -20,6 +20,7 @@ from sim.outcomes.twin.observed import beyond_twin
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import Piecewise, dot, double_exponential, on_panels, refined
 from sim.patient.memory import keep_freed_memory
+from sim.scenario.capacities import capacity_text
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key, column
 from sim.scenario.problems import RequestError
@@ -194,7 +195,7 @@ def _refuse_untold(scenario: Scenario) -> None:
         capacity = getattr(scenario.clinic, key)
         if capacity != "unlimited":
             raise RequestError(
-                f"clinic.{key} is {capacity}: the exact twin holds only without a queue; "
+                f"clinic.{key} is {capacity_text(capacity)}: the exact twin holds only without a queue; "
                 f'write clinic.{key} = "unlimited", or simulate'
             )
     if too_many := beyond_twin(scenario):

@@ -220,12 +220,13 @@ def _spread_over(
         steps = _merged(add(steps, stage.law(1)))
     if not narrow:
         return steps
-    whole = _sum_of(path, narrow, known, ())
+    whole = _sum_of(path, narrow, known, ROUGH_BREAKS)
     low, high = whole.values.min(), whole.values.max()
+    beyond = (high - low) / 4  # the last nodes of a rule are not the ends of the law
     laws = []
     for step, weight in zip(steps.values, steps.weights, strict=True):
-        within = [b - step for b in breaks if low < b - step < high]
-        law = _sum_of(path, narrow, known, within) if within else whole
+        within = [b - step for b in breaks if low - beyond < b - step < high + beyond]
+        law = _sum_of(path, narrow, known, [*ROUGH_BREAKS, *within]) if within else whole
         laws.append(Law(step + law.values, weight * law.weights))
     return join(laws)
 
