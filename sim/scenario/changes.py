@@ -40,6 +40,8 @@ def _changed(key: str, old: Any, value: Any) -> str:
         return f"{in_words(key)} {capacity_text(value)}"
     if not isinstance(value, Mapping):
         return in_words(key, _number(value))
+    if "sha256" in value:
+        return f"{in_words(key)} {value['name']}"
     same = isinstance(old, Mapping) and old.get("dist") == value.get("dist")
     told = {name: item for name, item in value.items() if not (same and old.get(name) == item)}
     unit = "" if set(told) & {*_UNITLESS, "dist"} else None

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from sim.scenario.distributions import MOST_VALUES
 from sim.scenario.merging import Tree, expand
+from sim.scenario.own_life_table import refuse_unsourced, with_table
 from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
 from sim.scenario.reading import SCENARIO_FILE, read_text
@@ -84,6 +85,8 @@ def read_layers(
         own = {name: tree.pop(name) for name in own_keys if name in tree}
         sources = take_sources(tree, file.where)
         check_shape(tree, file.where, own_keys)
+        refuse_unsourced(tree, sources, file.where)
+        tree = with_table(tree, file.path.parent, file.where)
         layers.insert(0, ValueLayer(file.name, file.where, tree, sources, own))
         if base is None:
             return start, layers
@@ -190,8 +193,13 @@ def _items(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
-def set_layer(overrides: Overrides) -> ValueLayer:
+def set_layer(overrides: Overrides, folder: Path | None = None) -> ValueLayer:
     """Return changes as one layer.
+
+    Parameters
+    ----------
+    folder
+        That the path of a life table counts from; None if no file is to be read.
 
     Raises
     ------
@@ -201,6 +209,7 @@ def set_layer(overrides: Overrides) -> ValueLayer:
     tree = expand({key: plain(value) for key, value in pairs_of(overrides).items()})
     _check_size(tree, SET)
     check_shape(tree, SET)
+    tree = tree if folder is None else with_table(tree, folder, SET)
     return ValueLayer(SET, SET, tree, {})
 
 

@@ -291,11 +291,43 @@ class ExtraHazard(Table):
     relapsed: Hazard = _parameter(0.0, "added after relapse", "per year", "assumption")
 
 
+LAST_AGES = range(95, 131)
+"""At one of which a life table of one's own ends; what it says there holds for all later years."""
+
+
+def _chances(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_Chances = Annotated[
+    tuple[Share, ...],
+    Field(min_length=LAST_AGES[0] + 1, max_length=LAST_AGES[-1] + 1),
+    BeforeValidator(_chances, json_schema_input_type=list[float]),
+    PlainSerializer(list, return_type=list[float]),
+]
+
+
+class LifeTable(Table):
+    """Probabilities of death within the year by sex and completed year of age, as a file gave them."""
+
+    name: str = Field(description="name of the file")
+    sha256: str = Field(description="SHA-256 of the file")
+    male: _Chances = Field(description="of boys and men from age 0 on")
+    female: _Chances = Field(description="of girls and women")
+
+    @model_validator(mode="after")
+    def _as_long(self) -> LifeTable:
+        if len(self.male) != len(self.female):
+            raise ValueError("men and women end at different ages")
+        return self
+
+
 class Background(Table):
     """Deaths from other causes."""
 
-    life_table: Literal["us_2013", "none"] = _parameter(
-        "us_2013", "death within the year by age and sex", "", "US life table 2013 (NCHS)")
+    life_table: Literal["us_2013", "none"] | LifeTable = _parameter(
+        "us_2013", "death within the year by age and sex", "", "US life table 2013 (NCHS)",
+        also="the path of a CSV file (age,male,female) with your own country's")
     standardised_mortality_ratio: Multiple = _parameter(
         2.4, "background mortality of lupus patients / of the population", "", "M01",
         (2.3, 2.5, "M01: 95%"))
