@@ -42,10 +42,13 @@ class Matched:
         Of each canonical name in the header.
     ignored
         Places of the other columns that have a header.
+    open
+        Canonical names that no column has, and of which the user has said nothing.
     """
 
     places: Mapping[str, int]
     ignored: tuple[int, ...]
+    open: frozenset[str]
 
 
 def _key(header: str) -> frozenset[str]:
@@ -105,7 +108,7 @@ def match_columns(header: Sequence[str], asked: Mapping[str, str], where: str) -
     for problem in _missing(matched, [header[at] for at in ignored], header):
         wrong.add(problem)
     wrong.refuse()
-    return Matched(matched, ignored)
+    return Matched(matched, ignored, frozenset(COLUMNS) - matched.keys() - asked.keys())
 
 
 def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int | None:

@@ -45,7 +45,7 @@ _SEP = re.compile(r"sep=([,;\t])\r?\n?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Sheet:
+class RawTable:
     """A table as it was written, one column after the other.
 
     Attributes
@@ -65,7 +65,7 @@ class Sheet:
     notes: tuple[str, ...] = ()
 
 
-def read_sheet(path: Path, where: str, sheet: str | None = None) -> Sheet:
+def read_sheet(path: Path, where: str, sheet: str | None = None) -> RawTable:
     """Read the table in a file; what it is, its first bytes tell and not its name.
 
     Parameters
@@ -94,7 +94,7 @@ def read_sheet(path: Path, where: str, sheet: str | None = None) -> Sheet:
         text, notes = _decoded(data, where)
         rows = _read_csv(text, where)
     header, columns, lines = _in_columns(rows, where)
-    return Sheet(header, columns, lines, sha256(data).hexdigest(), tuple(notes))
+    return RawTable(header, columns, lines, sha256(data).hexdigest(), tuple(notes))
 
 
 def _in_columns(

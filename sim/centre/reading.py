@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.centre.columns import Matched, match_columns
 from sim.centre.contradictions import EVENTS, contradictions
-from sim.centre.files import Cell, Sheet, read_sheet
+from sim.centre.files import Cell, RawTable, read_sheet
 from sim.centre.mistakes import Mistakes, shown
 from sim.centre.notes import notes_on
 from sim.centre.patients import CAUSES, OwnPatients
@@ -102,7 +102,7 @@ def read_patients(
 class _Table:
     """A table whose columns are known, and what is wrong with it."""
 
-    def __init__(self, sheet: Sheet, matched: Matched, where: str) -> None:
+    def __init__(self, sheet: RawTable, matched: Matched, where: str) -> None:
         self.rows, self.wrong = sheet.rows, Mistakes(where)
         self.cells = {name: sheet.columns[place] for name, place in matched.places.items()}
         self.headers = {name: sheet.header[place] for name, place in matched.places.items()}

@@ -219,27 +219,33 @@ def _implausible(moment: Moment, latest: int, order: Order | None) -> str:
 
 
 def _unit(listed: Sequence[_Column], wrong: Mistakes) -> Unit | None:
-    """Tell dates from days; a table has one of them, and years alone are neither."""
-    dates = [(each, cell) for each in listed for cell, moment in each.moments.items() if moment.days is None]
-    numbers = [(each, cell, moment.days) for each in listed for cell, moment in each.moments.items()
-               if moment.days is not None]  # fmt: skip
-    if dates and numbers:
-        one, cell = dates[0]
-        other, number, days = numbers[0]
-        serial = days.is_integer() and int(days) in _SERIAL
-        hint = "; that is how a spreadsheet counts dates: format the column as dates" if serial else ""
-        wrong.add(
-            f"dates and days are mixed: {one.where(cell)}; {other.where(number)}{hint}; write all times as "
-            "dates, or all as days since enrolment",
-            min(
-                sum(each.counts[cell] for each, cell in dates),
-                sum(each.counts[cell] for each, cell, _ in numbers),
-            ),
-        )
-    elif numbers and all(days.is_integer() and int(days) in _YEARS for _, _, days in numbers):
-        one, cell, _ = numbers[0]
-        wrong.add(f"all times are years ({one.where(cell)}): write dates, or days since enrolment")
-    return "dates" if dates else "days" if numbers else None
+    """Tell dates from days: a table has one of them, and what is fewer is refused."""
+    found: Counter[Unit] = Counter()
+    for each in listed:
+        for cell, moment in each.moments.items():
+            found["dates" if moment.days is None else "days"] += each.counts[cell]
+    if not found:
+        return None
+    unit: Unit = "days" if found["days"] > found["dates"] else "dates"
+    for each in listed if len(found) > 1 else ():
+        each.refuse(lambda moment: _other_unit(moment, unit), wrong)
+    times = [(each, cell, moment.days) for each in listed for cell, moment in each.moments.items()]
+    if unit == "days" and all(days in _YEARS for _, _, days in times):
+        each, cell, _ = times[0]
+        wrong.add(f"all times are years ({each.where(cell)}): write dates, or days since enrolment")
+    return unit
+
+
+def _other_unit(moment: Moment, unit: Unit) -> str:
+    """Return why a time is none in a table of dates, or of days."""
+    if unit == "days":
+        return "" if moment.days is not None else "is a date, and the other times of the table are days"
+    if moment.days is None:
+        return ""
+    hint = "; a year alone is none" if moment.days in _YEARS else ""
+    if moment.days in _SERIAL:
+        hint = "; a spreadsheet counts dates so: format the column as dates"
+    return f"is a number, and the other times of the table are dates{hint}"
 
 
 def _order(listed: Sequence[_Column], wrong: Mistakes) -> Order | None:
