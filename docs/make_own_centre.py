@@ -1,7 +1,7 @@
 """Write the example of a centre's own patients: ``python docs/make_own_centre.py``.
 
-They are invented: a virtual trial of 23 patients, at a centre that does a little worse than Chicago, whose days
-became dates. It is the first seed's in which one or two die before their transplantation and some of the others.
+They are invented: a virtual trial of 23 patients, at a centre that does a little worse than Chicago, whose
+days became dates. It is the first seed's in which one or two die before transplantation, and 4 to 7 in all.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ _BINARY = {
 }
 """By the first bytes: what people hand over that is no table which can be read."""
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_NUMBERS = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)")
 _SEP = re.compile(r"sep=([,;\t])\r?\n?$", re.IGNORECASE)
 
 
@@ -120,8 +121,8 @@ def _in_columns(
             raise RequestError(sentence(where, f"has more than {len(kept):,} rows, too many to be read"))
         cells = _without_end(row) if len(row) > width else row
         if len(cells) != width:
-            what = f"the header has {width}; is there a comma or semicolon in a cell?"
-            wrong.at(what, [line], [f"{len(cells)} cells"])
+            cause = "a comma or semicolon in a cell" if width > 1 else "a title above the header"
+            wrong.at(f"the header has {width}; is there {cause}?", [line], [f"{len(cells)} cells"])
             continue
         kept.append(cells)
         lines.append(line)
@@ -129,9 +130,7 @@ def _in_columns(
     if header is None:
         raise RequestError(sentence(where, "is empty; lupus-hsct patients new writes a table to fill in"))
     if not kept:
-        raise RequestError(
-            sentence(where, f"has a header, in row 1, and no patients under it: {header_text(header)}")
-        )
+        raise RequestError(sentence(where, f"has a header and no patients under it: {header_text(header)}"))
     return header, tuple(zip(*kept, strict=True)), tuple(lines)
 
 
@@ -226,11 +225,9 @@ def _read_parquet(path: Path, where: str) -> Iterator[Sequence[Cell]]:
     name = escape(str(path.absolute()))
     try:
         with duckdb.connect(":memory:", config=quiet) as database:
-            counted = database.execute(
-                "SELECT sum(num_rows) FROM parquet_file_metadata(?)", [name]
-            ).fetchone()
+            counted = database.execute("SELECT num_rows FROM parquet_file_metadata(?)", [name]).fetchall()
             table = database.read_parquet(name)
-            count, width = int((counted or (0,))[0] or 0), len(table.columns)
+            count, width = sum(rows for (rows,) in counted), len(table.columns)
             if count > MOST_ROWS or width > MOST_COLUMNS or count * width > _MOST_CELLS:
                 raise RequestError(sentence(where, f"has {count:,} rows and {width:,} columns, too many"))
             yield list(table.columns)
@@ -246,6 +243,6 @@ def _read_parquet(path: Path, where: str) -> Iterator[Sequence[Cell]]:
 
 def _in_sql(kind: str, at: int) -> str:
     """Return the expression of one column's cells."""
-    if re.match(r"(U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL)", kind) and "[" not in kind:
+    if _NUMBERS.fullmatch(kind):
         return f"CAST(c{at} AS DOUBLE)"
     return f"trim(left(CAST(c{at} AS VARCHAR), {_MOST_LETTERS}))"

@@ -77,7 +77,9 @@ def _of_patients(patients: OwnPatients) -> Iterator[str]:
 
 
 def _rows(rows: NDArray[np.int_], of: NDArray[np.bool_]) -> str:
-    return _some([[int(row)] for row in rows[of]])
+    found = [str(row) for row in rows[of]]
+    more = f" and {len(found) - _ROWS_NAMED:,} more" if len(found) > _ROWS_NAMED else ""
+    return f"row{'s' * (len(found) > 1)} {', '.join(found[:_ROWS_NAMED])}{more}"
 
 
 def _some(groups: list[list[int]]) -> str:

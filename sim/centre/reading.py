@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,10 @@ def read_patients(
     patients = _patients(table, times, unread, age, female, cause)
     table.wrong.refuse()
     notes = (*sheet_read.notes, *notes_on(sheet_read, matched, patients, words))
-    filled = {name: sum(not is_missing(cell) for cell in cells) for name, cells in table.cells.items()}
+    filled = {
+        name: sum(count for cell, count in Counter(cells).items() if not is_missing(cell))
+        for name, cells in table.cells.items()
+    }
     return ReadTable(patients, sheet_read.sha256, table.headers, filled, notes, times.unit, times.order)
 
 
@@ -139,7 +143,7 @@ def _age(table: _Table) -> Floats:
 def _female(table: _Table) -> Floats:
     """Return who is a woman; m is male where somebody is f or w, but may be mujer in a table of its own."""
     known = meanings("sex")
-    here = {fold(cell) for cell in table.cells.get("sex", ()) if isinstance(cell, str)}
+    here = {fold(cell) for cell in set(table.cells.get("sex", ())) if isinstance(cell, str)}
     tells_m = any(known.get(word) == "female" for word in here - {"mujer"})
 
     def female(cell: Cell) -> float | None:

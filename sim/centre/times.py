@@ -144,7 +144,7 @@ class _Column:
 
     def __init__(self, name: str, header: str, cells: Sequence[Cell], rows: Sequence[int]) -> None:
         self.name, self.header, self._cells, self._rows = name, header, cells, rows
-        self.counts = Counter(cell for cell in cells if not is_missing(cell))
+        self.counts = {cell: count for cell, count in Counter(cells).items() if not is_missing(cell)}
         self.moments = {cell: moment_of(cell) for cell in self.counts}
 
     def refuse(self, problem_of: Callable[[Moment], str], wrong: Mistakes) -> None:
