@@ -99,8 +99,11 @@ def match_columns(header: Sequence[str], asked: Mapping[str, str], where: str) -
     for name, several in found.items():
         if len(several) > 1:
             listed = " and ".join(f'"{shown(header[place])}"' for place in several)
-            example = f'--column {name}="{header[several[0]]}"'
-            wrong.add(f"{listed} may all be {name}: say which, as in {example}, or rename one of them")
+            example = f'say which, as in --column {name}="{shown(header[several[0]])}"'
+            remedy = (
+                example if len({header[place] for place in several}) > 1 else "rename or remove one of them"
+            )
+            wrong.add(f"{listed} may each be {name}: {remedy}")
     matched = {name: place for name, place in places.items() if place is not None}
     matched |= {name: several[0] for name, several in found.items()}
     matched = {name: matched[name] for name in COLUMNS if name in matched}
@@ -145,7 +148,7 @@ def _missing(matched: Mapping[str, int], ignored: Sequence[str], header: Sequenc
     problems = []
     for name in needed:
         near = next((text for text in ignored if likely(text) == name), None)
-        meant = f'did you mean --column {name}="{near}"?' if near else f"{COLUMNS[name]}"
+        meant = f'did you mean --column {name}="{shown(near)}"?' if near else f"{COLUMNS[name]}"
         otherwise = (
             "" if near or name == "last_seen" else f"; if it is so of nobody, add an empty column {name}"
         )

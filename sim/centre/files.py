@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-from sim.centre.mistakes import Mistakes, shown
+from sim.centre.mistakes import Mistakes, plain, shown
 from sim.centre.workbook import MOST_ROWS, read_workbook
 from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
@@ -28,7 +28,7 @@ MOST_BYTES = 64 * 2**20
 """Of a table; one of 100,000 patients has some 10 MB."""
 MOST_COLUMNS = 1000
 _MOST_CELLS = 20_000_000
-_MOST_LETTERS = 1000
+_MOST_LETTERS = 400
 _SAVE_AS = "save it as CSV or .xlsx in the program that wrote it"
 _A_TABLE = "patients are read from a table: CSV, Parquet or .xlsx"
 _BINARY = {
@@ -110,7 +110,7 @@ def _in_columns(
         if not any(cell != "" for cell in row):
             continue
         if header is None:
-            header = tuple(map(shown_header, _without_end(row)))
+            header = tuple(plain(cell)[:_MOST_LETTERS] for cell in _without_end(row))
             width = len(header)
             if width > MOST_COLUMNS:
                 raise RequestError(
@@ -132,11 +132,6 @@ def _in_columns(
     if not kept:
         raise RequestError(sentence(where, f"has a header and no patients under it: {header_text(header)}"))
     return header, tuple(zip(*kept, strict=True)), tuple(lines)
-
-
-def shown_header(cell: Cell) -> str:
-    """Return a header's text on one line."""
-    return printable(" ".join(cell.split())) if isinstance(cell, str) else shown(cell)
 
 
 def header_text(header: Sequence[str]) -> str:

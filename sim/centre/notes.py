@@ -30,7 +30,7 @@ def notes_on(
     ignored = []
     for place in matched.ignored:
         header, name = sheet.header[place], likely(sheet.header[place])
-        meant = f' (is it {name}? then --column {name}="{header}")' if name in matched.open else ""
+        meant = f' (is it {name}? then --column {name}="{shown(header)}")' if name in matched.open else ""
         ignored.append(f"{shown(header)}{meant}")
     if ignored:
         yield f"not used: {', '.join(ignored)}"

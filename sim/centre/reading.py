@@ -100,7 +100,7 @@ def read_patients(
         name: sum(count for cell, count in Counter(cells).items() if not is_missing(cell))
         for name, cells in table.cells.items()
     }
-    return ReadTable(patients, sheet_read.sha256, table.headers, filled, notes, times.unit, times.order)
+    return ReadTable(patients, sheet_read.sha256, table.mapping, filled, notes, times.unit, times.order)
 
 
 class _Table:
@@ -109,7 +109,8 @@ class _Table:
     def __init__(self, sheet: RawTable, matched: Matched, where: str) -> None:
         self.rows, self.wrong = sheet.rows, Mistakes(where)
         self.cells = {name: sheet.columns[place] for name, place in matched.places.items()}
-        self.headers = {name: sheet.header[place] for name, place in matched.places.items()}
+        self.mapping = {name: sheet.header[place] for name, place in matched.places.items()}
+        self.headers = {name: shown(header) for name, header in self.mapping.items()}
 
     def refuse(self, problem: str, of: NDArray[np.bool_], *names: str) -> None:
         """Note what is wrong with some rows, and what they have in some columns."""

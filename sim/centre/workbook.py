@@ -17,7 +17,7 @@ from sim.scenario.refusals import sentence, unknown
 
 MOST_ROWS = 2**20
 """Of a table: as many as a sheet has."""
-_MOST_UNPACKED = 512 * 2**20
+_MOST_UNPACKED = 256 * 2**20
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
 _FORMULA, _ENTITY = re.compile(rb"<(\w+:)?f[ />]"), re.compile(rb"<!(DOCTYPE|ENTITY)")
 _NO_TABLE = "is a zip file and no workbook (.xlsx); save the table as .xlsx or CSV"
