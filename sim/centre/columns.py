@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -108,7 +108,8 @@ def match_columns(header: Sequence[str], asked: Mapping[str, str], where: str) -
     matched |= {name: several[0] for name, several in found.items()}
     matched = {name: matched[name] for name in COLUMNS if name in matched}
     ignored = tuple(at for at, text in enumerate(header) if text and at not in matched.values())
-    for problem in _missing(matched, [header[at] for at in ignored], header):
+    told = matched.keys() | {name for name, text in asked.items() if text.strip()}
+    for problem in _missing(told, [header[at] for at in ignored], header):
         wrong.add(problem)
     wrong.refuse()
     return Matched(matched, ignored, frozenset(COLUMNS) - matched.keys() - asked.keys())
@@ -129,7 +130,7 @@ def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int 
     if not text.strip():
         return None
     same = [at for at, other in enumerate(header) if other == " ".join(text.split())]
-    same = same or [at for at, other in enumerate(header) if fold(other) == fold(text)]
+    same = same or [at for at, other in enumerate(header) if fold(text) and fold(other) == fold(text)]
     if len(same) != 1:
         what = f'--column {name}="{shown(text)}"'
         if same:
@@ -140,9 +141,9 @@ def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int 
     return same[0]
 
 
-def _missing(matched: Mapping[str, int], ignored: Sequence[str], header: Sequence[str]) -> list[str]:
+def _missing(told: Collection[str], ignored: Sequence[str], header: Sequence[str]) -> list[str]:
     """Say which columns are needed and not there."""
-    needed = [name for name in NEEDED if name not in matched]
+    needed = [name for name in NEEDED if name not in told]
     if not needed:
         return []
     problems = []
