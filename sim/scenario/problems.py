@@ -86,6 +86,10 @@ class BeyondFollowUpWarning(FigureWarning):
     """A figure is read later than the last patient was followed."""
 
 
+class OverlapWarning(FigureWarning):
+    """New patients are unlikely under nearly all draws of the posterior that they are learned from."""
+
+
 class EffectiveSizeWarning(FigureWarning):
     """A posterior rests on too few effective draws."""
 
