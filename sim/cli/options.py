@@ -200,6 +200,3 @@ WORK: tuple[Option, ...] = (
     json_option,
 )  # fmt: skip
 """Of all studies: who works, what is written, and what is printed."""
-
-patients_file_option = click.option("--patients", metavar="FILE", help="Learn from patients of your own: a table.")
-TABLE = ()
