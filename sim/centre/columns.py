@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 from sim.centre.files import header_text
@@ -12,7 +13,6 @@ from sim.centre.mistakes import Mistakes, shown
 from sim.centre.words import fold, vocabulary
 from sim.scenario.plain import printable
 from sim.scenario.refusals import unknown
-from sim.scenario.registry import nearest
 
 COLUMNS: Mapping[str, str] = {
     "enrolled": "enrolment in the study or programme; without it times count from the transplantation",
@@ -29,6 +29,7 @@ COLUMNS: Mapping[str, str] = {
 }
 """What a table may tell: dates, or days since enrolment, but for cause, age and sex."""
 NEEDED = ("transplanted", "died", "last_seen")
+_IN_ONE_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _UNIT = re.compile(r"\s*[(\[]([^)\]]*)[)\]]\s*$")
 
 
@@ -56,7 +57,7 @@ def _key(header: str) -> frozenset[str]:
     unit = _UNIT.search(header)
     if unit and fold(unit.group(1)) in _folded("units"):
         header = header[: unit.start()]
-    return frozenset(fold(header).split()) - _folded("fillers")
+    return frozenset(fold(_IN_ONE_WORD.sub(" ", header)).split()) - _folded("fillers")
 
 
 @cache
@@ -161,10 +162,10 @@ def _missing(told: Collection[str], ignored: Sequence[str], header: Sequence[str
 
 
 def likely(header: str) -> str | None:
-    """Return which column a header may have been meant for, by letters or by a word of it."""
-    names = {fold(word): name for name, words in vocabulary()["columns"].items() for word in (name, *words)}
-    near = nearest(" ".join(sorted(_key(header), key=fold(header).find)), names)
-    if near:
-        return str(names[near])
-    own = [name for words, name in _synonyms().items() if words and words <= _key(header)]
-    return own[0] if len(set(own)) == 1 else None
+    """Return which column a header may have been meant for, by a word of it or nearly by its letters."""
+    own = {name for words, name in _synonyms().items() if words and words <= _key(header)}
+    if len(own) == 1:
+        return own.pop()
+    names = {" ".join(sorted(words)): name for words, name in _synonyms().items()}
+    near = get_close_matches(" ".join(sorted(_key(header)))[:80], names, n=1, cutoff=0.8)
+    return names[near[0]] if near else None
