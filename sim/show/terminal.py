@@ -154,7 +154,14 @@ def _calibrate(results: Results, _full: bool) -> Iterator[Block]:
     yield from for_terminal(results)
 
 
+def _patients(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show import described
+
+    yield [described.title(results), *described.cautions(results.manifest), f"{described.finding(results)}."]
+    yield from described.grids(results)
+
+
 _TOLD = {
     "run": _run, "study": _study, "compare": _compare, "validate": _validate, "calibrate": _calibrate,
-    "solve": _solve,
+    "solve": _solve, "patients": _patients,
 }  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from sim.outcomes.binomial import clopper_pearson as clopper_pearson
 from sim.scenario.distributions import Floats
 
 Z95 = float(special.ndtri(0.975))
@@ -255,18 +256,6 @@ def simultaneous(value: Number, lower: Number, upper: Number, comparisons: int) 
     """
     times = float(special.ndtri(1 - 0.025 / max(comparisons, 1))) / Z95
     return value - times * (value - lower), value + times * (upper - value)
-
-
-def clopper_pearson(events: int, n: int) -> tuple[float, float]:
-    """Return the exact 95% interval of a published count: events of n.
-
-    Notes
-    -----
-    Clopper CJ, Pearson ES. Biometrika 1934;26:404-413.
-    """
-    lower = float(special.betaincinv(events, n - events + 1, 0.025)) if events > 0 else 0.0
-    upper = float(special.betaincinv(events + 1, n - events, 0.975)) if events < n else 1.0
-    return lower, upper
 
 
 def fisher_exact(events: int, n: int, others: int, m: int) -> float:
