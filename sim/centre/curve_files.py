@@ -21,13 +21,17 @@ _SURVIVAL = {"survival": 1.0, "survival_percent": 100.0}
 _WHAT = "a curve and its numbers at risk are CSV files"
 
 
-def read_curve(curve: str | Path, at_risk: str | Path, unit: str | None = None) -> PublishedCurve:
+def read_curve(
+    curve: str | Path, at_risk: str | Path, unit: str | None = None, *, spread: bool = False
+) -> PublishedCurve:
     """Read both tables: ``time_months,survival`` and ``time_months,at_risk``, in one unit or in two.
 
     Parameters
     ----------
     unit
         days, months or years, where the columns are headed ``time`` alone.
+    spread
+        Whether points are at times of the reader's choice, and not where the curve falls.
 
     Raises
     ------
@@ -42,7 +46,7 @@ def read_curve(curve: str | Path, at_risk: str | Path, unit: str | None = None) 
     if problems:
         raise refuse(problems)
     try:
-        return published_curve(days, survival, risk_days, numbers, scale)
+        return published_curve(days, survival, risk_days, numbers, scale, spread=spread)
     except RequestError as error:
         raise RequestError("\n".join(f"{curve}: {line}" for line in str(error).splitlines())) from None
 
@@ -70,8 +74,13 @@ def _table(
     for number, row in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in row):
             continue
-        cells = [row[heads.index(name)].strip() if heads.index(name) < len(row) else "" for name in (at[0], of[0])]
-        read = [_number(cell, f"{path}, line {number}, {name}", split, problems) for cell, name in zip(cells, (at[0], of[0]), strict=True)]
+        cells = [
+            row[heads.index(name)].strip() if heads.index(name) < len(row) else "" for name in (at[0], of[0])
+        ]
+        read = [
+            _number(cell, f"{path}, line {number}, {name}", split, problems)
+            for cell, name in zip(cells, (at[0], of[0]), strict=True)
+        ]
         problems += _out_of_range(read, whole, f"{path}, line {number}", (at[0], of[0]))
         found.append(read)
     return [scale * each for each, _ in found], [each / (whole or 1.0) for _, each in found], scale
@@ -83,7 +92,11 @@ def _number(cell: str, where: str, split: str, problems: list[str]) -> float:
     try:
         return float(text)
     except ValueError:
-        problems.append(f"{where}: {cut_short(cell) or 'nothing'} given; allowed: a number. {plain_number(cell)}".rstrip(". "))
+        problems.append(
+            f"{where}: {cut_short(cell) or 'nothing'} given; allowed: a number. {plain_number(cell)}".rstrip(
+                ". "
+            )
+        )
         return 0.0
 
 

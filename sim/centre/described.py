@@ -205,8 +205,10 @@ class Described:
             ("died_reinfused", after.dead, "" if own.deaths_recorded else ONE_EVENT),
             ("relapsed", after.has_relapsed, "" if own.relapse_recorded else NO_RELAPSES),
         ):
-            yield _missing(name, "reinfused", known) if known else _share(
-                name, "reinfused", who.sum(), len(after)
+            yield (
+                _missing(name, "reinfused", known)
+                if known
+                else _share(name, "reinfused", who.sum(), len(after))
             )
 
     def _treatment(self) -> Iterator[SeenFigure]:
@@ -270,7 +272,9 @@ class Described:
 
     def _median(self, curve: SeenCurve, name: str, note: str = "not reached") -> SeenFigure:
         found = curve.median()
-        at_risk = np.nan if np.isnan(found.estimate) else curve.counts.at_risk_at(np.array([found.estimate]))[0]
+        at_risk = (
+            np.nan if np.isnan(found.estimate) else curve.counts.at_risk_at(np.array([found.estimate]))[0]
+        )
         days = [self._told(each) for each in (found.estimate, found.lower, found.upper)]
         why = note if np.isnan(found.estimate) else ""
         return SeenFigure(

@@ -3,6 +3,10 @@
 Guyot P, Ades AE, Ouwens MJNM, Welton NJ. BMC Med Res Methodol 2012;12:9, written from the paper's
 description. Censoring is taken to be even between the times of which numbers at risk are published; how much
 there was in each interval is what makes the number at risk come out at its end.
+
+The paper takes points from where the curve falls. Of points at other times an event would be dated at the first
+that shows it, and be counted as censored where a number at risk lies between: such points are told apart, and
+events between two of them are spread evenly.
 """
 
 from __future__ import annotations
@@ -38,6 +42,8 @@ class PublishedCurve:
         When numbers at risk are published, from day 0, and how many they are.
     repairs
         What was changed of what was read, in words.
+    spread
+        Whether points are at times of the reader's choice, and not where the curve falls.
     """
 
     days: Floats
@@ -45,6 +51,7 @@ class PublishedCurve:
     risk_days: Floats
     at_risk: Floats
     repairs: tuple[str, ...] = ()
+    spread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class Reconstruction:
 def published_curve(
     days: Sequence[float] | Floats, survival: Sequence[float] | Floats,
     risk_days: Sequence[float] | Floats, at_risk: Sequence[float] | Floats, unit_days: float = 1.0,
+    *, spread: bool = False,
 ) -> PublishedCurve:  # fmt: skip
     """Return a curve made fit to be reconstructed; what is repaired for it is told, with its size.
 
@@ -92,6 +100,9 @@ def published_curve(
     ----------
     unit_days
         Days of the unit in which times are told.
+    spread
+        Whether points are at times of the reader's choice; where numbers at risk lie between two, the curve is
+        taken to fall evenly.
 
     Raises
     ------
@@ -130,7 +141,10 @@ def published_curve(
     if moved.max() > 0:
         points = int((moved > 0).sum())
         told.append(f"survival rose between points: {points} moved, by {moved.max():.2g} at most")
-    return PublishedCurve(read, falling, risk, numbers, tuple(told))
+    if spread:
+        every = np.union1d(read, risk)
+        read, falling = every, np.interp(every, read, falling)
+    return PublishedCurve(read, falling, risk, numbers, tuple(told), spread)
 
 
 def _wrong_points(days: Floats, level: Floats, first: float, unit: float) -> Iterator[str]:
@@ -160,9 +174,7 @@ def _wrong_numbers(risk: Floats, numbers: Floats, unit: float) -> Iterator[str]:
             yield f"at_risk rises from {n:g} at {before / unit:g} to {following:g} at {day / unit:g}; it never does"
 
 
-def _wrong_together(
-    days: Floats, level: Floats, risk: Floats, numbers: Floats, unit: float
-) -> Iterator[str]:
+def _wrong_together(days: Floats, level: Floats, risk: Floats, numbers: Floats, unit: float) -> Iterator[str]:
     if risk[-1] > days[-1]:
         yield (
             f"numbers at risk go to {risk[-1] / unit:g}, and the curve was read off to {days[-1] / unit:g}; read it "
@@ -189,30 +201,25 @@ def reconstruct(published: PublishedCurve, events: int | None = None) -> Reconst
         How many there were in all, where that is published: it tells how many were censored after the last
         number at risk. Without it they are taken to be as frequent as before.
     """
-    steps = published.days[1:], published.survival[1:]
     risk, numbers = published.risk_days, published.at_risk.astype(int)
     left: list[float] = []
     times: list[float] = []
     km = 1.0
     for (start, n), (end, target) in pairwise(zip(risk, numbers, strict=True)):
-        inside = (steps[0] >= start) & (steps[0] < end)
-        part = _Interval(int(n), km, steps[0][inside], steps[1][inside], float(start), float(end))
-        censored = part.fitted(int(n - target))
-        happened, km = part.play(part.spaced(censored), int(n - target))
-        times += np.repeat(part.days, happened).tolist()
-        late = int(n - target) - censored - sum(happened)
-        after = part.days[-1] if len(part.days) else start
-        left += [*part.spaced(censored), *[float(after + end) / 2] * late]
-    inside = steps[0] >= risk[-1]
-    last = _Interval(
-        int(numbers[-1]), km, steps[0][inside], steps[1][inside], float(risk[-1]), float(published.days[-1])
-    )
+        part = _Interval.of(published, int(n), km, float(start), float(end))
+        leaving = int(n - target)
+        censored = part.fitted(leaving)
+        happened, km = part.play(part.spaced(censored), leaving)
+        times += part.dated(happened)
+        late = leaving - censored - sum(happened)
+        left += [*part.spaced(censored), *[part.after] * late]
+    last = _Interval.of(published, int(numbers[-1]), km, float(risk[-1]), np.inf)
     rate = len(left) / risk[-1] if risk[-1] > 0 else 0.0
     usual = min(round(rate * (last.end - last.start)), last.n)
     wanted = None if events is None else max(events - len(times), 0)
     censored = usual if wanted is None else last.with_events(wanted, usual)
     happened, _ = last.play(last.spaced(censored), last.n if wanted is None else wanted)
-    times += np.repeat(last.days, happened).tolist()
+    times += last.dated(happened)
     censored = min(censored, last.n - sum(happened))
     left += [*last.spaced(censored), *[last.end] * (last.n - sum(happened) - censored)]
     exits = np.array([*times, *left])
@@ -239,6 +246,35 @@ class _Interval:
     survival: Floats
     start: float
     end: float
+    spread: bool
+
+    @classmethod
+    def of(cls, published: PublishedCurve, n: int, km: float, start: float, end: float) -> _Interval:
+        """Return the part of a curve: a point at a number at risk shows what was before, or what is after it."""
+        days = published.days[1:]
+        side = "right" if published.spread else "left"
+        first, last = np.searchsorted(days, [start, end], side=side)
+        inside = slice(first, last)
+        to = min(end, float(published.days[-1]))
+        return cls(n, km, days[inside], published.survival[1:][inside], start, to, published.spread)
+
+    @property
+    def after(self) -> float:
+        """A day after its last point, and before its end."""
+        last = self.days[-1] if len(self.days) and self.days[-1] < self.end else self.start
+        return float(last + self.end) / 2
+
+    @property
+    def _before(self) -> Floats:
+        """The point before each, or the interval's start."""
+        return np.append(self.start, self.days)[: len(self.days)]
+
+    def dated(self, happened: Sequence[int]) -> list[float]:
+        """Return the days of the events at each point, or spread evenly from the point before."""
+        if not self.spread:
+            return np.repeat(self.days, happened).tolist()
+        each = zip(self._before, self.days, happened, strict=True)
+        return [day for a, b, n in each for day in (a + (b - a) * (np.arange(n) + 0.5) / max(n, 1)).tolist()]
 
     def spaced(self, censored: int) -> list[float]:
         """Return the days of so many censorings, evenly apart."""
@@ -253,7 +289,8 @@ class _Interval:
             Events that there may be.
         """
         km, so_far, happened = self.km, 0, []
-        gone = np.searchsorted(np.asarray(censored), self.days, side="left").tolist()
+        days = (self._before + self.days) / 2 if self.spread else self.days
+        gone = np.searchsorted(np.asarray(censored), days, side="left").tolist()
         for level, lost in zip(self.survival.tolist(), gone, strict=True):
             at_risk = self.n - so_far - lost
             events = 0

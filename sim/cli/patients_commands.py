@@ -62,13 +62,21 @@ def describe_command(file: Path, columns: tuple[str, ...], as_json: bool, **aske
     help="CSV of the numbers at risk: time_months,at_risk (or time_days, time_years), the first at 0.",
 )  # fmt: skip
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Table of patients to write."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Table of patients to write.",
 )
 @shared.options(
     shared.whole("--events", 0, metavar="N", help="Events in all, if they are published."),
     click.option(
         "--endpoint", type=click.Choice(["overall_survival", "disease_free_survival"]),
         default="overall_survival", show_default=True, help="Whose curve it is.",
+    ),
+    click.option(
+        "--points", type=click.Choice(["falls", "times"]), default="falls", show_default=True,
+        help="Where points were read: where the curve falls, or at times of your choice.",
     ),
     click.option(
         "--unit", type=click.Choice(["days", "months", "years"]), help="Of columns headed time alone."

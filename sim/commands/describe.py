@@ -63,7 +63,9 @@ def describe_patients(
     def make(_folder: Path, _stores: Stores, _progress: Progress | None) -> Made:
         return Made(_facts(read, every), _tables(found))
 
-    request = request_of("patients", [], sha256=read.sha256, columns=dict(read.mapping), dates=dates, every=every)
+    request = request_of(
+        "patients", [], sha256=read.sha256, columns=dict(read.mapping), dates=dates, every=every
+    )
     return write(Study("patients", "patients", request, make, _warn), how)
 
 

@@ -5,23 +5,29 @@ from __future__ import annotations
 import csv
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
 
 from sim.centre.curve_files import read_curve
 from sim.centre.reconstruct import Reconstruction, reconstruct
+from sim.scenario.distributions import Floats
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short
 
 CurveOf: TypeAlias = Literal["overall_survival", "disease_free_survival"]
+Points: TypeAlias = Literal["falls", "times"]
 
 _EVENTS: dict[str, str] = {"overall_survival": "died", "disease_free_survival": "relapsed_or_died"}
 """The column of events: those of disease-free survival are relapses or deaths, and nobody knows which."""
 _DECIMALS = 2
+_MANY, _ALIKE = 10, 1.2
 
 
 def reconstruct_patients(
     curve: str | Path, at_risk: str | Path, *, out: str | Path, events: int | None = None,
-    endpoint: CurveOf = "overall_survival", unit: str | None = None, force: bool = False,
+    endpoint: CurveOf = "overall_survival", points: Points = "falls", unit: str | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write patients that reproduce a published Kaplan-Meier curve and its numbers at risk.
 
@@ -35,6 +41,9 @@ def reconstruct_patients(
         How many there were in all, where that is published.
     endpoint
         Whose curve it is.
+    points
+        ``"falls"``: they are where the curve falls, as Guyot takes them. ``"times"``: they are at times of the
+        reader's choice, as evenly apart; events between two are then spread evenly.
     unit
         days, months or years, where the columns of times do not say.
     force
@@ -43,8 +52,8 @@ def reconstruct_patients(
     Returns
     -------
     dict
-        How many patients and events there are, how far their curve is from the points at most, and what was
-        repaired of these.
+        How many patients and events there are, how far their curve is from the points at most, what was
+        repaired of these, and whether they look as if ``points="times"`` were meant.
 
     Raises
     ------
@@ -53,12 +62,16 @@ def reconstruct_patients(
     """
     if endpoint not in _EVENTS:
         raise RequestError(f"--endpoint: {cut_short(str(endpoint))} given; allowed: {', '.join(_EVENTS)}")
+    if points not in get_args(Points):
+        raise RequestError(
+            f"--points: {cut_short(str(points))} given; allowed: {', '.join(get_args(Points))}"
+        )
     path = Path(out)
     if not path.parent.is_dir():
         raise RequestError(f"--out: there is no folder {path.parent}; make it first")
     if path.is_dir() or (path.exists() and not force):
         raise RequestError(f"--out: {path} exists; name another file, or --force to write over it")
-    published = read_curve(curve, at_risk, unit)
+    published = read_curve(curve, at_risk, unit, spread=points == "times")
     size = int(published.at_risk[0])
     if events is not None and not 0 <= events <= size:
         raise RequestError(f"--events: {events} given; allowed: 0 to {size}, who were at risk at time 0")
@@ -71,6 +84,7 @@ def reconstruct_patients(
         "events_published": events,
         "largest_difference": made.largest_difference,
         "repairs": list(published.repairs),
+        "evenly_apart": points == "falls" and _evenly_apart(published.days),
     }
 
 
@@ -83,3 +97,9 @@ def _table(made: Reconstruction, event: str) -> str:
         told = f"{day:.{_DECIMALS}f}".rstrip("0").rstrip(".")
         rows.writerow([0, told if happened else "", told, "yes"])
     return text.getvalue()
+
+
+def _evenly_apart(days: Floats) -> bool:
+    """Tell whether points look as if they were read at times, and not where the curve falls."""
+    gaps = np.diff(days)
+    return len(gaps) >= _MANY and bool(gaps.max() < _ALIKE * gaps.min())

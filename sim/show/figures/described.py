@@ -39,7 +39,12 @@ def _draw(results: Results, names: Sequence[str], title: str, since: str, *, ris
     axis = page.axes(_LEFT, FOOT + below, WIDTH - _LEFT - _RIGHT, _TALL)
     last = float(own["time_days"].max())
     unit, scale = ("Days", 1.0) if last < _SHORT_DAYS else ("Years", DAYS_PER_YEAR)
-    dress(axis, 1.01 * max(last, 1.0) / scale, f"{unit} since {since}", "Patients" if rising else "Kaplan-Meier estimate")
+    dress(
+        axis,
+        1.01 * max(last, 1.0) / scale,
+        f"{unit} since {since}",
+        "Patients" if rising else "Kaplan-Meier estimate",
+    )
     if names != WAITS:  # there few are left because they were reinfused
         _few_at_risk(axis, pd.concat([own, rows]), scale)
     colours = dict(zip(names, _COLOURS if "relapse_incidence" not in names else _COLOURS[::-1], strict=False))
