@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sim.commands.library import load_scenario as load_scenario
     from sim.commands.library import read as read
     from sim.commands.library import with_values as with_values
+    from sim.commands.patients import patients_from as patients_from
     from sim.commands.reconstruct import reconstruct_patients as reconstruct_patients
     from sim.commands.report import report as report
     from sim.commands.run import run as run
@@ -44,6 +45,7 @@ _NAMES = {
     "sim.commands.compare": ("compare",),
     "sim.commands.describe": ("describe_patients",),
     "sim.commands.library": ("differences", "expected", "load_scenario", "read", "with_values"),
+    "sim.commands.patients": ("patients_from",),
     "sim.commands.reconstruct": ("reconstruct_patients",),
     "sim.commands.report": ("report",),
     "sim.commands.run": ("run",),

@@ -63,26 +63,24 @@ def _table(
     times |= {f"time_{name}": name for name in UNITS}
     at, of = ([name for name in heads if name in names] for names in (times, allowed))
     if len(at) != 1 or len(of) != 1:
-        given = cut_short(", ".join(heads)) or "nothing"
+        given, or_unit = cut_short(", ".join(heads)) or "none", "" if unit else ", or time with --unit"
         problems.append(
-            f"{path}: columns are {given}; allowed: one of {', '.join(times)}{'' if unit else ', or time with --unit'}, and "
-            f"one of {', '.join(allowed)}"
+            f"{path}: its columns are {given}; allowed: one of {', '.join(times)}{or_unit}, and one of "
+            f"{', '.join(allowed)}"
         )
         return [], [], 1.0
     scale, whole = UNITS[str(times[at[0]])], _SURVIVAL.get(of[0], 0.0)
+    chosen = at[0], of[0]
+    places = [heads.index(name) for name in chosen]
     found: list[list[float]] = []
     for number, row in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        cells = [
-            row[heads.index(name)].strip() if heads.index(name) < len(row) else "" for name in (at[0], of[0])
-        ]
-        read = [
-            _number(cell, f"{path}, line {number}, {name}", split, problems)
-            for cell, name in zip(cells, (at[0], of[0]), strict=True)
-        ]
-        problems += _out_of_range(read, whole, f"{path}, line {number}", (at[0], of[0]))
-        found.append(read)
+        if any(cell.strip() for cell in row):
+            where = f"{path}, line {number}"
+            cells = [row[place].strip() if place < len(row) else "" for place in places]
+            both = zip(cells, chosen, strict=True)
+            read = [_number(cell, f"{where}, {name}", split, problems) for cell, name in both]
+            problems += _out_of_range(read, whole, where, chosen)
+            found.append(read)
     return [scale * each for each, _ in found], [each / (whole or 1.0) for _, each in found], scale
 
 

@@ -1,7 +1,7 @@
 """What was seen in patients of one's own: counts, survival, competing incidences, waits, follow-up.
 
-Conventions are those of `sim.outcomes.survival`: log-log limits, and nothing is carried beyond follow-up. What
-the table does not tell is not a number, and a note says why.
+Conventions are those of `sim.outcomes.survival`: log-log limits, and nothing is carried beyond follow-up.
+What the table does not tell is not a number, and a note says why.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ class SeenCurve:
 
     def median(self) -> Median:
         """Return the median of a survival curve."""
-        assert isinstance(self.estimate, KaplanMeier)
+        if not isinstance(self.estimate, KaplanMeier):
+            raise TypeError(f"{self.name} is an incidence, which may end below a half")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FigureWarning)
             return self.estimate.median()
@@ -155,11 +156,11 @@ class Described:
             yield SeenCurve("overall_survival", "reinfused", kaplan_meier(own.last_seen, own.dead))
             ends = own.dead
         else:
-            ends = ~np.isnan(own.failed)
-            free = np.where(ends, own.failed, own.last_seen)
+            ends = ~np.isnan(own.relapsed_or_died)
+            free = np.where(ends, own.relapsed_or_died, own.last_seen)
             yield SeenCurve("disease_free_survival", "reinfused", kaplan_meier(free, ends))
         # Schemper M, Smith TL. Control Clin Trials 1996;17:343-346: who dies censors the follow-up.
-        seen = own.last_seen if own.deaths_recorded else np.where(ends, own.failed, own.last_seen)
+        seen = own.last_seen if own.deaths_recorded else np.where(ends, own.relapsed_or_died, own.last_seen)
         yield SeenCurve("follow_up", "reinfused", kaplan_meier(seen, ~ends))
         if own.relapse_recorded and own.deaths_recorded:
             free = np.where(own.has_relapsed, own.relapsed, own.last_seen)
@@ -212,7 +213,7 @@ class Described:
             )
 
     def _treatment(self) -> Iterator[SeenFigure]:
-        """Yield deaths of the treatment to day 100 after reinfusion, of all whose outcome by then is known."""
+        """Yield deaths of the treatment to day 100 after reinfusion, of all whose fate is known."""
         own, after = self.patients, self.since_transplant
         if not own.deaths_recorded:
             yield _missing("treatment_deaths_day_100", "reinfused", ONE_EVENT)
@@ -256,30 +257,27 @@ class Described:
         return NO_RELAPSES if own.reinfused.any() else NOBODY
 
     def _read(self, curve: SeenCurve, years: Sequence[float]) -> Iterator[SeenFigure]:
-        """Yield a curve at some years, those alone at which anybody is followed still."""
-        last = float(curve.counts.times[-1])
-        times = [each for each in years if each * DAYS_PER_YEAR <= last]
-        read = curve.read([each * DAYS_PER_YEAR for each in times or [0.0]])
-        for at, time in enumerate(times):
-            values = (float(each[at]) for each in (read.estimate, read.lower, read.upper))
-            estimate, lower, upper = values
-            yield SeenFigure(
-                curve.name, curve.of, time, estimate, lower, upper, n=curve.counts.at_risk[0],
-                at_risk=read.at_risk[at], interval="log-log",
-            )  # fmt: skip
-        if not times:
+        """Yield a curve at some years: up to the last that anybody is followed, or all have had the event."""
+        read = curve.read([each * DAYS_PER_YEAR for each in years])
+        over = [at for at, day in enumerate(read.times) if day > curve.counts.times[-1]]
+        for at, time in enumerate(years[: over[0] + 1] if over else years):
+            estimate, lower, upper = (float(each[at]) for each in (read.estimate, read.lower, read.upper))
+            if not np.isnan(estimate):
+                yield SeenFigure(
+                    curve.name, curve.of, time, estimate, lower, upper, n=curve.counts.at_risk[0],
+                    at_risk=read.at_risk[at], interval="log-log",
+                )  # fmt: skip
+        if np.isnan(read.estimate[0]):
             yield _missing(curve.name, curve.of, "nobody was followed so long")
 
     def _median(self, curve: SeenCurve, name: str, note: str = "not reached") -> SeenFigure:
-        found = curve.median()
-        at_risk = (
-            np.nan if np.isnan(found.estimate) else curve.counts.at_risk_at(np.array([found.estimate]))[0]
-        )
-        days = [self._told(each) for each in (found.estimate, found.lower, found.upper)]
-        why = note if np.isnan(found.estimate) else ""
+        found, counts = curve.median(), curve.counts
+        median, lower, upper = (self._told(each) for each in (found.estimate, found.lower, found.upper))
+        reached = not np.isnan(found.estimate)
         return SeenFigure(
-            name, curve.of, np.nan, *days, unit="days", n=curve.counts.at_risk[0], at_risk=at_risk,
-            interval="log-log", note=why,
+            name, curve.of, estimate=median, lower=lower, upper=upper, unit="days", n=counts.at_risk[0],
+            at_risk=counts.at_risk_at(np.array([found.estimate]))[0] if reached else np.nan,
+            interval="log-log", note="" if reached else note,
         )  # fmt: skip
 
     def _told(self, day: float) -> float:

@@ -44,10 +44,10 @@ class OwnPatients:
         Line of each in the table, for messages.
     relapse_recorded
         Whether the table tells of relapses at all; if not, nobody is known to be free of one.
-    failed
+    relapsed_or_died
         Days of relapse or death, whichever came first, where the table does not tell which.
     deaths_recorded
-        Whether the table tells of deaths; if not, it tells of `failed` alone, and nobody is known to live.
+        Whether the table tells of deaths; if not, it tells of `relapsed_or_died` alone.
     from_transplant
         Whether times count from reinfusion, because enrolment was not recorded: `transplanted` is 0 then.
     reconstructed
@@ -64,7 +64,7 @@ class OwnPatients:
     engrafted: Floats
     discharged: Floats
     arrived: Floats
-    failed: Floats
+    relapsed_or_died: Floats
     rows: tuple[int, ...]
     relapse_recorded: bool = True
     deaths_recorded: bool = True
@@ -127,4 +127,4 @@ class OwnPatients:
 
 
 _NO_NUMBERS = ("cause", "rows", "relapse_recorded", "deaths_recorded", "from_transplant", "reconstructed")
-_TIMES = ("transplanted", "relapsed", "died", "last_seen", "engrafted", "discharged", "failed")
+_TIMES = ("transplanted", "relapsed", "died", "last_seen", "engrafted", "discharged", "relapsed_or_died")

@@ -4,9 +4,9 @@ Guyot P, Ades AE, Ouwens MJNM, Welton NJ. BMC Med Res Methodol 2012;12:9, writte
 description. Censoring is taken to be even between the times of which numbers at risk are published; how much
 there was in each interval is what makes the number at risk come out at its end.
 
-The paper takes points from where the curve falls. Of points at other times an event would be dated at the first
-that shows it, and be counted as censored where a number at risk lies between: such points are told apart, and
-events between two of them are spread evenly.
+The paper takes points from where the curve falls. Of points at other times an event would be dated at the
+first that shows it, and be counted as censored where a number at risk lies between: such points are told
+apart, and events between two of them are spread evenly.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,41 +94,28 @@ def published_curve(
     """Return a curve made fit to be reconstructed; what is repaired for it is told, with its size.
 
     Points are put in the order of their times; of several at one time the lowest stands; survival that rises
-    is replaced by the nearest curve that does not (least squares: Barlow RE et al. Statistical Inference under
-    Order Restrictions. Wiley 1972).
+    is replaced by the nearest curve that does not (least squares; Barlow RE et al. Statistical Inference
+    under Order Restrictions. Wiley 1972).
 
     Parameters
     ----------
     unit_days
         Days of the unit in which times are told.
     spread
-        Whether points are at times of the reader's choice; where numbers at risk lie between two, the curve is
-        taken to fall evenly.
+        Whether points are at times of the reader's choice; where numbers at risk lie between two, the curve
+        is taken to fall evenly.
 
     Raises
     ------
     RequestError
         No Kaplan-Meier curve of so many patients can look like this; all that is wrong is in one list.
     """
-    from scipy.optimize import isotonic_regression
-
-    read, level = np.asarray(days, dtype=float), np.asarray(survival, dtype=float)
     told: list[str] = []
-    order = np.lexsort((-level, read))
-    if (np.diff(read) < 0).any():
-        told.append("points were not in the order of their times, and were sorted")
-    read, level = read[order], level[order]
-    last_of_each = np.append(np.diff(read) > 0, True)
-    read, level = read[last_of_each], level[last_of_each]
-    if read[0] > 0:
-        read, level = np.append(0.0, read), np.append(1.0, level)
-    first = level[0]
-    level[0] = 1.0
-    level = np.append(1.0, np.minimum(level[1:], 1.0))
-    nearest = np.asarray(isotonic_regression(level, increasing=False).x)
-    moved = np.abs(nearest - level)
-    falling = np.where(moved > _ROUNDING, nearest, level)
-    moved[moved <= _ROUNDING] = 0.0
+    read, level = _in_order(np.asarray(days, dtype=float), np.asarray(survival, dtype=float), told)
+    first, level = level[0], np.append(1.0, level[1:])
+    falling = _falling(level, told)
+    if first < 1:
+        told.append(f"survival at time 0 was {first:g}, and is 1 there: moved by {1 - first:.2g}")
     risk, numbers = np.asarray(risk_days, dtype=float), np.asarray(at_risk, dtype=float)
     beyond = (numbers == 0) & (risk >= read[-1])  # nobody is left when the curve ends
     risk, numbers = risk[~beyond], numbers[~beyond]
@@ -136,15 +124,36 @@ def published_curve(
         problems = list(_wrong_together(read, falling, risk, numbers, unit_days))
     if problems:
         raise refuse(problems)
-    if first < 1:
-        told.append(f"survival at time 0 was {first:g}, and is 1 there: moved by {1 - first:.2g}")
-    if moved.max() > 0:
-        points = int((moved > 0).sum())
-        told.append(f"survival rose between points: {points} moved, by {moved.max():.2g} at most")
     if spread:
         every = np.union1d(read, risk)
         read, falling = every, np.interp(every, read, falling)
     return PublishedCurve(read, falling, risk, numbers, tuple(told), spread)
+
+
+def _in_order(days: Floats, level: Floats, told: list[str]) -> tuple[Floats, Floats]:
+    """Return points from day 0 in the order of their times, of several at one time the lowest."""
+    if (np.diff(days) < 0).any():
+        told.append("points were not in the order of their times, and were sorted")
+    order = np.lexsort((-level, days))
+    days, level = days[order], level[order]
+    lowest = np.append(np.diff(days) > 0, True)
+    days, level = days[lowest], level[lowest]
+    if not len(days) or days[0] > 0:
+        days, level = np.append(0.0, days), np.append(1.0, level)
+    return days, level
+
+
+def _falling(level: Floats, told: list[str]) -> Floats:
+    """Return the nearest curve that never rises."""
+    from scipy.optimize import isotonic_regression
+
+    nearest = np.asarray(isotonic_regression(level, increasing=False).x)
+    moved = np.abs(nearest - level)
+    if moved.max() <= _ROUNDING:
+        return level
+    points = int((moved > _ROUNDING).sum())
+    told.append(f"survival rose between points: {points} moved, by {moved.max():.2g} at most")
+    return np.where(moved > _ROUNDING, nearest, level)
 
 
 def _wrong_points(days: Floats, level: Floats, first: float, unit: float) -> Iterator[str]:
@@ -155,8 +164,8 @@ def _wrong_points(days: Floats, level: Floats, first: float, unit: float) -> Ite
     lowest = np.minimum.accumulate(level)
     for at in np.flatnonzero(level - lowest > READING_ERROR)[:3]:
         yield (
-            f"survival rises to {level[at]:.3g} at {days[at] / unit:g} after {lowest[at]:.3g} before; allowed: "
-            f"rises of up to {READING_ERROR:g}, as reading errors; are there points of another curve?"
+            f"survival rises to {level[at]:.3g} at {days[at] / unit:g} after {lowest[at]:.3g} before; "
+            f"allowed: {READING_ERROR:g} at most, a reading error; are there points of another curve?"
         )
 
 
@@ -166,19 +175,20 @@ def _wrong_numbers(risk: Floats, numbers: Floats, unit: float) -> Iterator[str]:
         yield f"numbers at risk: {first}; allowed: the first at time 0, of all patients"
     for day, number in zip(risk, numbers, strict=True):
         if number < 1 or number != int(number):
-            yield f"at_risk {number:g} at {day / unit:g}; allowed: a whole number from 1 while the curve goes on"
+            yield f"at_risk {number:g} at {day / unit:g}; allowed: a whole number from 1 to the curve's end"
     for (before, n), (day, following) in pairwise(zip(risk, numbers, strict=True)):
         if day <= before:
             yield f"numbers at risk: {day / unit:g} follows {before / unit:g}; allowed: rising times"
         if following > n:
-            yield f"at_risk rises from {n:g} at {before / unit:g} to {following:g} at {day / unit:g}; it never does"
+            rise = f"from {n:g} at {before / unit:g} to {following:g} at {day / unit:g}"
+            yield f"at_risk rises {rise}; it never does"
 
 
 def _wrong_together(days: Floats, level: Floats, risk: Floats, numbers: Floats, unit: float) -> Iterator[str]:
     if risk[-1] > days[-1]:
         yield (
-            f"numbers at risk go to {risk[-1] / unit:g}, and the curve was read off to {days[-1] / unit:g}; read it "
-            "off to its end"
+            f"numbers at risk go to {risk[-1] / unit:g}, and the curve was read off to {days[-1] / unit:g}; "
+            "read it off to its end"
         )
         return
     before = level[np.maximum(np.searchsorted(days, risk, side="left") - 1, 0)]
@@ -186,9 +196,9 @@ def _wrong_together(days: Floats, level: Floats, risk: Floats, numbers: Floats, 
         fewest = n * (1 - low / high) if high > 0 else 0.0
         if fewest > n - left + 1 + _SLACK * n:
             yield (
-                f"from {start / unit:g} to {end / unit:g} the curve falls from {high:.3g} to {low:.3g}, which takes "
-                f"{fewest:.0f} events or more of {n:g} at risk, and only {n - left:g} left; are the numbers of "
-                "another arm?"
+                f"from {start / unit:g} to {end / unit:g} the curve falls from {high:.3g} to {low:.3g}, "
+                f"which takes {fewest:.0f} events or more of {n:g} at risk, and only {n - left:g} left; are "
+                "the numbers of another arm?"
             )
 
 
@@ -250,10 +260,10 @@ class _Interval:
 
     @classmethod
     def of(cls, published: PublishedCurve, n: int, km: float, start: float, end: float) -> _Interval:
-        """Return the part of a curve: a point at a number at risk shows what was before, or what is after it."""
+        """Return the part of a curve; a point at a number at risk shows what was before it, or is after."""
         days = published.days[1:]
-        side = "right" if published.spread else "left"
-        first, last = np.searchsorted(days, [start, end], side=side)
+        side: Literal["left", "right"] = "right" if published.spread else "left"
+        first, last = np.searchsorted(days, np.array([start, end]), side=side)
         inside = slice(first, last)
         to = min(end, float(published.days[-1]))
         return cls(n, km, days[inside], published.survival[1:][inside], start, to, published.spread)
@@ -272,13 +282,14 @@ class _Interval:
     def dated(self, happened: Sequence[int]) -> list[float]:
         """Return the days of the events at each point, or spread evenly from the point before."""
         if not self.spread:
-            return np.repeat(self.days, happened).tolist()
-        each = zip(self._before, self.days, happened, strict=True)
-        return [day for a, b, n in each for day in (a + (b - a) * (np.arange(n) + 0.5) / max(n, 1)).tolist()]
+            return [day for day, n in zip(self.days.tolist(), happened, strict=True) for _ in range(n)]
+        each = zip(self._before.tolist(), self.days.tolist(), happened, strict=True)
+        return [a + (b - a) * (k + 0.5) / n for a, b, n in each for k in range(n)]
 
     def spaced(self, censored: int) -> list[float]:
         """Return the days of so many censorings, evenly apart."""
-        return np.linspace(self.start, self.end, censored + 2)[1:-1].tolist()
+        apart = (self.end - self.start) / (censored + 1)
+        return [self.start + apart * (k + 1) for k in range(censored)]
 
     def play(self, censored: Sequence[float], most: int) -> tuple[list[int], float]:
         """Return the events at each point that come nearest to the curve, and survival after the last.
@@ -290,7 +301,7 @@ class _Interval:
         """
         km, so_far, happened = self.km, 0, []
         days = (self._before + self.days) / 2 if self.spread else self.days
-        gone = np.searchsorted(np.asarray(censored), days, side="left").tolist()
+        gone = np.searchsorted(np.array(censored, dtype=float), days, side="left").tolist()
         for level, lost in zip(self.survival.tolist(), gone, strict=True):
             at_risk = self.n - so_far - lost
             events = 0

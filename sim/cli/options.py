@@ -110,6 +110,26 @@ patients_option = click.option(
 )
 seed_option = whole("--seed", 0, MAX_SEED, default=budgets.DEFAULT_SEED, help="Seed of all luck.")
 
+TABLE: tuple[Option, ...] = (
+    click.option(
+        "--column", multiple=True, metavar="NAME=HEADER",
+        help='Header of a column that is not found by its words: died="date of death"; repeat for more. An '
+        "empty one says that the table has none.",
+    ),
+    click.option(
+        "--dates", type=click.Choice(["day-first", "month-first"]),
+        help="How dates as 03/04/2019 are written; refused while that is not known.",
+    ),
+    click.option("--sheet", metavar="NAME", help="Sheet of a workbook, if several hold something."),
+)  # fmt: skip
+"""Of commands that read patients from a table: the keywords of `patients_from`."""
+
+
+def table_options(command: Command) -> Command:
+    """Add the argument FILE and how its table is read."""
+    return options(click.argument("file"), *TABLE)(command)
+
+
 LUCK: tuple[Option, ...] = (
     whole(
         "--replications", 1, budgets.MOST_REPLICATIONS,
@@ -189,3 +209,8 @@ WORK: tuple[Option, ...] = (
     *_SHOWN,
 )  # fmt: skip
 """Of all studies that simulate: who works, what is written, and what is printed."""
+
+patients_file_option = click.option(
+    "--patients", metavar="FILE", help="Learn from patients of your own: a table."
+)
+TABLE = ()

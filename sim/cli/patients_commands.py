@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from sim.cli import options as shared
+from sim.cli.options import force_option, json_option, table_options
 from sim.cli.output import print_results, print_rows
+from sim.cli.progress import studying
 
 
 @click.group("patients")
@@ -19,30 +21,66 @@ def patients_group() -> None:
     """
 
 
-_column_option = click.option(
-    "--column", "columns", multiple=True, metavar='NAME="HEADING"',
-    help='Column of the table under another heading, as in --column died="date of death"; repeat for more.',
-)  # fmt: skip
-_dates_option = click.option(
-    "--dates", type=click.Choice(["day-first", "month-first"]), help="How dates such as 03/04/2019 are read."
-)
+@patients_group.command("check")
+@table_options
+@json_option
+def check_command(file: str, as_json: bool, **asked: Any) -> None:
+    """Check the table FILE: what was taken for what, and how many patients; or every mistake in it.
+
+    One row a patient; its columns are enrolled, transplanted, relapsed, died, cause, last_seen, age or born,
+    sex, engrafted and discharged, or words for them in English, German, French, Spanish or Italian. Times
+    are dates, or days since enrolment. The living need last_seen; of the dead the cause is treatment, lupus,
+    other or unknown.
+    """
+    from sim.commands.patients import checked, column_rows, in_words, patients_from
+
+    table = patients_from(file, **asked, deaths=False)
+    row = checked(table)
+    if as_json:
+        print_rows("patients check", [{"file": file, **row}], as_json=True)
+        return
+    print_rows(
+        "patients check", column_rows(table), as_json=False, title=f"{file}: {row['patients']:,} patients"
+    )
+    click.echo()
+    for line in in_words(row):
+        click.echo(line)
+    for note in table.notes:
+        click.echo(f"Note: {note}")
 
 
-def _mapping(pairs: tuple[str, ...]) -> dict[str, str]:
-    return dict(pair.partition("=")[::2] for pair in pairs)
+@patients_group.command("new")
+@click.argument("file")
+@click.option("--example", is_flag=True, help="Write the 23 invented patients that ship, to try things out.")
+@force_option
+def new_command(file: str, example: bool, force: bool) -> None:
+    """Write a table to fill in: FILE ends in .csv or .xlsx, and gets a header alone."""
+    from sim.centre.columns import COLUMNS, OF_CURVES
+    from sim.commands.patients import new_table
+
+    path = new_table(file, example=example, force=force)
+    if not example:
+        for name, meaning in COLUMNS.items():
+            if name in OF_CURVES:
+                continue
+            click.echo(f"{name:<14}{meaning}")
+        click.echo(
+            "\nTimes are dates (2019-04-03), or days since enrolment (then enrolled is 0); never both."
+        )
+    done = "Look at it" if example else "Fill it in, one row a patient"
+    click.echo(f"Wrote {path}. {done}, then: lupus-hsct patients check {path}")
 
 
 @patients_group.command("describe")
-@click.argument("file", type=click.Path(path_type=Path))
+@table_options
 @shared.options(
-    _column_option, _dates_option,
     shared.whole(
         "--every", 1, 366, metavar="DAYS",
         help="Write curves every so many days, and not at the days of events: for tables that go to others.",
     ),
     *shared.FOLDER,
 )  # fmt: skip
-def describe_command(file: Path, columns: tuple[str, ...], as_json: bool, **asked: Any) -> None:
+def describe_command(file: str, as_json: bool, **asked: Any) -> None:
     """Describe the patients in FILE: survival with numbers at risk, relapse, waits, treatment deaths.
 
     Kaplan-Meier with log-log intervals, competing incidences by Aalen and Johansen, follow-up by reverse
@@ -51,7 +89,8 @@ def describe_command(file: Path, columns: tuple[str, ...], as_json: bool, **aske
     """
     from sim.commands.describe import describe_patients
 
-    done = describe_patients(file, columns=_mapping(columns), **asked)
+    with studying() as progress:
+        done = describe_patients(file, progress=progress, **asked)
     print_results(done, "figures", as_json=as_json)
 
 
@@ -81,13 +120,14 @@ def describe_command(file: Path, columns: tuple[str, ...], as_json: bool, **aske
     click.option(
         "--unit", type=click.Choice(["days", "months", "years"]), help="Of columns headed time alone."
     ),
-    shared.force_option, shared.json_option,
+    force_option, json_option,
 )  # fmt: skip
 def reconstruct_command(curve: Path, as_json: bool, **asked: Any) -> None:
     """Make patients who reproduce a published Kaplan-Meier curve, as read off into CURVE (Guyot 2012).
 
     CURVE is a CSV file with columns time_months (or time_days, time_years) and survival (or
-    survival_percent). The table that is written is marked as reconstructed, and everything made of it says so.
+    survival_percent). The table that is written is marked as reconstructed, and all that is made of it says
+    so.
     """
     from sim.commands.reconstruct import reconstruct_patients
     from sim.show.kit.prose import sentences

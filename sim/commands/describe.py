@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from sim.centre.described import SMALL, WAITS, Described, SeenCurve, risk_days
-from sim.centre.reading import ReadTable, read_patients
+from sim.centre.reading import ReadTable
+from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, Work, request_of, write
 from sim.outcomes.survival import FEW_AT_RISK
-from sim.scenario.problems import FewAtRiskWarning, ReconstructedWarning, RequestError
+from sim.scenario.problems import FewAtRiskWarning, RequestError
 from sim.work.results import Results
 from sim.work.store import Stores
 from sim.work.task import Progress
@@ -26,19 +27,15 @@ _DRAWN = (
 
 
 def describe_patients(
-    file: str | Path, *, columns: Mapping[str, str] | None = None, dates: str | None = None,
-    every: int | None = None, **how: Unpack[Work],
+    file: str | Path, *, column: Mapping[str, str] | Sequence[str] = (), dates: str | None = None,
+    sheet: str | None = None, every: int | None = None, **how: Unpack[Work],
 ) -> Results:  # fmt: skip
     """Describe the patients of a table: numbers at risk, survival, competing incidences, waits, follow-up.
 
     Parameters
     ----------
-    file
-        CSV, Parquet or .xlsx, one row a patient.
-    columns
-        Headers of the file by the names of columns, where they are not recognised.
-    dates
-        ``"day-first"`` or ``"month-first"``, where dates of the file can be read both ways.
+    file, column, dates, sheet
+        The table, and how it is read: see `sim.commands.patients.patients_from`.
     every
         Days between those at which curves are written, instead of the days of events: for tables that go to
         others.
@@ -57,14 +54,14 @@ def describe_patients(
     """
     if every is not None and not 1 <= every <= _MOST_DAYS:
         raise RequestError(f"--every: {every} given; allowed: whole days from 1 to {_MOST_DAYS}, as in 30")
-    read = read_patients(file, columns=columns or {}, dates=dates)
+    read = patients_from(file, column, dates, sheet, deaths=False)
     found = Described(read.patients, every)
 
     def make(_folder: Path, _stores: Stores, _progress: Progress | None) -> Made:
         return Made(_facts(read, every), _tables(found))
 
     request = request_of(
-        "patients", [], sha256=read.sha256, columns=dict(read.mapping), dates=dates, every=every
+        "patients", [], sha256=read.sha256, columns=dict(read.mapping), dates=read.order, every=every
     )
     return write(Study("patients", "patients", request, make, _warn), how)
 
@@ -76,9 +73,12 @@ def _facts(read: ReadTable, every: int | None) -> dict[str, Any]:
     own = read.patients
     flags = ("relapse_recorded", "deaths_recorded", "from_transplant", "reconstructed")
     return {
-        "patients": len(own),
-        "reinfused": int(own.reinfused.sum()),
-        "input": {"sha256": read.sha256, "columns": dict(read.mapping)},
+        "patients": {
+            "sha256": read.sha256,
+            "columns": dict(read.mapping),
+            "patients": len(own),
+            "reinfused": int(own.reinfused.sum()),
+        },
         "every_days": every,
         **{name: getattr(own, name) for name in flags},
     }
@@ -122,17 +122,12 @@ def _of(curve: SeenCurve, days: Any, at_risk: Any, known: Mapping[str, Any]) -> 
 
 
 def _warn(results: Results) -> None:
-    """Warn of what is read with few at risk, and of patients who were made from a published curve."""
+    """Warn of what is read with few at risk."""
     few = list(_few(results.tables["figures"]))
     if few:
         FewAtRiskWarning.say(
             f"{'; '.join(few)}: with fewer than {FEW_AT_RISK} patients at risk the next event moves a figure "
             "by more than a tenth. Read it earlier, or give the number at risk and the interval with it."
-        )
-    if results.manifest["reconstructed"]:
-        ReconstructedWarning.say(
-            "These patients were reconstructed from a published curve: they are no data of single patients. "
-            "Name the curve's source with every figure, and don't pool them with patients of that trial."
         )
 
 

@@ -42,8 +42,8 @@ def reconstruct_patients(
     endpoint
         Whose curve it is.
     points
-        ``"falls"``: they are where the curve falls, as Guyot takes them. ``"times"``: they are at times of the
-        reader's choice, as evenly apart; events between two are then spread evenly.
+        ``"falls"``: they are where the curve falls, as Guyot takes them. ``"times"``: they are at times of
+        the reader's choice, as evenly apart; events between two are then spread evenly.
     unit
         days, months or years, where the columns of times do not say.
     force

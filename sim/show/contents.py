@@ -320,6 +320,27 @@ def _of_patients(results: Results) -> Contents:
     )
 
 
+def _of_learn(results: Results) -> Contents:
+    from sim.show import calibration_tables, calibration_words, learned
+    from sim.show.calibration_shown import Shown
+
+    manifest, shown = results.manifest, Shown.of(results)
+    finding, *more = learned.found_sentences(results)
+    facts = {
+        "posterior": manifest["posterior"],
+        "patients": manifest["patients"],
+        "rough": calibration_words.rough_text(manifest),
+        "seen": [*learned.seen_sentences(results), *more],
+        "rests": learned.rests_on(results),
+        "of_whom": learned.caution(shown.scenario),
+        "grids": list(learned.grids(results)),
+        "priors": calibration_tables.priors(shown),
+        **_sources(manifest, shown.scenario),
+    }
+    title = f"{shown.scenario.title}: what {manifest['patients']['patients']} patients of your own add"
+    return Contents(title, (shown.scenario,), facts, finding=finding, leads=("learned",))
+
+
 CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "run": _of_run,
     "study": _of_study,
@@ -327,6 +348,7 @@ CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "validate": _of_validate,
     "solve": _of_solve,
     "calibrate": _of_calibrate,
+    "learn": _of_learn,
     "patients": _of_patients,
 }
 """By the kind of study."""

@@ -104,7 +104,7 @@ def read_at(figures: Sequence[Told], name: str) -> Told | None:
     """Return the latest reading of a curve with enough at risk, else the earliest; None without any."""
     own = [each for each in figures if each.name == name and not math.isnan(each.estimate)]
     enough = [each for each in own if each.at_risk >= FEW_AT_RISK]
-    return (enough or [None])[-1] or next(iter(own), None)
+    return enough[-1] if enough else next(iter(own), None)
 
 
 def same_time(figures: Sequence[Told], name: str, other: Told | None) -> Told | None:
@@ -122,7 +122,13 @@ def finding(results: Results) -> str:
     early = treated.estimate_text
     words = "alive" if alive else "disease-free"
     return one_sentence(
-        "described", "finding", manifest["patients"], manifest["reinfused"], survival, early, words
+        "described",
+        "finding",
+        manifest["patients"]["patients"],
+        manifest["patients"]["reinfused"],
+        survival,
+        early,
+        words,
     )
 
 

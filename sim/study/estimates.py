@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from sim.outcomes.binomial import clopper_pearson as clopper_pearson
 from sim.scenario.distributions import Floats
 
 Z95 = float(special.ndtri(0.975))

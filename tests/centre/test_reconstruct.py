@@ -98,9 +98,9 @@ def test_known_patients_come_out_within_what_reading_leaves_open(
     record_property(
         "worst difference",
         f"{name}, {len(days)} patients, read where it {'falls' if where == 'falls' else 'is at 80 times'}"
-        f"{', events told' if told else ''}: curve {np.abs(own - at(truth, fine)).max():.3f}, events {events} for "
-        f"{true_events} (allowed: {allowed:.0f}), median {median:.4g} for {true_median:.4g}, hazard "
-        f"{100 * (hazard / true_hazard - 1):+.1f}%",
+        f"{', events told' if told else ''}: curve {np.abs(own - at(truth, fine)).max():.3f}, "
+        f"events {events} for {true_events} (allowed: {allowed:.0f}), median {median:.4g} for "
+        f"{true_median:.4g}, hazard {100 * (hazard / true_hazard - 1):+.1f}%",
     )
 
 
@@ -210,8 +210,8 @@ def test_repairs_are_told_with_their_size() -> None:
     assert made.survival.tolist() == pytest.approx([1, 0.81, 0.81, 0.7])
     assert made.repairs == (
         "points were not in the order of their times, and were sorted",
-        "survival at time 0 was 0.99, and is 1 there: moved by 0.01",
         "survival rose between points: 2 moved, by 0.01 at most",
+        "survival at time 0 was 0.99, and is 1 there: moved by 0.01",
     )
     assert published_curve([10.0, 20], [0.9, 0.8], [0.0], [50.0]).repairs == ()
 

@@ -1,4 +1,4 @@
-"""Patients of one's own: survival, competing incidences and waits as steps, with bands and numbers at risk."""
+"""Patients of one's own: survival, competing incidences and waits in steps, with bands and who is at risk."""
 
 from __future__ import annotations
 
@@ -133,5 +133,7 @@ def waits(results: Results) -> Figure | None:
     median = figures.get("wait_median")
     seen = median if median and not np.isnan(median.estimate) else None
     manifest = results.manifest
-    title = one_sentence("described", "waits_title", seen, manifest["patients"], manifest["reinfused"])
+    title = one_sentence(
+        "described", "waits_title", seen, manifest["patients"]["patients"], manifest["patients"]["reinfused"]
+    )
     return _draw(results, WAITS, title, "enrolment", rising=True)
