@@ -143,7 +143,7 @@ class HistoryLikelihood:
         return Chances(*(reached * part for part in parts))
 
     def _ill(self, hazards: Hazards, at: _Pairs) -> tuple[Floats, Floats, Floats]:
-        """Return the chances to live with what was seen of the disease, and to die of it or of extra a day."""
+        """Return the chances to live with what was seen of the disease, and to die a day of it, or extra."""
         told = self._without(hazards, at)
         if not self.patients.relapse_recorded:
             return self._whether_or_not(hazards, at)
@@ -211,7 +211,8 @@ class HistoryLikelihood:
         if cause == "lupus" and np.isnan(relapse) and since > 0:
             return (
                 f"died of lupus {since:g} days after transplant without a relapse, and in the scenario "
-                "nobody in remission dies of lupus: write when the disease came back (relapsed), or another cause"
+                "nobody in remission dies of lupus: write when the disease came back (relapsed), or "
+                "another cause"
             )
         if cause == "treatment":
             return (
@@ -278,7 +279,7 @@ class _Way:
     @property
     def _infection_spares(self) -> Floats:
         """The chance of no fatal infection in mobilisation."""
-        return 1 - self.fatal * mobilisation_law(self.path).infected.sum()
+        return np.asarray(1 - self.fatal * mobilisation_law(self.path).infected.sum())
 
     @property
     def _harvested(self) -> float:

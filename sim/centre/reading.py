@@ -55,6 +55,11 @@ class ReadTable:
     unit: Unit | None
     order: Order | None
 
+    @property
+    def record(self) -> dict[str, object]:
+        """What a manifest says of it: nothing of any row."""
+        return {"sha256": self.sha256, "columns": dict(self.mapping), "times": self.unit, "dates": self.order}
+
 
 def read_patients(
     path: Path | str,

@@ -209,8 +209,3 @@ WORK: tuple[Option, ...] = (
     *_SHOWN,
 )  # fmt: skip
 """Of all studies that simulate: who works, what is written, and what is printed."""
-
-patients_file_option = click.option(
-    "--patients", metavar="FILE", help="Learn from patients of your own: a table."
-)
-TABLE = ()

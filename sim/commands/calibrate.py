@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -10,7 +11,7 @@ from sim.calibrate.calibration import calibrate as find
 from sim.calibrate.tables import lines_of, tables_of
 from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
 from sim.commands.learn import learning
-from sim.commands.patients import Columns, patients_from
+from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, Work, request_of, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
@@ -37,8 +38,9 @@ def calibrate(
     coverage: int | None = None,
     patients: str | Path | None = None,
     prior_posterior: str | Path | None = None,
-    column: Columns = (),
+    column: Mapping[str, str] | Sequence[str] = (),
     dates: str | None = None,
+    sheet: str | None = None,
     **how: Unpack[Work],
 ) -> Results:
     """Calibrate a scenario: solve for the point, and say what its figures leave open.
@@ -57,7 +59,7 @@ def calibrate(
         Whether the scenario's alternatives are looked at too.
     simulation, coverage
         Virtual trials for the posterior by simulation alone, and those whose posteriors are checked.
-    patients, column, dates
+    patients, column, dates, sheet
         A table of patients of one's own, whose histories are learned from in the place of the targets, and
         how it is read: see `sim.commands.patients.patients_from`.
     prior_posterior
@@ -91,9 +93,9 @@ def calibrate(
         cluster=how.get("cluster"),
     )
     if patients is None:
-        _refuse_alone(prior_posterior=prior_posterior, column=column, dates=dates)
+        _refuse_alone(prior_posterior=prior_posterior, column=column, dates=dates, sheet=sheet)
         return write(_study(loaded, plan), how)
-    table = patients_from(patients, column, dates)
+    table = patients_from(patients, column, dates, sheet)
     return write(learning(loaded, table, plan, prior_posterior, point=point), how)
 
 

@@ -27,7 +27,7 @@ SMALL = 5
 
 
 @dataclass(frozen=True)
-class Figure:
+class BeforeAndAfter:
     """One figure before and with the patients: mean and 95%, and the larger Monte Carlo half-width."""
 
     key: Key
@@ -53,13 +53,13 @@ class Figure:
         return (self.after[2] - self.after[1]) / was if was else 1.0
 
 
-def figures(results: Results) -> list[Figure]:
+def figures(results: Results) -> list[BeforeAndAfter]:
     """Return the figures that are told first: what becomes of the enrolled, and then of the reinfused."""
     before, after = (_by_key(results.tables[name]) for name in ("predictions_before", "predictions"))
     horizon = results.scenario.follow_up.horizon_years
     wanted = [(name, horizon if BY_NAME[name].timed else None) for name in _FIRST]
     return [
-        Figure(key, _read(before[key]), _read(after[key]), Z95 * max(_error(before[key]), _error(after[key])))
+        BeforeAndAfter(key, _read(before[key]), _read(after[key]), Z95 * max(_error(before[key]), _error(after[key])))
         for key in dict.fromkeys([*wanted, *headlines(results.scenario)])
         if key in before and key in after
     ]
@@ -124,7 +124,7 @@ def grids(results: Results) -> Iterator[Grid]:
     """Yield the tables: figures before and with the patients, and parameters."""
     told = figures(results)
     columns = (
-        (Column("figure"), "label"),
+        (Column("figure"), lambda each: each.label),
         (number("before, mean (95%)"), lambda each: each.text(each.before)),
         (number("with your patients, mean (95%)"), lambda each: each.text(each.after)),
         (number("width left"), lambda each: f"{100 * each.narrower:.0f}%"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -42,7 +44,7 @@ def learned(results: Results) -> Figure:
         ):
             bars.barh(y + up, high - low, _THICK, low, color=colour)
             style.dot(bars, mean, y + up, "o", 5, "white", style.INK, zorder=4, clip_on=False)
-            look = {"color": style.GREY if up < 0 else style.INK, "size": style.NOTE_SIZE, "va": "center"}
+            look: dict[str, Any] = {"color": style.GREY if up < 0 else style.INK, "size": style.NOTE_SIZE, "va": "center"}
             text = each.text(each.before if up < 0 else each.after)
             words.text(_NAMES + _BARS + 0.12, y + up, text, **look)
     bars.set_xlim(0, 1)
