@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sim.centre.patients import CAUSES, OwnPatients
 from sim.outcomes.binomial import clopper_pearson
 from sim.outcomes.survival import (
+    FEW_AT_RISK,
     Counts,
     CumulativeIncidences,
     CurveReading,
@@ -113,14 +114,16 @@ class SeenCurve:
     def days(self, every: float | None) -> Floats:
         """Return the days at which the curve is written: those of events, or every so many.
 
-        Days of last contact are not among them: the curve ends with the last whole month that was followed,
-        or with a later event.
+        Days of last contact are not among them: whole months tell from when on few are at risk, and until
+        when anybody was followed, if not a later event.
         """
         last = float(self.counts.times[-1])
         if every is not None:
             return np.arange(0.0, last + 1e-9, every)
         events = self.counts.times[self.counts.events.sum(axis=0) > 0]
-        return np.unique([0.0, *events, max(last // MONTH * MONTH, *events, 0.0)])
+        end = max(last // MONTH * MONTH, *events, 0.0)
+        few = self.counts.times[self.counts.at_risk >= FEW_AT_RISK][-1:] // MONTH * MONTH + MONTH
+        return np.unique([0.0, *events, *few[few < end], end])
 
 
 @dataclass(frozen=True)

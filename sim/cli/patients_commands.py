@@ -10,7 +10,7 @@ import click
 from sim.cli import options as shared
 from sim.cli.options import force_option, json_option, table_options
 from sim.cli.output import print_results, print_rows
-from sim.cli.progress import studying
+from sim.cli.progress import figure_warnings, studying
 
 
 @click.group("patients")
@@ -34,7 +34,8 @@ def check_command(file: str, as_json: bool, **asked: Any) -> None:
     """
     from sim.commands.patients import checked, column_rows, in_words, patients_from
 
-    table = patients_from(file, **asked, deaths=False)
+    with figure_warnings():
+        table = patients_from(file, **asked, deaths=False)
     row = checked(table)
     if as_json:
         print_rows("patients check", [{"file": file, **row}], as_json=True)

@@ -15,6 +15,7 @@ from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, Work, request_of, write
 from sim.outcomes.survival import FEW_AT_RISK
 from sim.scenario.problems import FewAtRiskWarning, RequestError
+from sim.show.described import told
 from sim.work.results import Results
 from sim.work.store import Stores
 from sim.work.task import Progress
@@ -134,7 +135,7 @@ def _warn(results: Results) -> None:
 def _few(figures: pd.DataFrame) -> Iterator[str]:
     """Yield from when on each figure is read with few at risk; waits end because patients are reinfused."""
     low = figures[(figures["at_risk"] < FEW_AT_RISK) & figures["estimate"].notna()]
-    for name, rows in low[~low["figure"].isin(WAITS)].groupby("figure", sort=False):
-        first = rows.iloc[0]
-        when = "" if np.isnan(first["time_years"]) else f" from {first['time_years']:g} years"
-        yield f"{str(name).replace('_', ' ')}{when} ({first['at_risk']:.0f} at risk)"
+    for _, rows in low[~low["figure"].isin(WAITS)].groupby("figure", sort=False):
+        first = told(rows)[0]
+        since = "" if np.isnan(first.time) else f" from {first.when}"
+        yield f"{first.name.replace('_', ' ')}{since} ({first.at_risk_text} at risk)"

@@ -83,7 +83,7 @@ def checked(table: ReadTable) -> dict[str, Any]:
         "transplanted": int(patients.reinfused.sum()),
         "reconstructed": patients.reconstructed,
         "relapsed": int(patients.has_relapsed.sum()) if patients.relapse_recorded else None,
-        "died": int(patients.dead.sum()),
+        "died": int(patients.dead.sum()) if patients.deaths_recorded else None,
         "died_by_cause": {cause: int((patients.cause == cause).sum()) for cause in CAUSES},
         "counted_from": "transplantation" if patients.from_transplant else "enrolment",
         "living_followed_days": _range(followed),
@@ -103,10 +103,12 @@ def in_words(row: Mapping[str, Any]) -> list[str]:
     """Return in sentences what a table tells."""
     causes = ", ".join(f"{count} {cause}" for cause, count in row["died_by_cause"].items() if count)
     relapsed = "relapses not recorded" if row["relapsed"] is None else f"{row['relapsed']:,} relapsed"
-    dead = f"{row['died']:,} died" + (f" (cause: {causes})" if causes else "")
     written = f", read {row['dates']}" if row["dates"] else ""
     times = {"dates": f"Times are dates{written}; only days from {row['counted_from']} are kept.",
              "days": f"Times are days, counted from {row['counted_from']}."}  # fmt: skip
+    if row["died"] is None:
+        return [times[row["times"]], f"{row['transplanted']:,} transplanted, deaths not recorded."]
+    dead = f"{row['died']:,} died" + (f" (cause: {causes})" if causes else "")
     lines = [times[row["times"]], f"{row['transplanted']:,} transplanted, {relapsed}, {dead}."]
     if followed := row["living_followed_days"]:
         lines.append(

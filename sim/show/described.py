@@ -11,13 +11,12 @@ import pandas as pd
 from sim.centre.described import SMALL
 from sim.outcomes.survival import FEW_AT_RISK
 from sim.scenario.schema import DAYS_PER_YEAR
-from sim.show.kit.formats import format_share
+from sim.show.kit.formats import decimals, interval_texts
 from sim.show.kit.grid import Column, Grid, number
 from sim.show.kit.prose import declared, one_sentence, sentences
 from sim.work.results import Results
 
 _MANY_DAYS = 730
-_POINT = 0.01
 _MARK = "\N{DAGGER}"
 
 
@@ -55,20 +54,18 @@ class Told:
         if self.unit == "patients":
             return f"{self.estimate:.0f}"
         if not math.isnan(self.count):
-            share = "" if math.isnan(self.estimate) else f" ({self._written(self.estimate)})"
+            share = "" if math.isnan(self.estimate) else f" ({self._texts[0]})"
             return f"{self.count:.0f} of {self.n:.0f}{share}"
-        return self._written(self.estimate)
+        return self._texts[0]
 
     @property
     def interval_text(self) -> str:
         """The 95% interval; a limit that is not reached is told as such."""
         if all(math.isnan(each) for each in self.limits):
             return ""
-        low, high = (self._written(each) or "not reached" for each in self.limits)
-        if "not reached" in (low, high):
-            return f"{low} to {high}"
-        unit = "%" if low.endswith("%") else low[low.index(" ") :]
-        return f"{low.removesuffix(unit)} to {high}" if high.endswith(unit) else f"{low} to {high}"
+        low, high = (text or "not reached" for text in self._texts[1:])
+        unit = "%" if high.endswith("%") else high[high.index(" ") :]
+        return f"{low.removesuffix(unit)} to {high}"
 
     @property
     def at_risk_text(self) -> str:
@@ -80,14 +77,18 @@ class Told:
         """Why there is no figure, and whether it is a small cell."""
         return "; ".join(filter(None, (self.note, _MARK if self.small else "")))
 
-    def _written(self, value: float) -> str:
-        if math.isnan(value):
-            return ""
-        if self.unit != "days":
+    @property
+    def _texts(self) -> list[str]:
+        """The estimate and the limits with their units; empty where there is none."""
+        values = (self.estimate, *self.limits)
+        if self.unit == "days":
+            long = any(each >= _MANY_DAYS for each in values)
+            told = [f"{each / DAYS_PER_YEAR:.1f} years" if long else f"{each:.0f} days" for each in values]
+        else:
             low, high = self.limits
-            return format_share(value, (high - low) / 2 if high > low else _POINT)
-        long = max(self.estimate, *(each for each in self.limits if each == each), 0.0) >= _MANY_DAYS
-        return f"{value / DAYS_PER_YEAR:.1f} years" if long else f"{value:.0f} days"
+            digits = decimals(50 * (high - low)) if high > low else 0
+            told = [f"{text}%" for text in interval_texts(*(100 * each for each in values), digits)]
+        return ["" if math.isnan(each) else text for each, text in zip(values, told, strict=True)]
 
 
 def _words(table: str) -> Mapping[str, Any]:

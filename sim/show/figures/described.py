@@ -18,7 +18,7 @@ from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, line
 from sim.show.kit.prose import declared, one_sentence, sentences
 from sim.work.results import Results
 
-_LEFT, _RIGHT, _TALL = 1.35, 2.0, 3.1
+_LEFT, _RIGHT, _TALL, _OVER = 1.35, 2.0, 3.1, 0.3
 _COLOURS = (style.BLUE, style.ORANGE)
 _SHORT_DAYS = 730
 
@@ -35,7 +35,7 @@ def _draw(results: Results, names: Sequence[str], title: str, since: str, *, ris
     counted = list(dict.fromkeys(rows["curve"]))
     below = RISK_ROW * (len(counted) + 1)
     said = sentences("described", "curves", "incidence" if rising else "survival", since == "enrolment")
-    page = style.sheet(title, cautions(results.manifest), said, WIDTH, _TALL + FOOT + below + 0.12)
+    page = style.sheet(title, cautions(results.manifest), said, WIDTH, _TALL + FOOT + below + _OVER)
     axis = page.axes(_LEFT, FOOT + below, WIDTH - _LEFT - _RIGHT, _TALL)
     last = float(own["time_days"].max())
     unit, scale = ("Days", 1.0) if last < _SHORT_DAYS else ("Years", DAYS_PER_YEAR)
