@@ -47,7 +47,7 @@ def notes_on(
         words = ", ".join(word for word, other in causes.items() if other == meaning)
         yield f"cause of death {meaning}: {words}"
     yield from _of_patients(patients)
-    if twice := _identical(sheet):
+    if not patients.reconstructed and (twice := _identical(sheet)):
         yield f"identical rows, which may be one patient twice: {_some(twice)}"
 
 
@@ -55,11 +55,16 @@ def _of_patients(patients: OwnPatients) -> Iterator[str]:
     rows = np.array(patients.rows)
     if patients.from_transplant:
         yield "no column is enrolled: times count from the transplantation, and nothing before it is known"
-    if not patients.relapse_recorded:
+    if patients.reconstructed:
+        yield "reconstructed from a published curve: these are nobody's data"
+    if not patients.deaths_recorded:
+        yield "relapse and death are not told apart: nothing but disease-free survival can be told"
+    elif not patients.relapse_recorded:
         yield "no column is relapsed: nothing is known of relapses, and disease-free survival can't be told"
     elif not patients.has_relapsed.any():
         yield "the column of relapses is empty: nobody relapsed"
-    for name, values in (("age", patients.age), ("sex", patients.female)):
+    known = () if patients.reconstructed else (("age", patients.age), ("sex", patients.female))
+    for name, values in known:
         if unknown := int(np.isnan(values).sum()):
             yield f"{name} is not known of {unknown:,} of {len(patients):,}"
     of = patients.cause

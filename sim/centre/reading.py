@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -68,6 +68,7 @@ def read_patients(
     columns: Mapping[str, str] | None = None,
     dates: str | None = None,
     sheet: str | None = None,
+    deaths: bool = True,
 ) -> ReadTable:
     """Read patients from a table: CSV, Parquet or a workbook, one row each.
 
@@ -79,6 +80,8 @@ def read_patients(
         How dates as 03/04/2019 are written: day-first or month-first.
     sheet
         Of a workbook, if several hold something.
+    deaths
+        Whether the table has to tell of deaths: one of a disease-free survival curve does not.
 
     Raises
     ------
@@ -96,9 +99,12 @@ def read_patients(
     times = read_times(timed, table.headers, sheet_read.rows, order, table.wrong)
     unread = np.isin(table.rows, list(table.wrong.rows))
     age, female, cause, words = _age(table), _female(table), *_cause(table)
+    made = _reconstructed(table)
+    for problem in _of_curves(table, deaths):
+        table.wrong.add(problem)
     if table.wrong.whole:  # the times mean nothing yet
         table.wrong.refuse()
-    patients = _patients(table, times, unread, age, female, cause)
+    patients = replace(_patients(table, times, unread, age, female, cause), reconstructed=made)
     table.wrong.refuse()
     notes = (*sheet_read.notes, *notes_on(sheet_read, matched, patients, words))
     filled = {
@@ -177,6 +183,30 @@ def _cause(table: _Table) -> tuple[NDArray[np.str_], dict[str, str]]:
     return np.array(found, dtype=np.str_), words
 
 
+def _reconstructed(table: _Table) -> bool:
+    """Tell whether the table says of anybody that he was made from a published curve."""
+    known = {"yes": 1.0, "no": 0.0}
+
+    def made(cell: Cell) -> float | None:
+        return known.get(fold(cell)) if isinstance(cell, str) else None
+
+    return any(table.read("reconstructed", made, "must be yes or no", 0.0))
+
+
+def _of_curves(table: _Table, deaths: bool) -> Iterator[str]:
+    """Yield why a table of relapse or death can't be read as one of deaths."""
+    header = table.headers.get("relapsed_or_died")
+    if header is None:
+        return
+    if beside := [table.headers[name] for name in ("relapsed", "died", "cause") if name in table.headers]:
+        yield f"{header} beside {' and '.join(beside)}: it is of curves that don't tell relapse from death"
+    elif deaths:
+        yield (
+            f"{header}: relapse or death, and nobody knows which, so that the table is none of deaths; it "
+            "can be described (lupus-hsct patients describe), and all else needs an overall survival curve"
+        )
+
+
 def _patients(
     table: _Table,
     times: Times,
@@ -220,6 +250,7 @@ def _patients(
         arrived=start - np.min(start) if dated else never,
         rows=table.rows,
         relapse_recorded="relapsed" in times.days,
+        deaths_recorded="relapsed_or_died" not in times.days,
         from_transplant=origin == "transplanted",
     )
 
