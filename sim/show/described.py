@@ -157,7 +157,7 @@ def grids(results: Results) -> list[Grid]:
         (number("seen"), lambda each: each.estimate_text),
         (number("95% interval"), lambda each: each.interval_text),
         (number("at risk"), lambda each: each.at_risk_text),
-        (Column(""), lambda each: each.remarks),
+        (Column("remark", plain=True), lambda each: each.remarks),
     )
     tables = []
     for heading, names in _words("tables").items():
