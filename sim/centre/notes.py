@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.centre.columns import Matched, likely
-from sim.centre.files import Sheet
+from sim.centre.files import RawTable
 from sim.centre.mistakes import shown
 from sim.centre.patients import OwnPatients
 from sim.scenario.endpoints import TREATMENT_DAYS
@@ -18,7 +18,7 @@ _ROWS_NAMED = 10
 
 
 def notes_on(
-    sheet: Sheet, matched: Matched, patients: OwnPatients, causes: Mapping[str, str]
+    sheet: RawTable, matched: Matched, patients: OwnPatients, causes: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield notes for the terminal of whoever has the table: they name its rows and its words.
 
@@ -30,9 +30,7 @@ def notes_on(
     ignored = []
     for place in matched.ignored:
         header, name = sheet.header[place], likely(sheet.header[place])
-        meant = (
-            f' (is it {name}? then --column {name}="{header}")' if name and name not in matched.places else ""
-        )
+        meant = f' (is it {name}? then --column {name}="{shown(header)}")' if name in matched.open else ""
         ignored.append(f"{shown(header)}{meant}")
     if ignored:
         yield f"not used: {', '.join(ignored)}"
@@ -84,7 +82,9 @@ def _of_patients(patients: OwnPatients) -> Iterator[str]:
 
 
 def _rows(rows: NDArray[np.int_], of: NDArray[np.bool_]) -> str:
-    return _some([[int(row)] for row in rows[of]])
+    found = [str(row) for row in rows[of]]
+    more = f" and {len(found) - _ROWS_NAMED:,} more" if len(found) > _ROWS_NAMED else ""
+    return f"row{'s' * (len(found) > 1)} {', '.join(found[:_ROWS_NAMED])}{more}"
 
 
 def _some(groups: list[list[int]]) -> str:
@@ -95,7 +95,7 @@ def _some(groups: list[list[int]]) -> str:
     return ", ".join(named[:_ROWS_NAMED]) + more
 
 
-def _identical(sheet: Sheet) -> list[list[int]]:
+def _identical(sheet: RawTable) -> list[list[int]]:
     """Return the rows that are the same in every cell."""
     whole = list(zip(*sheet.columns, strict=True))
     several = {row for row, count in Counter(whole).items() if count > 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.centre.columns import Matched, match_columns
 from sim.centre.contradictions import EVENTS, contradictions
-from sim.centre.files import Cell, Sheet, read_sheet
+from sim.centre.files import Cell, RawTable, read_sheet
 from sim.centre.mistakes import Mistakes, shown
 from sim.centre.notes import notes_on
 from sim.centre.patients import CAUSES, OwnPatients
@@ -106,17 +107,21 @@ def read_patients(
     patients = replace(_patients(table, times, unread, age, female, cause), reconstructed=made)
     table.wrong.refuse()
     notes = (*sheet_read.notes, *notes_on(sheet_read, matched, patients, words))
-    filled = {name: sum(not is_missing(cell) for cell in cells) for name, cells in table.cells.items()}
-    return ReadTable(patients, sheet_read.sha256, table.headers, filled, notes, times.unit, times.order)
+    filled = {
+        name: sum(count for cell, count in Counter(cells).items() if not is_missing(cell))
+        for name, cells in table.cells.items()
+    }
+    return ReadTable(patients, sheet_read.sha256, table.mapping, filled, notes, times.unit, times.order)
 
 
 class _Table:
     """A table whose columns are known, and what is wrong with it."""
 
-    def __init__(self, sheet: Sheet, matched: Matched, where: str) -> None:
+    def __init__(self, sheet: RawTable, matched: Matched, where: str) -> None:
         self.rows, self.wrong = sheet.rows, Mistakes(where)
         self.cells = {name: sheet.columns[place] for name, place in matched.places.items()}
-        self.headers = {name: sheet.header[place] for name, place in matched.places.items()}
+        self.mapping = {name: sheet.header[place] for name, place in matched.places.items()}
+        self.headers = {name: shown(header) for name, header in self.mapping.items()}
 
     def refuse(self, problem: str, of: NDArray[np.bool_], *names: str) -> None:
         """Note what is wrong with some rows, and what they have in some columns."""
@@ -150,7 +155,7 @@ def _age(table: _Table) -> Floats:
 def _female(table: _Table) -> Floats:
     """Return who is a woman; m is male where somebody is f or w, but may be mujer in a table of its own."""
     known = meanings("sex")
-    here = {fold(cell) for cell in table.cells.get("sex", ()) if isinstance(cell, str)}
+    here = {fold(cell) for cell in set(table.cells.get("sex", ())) if isinstance(cell, str)}
     tells_m = any(known.get(word) == "female" for word in here - {"mujer"})
 
     def female(cell: Cell) -> float | None:
