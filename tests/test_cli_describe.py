@@ -80,7 +80,7 @@ def test_curves_of_others_are_written_every_so_many_days() -> None:
     deaths = [44, 92, 97]  # days after reinfusion of the three who died first
     first = exact[exact["curve"] == "overall_survival"]["time_days"]
     assert set(deaths) <= set(first)
-    with pytest.raises(RequestError, match="every: 0 given; allowed: whole days from 1"):
+    with pytest.raises(RequestError, match="every`: 0 given; allowed: whole days from 1"):
         sim.describe_patients("own.csv", every=0)
 
 
