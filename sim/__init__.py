@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sim.commands.library import read as read
     from sim.commands.library import with_values as with_values
     from sim.commands.own_patients import write_cohort as write_cohort
+    from sim.commands.patients import patients_from as patients_from
     from sim.commands.report import report as report
     from sim.commands.run import run as run
     from sim.commands.solve import solve as solve
@@ -43,6 +44,7 @@ _NAMES = {
     "sim.commands.compare": ("compare",),
     "sim.commands.library": ("differences", "expected", "load_scenario", "read", "with_values"),
     "sim.commands.own_patients": ("write_cohort",),
+    "sim.commands.patients": ("patients_from",),
     "sim.commands.report": ("report",),
     "sim.commands.run": ("run",),
     "sim.commands.solve": ("solve",),

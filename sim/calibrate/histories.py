@@ -1,7 +1,7 @@
 """What patients of one's own add to what is known: a posterior from the histories of single patients.
 
 Beforehand there are the scenario's priors, or the draws of another posterior, which are then weighed by how
-likely the model finds these patients under each. No figure of a trial has to be met, so no point is solved for.
+likely the model finds these patients under each. No figure of a trial has to be met: no point is solved for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from scipy import special
 
 from sim.calibrate.importance import NoLikelihoodError, PriorProposal, Sample, sample
 from sim.calibrate.search import ENOUGH, FEWEST, Free, warn_of_size
+from sim.calibrate.tables import search_table
 from sim.calibrate.virtual_trials import at_point
 from sim.centre.likelihood import HistoryLikelihood
 from sim.centre.patients import OwnPatients
@@ -23,7 +24,14 @@ from sim.scenario.problems import OverlapWarning, RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
-from sim.study.posterior import Posterior, derived_seed, weighted_quantiles, weighted_summary
+from sim.study.posterior import (
+    Posterior,
+    derived_seed,
+    posterior_table,
+    weighted_quantiles,
+    weighted_summary,
+)
+from sim.work.task import Tell
 
 BEFORE_POINTS = 4096
 """Points of the priors, for what was known beforehand."""
@@ -65,7 +73,7 @@ def learn(
     wanted_size: float,
     most_points: int,
     prior: tuple[str, Posterior] | None = None,
-    tell: Callable[[int, int], None] = lambda _done, _total: None,
+    tell: Tell | None = None,
 ) -> Learned:
     """Find the posterior of a scenario's free parameters from the histories of patients.
 
@@ -82,6 +90,8 @@ def learn(
         Nothing is free, the scenario can't tell of such patients, or no draw gives them.
     """
     likelihood = HistoryLikelihood(patients, scenario)
+    likelihood.refuse_impossible(scenario)
+    tell = tell or (lambda _done, _total: None)
     if prior is not None:
         return _weighed(scenario, likelihood, *prior, tell)
     free = Free.of(scenario)
@@ -128,7 +138,7 @@ def _weighed(
     likelihood: HistoryLikelihood,
     name: str,
     known: Posterior,
-    tell: Callable[[int, int], None],
+    tell: Tell,
 ) -> Learned:
     """Weigh the draws of a posterior by the likelihood of the patients under each."""
     count = len(known.values)
@@ -144,10 +154,11 @@ def _weighed(
     size, left = after.effective_size, after.effective_size / known.effective_size
     if size < FEWEST or left < _FEW_LEFT:
         OverlapWarning.say(
-            f"--prior-posterior {name}: your patients and its draws hardly overlap: of {known.effective_size:.0f} "
-            f"effective draws {size:.0f} are left, so that the result rests on few of them and its limits are too "
-            "narrow. Look with `lupus-hsct validate` at what differs, or leave --prior-posterior out: the "
-            "scenario's priors are wider, and draws are then looked for where your patients are"
+            f"--prior-posterior {name}: your patients and its draws hardly overlap: of "
+            f"{known.effective_size:.0f} effective draws {size:.0f} are left, so that the result rests on "
+            "few of them and its limits are too narrow. Look with `lupus-hsct validate` at what differs, or "
+            "leave --prior-posterior out: the scenario's priors are wider, and draws are then looked for "
+            "where your patients are"
         )
     elif size < ENOUGH:
         warn_of_size(Sample(known.values, after.weights, (count,), 0.0, 0.0))
@@ -157,8 +168,8 @@ def _weighed(
 
 def _nothing(scenario: Scenario, where: str) -> str:
     return (
-        f"[[prior]]: {where} of {scenario.title or 'the scenario'} give next to no chance of such patients: look "
-        "with `lupus-hsct validate` at what differs, or widen the priors"
+        f"[[prior]]: {where} of {scenario.title or 'the scenario'} give next to no chance of such patients: "
+        "look with `lupus-hsct validate` at what differs, or widen the priors"
     )
 
 
@@ -204,3 +215,15 @@ def before_table(learned: Learned) -> pd.DataFrame:
         density = gaussian_kde(logs, weights=learned.before.weights)(grid) / np.exp(grid)
         tables.append(pd.DataFrame({"key": key, "score": scores, "value": np.exp(grid), "density": density}))
     return pd.concat(tables, ignore_index=True)
+
+
+def learned_tables(learned: Learned, scenario: Scenario) -> dict[str, pd.DataFrame]:
+    """Return the tables by the names of their files, but for what is simulated under the draws."""
+    point = [float(get_value(scenario, key)) for key in learned.after.keys]
+    tables = {
+        "posterior": posterior_table(learned.after, point),
+        "parameters": parameter_table(learned, scenario),
+    }
+    if learned.sample is not None:
+        tables["search"] = search_table(learned.sample, learned.after.keys)
+    return tables

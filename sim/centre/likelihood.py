@@ -1,17 +1,17 @@
 """How likely the model finds the histories of single patients: the likelihood of what was seen of each.
 
-It is exact, by the hazards of the twin, and takes every patient's own days. How long somebody was on the way to
-reinfusion is taken as given: its law holds none of the parameters that are learned, centres differ in it, and
-while somebody waits only hazards act. So a room that was not free costs nothing, and the scenario's own
+It is exact, by the hazards of the twin, and takes every patient's own days. How long somebody was on the way
+to reinfusion is taken as given: its law holds none of the parameters that are learned, centres differ in it,
+and while somebody waits only hazards act. So a room that was not free costs nothing, and the scenario's own
 durations before reinfusion decide about no patient. What a wait would tell of an infection in mobilisation is
 left unused. The length of aplasia is not known and is integrated over, and so is a relapse where the table
 tells of none.
 
-Days are whole ones. A relapse, and a death of the treatment after reinfusion, has the chance of its day, half a
-day to either side, because the density is unbounded where relapse begins; a death of lupus or of another cause,
-whose hazards hardly move within a day, has its density per day. The day of a treatment death before reinfusion
-is not used: its law holds nothing that is learned. A treatment death later than day 100 counts as another cause,
-by the definition of treatment-related mortality.
+Days are whole ones. A relapse, and a death of the treatment after reinfusion, has the chance of its day, half
+a day to either side, because the density is unbounded where relapse begins; a death of lupus or of another
+cause, whose hazards hardly move within a day, has its density per day. The day of a treatment death before
+reinfusion is not used: its law holds nothing that is learned. A treatment death later than day 100 counts as
+another cause, by the definition of treatment-related mortality.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import Law, compress_between, law_of
 from sim.outcomes.twin.time_to_reinfusion import Pathway, apheresis, mobilisation_law
-from sim.scenario.distributions import Floats
+from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.endpoints import TREATMENT_DAYS
 from sim.scenario.life_table import background_hazards
 from sim.scenario.problems import RequestError
@@ -41,7 +41,7 @@ _SHOWN = 20
 
 
 class Chances(NamedTuple):
-    """What may be seen of each patient on the last day, shape (sets, patients), background mortality apart."""
+    """What may be seen of each patient on the last day, shape (sets, patients), the background apart."""
 
     alive: Floats
     treatment: Floats
@@ -65,8 +65,7 @@ class HistoryLikelihood:
     Raises
     ------
     RequestError
-        The scenario can't tell of such patients, or knows no way in which some histories can come about; all
-        are listed by row.
+        The scenario can't tell of patients of one's own.
     """
 
     def __init__(self, patients: OwnPatients, scenario: Scenario) -> None:
@@ -75,7 +74,19 @@ class HistoryLikelihood:
         late = (patients.cause == "treatment") & (patients.last_seen - since > TREATMENT_DAYS)
         self.patients = patients
         self.causes = np.where(late, "other", patients.cause)
-        self._reinfused, self._waiting = np.flatnonzero(patients.reinfused), np.flatnonzero(~patients.reinfused)
+        self._reinfused, self._waiting = (
+            np.flatnonzero(patients.reinfused),
+            np.flatnonzero(~patients.reinfused),
+        )
+
+    def refuse_impossible(self, scenario: Scenario) -> None:
+        """Refuse histories that a scenario knows no way to.
+
+        Raises
+        ------
+        RequestError
+            Listing them by row, with the reason of each.
+        """
         impossible = ~np.isfinite(self.each([scenario])[0])
         if impossible.any():
             raise RequestError("\n".join(self._reasons(impossible, scenario)))
@@ -115,7 +126,7 @@ class HistoryLikelihood:
         active = np.exp(-way.hazard * day)
         alive = active * way.escapes_treatment_by(day)
         that_day = way.escapes_treatment_by(day - _HALF) - way.escapes_treatment_by(day + _HALF)
-        treatment = active * (1 - way.spared(day))
+        treatment = active * way.treatment_death(day)
         return Chances(alive, treatment, way.hazard * alive, np.zeros(1), active * that_day)
 
     def _after(self, sets: ParameterSets) -> Chances:
@@ -132,7 +143,7 @@ class HistoryLikelihood:
         return Chances(*(reached * part for part in parts))
 
     def _ill(self, hazards: Hazards, at: _Pairs) -> tuple[Floats, Floats, Floats]:
-        """Return the chances to live with what was seen of the disease, and to die of lupus or extra a day."""
+        """Return the chances to live with what was seen of the disease, and to die a day of it, or extra."""
         told = self._without(hazards, at)
         if not self.patients.relapse_recorded:
             return self._whether_or_not(hazards, at)
@@ -158,21 +169,19 @@ class HistoryLikelihood:
         return alive, lupus, extra + hazards.extra * (alive - without)
 
     @cached_property
-    def _laws(self) -> dict[object, _Pairs]:
+    def _kept(self) -> dict[object, _Pairs]:
         return {}
 
     def _pairs(self, scenario: Scenario) -> _Pairs:
         """Return the patients with each length of aplasia, found once for all sets that share its law."""
         infection = scenario.aplasia.infection.days_to_death
         key = scenario.aplasia.duration_days, infection
-        if key not in self._laws:
+        if key not in self._kept:
             own = self.patients.take(self._reinfused)
             end, relapse = own.last_seen - own.transplanted, own.relapsed - own.transplanted
             days = np.stack([end, end - _HALF, end + _HALF, relapse - _HALF, relapse + _HALF], axis=1)
-            breaks = [row[~np.isnan(row)] for row in np.concatenate([days, days - infection], axis=1)]
-            laws = [_aplasia(key[0], tuple(row[row > 0].tolist())) for row in breaks]
-            self._laws[key] = _Pairs.of(end, relapse, laws)
-        return self._laws[key]
+            self._kept[key] = _Pairs.of(end, relapse, _laws(key[0], np.hstack([days, days - infection])))
+        return self._kept[key]
 
     def _reasons(self, impossible: NDArray[np.bool_], scenario: Scenario) -> Iterator[str]:
         """Say why the scenario knows no way to some histories."""
@@ -192,15 +201,18 @@ class HistoryLikelihood:
         since = own.last_seen[place] - own.transplanted[place]
         relapse = own.relapsed[place] - own.transplanted[place]
         start = scenario.relapse.start_day
-        if relapse + _HALF <= start or relapse + _HALF <= scenario.aplasia.duration_days.quantile(np.array([1e-9])):
+        if relapse + _HALF <= start or relapse + _HALF <= scenario.aplasia.duration_days.quantile(
+            np.array([1e-9])
+        ):
             return (
-                f"relapse {relapse:g} days after transplant, and the scenario knows none before day {start:g} "
-                "nor before engraftment: check the day, or write --set relapse.start_day=0"
+                f"relapse {relapse:g} days after transplant, and the scenario knows none before day "
+                f"{start:g} nor before engraftment: check the day, or write --set relapse.start_day=0"
             )
         if cause == "lupus" and np.isnan(relapse) and since > 0:
             return (
-                f"died of lupus {since:g} days after transplant without a relapse, and in the scenario nobody "
-                "in remission dies of lupus: write when the disease came back (relapsed), or another cause"
+                f"died of lupus {since:g} days after transplant without a relapse, and in the scenario "
+                "nobody in remission dies of lupus: write when the disease came back (relapsed), or "
+                "another cause"
             )
         if cause == "treatment":
             return (
@@ -208,20 +220,22 @@ class HistoryLikelihood:
                 "infection and toxicity are 0: give such hazards (late_infection.hazard_per_day, "
                 "immunoablation.toxicity_per_day), or another cause"
             )
-        return f'died of "{cause}", and the scenario has no such hazard then: check cause and day, or its values'
+        return (
+            f'died of "{cause}", and the scenario has no such hazard then: check cause and day, or its values'
+        )
 
 
 def _refuse(scenario: Scenario) -> None:
     """Refuse scenarios in which own patients' days do not mean what they must."""
     if scenario.cohort.enters_at == "home":
         raise RequestError(
-            'cohort.enters_at = "home": nobody is transplanted there, so patients of your own tell nothing of '
-            'it; take a scenario with "mobilisation" or "immunoablation"'
+            'cohort.enters_at = "home": nobody is transplanted there, so patients of your own tell '
+            'nothing of it; take a scenario with "mobilisation" or "immunoablation"'
         )
     if scenario.transplant.delayed and scenario.transplant.waiting_multiplier != 1:
         raise RequestError(
-            "transplant.waiting_multiplier: another hazard holds in the delay, and a table of patients does not "
-            "tell when it ends; write --set transplant.waiting_multiplier=1"
+            "transplant.waiting_multiplier: another hazard holds in the delay, and a table of patients "
+            "does not tell when it ends; write --set transplant.waiting_multiplier=1"
         )
 
 
@@ -247,17 +261,37 @@ class _Way:
         return np.asarray(1 - self.fatal * (caught @ (law.clean + law.infected)))
 
     def spared(self, day: Floats) -> Floats:
-        """Return the chance of no death of the treatment before reinfusion, and of a harvest that gives enough.
+        """Return the chance of a harvest that gives enough, and of no treatment death before reinfusion.
 
         Who enters at immunoablation has been in it for all of the days.
         """
         if not self.mobilised:
             return self.escapes_treatment_by(day)
-        law, sessions = mobilisation_law(self.path), apheresis(self.path)
-        failing = 0.0 if sessions is None else sessions.short * self.scenario.harvest.marrow.failure
+        return np.asarray(self._infection_spares * self._harvested * self._harmless)
+
+    def treatment_death(self, day: Floats) -> Floats:
+        """Return the chance to die of the treatment before reinfusion, whenever it is."""
+        if not self.mobilised:
+            return 1 - self.escapes_treatment_by(day)
+        spares = self._infection_spares
+        return np.asarray(1 - spares + spares * self._harvested * (1 - self._harmless))
+
+    @property
+    def _infection_spares(self) -> Floats:
+        """The chance of no fatal infection in mobilisation."""
+        return np.asarray(1 - self.fatal * mobilisation_law(self.path).infected.sum())
+
+    @property
+    def _harvested(self) -> float:
+        """The chance of a harvest that gives enough."""
+        sessions = apheresis(self.path)
+        return 1.0 - (0.0 if sessions is None else sessions.short * self.scenario.harvest.marrow.failure)
+
+    @property
+    def _harmless(self) -> float:
+        """The chance of no toxicity in immunoablation that kills."""
         stay = law_of(self.path.immunoablation, _ORDER)
-        harmless = float(np.exp(-self.path.toxicity * stay.values) @ stay.weights)
-        return np.asarray((1 - self.fatal * law.infected.sum()) * (1 - failing) * harmless)
+        return float(np.exp(-self.path.toxicity * stay.values) @ stay.weights)
 
 
 class _Pairs(NamedTuple):
@@ -293,10 +327,21 @@ class _Pairs(NamedTuple):
         return np.add.reduceat(values * self.weights, self.first, axis=-1)
 
 
-def _aplasia(duration: object, breaks: tuple[float, ...]) -> Law:
-    """Return the law of the length of aplasia on few values, with kinks at breaks."""
-    law = law_of(duration, _ORDER, breaks)  # type: ignore[arg-type]
-    return compress_between(law, breaks, _NODES)
+def _laws(aplasia: Distribution, kinks: Floats) -> list[Law]:
+    """Return the law of the length of aplasia for each patient, on few values between the own kinks.
+
+    Most have none, because they live for longer than anybody's aplasia lasts, and share one law.
+    """
+    whole = law_of(aplasia, _ORDER)
+    inside = (kinks > whole.values.min()) & (kinks < whole.values.max())
+    found: dict[tuple[float, ...], Law] = {}
+    laws = []
+    for row, within in zip(kinks, inside, strict=True):
+        own = tuple(sorted(row[within].tolist()))
+        if own not in found:
+            found[own] = compress_between(law_of(aplasia, _ORDER, own), own, _NODES)
+        laws.append(found[own])
+    return laws
 
 
 def _relapsed(hazards: Hazards, at: _Pairs) -> tuple[Floats, Floats, Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -110,6 +110,26 @@ patients_option = click.option(
 )
 seed_option = whole("--seed", 0, MAX_SEED, default=budgets.DEFAULT_SEED, help="Seed of all luck.")
 
+TABLE: tuple[Option, ...] = (
+    click.option(
+        "--column", multiple=True, metavar="NAME=HEADER",
+        help='Header of a column that is not found by its words: died="date of death"; repeat for more. An '
+        "empty one says that the table has none.",
+    ),
+    click.option(
+        "--dates", type=click.Choice(["day-first", "month-first"]),
+        help="How dates as 03/04/2019 are written; refused while that is not known.",
+    ),
+    click.option("--sheet", metavar="NAME", help="Sheet of a workbook, if several hold something."),
+)  # fmt: skip
+"""Of commands that read patients from a table: the keywords of `patients_from`."""
+
+
+def table_options(command: Command) -> Command:
+    """Add the argument FILE and how its table is read."""
+    return options(click.argument("file"), *TABLE)(command)
+
+
 LUCK: tuple[Option, ...] = (
     whole(
         "--replications", 1, budgets.MOST_REPLICATIONS,
@@ -156,27 +176,6 @@ EFFORT: tuple[Option, ...] = (
 )  # fmt: skip
 """Of studies that may choose their simulator, and go on until figures are precise enough."""
 
-
-def _columns(_context: click.Context, _option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
-    """Read what columns are called in a table."""
-    pairs = [each.partition("=") for each in given]
-    if wrong := next(
-        (each for each, pair in zip(given, pairs, strict=True) if not pair[0] or not pair[2]), None
-    ):
-        raise click.BadParameter(f'{wrong!r} given; write column=header, as in died="date of death"')
-    return {name.strip(): header for name, _, header in pairs}
-
-
-TABLE: tuple[Option, ...] = (
-    click.option(
-        "--column", "columns", multiple=True, metavar="NAME=HEADER", callback=_columns,
-        help='Header of a column in the table, as in --column died="date of death"; repeat for more.',
-    ),
-    click.option(
-        "--dates", metavar="day-first|month-first", help="How dates as 03/04/2019 are written in the table."
-    ),
-)  # fmt: skip
-"""How a table of patients is read."""
 
 WORK: tuple[Option, ...] = (
     whole(

@@ -187,8 +187,16 @@ def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> N
         "--coverage", 20, 100_000, metavar="N",
         help="Check on N virtual trials (200 or more) that posteriors hold the truth as often as they say.",
     ),
-    *shared.WORK,
 )  # fmt: skip
+@click.option(
+    "--patients", metavar="FILE",
+    help="Learn from the histories of your own patients, in a table, in the place of the targets.",
+)  # fmt: skip
+@click.option(
+    "--prior-posterior", metavar="FILE",
+    help="Where learning from --patients begins: a posterior.csv, or a shipped name; else the priors.",
+)  # fmt: skip
+@shared.options(*shared.TABLE, *shared.WORK)
 def calibrate_command(scenario: str, as_json: bool, **asked: Any) -> None:
     """Calibrate SCENARIO: solve for the point, and say what its figures leave open.
 

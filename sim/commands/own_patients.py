@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 from sim.centre.cohort_file import cohort_text
 from sim.centre.own_cohort import own_cohort
 from sim.centre.patients import OwnPatients
-from sim.centre.reading import ReadTable, read_patients
+from sim.centre.reading import ReadTable
 from sim.centre.seen import unknown_treatment_deaths
 from sim.commands.asked import Trials, budget_of, facts_of
+from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, request_for, write
 from sim.commands.validated import cohort_facts, tallies_of
 from sim.scenario.inherit import Overrides
@@ -26,21 +27,13 @@ from sim.work.store import Stores
 from sim.work.task import Progress, part
 
 
-def validate_table(
-    table: str | Path,
-    base: str,
-    columns: Mapping[str, str],
-    dates: str | None,
-    overrides: Overrides,
-    how: Trials,
-) -> Results:
+def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials) -> Results:
     """Hold the model against the patients of a table; see `sim.commands.validate.validate`."""
     if how.get("cluster") is not None:
         raise RequestError(
             "--cluster: how long each of your patients was followed would be sent to it, and nothing of a "
             "table leaves this machine; leave it out, or give --workers"
         )
-    read = read_patients(table, columns=columns, dates=dates)
     own = read.patients
     cohort = own_cohort(own, base, overrides)
     budget = budget_of(how, patient_replications=0, engine="arrays")
@@ -53,7 +46,7 @@ def validate_table(
             "tallies": tallies_of(found.covered, found.covered),
             "cohorts": [cohort_facts(cohort, budget, found.result_hash)],
             "own": _own_facts(read, found),
-            "input": _input(read),
+            "table": read.record,
         }
         tables = {
             "validation": found.table,
@@ -66,12 +59,8 @@ def validate_table(
         budget.warn_of_held(cohort.loaded)
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures]}
-    request = request_for("validate", [cohort.loaded], budget, observed=observed, input=_input(read))
+    request = request_for("validate", [cohort.loaded], budget, observed=observed, table=read.record)
     return write(Study("validate", "validation", request, make, warn), how)
-
-
-def _input(read: ReadTable) -> dict[str, Any]:
-    return {"sha256": read.sha256, "columns": dict(read.mapping)}
 
 
 def _own_facts(read: ReadTable, found: OwnValidation) -> dict[str, Any]:
@@ -98,8 +87,9 @@ def write_cohort(
     out: str | Path,
     *,
     base: str | Path = "chicago2006",
-    columns: Mapping[str, str] | None = None,
+    column: Mapping[str, str] | Sequence[str] = (),
     dates: str | None = None,
+    sheet: str | None = None,
     force: bool = False,
 ) -> Path:
     """Write the cohort file of a table: figures with their limits, accrual, data cut and ages, and no row.
@@ -112,8 +102,8 @@ def write_cohort(
         The file to write.
     base
         The scenario that predicts such patients.
-    columns, dates
-        How the table is read; see `sim.centre.reading.read_patients`.
+    column, dates, sheet
+        How the table is read; see `sim.commands.patients.patients_from`.
     force
         Write over an existing file.
 
@@ -123,6 +113,6 @@ def write_cohort(
         Something asked for, or in the table, is wrong; the message says what is allowed.
     """
     path = file_to_write(str(out), force=force)
-    read = read_patients(file, columns=columns, dates=dates)
+    read = patients_from(file, column, dates, sheet)
     path.write_text(cohort_text(read.patients, str(base), read.sha256, path), "utf-8", newline="\n")
     return path

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 from sim.commands.asked import Trials, budget_of, facts_of
 from sim.commands.own_patients import validate_table
+from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, request_for, write
 from sim.commands.validated import cohort_facts, tallies_of
 from sim.scenario.cohort import ObservedCohort, load_cohorts
@@ -22,12 +23,15 @@ from sim.work.store import Stores
 from sim.work.task import Progress, part
 
 TABLES = (".csv", ".parquet", ".xlsx")
-"""Endings that tell a table of patients from a cohort file."""
+"""Endings of tables of patients."""
+# What is no cohort file either: the reader of tables says what to do with it.
+_TRIED = (*TABLES, ".xls", ".xlsm", ".ods", ".tsv", ".txt", ".sav", ".dta")
 
 
 def validate(
     *cohorts: str | Path, set: Overrides = (), base: str | Path | None = None,  # noqa: A002
-    columns: Mapping[str, str] | None = None, dates: str | None = None, **how: Unpack[Trials],
+    column: Mapping[str, str] | Sequence[str] = (), dates: str | None = None, sheet: str | None = None,
+    **how: Unpack[Trials],
 ) -> Results:  # fmt: skip
     """Hold the model against cohorts to which it was not fitted, or against patients of one's own.
 
@@ -39,8 +43,8 @@ def validate(
         Changes of all of them: values by key.
     base
         Of a table: the scenario that predicts its patients; chicago2006, if none is named.
-    columns, dates
-        Of a table: how it is read; see `sim.centre.reading.read_patients`.
+    column, dates, sheet
+        Of a table: how it is read; see `sim.commands.patients.patients_from`.
     how
         See `Trials`.
 
@@ -55,17 +59,18 @@ def validate(
     RequestError
         Something asked for is wrong; the message says what is allowed.
     """
-    tables = [each for each in cohorts if Path(each).suffix.lower() in TABLES]
+    tables = [each for each in cohorts if Path(each).suffix.lower() in _TRIED]
     if tables:
         if len(cohorts) > 1:
             raise RequestError(
                 f"{tables[0]}: a table of patients is held against the model alone; name nothing else"
             )
-        return validate_table(tables[0], str(base or "chicago2006"), columns or {}, dates, set, how)
-    for option, given in (("--base", base), ("--column", columns), ("--dates", dates)):
+        table = patients_from(tables[0], column, dates, sheet)
+        return validate_table(table, str(base or "chicago2006"), set, how)
+    for option, given in {"base": base, "column": column, "dates": dates, "sheet": sheet}.items():
         if given:
             raise RequestError(
-                f"{option}: it is about a table of patients ({', '.join(TABLES)}), and none is named"
+                f"--{option}: it is about a table of patients ({', '.join(TABLES)}), and none is named"
             )
     loaded = load_cohorts([str(each) for each in cohorts], set)
     budget = budget_of(how, patient_replications=0, engine="arrays")

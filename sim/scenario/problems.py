@@ -86,6 +86,10 @@ class BeyondFollowUpWarning(FigureWarning):
     """A figure is read later than the last patient was followed."""
 
 
+class UnmetPointWarning(FigureWarning):
+    """No values of the parameters meet all targets exactly, so that there is a posterior without a point."""
+
+
 class OverlapWarning(FigureWarning):
     """New patients are unlikely under nearly all draws of the posterior that they are learned from."""
 

@@ -76,8 +76,9 @@ class Shown:
         if posterior is None:
             return cls(scenario, results.tables, solved, None, pd.DataFrame(), 0, {})
         draws = results.tables["posterior"].iloc[1:].reset_index(drop=True)  # the first line is the point
-        own = {name: results.tables[name] for name in ("priors", "ridge", "no_transplant")}
-        kept = int(posterior["kept_by_simulation_alone"])
+        names = [name for name in ("priors", "ridge", "no_transplant") if name in results.tables]
+        own = {name: results.tables[name] for name in names}
+        kept = int(posterior.get("kept_by_simulation_alone", 0))
         reported = results.tables.get("repeats", pd.DataFrame())  # so long that it may have been removed
         return cls(scenario, results.tables, solved, draws, reported, kept, own)
 

@@ -248,7 +248,7 @@ def _of_validate(results: Results) -> Contents:
     for each in manifest["cohorts"]:
         own, base = scenarios[each["cohort"]], each["base"] or "its own scenario"
         cohorts.append((each["cohort"], own.title, base, str(own.cohort.patients), each["source"]))
-    table = {**manifest["input"], "base": manifest["cohorts"][0]["base"]} if "own" in manifest else None
+    table = {**manifest["table"], "base": manifest["cohorts"][0]["base"]} if "own" in manifest else None
     facts = {
         "own": table,
         "sentences": own_patients.answer(results) if table else validation.found_sentences(results),
@@ -305,6 +305,27 @@ def _of_calibrate(results: Results) -> Contents:
     )
 
 
+def _of_learn(results: Results) -> Contents:
+    from sim.show import calibration_tables, calibration_words, learned
+    from sim.show.calibration_shown import Shown
+
+    manifest, shown = results.manifest, Shown.of(results)
+    finding, *more = learned.found_sentences(results)
+    facts = {
+        "posterior": manifest["posterior"],
+        "patients": manifest["patients"],
+        "rough": calibration_words.rough_text(manifest),
+        "seen": [*learned.seen_sentences(results), *more],
+        "rests": learned.rests_on(results),
+        "of_whom": learned.caution(shown.scenario),
+        "grids": list(learned.grids(results)),
+        "priors": calibration_tables.priors(shown),
+        **_sources(manifest, shown.scenario),
+    }
+    title = f"{shown.scenario.title}: what {manifest['patients']['patients']} patients of your own add"
+    return Contents(title, (shown.scenario,), facts, finding=finding, leads=("learned",))
+
+
 CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "run": _of_run,
     "study": _of_study,
@@ -312,5 +333,6 @@ CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "validate": _of_validate,
     "solve": _of_solve,
     "calibrate": _of_calibrate,
+    "learn": _of_learn,
 }
 """By the kind of study."""

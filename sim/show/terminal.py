@@ -158,7 +158,17 @@ def _calibrate(results: Results, _full: bool) -> Iterator[Block]:
     yield from for_terminal(results)
 
 
+def _learn(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show import learned
+
+    yield [results.scenario.title]
+    yield learned.seen_sentences(results)
+    yield from learned.grids(results)
+    yield learned.found_sentences(results)
+    yield [*learned.rests_on(results), learned.caution(results.scenario)]
+
+
 _TOLD = {
     "run": _run, "study": _study, "compare": _compare, "validate": _validate, "calibrate": _calibrate,
-    "solve": _solve,
+    "solve": _solve, "learn": _learn,
 }  # fmt: skip

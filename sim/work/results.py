@@ -27,7 +27,7 @@ _MAIN = {
     "run": "endpoints", "study": "points", "compare": "comparison", "validate": "validation",
     "solve": "thresholds",
 }  # fmt: skip
-KINDS = (*_MAIN, "calibrate")
+KINDS = (*_MAIN, "calibrate", "learn")
 """Of studies that this version reads."""
 _SHOWN_ROWS = 12
 _MOST_BYTES = 2**26  # of a manifest
@@ -91,7 +91,7 @@ class Results:
 
     @property
     def kind(self) -> str:
-        """The command that made it: run, study, compare, solve, validate or calibrate."""
+        """The command that made it: run, study, compare, solve, validate, calibrate or learn."""
         return str(self.manifest["command"])
 
     @property
