@@ -78,6 +78,7 @@ def _own_facts(read: ReadTable, found: OwnValidation) -> dict[str, Any]:
         "dated": not bool(np.isnan(own.arrived).any()),
         "ages": int(np.sum(~np.isnan(own.age))),
         "sexes": int(np.sum(~np.isnan(own.female))),
+        "together": None if np.isnan(found.together) else found.together,
         "wait": {"observed": observed, "predicted": predicted, "lower": lower, "upper": upper},
     }
 

@@ -20,13 +20,12 @@ def finding(results: Results) -> str:
 def answer(results: Results) -> list[str]:
     """Answer whether the patients are like the model's, and what may differ."""
     own, base, tally, missed = _facts(results)
-    known = not math.isnan(tally.virtual_mean)
     shown = results.table("calibration")
     events = [] if shown is None else [_event(row) for row in shown.itertuples()]
     told = {"age": own["ages"] > 2, "sex": own["sexes"] > 0}
     what_if = sentences("own", "differs", own, base, told) if missed else []
     return [
-        *sentences("own", "answer", own, base, tally, missed, known, bool(results.draws)),
+        *sentences("own", "answer", own, base, tally, missed, bool(results.draws)),
         *sentences("own", "calibration", events),
         *sentences("own", "wait", own, base),
         *what_if,

@@ -46,6 +46,7 @@ CALIBRATED = ("deaths_seen", "treatment_related_mortality", "relapses_seen")
 POINTS = 101
 _AT_ONCE, _TASK_PATIENTS = 262_144, 1_310_720  # patients simulated at once, and in a task
 _SPARE = (1.25, 20)  # virtual patients for each one reinfused, and more
+_ALIKE = 1e-9
 _UNREAD = 0.2  # share of virtual cohorts that can't read a curve, from which it has no band
 
 
@@ -127,6 +128,8 @@ class OwnValidation:
         The columns of ``validation.csv``.
     covered
         How many figures lie in their intervals.
+    together
+        Share of virtual cohorts whose figures lie as far off as the observed ones, taken together.
     curves
         The columns of ``observed_curves.csv``: estimates with their limits, and the pointwise 95% of
         virtual cohorts.
@@ -140,6 +143,7 @@ class OwnValidation:
 
     table: pd.DataFrame
     covered: CoveredCount
+    together: float
     curves: pd.DataFrame
     calibration: pd.DataFrame
     wait: tuple[float, float, float, float]
@@ -178,7 +182,14 @@ def validate_own(
     covered = covered_count(predictions, ("held_out",), draws)
     table = figures_table([cohort], predictions)
     return OwnValidation(
-        table, covered, found.curves(), found.calibration(), found.wait, budget.total, found.digest
+        table,
+        covered,
+        found.together,
+        found.curves(),
+        found.calibration(),
+        found.wait,
+        budget.total,
+        found.digest,
     )
 
 
@@ -285,6 +296,25 @@ class _Found:
             "ratio_upper",
         )
         return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def together(self) -> float:
+        """Return the share of cohorts, the observed one among them, that lie as far off or farther.
+
+        How far is the sum of the squared normal scores of all figures; whoever can't read one has 0 there.
+        Figures hang together in virtual cohorts as they do in the real one (Barnard GA. J R Stat Soc B
+        1963;25:294: the Monte Carlo test).
+        """
+        figures = self.drawn["figures"]
+        every = np.concatenate([figures, self.seen.figures(self.wanted.keys)], axis=1)
+        far = np.zeros(every.shape[1])
+        for row in every:
+            known = np.sort(row[~np.isnan(row)])
+            ends = (np.searchsorted(known, row - _ALIKE), np.searchsorted(known, row + _ALIKE, side="right"))
+            far += (
+                np.where(np.isnan(row), 0.0, special.ndtri((ends[0] + ends[1]) / 2 / max(known.size, 1))) ** 2
+            )
+        return float(np.mean(far >= far[-1] - _ALIKE)) if len(every) else math.nan
 
     @property
     def digest(self) -> str:

@@ -68,7 +68,7 @@ def validation_figure(
     height = _KEY + _HEAD * len(cohorts) + _ROW * len(shown) + _AXIS
     width = 0.44 + _NAMES + _OBSERVED + _PREDICTED + _FOREST + _VERDICT
     own = read[0].own
-    counted = sentences("own", "tally", predicted) if own else tally_sentences(predicted, apart)
+    counted = sentences("own", "tally_of", predicted) if own else tally_sentences(predicted, apart)
     said = [*sentences("figures", "validation", own), *counted]
     notes = [*misses(read), *scope(drawn), *others, *_notes(shown)]
     page = style.sheet(found or _title(predicted, apart, read, titles), said, notes, width, height)
