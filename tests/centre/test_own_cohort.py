@@ -117,7 +117,7 @@ def test_accrual_is_fitted_by_moments() -> None:
     undated = accrual(replace(even, arrived=np.full(21, NAN)))
     assert undated.window_days == 2000
     assert undated.power == pytest.approx(1.0, abs=0.01)
-    # Later accrual: the mean of those between the first and the last one, which is power / (power + 1) of the window.
+    # Between the first and the last one patients come on average after power / (power + 1) of the window.
     late = np.array([0.0, 900, 1200, 1400, 1500, 1700, 1800, 2000])
     fitted = accrual(OwnPatients.of(2500.0 - late, arrived=late))
     assert fitted.power / (fitted.power + 1) == pytest.approx(8500 / 6 / 2000, abs=1e-3)
@@ -143,21 +143,24 @@ def test_the_cohort_file_holds_the_figures_and_no_row(since: str, tmp_path: Path
     text = path.read_text()
     assert "# a small cell" in text
     if since == "enrolment":
-        assert (
-            own_values(patients)["arrivals"]["window_days"] == tomllib.loads(text)["arrivals"]["window_days"]
-        )
+        assert tomllib.loads(text)["arrivals"] == own_values(patients)["arrivals"]
     else:
         assert "Left out: relapse and disease-free survival" in text
 
 
 def test_estimates_of_few_that_cross_make_a_file_that_loads(tmp_path: Path) -> None:
-    # All but two are lost before one of these, who relapsed early, dies: survival then falls below disease-free.
-    last = [3 * YEAR, 4 * YEAR] + [1.5 * YEAR] * 8 + [2.9 * YEAR] * 4
+    # The first relapses on day 30 and dies when 7 are left at risk of 37: survival then lies below disease-free
+    # survival, which no cohort file may say.
+    last = np.array([0.98 * YEAR] + [1.5 * YEAR] * 6 + [0.9 * YEAR] * 30)
     crossing = OwnPatients.of(
-        last, transplanted=[0] * 14, relapsed=[30] + [NAN] * 13, died=[2.99 * YEAR] + [NAN] * 13,
-        cause=["lupus"] + [""] * 13,
+        last, transplanted=[0] * 37, relapsed=[30] + [NAN] * 36, died=[0.98 * YEAR] + [NAN] * 36,
+        cause=["lupus"] + [""] * 36,
     )  # fmt: skip
-    crossing.last_seen[0] = 2.99 * YEAR
+    figures = told(crossing)
+    assert figures["overall_survival", 1.0] == pytest.approx(6 / 7)
+    assert figures["disease_free_survival", 1.0] == pytest.approx(36 / 37)
     path = tmp_path / "ours.toml"
     path.write_text(cohort_text(crossing, "chicago2006", "0" * 64, path))
-    assert load_cohort(str(path)).figures
+    found = {figure.key[0] for figure in load_cohort(str(path)).figures}
+    assert "overall_survival" in found
+    assert "disease_free_survival" not in found

@@ -1,4 +1,4 @@
-"""Patients of one's own against the model: what the model makes is covered as often as it says, others are not."""
+"""Patients of one's own against the model: its own are covered as often as it says, others are not."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_virtual_trials_written_as_tables_are_covered_as_often_as_virtual_cohort
     number, gaps, scores, together = 40, [], [], []
     for own in tables(small(), number, seed=5):
         found = held_against(own, budget(300))
-        # Counts are discrete: more than 95% of virtual cohorts lie in their own intervals, and the mean tells how many.
+        # Counts are discrete: more than 95% of virtual cohorts lie inside, and the mean tells how many.
         gaps.append((found.covered.covered - found.covered.virtual_mean) / found.covered.figures)
         together.append(found.together)
         scores.append(found.table.set_index(["endpoint", "time_years"])["z"])
@@ -82,12 +82,9 @@ def test_virtual_trials_written_as_tables_are_covered_as_often_as_virtual_cohort
     assert abs(np.mean(gaps)) < MOST * error
     assert abs(np.mean(together) - 0.5) < MOST * math.sqrt(1 / 12 / number)
     for name, years in (("deaths_seen", NAN), ("disease_free_survival", 2.0), ("overall_survival", 1.0)):
-        key = [(name, years) if years == years else each for each in scores[0].index if each[0] == name][0]
-        own = np.array([each.loc[key] if years == years else each.xs(name).iloc[0] for each in scores])
+        own = np.array([each.xs(name).loc[[years]].iloc[0] for each in scores])
         assert abs(own.mean()) < MOST / math.sqrt(number)
-        assert own.var() < 1 + MOST * math.sqrt(
-            2 / number
-        )  # mid-ranks of ties spread less than normal scores
+        assert own.var() < 1 + MOST * math.sqrt(2 / number)  # mid-ranks of ties spread less
 
 
 def test_patients_of_another_hazard_are_told_from_the_model() -> None:
