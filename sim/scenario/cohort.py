@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from sim.scenario.contradictions import ROUNDED_TO, contradictions
 from sim.scenario.distributions import Table
-from sim.scenario.endpoints import BY_NAME, UNREPORTED, Endpoint, Key, label
+from sim.scenario.endpoints import BY_NAME, UNREPORTED, Endpoint, Key, endpoint_of, label
 from sim.scenario.evidence import ids_in
 from sim.scenario.inherit import Overrides, ValueLayer, read_layers
 from sim.scenario.load import Loaded, load_layers
@@ -103,7 +103,7 @@ class ObservedFigure:
     @property
     def endpoint(self) -> Endpoint:
         """Its endpoint."""
-        return BY_NAME[self.key[0]]
+        return endpoint_of(self.key[0])
 
     @property
     def label(self) -> str:
