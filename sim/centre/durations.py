@@ -51,9 +51,8 @@ class Observed:
 def observed_durations(patients: OwnPatients) -> Iterator[Observed]:
     """Yield reinfusion to engraftment, engraftment to discharge, and enrolment to reinfusion where known."""
     yield _lasting(APLASIA, patients, patients.reinfused, patients.transplanted, patients.engrafted)
-    yield _lasting(
-        DISCHARGE, patients, ~np.isnan(patients.engrafted), patients.engrafted, patients.discharged
-    )
+    engrafted = ~np.isnan(patients.engrafted)
+    yield _lasting(DISCHARGE, patients, engrafted, patients.engrafted, patients.discharged)
     if not patients.from_transplant:
         everybody = np.ones(len(patients), dtype=np.bool_)
         yield _lasting(WAY, patients, everybody, np.zeros(len(patients)), patients.transplanted)

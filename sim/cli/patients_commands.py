@@ -197,7 +197,7 @@ def durations_command(file: str, out: Path | None, **asked: Any) -> None:
     from sim.commands.durations import patient_durations
 
     text = patient_durations(file, out=out, **asked)
-    click.echo(
-        text if out is None else f"Wrote {out}. Use it as any scenario: lupus-hsct run {out}",
-        nl=out is not None,
-    )
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"Wrote {out}. Use it as any scenario: lupus-hsct run {out}")

@@ -14,7 +14,7 @@ from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import sentence, toml_text
 from sim.scenario.schema import Scenario
-from sim.scenario.write import file_to_write
+from sim.scenario.write import base_from, file_to_write
 from sim.show.kit.prose import sentences
 
 _IMMUNOABLATION = "immunoablation.duration_days"
@@ -62,11 +62,12 @@ def patient_durations(
         told = "; ".join(f"{each.key}: {each.values.size} of {each.of}" for each in found)
         raise RequestError(
             f"{file}: no stage is known of {FEWEST} patients or more, and fewer would tell of single ones "
-            f"({told}); columns engrafted and discharged give stays, --way the time from enrolment to transplant"
+            f"({told}); columns engrafted and discharged give stays, --way the time to transplant"
         )
     stages = [_usable(each, str(file)) for each in found]
     source = f"own patients, one value each (SHA-256 of their table: {table.sha256})"
-    text = "\n".join(_lines(stages, base, source, scenario, str(file))) + "\n"
+    below = base_from(base, Path() if path is None else path.parent)
+    text = "\n".join(_lines(stages, below, source, scenario, str(file))) + "\n"
     if path is not None:
         path.write_text(text, encoding="utf-8", newline="\n")
     return text
@@ -110,13 +111,12 @@ def _immunoablation(scenario: Scenario, values: Floats, where: str) -> float:
     """Return how long before reinfusion the room is entered, which has to be the same for everybody."""
     days = fixed_value(scenario.immunoablation.duration_days)
     if days is None or values[0] < days:
-        why = (
-            "varies in the base" if days is None else f"takes {days:g} days, and some got their cells sooner"
-        )
+        sooner = f"takes {days} days, and some got their cells sooner after enrolment"
+        why = "varies in the base" if days is None else sooner
+        what = f"--way: the way ends where the room begins, but {_IMMUNOABLATION} {why}"
         raise RequestError(
-            sentence(where, f"--way: the way ends where the room begins, but {_IMMUNOABLATION} {why}; "
-                     f"name a base (--base) in which it is one number, small enough")
-        )  # fmt: skip
+            sentence(where, f"{what}; name a base (--base) in which it is one number, and less")
+        )
     return days
 
 
