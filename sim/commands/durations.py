@@ -114,9 +114,7 @@ def _immunoablation(scenario: Scenario, values: Floats, where: str) -> float:
         sooner = f"takes {days} days, and some got their cells sooner after enrolment"
         why = "varies in the base" if days is None else sooner
         what = f"--way: the way ends where the room begins, but {_IMMUNOABLATION} {why}"
-        raise RequestError(
-            sentence(where, f"{what}; name a base (--base) in which it is one number, and less")
-        )
+        raise RequestError(sentence(where, f"{what}; name a base (--base) where it is one number, and less"))
     return days
 
 
