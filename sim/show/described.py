@@ -87,8 +87,8 @@ class Told:
         else:
             low, high = self.limits
             digits = decimals(50 * (high - low)) if high > low else 0
-            percent = 100 * self.estimate, 100 * low, 100 * high
-            told = [f"{text}%" for text in interval_texts(*percent, digits)]
+            texts = interval_texts(100 * self.estimate, 100 * low, 100 * high, digits)
+            told = [f"{text}%" for text in texts]
         return ["" if math.isnan(each) else text for each, text in zip(values, told, strict=True)]
 
 
