@@ -66,11 +66,7 @@ def reconstruct_patients(
         raise RequestError(
             f"--points: {cut_short(str(points))} given; allowed: {', '.join(get_args(Points))}"
         )
-    path = Path(out)
-    if not path.parent.is_dir():
-        raise RequestError(f"--out: there is no folder {path.parent}; make it first")
-    if path.is_dir() or (path.exists() and not force):
-        raise RequestError(f"--out: {path} exists; name another file, or --force to write over it")
+    path = _to_write(Path(out), force=force)
     published = read_curve(curve, at_risk, unit, spread=points == "times")
     size = int(published.at_risk[0])
     if events is not None and not 0 <= events <= size:
@@ -86,6 +82,15 @@ def reconstruct_patients(
         "repairs": list(published.repairs),
         "evenly_apart": points == "falls" and _evenly_apart(published.days),
     }
+
+
+def _to_write(path: Path, *, force: bool) -> Path:
+    """Return where the table goes, if it may."""
+    if not path.parent.is_dir():
+        raise RequestError(f"--out: there is no folder {path.parent}; make it first")
+    if path.is_dir() or (path.exists() and not force):
+        raise RequestError(f"--out: {path} exists; name another file, or --force to write over it")
+    return path
 
 
 def _table(made: Reconstruction, event: str) -> str:

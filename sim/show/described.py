@@ -147,7 +147,7 @@ def cautions(manifest: Mapping[str, Any]) -> list[str]:
 
 def privacy(manifest: Mapping[str, Any]) -> list[str]:
     """Say what the folder tells of single patients."""
-    return sentences("described", "privacy", manifest["every_days"])
+    return sentences("described", "privacy", manifest["every_days"], manifest["reconstructed"])
 
 
 def grids(results: Results) -> list[Grid]:
