@@ -16,7 +16,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short
 
 CurveOf: TypeAlias = Literal["overall_survival", "disease_free_survival"]
-Points: TypeAlias = Literal["falls", "times"]
+PointsAt: TypeAlias = Literal["falls", "times"]
 
 _EVENTS: dict[str, str] = {"overall_survival": "died", "disease_free_survival": "relapsed_or_died"}
 """The column of events: those of disease-free survival are relapses or deaths, and nobody knows which."""
@@ -26,7 +26,7 @@ _MANY, _ALIKE = 10, 1.2
 
 def reconstruct_patients(
     curve: str | Path, at_risk: str | Path, *, out: str | Path, events: int | None = None,
-    endpoint: CurveOf = "overall_survival", points: Points = "falls", unit: str | None = None,
+    endpoint: CurveOf = "overall_survival", points: PointsAt = "falls", unit: str | None = None,
     force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write patients that reproduce a published Kaplan-Meier curve and its numbers at risk.
@@ -62,9 +62,9 @@ def reconstruct_patients(
     """
     if endpoint not in _EVENTS:
         raise RequestError(f"--endpoint: {cut_short(str(endpoint))} given; allowed: {', '.join(_EVENTS)}")
-    if points not in get_args(Points):
+    if points not in get_args(PointsAt):
         raise RequestError(
-            f"--points: {cut_short(str(points))} given; allowed: {', '.join(get_args(Points))}"
+            f"--points: {cut_short(str(points))} given; allowed: {', '.join(get_args(PointsAt))}"
         )
     path = _to_write(Path(out), force=force)
     published = read_curve(curve, at_risk, unit, spread=points == "times")
