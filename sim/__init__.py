@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sim.commands.library import load_scenario as load_scenario
     from sim.commands.library import read as read
     from sim.commands.library import with_values as with_values
+    from sim.commands.own_patients import write_cohort as write_cohort
     from sim.commands.patients import patients_from as patients_from
     from sim.commands.reconstruct import reconstruct_patients as reconstruct_patients
     from sim.commands.report import report as report
@@ -45,6 +46,7 @@ _NAMES = {
     "sim.commands.compare": ("compare",),
     "sim.commands.describe": ("describe_patients",),
     "sim.commands.library": ("differences", "expected", "load_scenario", "read", "with_values"),
+    "sim.commands.own_patients": ("write_cohort",),
     "sim.commands.patients": ("patients_from",),
     "sim.commands.reconstruct": ("reconstruct_patients",),
     "sim.commands.report": ("report",),

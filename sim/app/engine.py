@@ -34,7 +34,7 @@ from sim.show.kit.prose import sentences
 from sim.study.budget import DEFAULT_SEED, Budget
 from sim.study.compare import Side, incomparable, obstacles, solved_otherwise
 from sim.study.draws import Draws, draws_from
-from sim.study.exact import binds_no_queue, scenarios_drawn
+from sim.study.exact import scenarios_drawn, twin_holds
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 
@@ -79,7 +79,7 @@ class _Asked:
     @property
     def exact(self) -> bool:
         """Whether the twin tells: nobody waits for a room or a slot on either side."""
-        return binds_no_queue(self.base) and binds_no_queue(self.changed)
+        return twin_holds(self.base) and twin_holds(self.changed)
 
     @property
     def years(self) -> float:

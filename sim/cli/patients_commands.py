@@ -139,3 +139,27 @@ def reconstruct_command(curve: Path, as_json: bool, **asked: Any) -> None:
         return
     for line in sentences("described", "reconstructed_patients", row):
         click.echo(line)
+
+
+@patients_group.command("cohort")
+@table_options
+@click.option("--out", required=True, metavar="FILE", help="Cohort file to write.")
+@click.option(
+    "--base",
+    metavar="SCENARIO",
+    default="chicago2006",
+    show_default=True,
+    help="What predicts such patients.",
+)
+@force_option
+def cohort_command(file: str, out: str, **asked: Any) -> None:
+    """Write the patients of FILE as a cohort file: counts, estimates, accrual and ages, and no row.
+
+    lupus-hsct validate holds the model against it, here or wherever the file is sent.
+    """
+    from sim.commands.own_patients import write_cohort
+
+    path = write_cohort(file, out, **asked)
+    click.echo(
+        f"Written to {path.as_posix()}. Hold the model against it: lupus-hsct validate {path.as_posix()}"
+    )

@@ -238,7 +238,7 @@ def _of_compare(results: Results) -> Contents:
 
 
 def _of_validate(results: Results) -> Contents:
-    from sim.show import validation
+    from sim.show import own_patients, validation
 
     manifest = results.manifest
     read = validation.lines(results.tables["validation"])
@@ -251,20 +251,22 @@ def _of_validate(results: Results) -> Contents:
     for each in manifest["cohorts"]:
         own, base = scenarios[each["cohort"]], each["base"] or "its own scenario"
         cohorts.append((each["cohort"], own.title, base, str(own.cohort.patients), each["source"]))
+    table = {**manifest["table"], "base": manifest["cohorts"][0]["base"]} if "own" in manifest else None
     facts = {
-        "sentences": validation.found_sentences(results),
-        "answers": validation.predictions(results),
+        "own": table,
+        "sentences": own_patients.answer(results) if table else validation.found_sentences(results),
+        "answers": own_patients.predictions(results) if table else validation.predictions(results),
+        "events": own_patients.calibration(results) if table else None,
         "overlaps": Grid("What each figure shares with the fit, and what differs", heads, shared),
         "cohorts": Grid("Cohorts", columns, cohorts),
         "values": [set_values(each["parameters"], each["cohort"]) for each in manifest["cohorts"]],
         "evidence": evidence_grid(_used(manifest["cohorts"], scenarios)),
     }
-    return Contents(
-        "Validation: the model against cohorts to which it was not fitted",
-        (),
-        facts,
-        finding=f"{validation.finding(*both)}.",
-    )
+    title = "Validation: the model against cohorts to which it was not fitted"
+    found = f"{validation.finding(*both)}."
+    if table:
+        title, found = f"Your patients against {table['base']}", f"{own_patients.finding(results)}."
+    return Contents(title, (), facts, finding=found, leads=("validation",), elsewhere=("own_curves",))
 
 
 def _used(entries: Sequence[Mapping[str, Any]], scenarios: Mapping[str, Scenario]) -> list[str]:
@@ -338,7 +340,8 @@ def _of_learn(results: Results) -> Contents:
         **_sources(manifest, shown.scenario),
     }
     title = f"{shown.scenario.title}: what {manifest['patients']['patients']} patients of your own add"
-    return Contents(title, (shown.scenario,), facts, finding=finding, leads=("learned",))
+    told = shown.scenario.model_copy(update={"purpose": ""})  # it is about other patients now
+    return Contents(title, (told,), facts, finding=finding, leads=("learned",))
 
 
 CONTENTS: Mapping[str, Callable[[Results], Contents]] = {

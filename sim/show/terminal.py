@@ -138,12 +138,16 @@ def _solve(results: Results, _full: bool) -> Iterator[Block]:
 
 
 def _validate(results: Results, _full: bool) -> Iterator[Block]:
-    from sim.show import validation
+    from sim.show import own_patients, validation
 
-    manifest, grid = results.manifest, validation.predictions(results)
-    cohorts = f"{manifest['replications']:,} virtual cohorts each{under_draws(results.draws)}"
+    manifest = results.manifest
+    own = "own" in manifest
+    grid = own_patients.predictions(results) if own else validation.predictions(results)
+    cohorts = (
+        f"{manifest['replications']:,} virtual cohorts{'' if own else ' each'}{under_draws(results.draws)}"
+    )
     yield replace(grid, title=f"{grid.title}: {cohorts}, seed {manifest['seed']}")
-    for sentence in validation.found_sentences(results):
+    for sentence in own_patients.answer(results) if own else validation.found_sentences(results):
         yield [sentence]
 
 
