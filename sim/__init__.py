@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.commands.calibrate import calibrate as calibrate
     from sim.commands.compare import compare as compare
     from sim.commands.describe import describe_patients as describe_patients
+    from sim.commands.durations import patient_durations as patient_durations
     from sim.commands.library import differences as differences
     from sim.commands.library import expected as expected
     from sim.commands.library import load_scenario as load_scenario
@@ -45,6 +46,7 @@ _NAMES = {
     "sim.commands.calibrate": ("calibrate",),
     "sim.commands.compare": ("compare",),
     "sim.commands.describe": ("describe_patients",),
+    "sim.commands.durations": ("patient_durations",),
     "sim.commands.library": ("differences", "expected", "load_scenario", "read", "with_values"),
     "sim.commands.own_patients": ("write_cohort",),
     "sim.commands.patients": ("patients_from",),

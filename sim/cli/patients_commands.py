@@ -163,3 +163,41 @@ def cohort_command(file: str, out: str, **asked: Any) -> None:
     click.echo(
         f"Written to {path.as_posix()}. Hold the model against it: lupus-hsct validate {path.as_posix()}"
     )
+
+
+@patients_group.command("durations")
+@table_options
+@click.option(
+    "--base",
+    default="chicago2006",
+    show_default=True,
+    metavar="SCENARIO",
+    help="The scenario that the file changes.",
+)
+@click.option(
+    "--way",
+    is_flag=True,
+    help="Replace the way from enrolment to reinfusion too, mobilisation and harvest included.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Scenario file to write, as in own_stays.toml; without it the text is printed.",
+)
+@force_option
+def durations_command(file: str, out: Path | None, **asked: Any) -> None:
+    """Make a scenario file of your own stays in FILE: observed values in the place of distributions.
+
+    Reinfusion to engraftment becomes aplasia.duration_days and engraftment to discharge
+    aplasia.discharge_delay_days, one value a patient in ascending order; a stage known of fewer than five
+    patients is left as the base has it. With --way patients enter at immunoablation, after as many days as
+    yours took.
+    """
+    from sim.commands.durations import patient_durations
+
+    text = patient_durations(file, out=out, **asked)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"Wrote {out}. Use it as any scenario: lupus-hsct run {out}")

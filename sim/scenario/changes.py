@@ -29,7 +29,9 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _bare(value: Any) -> Any:
-    """Write what is always the same as the number that it is."""
+    """Write what is always the same as the number that it is, and observed values in order."""
+    if isinstance(value, Mapping) and value.get("dist") == "empirical":
+        return {**value, "values": sorted(value.get("values", ()))}
     is_fixed = isinstance(value, Mapping) and value.get("dist") == "fixed"
     return value.get("value") if is_fixed else value
 

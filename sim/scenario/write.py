@@ -46,12 +46,18 @@ def write_new(name: str, base: str, *, force: bool = False) -> Path:
     """
     path = file_to_write(name, force=force)
     read_layers(base)
-    reference = Path(os.path.relpath(base, path.parent)).as_posix() if is_path(base) else base
-    if is_path(base) and not is_path(reference):
-        reference = f"./{reference}"
+    reference = base_from(base, path.parent)
     text = _TEMPLATE.read_text("utf-8").format(base=toml_text(reference), title=toml_text(path.stem))
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def base_from(base: str, folder: Path) -> str:
+    """Return how a file in a folder names a base, which counts from here if it is a path."""
+    if not is_path(base):
+        return base
+    reference = Path(os.path.relpath(base, folder)).as_posix()
+    return reference if is_path(reference) else f"./{reference}"
 
 
 def file_to_write(name: str, *, force: bool) -> Path:
