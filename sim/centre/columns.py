@@ -26,9 +26,13 @@ COLUMNS: Mapping[str, str] = {
     "sex": "female or male",
     "engrafted": "engraftment after the transplantation",
     "discharged": "discharge from hospital after the transplantation",
+    "relapsed_or_died": "relapse or death, whichever was first, of a published curve that can't tell which",
+    "reconstructed": "yes of patients whom patients reconstruct has made",
 }
-"""What a table may tell: dates, or days since enrolment, but for cause, age and sex."""
+"""What a table may tell: dates, or days since enrolment, but for cause, age, sex and reconstructed."""
 NEEDED = ("transplanted", "died", "last_seen")
+OF_CURVES = ("relapsed_or_died", "reconstructed")
+"""What no table of patients of one's own has."""
 _UNIT = re.compile(r"\s*[(\[]([^)\]]*)[)\]]\s*$")
 
 
@@ -42,10 +46,13 @@ class Matched:
         Of each canonical name in the header.
     ignored
         Places of the other columns that have a header.
+    open
+        Canonical names that no column has, and of which the user has said nothing.
     """
 
     places: Mapping[str, int]
     ignored: tuple[int, ...]
+    open: frozenset[str]
 
 
 def _key(header: str) -> frozenset[str]:
@@ -96,8 +103,11 @@ def match_columns(header: Sequence[str], asked: Mapping[str, str], where: str) -
     for name, several in found.items():
         if len(several) > 1:
             listed = " and ".join(f'"{shown(header[place])}"' for place in several)
-            example = f'--column {name}="{header[several[0]]}"'
-            wrong.add(f"{listed} may all be {name}: say which, as in {example}, or rename one of them")
+            example = f'say which, as in --column {name}="{shown(header[several[0]])}"'
+            remedy = (
+                example if len({header[place] for place in several}) > 1 else "rename or remove one of them"
+            )
+            wrong.add(f"{listed} may each be {name}: {remedy}")
     matched = {name: place for name, place in places.items() if place is not None}
     matched |= {name: several[0] for name, several in found.items()}
     matched = {name: matched[name] for name in COLUMNS if name in matched}
@@ -105,7 +115,7 @@ def match_columns(header: Sequence[str], asked: Mapping[str, str], where: str) -
     for problem in _missing(matched, [header[at] for at in ignored], header):
         wrong.add(problem)
     wrong.refuse()
-    return Matched(matched, ignored)
+    return Matched(matched, ignored, frozenset(COLUMNS) - matched.keys() - asked.keys())
 
 
 def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int | None:
@@ -137,12 +147,14 @@ def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int 
 def _missing(matched: Mapping[str, int], ignored: Sequence[str], header: Sequence[str]) -> list[str]:
     """Say which columns are needed and not there."""
     needed = [name for name in NEEDED if name not in matched]
+    if "relapsed_or_died" in matched:
+        needed = [name for name in needed if name != "died"]
     if not needed:
         return []
     problems = []
     for name in needed:
         near = next((text for text in ignored if likely(text) == name), None)
-        meant = f'did you mean --column {name}="{near}"?' if near else f"{COLUMNS[name]}"
+        meant = f'did you mean --column {name}="{shown(near)}"?' if near else f"{COLUMNS[name]}"
         otherwise = (
             "" if near or name == "last_seen" else f"; if it is so of nobody, add an empty column {name}"
         )

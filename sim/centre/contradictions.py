@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
 
-EVENTS = ("transplanted", "relapsed", "died", "last_seen", "engrafted", "discharged")
+EVENTS = ("transplanted", "relapsed", "died", "last_seen", "engrafted", "discharged", "relapsed_or_died")
 """Times of a patient, none of them before enrolment and none after what was last known."""
 OLDEST_YEARS = 110
-_AFTER_TRANSPLANT = {"relapsed": "relapse", "engrafted": "engraftment", "discharged": "discharge"}
+_AFTER_TRANSPLANT = {
+    "relapsed": "relapse", "engrafted": "engraftment", "discharged": "discharge",
+    "relapsed_or_died": "relapse or death",
+}  # fmt: skip
 _MOST_DAYS = 36_525
 
 

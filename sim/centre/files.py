@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-from sim.centre.mistakes import Mistakes, shown
+from sim.centre.mistakes import Mistakes, plain, shown
 from sim.centre.workbook import MOST_ROWS, read_workbook
 from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
@@ -28,7 +28,7 @@ MOST_BYTES = 64 * 2**20
 """Of a table; one of 100,000 patients has some 10 MB."""
 MOST_COLUMNS = 1000
 _MOST_CELLS = 20_000_000
-_MOST_LETTERS = 1000
+_MOST_LETTERS = 400
 _SAVE_AS = "save it as CSV or .xlsx in the program that wrote it"
 _A_TABLE = "patients are read from a table: CSV, Parquet or .xlsx"
 _BINARY = {
@@ -41,11 +41,12 @@ _BINARY = {
 }
 """By the first bytes: what people hand over that is no table which can be read."""
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_NUMBERS = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)")
 _SEP = re.compile(r"sep=([,;\t])\r?\n?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Sheet:
+class RawTable:
     """A table as it was written, one column after the other.
 
     Attributes
@@ -65,7 +66,7 @@ class Sheet:
     notes: tuple[str, ...] = ()
 
 
-def read_sheet(path: Path, where: str, sheet: str | None = None) -> Sheet:
+def read_sheet(path: Path, where: str, sheet: str | None = None) -> RawTable:
     """Read the table in a file; what it is, its first bytes tell and not its name.
 
     Parameters
@@ -94,7 +95,7 @@ def read_sheet(path: Path, where: str, sheet: str | None = None) -> Sheet:
         text, notes = _decoded(data, where)
         rows = _read_csv(text, where)
     header, columns, lines = _in_columns(rows, where)
-    return Sheet(header, columns, lines, sha256(data).hexdigest(), tuple(notes))
+    return RawTable(header, columns, lines, sha256(data).hexdigest(), tuple(notes))
 
 
 def _in_columns(
@@ -109,7 +110,7 @@ def _in_columns(
         if not any(cell != "" for cell in row):
             continue
         if header is None:
-            header = tuple(map(shown_header, _without_end(row)))
+            header = tuple(plain(cell)[:_MOST_LETTERS] for cell in _without_end(row))
             width = len(header)
             if width > MOST_COLUMNS:
                 raise RequestError(
@@ -120,8 +121,8 @@ def _in_columns(
             raise RequestError(sentence(where, f"has more than {len(kept):,} rows, too many to be read"))
         cells = _without_end(row) if len(row) > width else row
         if len(cells) != width:
-            what = f"the header has {width}; is there a comma or semicolon in a cell?"
-            wrong.at(what, [line], [f"{len(cells)} cells"])
+            cause = "a comma or semicolon in a cell" if width > 1 else "a title above the header"
+            wrong.at(f"the header has {width}; is there {cause}?", [line], [f"{len(cells)} cells"])
             continue
         kept.append(cells)
         lines.append(line)
@@ -129,15 +130,8 @@ def _in_columns(
     if header is None:
         raise RequestError(sentence(where, "is empty; lupus-hsct patients new writes a table to fill in"))
     if not kept:
-        raise RequestError(
-            sentence(where, f"has a header, in row 1, and no patients under it: {header_text(header)}")
-        )
+        raise RequestError(sentence(where, f"has a header and no patients under it: {header_text(header)}"))
     return header, tuple(zip(*kept, strict=True)), tuple(lines)
-
-
-def shown_header(cell: Cell) -> str:
-    """Return a header's text on one line."""
-    return printable(" ".join(cell.split())) if isinstance(cell, str) else shown(cell)
 
 
 def header_text(header: Sequence[str]) -> str:
@@ -226,11 +220,9 @@ def _read_parquet(path: Path, where: str) -> Iterator[Sequence[Cell]]:
     name = escape(str(path.absolute()))
     try:
         with duckdb.connect(":memory:", config=quiet) as database:
-            counted = database.execute(
-                "SELECT sum(num_rows) FROM parquet_file_metadata(?)", [name]
-            ).fetchone()
+            counted = database.execute("SELECT num_rows FROM parquet_file_metadata(?)", [name]).fetchall()
             table = database.read_parquet(name)
-            count, width = int((counted or (0,))[0] or 0), len(table.columns)
+            count, width = sum(rows for (rows,) in counted), len(table.columns)
             if count > MOST_ROWS or width > MOST_COLUMNS or count * width > _MOST_CELLS:
                 raise RequestError(sentence(where, f"has {count:,} rows and {width:,} columns, too many"))
             yield list(table.columns)
@@ -246,6 +238,6 @@ def _read_parquet(path: Path, where: str) -> Iterator[Sequence[Cell]]:
 
 def _in_sql(kind: str, at: int) -> str:
     """Return the expression of one column's cells."""
-    if re.match(r"(U?(TINY|SMALL|BIG|HUGE)?INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL)", kind) and "[" not in kind:
+    if _NUMBERS.fullmatch(kind):
         return f"CAST(c{at} AS DOUBLE)"
     return f"trim(left(CAST(c{at} AS VARCHAR), {_MOST_LETTERS}))"

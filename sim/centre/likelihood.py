@@ -27,7 +27,7 @@ from sim.centre.patients import OwnPatients
 from sim.outcomes.twin.hazards import Hazards, TimePoints
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import Law, compress_between, law_of
-from sim.outcomes.twin.time_to_reinfusion import Pathway, apheresis, mobilisation_law
+from sim.outcomes.twin.time_to_reinfusion import Pathway, apheresis, mobilisation_law, request_law
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.endpoints import TREATMENT_DAYS
 from sim.scenario.life_table import background_hazards
@@ -126,6 +126,7 @@ class HistoryLikelihood:
         active = np.exp(-way.hazard * day)
         alive = active * way.escapes_treatment_by(day)
         that_day = way.escapes_treatment_by(day - _HALF) - way.escapes_treatment_by(day + _HALF)
+        that_day = that_day + way.toxicity_by(day + _HALF) - way.toxicity_by(day - _HALF)
         treatment = active * way.treatment_death(day)
         return Chances(alive, treatment, way.hazard * alive, np.zeros(1), active * that_day)
 
@@ -269,10 +270,22 @@ class _Way:
             return self.escapes_treatment_by(day)
         return np.asarray(self._infection_spares * self._harvested * self._harmless)
 
+    def toxicity_by(self, day: Floats) -> Floats:
+        """Return the chance to die of toxicity in immunoablation by a day, at the scenario's times to it."""
+        if not self.mobilised or self.path.toxicity == 0:
+            return np.zeros(1)
+        stay = law_of(self.path.immunoablation, _ORDER)
+        typical = float(stay.values @ stay.weights)
+        breaks = {float(each) for end in day if end > 0 for each in (end, end - typical) if each > 0}
+        law = request_law(self.path, tuple(sorted(breaks)))
+        inside = np.clip(day[:, None, None] - law.times[:, None], 0.0, stay.values)
+        dead = -np.expm1(-self.path.toxicity * inside) @ stay.weights
+        return np.asarray(law.weights(self.fatal) @ dead.T)
+
     def treatment_death(self, day: Floats) -> Floats:
         """Return the chance to die of the treatment before reinfusion, whenever it is."""
         if not self.mobilised:
-            return 1 - self.escapes_treatment_by(day)
+            return np.asarray(1 - self.escapes_treatment_by(np.maximum(day, _HALF)))
         spares = self._infection_spares
         return np.asarray(1 - spares + spares * self._harvested * (1 - self._harmless))
 
@@ -367,8 +380,8 @@ def background_of_each(patients: OwnPatients, scenario: Scenario) -> tuple[Float
     hazards = background_hazards(scenario.background)
     reached = np.concatenate([np.zeros((2, 1)), np.cumsum(hazards, axis=1)], axis=1)
     last = hazards.shape[1] - 1
-    rule = law_of(scenario.cohort.age_years, _ORDER)
     unknown = np.isnan(patients.age)
+    rule = law_of(scenario.cohort.age_years, _ORDER) if unknown.any() else Law(np.zeros(1), np.ones(1))
     ages = np.where(unknown[:, None], rule.values, patients.age[:, None])
     weights = np.where(unknown[:, None], rule.weights, np.full(rule.values.size, 1 / rule.values.size))
     female = np.where(np.isnan(patients.female), scenario.cohort.female, patients.female)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short
 
@@ -13,10 +12,15 @@ _OF_ONE_KIND = 3
 _ROWS_NAMED = 10
 
 
+def plain(cell: str | float) -> str:
+    """Write a cell on one line, what can't be seen by its code."""
+    text = f"{cell:.15g}" if isinstance(cell, float) else " ".join(cell.split())
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
+
+
 def shown(cell: str | float) -> str:
-    """Write a cell as it stands in a message: on one line, and not too long."""
-    text = f"{cell:.15g}" if isinstance(cell, float) else cell
-    return cut_short(printable(" ".join(text.split())), 40) or "(empty)"
+    """Write a cell as it stands in a message: not too long."""
+    return cut_short(plain(cell), 40) or "(empty)"
 
 
 class Mistakes:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.centre.columns import Matched, likely
-from sim.centre.files import Sheet
+from sim.centre.files import RawTable
 from sim.centre.mistakes import shown
 from sim.centre.patients import OwnPatients
 from sim.scenario.endpoints import TREATMENT_DAYS
@@ -18,7 +18,7 @@ _ROWS_NAMED = 10
 
 
 def notes_on(
-    sheet: Sheet, matched: Matched, patients: OwnPatients, causes: Mapping[str, str]
+    sheet: RawTable, matched: Matched, patients: OwnPatients, causes: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield notes for the terminal of whoever has the table: they name its rows and its words.
 
@@ -30,9 +30,7 @@ def notes_on(
     ignored = []
     for place in matched.ignored:
         header, name = sheet.header[place], likely(sheet.header[place])
-        meant = (
-            f' (is it {name}? then --column {name}="{header}")' if name and name not in matched.places else ""
-        )
+        meant = f' (is it {name}? then --column {name}="{shown(header)}")' if name in matched.open else ""
         ignored.append(f"{shown(header)}{meant}")
     if ignored:
         yield f"not used: {', '.join(ignored)}"
@@ -49,7 +47,7 @@ def notes_on(
         words = ", ".join(word for word, other in causes.items() if other == meaning)
         yield f"cause of death {meaning}: {words}"
     yield from _of_patients(patients)
-    if twice := _identical(sheet):
+    if not patients.reconstructed and (twice := _identical(sheet)):
         yield f"identical rows, which may be one patient twice: {_some(twice)}"
 
 
@@ -57,11 +55,16 @@ def _of_patients(patients: OwnPatients) -> Iterator[str]:
     rows = np.array(patients.rows)
     if patients.from_transplant:
         yield "no column is enrolled: times count from the transplantation, and nothing before it is known"
-    if not patients.relapse_recorded:
+    if patients.reconstructed:
+        yield "reconstructed from a published curve: these are nobody's data"
+    if not patients.deaths_recorded:
+        yield "relapse and death are not told apart: nothing but disease-free survival can be told"
+    elif not patients.relapse_recorded:
         yield "no column is relapsed: nothing is known of relapses, and disease-free survival can't be told"
     elif not patients.has_relapsed.any():
         yield "the column of relapses is empty: nobody relapsed"
-    for name, values in (("age", patients.age), ("sex", patients.female)):
+    known = () if patients.reconstructed else (("age", patients.age), ("sex", patients.female))
+    for name, values in known:
         if unknown := int(np.isnan(values).sum()):
             yield f"{name} is not known of {unknown:,} of {len(patients):,}"
     of = patients.cause
@@ -79,7 +82,9 @@ def _of_patients(patients: OwnPatients) -> Iterator[str]:
 
 
 def _rows(rows: NDArray[np.int_], of: NDArray[np.bool_]) -> str:
-    return _some([[int(row)] for row in rows[of]])
+    found = [str(row) for row in rows[of]]
+    more = f" and {len(found) - _ROWS_NAMED:,} more" if len(found) > _ROWS_NAMED else ""
+    return f"row{'s' * (len(found) > 1)} {', '.join(found[:_ROWS_NAMED])}{more}"
 
 
 def _some(groups: list[list[int]]) -> str:
@@ -90,7 +95,7 @@ def _some(groups: list[list[int]]) -> str:
     return ", ".join(named[:_ROWS_NAMED]) + more
 
 
-def _identical(sheet: Sheet) -> list[list[int]]:
+def _identical(sheet: RawTable) -> list[list[int]]:
     """Return the rows that are the same in every cell."""
     whole = list(zip(*sheet.columns, strict=True))
     several = {row for row, count in Counter(whole).items() if count > 1}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.centre.columns import Matched, match_columns
 from sim.centre.contradictions import EVENTS, contradictions
-from sim.centre.files import Cell, Sheet, read_sheet
+from sim.centre.files import Cell, RawTable, read_sheet
 from sim.centre.mistakes import Mistakes, shown
 from sim.centre.notes import notes_on
 from sim.centre.patients import CAUSES, OwnPatients
@@ -67,6 +68,7 @@ def read_patients(
     columns: Mapping[str, str] | None = None,
     dates: str | None = None,
     sheet: str | None = None,
+    deaths: bool = True,
 ) -> ReadTable:
     """Read patients from a table: CSV, Parquet or a workbook, one row each.
 
@@ -78,6 +80,8 @@ def read_patients(
         How dates as 03/04/2019 are written: day-first or month-first.
     sheet
         Of a workbook, if several hold something.
+    deaths
+        Whether the table has to tell of deaths: one of a disease-free survival curve does not.
 
     Raises
     ------
@@ -95,22 +99,29 @@ def read_patients(
     times = read_times(timed, table.headers, sheet_read.rows, order, table.wrong)
     unread = np.isin(table.rows, list(table.wrong.rows))
     age, female, cause, words = _age(table), _female(table), *_cause(table)
+    made = _reconstructed(table)
+    for problem in _of_curves(table, deaths):
+        table.wrong.add(problem)
     if table.wrong.whole:  # the times mean nothing yet
         table.wrong.refuse()
-    patients = _patients(table, times, unread, age, female, cause)
+    patients = replace(_patients(table, times, unread, age, female, cause), reconstructed=made)
     table.wrong.refuse()
     notes = (*sheet_read.notes, *notes_on(sheet_read, matched, patients, words))
-    filled = {name: sum(not is_missing(cell) for cell in cells) for name, cells in table.cells.items()}
-    return ReadTable(patients, sheet_read.sha256, table.headers, filled, notes, times.unit, times.order)
+    filled = {
+        name: sum(count for cell, count in Counter(cells).items() if not is_missing(cell))
+        for name, cells in table.cells.items()
+    }
+    return ReadTable(patients, sheet_read.sha256, table.mapping, filled, notes, times.unit, times.order)
 
 
 class _Table:
     """A table whose columns are known, and what is wrong with it."""
 
-    def __init__(self, sheet: Sheet, matched: Matched, where: str) -> None:
+    def __init__(self, sheet: RawTable, matched: Matched, where: str) -> None:
         self.rows, self.wrong = sheet.rows, Mistakes(where)
         self.cells = {name: sheet.columns[place] for name, place in matched.places.items()}
-        self.headers = {name: sheet.header[place] for name, place in matched.places.items()}
+        self.mapping = {name: sheet.header[place] for name, place in matched.places.items()}
+        self.headers = {name: shown(header) for name, header in self.mapping.items()}
 
     def refuse(self, problem: str, of: NDArray[np.bool_], *names: str) -> None:
         """Note what is wrong with some rows, and what they have in some columns."""
@@ -144,7 +155,7 @@ def _age(table: _Table) -> Floats:
 def _female(table: _Table) -> Floats:
     """Return who is a woman; m is male where somebody is f or w, but may be mujer in a table of its own."""
     known = meanings("sex")
-    here = {fold(cell) for cell in table.cells.get("sex", ()) if isinstance(cell, str)}
+    here = {fold(cell) for cell in set(table.cells.get("sex", ())) if isinstance(cell, str)}
     tells_m = any(known.get(word) == "female" for word in here - {"mujer"})
 
     def female(cell: Cell) -> float | None:
@@ -170,6 +181,30 @@ def _cause(table: _Table) -> tuple[NDArray[np.str_], dict[str, str]]:
     pairs = zip(table.cells.get("cause", ()), found, strict=False)
     words = {shown(cell): meaning for cell, meaning in pairs if meaning and cell != meaning}
     return np.array(found, dtype=np.str_), words
+
+
+def _reconstructed(table: _Table) -> bool:
+    """Tell whether the table says of anybody that he was made from a published curve."""
+    known = {"yes": 1.0, "no": 0.0}
+
+    def made(cell: Cell) -> float | None:
+        return known.get(fold(cell)) if isinstance(cell, str) else None
+
+    return any(table.read("reconstructed", made, "must be yes or no", 0.0))
+
+
+def _of_curves(table: _Table, deaths: bool) -> Iterator[str]:
+    """Yield why a table of relapse or death can't be read as one of deaths."""
+    header = table.headers.get("relapsed_or_died")
+    if header is None:
+        return
+    if beside := [table.headers[name] for name in ("relapsed", "died", "cause") if name in table.headers]:
+        yield f"{header} beside {' and '.join(beside)}: it is of curves that don't tell relapse from death"
+    elif deaths:
+        yield (
+            f"{header}: relapse or death, and nobody knows which, so that the table is none of deaths; it "
+            "can be described (lupus-hsct patients describe), and all else needs an overall survival curve"
+        )
 
 
 def _patients(
@@ -215,6 +250,7 @@ def _patients(
         arrived=start - np.min(start) if dated else never,
         rows=table.rows,
         relapse_recorded="relapsed" in times.days,
+        deaths_recorded="relapsed_or_died" not in times.days,
         from_transplant=origin == "transplanted",
     )
 

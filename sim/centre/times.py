@@ -20,10 +20,10 @@ Order: TypeAlias = Literal["day-first", "month-first"]
 Unit: TypeAlias = Literal["dates", "days"]
 
 _FIRST_YEAR = 1900
-_CLOCK = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
+_CLOCK = r"(?:[T ][0-2]?\d:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)?"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_CLOCK}", re.ASCII)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_CLOCK}", re.ASCII)
-_SHORT_YEAR = re.compile(r"\d{1,2}[-/. ]+(?:\d{1,2}|[^\W\d]+)[-/. ]+'?\d{2}", re.ASCII)
+_SHORT_YEAR = re.compile(r"\d{1,2}[-/. ]+(?:\d{1,2}|[^\W\d]+)[-/. ]+'?\d{2}")
 _IN_WORDS = re.compile(
     r"(\d{1,2}) ?(?:st|nd|rd|th|er)? (?:of |de )?([a-z]{3,}) (?:de |del )?(\d{4})", re.ASCII
 )
@@ -31,10 +31,14 @@ _MONTH_FIRST_WORDS = re.compile(r"([a-z]{3,}) (\d{1,2})(?:st|nd|rd|th)? (\d{4})"
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
 _TWO_WAYS = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 _SERIAL = range(20_000, 60_000)  # days since 1900: 1954 to 2064
+_MOST_DAYS = 1_000_000
+_CODES = {0, 1, 2}
+_HAPPENING = ("transplanted", "relapsed", "died", "engrafted", "discharged")
 _YEARS = range(1900, 2101)
 _ENGLISH = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 NO_TIME = "must be a date (2019-04-03) or days since enrolment (412), and empty if it has not happened"
+NO_SEPARATORS = "is no number of days; a date is written 2019-04-03"
 NO_DAY = "there is no such day"
 NO_BIRTH = "is no date of birth; if only the age or the year is known, give a column age"
 
@@ -85,7 +89,7 @@ def moment_of(cell: Cell) -> Moment:
     """Read one cell."""
     number = number_of(cell)
     if isinstance(number, float):
-        return Moment(days=number)
+        return Moment(days=number) if abs(number) < _MOST_DAYS else Moment(problem=NO_SEPARATORS)
     if number != "is no number":
         return Moment(problem=number)
     text = str(cell)
@@ -144,7 +148,7 @@ class _Column:
 
     def __init__(self, name: str, header: str, cells: Sequence[Cell], rows: Sequence[int]) -> None:
         self.name, self.header, self._cells, self._rows = name, header, cells, rows
-        self.counts = Counter(cell for cell in cells if not is_missing(cell))
+        self.counts = {cell: count for cell, count in Counter(cells).items() if not is_missing(cell)}
         self.moments = {cell: moment_of(cell) for cell in self.counts}
 
     def refuse(self, problem_of: Callable[[Moment], str], wrong: Mistakes) -> None:
@@ -219,27 +223,40 @@ def _implausible(moment: Moment, latest: int, order: Order | None) -> str:
 
 
 def _unit(listed: Sequence[_Column], wrong: Mistakes) -> Unit | None:
-    """Tell dates from days; a table has one of them, and years alone are neither."""
-    dates = [(each, cell) for each in listed for cell, moment in each.moments.items() if moment.days is None]
-    numbers = [(each, cell, moment.days) for each in listed for cell, moment in each.moments.items()
-               if moment.days is not None]  # fmt: skip
-    if dates and numbers:
-        one, cell = dates[0]
-        other, number, days = numbers[0]
-        serial = days.is_integer() and int(days) in _SERIAL
-        hint = "; that is how a spreadsheet counts dates: format the column as dates" if serial else ""
-        wrong.add(
-            f"dates and days are mixed: {one.where(cell)}; {other.where(number)}{hint}; write all times as "
-            "dates, or all as days since enrolment",
-            min(
-                sum(each.counts[cell] for each, cell in dates),
-                sum(each.counts[cell] for each, cell, _ in numbers),
-            ),
-        )
-    elif numbers and all(days.is_integer() and int(days) in _YEARS for _, _, days in numbers):
-        one, cell, _ = numbers[0]
-        wrong.add(f"all times are years ({one.where(cell)}): write dates, or days since enrolment")
-    return "dates" if dates else "days" if numbers else None
+    """Tell dates from days: a table has one of them, and what is fewer is refused."""
+    found: Counter[Unit] = Counter()
+    for each in listed:
+        for cell, moment in each.moments.items():
+            found["dates" if moment.days is None else "days"] += each.counts[cell]
+    if not found:
+        return None
+    unit: Unit = "days" if found["days"] > found["dates"] else "dates"
+    for each in listed if len(found) > 1 else ():
+        each.refuse(lambda moment: _other_unit(moment, unit), wrong)
+    times = [(each, cell, moment.days) for each in listed for cell, moment in each.moments.items()]
+    if unit == "days" and all(days in _YEARS for _, _, days in times):
+        each, cell, _ = times[0]
+        wrong.add(f"all times are years ({each.where(cell)}): write dates, or days since enrolment")
+    for each in listed if unit == "days" else ():
+        found_days = {moment.days for moment in each.moments.values()}
+        at_start = each.name == "transplanted" and found_days == {0}
+        if each.name in _HAPPENING and found_days and found_days <= _CODES and not at_start:
+            wrong.add(
+                f"{each.header} holds nothing but 0, 1 or 2: is that yes and no? Write the day, or nothing"
+            )
+    return unit
+
+
+def _other_unit(moment: Moment, unit: Unit) -> str:
+    """Return why a time is none in a table of dates, or of days."""
+    if unit == "days":
+        return "" if moment.days is not None else "is a date, and the other times of the table are days"
+    if moment.days is None:
+        return ""
+    hint = "; a year alone is none" if moment.days in _YEARS else ""
+    if moment.days in _SERIAL:
+        hint = "; a spreadsheet counts dates so: format the column as dates"
+    return f"is a number, and the other times of the table are dates{hint}"
 
 
 def _order(listed: Sequence[_Column], wrong: Mistakes) -> Order | None:

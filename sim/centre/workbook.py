@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from sim.centre.mistakes import shown
 from sim.scenario.plain import printable
@@ -17,7 +17,7 @@ from sim.scenario.refusals import sentence, unknown
 
 MOST_ROWS = 2**20
 """Of a table: as many as a sheet has."""
-_MOST_UNPACKED = 512 * 2**20
+_MOST_UNPACKED = 256 * 2**20
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
 _FORMULA, _ENTITY = re.compile(rb"<(\w+:)?f[ />]"), re.compile(rb"<!(DOCTYPE|ENTITY)")
 _NO_TABLE = "is a zip file and no workbook (.xlsx); save the table as .xlsx or CSV"
@@ -54,9 +54,9 @@ def read_workbook(data: bytes, where: str, sheet: str | None) -> Iterator[Sequen
     RequestError
         It can't be read, has no such sheet, or a formula whose value was never computed.
     """
-    has_formulas = _looked_over(data, where)
     openpyxl = openpyxl_or_refusal(where)
     try:
+        has_formulas = _looked_over(data, where)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of drawings and styles that it leaves out
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
@@ -77,7 +77,7 @@ def read_workbook(data: bytes, where: str, sheet: str | None) -> Iterator[Sequen
     except (RequestError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 (whatever a damaged file leads the library to)
-        what = "is a damaged workbook; open it in a spreadsheet and save it anew, or as CSV"
+        what = "is a workbook with a password, or damaged; save it anew in a spreadsheet, or as CSV"
         raise RequestError(sentence(where, what)) from None
 
 
@@ -88,36 +88,24 @@ def _rows(sheet: Any) -> Iterator[Sequence[Any]]:
 
 def _looked_over(data: bytes, where: str) -> bool:
     """Refuse what is no workbook or unpacks to too much; return whether it has formulas."""
-    try:
-        with ZipFile(io.BytesIO(data)) as packed:
-            members = packed.infolist()
-            names = {member.filename for member in members}
-            if "xl/workbook.xml" not in names:
-                is_ods = "content.xml" in names
-                what = "is an OpenDocument table (.ods); save it as .xlsx or CSV" if is_ods else _NO_TABLE
-                raise RequestError(sentence(where, what))
-            if sum(member.file_size for member in members) > _MOST_UNPACKED or len(members) > 10_000:
-                most = _MOST_UNPACKED // 2**20
-                raise RequestError(sentence(where, f"unpacks to more than {most} MiB, the most allowed"))
-            formulas = False
-            for member in members:
-                if member.filename.endswith((".xml", ".rels")):
-                    content = packed.read(member)
-                    if _ENTITY.search(content):
-                        raise RequestError(
-                            sentence(where, "is no workbook that a spreadsheet wrote (entities)")
-                        )
-                    formulas |= bool(_SHEET.fullmatch(member.filename) and _FORMULA.search(content))
-            return formulas
-    except (
-        BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-    ):  # or with a password
-        raise RequestError(sentence(where, f"{_NO_TABLE}, whole and without a password")) from None
+    with ZipFile(io.BytesIO(data)) as packed:
+        members = packed.infolist()
+        names = {member.filename for member in members}
+        if "xl/workbook.xml" not in names:
+            is_ods = "content.xml" in names
+            what = "is an OpenDocument table (.ods); save it as .xlsx or CSV" if is_ods else _NO_TABLE
+            raise RequestError(sentence(where, what))
+        if sum(member.file_size for member in members) > _MOST_UNPACKED or len(members) > 10_000:
+            most = _MOST_UNPACKED // 2**20
+            raise RequestError(sentence(where, f"unpacks to more than {most} MiB, the most allowed"))
+        formulas = False
+        for member in members:
+            if member.filename.endswith((".xml", ".rels")):
+                content = packed.read(member)
+                if _ENTITY.search(content):
+                    raise RequestError(sentence(where, "is no workbook that a spreadsheet wrote (entities)"))
+                formulas |= bool(_SHEET.fullmatch(member.filename) and _FORMULA.search(content))
+        return formulas
 
 
 def _chosen(book: Any, where: str, sheet: str | None) -> str:

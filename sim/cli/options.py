@@ -176,21 +176,12 @@ EFFORT: tuple[Option, ...] = (
 )  # fmt: skip
 """Of studies that may choose their simulator, and go on until figures are precise enough."""
 
+_out_option = click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", callback=_numbered,
+    help="Folder to write; a new one under results/ by default.",
+)  # fmt: skip
 
-WORK: tuple[Option, ...] = (
-    whole(
-        "--workers", 1, 1024, metavar="N",
-        help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
-    ),
-    click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
-    click.option(
-        "--out", type=click.Path(path_type=Path), metavar="DIR", callback=_numbered,
-        help="Folder to write; a new one under results/ by default.",
-    ),
-    force_option,
-    click.option(
-        "--resume", is_flag=True, help="Go on with an unfinished study of the same request, if there is one."
-    ),
+_SHOWN: tuple[Option, ...] = (
     click.option(
         "--figures", default=budgets.DEFAULT_FIGURES, show_default=True, metavar="LIST",
         help="What figures are written as: svg, png, pdf, several with commas between; or none.",
@@ -200,4 +191,21 @@ WORK: tuple[Option, ...] = (
     ),
     json_option,
 )  # fmt: skip
-"""Of all studies: who works, what is written, and what is printed."""
+
+FOLDER: tuple[Option, ...] = (_out_option, force_option, *_SHOWN)
+"""Of all that writes a folder."""
+
+WORK: tuple[Option, ...] = (
+    whole(
+        "--workers", 1, 1024, metavar="N",
+        help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
+    ),
+    click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
+    _out_option,
+    force_option,
+    click.option(
+        "--resume", is_flag=True, help="Go on with an unfinished study of the same request, if there is one."
+    ),
+    *_SHOWN,
+)  # fmt: skip
+"""Of all studies that simulate: who works, what is written, and what is printed."""

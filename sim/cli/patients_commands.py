@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from sim.cli import options as shared
 from sim.cli.options import force_option, json_option, table_options
-from sim.cli.output import print_rows
+from sim.cli.output import print_results, print_rows
+from sim.cli.progress import figure_warnings, studying
 
 
 @click.group("patients")
@@ -31,7 +34,8 @@ def check_command(file: str, as_json: bool, **asked: Any) -> None:
     """
     from sim.commands.patients import checked, column_rows, in_words, patients_from
 
-    table = patients_from(file, **asked)
+    with figure_warnings():
+        table = patients_from(file, **asked, deaths=False)
     row = checked(table)
     if as_json:
         print_rows("patients check", [{"file": file, **row}], as_json=True)
@@ -52,18 +56,89 @@ def check_command(file: str, as_json: bool, **asked: Any) -> None:
 @force_option
 def new_command(file: str, example: bool, force: bool) -> None:
     """Write a table to fill in: FILE ends in .csv or .xlsx, and gets a header alone."""
-    from sim.centre.columns import COLUMNS
+    from sim.centre.columns import COLUMNS, OF_CURVES
     from sim.commands.patients import new_table
 
     path = new_table(file, example=example, force=force)
     if not example:
         for name, meaning in COLUMNS.items():
+            if name in OF_CURVES:
+                continue
             click.echo(f"{name:<14}{meaning}")
         click.echo(
             "\nTimes are dates (2019-04-03), or days since enrolment (then enrolled is 0); never both."
         )
     done = "Look at it" if example else "Fill it in, one row a patient"
     click.echo(f"Wrote {path}. {done}, then: lupus-hsct patients check {path}")
+
+
+@patients_group.command("describe")
+@table_options
+@shared.options(
+    shared.whole(
+        "--every", 1, 366, metavar="DAYS",
+        help="Write curves every so many days, and not at the days of events: for tables that go to others.",
+    ),
+    *shared.FOLDER,
+)  # fmt: skip
+def describe_command(file: str, as_json: bool, **asked: Any) -> None:
+    """Describe the patients in FILE: survival with numbers at risk, relapse, waits, treatment deaths.
+
+    Kaplan-Meier with log-log intervals, competing incidences by Aalen and Johansen, follow-up by reverse
+    Kaplan-Meier, counts with exact intervals. Writes a folder: figures.csv, curves.csv, at_risk.csv, figures
+    and a page. Nothing in it is a date or a row of the table; counts of 1 to 4 are marked.
+    """
+    from sim.commands.describe import describe_patients
+
+    with studying() as progress:
+        done = describe_patients(file, progress=progress, **asked)
+    print_results(done, "figures", as_json=as_json)
+
+
+@patients_group.command("reconstruct")
+@click.argument("curve", type=click.Path(path_type=Path))
+@click.option(
+    "--at-risk", required=True, type=click.Path(path_type=Path), metavar="TABLE",
+    help="CSV of the numbers at risk: time_months,at_risk (or time_days, time_years), the first at 0.",
+)  # fmt: skip
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Table of patients to write.",
+)
+@shared.options(
+    shared.whole("--events", 0, metavar="N", help="Events in all, if they are published."),
+    click.option(
+        "--endpoint", type=click.Choice(["overall_survival", "disease_free_survival"]),
+        default="overall_survival", show_default=True, help="Whose curve it is.",
+    ),
+    click.option(
+        "--points", type=click.Choice(["falls", "times"]), default="falls", show_default=True,
+        help="Where points were read: where the curve falls, or at times of your choice.",
+    ),
+    click.option(
+        "--unit", type=click.Choice(["days", "months", "years"]), help="Of columns headed time alone."
+    ),
+    force_option, json_option,
+)  # fmt: skip
+def reconstruct_command(curve: Path, as_json: bool, **asked: Any) -> None:
+    """Make patients who reproduce a published Kaplan-Meier curve, as read off into CURVE (Guyot 2012).
+
+    CURVE is a CSV file with columns time_months (or time_days, time_years) and survival (or
+    survival_percent). The table that is written is marked as reconstructed, and all that is made of it says
+    so.
+    """
+    from sim.commands.reconstruct import reconstruct_patients
+    from sim.show.kit.prose import sentences
+
+    row = reconstruct_patients(curve, **asked)
+    if as_json:
+        print_rows("patients reconstruct", [row], as_json=True)
+        return
+    for line in sentences("described", "reconstructed_patients", row):
+        click.echo(line)
 
 
 @patients_group.command("cohort")

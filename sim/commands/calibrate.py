@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -10,12 +9,10 @@ from sim.calibrate.calibration import Found, Plan, Told
 from sim.calibrate.calibration import calibrate as find
 from sim.calibrate.tables import lines_of, tables_of
 from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
-from sim.commands.learn import learning
-from sim.commands.patients import patients_from
-from sim.commands.study import Made, Study, Work, request_of, write
+from sim.commands.learn import Learning, learning, table_of
+from sim.commands.study import Made, Study, request_of, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
 from sim.scenario.write import solved_text
 from sim.study.budget import DEFAULT_EFFECTIVE_SIZE, DEFAULT_POINTS, DEFAULT_SEED
 from sim.work.results import Results
@@ -36,12 +33,7 @@ def calibrate(
     alternatives: bool = True,
     simulation: int | None = None,
     coverage: int | None = None,
-    patients: str | Path | None = None,
-    prior_posterior: str | Path | None = None,
-    column: Mapping[str, str] | Sequence[str] = (),
-    dates: str | None = None,
-    sheet: str | None = None,
-    **how: Unpack[Work],
+    **how: Unpack[Learning],
 ) -> Results:
     """Calibrate a scenario: solve for the point, and say what its figures leave open.
 
@@ -59,14 +51,8 @@ def calibrate(
         Whether the scenario's alternatives are looked at too.
     simulation, coverage
         Virtual trials for the posterior by simulation alone, and those whose posteriors are checked.
-    patients, column, dates, sheet
-        A table of patients of one's own, whose histories are learned from in the place of the targets, and
-        how it is read: see `sim.commands.patients.patients_from`.
-    prior_posterior
-        Where learning from patients begins: the file of a calibration, or the name of a shipped posterior;
-        the scenario's priors if left out.
     how
-        See `Work`.
+        See `Learning`.
 
     Returns
     -------
@@ -87,23 +73,15 @@ def calibrate(
         points=points,
         trials=simulation or 0,
         coverage=coverage or 0,
-        posterior=(bool(loaded.scenario.prior) and not point) or patients is not None,
+        posterior=(bool(loaded.scenario.prior) and not point) or how.get("patients") is not None,
         alternatives=alternatives,
         workers=how.get("workers", 1),
         cluster=how.get("cluster"),
     )
-    if patients is None:
-        _refuse_alone(prior_posterior=prior_posterior, column=column, dates=dates, sheet=sheet)
+    table = table_of(how)
+    if table is None:
         return write(_study(loaded, plan), how)
-    table = patients_from(patients, column, dates, sheet)
-    return write(learning(loaded, table, plan, prior_posterior, point=point), how)
-
-
-def _refuse_alone(**about: object) -> None:
-    """Refuse what only patients of one's own give a sense to."""
-    for name in (name for name, value in about.items() if value):
-        option = name.replace("_", "-")
-        raise RequestError(f"--{option}: it is about --patients, which is missing; give both, or neither")
+    return write(learning(loaded, table, plan, how, point=point), how)
 
 
 def _study(loaded: Loaded, plan: Plan) -> Study:

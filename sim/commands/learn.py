@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from sim.calibrate.histories import Learned, before_table, learn, learned_tables
 from sim.centre.patients import CAUSES, OwnPatients
 from sim.centre.reading import ReadTable
 from sim.commands.asked import about
-from sim.commands.study import Made, Study, request_of
+from sim.commands.patients import patients_from
+from sim.commands.study import Made, Study, Work, request_of
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.scenario.shipped import locate_posterior
@@ -24,15 +26,47 @@ from sim.work.task import Progress, part
 _ABOUT_FIGURES = {"simulation": "trials", "coverage": "coverage"}
 
 
-def learning(
-    loaded: Loaded, table: ReadTable, plan: Plan, prior_posterior: str | Path | None, *, point: bool
-) -> Study:
+class Learning(Work, total=False):
+    """How a calibration is done that may learn from patients of one's own, in the place of the targets.
+
+    ``patients`` is their table; ``column``, ``dates`` and ``sheet`` say how it is read: see
+    `sim.commands.patients.patients_from`. Learning begins at ``prior_posterior``, the file of a calibration
+    or the name of a shipped posterior; at the scenario's priors if that is left out.
+    """
+
+    patients: str | Path | None
+    column: Mapping[str, str] | Sequence[str]
+    dates: str | None
+    sheet: str | None
+    prior_posterior: str | Path | None
+
+
+_ABOUT_TABLES = ("column", "dates", "sheet", "prior_posterior")
+
+
+def table_of(how: Learning) -> ReadTable | None:
+    """Read the table of patients; None if none is given.
+
+    Raises
+    ------
+    RequestError
+        Something is wrong in it, or something is asked for that is about a table, and none is given.
+    """
+    file = how.get("patients")
+    if file is not None:
+        return patients_from(file, how.get("column", ()), how.get("dates"), how.get("sheet"))
+    for name in _ABOUT_TABLES:
+        if how.get(name):
+            option = f"--{name.replace('_', '-')}"
+            raise RequestError(f"{option}: it is about --patients, which is missing; give both, or neither")
+    return None
+
+
+def learning(loaded: Loaded, table: ReadTable, plan: Plan, how: Learning, *, point: bool) -> Study:
     """Return the study that learns from patients.
 
     Parameters
     ----------
-    prior_posterior
-        A posterior to begin with: a path, or the name of a shipped one; None for the scenario's priors.
     point
         Whether only a point was asked for, which patients have not.
 
@@ -47,9 +81,9 @@ def learning(
         raise RequestError(
             f"{names}: about the figures of a trial, and --patients learns from histories; leave it out"
         )
-    known = None
-    if prior_posterior is not None:
-        known = str(prior_posterior), read_posterior(locate_posterior(str(prior_posterior)))[0]
+    known, reference = None, how.get("prior_posterior")
+    if reference is not None:
+        known = str(reference), read_posterior(locate_posterior(str(reference)))[0]
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
         learned = learn(
@@ -69,7 +103,7 @@ def learning(
             )
             tables[name] = arm.endpoints()
         tables["curves"] = arm.curves()
-        facts = _facts(loaded, table, plan, learned, prior_posterior)
+        facts = _facts(loaded, table, plan, learned, known and known[0])
         return Made(facts, tables, lines={"priors": before_table(learned)})
 
     record = {"patients": table.record, "prior_posterior": known and known[0]}
@@ -78,7 +112,7 @@ def learning(
 
 
 def _facts(
-    loaded: Loaded, table: ReadTable, plan: Plan, learned: Learned, prior_posterior: str | Path | None
+    loaded: Loaded, table: ReadTable, plan: Plan, learned: Learned, begun_with: str | None
 ) -> dict[str, Any]:
     after, found = learned.after, learned.sample
     return {
@@ -88,7 +122,7 @@ def _facts(
         "patients": {**table.record, **seen(table.patients)},
         "posterior": {
             "free": list(after.keys),
-            "prior_posterior": None if prior_posterior is None else str(prior_posterior),
+            "prior_posterior": begun_with,
             "points": len(after.values) if found is None else len(found.z),
             "stages": None if found is None else list(found.stages),
             "effective_size": after.effective_size,

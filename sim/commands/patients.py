@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from sim.centre.columns import COLUMNS
+from sim.centre.columns import COLUMNS, OF_CURVES
 from sim.centre.patients import CAUSES
 from sim.centre.reading import ReadTable, read_patients
 from sim.centre.workbook import openpyxl_or_refusal
 from sim.scenario.plain import printable
-from sim.scenario.problems import RequestError
+from sim.scenario.problems import ReconstructedWarning, RequestError
 from sim.scenario.shipped import scenarios_folder
 
 _ENDINGS = (".csv", ".xlsx")
@@ -28,6 +28,8 @@ def patients_from(
     column: Mapping[str, str] | Sequence[str] = (),
     dates: str | None = None,
     sheet: str | None = None,
+    *,
+    deaths: bool = True,
 ) -> ReadTable:
     """Read the patients of your own centre from a table.
 
@@ -41,6 +43,8 @@ def patients_from(
         How dates as 03/04/2019 are written: day-first or month-first.
     sheet
         Of a workbook, if several hold something.
+    deaths
+        Whether the table has to tell of deaths: one of a disease-free survival curve does not.
 
     Raises
     ------
@@ -57,7 +61,13 @@ def patients_from(
             what = "is given twice" if equals else 'must be NAME=HEADER, as in died="date of death"'
             raise RequestError(f"--column {printable(text)}: {what}")
         asked[name.strip()] = header
-    return read_patients(file, columns=asked, dates=dates, sheet=sheet)
+    table = read_patients(file, columns=asked, dates=dates, sheet=sheet, deaths=deaths)
+    if table.patients.reconstructed:
+        ReconstructedWarning.say(
+            "These patients were reconstructed from a published curve: they are nobody's data. Name the "
+            "curve's source with every figure, and don't pool them with patients of that trial."
+        )
+    return table
 
 
 def checked(table: ReadTable) -> dict[str, Any]:
@@ -71,8 +81,9 @@ def checked(table: ReadTable) -> dict[str, Any]:
         "dates": table.order,
         "patients": len(patients),
         "transplanted": int(patients.reinfused.sum()),
+        "reconstructed": patients.reconstructed,
         "relapsed": int(patients.has_relapsed.sum()) if patients.relapse_recorded else None,
-        "died": int(patients.dead.sum()),
+        "died": int(patients.dead.sum()) if patients.deaths_recorded else None,
         "died_by_cause": {cause: int((patients.cause == cause).sum()) for cause in CAUSES},
         "counted_from": "transplantation" if patients.from_transplant else "enrolment",
         "living_followed_days": _range(followed),
@@ -92,10 +103,12 @@ def in_words(row: Mapping[str, Any]) -> list[str]:
     """Return in sentences what a table tells."""
     causes = ", ".join(f"{count} {cause}" for cause, count in row["died_by_cause"].items() if count)
     relapsed = "relapses not recorded" if row["relapsed"] is None else f"{row['relapsed']:,} relapsed"
-    dead = f"{row['died']:,} died" + (f" (cause: {causes})" if causes else "")
     written = f", read {row['dates']}" if row["dates"] else ""
     times = {"dates": f"Times are dates{written}; only days from {row['counted_from']} are kept.",
              "days": f"Times are days, counted from {row['counted_from']}."}  # fmt: skip
+    if row["died"] is None:
+        return [times[row["times"]], f"{row['transplanted']:,} transplanted, deaths not recorded."]
+    dead = f"{row['died']:,} died" + (f" (cause: {causes})" if causes else "")
     lines = [times[row["times"]], f"{row['transplanted']:,} transplanted, {relapsed}, {dead}."]
     if followed := row["living_followed_days"]:
         lines.append(
@@ -139,7 +152,7 @@ def new_table(file: str | Path, *, example: bool = False, force: bool = False) -
         raise RequestError(f"{where}: there is no folder {printable(str(path.parent))}; make it first")
     if path.is_dir() or (path.exists() and not force):
         raise RequestError(f"{where}: exists; choose another name, or --force to write over it")
-    rows = [[name for name in COLUMNS if name != "born"]]
+    rows = [[name for name in COLUMNS if name not in ("born", *OF_CURVES)]]
     if example:
         with (scenarios_folder() / "patients" / "own_centre.csv").open(
             encoding="utf-8", newline=""

@@ -120,3 +120,7 @@ class SlowStudyWarning(TypedWarning):
 
 class NoisyDrawsWarning(FigureWarning):
     """What single draws differ by is mostly Monte Carlo error."""
+
+
+class ReconstructedWarning(FigureWarning):
+    """Patients were made to reproduce a published curve, and are nobody's data."""

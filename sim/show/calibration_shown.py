@@ -57,6 +57,8 @@ class Shown:
         How many virtual trials simulation alone keeps; 0 if it was not asked for.
     own
         Tables that mostly figures need: ``priors``, ``ridge`` and ``no_transplant``.
+    learned
+        Whether patients of one's own were learned from, and not the figures of a trial.
     """
 
     scenario: Scenario
@@ -66,6 +68,7 @@ class Shown:
     reported: pd.DataFrame
     kept: int
     own: dict[str, pd.DataFrame]
+    learned: bool = False
 
     @classmethod
     def of(cls, results: Results) -> Shown:
@@ -80,7 +83,9 @@ class Shown:
         own = {name: results.tables[name] for name in names}
         kept = int(posterior.get("kept_by_simulation_alone", 0))
         reported = results.tables.get("repeats", pd.DataFrame())  # so long that it may have been removed
-        return cls(scenario, results.tables, solved, draws, reported, kept, own)
+        return cls(
+            scenario, results.tables, solved, draws, reported, kept, own, results.kind == "learn"
+        )  # fmt: skip
 
     @property
     def limited(self) -> bool:

@@ -55,6 +55,8 @@ class Contents:
         Other files that are made with the page: name and text.
     counted
         What a report says in numbers of what it holds.
+    told
+        Cautions that are no scenario's.
     """
 
     title: str
@@ -67,12 +69,13 @@ class Contents:
     elsewhere: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
     counted: Mapping[str, Any] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
     @property
     def cautions(self) -> list[str]:
         """What a reader of the scenarios has to know, each once."""
         told = [text for own in self.scenarios for text in (own.caution, *(text for _, text in doubts(own)))]
-        return list(dict.fromkeys(filter(None, told)))
+        return list(dict.fromkeys(filter(None, (*self.told, *told))))
 
 
 def _of_run(results: Results) -> Contents:
@@ -305,6 +308,20 @@ def _of_calibrate(results: Results) -> Contents:
     )
 
 
+def _of_patients(results: Results) -> Contents:
+    from sim.show import described
+
+    facts = {
+        "grids": described.grids(results),
+        "intervals": sentences("described", "intervals"),
+        "privacy": described.privacy(results.manifest),
+    }
+    told = described.cautions(results.manifest)
+    return Contents(
+        described.title(results), (), facts, finding=f"{described.finding(results)}.", told=tuple(told)
+    )
+
+
 def _of_learn(results: Results) -> Contents:
     from sim.show import calibration_tables, calibration_words, learned
     from sim.show.calibration_shown import Shown
@@ -334,5 +351,6 @@ CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "solve": _of_solve,
     "calibrate": _of_calibrate,
     "learn": _of_learn,
+    "patients": _of_patients,
 }
 """By the kind of study."""

@@ -59,7 +59,9 @@ def figures(results: Results) -> list[BeforeAndAfter]:
     horizon = results.scenario.follow_up.horizon_years
     wanted = [(name, horizon if BY_NAME[name].timed else None) for name in _FIRST]
     return [
-        BeforeAndAfter(key, _read(before[key]), _read(after[key]), Z95 * max(_error(before[key]), _error(after[key])))
+        BeforeAndAfter(
+            key, _read(before[key]), _read(after[key]), Z95 * max(_error(before[key]), _error(after[key]))
+        )
         for key in dict.fromkeys([*wanted, *headlines(results.scenario)])
         if key in before and key in after
     ]
@@ -127,7 +129,7 @@ def grids(results: Results) -> Iterator[Grid]:
         (Column("figure"), lambda each: each.label),
         (number("before, mean (95%)"), lambda each: each.text(each.before)),
         (number("with your patients, mean (95%)"), lambda each: each.text(each.after)),
-        (number("width left"), lambda each: f"{100 * each.narrower:.0f}%"),
+        (number("width of the 95% left"), lambda each: f"{100 * each.narrower:.0f}%"),
     )
     yield Grid.of("What your patients add", told, columns, sentences("learned", "figures_notes"))
     parameters = (

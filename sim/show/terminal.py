@@ -158,6 +158,13 @@ def _calibrate(results: Results, _full: bool) -> Iterator[Block]:
     yield from for_terminal(results)
 
 
+def _patients(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show import described
+
+    yield [described.title(results), *described.cautions(results.manifest), f"{described.finding(results)}."]
+    yield from described.grids(results)
+
+
 def _learn(results: Results, _full: bool) -> Iterator[Block]:
     from sim.show import learned
 
@@ -170,5 +177,5 @@ def _learn(results: Results, _full: bool) -> Iterator[Block]:
 
 _TOLD = {
     "run": _run, "study": _study, "compare": _compare, "validate": _validate, "calibrate": _calibrate,
-    "solve": _solve, "learn": _learn,
+    "solve": _solve, "learn": _learn, "patients": _patients,
 }  # fmt: skip

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from sim.outcomes.binomial import clopper_pearson
 from sim.scenario.cohort import ObservedCohort, ObservedFigure
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import TIMES_YEARS, column
@@ -25,7 +26,7 @@ from sim.scenario.problems import RequestError, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.budget import Budget
-from sim.study.estimates import clopper_pearson, trial_range
+from sim.study.estimates import trial_range
 from sim.study.experiment import ROWS, Experiment
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import simulate, warn_of_few_replications

@@ -44,7 +44,11 @@ def learned(results: Results) -> Figure:
         ):
             bars.barh(y + up, high - low, _THICK, low, color=colour)
             style.dot(bars, mean, y + up, "o", 5, "white", style.INK, zorder=4, clip_on=False)
-            look: dict[str, Any] = {"color": style.GREY if up < 0 else style.INK, "size": style.NOTE_SIZE, "va": "center"}
+            look: dict[str, Any] = {
+                "color": style.GREY if up < 0 else style.INK,
+                "size": style.NOTE_SIZE,
+                "va": "center",
+            }
             text = each.text(each.before if up < 0 else each.after)
             words.text(_NAMES + _BARS + 0.12, y + up, text, **look)
     bars.set_xlim(0, 1)

@@ -12,12 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from sim.outcomes.binomial import clopper_pearson
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import all_evidence, ids_in, origin
 from sim.scenario.registry import short
 from sim.scenario.schema import Scenario
 from sim.study.compare import DIFFERENCE_ERROR
-from sim.study.estimates import EXACT, Z95, clopper_pearson
+from sim.study.estimates import EXACT, Z95
 
 _MOST_DECIMALS = 4
 _NOTHING = 1e-9  # what sums of rounded figures leave of 0
