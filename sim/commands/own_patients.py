@@ -19,6 +19,7 @@ from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, request_for, write
 from sim.commands.validated import cohort_facts, tallies_of
 from sim.scenario.inherit import Overrides
+from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.write import file_to_write
 from sim.study.own_patients import OwnValidation, validate_own
@@ -37,7 +38,8 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
     own = read.patients
     cohort = own_cohort(own, base, overrides)
     budget = budget_of(how, patient_replications=0, engine="arrays")
-    budget.require_draws(cohort.loaded)
+    known = load(base, overrides)
+    budget.require_draws(known)
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
         found = validate_own(own, cohort, budget, part("validation", progress), stores("own-patients"))
@@ -56,7 +58,7 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
         return Made(facts, {name: None if each.empty else each for name, each in tables.items()})
 
     def warn(_results: Results) -> None:
-        budget.warn_of_held(cohort.loaded)
+        budget.warn_of_held(known)
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures]}
     request = request_for("validate", [cohort.loaded], budget, observed=observed, table=read.record)
