@@ -70,6 +70,21 @@ def test_a_table_is_held_against_the_model_and_nothing_of_a_row_is_written(
     assert "fewer than 5 patients" in page
 
 
+def test_long_waits_and_patients_lost_are_told_as_what_may_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["enrolled,transplanted,died,last_seen,cause"]
+    rows += [f"{at},{at + 400},,{at + 500 + 40 * at}," for at in range(0, 60, 3)]
+    rows += [f"{at},,{at + 60},,lupus" for at in range(6)]
+    Path("late.csv").write_text("\n".join(rows))
+    assert call("validate", "late.csv", *SMALL, "--out", "found", "--figures", "none") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "your patients waited longer, a median of 400 days" in printed
+    assert "Half of your living patients were last seen more than 1" in printed
+    assert "died before reinfusion (above)" in printed
+    assert "active_disease.hazard_per_year" in printed
+    assert "Your table tells of no relapses" in printed
+    assert "Luck alone seldom does that" in printed
+
+
 def test_the_library_gives_the_same_and_read_brings_it_back() -> None:
     done = sim.validate("ours.csv", replications=200, out="found", figures="none")
     alone = sim.validate("ours.csv", base="chicago2006", replications=200, out=None)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sim.centre.cohort_file import cohort_text
+from sim.centre.follow_up import PotentialFollowUp
 from sim.centre.own_cohort import own_cohort
 from sim.centre.patients import OwnPatients
 from sim.centre.reading import ReadTable
@@ -68,6 +69,7 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
 def _own_facts(read: ReadTable, found: OwnValidation) -> dict[str, Any]:
     """Return what is told of the table beside its figures: what it holds, and what it does not."""
     own: OwnPatients = read.patients
+    delay = PotentialFollowUp.of(own).delay
     observed, predicted, lower, upper = (None if np.isnan(each) else each for each in found.wait)
     return {
         "patients": len(own),
@@ -80,6 +82,7 @@ def _own_facts(read: ReadTable, found: OwnValidation) -> dict[str, Any]:
         "dated": not bool(np.isnan(own.arrived).any()),
         "ages": int(np.sum(~np.isnan(own.age))),
         "sexes": int(np.sum(~np.isnan(own.female))),
+        "delay_days": None if np.isnan(delay) else delay,
         "together": None if np.isnan(found.together) else found.together,
         "wait": {"observed": observed, "predicted": predicted, "lower": lower, "upper": upper},
     }
