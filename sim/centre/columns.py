@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 from sim.centre.files import header_text
@@ -12,7 +13,6 @@ from sim.centre.mistakes import Mistakes, shown
 from sim.centre.words import fold, vocabulary
 from sim.scenario.plain import printable
 from sim.scenario.refusals import unknown
-from sim.scenario.registry import nearest
 
 COLUMNS: Mapping[str, str] = {
     "enrolled": "enrolment in the study or programme; without it times count from the transplantation",
@@ -33,6 +33,7 @@ COLUMNS: Mapping[str, str] = {
 NEEDED = ("transplanted", "died", "last_seen")
 OF_CURVES = ("relapsed_or_died", "reconstructed")
 """What no table of patients of one's own has."""
+_IN_ONE_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _UNIT = re.compile(r"\s*[(\[]([^)\]]*)[)\]]\s*$")
 
 
@@ -60,7 +61,7 @@ def _key(header: str) -> frozenset[str]:
     unit = _UNIT.search(header)
     if unit and fold(unit.group(1)) in _folded("units"):
         header = header[: unit.start()]
-    return frozenset(fold(header).split()) - _folded("fillers")
+    return frozenset(fold(_IN_ONE_WORD.sub(" ", header)).split()) - _folded("fillers")
 
 
 @cache
@@ -112,7 +113,8 @@ def match_columns(header: Sequence[str], asked: Mapping[str, str], where: str) -
     matched |= {name: several[0] for name, several in found.items()}
     matched = {name: matched[name] for name in COLUMNS if name in matched}
     ignored = tuple(at for at, text in enumerate(header) if text and at not in matched.values())
-    for problem in _missing(matched, [header[at] for at in ignored], header):
+    told = matched.keys() | {name for name, text in asked.items() if text.strip()}
+    for problem in _missing(told, [header[at] for at in ignored], header):
         wrong.add(problem)
     wrong.refuse()
     return Matched(matched, ignored, frozenset(COLUMNS) - matched.keys() - asked.keys())
@@ -133,7 +135,7 @@ def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int 
     if not text.strip():
         return None
     same = [at for at, other in enumerate(header) if other == " ".join(text.split())]
-    same = same or [at for at, other in enumerate(header) if fold(other) == fold(text)]
+    same = same or [at for at, other in enumerate(header) if fold(text) and fold(other) == fold(text)]
     if len(same) != 1:
         what = f'--column {name}="{shown(text)}"'
         if same:
@@ -144,10 +146,10 @@ def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int 
     return same[0]
 
 
-def _missing(matched: Mapping[str, int], ignored: Sequence[str], header: Sequence[str]) -> list[str]:
+def _missing(told: Collection[str], ignored: Sequence[str], header: Sequence[str]) -> list[str]:
     """Say which columns are needed and not there."""
-    needed = [name for name in NEEDED if name not in matched]
-    if "relapsed_or_died" in matched:
+    needed = [name for name in NEEDED if name not in told]
+    if "relapsed_or_died" in told:
         needed = [name for name in needed if name != "died"]
     if not needed:
         return []
@@ -166,10 +168,10 @@ def _missing(matched: Mapping[str, int], ignored: Sequence[str], header: Sequenc
 
 
 def likely(header: str) -> str | None:
-    """Return which column a header may have been meant for, by letters or by a word of it."""
-    names = {fold(word): name for name, words in vocabulary()["columns"].items() for word in (name, *words)}
-    near = nearest(" ".join(sorted(_key(header), key=fold(header).find)), names)
-    if near:
-        return str(names[near])
-    own = [name for words, name in _synonyms().items() if words and words <= _key(header)]
-    return own[0] if len(set(own)) == 1 else None
+    """Return which column a header may have been meant for, by a word of it or nearly by its letters."""
+    own = {name for words, name in _synonyms().items() if words and words <= _key(header)}
+    if len(own) == 1:
+        return own.pop()
+    names = {" ".join(sorted(words)): name for words, name in _synonyms().items()}
+    near = get_close_matches(" ".join(sorted(_key(header)))[:80], names, n=1, cutoff=0.8)
+    return names[near[0]] if near else None

@@ -13,6 +13,7 @@ from sim.scenario.distributions import Floats
 EVENTS = ("transplanted", "relapsed", "died", "last_seen", "engrafted", "discharged", "relapsed_or_died")
 """Times of a patient, none of them before enrolment and none after what was last known."""
 OLDEST_YEARS = 110
+AGES = f"above 0 and at most {OLDEST_YEARS} years"
 _AFTER_TRANSPLANT = {
     "relapsed": "relapse", "engrafted": "engraftment", "discharged": "discharge",
     "relapsed_or_died": "relapse or death",
@@ -62,6 +63,4 @@ def contradictions(
         yield Contradiction(f"{noun} before the transplantation", early, (name, "transplanted"))
     yield Contradiction("cause without a death", (cause != "") & ~dead, ("cause", "died"))
     unlikely = (age <= 0) | (age > OLDEST_YEARS)
-    yield Contradiction(
-        f"age must be above 0 and at most {OLDEST_YEARS} years", unlikely, ("age", "born", origin)
-    )
+    yield Contradiction(f"age is not {AGES}", unlikely, ("born", origin))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.centre.columns import Matched, match_columns
-from sim.centre.contradictions import EVENTS, contradictions
+from sim.centre.contradictions import AGES, EVENTS, OLDEST_YEARS, contradictions
 from sim.centre.files import Cell, RawTable, read_sheet
 from sim.centre.mistakes import Mistakes, shown
 from sim.centre.notes import notes_on
@@ -147,9 +147,9 @@ class _Table:
 def _age(table: _Table) -> Floats:
     def years(cell: Cell) -> float | None:
         number = number_of(cell, thousands=False)
-        return number if isinstance(number, float) else None
+        return number if isinstance(number, float) and 0 < number <= OLDEST_YEARS else None
 
-    return np.array(table.read("age", years, "must be a number of years", math.nan))
+    return np.array(table.read("age", years, f"must be a number {AGES}", math.nan))
 
 
 def _female(table: _Table) -> Floats:
@@ -259,6 +259,8 @@ def _age_by_birth(
     table: _Table, times: Times, start: Floats, age: Floats, unread: NDArray[np.bool_]
 ) -> Floats:
     """Return ages, those that are not told by the date of birth."""
+    if np.isnan(times.days["born"]).all():
+        return age
     if times.unit == "days":
         what = "needs dates of enrolment, and the times of this table are days: give a column age instead"
         table.wrong.add(f"{table.headers['born']} {what}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
@@ -161,7 +162,8 @@ def load_cohort(reference: str, overrides: Overrides = ()) -> ObservedCohort:
     tables = _tables(own)
     about = {"purpose": "", **{name: [] for name in LISTED}, "calibration": {"solve": []}}
     tree = {**about, **own.tree, "kind": "scenario"}
-    loaded = load_layers(located, [*bases, ValueLayer(own.name, own.where, tree, own.sources)], overrides)
+    stated = [*bases, ValueLayer(own.name, own.where, tree, own.sources)]
+    loaded = load_layers(located, stated, overrides, Path())
     problems = []
     if not isinstance(loaded.scenario.arrivals, TrialArrivals):
         problems.append(

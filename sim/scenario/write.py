@@ -10,9 +10,11 @@ from pathlib import Path
 
 from sim.scenario.inherit import SET, read_layers
 from sim.scenario.load import Loaded
+from sim.scenario.own_life_table import KEY as LIFE_TABLE
+from sim.scenario.own_life_table import is_file, text_with_table
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import toml_text
-from sim.scenario.registry import plain
+from sim.scenario.registry import lookup, plain
 from sim.scenario.shipped import SUFFIX, is_path, locate, scenarios_folder, shipped_names
 from sim.scenario.values import get_value
 
@@ -116,7 +118,10 @@ def copied(loaded: Loaded, name: str) -> tuple[str, dict[str, str]]:
     path, texts = loaded.path, dict[str, str]()
     while path.parent != scenarios_folder():
         text = path.read_text("utf-8-sig")
-        base = tomllib.loads(text).get("base")
+        tree = tomllib.loads(text)
+        base, table = tree.get("base"), lookup(tree, LIFE_TABLE)
+        if is_file(table):  # the copy stands by itself
+            text = text_with_table(text, table, path.parent, str(path))
         own = f"{name}{f'-{len(texts) + 1}' if texts else ''}{SUFFIX}"
         texts[own] = text
         if base is None:

@@ -340,7 +340,8 @@ def _of_learn(results: Results) -> Contents:
         **_sources(manifest, shown.scenario),
     }
     title = f"{shown.scenario.title}: what {manifest['patients']['patients']} patients of your own add"
-    return Contents(title, (shown.scenario,), facts, finding=finding, leads=("learned",))
+    told = shown.scenario.model_copy(update={"purpose": ""})  # it is about other patients now
+    return Contents(title, (told,), facts, finding=finding, leads=("learned",))
 
 
 CONTENTS: Mapping[str, Callable[[Results], Contents]] = {

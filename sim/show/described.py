@@ -87,8 +87,8 @@ class Told:
         else:
             low, high = self.limits
             digits = decimals(50 * (high - low)) if high > low else 0
-            percent = 100 * self.estimate, 100 * low, 100 * high
-            told = [f"{text}%" for text in interval_texts(*percent, digits)]
+            texts = interval_texts(100 * self.estimate, 100 * low, 100 * high, digits)
+            told = [f"{text}%" for text in texts]
         return ["" if math.isnan(each) else text for each, text in zip(values, told, strict=True)]
 
 
@@ -158,7 +158,7 @@ def grids(results: Results) -> list[Grid]:
         (number("seen"), lambda each: each.estimate_text),
         (number("95% interval"), lambda each: each.interval_text),
         (number("at risk"), lambda each: each.at_risk_text),
-        (Column(""), lambda each: each.remarks),
+        (Column("remark", plain=True), lambda each: each.remarks),
     )
     tables = []
     for heading, names in _words("tables").items():
