@@ -158,7 +158,7 @@ def test_a_table_that_tells_no_deaths_is_refused() -> None:
         HistoryLikelihood(patients, chicago())
 
 
-def test_a_ward_with_queues_and_a_life_in_the_table_alone_learn_alike() -> None:
+def test_a_queue_for_rooms_moves_no_likelihood() -> None:
     """Rooms decide about waits alone, which are taken as they were: a limit moves no likelihood."""
     patients = OwnPatients.of([900.0], transplanted=[200.0], age=[30.0], female=[1.0])
     limited = chicago(**{"clinic.isolation_rooms": 1})
