@@ -123,14 +123,11 @@ def match_columns(header: Sequence[str], asked: Mapping[str, str], where: str) -
 def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int | None:
     """Return where the header that was asked for stands."""
     if name not in COLUMNS:
-        wrong.add(
-            unknown(
-                f"--column {printable(name)}: no such column",
-                name,
-                COLUMNS,
-                f"there are {', '.join(COLUMNS)}",
-            )
-        )
+        what = f"--column {printable(name)}"
+        if text in COLUMNS:
+            wrong.add(f'{what}: the name comes first: --column {text}="{printable(name)}"')
+        else:
+            wrong.add(unknown(f"{what}: no such column", name, COLUMNS, f"there are {', '.join(COLUMNS)}"))
         return None
     if not text.strip():
         return None

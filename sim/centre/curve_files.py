@@ -88,7 +88,7 @@ def _number(cell: str, where: str, split: str, problems: list[str]) -> float:
     """Return the number in a cell; a decimal comma is one only where semicolons part the cells."""
     text = cell.replace(",", ".") if split == ";" else cell
     try:
-        return float(text)
+        return float("" if "_" in text else text)
     except ValueError:
         problems.append(
             f"{where}: {cut_short(cell) or 'nothing'} given; allowed: a number. {plain_number(cell)}".rstrip(

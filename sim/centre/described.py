@@ -42,7 +42,7 @@ WAITS = ("reinfused_incidence", "death_before_reinfusion")
 """What ends the way from enrolment."""
 WAIT_YEARS = (0.25, 0.5, 1.0)
 MONTH = 30.0
-_STEPS = (MONTH, 90.0, *(years * DAYS_PER_YEAR for years in (0.5, 1, 2, 5, 10)))
+_STEPS = (MONTH, 60.0, 90.0, *(years * DAYS_PER_YEAR for years in (0.5, 1, 2, 5, 10)))
 _MOST_COLUMNS = 8
 
 NO_RELAPSES = "relapse was not recorded"

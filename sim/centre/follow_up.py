@@ -10,6 +10,7 @@ Schemper M, Smith TL. Control Clin Trials 1996;17:343-346: the reverse estimate,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,13 @@ class PotentialFollowUp:
             else np.where(self.dead, cut - self.arrived, self.last_seen)
         )
         return float(np.max(ends))
+
+    @property
+    def delay(self) -> float:
+        """Median days from the last contact of the living to the data cut; not a number without dates."""
+        if self.arrived is None or self.dead.all():
+            return math.nan
+        return float(np.median((self.data_cut - self.arrived - self.last_seen)[~self.dead]))
 
     def drawn(self, uniforms: Floats) -> Floats:
         """Draw the follow-up of some cohorts, shape (patients, cohorts).

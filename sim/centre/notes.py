@@ -45,7 +45,7 @@ def notes_on(
         )
     for meaning in dict.fromkeys(causes.values()):
         words = ", ".join(word for word, other in causes.items() if other == meaning)
-        yield f"cause of death {meaning}: {words}"
+        yield f"cause of death read as {meaning}: {words}"
     yield from _of_patients(patients)
     if not patients.reconstructed and (twice := _identical(sheet)):
         yield f"identical rows, which may be one patient twice: {_some(twice)}"

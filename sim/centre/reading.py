@@ -179,7 +179,7 @@ def _cause(table: _Table) -> tuple[NDArray[np.str_], dict[str, str]]:
     problem = f"must be {', '.join(CAUSES[:-1])} or {CAUSES[-1]}; infection is treatment, relapse is lupus"
     found = table.read("cause", cause, problem, "")
     pairs = zip(table.cells.get("cause", ()), found, strict=False)
-    words = {shown(cell): meaning for cell, meaning in pairs if meaning and cell != meaning}
+    words = {shown(cell): meaning for cell, meaning in pairs if meaning and fold(str(cell)) != meaning}
     return np.array(found, dtype=np.str_), words
 
 

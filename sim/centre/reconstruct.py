@@ -11,6 +11,7 @@ apart, and events between two of them are spread evenly.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,6 +29,8 @@ READING_ERROR = 0.05
 _SLACK = 0.02
 """Of survival: what reading a curve to the pixel, and its printed line's width, leave open."""
 _TRIES = 60
+_NEIGHBOURS = 5
+MOST_PATIENTS = 100_000
 _ROUNDING = 1e-12
 
 
@@ -174,8 +177,9 @@ def _wrong_numbers(risk: Floats, numbers: Floats, unit: float) -> Iterator[str]:
         first = "there is none" if not len(risk) else f"the first is at {risk[0] / unit:g}"
         yield f"numbers at risk: {first}; allowed: the first at time 0, of all patients"
     for day, number in zip(risk, numbers, strict=True):
-        if number < 1 or number != int(number):
-            yield f"at_risk {number:g} at {day / unit:g}; allowed: a whole number from 1 to the curve's end"
+        if not 1 <= number <= MOST_PATIENTS or number != int(number):
+            allowed = f"a whole number from 1 to {MOST_PATIENTS:,} until the curve ends"
+            yield f"at_risk {number:g} at {day / unit:g}; allowed: {allowed}"
     for (before, n), (day, following) in pairwise(zip(risk, numbers, strict=True)):
         if day <= before:
             yield f"numbers at risk: {day / unit:g} follows {before / unit:g}; allowed: rising times"
@@ -330,6 +334,14 @@ class _Interval:
         return max(best[1], 0)
 
     def with_events(self, wanted: int, usual: int) -> int:
-        """Return how many were censored that so many events come out, or the nearest to it."""
-        found = [sum(self.play(self.spaced(each), self.n)[0]) for each in range(self.n + 1)]
-        return min(range(self.n + 1), key=lambda each: (abs(found[each] - wanted), abs(each - usual)))
+        """Return how many were censored that so many events come out, or the nearest to it.
+
+        The more are censored, the fewer events there are, but for rounding: neighbours are looked at too.
+        """
+
+        def events(censored: int) -> int:
+            return sum(self.play(self.spaced(censored), self.n)[0])
+
+        found = bisect_left(range(self.n), -wanted, key=lambda each: -events(each))
+        near = range(max(found - _NEIGHBOURS, 0), min(found + _NEIGHBOURS, self.n) + 1)
+        return min(near, key=lambda each: (abs(events(each) - wanted), abs(each - usual)))

@@ -26,6 +26,8 @@ _DRAWN = (
 )  # fmt: skip
 """Curves that are written: follow-up is not, of which every step would be somebody's last contact."""
 
+_MOST_DAYS = 366
+
 
 def describe_patients(
     file: str | Path, *, column: Mapping[str, str] | Sequence[str] = (), dates: str | None = None,
@@ -61,25 +63,15 @@ def describe_patients(
     def make(_folder: Path, _stores: Stores, _progress: Progress | None) -> Made:
         return Made(_facts(read, every), _tables(found))
 
-    request = request_of(
-        "patients", [], sha256=read.sha256, columns=dict(read.mapping), dates=read.order, every=every
-    )
+    request = request_of("patients", [], patients=read.record, every=every)
     return write(Study("patients", "patients", request, make, _warn), how)
-
-
-_MOST_DAYS = 366
 
 
 def _facts(read: ReadTable, every: int | None) -> dict[str, Any]:
     own = read.patients
     flags = ("relapse_recorded", "deaths_recorded", "from_transplant", "reconstructed")
     return {
-        "patients": {
-            "sha256": read.sha256,
-            "columns": dict(read.mapping),
-            "patients": len(own),
-            "reinfused": int(own.reinfused.sum()),
-        },
+        "patients": {**read.record, "patients": len(own), "reinfused": int(own.reinfused.sum())},
         "every_days": every,
         **{name: getattr(own, name) for name in flags},
     }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sim.centre.cohort_file import cohort_text
+from sim.centre.follow_up import PotentialFollowUp
 from sim.centre.own_cohort import own_cohort
 from sim.centre.patients import OwnPatients
 from sim.centre.reading import ReadTable
@@ -19,6 +20,7 @@ from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, request_for, write
 from sim.commands.validated import cohort_facts, tallies_of
 from sim.scenario.inherit import Overrides
+from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 from sim.scenario.write import file_to_write
 from sim.study.own_patients import OwnValidation, validate_own
@@ -37,7 +39,8 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
     own = read.patients
     cohort = own_cohort(own, base, overrides)
     budget = budget_of(how, patient_replications=0, engine="arrays")
-    budget.require_draws(cohort.loaded)
+    known = load(base, overrides)
+    budget.require_draws(known)
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
         found = validate_own(own, cohort, budget, part("validation", progress), stores("own-patients"))
@@ -56,7 +59,7 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
         return Made(facts, {name: None if each.empty else each for name, each in tables.items()})
 
     def warn(_results: Results) -> None:
-        budget.warn_of_held(cohort.loaded)
+        budget.warn_of_held(known)
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures]}
     request = request_for("validate", [cohort.loaded], budget, observed=observed, table=read.record)
@@ -66,6 +69,7 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
 def _own_facts(read: ReadTable, found: OwnValidation) -> dict[str, Any]:
     """Return what is told of the table beside its figures: what it holds, and what it does not."""
     own: OwnPatients = read.patients
+    delay = PotentialFollowUp.of(own).delay
     observed, predicted, lower, upper = (None if np.isnan(each) else each for each in found.wait)
     return {
         "patients": len(own),
@@ -78,6 +82,7 @@ def _own_facts(read: ReadTable, found: OwnValidation) -> dict[str, Any]:
         "dated": not bool(np.isnan(own.arrived).any()),
         "ages": int(np.sum(~np.isnan(own.age))),
         "sexes": int(np.sum(~np.isnan(own.female))),
+        "delay_days": None if np.isnan(delay) else delay,
         "together": None if np.isnan(found.together) else found.together,
         "wait": {"observed": observed, "predicted": predicted, "lower": lower, "upper": upper},
     }

@@ -16,7 +16,7 @@ from sim.scenario.problems import RequestError
 from sim.scenario.refusals import cut_short
 
 CurveOf: TypeAlias = Literal["overall_survival", "disease_free_survival"]
-Points: TypeAlias = Literal["falls", "times"]
+PointsAt: TypeAlias = Literal["falls", "times"]
 
 _EVENTS: dict[str, str] = {"overall_survival": "died", "disease_free_survival": "relapsed_or_died"}
 """The column of events: those of disease-free survival are relapses or deaths, and nobody knows which."""
@@ -26,7 +26,7 @@ _MANY, _ALIKE = 10, 1.2
 
 def reconstruct_patients(
     curve: str | Path, at_risk: str | Path, *, out: str | Path, events: int | None = None,
-    endpoint: CurveOf = "overall_survival", points: Points = "falls", unit: str | None = None,
+    endpoint: CurveOf = "overall_survival", points: PointsAt = "falls", unit: str | None = None,
     force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write patients that reproduce a published Kaplan-Meier curve and its numbers at risk.
@@ -62,15 +62,11 @@ def reconstruct_patients(
     """
     if endpoint not in _EVENTS:
         raise RequestError(f"--endpoint: {cut_short(str(endpoint))} given; allowed: {', '.join(_EVENTS)}")
-    if points not in get_args(Points):
+    if points not in get_args(PointsAt):
         raise RequestError(
-            f"--points: {cut_short(str(points))} given; allowed: {', '.join(get_args(Points))}"
+            f"--points: {cut_short(str(points))} given; allowed: {', '.join(get_args(PointsAt))}"
         )
-    path = Path(out)
-    if not path.parent.is_dir():
-        raise RequestError(f"--out: there is no folder {path.parent}; make it first")
-    if path.is_dir() or (path.exists() and not force):
-        raise RequestError(f"--out: {path} exists; name another file, or --force to write over it")
+    path = _to_write(Path(out), force=force)
     published = read_curve(curve, at_risk, unit, spread=points == "times")
     size = int(published.at_risk[0])
     if events is not None and not 0 <= events <= size:
@@ -86,6 +82,15 @@ def reconstruct_patients(
         "repairs": list(published.repairs),
         "evenly_apart": points == "falls" and _evenly_apart(published.days),
     }
+
+
+def _to_write(path: Path, *, force: bool) -> Path:
+    """Return where the table goes, if it may."""
+    if not path.parent.is_dir():
+        raise RequestError(f"--out: there is no folder {path.parent}; make it first")
+    if path.is_dir() or (path.exists() and not force):
+        raise RequestError(f"--out: {path} exists; name another file, or --force to write over it")
+    return path
 
 
 def _table(made: Reconstruction, event: str) -> str:

@@ -20,7 +20,7 @@ _MANY_DAYS = 730
 _MARK = "\N{DAGGER}"
 
 
-class Told:
+class SeenLine:
     """One row of ``figures.csv``, with its figures as they are written for people.
 
     Parameters
@@ -97,19 +97,19 @@ def _words(table: str) -> Mapping[str, Any]:
     return found
 
 
-def told(table: pd.DataFrame) -> list[Told]:
+def told(table: pd.DataFrame) -> list[SeenLine]:
     """Read the rows of ``figures.csv``."""
-    return [Told(row) for row in table.itertuples(index=False)]
+    return [SeenLine(row) for row in table.itertuples(index=False)]
 
 
-def read_at(figures: Sequence[Told], name: str) -> Told | None:
+def read_at(figures: Sequence[SeenLine], name: str) -> SeenLine | None:
     """Return the latest reading of a curve with enough at risk, else the earliest; None without any."""
     own = [each for each in figures if each.name == name and not math.isnan(each.estimate)]
     enough = [each for each in own if each.at_risk >= FEW_AT_RISK]
     return enough[-1] if enough else next(iter(own), None)
 
 
-def same_time(figures: Sequence[Told], name: str, other: Told | None) -> Told | None:
+def same_time(figures: Sequence[SeenLine], name: str, other: SeenLine | None) -> SeenLine | None:
     """Return the reading of a curve at the time of another's."""
     own = (each for each in figures if other is not None and (each.name, each.time) == (name, other.time))
     return next((each for each in own if not math.isnan(each.estimate)), None)
@@ -147,7 +147,7 @@ def cautions(manifest: Mapping[str, Any]) -> list[str]:
 
 def privacy(manifest: Mapping[str, Any]) -> list[str]:
     """Say what the folder tells of single patients."""
-    return sentences("described", "privacy", manifest["every_days"])
+    return sentences("described", "privacy", manifest["every_days"], manifest["reconstructed"])
 
 
 def grids(results: Results) -> list[Grid]:

@@ -11,6 +11,13 @@ from sim.show.kit.grid import Column, Grid, number, numbers
 from sim.show.kit.prose import one_sentence, sentences
 from sim.work.results import Results
 
+# Of figures that tell of the same thing in the model, the one under which it stands.
+_ABOUT = {
+    "disease_free_survival": "relapse_incidence",
+    "relapses_seen": "relapse_incidence",
+    "deaths_seen": "overall_survival",
+}
+
 
 def finding(results: Results) -> str:
     """Answer in one sentence how many figures lie inside, and which do not."""
@@ -23,12 +30,14 @@ def answer(results: Results) -> list[str]:
     shown = results.table("calibration")
     events = [] if shown is None else [_event(row) for row in shown.itertuples()]
     told = {"age": own["ages"] > 2, "sex": own["sexes"] > 0}
-    what_if = sentences("own", "differs", own, base, told) if missed else []
+    names = {_ABOUT.get(line.key[0], line.key[0]) for line in missed}
+    why = sentences("own", "differs", own, base, told, names) if missed else []
     return [
         *sentences("own", "answer", own, base, tally, missed, bool(results.draws)),
         *sentences("own", "calibration", events),
         *sentences("own", "wait", own, base),
-        *what_if,
+        *why,
+        *sentences("own", "lost", own),
         *sentences("own", "made", own, base),
     ]
 

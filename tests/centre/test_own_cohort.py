@@ -149,7 +149,7 @@ def test_the_cohort_file_holds_the_figures_and_no_row(since: str, tmp_path: Path
 
 
 def test_estimates_of_few_that_cross_make_a_file_that_loads(tmp_path: Path) -> None:
-    # The first relapses on day 30 and dies when 7 are left at risk of 37: survival then lies below disease-free
+    # The first of 37 relapses on day 30 and dies when 7 are left: survival then lies below disease-free
     # survival, which no cohort file may say.
     last = np.array([0.98 * YEAR] + [1.5 * YEAR] * 6 + [0.9 * YEAR] * 30)
     crossing = OwnPatients.of(

@@ -176,7 +176,8 @@ def test_columns_are_found_by_their_words_or_as_the_user_says(tmp_path: Path) ->
     assert any(note.startswith("not used: relapsed, date of death") for note in table.notes)
     assert any("no column is relapsed" in note for note in table.notes)
     for name, header, told in (
-        ("dead", "died", "--column dead: no such column"),
+        ("dead", "gone", "--column dead: no such column"),
+        ("sexe", "sex", '--column sexe: the name comes first: --column sex="sexe"'),
         ("died", "dyed", '--column died="dyed": no such header; did you mean died?'),
         ("cause", "died", "died and cause can't both be the column died"),
     ):
@@ -226,8 +227,8 @@ def test_notes_say_what_a_model_takes_otherwise(tmp_path: Path) -> None:
     )
     notes = read(tmp_path, HEADER, GOOD, late, sudden, GOOD, GOOD.replace("34.5,f", ",")).notes
     assert notes == (
-        "cause of death treatment: sepsis",
-        "cause of death lupus: SLE",
+        "cause of death read as treatment: sepsis",
+        "cause of death read as lupus: SLE",
         "the column of relapses is empty: nobody relapsed",
         "age is not known of 1 of 5",
         "sex is not known of 1 of 5",

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sim.centre.described import WAITS
 from sim.outcomes.survival import FEW_AT_RISK
 from sim.scenario.schema import DAYS_PER_YEAR
-from sim.show.described import Told, cautions, read_at, same_time, told
+from sim.show.described import SeenLine, cautions, read_at, same_time, told
 from sim.show.kit import style
 from sim.show.kit.curves import FOOT, RISK_ROW, WIDTH, draw_at_risk, dress, line_of, name_end
 from sim.show.kit.prose import declared, one_sentence, sentences
@@ -87,7 +87,11 @@ def _few_at_risk(axis: Axes, curves: pd.DataFrame, scale: float) -> None:
 
 
 def _name(
-    axis: Axes, curves: pd.DataFrame, figures: Sequence[Told], shown: Sequence[str], colours: dict[str, str]
+    axis: Axes,
+    curves: pd.DataFrame,
+    figures: Sequence[SeenLine],
+    shown: Sequence[str],
+    colours: dict[str, str],
 ) -> None:
     """Name each curve at its end, with what is read where enough are at risk."""
     line = line_of(_TALL)
