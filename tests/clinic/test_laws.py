@@ -18,6 +18,7 @@ from sim.clinic.pathway import simulate
 from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER, Fates, draw_fates
 from sim.patient.luck import Luck
+from sim.scenario.capacities import Timetable
 from sim.scenario.endpoints import ENDPOINTS
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
@@ -241,10 +242,10 @@ def test_rooms_are_granted_as_a_plain_list_of_rooms_would(
     scenario = scenario_of(overrides)
     fates, history = play(scenario, seed)
     rooms = scenario.clinic.isolation_rooms
-    count = len(fates.enrolled) if rooms == "unlimited" else rooms
+    places = Timetable.of(len(fates.enrolled) if rooms == "unlimited" else rooms)
     exits = np.minimum(fates.enrolled + fates.lupus_days, fates.enrolled + fates.background_days)
     free_again = left_room(history) + fates.turnaround_days
-    granted, number = expected_grants(history.waiting, exits, free_again, count)
+    granted, number = expected_grants(history.waiting, exits, free_again, places)
     np.testing.assert_array_equal(history.immunoablation, granted)
     np.testing.assert_array_equal(history.room, 0 if rooms == "unlimited" else number)
 
@@ -256,23 +257,30 @@ def test_slots_are_granted_as_a_plain_list_of_slots_would(
     scenario = scenario_of(overrides)
     fates, history = play(scenario, seed)
     slots = scenario.clinic.apheresis_slots
-    count = len(fates.enrolled) if slots == "unlimited" else slots
+    places = Timetable.of(len(fates.enrolled) if slots == "unlimited" else slots)
     exits = np.minimum(fates.enrolled + fates.lupus_days, fates.enrolled + fates.background_days)
     free_again = np.minimum(history.harvesting + fates.slot_days, exits)
-    granted, _ = expected_grants(history.ready_for_harvest, exits, free_again, count)
+    granted, _ = expected_grants(history.ready_for_harvest, exits, free_again, places)
     np.testing.assert_array_equal(history.harvesting, granted)
 
 
+def at(places: Timetable, day: float) -> float:
+    """Return how many places there are on a day."""
+    return next(count for since, count in reversed(list(zip(*places, strict=True))) if since <= day)
+
+
 def expected_grants(
-    asked: Floats, exits: Floats, free_again: Floats, count: int
+    asked: Floats, exits: Floats, free_again: Floats, places: Timetable
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Grant places one patient after the other, in order of request and number."""
     granted, number = np.full(asked.shape, NEVER), np.zeros(asked.shape, dtype=np.int64)
     for replication in range(asked.shape[1]):
-        free = [0.0] * count
+        free = [0.0] * int(places.most)
         for patient in np.argsort(asked[:, replication], kind="stable"):
             where = patient, replication
-            start = max(asked[where], min(free))
+            moments = sorted(day for day in {asked[where], *free, *places.days} if day >= asked[where])
+            enough = (day for day in moments if sum(t > day for t in free) < at(places, day))
+            start = next(enough, NEVER)
             if asked[where] == NEVER or exits[where] <= start:
                 continue
             place = next(k for k, since in enumerate(free) if since <= start)
@@ -286,10 +294,11 @@ def test_no_two_stays_in_one_room_overlap(scenario_of: MakeScenario, overrides: 
     fates, history = play(scenario, seed)
     if scenario.clinic.isolation_rooms == "unlimited":
         return
-    assert history.room.max() <= scenario.clinic.isolation_rooms
+    most = int(Timetable.of(scenario.clinic.isolation_rooms).most)
+    assert history.room.max() <= most
     ends = left_room(history) + fates.turnaround_days
     for replication in REPLICATIONS:
-        for room in range(1, scenario.clinic.isolation_rooms + 1):
+        for room in range(1, most + 1):
             own = history.room[:, replication] == room
             stays = sorted(zip(history.immunoablation[own, replication], ends[own, replication], strict=True))
             assert all(end <= start for (_, end), (start, _) in pairwise(stays))
