@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from sim.centre.columns import COLUMNS
+from sim.centre.words import vocabulary
 from sim.scenario.describe import schema_rows, value_text
 from sim.scenario.endpoints import ENDPOINTS, TIMES_YEARS
 from sim.scenario.evidence import cite
@@ -52,6 +54,14 @@ def reference() -> str:
          f"`{row['default']}`" if row["default"] else "")
         for row in schema_rows_of_studies()
     ]  # fmt: skip
+    known = vocabulary()
+    columns = [(f"`{name}`", meaning, ", ".join(known["columns"][name])) for name, meaning in COLUMNS.items()]
+    told = [
+        (f"`{meaning}`", ", ".join(listed))
+        for kind in ("causes", "sex")
+        for meaning, listed in known[kind].items()
+    ]
+    absent = known["missing"]
     sources = " ".join(row["source"] for row in schema_rows())
     return "\n".join(
         [
@@ -78,6 +88,20 @@ def reference() -> str:
             "What they are for is told in [studies.md](studies.md).",
             "",
             *table(("table", "key", "meaning", "default"), studies),
+            "",
+            "## Tables of your own patients",
+            "",
+            "One row a patient. Headers and words count without case, accents and punctuation, headers also "
+            'without "date of", "day of" and articles, and without a unit in brackets. A header that is not '
+            'listed is named: `--column died="end of life"`.',
+            "",
+            *table(("column", "meaning", "headers"), columns),
+            "",
+            "Words for the cause of death, and for the sex:",
+            "",
+            *table(("value", "words"), told),
+            "",
+            f"Nothing is told by an empty cell, and by {', '.join(f'`{word}`' for word in absent if word)}.",
             "",
         ]
     )

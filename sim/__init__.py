@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.commands.calibrate import calibrate as calibrate
     from sim.commands.compare import compare as compare
+    from sim.commands.describe import describe_patients as describe_patients
+    from sim.commands.durations import patient_durations as patient_durations
     from sim.commands.library import differences as differences
     from sim.commands.library import expected as expected
     from sim.commands.library import load_scenario as load_scenario
     from sim.commands.library import read as read
     from sim.commands.library import with_values as with_values
+    from sim.commands.own_patients import write_cohort as write_cohort
+    from sim.commands.patients import patients_from as patients_from
+    from sim.commands.reconstruct import reconstruct_patients as reconstruct_patients
     from sim.commands.report import report as report
     from sim.commands.run import run as run
     from sim.commands.solve import solve as solve
@@ -40,7 +45,12 @@ if TYPE_CHECKING:
 _NAMES = {
     "sim.commands.calibrate": ("calibrate",),
     "sim.commands.compare": ("compare",),
+    "sim.commands.describe": ("describe_patients",),
+    "sim.commands.durations": ("patient_durations",),
     "sim.commands.library": ("differences", "expected", "load_scenario", "read", "with_values"),
+    "sim.commands.own_patients": ("write_cohort",),
+    "sim.commands.patients": ("patients_from",),
+    "sim.commands.reconstruct": ("reconstruct_patients",),
     "sim.commands.report": ("report",),
     "sim.commands.run": ("run",),
     "sim.commands.solve": ("solve",),

@@ -1,4 +1,4 @@
-"""Fuzzing of the command line: scenarios, cohorts, posteriors, options, run folders, altered at random.
+"""Fuzzing of the command line: scenarios, cohorts, posteriors, tables, options, folders, altered at random.
 
 Whatever is handed over, a command ends with status 0 or 2: done, or one message that says what is wrong, and
 nothing written. Anything else is a finding, and its seed makes it again: ``SEED=17 KIND=folder make fuzz``;
@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import pytest
 from drivers import no_figures
+from made_tables import ASKED, altered, as_bytes
 
 from sim.cli import run as command_line
 from sim.scenario.endpoints import BY_NAME
@@ -199,9 +200,21 @@ def _run_folder() -> dict[str, bytes]:
     return _MADE
 
 
+def _table(luck: random.Random) -> Case:
+    """Patients of one's own, altered cell by cell or byte by byte."""
+    data = as_bytes(altered(luck), luck)
+    data = _scrambled(data, luck) if luck.random() < 0.3 else data
+    asked = [
+        word for text in luck.sample(ASKED, luck.choice((0, 0, 0, 0, 0, 1, 2))) for word in ("--column", text)
+    ]
+    dates = luck.choice(([], [], ["--dates", luck.choice(("day-first", "day-first", "month-first", "iso"))]))
+    more = luck.choice(([], [], [], [], [], ["--sheet", luck.choice(("Sheet", "more", ""))], ["--json"]))
+    return Case(["patients", "check", "p.csv", *asked, *dates, *more], {"p.csv": data})
+
+
 KINDS: dict[str, Callable[[random.Random], Case]] = {
     "scenario": _scenario, "cohort": _cohort, "study": _study, "posterior": _posterior, "options": _typed,
-    "folder": _folder,
+    "folder": _folder, "table": _table,
 }  # fmt: skip
 
 

@@ -13,10 +13,10 @@ from sim.calibrate.importance import Sample, Stage
 from sim.calibrate.point import PointFit
 from sim.calibrate.published import Published
 from sim.calibrate.search import Free, Search
+from sim.outcomes.binomial import clopper_pearson
 from sim.scenario.endpoints import column, keys, label
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
-from sim.study.estimates import clopper_pearson
 
 POINTS = 512
 LEFT = (0.5, 0.55, 0.86, 0.5, 0.97, 0.87)

@@ -21,6 +21,10 @@ def days(most: float) -> st.SearchStrategy[Any]:
         st.builds(lambda m, cv: {"dist": "gamma", "mean": m, "sd": m * cv}, mean, st.floats(0.3, 2)),
         st.builds(lambda s, m: {"dist": "weibull", "shape": s, "scale": m}, st.floats(0.5, 3), mean),
         st.builds(lambda m: {"dist": "gamma", "mean": m, "sd": m, "low": m / 2, "high": m * 2}, mean),
+        st.builds(
+            lambda values: {"dist": "empirical", "values": values},
+            st.lists(st.one_of(st.integers(0, int(most)), st.floats(0, most)), min_size=1, max_size=12),
+        ),
     )
 
 
@@ -29,7 +33,14 @@ def hazard(most: float) -> st.SearchStrategy[float]:
 
 
 share = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1))
-capacity = st.one_of(st.just("unlimited"), st.integers(1, 3))
+_later = st.lists(
+    st.tuples(st.integers(1, 900), st.integers(0, 4)), max_size=3, unique_by=lambda step: step[0]
+)
+changing = st.builds(
+    lambda first, later, last: [[0, first], *map(list, sorted(later)), [1000, last]],
+    st.integers(0, 3), _later, st.integers(1, 3),
+)  # fmt: skip
+capacity = st.one_of(st.just("unlimited"), st.integers(1, 3), changing)
 _TRIAL = {
     "arrivals.window_days": st.sampled_from([0, 30, 400, 2000]), "arrivals.power": st.floats(0.2, 5),
     "cohort.patients": st.integers(1, 30),

@@ -19,11 +19,13 @@ from test_imports import LAYERS
 
 import sim
 from sim.cli import run as command_line
+from sim.commands import learn
 from sim.outcomes.one_trial import Patients, report_trial
 from sim.scenario.cohort import Observed, load_cohorts
 from sim.scenario.load import load
 from sim.scenario.shipped import shipped_names
 from sim.scenario.study_file import load_study, plain_tree
+from sim.show import learned
 from sim.study.budget import Budget
 from sim.study.validate import validate
 
@@ -42,11 +44,12 @@ def blocks(language: str) -> list[str]:
 
 
 def test_every_command_of_the_readme_runs_in_its_order(
-    small_calibration: Path, capsys: pytest.CaptureFixture[str]
+    small_calibration: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = "".join(blocks("console")).splitlines()
     commands = [shlex.split(line.removeprefix("$ ")) for line in lines]
     assert len(commands) >= 10
+    monkeypatch.setattr(learn, "DEFAULT_DRAW_REPLICATIONS", 4)
     for program, *arguments in commands:
         assert program == "lupus-hsct"
         if arguments == ["calibrate", "chicago2006"]:  # that is how the small one was made
@@ -85,6 +88,29 @@ def test_the_commands_about_calibration_run(capsys: pytest.CaptureFixture[str]) 
         for name in re.findall(r"`([^`]+)`", names):
             absent = name in ("alternatives.csv", "moved.csv")  # left out to be quick
             assert absent != (name.rstrip("/") in written), name
+
+
+@pytest.mark.filterwarnings("ignore::sim.scenario.problems.FigureWarning")
+def test_the_commands_about_own_patients_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learn, "DEFAULT_DRAW_REPLICATIONS", 4)
+    text = (ROOT / "docs" / "own-patients.md").read_text("utf-8")
+    Path("curve.csv").write_text("time_months,survival\n0,1\n12,0.9\n24,0.8\n36,0.75\n", "utf-8")
+    Path("at_risk.csv").write_text("time_months,at_risk\n0,40\n12,33\n24,25\n36,12\n", "utf-8")
+    lines = "".join(re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)).splitlines()
+    assert len(lines) >= 7
+    for line in lines:
+        arguments = shlex.split(line.removeprefix("$ lupus-hsct "))
+        few = [] if arguments[0] == "calibrate" else smaller(arguments)
+        assert command_line([*arguments, *few]) == 0, capsys.readouterr().err
+    answer = re.search(r"survival of all enrolled at 5 years (.*?), (.*?) before\.", text)
+    assert answer is not None
+    told = learned.found_sentences(sim.read("results/ours"))[0]
+    means = re.findall(r"([\d.]+)% \(", told)
+    # 4 replications a draw of 50 patients: a mean is known to about a point.
+    for shown, found in zip(answer.groups(), means, strict=True):
+        assert abs(float(shown.split("%")[0]) - float(found)) < 3
 
 
 def test_the_commands_and_the_file_about_studies_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from fuzz import KINDS, Finding, fuzz, summary
 
-SEEDS = {"scenario": 10, "cohort": 8, "study": 8, "posterior": 6, "options": 6, "folder": 3}
+SEEDS = {"scenario": 10, "cohort": 8, "study": 8, "posterior": 6, "options": 6, "folder": 3, "table": 60}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -352,7 +352,7 @@ def _series(scenario: Scenario, pieces: Sequence[Result]) -> list[Series]:
             occupancy.join(kept)
     limits = {"rooms_in_use": clinic.isolation_rooms, "slots_in_use": clinic.apheresis_slots}
     return [
-        Series(str(what), None if limits.get(what, "unlimited") == "unlimited" else int(limits[what]),
+        Series(str(what), int(limit) if isinstance(limit := limits.get(what), int) else None,
                *(own[name].to_numpy() for name in ("time_days", "mean", "trial_lower", "trial_upper")))
         for what, own in occupancy.table().groupby("series", sort=False)
     ]  # fmt: skip

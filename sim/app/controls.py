@@ -167,6 +167,8 @@ def _control(
     decides = key.rpartition(".")[2] in DECIDING_KEYS
     if decides or _is_idle(key, scenario) or (parameter.distribution and isinstance(own, str)):
         return None
+    if isinstance(own, (list, tuple)) or (isinstance(own, Mapping) and not {*own} & {*_MEMBERS}):
+        return None  # numbers from days on, what was observed, a table of one's own
     numbers, label, tip = parameter.numbers, label_of(key), parameter.meaning
     if parameter.distribution:
         member = next(each for each in _MEMBERS if each in own)

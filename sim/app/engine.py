@@ -28,13 +28,13 @@ from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key
 from sim.scenario.load import Loaded, scenario_hash
 from sim.scenario.schema import PoissonArrivals, Scenario
-from sim.scenario.shipped import shipped_posteriors
+from sim.scenario.shipped import locate_posterior, shipped_posteriors
 from sim.scenario.values import with_values
 from sim.show.kit.prose import sentences
 from sim.study.budget import DEFAULT_SEED, Budget
 from sim.study.compare import Side, incomparable, obstacles, solved_otherwise
 from sim.study.draws import Draws, draws_from
-from sim.study.exact import binds_no_queue, scenarios_drawn
+from sim.study.exact import scenarios_drawn, twin_holds
 from sim.study.experiment import Experiment
 from sim.study.montecarlo import simulate
 
@@ -79,7 +79,7 @@ class _Asked:
     @property
     def exact(self) -> bool:
         """Whether the twin tells: nobody waits for a room or a slot on either side."""
-        return binds_no_queue(self.base) and binds_no_queue(self.changed)
+        return twin_holds(self.base) and twin_holds(self.changed)
 
     @property
     def years(self) -> float:
@@ -94,10 +94,12 @@ class Engine:
     ----------
     seed
         Of the luck of virtual trials.
+    posterior
+        Draws to answer under, in the place of those that ship with the scenario.
     """
 
-    def __init__(self, seed: int = DEFAULT_SEED) -> None:
-        self._seed, self._clinic = seed, InPieces(seed)
+    def __init__(self, seed: int = DEFAULT_SEED, posterior: Draws | None = None) -> None:
+        self._seed, self._clinic, self._own = seed, InPieces(seed), posterior
         self._kept: OrderedDict[tuple[str, float], AtHorizon] = OrderedDict()
         self._lock = Lock()
 
@@ -125,7 +127,7 @@ class Engine:
             return replace(answer, more={**answer.more, "scope": said})
         answer = self.answer(question)
         trials = _of_trials(asked.changed, self._seed)
-        draws = _draws_about(question.base)
+        draws = _draws_about(question.base, self._own)
         if draws is None:
             said = sentences("app", "no_posterior", question.base.name)
             rows = rows_of(answer.base, answer.changed, asked.years, Uncertainties(trials=trials))
@@ -273,15 +275,26 @@ def _of_trials(scenario: Scenario, seed: int) -> dict[Key, tuple[float, float]]:
     }  # fmt: skip
 
 
+def own_draws(posterior: str) -> Draws:
+    """Return as many draws of a posterior as an answer takes: the file of a calibration, or a shipped name.
+
+    Raises
+    ------
+    RequestError
+        It can't be read, or is no posterior.
+    """
+    return draws_from(locate_posterior(posterior), _DRAWS, DEFAULT_SEED)
+
+
 @lru_cache(maxsize=8)
 def _drawn(name: str) -> Draws:
-    return draws_from(shipped_posteriors()[name], _DRAWS, DEFAULT_SEED)
+    return own_draws(name)
 
 
-def _draws_about(base: Loaded) -> Draws | None:
-    """Return draws of the shipped posterior of a scenario, or of one that it is based on; None without."""
+def _draws_about(base: Loaded, own: Draws | None) -> Draws | None:
+    """Return the user's draws, or those of the shipped posterior of a scenario or its base; None without."""
     name = next((each for each in base.chain if each in shipped_posteriors()), None)
-    draws = None if name is None else _drawn(name)
+    draws = own or (None if name is None else _drawn(name))
     return draws if draws is not None and draws.replaced(base.scenario, draws.held_in(base)) else None
 
 

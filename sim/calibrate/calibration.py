@@ -19,11 +19,12 @@ from sim.calibrate.search import ENOUGH, Free, Search, find_posterior, simulate_
 from sim.calibrate.virtual_trials import Bench, Points, whole_trials
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected_before_reinfusion
+from sim.scenario.aims import check_aims
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import column, label
 from sim.scenario.load import Loaded, load
 from sim.scenario.priors import AS_IT_IS, Alternative
-from sim.scenario.problems import RequestError
+from sim.scenario.problems import RequestError, UnmetPointWarning
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import (
@@ -41,7 +42,7 @@ from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior, effective_size, weighted_quantiles, weighted_summary
 from sim.study.tally import ArmTally
 from sim.work.store import ChunkStore, Stores
-from sim.work.task import Progress, part
+from sim.work.task import Progress, Tell, part
 from sim.work.workers import workers_for
 
 MOST_POINTS = 4096
@@ -220,7 +221,7 @@ class Told:
     Attributes
     ----------
     scenario
-        At the point solution; where a queue may bind, as it was given.
+        At the point solution; where there is none, as it was given.
     seen
         The trial as it is, and then as every alternative sees it.
     predictions, curves
@@ -255,13 +256,14 @@ class Told:
 class Found:
     """What a calibration found.
 
-    ``fit`` is None where a queue may bind, because only the exact twin can solve for the point; ``told`` if
-    no posterior was asked for.
+    ``fit`` is None where a queue may bind, because only the exact twin can solve for the point, and where no
+    values meet the targets exactly; ``unmet`` says why then. ``told`` is None if no posterior was asked for.
     """
 
     scenario: Scenario
     fit: PointFit | None
     told: Told | None
+    unmet: str = ""
 
 
 def draws_of(posterior: Posterior, scenario: Scenario, seed: int) -> Draws:
@@ -307,11 +309,11 @@ def _refuse_idle(scenario: Scenario, plan: Plan) -> None:
 
 
 def _calibrate(scenario: Scenario, plan: Plan, stores: Stores, progress: Progress | None) -> Found:
-    fit = None
+    fit, unmet, limited = None, "", is_limited(scenario)
     refuse_late_targets(scenario)
-    if not is_limited(scenario):
-        fit = solve_point(scenario)
-        scenario = fit.scenario
+    if not limited:
+        fit, unmet = _point(scenario, plan)
+        scenario = scenario if fit is None else fit.scenario
     elif not plan.trials or not plan.posterior:
         raise RequestError(
             "clinic.isolation_rooms or clinic.apheresis_slots is limited, so a queue may bind, and the exact "
@@ -320,10 +322,23 @@ def _calibrate(scenario: Scenario, plan: Plan, stores: Stores, progress: Progres
         )
     if not plan.posterior:
         return Found(scenario, fit, None)
-    if plan.alternatives and fit is not None:
+    if plan.alternatives and not limited:
         check_alternatives(scenario)
     refuse_untouched(scenario, plan.seed)
-    return Found(scenario, fit, _told(scenario, plan, stores, progress, limited=fit is None))
+    if unmet:
+        UnmetPointWarning.say(f"there is no point, but a posterior: {unmet}")
+    return Found(scenario, fit, _told(scenario, plan, stores, progress, limited=limited), unmet)
+
+
+def _point(scenario: Scenario, plan: Plan) -> tuple[PointFit | None, str]:
+    """Return the point, or why there is none: a posterior needs none."""
+    check_aims(scenario, lambda _key: "")
+    try:
+        return solve_point(scenario), ""
+    except RequestError as error:
+        if not plan.posterior:
+            raise
+        return None, str(error)
 
 
 def with_own_limits(predictions: pd.DataFrame, search: Search) -> pd.DataFrame:
@@ -341,6 +356,22 @@ def with_own_limits(predictions: pd.DataFrame, search: Search) -> pd.DataFrame:
     return known
 
 
+def simulated_trial(
+    scenario: Scenario,
+    draws: Draws | None,
+    replications: int,
+    plan: Plan,
+    store: ChunkStore | None,
+    tell: Tell | None,
+) -> ArmTally:
+    """Simulate a scenario as it is, or so often under each of some draws."""
+    budget = Budget(
+        replications, plan.seed, engine="arrays", workers=plan.workers, cluster=plan.cluster, draws=draws
+    )
+    (tally,) = simulate([Experiment((scenario,), plan.seed, "arrays")], budget, None, tell, store)
+    return tally.arms[0]
+
+
 def _told(
     scenario: Scenario, plan: Plan, stores: Stores, progress: Progress | None, *, limited: bool
 ) -> Told:
@@ -350,13 +381,7 @@ def _told(
         return Bench(plan.seed, workers, store, part(what, progress))
 
     def simulated(what: str, replications: int, draws: Draws | None) -> ArmTally:
-        """Simulate the trial, at the point or under draws."""
-        budget = Budget(
-            replications, plan.seed, engine="arrays", workers=plan.workers, cluster=plan.cluster, draws=draws
-        )
-        experiment = Experiment((scenario,), plan.seed, "arrays")
-        (tally,) = simulate([experiment], budget, None, part(what, progress), stores(what))
-        return tally.arms[0]
+        return simulated_trial(scenario, draws, replications, plan, stores(what), part(what, progress))
 
     alone, kept, coverage = None, 0, None
     with workers_for(plan.workers, plan.cluster, _ENOUGH_TASKS) as workers:

@@ -21,10 +21,10 @@ from sim.calibrate.importance import PriorProposal
 from sim.calibrate.published import Published
 from sim.calibrate.search import Free, log_likelihood
 from sim.calibrate.virtual_trials import Bench, Points, Reading, read_chances, read_points, whole_trials
+from sim.outcomes.binomial import clopper_pearson
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import label
 from sim.scenario.schema import Scenario
-from sim.study.estimates import clopper_pearson
 from sim.study.posterior import derived_seed, effective_size
 from sim.work.store import Stores
 from sim.work.task import Result

@@ -32,7 +32,9 @@ from sim.work.task import Result
 ENOUGH = 400.0
 """Effective size below which a posterior's 95% limits rest on fewer than ten draws on either side."""
 
-_FEWEST = 10.0  # effective draws below which there is no posterior to speak of
+FEWEST = 10.0
+"""Effective draws below which there is no posterior to speak of."""
+
 _NO_MASS = 1e-12
 _FEW_DEFINED = 0.5
 _FAR = 8.0
@@ -208,7 +210,7 @@ def find_posterior(
             most_points=most_points,
             start=start,
         )
-    if found is None or found.effective_size < _FEWEST:
+    if found is None or found.effective_size < FEWEST:
         raise no_mass(free, published, evaluate.all("survival"), evaluate.all("defined"))
     warn_of_size(found, min(ENOUGH, wanted_size))
     shares = np.column_stack([evaluate.all("shares"), evaluate.all("treated")])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sim.calibrate.calibration import Found, Seen, Told
+from sim.calibrate.importance import Sample
 from sim.calibrate.point import PointFit
 from sim.calibrate.profiles import profiles
 from sim.calibrate.search import Free, Search
@@ -138,18 +139,17 @@ def estimate_table(told: Told) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def search_table(told: Told) -> pd.DataFrame:
+def search_table(sample: Sample, keys: Sequence[str]) -> pd.DataFrame:
     """Return one row a stage and parameter: points, effective size, and the mean score with its error."""
-    search = told.main
     return pd.DataFrame(
         [
             {
                 "points": stage.points, "effective_size": stage.effective_size,
                 "log_evidence": stage.log_evidence, "key": key, "mean_score": mean, "mc_se": error,
             }
-            for stage in search.sample.history
+            for stage in sample.history
             for key, mean, error in zip(
-                search.free.keys, stage.mean.tolist(), stage.mean_se.tolist(), strict=True
+                keys, stage.mean.tolist(), stage.mean_se.tolist(), strict=True
             )
         ]
     )  # fmt: skip
@@ -317,7 +317,7 @@ def _told(told: Told) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "at_point", told.at_point
     yield "directions", directions(told.main)
     if told.main.sample.history:
-        yield "search", search_table(told)
+        yield "search", search_table(told.main.sample, told.main.free.keys)
         yield "profiles", profiles(told.main)
     if len(told.seen) > 1:
         yield "alternatives", weight_table(told.seen)

@@ -44,6 +44,10 @@ class OwnPatients:
         Line of each in the table, for messages.
     relapse_recorded
         Whether the table tells of relapses at all; if not, nobody is known to be free of one.
+    relapsed_or_died
+        Days of relapse or death, whichever came first, where the table does not tell which.
+    deaths_recorded
+        Whether the table tells of deaths; if not, it tells of `relapsed_or_died` alone.
     from_transplant
         Whether times count from reinfusion, because enrolment was not recorded: `transplanted` is 0 then.
     reconstructed
@@ -60,8 +64,10 @@ class OwnPatients:
     engrafted: Floats
     discharged: Floats
     arrived: Floats
+    relapsed_or_died: Floats
     rows: tuple[int, ...]
     relapse_recorded: bool = True
+    deaths_recorded: bool = True
     from_transplant: bool = False
     reconstructed: bool = False
 
@@ -99,6 +105,11 @@ class OwnPatients:
         }
         return replace(self, **taken, rows=tuple(self.rows[place] for place in places))
 
+    def since(self, start: Floats) -> Self:
+        """Return them with times that count from a day of each."""
+        moved = {name: getattr(self, name) - start for name in _TIMES}
+        return replace(self, **moved)
+
     @cached_property
     def dead(self) -> NDArray[np.bool_]:
         """Who died."""
@@ -115,4 +126,5 @@ class OwnPatients:
         return ~np.isnan(self.relapsed)
 
 
-_NO_NUMBERS = ("cause", "rows", "relapse_recorded", "from_transplant", "reconstructed")
+_NO_NUMBERS = ("cause", "rows", "relapse_recorded", "deaths_recorded", "from_transplant", "reconstructed")
+_TIMES = ("transplanted", "relapsed", "died", "last_seen", "engrafted", "discharged", "relapsed_or_died")

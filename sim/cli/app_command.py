@@ -15,19 +15,24 @@ from sim.cli.output import INTERRUPTED, TERMINATED
 @click.command("app")
 @click.argument("scenario", required=False)
 @whole("--port", 1024, 65535, metavar="N", help="Port to serve on.  [default: a free one]")
+@click.option(
+    "--posterior", metavar="FILE",
+    help="Answer under a posterior of your own: a posterior.csv, or a shipped name.",
+)  # fmt: skip
 @click.option("--no-browser", is_flag=True, help="Only print the address; open no browser.")
-def app_command(scenario: str | None, port: int | None, no_browser: bool) -> None:
+def app_command(scenario: str | None, port: int | None, posterior: str | None, no_browser: bool) -> None:
     """Open a page on which "what if" is asked, and answered at once; Ctrl-C ends it.
 
     The page is served at 127.0.0.1, to this machine alone, and nothing leaves it. Nothing is stored but the
     reports that are asked for on it, under results/.
     """
-    from sim.app.engine import Engine
+    from sim.app.engine import Engine, own_draws
     from sim.app.reports import Reports
     from sim.app.server import Desk, bound, serve, shelf_of
 
     at, reports = bound(port), Reports()
-    desk = Desk(shelf_of(scenario), Engine(), reports)
+    engine = Engine(posterior=None if posterior is None else own_draws(posterior))
+    desk = Desk(shelf_of(scenario), engine, reports)
 
     def tell(address: str) -> None:
         click.echo(f"{address} (Ctrl-C ends it)")

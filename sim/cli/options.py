@@ -110,6 +110,26 @@ patients_option = click.option(
 )
 seed_option = whole("--seed", 0, MAX_SEED, default=budgets.DEFAULT_SEED, help="Seed of all luck.")
 
+TABLE: tuple[Option, ...] = (
+    click.option(
+        "--column", multiple=True, metavar="NAME=HEADER",
+        help='Header of a column that is not found by its words: died="date of death"; repeat for more. An '
+        "empty one says that the table has none.",
+    ),
+    click.option(
+        "--dates", type=click.Choice(["day-first", "month-first"]),
+        help="How dates as 03/04/2019 are written; refused while that is not known.",
+    ),
+    click.option("--sheet", metavar="NAME", help="Sheet of a workbook, if several hold something."),
+)  # fmt: skip
+"""Of commands that read patients from a table: the keywords of `patients_from`."""
+
+
+def table_options(command: Command) -> Command:
+    """Add the argument FILE and how its table is read."""
+    return options(click.argument("file"), *TABLE)(command)
+
+
 LUCK: tuple[Option, ...] = (
     whole(
         "--replications", 1, budgets.MOST_REPLICATIONS,
@@ -156,20 +176,12 @@ EFFORT: tuple[Option, ...] = (
 )  # fmt: skip
 """Of studies that may choose their simulator, and go on until figures are precise enough."""
 
-WORK: tuple[Option, ...] = (
-    whole(
-        "--workers", 1, 1024, metavar="N",
-        help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
-    ),
-    click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
-    click.option(
-        "--out", type=click.Path(path_type=Path), metavar="DIR", callback=_numbered,
-        help="Folder to write; a new one under results/ by default.",
-    ),
-    force_option,
-    click.option(
-        "--resume", is_flag=True, help="Go on with an unfinished study of the same request, if there is one."
-    ),
+_out_option = click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", callback=_numbered,
+    help="Folder to write; a new one under results/ by default.",
+)  # fmt: skip
+
+_SHOWN: tuple[Option, ...] = (
     click.option(
         "--figures", default=budgets.DEFAULT_FIGURES, show_default=True, metavar="LIST",
         help="What figures are written as: svg, png, pdf, several with commas between; or none.",
@@ -179,4 +191,21 @@ WORK: tuple[Option, ...] = (
     ),
     json_option,
 )  # fmt: skip
-"""Of all studies: who works, what is written, and what is printed."""
+
+FOLDER: tuple[Option, ...] = (_out_option, force_option, *_SHOWN)
+"""Of all that writes a folder."""
+
+WORK: tuple[Option, ...] = (
+    whole(
+        "--workers", 1, 1024, metavar="N",
+        help="Processes, at most 8 for each processor; one for each by default, and fewer for little work.",
+    ),
+    click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers simulate instead."),
+    _out_option,
+    force_option,
+    click.option(
+        "--resume", is_flag=True, help="Go on with an unfinished study of the same request, if there is one."
+    ),
+    *_SHOWN,
+)  # fmt: skip
+"""Of all studies that simulate: who works, what is written, and what is printed."""

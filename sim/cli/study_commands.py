@@ -136,13 +136,19 @@ def compare_command(scenarios: tuple[str, ...], as_json: bool, **asked: Any) -> 
 
 @click.command("validate")
 @click.argument("cohorts", nargs=-1, metavar="[COHORT]...")
-@shared.options(shared.set_option, *shared.LUCK, *shared.WORK)
+@shared.options(shared.set_option, *shared.LUCK)
+@click.option("--base", metavar="SCENARIO", help="Of a table: what predicts it.  [default: chicago2006]")
+@shared.options(*shared.TABLE, *shared.WORK)
 def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Hold the model against cohorts to which it was not fitted; all that are shipped, if none is named.
 
     COHORT is the path of a cohort file if it has a slash or ends in .toml, else the name of a shipped
     cohort: lupus-hsct scenario list. Every cohort is simulated with its own patients and follow-up, and each
     figure is predicted as its paper read it. Writes validation.csv and a forest plot.
+
+    A table of your own patients (.csv, .parquet, .xlsx) can stand in its place: virtual cohorts have as many,
+    of their ages, and each is followed as long. Writes observed_curves.csv and calibration.csv too, and
+    nothing of any row.
     """
     from sim.commands.validate import validate
 
@@ -181,8 +187,16 @@ def validate_command(cohorts: tuple[str, ...], as_json: bool, **asked: Any) -> N
         "--coverage", 20, 100_000, metavar="N",
         help="Check on N virtual trials (200 or more) that posteriors hold the truth as often as they say.",
     ),
-    *shared.WORK,
 )  # fmt: skip
+@click.option(
+    "--patients", metavar="FILE",
+    help="Learn from the histories of your own patients, in a table, in the place of the targets.",
+)  # fmt: skip
+@click.option(
+    "--prior-posterior", metavar="FILE",
+    help="Where learning from --patients begins: a posterior.csv, or a shipped name; else the priors.",
+)  # fmt: skip
+@shared.options(*shared.TABLE, *shared.WORK)
 def calibrate_command(scenario: str, as_json: bool, **asked: Any) -> None:
     """Calibrate SCENARIO: solve for the point, and say what its figures leave open.
 

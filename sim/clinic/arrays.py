@@ -72,7 +72,7 @@ def _mobilisation(protocol: Protocol, fates: Fates, latent: Latent, course: Colu
     asks = (fates.mobilisation_infection_death == NEVER) & (death > mobilised)
     request = _where(asks, mobilised)
     served = Served.at_once(request)
-    if not math.isinf(protocol.slots):
+    if not math.isinf(protocol.slots.most):
         served = serve(
             request,
             protocol.slots,
@@ -111,7 +111,7 @@ def _no_mobilisation(protocol: Protocol, fates: Fates, course: Columns) -> None:
 def _rooms(protocol: Protocol, fates: Fates, latent: Latent, course: Columns) -> Served:
     """Return who gets an isolation room, when, and which."""
     request = _where(_earliest(latent) > course["waiting"], course["waiting"])
-    if math.isinf(protocol.rooms):
+    if math.isinf(protocol.rooms.most):
         return Served.at_once(request)
     return serve(request, protocol.rooms, lambda who: _room_turns(protocol, fates, latent, who))
 

@@ -7,7 +7,6 @@ comparisons are used, in one written order, so that another simulator can give t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from sim.clinic.history import Course, History, history_of
 from sim.clinic.states import ALIVE, Cause
 from sim.clinic.stations import EXIT, RELEASE, ROOM_QUEUE, SLOT_QUEUE, At, PlaceRequest, Station
 from sim.patient.fates import NEVER, Fate, Fates, by_replication
+from sim.scenario.capacities import Timetable
 from sim.scenario.endpoints import TREATMENT_DAYS, WAY_YEARS
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 
@@ -30,8 +30,8 @@ class Protocol:
     """The constants of a scenario that the clinic needs once the fates are drawn; days and per day."""
 
     enters_at: str
-    slots: float
-    rooms: float
+    slots: Timetable
+    rooms: Timetable
     horizon: float
     data_cut: float
     after_reinfusion: float
@@ -45,17 +45,13 @@ class Protocol:
     def of(cls, scenario: Scenario) -> Protocol:
         """Read the constants off a scenario."""
         clinic, follow_up = scenario.clinic, scenario.follow_up
-        slots, rooms = (
-            math.inf if capacity == "unlimited" else float(capacity)
-            for capacity in (clinic.apheresis_slots, clinic.isolation_rooms)
-        )
         multiplier = scenario.after_relapse.multiplier
         extra = scenario.background.extra_per_year
         horizon = follow_up.horizon_years * DAYS_PER_YEAR
         return cls(
             enters_at=scenario.cohort.enters_at,
-            slots=slots,
-            rooms=rooms,
+            slots=Timetable.of(clinic.apheresis_slots),
+            rooms=Timetable.of(clinic.isolation_rooms),
             horizon=horizon,
             after_reinfusion=max(horizon, TREATMENT_DAYS, scenario.late_infection.until_day),
             data_cut=0.0 if follow_up.data_cut_days == "none" else follow_up.data_cut_days,

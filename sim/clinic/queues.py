@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.patient.fates import NEVER, Booleans, Positions, is_constant
+from sim.scenario.capacities import Timetable
 from sim.scenario.distributions import Floats
 
 # Up to this many, looking at one place after another is faster than at all at once.
@@ -45,7 +46,7 @@ class Turns(Protocol):
 
 
 def serve(
-    request: Floats, capacity: float, turns: Callable[[Positions], Turns], *, numbered: bool = True
+    request: Floats, places: Timetable, turns: Callable[[Positions], Turns], *, numbered: bool = True
 ) -> Served:
     """Serve requests first come, first served; who dies first takes no place.
 
@@ -54,6 +55,8 @@ def serve(
     request
         When each patient starts to queue, not before study opening; never for who does not. Shape (patients,
         replications).
+    places
+        How many there are, and from when on: never unlimited ones.
     turns
         Returns the stays of those whose positions in the flattened arrays are given.
     numbered
@@ -61,15 +64,14 @@ def serve(
     """
     queue, asked = _queue(request)
     stays = turns(queue)
-    alike = not numbered and capacity <= _FEW_PLACES
-    places = (_Alike if alike else _Numbered)(int(capacity), request.shape[1])
-    place = np.zeros(queue.shape, dtype=places.numbers)
+    held = _places(places, request.shape[1], len(queue), numbered=numbered)
+    place = np.zeros(queue.shape, dtype=held.numbers)
     unserved = np.empty(queue.shape, dtype=np.bool_)
     begun = asked
     for turn, (now, death) in enumerate(zip(begun, stays.death, strict=True)):
-        np.maximum(now, places.next_free(), out=now)
+        held.begin(now)
         np.less_equal(death, now, out=unserved[turn])  # true for who does not ask: nobody's death is later
-        places.take(now, stays.free_again(turn, now), unserved[turn], out=place[turn])
+        held.take(now, stays.free_again(turn, now), unserved[turn], out=place[turn])
     np.putmask(begun, unserved, NEVER)
     start = np.full(request.shape, NEVER)
     start.reshape(-1)[queue] = begun
@@ -80,6 +82,17 @@ def serve(
     return Served(start, number)
 
 
+def _places(
+    places: Timetable, replications: int, longest: int, *, numbered: bool
+) -> _Alike | _Numbered | _Changing:
+    """Return the places for a queue of so many patients at most."""
+    if places.changes:
+        return _Changing(places, replications, longest)
+    capacity = int(places.most)
+    alike = not numbered and capacity <= _FEW_PLACES
+    return (_Alike if alike else _Numbered)(capacity, replications)
+
+
 class _Alike:
     """When places that nobody tells apart are next free in each replication: the first, the second ..."""
 
@@ -88,9 +101,9 @@ class _Alike:
     def __init__(self, capacity: int, replications: int) -> None:
         self._free = [np.full(replications, -NEVER) for _ in range(capacity)]
 
-    def next_free(self) -> Floats:
-        """Return when the first of the places is free."""
-        return self._free[0]
+    def begin(self, now: Floats) -> None:
+        """Turn the times of requests into those at which a place is free."""
+        np.maximum(now, self._free[0], out=now)
 
     def take(self, begun: Floats, again: Floats, unserved: Booleans, out: NDArray[Any]) -> None:  # noqa: ARG002
         """Give the place that is free first to those who are served."""
@@ -112,10 +125,9 @@ class _Numbered:
         self._columns = np.arange(replications)
         self.numbers = np.dtype(np.uint8 if capacity <= _FEW_PLACES else np.intp)
 
-    def next_free(self) -> Floats:
-        """Return when the first of the places is free."""
-        first: Floats = np.minimum.reduce(self._free, axis=0)
-        return first
+    def begin(self, now: Floats) -> None:
+        """Turn the times of requests into those at which a place is free."""
+        np.maximum(now, np.minimum.reduce(self._free, axis=0), out=now)
 
     def take(self, begun: Floats, again: Floats, unserved: Booleans, out: NDArray[Any]) -> None:
         """Give the lowest free place to those who are served, and tell its number, from 1; 0 is none."""
@@ -136,6 +148,31 @@ class _Numbered:
         for place in self._free[:-1]:
             taken &= place > begun
             out += taken.view(np.uint8)
+
+
+class _Changing(_Numbered):
+    """The same where the number of places changes on stated days: a place is granted when fewer are in use.
+
+    A stay that goes on when places become fewer is not cut short, and counts as long as it lasts.
+    """
+
+    def __init__(self, places: Timetable, replications: int, longest: int) -> None:
+        counts = [min(int(count), longest) for count in places.counts]  # so many never queue
+        super().__init__(max(counts), replications)
+        # With n places one is granted when the n-th last of all is free again; without any, never.
+        lasts = [len(self._free) - count if count else None for count in counts]
+        self._steps = list(zip(places.days, (*places.days[1:], NEVER), lasts, strict=True))
+        self._wanted = sorted({last for last in lasts if last is not None})
+
+    def begin(self, now: Floats) -> None:
+        """Turn the times of requests into those at which fewer places are in use than there are."""
+        free = np.partition(self._free, self._wanted, axis=0)
+        start = np.full(now.shape, NEVER)
+        for day, until, last in reversed(self._steps):
+            if last is not None:
+                found = np.maximum(np.maximum(now, day), free[last])
+                np.copyto(start, found, where=found < until)
+        now[:] = start
 
 
 def at(who: Positions, array: NDArray[Any]) -> NDArray[Any]:

@@ -1,22 +1,26 @@
 """Scarce places as SimPy resources, and events at absolute times under the stated tie rule.
 
-At equal times: death, then the end of a stay and release, then entry to a queue in order of the patients'
-numbers. What a release frees is granted after every release and before anyone enters a queue; who enters
-while a place is free gets it at once.
+At equal times: death, then a change of the number of places, then the end of a stay and release, then entry
+to a queue in order of the patients' numbers. What a release frees is granted after every release and before
+anyone enters a queue; who enters while a place is free gets it at once.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
 import simpy
 from simpy.resources.resource import Request
 
+from sim.scenario.capacities import Timetable
+
 # SimPy uses 0 and 1 for its own events; the order is by priority and then by scheduling.
 EXIT = -1.0
+CHANGE = 0.5
 RELEASE = 1.0
 GRANT = 1.5
 SLOT_QUEUE = 2.0
@@ -51,14 +55,29 @@ class Station(simpy.Resource):
 
     Parameters
     ----------
-    capacity
-        Number of places; infinity for unlimited ones, which are not numbered.
+    places
+        How many there are, and from when on; infinity for unlimited ones, which are not numbered.
+
+    Notes
+    -----
+    Where there are fewer from a day on than are in use, nobody has to leave: places are granted again when
+    fewer are in use than there are then.
     """
 
-    def __init__(self, env: simpy.Environment, capacity: float) -> None:
-        super().__init__(env, capacity)  # type: ignore[arg-type]
-        self._numbered = not math.isinf(capacity)
-        self._free = list(range(1, int(capacity) + 1)) if self._numbered else []
+    def __init__(self, env: simpy.Environment, places: Timetable) -> None:
+        super().__init__(env, places.most)  # type: ignore[arg-type]
+        self._numbered = not math.isinf(places.most)
+        self._free = list(range(1, int(places.most) + 1)) if self._numbered else []
+        self._capacity = places.counts[0]
+        for day, count in zip(places.days[1:], places.counts[1:], strict=True):
+            At(env, day, CHANGE).callbacks.append(partial(self._change, count))
+
+    def _change(self, count: float, _event: simpy.Event) -> None:
+        """Have another number of places from now on; new ones are granted as if they were just released."""
+        added, self._capacity = count - self._capacity, count
+        # One after the other: a stay of no time ends before the next grant.
+        for _ in range(min(max(int(added), 0), len(self.put_queue))):
+            self._grant_soon()
 
     def ask(self) -> PlaceRequest:
         """Queue for a place."""
@@ -74,7 +93,11 @@ class Station(simpy.Resource):
         if self._numbered:
             heappush(self._free, place.number)
         if self.put_queue:
-            At(self._env, self._env.now, GRANT).callbacks.append(lambda _: self._trigger_put(None))
+            self._grant_soon()
+
+    def _grant_soon(self) -> None:
+        """Grant a free place, if any, to who is first in the queue, after every release of this moment."""
+        At(self._env, self._env.now, GRANT).callbacks.append(lambda _: self._trigger_put(None))
 
     def leave_at(self, time: float, place: PlaceRequest) -> None:
         """Give a place back at a later time."""

@@ -61,7 +61,7 @@ def loaded_from(scenario: AnyScenario, overrides: Overrides = ()) -> Loaded:
         There is no such scenario, something in it is wrong, or it does not know where it comes from.
     """
     if isinstance(scenario, Loaded):
-        return changed(scenario, overrides)
+        return changed(scenario, overrides, Path())
     if not isinstance(scenario, (str, Path)):
         raise RequestError(
             f"a {type(scenario).__name__} was given as scenario; allowed: a name, a path, or what "

@@ -9,7 +9,8 @@ from sim.calibrate.calibration import Found, Plan, Told
 from sim.calibrate.calibration import calibrate as find
 from sim.calibrate.tables import lines_of, tables_of
 from sim.commands.asked import AnyScenario, about, loaded_from, refuse_both
-from sim.commands.study import Made, Study, Work, request_of, write
+from sim.commands.learn import Learning, learning, table_of
+from sim.commands.study import Made, Study, request_of, write
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.write import solved_text
@@ -32,7 +33,7 @@ def calibrate(
     alternatives: bool = True,
     simulation: int | None = None,
     coverage: int | None = None,
-    **how: Unpack[Work],
+    **how: Unpack[Learning],
 ) -> Results:
     """Calibrate a scenario: solve for the point, and say what its figures leave open.
 
@@ -51,7 +52,7 @@ def calibrate(
     simulation, coverage
         Virtual trials for the posterior by simulation alone, and those whose posteriors are checked.
     how
-        See `Work`.
+        See `Learning`.
 
     Returns
     -------
@@ -72,12 +73,15 @@ def calibrate(
         points=points,
         trials=simulation or 0,
         coverage=coverage or 0,
-        posterior=bool(loaded.scenario.prior) and not point,
+        posterior=(bool(loaded.scenario.prior) and not point) or how.get("patients") is not None,
         alternatives=alternatives,
         workers=how.get("workers", 1),
         cluster=how.get("cluster"),
     )
-    return write(_study(loaded, plan), how)
+    table = table_of(how)
+    if table is None:
+        return write(_study(loaded, plan), how)
+    return write(learning(loaded, table, plan, how, point=point), how)
 
 
 def _study(loaded: Loaded, plan: Plan) -> Study:
@@ -104,6 +108,7 @@ def _facts(loaded: Loaded, plan: Plan, found: Found) -> dict[str, Any]:
     return {
         "seed": plan.seed,
         "solved": None if fit is None else fit.values,
+        "unmet": found.unmet,
         **{name: getattr(fit, name, None) for name in ("rank", "condition", "evaluations")},
         "plan": plan.asked,
         "posterior": None if told is None else _search(told),

@@ -40,6 +40,9 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "out": ((str, Path, Numbered, NoneType), "a folder, NUMBERED, or None to keep everything in memory"),
     "title": ((str, NoneType), "a line of text"),
     "progress": ((Callable, NoneType), "a function of what is done, how much of it, and of how much"),
+    "file": ((str, Path), "a file, as text or a path"),
+    "column": ((str, Mapping, Sequence), "a dictionary of headers by what they are, or texts NAME=HEADER"),
+    **dict.fromkeys(("dates", "sheet"), ((str, NoneType), "a text")),
     "vary": ((Mapping, Sequence), "a dictionary of values by dotted key, or texts of keys and values"),
     **dict.fromkeys(("set", "endpoint", "figures"), ((str, Mapping, Sequence), "a text or several")),
 }

@@ -22,7 +22,7 @@ from sim.study.budget import DEFAULT_DRAW_REPLICATIONS, DEFAULT_DRAWS, Budget
 from sim.study.compare import Side, incomparable, solved_otherwise
 from sim.study.designs import Row, Varied, levels_of, rows_of, scenario_at
 from sim.study.draws import Draws, with_uncertain
-from sim.study.exact import binds_no_queue
+from sim.study.exact import twin_holds
 from sim.study.sweep import Spot
 
 
@@ -89,7 +89,7 @@ class StudyPlan:
     def no_queue(self) -> bool:
         """Whether the exact twin holds at every spot."""
         sides = (side for each in self.spots for side in (each.side, each.reference))
-        return all(binds_no_queue(side.scenario) for side in sides)
+        return all(twin_holds(side.scenario) for side in sides)
 
     @property
     def by_twin(self) -> bool:

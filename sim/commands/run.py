@@ -10,13 +10,13 @@ import pandas as pd
 
 from sim.commands.asked import AnyScenario, Effort, about, effort_of, facts_of, loaded_from
 from sim.commands.study import Made, Study, request_for, write
-from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import Scenario
 from sim.study.budget import DEFAULT_PATIENT_REPLICATIONS, Budget
+from sim.study.exact import twin_holds
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import choose_simulator, warn_of_weak_figures
 from sim.study.run import Written, simulate_run
@@ -111,6 +111,6 @@ def _made(loaded: Loaded, budget: Budget, found: Written, patients: Path) -> Mad
         kept = read_parquet(patients) if patients.is_file() else None
         checks = verify(loaded.scenario, tables["endpoints"], found.rows, kept, tables["littles_law"])
         tables["checks"] = check_table(checks)
-    elif not is_limited(loaded.scenario):
+    elif twin_holds(loaded.scenario):
         tables["endpoints"] = _with_point(tables["endpoints"], loaded.scenario)
     return Made(facts, tables, rows={"replications": found.rows}, lines=found.lines)

@@ -2,46 +2,76 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Unpack
 
-from sim.commands.asked import Trials, about, budget_of, facts_of
+from sim.commands.asked import Trials, budget_of, facts_of
+from sim.commands.own_patients import validate_table
+from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, request_for, write
+from sim.commands.validated import cohort_facts, tallies_of
 from sim.scenario.cohort import ObservedCohort, load_cohorts
 from sim.scenario.inherit import Overrides
+from sim.scenario.problems import RequestError
 from sim.study.budget import Budget
-from sim.study.validate import CoveredCount, Validation
+from sim.study.validate import Validation
 from sim.study.validate import validate as validate_cohorts
 from sim.work.results import Results
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
+TABLES = (".csv", ".parquet", ".xlsx")
+"""Endings of tables of patients."""
+# What is no cohort file either: the reader of tables says what to do with it.
+_TRIED = (*TABLES, ".xls", ".xlsm", ".ods", ".tsv", ".txt", ".sav", ".dta")
 
-def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Trials]) -> Results:  # noqa: A002
-    """Hold the model against cohorts to which it was not fitted.
+
+def validate(
+    *cohorts: str | Path, set: Overrides = (), base: str | Path | None = None,  # noqa: A002
+    column: Mapping[str, str] | Sequence[str] = (), dates: str | None = None, sheet: str | None = None,
+    **how: Unpack[Trials],
+) -> Results:  # fmt: skip
+    """Hold the model against cohorts to which it was not fitted, or against patients of one's own.
 
     Parameters
     ----------
     cohorts
-        Shipped names or paths; all that are shipped, if there is none.
+        Shipped names or paths; all that are shipped, if there is none. Or one table of patients.
     set
         Changes of all of them: values by key.
+    base
+        Of a table: the scenario that predicts its patients; chicago2006, if none is named.
+    column, dates, sheet
+        Of a table: how it is read; see `sim.commands.patients.patients_from`.
     how
         See `Trials`.
 
     Returns
     -------
     Results
-        With ``validation``: every figure observed, with what 95% of virtual cohorts of its size report.
+        With ``validation``: every figure observed, with what 95% of virtual cohorts of its size report. Of a
+        table also ``observed_curves``, in the band of such cohorts, and ``calibration``, events expected.
 
     Raises
     ------
     RequestError
         Something asked for is wrong; the message says what is allowed.
     """
+    tables = [each for each in cohorts if Path(each).suffix.lower() in _TRIED]
+    if tables:
+        if len(cohorts) > 1:
+            raise RequestError(
+                f"{tables[0]}: a table of patients is held against the model alone; name nothing else"
+            )
+        table = patients_from(tables[0], column, dates, sheet)
+        return validate_table(table, str(base or "chicago2006"), set, how)
+    for option, given in {"base": base, "column": column, "dates": dates, "sheet": sheet}.items():
+        if given:
+            raise RequestError(
+                f"--{option}: it is about a table of patients ({', '.join(TABLES)}), and none is named"
+            )
     loaded = load_cohorts([str(each) for each in cohorts], set)
     budget = budget_of(how, patient_replications=0, engine="arrays")
 
@@ -60,23 +90,6 @@ def validate(*cohorts: str | Path, set: Overrides = (), **how: Unpack[Trials]) -
 def _facts(cohorts: Sequence[ObservedCohort], budget: Budget, found: Validation) -> dict[str, Any]:
     return {
         **facts_of(budget, found.replications),
-        "tallies": {"predicted": _stored(found.predicted), "apart": _stored(found.apart)},
-        "cohorts": [
-            {
-                "cohort": cohort.name,
-                "base": cohort.base,
-                "source": cohort.source,
-                **about(cohort.loaded, budget.draws),
-                "result_hash": found.result_hashes[cohort.name],
-                "observed": [asdict(figure) for figure in cohort.figures],
-            }
-            for cohort in cohorts
-        ],
+        "tallies": tallies_of(found.predicted, found.apart),
+        "cohorts": [cohort_facts(each, budget, found.result_hashes[each.name]) for each in cohorts],
     }
-
-
-def _stored(tally: CoveredCount) -> dict[str, Any]:
-    stored = asdict(tally)
-    if math.isnan(tally.virtual_mean):
-        stored.update(virtual_mean=None, virtual=None)
-    return stored

@@ -78,7 +78,7 @@ class PlainQueue:
 def plain_queue(scenario: Scenario) -> PlainQueue | None:
     """Return the queue that a scenario is; None if it is anything else."""
     arrivals, rooms = scenario.arrivals, scenario.clinic.isolation_rooms
-    if not isinstance(arrivals, PoissonArrivals) or rooms == "unlimited":
+    if not isinstance(arrivals, PoissonArrivals) or not isinstance(rooms, int):
         return None
     if scenario.transplant.delayed or scenario.cohort.enters_at != "immunoablation":
         return None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sim.scenario.capacities import capacity_text
 from sim.scenario.merging import used_parameters
 from sim.scenario.registry import lookup, parameters
 
@@ -28,23 +29,32 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _bare(value: Any) -> Any:
-    """Write what is always the same as the number that it is."""
+    """Write what is always the same as the number that it is, and observed values in order."""
+    if isinstance(value, Mapping) and value.get("dist") == "empirical":
+        return {**value, "values": sorted(value.get("values", ()))}
     is_fixed = isinstance(value, Mapping) and value.get("dist") == "fixed"
     return value.get("value") if is_fixed else value
 
 
 def _changed(key: str, old: Any, value: Any) -> str:
     """Say what one value is; of a distribution that is of the same family as before, what is another."""
+    if isinstance(value, (list, tuple)):
+        return f"{in_words(key)} {capacity_text(value)}"
     if not isinstance(value, Mapping):
         return in_words(key, _number(value))
+    if "sha256" in value:
+        return f"{in_words(key)} {value['name']}"
     same = isinstance(old, Mapping) and old.get("dist") == value.get("dist")
     told = {name: item for name, item in value.items() if not (same and old.get(name) == item)}
     unit = "" if set(told) & {*_UNITLESS, "dist"} else None
-    parts = [_number(item) if name == "dist" else f"{name} {_number(item)}" for name, item in told.items()]
+    named = {name: "" if name in ("dist", "values") else f"{name} " for name in told}
+    parts = [f"{named[name]}{_number(item)}" for name, item in told.items()]
     return in_words(key, " ".join(parts), unit)
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"of {len(value)} values"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
 from sim.scenario.contradictions import ROUNDED_TO, contradictions
 from sim.scenario.distributions import Table
-from sim.scenario.endpoints import BY_NAME, UNREPORTED, Endpoint, Key, label
+from sim.scenario.endpoints import BY_NAME, UNREPORTED, Endpoint, Key, endpoint_of, label
 from sim.scenario.evidence import ids_in
 from sim.scenario.inherit import Overrides, ValueLayer, read_layers
 from sim.scenario.load import Loaded, load_layers
@@ -102,7 +103,7 @@ class ObservedFigure:
     @property
     def endpoint(self) -> Endpoint:
         """Its endpoint."""
-        return BY_NAME[self.key[0]]
+        return endpoint_of(self.key[0])
 
     @property
     def label(self) -> str:
@@ -161,7 +162,8 @@ def load_cohort(reference: str, overrides: Overrides = ()) -> ObservedCohort:
     tables = _tables(own)
     about = {"purpose": "", **{name: [] for name in LISTED}, "calibration": {"solve": []}}
     tree = {**about, **own.tree, "kind": "scenario"}
-    loaded = load_layers(located, [*bases, ValueLayer(own.name, own.where, tree, own.sources)], overrides)
+    stated = [*bases, ValueLayer(own.name, own.where, tree, own.sources)]
+    loaded = load_layers(located, stated, overrides, Path())
     problems = []
     if not isinstance(loaded.scenario.arrivals, TrialArrivals):
         problems.append(

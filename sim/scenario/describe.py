@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sim.scenario.aims import unread_targets
@@ -16,19 +16,35 @@ from sim.scenario.schema import Scenario
 from sim.scenario.shipped import shipped_names
 
 Row = dict[str, Any]
+_MOST_SHOWN = 24
+"""Observed values that are shown one by one."""
 
 
 def value_text(value: Any) -> str:
     """Write a value for people, so that it can be pasted into a scenario file or after ``--set``."""
     if isinstance(value, dict) and value.get("dist") == "fixed":
         return value_text(value.get("value"))
+    if short := shortened(value):
+        return short
     return value if isinstance(value, str) else toml_text(_tidy(value))
+
+
+def shortened(value: Any) -> str:
+    """Say in a few words what would take lines: many observed values, a life table; empty for all else."""
+    if isinstance(value, Mapping) and len(value.get("values", ())) > _MOST_SHOWN:
+        least, *_, most = sorted(value["values"])
+        return f"empirical: {len(value['values']):,} values from {least:g} to {most:g}"
+    if isinstance(value, Mapping) and "sha256" in value:
+        return f"{value['name']} (SHA-256 {value['sha256'][:12]})"
+    return ""
 
 
 def _tidy(value: Any) -> Any:
     """Turn whole floats into integers, which files accept in their stead; bounds come last."""
     if isinstance(value, dict):
         return {name: _tidy(value[name]) for name in sorted(value, key=lambda name: name in BOUNDS)}
+    if isinstance(value, list):
+        return [_tidy(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

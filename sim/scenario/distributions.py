@@ -4,18 +4,20 @@ One array code turns uniforms into values for every simulator, because scalar an
 functions differ in their last bits.
 
 Any family may be cut off at ``low`` and ``high``. What lies between them keeps its shape: u stands for the
-share F(low) + u (F(high) - F(low)) of the whole. Mean, sd or median remain those of the whole.
+share F(low) + u (F(high) - F(low)) of the whole. Mean, sd or median remain those of the whole. Of observed
+values those between the bounds are drawn from.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 
 class Table(BaseModel):
@@ -31,6 +33,10 @@ _NonNegative = Annotated[float, Field(ge=0, le=1e9)]
 _Sigma = Annotated[float, Field(ge=0, le=10)]
 _WeibullShape = Annotated[float, Field(ge=0.01, le=1000)]
 _Bound = _NonNegative | None
+
+MOST_VALUES = 10_000
+"""Observed values that a distribution may be made of."""
+_LARGEST = 1e9
 
 # Beyond these, quantiles leave the range of numbers.
 _WIDEST = {"lognormal": 1e6, "gamma": 1e3}
@@ -239,6 +245,72 @@ class Weibull(_Distribution):
             return -np.expm1(-((np.maximum(x, 0.0) / self.scale) ** self.shape))
 
 
+def _observed(values: Any) -> tuple[float, ...]:
+    """Return observed values in ascending order, so that nothing is told of the order in which they came."""
+    if not isinstance(values, (list, tuple)):
+        raise ValueError("write the values as a list of numbers: [9, 10, 12]")
+    if not 1 <= len(values) <= MOST_VALUES:
+        raise ValueError(f"there are {len(values):,} values; allowed are 1 to {MOST_VALUES:,}")
+    for number, value in enumerate(values, start=1):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= _LARGEST:  # not a number is neither
+            shown = repr(value) if is_number else f'"{str(value)[:40]}"'
+            raise ValueError(f"number {number} of the values is {shown}: each must be a number from 0 to 1e9")
+    return tuple(sorted(float(value) for value in values))
+
+
+_Observed = Annotated[
+    tuple[float, ...],
+    BeforeValidator(_observed, json_schema_input_type=list[float]),
+    PlainSerializer(list, return_type=list[float]),
+]
+
+
+@lru_cache(maxsize=64)
+def _between(values: tuple[float, ...], low: float, high: float) -> Floats:
+    every = np.array(values)
+    kept: Floats = every[(every >= low) & (every <= high)]
+    kept.setflags(write=False)
+    return kept
+
+
+class Empirical(_Distribution):
+    """Values that were observed, each as likely as any other; one that occurs twice is twice as likely."""
+
+    dist: Literal["empirical"]
+    values: _Observed = Field(
+        description=f"a list of 1 to {MOST_VALUES:,} numbers from 0 to 1e9, in any order"
+    )
+
+    def _own_error(self) -> ValueError | None:
+        if self.kept_values.size:
+            return None
+        return ValueError("none of the values lies between low and high; widen them, or leave them out")
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """None: the values outside low and high are left out, and those left need no rescaling."""
+        return ()
+
+    @property
+    def kept_values(self) -> Floats:
+        """The values that lie between the bounds, in ascending order."""
+        return _between(self.values, self.low or 0.0, np.inf if self.high is None else self.high)
+
+    def _whole_quantile(self, u: Floats) -> Floats:
+        """Return the k-th smallest of n values, from 0, for u from k / n up to (k + 1) / n: a step function.
+
+        With u = (w + 1/2) / 2^32 the product below is exact, so that u on a step is above it.
+        """
+        kept = self.kept_values
+        return kept.take(np.minimum((u * kept.size).astype(np.intp), kept.size - 1))
+
+    def _whole_cdf(self, x: Floats) -> Floats:
+        """Return the share of values at or below each of `x`."""
+        kept = self.kept_values
+        return np.searchsorted(kept, x, side="right") / kept.size
+
+
 def _number_is_fixed(value: Any) -> Any:
     """Read a bare number as the fixed distribution; everything else is left for the validators."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -246,7 +318,7 @@ def _number_is_fixed(value: Any) -> Any:
     return value
 
 
-_Family: TypeAlias = Fixed | Exponential | Lognormal | Gamma | Weibull
+_Family: TypeAlias = Fixed | Exponential | Lognormal | Gamma | Weibull | Empirical
 
 Distribution: TypeAlias = Annotated[
     Annotated[_Family, Field(discriminator="dist")],

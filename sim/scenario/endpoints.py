@@ -60,22 +60,24 @@ QUEUES = {"room": "", "slot": "slot_"}
 """How the names of what is told of each queue start; rooms are what patients wait for."""
 
 
-def _declared() -> tuple[Endpoint, ...]:
-    """Return the rows of ``data/endpoints.csv``, in which days and years stand by name."""
+def _declared(file: str) -> tuple[Endpoint, ...]:
+    """Return the rows of a file of endpoints, in which days and years stand by name."""
     lengths = {
         "treatment_days": f"{TREATMENT_DAYS:g}", "way_years": f"{WAY_YEARS:g}",
         "long_wait_days": f"{LONG_WAIT_DAYS:g}",
     }  # fmt: skip
     cells: list[dict[str, Any]] = [
-        {name: text.format(**lengths) for name, text in row.items()} for row in data_rows("endpoints")
+        {name: text.format(**lengths) for name, text in row.items()} for row in data_rows(file)
     ]
     return tuple(Endpoint(**{**row, "timed": row["timed"] == "yes"}) for row in cells)
 
 
-ENDPOINTS = _declared()
+ENDPOINTS = _declared("endpoints")
 """Every endpoint; who did not have to wait in a queue is counted there with a wait of none."""
 
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+
+_OF_OWN_PATIENTS = {endpoint.name: endpoint for endpoint in _declared("own_endpoints")}
 
 NEVER_TRANSPLANTED = "never_transplanted"
 """Why a figure says nothing about patients who are never to be transplanted."""
@@ -104,6 +106,11 @@ def keys(horizon_years: float) -> list[Key]:
     return [(endpoint.name, time) for endpoint in ENDPOINTS for time in read_times(endpoint, horizon_years)]
 
 
+def endpoint_of(name: str) -> Endpoint:
+    """Return an endpoint, or what is told of patients of one's own alone, who each have a last contact."""
+    return BY_NAME.get(name) or _OF_OWN_PATIENTS[name]
+
+
 def column(key: Key) -> str:
     """Return how a key is written in one word: ``name`` or ``name@years``."""
     name, time = key
@@ -119,5 +126,5 @@ def key_of(text: str) -> Key:
 def label(key: Key) -> str:
     """Return how a key is written for people."""
     name, time = key
-    text = BY_NAME[name].label
+    text = endpoint_of(name).label
     return text if time is None else f"{text}, {time:g} y"

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from sim.scenario.distributions import MOST_VALUES
 from sim.scenario.merging import Tree, expand
+from sim.scenario.own_life_table import refuse_unsourced, with_table
 from sim.scenario.plain import printable
 from sim.scenario.problems import RequestError
 from sim.scenario.reading import SCENARIO_FILE, read_text
@@ -83,6 +85,8 @@ def read_layers(
         own = {name: tree.pop(name) for name in own_keys if name in tree}
         sources = take_sources(tree, file.where)
         check_shape(tree, file.where, own_keys)
+        refuse_unsourced(tree, sources, file.where)
+        tree = with_table(tree, file.path.parent, file.where)
         layers.insert(0, ValueLayer(file.name, file.where, tree, sources, own))
         if base is None:
             return start, layers
@@ -165,15 +169,19 @@ def _parse(text: str, where: str) -> Tree:
 def _check_size(tree: Tree, where: str) -> None:
     """Refuse tables and lists without end, and text that can't be shown, before anything walks them."""
     level: list[object] = [tree]
+    observed: list[object] = []
     for _ in range(DEEPEST):
         for value in level:
             if isinstance(value, str) and printable(value) != value:
                 shown = cut_short(toml_text(value))
                 raise RequestError(f"{where}: {shown} has a character that can't be seen; take it out")
-            if isinstance(value, (Mapping, list)) and len(value) > MOST_ITEMS:
+            most = MOST_VALUES if any(value is each for each in observed) else MOST_ITEMS
+            if isinstance(value, (Mapping, list)) and len(value) > most:
                 first = cut_short(toml_text(next(iter(value))))
-                text = f"a table or list has {len(value):,} entries, the first {first}; allowed: {MOST_ITEMS}"
+                text = f"a table or list has {len(value):,} entries, the first {first}; allowed: {most:,}"
                 raise RequestError(f"{where}: {text}")
+        laws = (each for each in level if isinstance(each, Mapping) and each.get("dist") == "empirical")
+        observed = [law.get("values") for law in laws]
         level = [item for value in level for item in _items(value)]
     if level:
         raise RequestError(f"{where}: tables or lists lie {_TOO_DEEP}")
@@ -185,8 +193,13 @@ def _items(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
-def set_layer(overrides: Overrides) -> ValueLayer:
+def set_layer(overrides: Overrides, folder: Path | None = None) -> ValueLayer:
     """Return changes as one layer.
+
+    Parameters
+    ----------
+    folder
+        That the path of a life table counts from; None if no file is to be read.
 
     Raises
     ------
@@ -196,6 +209,7 @@ def set_layer(overrides: Overrides) -> ValueLayer:
     tree = expand({key: plain(value) for key, value in pairs_of(overrides).items()})
     _check_size(tree, SET)
     check_shape(tree, SET)
+    tree = tree if folder is None else with_table(tree, folder, SET)
     return ValueLayer(SET, SET, tree, {})
 
 

@@ -15,6 +15,7 @@ from sim.scenario.cautions import by_construction
 from sim.scenario.changes import changes, folder_name, retitled
 from sim.scenario.inherit import SET, Overrides, ValueLayer, read_layers, set_layer
 from sim.scenario.merging import Tree, defaults, merge, reset_keys, set_keys, used_parameters
+from sim.scenario.own_life_table import KEY as LIFE_TABLE
 from sim.scenario.refusals import validate
 from sim.scenario.registry import lookup
 from sim.scenario.schema import LISTED, Scenario, ShownRange
@@ -83,6 +84,8 @@ def scenario_hash(scenario: Scenario) -> str:
     """Return the SHA-256 of the canonical JSON of all parameters: not of titles, sources or targets."""
     tree = scenario.model_dump(exclude_none=True)
     values = {parameter.key: lookup(tree, parameter.key) for parameter in used_parameters(tree)}
+    if isinstance(table := values[LIFE_TABLE], dict):  # whatever its file is called
+        values[LIFE_TABLE] = {sex: table[sex] for sex in ("male", "female")}
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -200,7 +203,7 @@ def load(reference: str, overrides: Overrides = ()) -> Loaded:
     RequestError
         If anything is wrong; the message names file, key, value, what is allowed and what to do.
     """
-    return _cautioned(load_layers(*read_layers(reference), overrides))
+    return _cautioned(load_layers(*read_layers(reference), overrides, Path()))
 
 
 def recalled(located: Located, manifest: Mapping[str, Any]) -> Loaded:
@@ -219,9 +222,15 @@ def recalled(located: Located, manifest: Mapping[str, Any]) -> Loaded:
     )
 
 
-def changed(loaded: Loaded, overrides: Overrides) -> Loaded:
-    """Return a scenario with some values changed, and marked as changed, as ``--set`` does; see `load`."""
-    return _cautioned(load_layers(loaded.located, loaded.layers, overrides)) if overrides else loaded
+def changed(loaded: Loaded, overrides: Overrides, folder: Path | None = None) -> Loaded:
+    """Return a scenario with some values changed, and marked as changed, as ``--set`` does; see `load`.
+
+    Parameters
+    ----------
+    folder
+        That the path of a life table counts from; None if no file is to be read.
+    """
+    return _cautioned(load_layers(loaded.located, loaded.layers, overrides, folder)) if overrides else loaded
 
 
 def _cautioned(loaded: Loaded) -> Loaded:
@@ -237,10 +246,12 @@ def cautioned(loaded: Loaded, keys: Iterable[str]) -> Loaded:
     return replace(loaded, scenario=loaded.scenario.model_copy(update={"caution": caution}))
 
 
-def load_layers(located: Located, layers: Sequence[ValueLayer], overrides: Overrides = ()) -> Loaded:
-    """Make the scenario of a file's layers, as `read_layers` gives them; see `load`."""
+def load_layers(
+    located: Located, layers: Sequence[ValueLayer], overrides: Overrides = (), folder: Path | None = None
+) -> Loaded:
+    """Make the scenario of a file's layers, as `read_layers` gives them; see `load` and `changed`."""
     if overrides:
-        layers = [*layers, set_layer(overrides)]
+        layers = [*layers, set_layer(overrides, folder)]
     labels = _labels(layers)
     merger = _Merger(leaf=located.where)
     for layer, label in zip(layers, labels, strict=True):

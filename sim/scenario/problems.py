@@ -86,6 +86,14 @@ class BeyondFollowUpWarning(FigureWarning):
     """A figure is read later than the last patient was followed."""
 
 
+class UnmetPointWarning(FigureWarning):
+    """No values of the parameters meet all targets exactly, so that there is a posterior without a point."""
+
+
+class OverlapWarning(FigureWarning):
+    """New patients are unlikely under nearly all draws of the posterior that they are learned from."""
+
+
 class EffectiveSizeWarning(FigureWarning):
     """A posterior rests on too few effective draws."""
 
@@ -112,3 +120,7 @@ class SlowStudyWarning(TypedWarning):
 
 class NoisyDrawsWarning(FigureWarning):
     """What single draws differ by is mostly Monte Carlo error."""
+
+
+class ReconstructedWarning(FigureWarning):
+    """Patients were made to reproduce a published curve, and are nobody's data."""

@@ -18,7 +18,26 @@ _BINARY = {b"PK\x03\x04": "a spreadsheet or another zip file", b"\xd0\xcf\x11\xe
 
 
 def read_text(path: Path, where: str, what: str, most: int = MOST_BYTES, missing: str = "") -> str:
-    """Return the text of a regular file.
+    """Return the text of a regular file; its arguments are those of `read_bytes`.
+
+    Raises
+    ------
+    RequestError
+        It can't be read, or is no text.
+    """
+    data = read_bytes(path, where, what, most, missing)
+    try:
+        text = data.decode("utf-8-sig")  # some editors put a byte order mark in front
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        kind = next((kind for first, kind in _BINARY.items() if data.startswith(first)), "binary data")
+        raise RequestError(sentence(where, f"is not text but {kind}; {what}"))
+    return text
+
+
+def read_bytes(path: Path, where: str, what: str, most: int, missing: str = "") -> bytes:
+    """Return what is in a regular file.
 
     Parameters
     ----------
@@ -34,7 +53,7 @@ def read_text(path: Path, where: str, what: str, most: int = MOST_BYTES, missing
     Raises
     ------
     RequestError
-        There is no such file; it is a folder, a device or a pipe; it is too large, can't be read, or no text.
+        There is no such file; it is a folder, a device or a pipe; it is too large, or can't be read.
     """
     try:
         mode = path.stat().st_mode  # before it is opened: a pipe would wait, a device never end
@@ -43,18 +62,10 @@ def read_text(path: Path, where: str, what: str, most: int = MOST_BYTES, missing
             raise RequestError(sentence(where, f"is a {kind}, not a file; {what}"))
         with path.open("rb") as file:
             data = file.read(most + 1)
-        if len(data) > most:
-            raise RequestError(
-                sentence(where, f"has more than {most // 2**20} MiB, the most allowed; {what}")
-            )
-        text = data.decode("utf-8-sig")  # some editors put a byte order mark in front
     except FileNotFoundError:
         raise RequestError(sentence(where, f"there is no such file{missing}")) from None
     except OSError as error:
         raise RequestError(sentence(where, f"can't be read: {error.strerror or error}")) from None
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        kind = next((kind for first, kind in _BINARY.items() if data.startswith(first)), "binary data")
-        raise RequestError(sentence(where, f"is not text but {kind}; {what}"))
-    return text
+    if len(data) > most:
+        raise RequestError(sentence(where, f"has more than {most // 2**20} MiB, the most allowed; {what}"))
+    return data

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from sim.scenario.capacities import steps_problem
 from sim.scenario.plain import plain_number, printable
 from sim.scenario.problems import RequestError
 from sim.scenario.registry import (
@@ -140,6 +141,8 @@ def bad_value(where: str, key: str, value: Any, allowed: str, remedy: str = "") 
 def _bad_parameter(where: str, parameter: Parameter, value: Any) -> str:
     bare = Range(0.0, math.inf, lower_open=False, whole=False) if parameter.distribution else None
     remedy = hint(value, parameter.numbers or bare, parameter.choices, parameter.unit)
+    if isinstance(value, list) and parameter.unit in ("rooms", "slots"):
+        remedy = steps_problem(value)
     return bad_value(where, parameter.key, value, parameter.allowed, remedy)
 
 
@@ -164,7 +167,7 @@ def _bad_member(where: str, key: str, family: str, item: Any, value: Mapping[str
         return sentence(where, f"{key} = {cut_short(toml_text(value))}: {item['ctx']['error']}")
     member = str(item["loc"][0])
     fields = FAMILIES[family].model_fields
-    noun = f"{'an' if family == 'exponential' else 'a'} {family} distribution"
+    noun = f"{'an' if family[0] == 'e' else 'a'} {family} distribution"
     if item["type"] == "extra_forbidden":
         what = f"{key}.{member} = {cut_short(toml_text(value[member]))}: {noun} has no {member}"
         known = ", ".join(FAMILY_MEMBERS[family])
@@ -172,6 +175,10 @@ def _bad_member(where: str, key: str, family: str, item: Any, value: Mapping[str
     if item["type"] == "missing":
         given = ", ".join(name for name in value if name != "dist") or "nothing"
         return sentence(where, f"{key}.{member} is missing: {noun} needs it (given: {given})")
+    if item["type"] == "value_error":
+        return sentence(
+            where, f"{key}.{member} = {cut_short(toml_text(value[member]))}: {item['ctx']['error']}"
+        )
     return bad_value(where, f"{key}.{member}", value[member], *allowed_in(fields[member], value[member]))
 
 

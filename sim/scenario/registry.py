@@ -13,10 +13,10 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from sim.scenario.distributions import Exponential, Fixed, Gamma, Lognormal, Table, Weibull
+from sim.scenario.distributions import Empirical, Exponential, Fixed, Gamma, Lognormal, Table, Weibull
 from sim.scenario.schema import LISTED, Scenario
 
-_MODELS: tuple[type[BaseModel], ...] = (Fixed, Exponential, Lognormal, Gamma, Weibull)
+_MODELS: tuple[type[BaseModel], ...] = (Fixed, Exponential, Lognormal, Gamma, Weibull, Empirical)
 FAMILIES = {model.__name__.lower(): model for model in _MODELS}
 BOUNDS = ("low", "high")
 FAMILY_MEMBERS = {
@@ -25,7 +25,8 @@ FAMILY_MEMBERS = {
 }
 FAMILY_TEXT = (
     "fixed (value), exponential (mean), lognormal (mean and sd, or median and sigma), gamma (mean and sd), "
-    "weibull (shape and scale); with low or high only what lies between is drawn"
+    "weibull (shape and scale), empirical (values: a list of what was observed); with low "
+    "or high only what lies between is drawn"
 )
 
 
@@ -78,6 +79,8 @@ class Parameter:
     distribution: bool
     when: tuple[str, str] | None
     plausible: tuple[float, float, str] | None = None
+    also: str = ""
+    """What it may be besides."""
 
     @property
     def type_text(self) -> str:
@@ -97,6 +100,8 @@ class Parameter:
             parts.append(self.numbers.text)
         if self.distribution:
             parts.append(f"a number from 0 to 1e9, or a distribution: {FAMILY_TEXT}")
+        if self.also:
+            parts.append(self.also)
         return " or ".join(parts)
 
     @property
@@ -192,7 +197,7 @@ def _parameter(
     required = field.is_required()
     default = None if required else plain(field.default)
     return Parameter(key, unit, field.description or name, source, default, required, *accepted, when,
-                     None if plausible is None else tuple(plausible))  # fmt: skip
+                     None if plausible is None else tuple(plausible), str(extra.get("also", "")))  # fmt: skip
 
 
 def _walk(model: type[Table], prefix: str, when: tuple[str, str] | None) -> Iterator[Parameter]:

@@ -9,15 +9,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
+from sim.scenario.capacities import MAX_PLACES, steps_problem
 from sim.scenario.distributions import Distribution, Fixed, Lognormal, Table
 from sim.scenario.priors import Alternative, Prior
 
 DAYS_PER_YEAR = 365.25
-MAX_ROOMS = 10_000
 
-Capacity: TypeAlias = Literal["unlimited"] | Annotated[int, Field(ge=1, le=MAX_ROOMS)]
+
+def _steps(value: Any) -> Any:
+    """Make pairs of lists, so that they can't be changed; what is wrong with them is said in words."""
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("no list")
+    if problem := steps_problem(value):
+        raise ValueError(problem)
+    return tuple((float(day), count) for day, count in value)
+
+
+_Steps = Annotated[
+    tuple[tuple[float, int], ...],
+    BeforeValidator(_steps, json_schema_input_type=list[tuple[float, int]]),
+    PlainSerializer(lambda steps: [list(step) for step in steps], return_type=list[list[float | int]]),
+]
+Capacity: TypeAlias = Literal["unlimited"] | Annotated[int, Field(ge=1, le=MAX_PLACES)] | _Steps
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Hazard: TypeAlias = Annotated[float, Field(ge=0, le=1e9)]
 Multiple: TypeAlias = Annotated[float, Field(ge=0, le=1e6)]
@@ -25,13 +40,21 @@ Days: TypeAlias = Annotated[float, Field(ge=0, le=1e6)]
 
 
 def _parameter(
-    default: Any, meaning: str, unit: str, source: str, plausible: tuple[float, float, str] | None = None
+    default: Any,
+    meaning: str,
+    unit: str,
+    source: str,
+    plausible: tuple[float, float, str] | None = None,
+    also: str = "",
 ) -> Any:
     """Declare a parameter with its default, meaning, unit and source.
 
     `plausible` is a range in which it may lie as far as was published: low, high, and by whom; no other.
+    `also` is what it may be besides numbers, words and distributions.
     """
     extra: dict[str, Any] = {"unit": unit, "source": source}
+    if also:
+        extra["also"] = also
     if plausible is not None:
         extra["plausible"] = list(plausible)
     return Field(default, description=meaning, json_schema_extra=extra)
@@ -89,12 +112,17 @@ class FollowUp(Table):
         3105.0, "day of the data cut, from study opening", "days", "assumption (B17: 6 to 90 months)")
 
 
+_FROM_DAYS_ON = "numbers from days on, [[0, 4], [365, 6]]"
+
+
 class ClinicTable(Table):
     """Scarce resources."""
 
     apheresis_slots: Capacity = _parameter(
-        "unlimited", "apheresis machines, one for all sessions of a patient", "slots", "assumption")
-    isolation_rooms: Capacity = _parameter("unlimited", "isolation rooms", "rooms", "assumption")
+        "unlimited", "apheresis machines, one for all sessions of a patient", "slots", "assumption",
+        also=_FROM_DAYS_ON)
+    isolation_rooms: Capacity = _parameter(
+        "unlimited", "isolation rooms", "rooms", "assumption", also=_FROM_DAYS_ON)
     room_turnaround_days: Distribution = _parameter(
         Fixed(value=1), "cleaning of a room between two patients", "days", "assumption")
 
@@ -263,11 +291,43 @@ class ExtraHazard(Table):
     relapsed: Hazard = _parameter(0.0, "added after relapse", "per year", "assumption")
 
 
+LAST_AGES = range(95, 131)
+"""At one of which a life table of one's own ends; what it says there holds for all later years."""
+
+
+def _chances(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_Chances = Annotated[
+    tuple[Share, ...],
+    Field(min_length=LAST_AGES[0] + 1, max_length=LAST_AGES[-1] + 1),
+    BeforeValidator(_chances, json_schema_input_type=list[float]),
+    PlainSerializer(list, return_type=list[float]),
+]
+
+
+class LifeTable(Table):
+    """Probabilities of death within the year by sex and completed year of age, as a file gave them."""
+
+    name: str = Field(description="name of the file")
+    sha256: str = Field(description="SHA-256 of the file")
+    male: _Chances = Field(description="of boys and men from age 0 on")
+    female: _Chances = Field(description="of girls and women")
+
+    @model_validator(mode="after")
+    def _as_long(self) -> LifeTable:
+        if len(self.male) != len(self.female):
+            raise ValueError("men and women end at different ages")
+        return self
+
+
 class Background(Table):
     """Deaths from other causes."""
 
-    life_table: Literal["us_2013", "none"] = _parameter(
-        "us_2013", "death within the year by age and sex", "", "US life table 2013 (NCHS)")
+    life_table: Literal["us_2013", "none"] | LifeTable = _parameter(
+        "us_2013", "death within the year by age and sex", "", "US life table 2013 (NCHS)",
+        also="the path of a CSV file (age,male,female) with your own country's")
     standardised_mortality_ratio: Multiple = _parameter(
         2.4, "background mortality of lupus patients / of the population", "", "M01",
         (2.3, 2.5, "M01: 95%"))

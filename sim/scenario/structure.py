@@ -8,7 +8,7 @@ from typing import Any
 from sim.scenario.merging import Tree, set_keys
 from sim.scenario.refusals import bad_value, cut_short, refuse, sentence, toml_text, unknown, unknown_key
 from sim.scenario.registry import FAMILY_MEMBERS, parameters, tables
-from sim.scenario.schema import LISTED, Calibration
+from sim.scenario.schema import LISTED, Calibration, LifeTable
 
 ABOUT = ("kind", "base", "title", "purpose", "caution", "sources", *LISTED, "calibration")
 MEMBERS = frozenset(name for members in FAMILY_MEMBERS.values() for name in members) | {"dist"}
@@ -81,6 +81,8 @@ def _unknown_top(key: str, given: str, others: Sequence[str]) -> str:
 def _member_problems(key: str, value: Any) -> Iterator[str]:
     """Yield what is wrong with the shape of one parameter's value."""
     if not isinstance(value, Mapping):
+        return
+    if key == "background.life_table" and {*value} == {*LifeTable.model_fields}:
         return
     if not parameters()[key].distribution:
         yield bad_value("", key, dict(value), f"{parameters()[key].allowed}, not a table")

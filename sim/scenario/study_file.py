@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from sim.scenario.distributions import Distribution, Table
 from sim.scenario.inherit import Overrides, pairs_of, read_file
 from sim.scenario.merging import expand, merge
+from sim.scenario.own_life_table import with_table
 from sim.scenario.refusals import (
     ALLOWED,
     allowed_in,
@@ -186,7 +187,14 @@ def load_study(reference: str | Path, changes: Overrides = ()) -> LoadedStudy:
     """
     located = locate(str(reference), kind="study")
     tree = merge(read_file(located, "study"), expand(pairs_of(changes)))
-    return LoadedStudy(checked_study(tree, located.where), located.name, located.where, located.path.parent)
+    study, folder = checked_study(tree, located.where), located.path.parent
+    # A life table is read here, so that a copy of the study needs no file.
+    arms = [
+        arm.model_copy(update={"set": with_table(arm.set, folder, f'{located.where}: arm "{arm.name}"')})
+        for arm in study.arm
+    ]
+    own = {"set": with_table(study.set, folder, located.where), "arm": arms}
+    return LoadedStudy(study.model_copy(update=own), located.name, located.where, folder)
 
 
 def checked_study(tree: Mapping[str, Any], where: str = "") -> StudyFile:

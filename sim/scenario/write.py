@@ -10,9 +10,11 @@ from pathlib import Path
 
 from sim.scenario.inherit import SET, read_layers
 from sim.scenario.load import Loaded
+from sim.scenario.own_life_table import KEY as LIFE_TABLE
+from sim.scenario.own_life_table import is_file, text_with_table
 from sim.scenario.problems import RequestError
 from sim.scenario.refusals import toml_text
-from sim.scenario.registry import plain
+from sim.scenario.registry import lookup, plain
 from sim.scenario.shipped import SUFFIX, is_path, locate, scenarios_folder, shipped_names
 from sim.scenario.values import get_value
 
@@ -44,12 +46,18 @@ def write_new(name: str, base: str, *, force: bool = False) -> Path:
     """
     path = file_to_write(name, force=force)
     read_layers(base)
-    reference = Path(os.path.relpath(base, path.parent)).as_posix() if is_path(base) else base
-    if is_path(base) and not is_path(reference):
-        reference = f"./{reference}"
+    reference = base_from(base, path.parent)
     text = _TEMPLATE.read_text("utf-8").format(base=toml_text(reference), title=toml_text(path.stem))
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def base_from(base: str, folder: Path) -> str:
+    """Return how a file in a folder names a base, which counts from here if it is a path."""
+    if not is_path(base):
+        return base
+    reference = Path(os.path.relpath(base, folder)).as_posix()
+    return reference if is_path(reference) else f"./{reference}"
 
 
 def file_to_write(name: str, *, force: bool) -> Path:
@@ -116,7 +124,10 @@ def copied(loaded: Loaded, name: str) -> tuple[str, dict[str, str]]:
     path, texts = loaded.path, dict[str, str]()
     while path.parent != scenarios_folder():
         text = path.read_text("utf-8-sig")
-        base = tomllib.loads(text).get("base")
+        tree = tomllib.loads(text)
+        base, table = tree.get("base"), lookup(tree, LIFE_TABLE)
+        if is_file(table):  # the copy stands by itself
+            text = text_with_table(text, table, path.parent, str(path))
         own = f"{name}{f'-{len(texts) + 1}' if texts else ''}{SUFFIX}"
         texts[own] = text
         if base is None:

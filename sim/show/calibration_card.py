@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from sim.calibrate.coverage import WANTED
 from sim.calibrate.importance import FEW_DIMENSIONS, FIRST_POINTS, STAGE_POINTS
+from sim.outcomes.binomial import clopper_pearson
 from sim.patient.luck import BLOCK
 from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.registry import parameters
@@ -22,7 +23,6 @@ from sim.show.calibration_shown import FEW_KEPT, Shown, records, short_name
 from sim.show.calibration_words import directions_text, extrapolation_text, rough_text
 from sim.show.kit.formats import counted
 from sim.show.kit.prose import Item, items
-from sim.study.estimates import clopper_pearson
 
 CARD = "card.json"
 REFERENCE = "Vanni T et al. PharmacoEconomics 2011;29:35-49. doi:10.2165/11584600-000000000-00000"

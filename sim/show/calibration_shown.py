@@ -57,6 +57,8 @@ class Shown:
         How many virtual trials simulation alone keeps; 0 if it was not asked for.
     own
         Tables that mostly figures need: ``priors``, ``ridge`` and ``no_transplant``.
+    learned
+        Whether patients of one's own were learned from, and not the figures of a trial.
     """
 
     scenario: Scenario
@@ -66,6 +68,7 @@ class Shown:
     reported: pd.DataFrame
     kept: int
     own: dict[str, pd.DataFrame]
+    learned: bool = False
 
     @classmethod
     def of(cls, results: Results) -> Shown:
@@ -76,10 +79,13 @@ class Shown:
         if posterior is None:
             return cls(scenario, results.tables, solved, None, pd.DataFrame(), 0, {})
         draws = results.tables["posterior"].iloc[1:].reset_index(drop=True)  # the first line is the point
-        own = {name: results.tables[name] for name in ("priors", "ridge", "no_transplant")}
-        kept = int(posterior["kept_by_simulation_alone"])
+        names = [name for name in ("priors", "ridge", "no_transplant") if name in results.tables]
+        own = {name: results.tables[name] for name in names}
+        kept = int(posterior.get("kept_by_simulation_alone", 0))
         reported = results.tables.get("repeats", pd.DataFrame())  # so long that it may have been removed
-        return cls(scenario, results.tables, solved, draws, reported, kept, own)
+        return cls(
+            scenario, results.tables, solved, draws, reported, kept, own, results.kind == "learn"
+        )  # fmt: skip
 
     @property
     def limited(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Cause, Place
 from sim.outcomes.occupancy import READ_REPLICATIONS, is_limited
 from sim.patient.streams import Stream
+from sim.scenario.capacities import capacity_text
 from sim.scenario.endpoints import ENDPOINTS
 from sim.scenario.evidence import all_evidence, ids_in, is_assumed
 from sim.scenario.schema import PoissonArrivals, Scenario
@@ -54,7 +55,10 @@ def checklist(scenario: Scenario, manifest: Mapping[str, Any]) -> list[Item]:
         causes=[cause.name.lower() for cause in Cause],
         streams=[stream.value for stream in Stream],
         resources={name: [*map(_words, places)] for name, places in RESOURCES.items()},
-        capacities={"apheresis slot": clinic.apheresis_slots, "isolation room": clinic.isolation_rooms},
+        capacities={
+            "apheresis slot": capacity_text(clinic.apheresis_slots),
+            "isolation room": capacity_text(clinic.isolation_rooms),
+        },
         turnaround=format_parameter(rows["clinic.room_turnaround_days"]["value"]),
         arrivals=scenario.arrivals,
         poisson=isinstance(scenario.arrivals, PoissonArrivals),

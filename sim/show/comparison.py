@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from sim.outcomes.binomial import clopper_pearson
 from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.evidence import all_evidence, ids_in, origin
 from sim.scenario.registry import short
@@ -18,7 +19,7 @@ from sim.show.kit.formats import Row, decimals, format_parameter, format_share, 
 from sim.show.kit.grid import Cells, Column, Grid, named, number, numbers
 from sim.show.kit.pairs import EndpointPair, pairs
 from sim.show.kit.prose import one_sentence, sentences
-from sim.study.estimates import Z95, clopper_pearson, fisher_exact
+from sim.study.estimates import Z95, fisher_exact
 from sim.study.pairing import MOVED_DAYS, Change
 from sim.work.results import Results
 

@@ -55,6 +55,8 @@ class Contents:
         Other files that are made with the page: name and text.
     counted
         What a report says in numbers of what it holds.
+    told
+        Cautions that are no scenario's.
     """
 
     title: str
@@ -67,12 +69,13 @@ class Contents:
     elsewhere: tuple[str, ...] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
     counted: Mapping[str, Any] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
 
     @property
     def cautions(self) -> list[str]:
         """What a reader of the scenarios has to know, each once."""
         told = [text for own in self.scenarios for text in (own.caution, *(text for _, text in doubts(own)))]
-        return list(dict.fromkeys(filter(None, told)))
+        return list(dict.fromkeys(filter(None, (*self.told, *told))))
 
 
 def _of_run(results: Results) -> Contents:
@@ -235,7 +238,7 @@ def _of_compare(results: Results) -> Contents:
 
 
 def _of_validate(results: Results) -> Contents:
-    from sim.show import validation
+    from sim.show import own_patients, validation
 
     manifest = results.manifest
     read = validation.lines(results.tables["validation"])
@@ -248,20 +251,22 @@ def _of_validate(results: Results) -> Contents:
     for each in manifest["cohorts"]:
         own, base = scenarios[each["cohort"]], each["base"] or "its own scenario"
         cohorts.append((each["cohort"], own.title, base, str(own.cohort.patients), each["source"]))
+    table = {**manifest["table"], "base": manifest["cohorts"][0]["base"]} if "own" in manifest else None
     facts = {
-        "sentences": validation.found_sentences(results),
-        "answers": validation.predictions(results),
+        "own": table,
+        "sentences": own_patients.answer(results) if table else validation.found_sentences(results),
+        "answers": own_patients.predictions(results) if table else validation.predictions(results),
+        "events": own_patients.calibration(results) if table else None,
         "overlaps": Grid("What each figure shares with the fit, and what differs", heads, shared),
         "cohorts": Grid("Cohorts", columns, cohorts),
         "values": [set_values(each["parameters"], each["cohort"]) for each in manifest["cohorts"]],
         "evidence": evidence_grid(_used(manifest["cohorts"], scenarios)),
     }
-    return Contents(
-        "Validation: the model against cohorts to which it was not fitted",
-        (),
-        facts,
-        finding=f"{validation.finding(*both)}.",
-    )
+    title = "Validation: the model against cohorts to which it was not fitted"
+    found = f"{validation.finding(*both)}."
+    if table:
+        title, found = f"Your patients against {table['base']}", f"{own_patients.finding(results)}."
+    return Contents(title, (), facts, finding=found, leads=("validation",), elsewhere=("own_curves",))
 
 
 def _used(entries: Sequence[Mapping[str, Any]], scenarios: Mapping[str, Scenario]) -> list[str]:
@@ -303,6 +308,42 @@ def _of_calibrate(results: Results) -> Contents:
     )
 
 
+def _of_patients(results: Results) -> Contents:
+    from sim.show import described
+
+    facts = {
+        "grids": described.grids(results),
+        "intervals": sentences("described", "intervals"),
+        "privacy": described.privacy(results.manifest),
+    }
+    told = described.cautions(results.manifest)
+    return Contents(
+        described.title(results), (), facts, finding=f"{described.finding(results)}.", told=tuple(told)
+    )
+
+
+def _of_learn(results: Results) -> Contents:
+    from sim.show import calibration_tables, calibration_words, learned
+    from sim.show.calibration_shown import Shown
+
+    manifest, shown = results.manifest, Shown.of(results)
+    finding, *more = learned.found_sentences(results)
+    facts = {
+        "posterior": manifest["posterior"],
+        "patients": manifest["patients"],
+        "rough": calibration_words.rough_text(manifest),
+        "seen": [*learned.seen_sentences(results), *more],
+        "rests": learned.rests_on(results),
+        "of_whom": learned.caution(shown.scenario),
+        "grids": list(learned.grids(results)),
+        "priors": calibration_tables.priors(shown),
+        **_sources(manifest, shown.scenario),
+    }
+    title = f"{shown.scenario.title}: what {manifest['patients']['patients']} patients of your own add"
+    told = shown.scenario.model_copy(update={"purpose": ""})  # it is about other patients now
+    return Contents(title, (told,), facts, finding=finding, leads=("learned",))
+
+
 CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "run": _of_run,
     "study": _of_study,
@@ -310,5 +351,7 @@ CONTENTS: Mapping[str, Callable[[Results], Contents]] = {
     "validate": _of_validate,
     "solve": _of_solve,
     "calibrate": _of_calibrate,
+    "learn": _of_learn,
+    "patients": _of_patients,
 }
 """By the kind of study."""

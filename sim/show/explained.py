@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sim.outcomes.binomial import clopper_pearson
 from sim.scenario.differences import COUNTED_FROM, Differing, differing
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, key_of, label
 from sim.scenario.evidence import is_assumed
@@ -18,7 +19,7 @@ from sim.show.kit.formats import format_difference, format_interval, format_valu
 from sim.show.kit.grid import Cells, Column, Grid, named, numbers
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import in_sentence
-from sim.study.estimates import clopper_pearson, newcombe
+from sim.study.estimates import newcombe
 from sim.study.explain import NOTABLE
 from sim.work.results import Results
 

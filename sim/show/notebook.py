@@ -54,7 +54,7 @@ def survival(results: Results, ax: Axes | None = None) -> Axes | Figure:
     """Draw survival from reinfusion, of a run or as a calibration predicts it."""
 
     def draw_into(axes: Axes) -> None:
-        read = "predictions" if results.kind == "calibrate" else "endpoints"
+        read = "predictions" if results.kind in ("calibrate", "learn") else "endpoints"
         draw_survival(axes, results.tables["curves"], results.tables[read])
 
     return _into(results, "survival", ax, draw_into)

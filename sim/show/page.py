@@ -103,9 +103,11 @@ class Page:
         return f"{self.contents.opening} {self.lead.title}".lstrip()
 
     @property
-    def seed(self) -> int:
-        """From which all luck comes."""
+    def seed(self) -> int | None:
+        """From which all luck comes; None where there is none."""
         manifest = self.results.manifest
+        if not {"seed", "plan"} & manifest.keys():
+            return None
         return int(manifest["seed"] if "seed" in manifest else manifest["plan"]["seed"])
 
     @property

@@ -138,12 +138,16 @@ def _solve(results: Results, _full: bool) -> Iterator[Block]:
 
 
 def _validate(results: Results, _full: bool) -> Iterator[Block]:
-    from sim.show import validation
+    from sim.show import own_patients, validation
 
-    manifest, grid = results.manifest, validation.predictions(results)
-    cohorts = f"{manifest['replications']:,} virtual cohorts each{under_draws(results.draws)}"
+    manifest = results.manifest
+    own = "own" in manifest
+    grid = own_patients.predictions(results) if own else validation.predictions(results)
+    cohorts = (
+        f"{manifest['replications']:,} virtual cohorts{'' if own else ' each'}{under_draws(results.draws)}"
+    )
     yield replace(grid, title=f"{grid.title}: {cohorts}, seed {manifest['seed']}")
-    for sentence in validation.found_sentences(results):
+    for sentence in own_patients.answer(results) if own else validation.found_sentences(results):
         yield [sentence]
 
 
@@ -154,7 +158,24 @@ def _calibrate(results: Results, _full: bool) -> Iterator[Block]:
     yield from for_terminal(results)
 
 
+def _patients(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show import described
+
+    yield [described.title(results), *described.cautions(results.manifest), f"{described.finding(results)}."]
+    yield from described.grids(results)
+
+
+def _learn(results: Results, _full: bool) -> Iterator[Block]:
+    from sim.show import learned
+
+    yield [results.scenario.title]
+    yield learned.seen_sentences(results)
+    yield from learned.grids(results)
+    yield learned.found_sentences(results)
+    yield [*learned.rests_on(results), learned.caution(results.scenario)]
+
+
 _TOLD = {
     "run": _run, "study": _study, "compare": _compare, "validate": _validate, "calibrate": _calibrate,
-    "solve": _solve,
+    "solve": _solve, "learn": _learn, "patients": _patients,
 }  # fmt: skip

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
+from sim.centre.own_cohort import SMALL, SOURCE
+from sim.scenario.endpoints import Endpoint, Key, endpoint_of, label
 from sim.show.kit.formats import format_range, format_share, format_value
 from sim.show.kit.grid import Column, Grid, number
 from sim.show.kit.prose import one_sentence, sentences
@@ -54,7 +55,7 @@ class Line:
     @property
     def endpoint(self) -> Endpoint:
         """Its endpoint."""
-        return BY_NAME[self.key[0]]
+        return endpoint_of(self.key[0])
 
     @property
     def label(self) -> str:
@@ -67,11 +68,22 @@ class Line:
         return self.covered is False and self.role != "fitted"
 
     @property
+    def own(self) -> bool:
+        """Whether it is of patients of one's own."""
+        return self.source in (SOURCE, SMALL)
+
+    @property
+    def small(self) -> bool:
+        """Whether it is a count of so few of one's own patients that one could be recognised."""
+        return self.source == SMALL
+
+    @property
     def observed_text(self) -> str:
         """The figure, and the count behind it."""
-        text = format_value(self.endpoint, self.observed)
+        text = format_value(self.endpoint, self.observed, 0.05 if self.own else math.nan)
         if self.reading == "count" and self.n is not None and self.endpoint.kind == "share":
-            text = f"{format_share(self.observed, 0.05)} ({round(self.observed * self.n)} of {self.n})"
+            count = f"{round(self.observed * self.n)}{'*' if self.small else ''}"
+            text = f"{format_share(self.observed, 0.05)} ({count} of {self.n})"
         return text
 
     @property
@@ -95,7 +107,8 @@ class Line:
         """Whether the figure lies in its interval."""
         if self.covered is None:
             return "nobody at risk"
-        return "yes" if self.covered else "MISSED" if self.missed else "no"
+        outside = "no" if not self.missed else self.note if self.own else "MISSED"
+        return "yes" if self.covered else outside
 
     @property
     def spoken(self) -> str:
@@ -167,7 +180,7 @@ def lines(table: pd.DataFrame) -> list[Line]:
 
 def misses(read: Sequence[Line]) -> list[str]:
     """Say of every prediction that failed by what, and what differs."""
-    return [line.miss for line in read if line.missed]
+    return [line.miss for line in read if line.missed and not line.own]
 
 
 def finding(predicted: CoveredCount, apart: CoveredCount) -> str:
@@ -207,7 +220,7 @@ def predictions(results: Results) -> Grid:
         (Column("figure", plain=True), lambda line: line.label),
         (number("observed"), lambda line: line.observed_text),
         (number("predicted"), lambda line: line.predicted_text),
-        (number("predictive\ninterval"), _interval),
+        (number("predictive\ninterval"), interval_cell),
         (Column("covered", number=True, marks={"yes": "yes", "MISSED": "no"}), lambda line: line.verdict),
         (number("z"), lambda line: line.z_text),
         (number("use"), lambda line: _ROLES[line.role]),
@@ -217,6 +230,7 @@ def predictions(results: Results) -> Grid:
     return Grid.of("Observed and predicted", read, columns, notes, ends=ends)
 
 
-def _interval(line: Line) -> str:
+def interval_cell(line: Line) -> str:
+    """Write the predictive interval, and how many virtual cohorts are not in it."""
     undefined = f"{line.undefined:.0%} undefined" if line.undefined >= 0.005 else ""
     return f"{line.interval_text}\n{undefined}".strip()

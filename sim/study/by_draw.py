@@ -20,7 +20,7 @@ from sim.study.budget import Budget
 from sim.study.compare import Side
 from sim.study.draws import Draws
 from sim.study.estimates import Estimate
-from sim.study.exact import binds_no_queue, scenarios_drawn
+from sim.study.exact import scenarios_drawn, twin_holds
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import choose_simulator, simulate
 from sim.work.store import ChunkStore
@@ -31,7 +31,7 @@ _AT_ONCE = 256
 
 def told_by_twin(scenarios: Sequence[Scenario], key: Key, budget: Budget) -> bool:
     """Tell whether the exact twin gives a figure of some scenarios, and nobody has asked to simulate."""
-    if budget.engine != "auto" or not all(map(binds_no_queue, scenarios)):
+    if budget.engine != "auto" or not all(map(twin_holds, scenarios)):
         return False
     try:
         return not np.isnan(expected_figure(scenarios[:1], key)).any()

@@ -257,18 +257,6 @@ def simultaneous(value: Number, lower: Number, upper: Number, comparisons: int) 
     return value - times * (value - lower), value + times * (upper - value)
 
 
-def clopper_pearson(events: int, n: int) -> tuple[float, float]:
-    """Return the exact 95% interval of a published count: events of n.
-
-    Notes
-    -----
-    Clopper CJ, Pearson ES. Biometrika 1934;26:404-413.
-    """
-    lower = float(special.betaincinv(events, n - events + 1, 0.025)) if events > 0 else 0.0
-    upper = float(special.betaincinv(events + 1, n - events, 0.975)) if events < n else 1.0
-    return lower, upper
-
-
 def fisher_exact(events: int, n: int, others: int, m: int) -> float:
     """Return Fisher's exact two-sided p that counts of n and of m differ so much or more by chance."""
     both = events + others

@@ -10,6 +10,7 @@ import pandas as pd
 
 from sim.outcomes.occupancy import is_limited
 from sim.outcomes.twin.expected import expected_all
+from sim.outcomes.twin.observed import beyond_twin
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, Key
 from sim.scenario.schema import Scenario
@@ -26,9 +27,9 @@ _AT_ONCE = 256
 _ESTIMATES = ("estimate", "mc_se", "mc_lower", "mc_upper")
 
 
-def binds_no_queue(scenario: Scenario) -> bool:
+def twin_holds(scenario: Scenario) -> bool:
     """Tell whether the exact twin holds for a scenario."""
-    return not is_limited(scenario)
+    return not is_limited(scenario) and not beyond_twin(scenario)
 
 
 def expected_spots(

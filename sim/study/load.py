@@ -14,8 +14,9 @@ import numpy as np
 
 from sim.clinic.pathway import simulate
 from sim.outcomes.occupancy import stays_by_series
-from sim.patient.fates import draw_fates, expected_patients
+from sim.patient.fates import draw_fates, expected_patients, last_arrival_day
 from sim.patient.luck import BLOCK, Luck
+from sim.scenario.capacities import Timetable
 from sim.scenario.cautions import doubts
 from sim.scenario.problems import CautionWarning, OverloadWarning
 from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
@@ -31,11 +32,11 @@ _STATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is offered to one station, in places, and how many it has."""
+    """What is offered to one station, in places, and how many it has: the mean where they change."""
 
     key: str
     offered: float
-    capacity: int
+    capacity: float
 
     @property
     def use(self) -> float:
@@ -46,7 +47,8 @@ class Load:
     def warning(self) -> str:
         """What it means that the load reaches or exceeds the capacity, and what to do."""
         place, _, remedy = _STATIONS[self.key]
-        are = f"is 1 {place}" if self.capacity == 1 else f"are {self.capacity} {place}s"
+        are = f"is 1 {place}" if self.capacity == 1 else f"are {self.capacity:.6g} {place}s"
+        are += "" if self.capacity.is_integer() else " on average"
         return (
             f"{self.key}: patients arrive for {self.offered:.3g} {place}s' worth of work and there {are}: "
             "without deaths the queue would grow without end; waits depend on how long the clinic has been "
@@ -80,7 +82,7 @@ def offered_loads(scenario: Scenario, seed: int) -> list[Load]:
         begin, end = held[_STATIONS[key][1]]
         came = np.isfinite(begin)
         days = float(np.sum(end[came] - begin[came])) / patients
-        loads.append(Load(key, per_day * days, size))
+        loads.append(Load(key, per_day * days, Timetable.of(size).mean(0.0, last_arrival_day(scenario))))
     return loads
 
 

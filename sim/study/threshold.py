@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
+from sim.outcomes.binomial import clopper_pearson
 from sim.outcomes.twin.expected import expected_all, expected_figure
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key, column
@@ -23,8 +24,8 @@ from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value, with_values
 from sim.study.budget import DEFAULT_REPLICATIONS, Budget
 from sim.study.crossing import GRID, Figure, Reach, Rows, alike, crossings, limits, on_grid
-from sim.study.estimates import EXACT, Z95, clopper_pearson, over_draws, ratios
-from sim.study.exact import binds_no_queue
+from sim.study.estimates import EXACT, Z95, over_draws, ratios
+from sim.study.exact import twin_holds
 from sim.study.experiment import Experiment, Pair
 from sim.study.montecarlo import simulate
 from sim.study.sweep import combinations
@@ -44,7 +45,7 @@ _STEEP = 3.0  # standard errors of a change, below which a curve counts as flat
 
 def is_exact(scenario: Scenario, key: Key) -> bool:
     """Tell whether the twin knows a figure."""
-    return binds_no_queue(scenario) and not np.isnan(expected_all([scenario]).get(key, np.nan)).all()
+    return twin_holds(scenario) and not np.isnan(expected_all([scenario]).get(key, np.nan)).all()
 
 
 def reach_of(

@@ -28,7 +28,7 @@ from sim.study.budget import Budget
 from sim.study.compare import Side
 from sim.study.draws import number_of
 from sim.study.estimates import Z95
-from sim.study.exact import binds_no_queue
+from sim.study.exact import twin_holds
 from sim.study.posterior import Posterior, weighted_summary
 from sim.study.records import of_endpoint
 from sim.study.sweep import Spot, measure, under
@@ -134,7 +134,7 @@ def tornado(
     tell = tell or (lambda _done, _total: None)
     points = [_points(scenario, each, solve) for each in _counted(free, tell)]
     asked = [point for each in points for point, _ in each if point is not None]
-    exact = all(map(binds_no_queue, [scenario, *asked]))
+    exact = all(map(twin_holds, [scenario, *asked]))
     figures = _exactly if exact else _simulated
     values = iter(figures(scenario, asked, key, budget, store))
     base = next(values)

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from sim.outcomes.binomial import clopper_pearson
 from sim.scenario.cohort import ObservedCohort, ObservedFigure
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import TIMES_YEARS, column
@@ -25,7 +26,7 @@ from sim.scenario.problems import RequestError, UndefinedFigureWarning
 from sim.scenario.schema import Scenario
 from sim.scenario.values import with_values
 from sim.study.budget import Budget
-from sim.study.estimates import clopper_pearson, trial_range
+from sim.study.estimates import trial_range
 from sim.study.experiment import ROWS, Experiment
 from sim.study.load import warn_of_scenarios
 from sim.study.montecarlo import simulate, warn_of_few_replications
@@ -221,12 +222,14 @@ def validate(
     ]
     _warn(cohorts, predictions, budget)
     draws = 1 if budget.draws is None else len(budget.draws.values)
-    predicted = _tally(predictions, ("overlaps", "held_out"), draws)
-    apart = _tally(predictions, ("held_out",), draws)
-    return Validation(_table(cohorts, predictions), predicted, apart, hashes, budget.total)
+    predicted = covered_count(predictions, ("overlaps", "held_out"), draws)
+    apart = covered_count(predictions, ("held_out",), draws)
+    return Validation(figures_table(cohorts, predictions), predicted, apart, hashes, budget.total)
 
 
-def _table(cohorts: Sequence[ObservedCohort], predictions: Sequence[Sequence[Prediction]]) -> pd.DataFrame:
+def figures_table(
+    cohorts: Sequence[ObservedCohort], predictions: Sequence[Sequence[Prediction]]
+) -> pd.DataFrame:
     """Return the table of ``validation.csv``."""
     both = zip(cohorts, predictions, strict=True)
     table = pd.DataFrame([_row(cohort, one) for cohort, own in both for one in own], columns=COLUMNS)
@@ -290,7 +293,9 @@ def _row(cohort: ObservedCohort, prediction: Prediction) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _tally(predictions: Sequence[Sequence[Prediction]], roles: Sequence[str], draws: int) -> CoveredCount:
+def covered_count(
+    predictions: Sequence[Sequence[Prediction]], roles: Sequence[str], draws: int
+) -> CoveredCount:
     """Count the figures of some roles that are covered; cohorts are independent, figures of one are not.
 
     Under draws of a posterior cohorts are independent under each draw, and the mean is over draws.

@@ -15,6 +15,7 @@ from sim.outcomes.occupancy import is_limited
 from sim.outcomes.one_trial import Patients
 from sim.outcomes.queue_laws import plain_queue
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
+from sim.outcomes.twin.observed import beyond_twin
 from sim.scenario.endpoints import BY_NAME, Key, column, label
 from sim.scenario.schema import PoissonArrivals, Scenario
 from sim.study.estimates import Z95
@@ -107,7 +108,7 @@ def verify(
         found += _littles_law(littles_law)
     if len(replications) >= FEWEST_REPLICATIONS:
         found += _queue_laws(scenario, endpoints)
-        found += [] if is_limited(scenario) else _twin(scenario, endpoints)
+        found += [] if is_limited(scenario) or beyond_twin(scenario) else _twin(scenario, endpoints)
     return found
 
 

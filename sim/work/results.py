@@ -25,9 +25,9 @@ FORMAT = 4
 
 _MAIN = {
     "run": "endpoints", "study": "points", "compare": "comparison", "validate": "validation",
-    "solve": "thresholds",
+    "solve": "thresholds", "patients": "figures",
 }  # fmt: skip
-KINDS = (*_MAIN, "calibrate")
+KINDS = (*_MAIN, "calibrate", "learn")
 """Of studies that this version reads."""
 _SHOWN_ROWS = 12
 _MOST_BYTES = 2**26  # of a manifest
@@ -35,7 +35,7 @@ _MOST_BYTES = 2**26  # of a manifest
 # Columns of text, which may be empty from first to last and then look like numbers.
 _TEXTS = (
     "target_source", "note", "reading", "role", "base", "overlaps", "differs", "source", "varied", "key",
-    "unit", "factor", "stratum",
+    "unit", "factor", "stratum", "interval",
 )  # fmt: skip
 
 # Of a validation: whole numbers, and yes or no, some of which may be missing.
@@ -91,7 +91,7 @@ class Results:
 
     @property
     def kind(self) -> str:
-        """The command that made it: run, study, compare, solve, validate or calibrate."""
+        """The command that made it: run, study, compare, solve, validate, calibrate, learn or patients."""
         return str(self.manifest["command"])
 
     @property
@@ -102,7 +102,12 @@ class Results:
 
     @cached_property
     def scenarios(self) -> dict[str, Scenario]:
-        """The scenarios by name, as they were simulated; of a comparison the reference first."""
+        """The scenarios by name, as they were simulated; of a comparison the reference first.
+
+        A description of patients has none.
+        """
+        if self.kind == "patients":
+            return {}
         entries = self.manifest.get("scenarios") or self.manifest.get("cohorts") or [self.manifest]
         name = "cohort" if "cohorts" in self.manifest else "scenario"
         title = {each: self.manifest[each] for each in ("title",) if each in self.manifest}
@@ -168,7 +173,7 @@ class Results:
     @property
     def _about(self) -> str:
         where = "in memory" if self.folder is None else f"in {self.folder.as_posix()}"
-        return f"{self.kind} of {', '.join(self.scenarios)}, {where}"
+        return f"{' of '.join(filter(None, (self.kind, ', '.join(self.scenarios))))}, {where}"
 
     def __repr__(self) -> str:
         return f"<{self._about}: {', '.join(self.tables)}>"

@@ -1,8 +1,8 @@
 """What happens at equal times follows the stated rule: not the order of SimPy's events, nor that of arrays.
 
-The rule: death, then the end of a stay and release, then entry to a queue, then grant; then the lower
-patient number. A room freed at a moment serves a request of that moment; a death at the moment of a grant
-takes no room.
+The rule: death, then a change of the number of places, then the end of a stay and release, then entry to a
+queue, then grant; then the lower patient number. A room freed at a moment serves a request of that moment; a
+death at the moment of a grant takes no room.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sim.clinic.pathway import WAY_DAYS, Clinic, Patient, Protocol, simulate
 from sim.clinic.states import ALIVE, Cause
 from sim.patient.fates import NEVER, Fate, Fates, by_replication, draw_fates
 from sim.patient.luck import Luck
+from sim.scenario.capacities import Timetable
 from sim.scenario.load import load
 from sim.scenario.schema import Scenario
 
@@ -37,16 +38,23 @@ HORIZON = 50.0
 
 
 class Places:
-    """Numbered places, each with the time from which it is free."""
+    """Numbered places, each with the time from which it is free; so many may be in use as there are then."""
 
-    def __init__(self, count: float, patients: int) -> None:
-        self.numbered = count < NEVER
-        self.free = [-NEVER] * (int(count) if self.numbered else patients)
+    def __init__(self, places: Timetable, patients: int) -> None:
+        self.numbered, self.places = places.most < NEVER, places
+        self.free = [-NEVER] * (int(places.most) if self.numbered else patients)
 
     def grant(self, asks: float) -> tuple[float, int]:
         """Return when the next in line could have a place, and the lowest number free by then."""
-        start = max(asks, min(self.free))
+        moments = sorted({asks, *self.free, *self.places.days})
+        start = next(t for t in moments if t >= asks and self.in_use(t) < self.there_are(t))
         return start, next(number for number, since in enumerate(self.free, 1) if since <= start)
+
+    def in_use(self, time: float) -> int:
+        return sum(since > time for since in self.free)
+
+    def there_are(self, time: float) -> float:
+        return next(n for day, n in sorted(zip(*self.places, strict=True), reverse=True) if day <= time)
 
 
 def in_line(asks: Sequence[float]) -> list[int]:
@@ -204,7 +212,11 @@ cohorts = st.lists(
     max_size=14,
 )  # fmt: skip
 delays = st.lists(instant, min_size=14, max_size=14)
-capacity = st.sampled_from([1, 1, 2, 3, 4, "unlimited"])
+changing = st.builds(
+    lambda first, days, counts: [[0, first], *zip(sorted(days), counts, strict=False), [12, 2]],
+    st.integers(0, 3), st.sets(st.integers(1, 9), max_size=3), st.tuples(*[st.integers(0, 4)] * 3),
+)  # fmt: skip
+capacity = st.one_of(st.sampled_from([1, 1, 2, 3, 4, "unlimited"]), changing)
 clinics = st.fixed_dictionaries(
     {
         "cohort.enters_at": st.sampled_from(["mobilisation", "immunoablation", "home"]),

@@ -1,4 +1,4 @@
-"""The survival estimators against R's package survival and against statsmodels, on 30 trials.
+"""The survival estimators against R's package survival and against statsmodels, on 34 trials.
 
 R's numbers are committed, with how they were made, in tests/reference/survival. A difference is relative to
 numbers above 1 and absolute below; a number where the other has none is an infinite difference. Where one of
@@ -123,9 +123,9 @@ def limits_of(row: Row) -> tuple[float, float]:
     return number(row["log_log_lower"]), number(row["log_log_upper"])
 
 
-def test_there_are_thirty_trials_and_every_table_covers_them() -> None:
-    assert len(trials()) == 30
-    for file in ("kaplan_meier.csv", "readings.csv", "medians.csv", "incidences.csv"):
+def test_there_are_thirty_four_trials_and_every_table_covers_them() -> None:
+    assert len(trials()) == 34
+    for file in ("kaplan_meier.csv", "readings.csv", "medians.csv", "incidences.csv", "follow_up.csv"):
         assert {row["trial"] for row in rows(file)} == set(trials()), file
     grouped = {name for name, trial in trials().items() if trial.group[0]}
     assert {row["trial"] for row in rows("log_rank.csv")} == grouped
@@ -182,6 +182,17 @@ def test_medians_are_rs(record_property: Callable[[str, object], None]) -> None:
             else:
                 differences.add(value, other, name, f"{what} by quantile")
     differences.report("Medians against R", record_property)
+
+
+def test_follow_up_by_reverse_kaplan_meier_is_rs(record_property: Callable[[str, object], None]) -> None:
+    differences = Differences()
+    for row in rows("follow_up.csv"):
+        trial = trials()[row["trial"]]
+        median = kaplan_meier(trial.time, ~trial.event).median()
+        for what in ("lower", "upper"):
+            differences.add(getattr(median, what), number(row[what]), row["trial"], what)
+        differences.add(median.estimate, number(row["median"]), row["trial"], "median")
+    differences.report("Reverse Kaplan-Meier against R", record_property)
 
 
 def test_aalen_johansen_is_rs(record_property: Callable[[str, object], None]) -> None:

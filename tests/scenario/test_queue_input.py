@@ -8,7 +8,7 @@ import pytest
 
 from sim.cli import run
 
-ROOMS = 'must be "unlimited" or a whole number from 1 to 10000'
+ROOMS = 'must be "unlimited" or a whole number from 1 to 10000 or numbers from days on, [[0, 4], [365, 6]]'
 ARRIVALS = "must be a number above 0, at most 1e6"
 NOBODY = 'Without rooms nobody is treated; for rooms that never fill write "unlimited".'
 

@@ -62,7 +62,7 @@ def test_ranges() -> None:
     assert (share.numbers.lower, share.numbers.upper, share.numbers.lower_open) == (0, 1, False)
     rooms = parameters()["clinic.isolation_rooms"]
     assert rooms.choices == ("unlimited",)
-    assert rooms.allowed == '"unlimited" or a whole number from 1 to 10000'
+    assert rooms.allowed.startswith('"unlimited" or a whole number from 1 to 10000 or numbers from days on')
     assert not rooms.is_number
     assert parameters()["arrivals.pattern"].choices == ("trial", "poisson")
     assert parameters()["arrivals.per_year"].when == ("arrivals.pattern", "poisson")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sim.study.estimates import clopper_pearson, fisher_exact, moments, ratio_estimate, trial_range, wilson
+from sim.outcomes.binomial import clopper_pearson
+from sim.study.estimates import fisher_exact, moments, ratio_estimate, trial_range, wilson
 
 
 @pytest.mark.parametrize(

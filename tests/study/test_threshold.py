@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 import sim
+from sim.outcomes.binomial import clopper_pearson
 from sim.outcomes.twin.expected import expected, expected_from_enrolment
 from sim.scenario.evidence import all_evidence, data_rows, ids_in, published_values
 from sim.scenario.load import load
@@ -17,7 +18,6 @@ from sim.scenario.values import with_values
 from sim.study.budget import Budget
 from sim.study.crossing import GRID, Reach, alike, crossings, limits, on_grid
 from sim.study.draws import draws_from
-from sim.study.estimates import clopper_pearson
 from sim.study.threshold import figure_of, thresholds
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sim.outcomes.counting import ratio
 from sim.outcomes.endpoints import EARLY_RELAPSE_YEARS
 from sim.outcomes.twin import quadrature
-from sim.outcomes.twin.background_survival import MAX_YEARS
+from sim.outcomes.twin.background_survival import MAX_YEARS, ages_by_birthday
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.follow_up import Accrual, AplasiaLength, mean_follow_up, usual_law
 from sim.outcomes.twin.hazards import Hazards, TimePoints
@@ -97,9 +97,10 @@ class AfterReinfusion:
     def background(self) -> Piecewise:
         """Share of the enrolled reinfused, times background survival by days since reinfusion; by set."""
         law, survival = self.before.reinfusion, self.before.background
-        age = quadrature.fixed_value(self.scenario.cohort.age_years) or 0.0
-        first = 1 - (age + float(law.values.min(initial=MAX_YEARS)) / DAYS_PER_YEAR) % 1
-        years = np.concatenate([[0.0], np.arange(first, self.end / DAYS_PER_YEAR + 1)])
+        soonest = float(law.values.min(initial=MAX_YEARS)) / DAYS_PER_YEAR
+        ages, last = ages_by_birthday(self.scenario.cohort.age_years) or [0.0], self.end / DAYS_PER_YEAR + 1
+        birthdays = [np.arange(1 - (age + soonest) % 1, last) for age in ages]
+        years = np.unique(np.concatenate([[0.0], *birthdays]))
         points = quadrature.panel_points(years, quadrature.refined(_BACKGROUND_ORDER, self.refinement))
         alive = survival(points[..., None] + law.values / DAYS_PER_YEAR)
         days = years * DAYS_PER_YEAR

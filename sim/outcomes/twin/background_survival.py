@@ -6,7 +6,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from sim.outcomes.twin.quadrature import Piecewise, fixed_value, legendre, on_panels, panel_points
+from sim.outcomes.twin.quadrature import (
+    Law,
+    Piecewise,
+    atoms_of,
+    fixed_value,
+    law_of,
+    legendre,
+    on_panels,
+    panel_points,
+)
 from sim.scenario.distributions import Distribution, Floats
 from sim.scenario.life_table import background_hazards
 from sim.scenario.schema import Background
@@ -41,6 +50,19 @@ def _age_rule(age: Distribution, fraction: float, last: int, order: int) -> tupl
     return age.quantile(u[inside]), weights[inside]
 
 
+def single_ages(age: Distribution) -> Law | None:
+    """Return the law of the age, if there are single ages."""
+    return law_of(age, 1) if fixed_value(age) is not None else atoms_of(age)
+
+
+def ages_by_birthday(age: Distribution) -> list[float]:
+    """Return ages with every birthday that single ages have, but for whole years; none of a smooth law."""
+    single = single_ages(age)
+    if single is None or single.values.size == 1:
+        return [] if single is None else single.values.tolist()
+    return sorted({round(value % 1, 9) for value in single.values.tolist()})
+
+
 @lru_cache(maxsize=64)
 def background_survival(
     age: Distribution, female: float, background: Background, years: int, order: int
@@ -61,15 +83,17 @@ def background_survival(
         Interpolation points a year, and a third of it nodes an age panel.
     """
     hazards = background_hazards(background)
-    fixed = fixed_value(age)
+    single = single_ages(age)
     # The birthdays of the youngest, and of the oldest where there are such, are the only kinks left in B.
-    birthdays = sorted({1.0 if fixed is None else 1 - fixed % 1, *(1 - bound % 1 for bound in age.bounds)})
+    youngest = [0.0, *age.bounds] if single is None else ages_by_birthday(age)
+    birthdays = sorted({1 - each % 1 for each in youngest})
     edges = np.concatenate([[0.0], np.add.outer(np.arange(years + 1), birthdays).ravel()])
     points = panel_points(edges, order)
     if not hazards.any():
         return Piecewise.through(edges, np.ones_like(points))
-    if fixed is not None:
-        return Piecewise.through(edges, _survival(hazards, female, np.full(points.shape, fixed), points))
+    if single is not None:
+        alive = (_survival(hazards, female, np.full(points.shape, value), points) for value in single.values)
+        return Piecewise.through(edges, sum(w * each for w, each in zip(single.weights, alive, strict=True)))
     values = np.empty_like(points)
     for column in range(order):  # the part of a year is the same on the panels after one kind of birthday
         for some in (slice(first, None, len(birthdays)) for first in range(len(birthdays))):

@@ -16,9 +16,11 @@ import numpy as np
 from sim.outcomes.twin.after_reinfusion import AfterReinfusion
 from sim.outcomes.twin.before_reinfusion import BeforeReinfusion, background_of
 from sim.outcomes.twin.from_enrolment import FROM_ENROLMENT, Enrolled, FromEnrolment
+from sim.outcomes.twin.observed import beyond_twin
 from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import Piecewise, dot, double_exponential, on_panels, refined
 from sim.patient.memory import keep_freed_memory
+from sim.scenario.capacities import capacity_text
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import Key, column
 from sim.scenario.problems import RequestError
@@ -127,7 +129,7 @@ class Before(NamedTuple):
 
 def expected_before_reinfusion(scenario: Scenario) -> Before:
     """Return what becomes of the enrolled by reinfusion; refusals are those of `expected`."""
-    _refuse_queues(scenario)
+    _refuse_untold(scenario)
     before = BeforeReinfusion(ParameterSets([scenario]), 1)
     treatment, withdrawn = float(before.treatment_deaths[0]), float(before.withdrawn[0])
     reinfused = float(before.reinfused[0])
@@ -179,7 +181,7 @@ def _collected(
 ) -> dict[Key, Floats]:  # fmt: skip
     """Return what is told of each batch of scenarios, one value a scenario."""
     for scenario in scenarios:
-        _refuse_queues(scenario)
+        _refuse_untold(scenario)
     keep_freed_memory()
     values: dict[Key, Floats] = {}
     for numbers, sets in batches(scenarios, at_horizon=at_horizon):
@@ -188,14 +190,16 @@ def _collected(
     return values
 
 
-def _refuse_queues(scenario: Scenario) -> None:
+def _refuse_untold(scenario: Scenario) -> None:
     for key in ("apheresis_slots", "isolation_rooms"):
         capacity = getattr(scenario.clinic, key)
         if capacity != "unlimited":
             raise RequestError(
-                f"clinic.{key} is {capacity}: the exact twin holds only without a queue; "
+                f"clinic.{key} is {capacity_text(capacity)}: the exact twin holds only without a queue; "
                 f'write clinic.{key} = "unlimited", or simulate'
             )
+    if too_many := beyond_twin(scenario):
+        raise RequestError(f"{too_many}, or simulate")
 
 
 def _endpoints(sets: ParameterSets, refinement: float) -> _Endpoints:

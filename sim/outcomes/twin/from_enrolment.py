@@ -18,11 +18,14 @@ from sim.outcomes.twin.hazards import TimePoints
 from sim.outcomes.twin.quadrature import (
     Law,
     Piecewise,
+    atoms_of,
     compress_between,
     compress_each_between,
+    corners_of,
     dot,
     join,
     law_of,
+    median_of,
     panel_points,
     refined,
     spread_of,
@@ -326,8 +329,7 @@ class FromEnrolment:
         """
         path, hazard = self.before.path, self.before.hazard
         stay, layers = path.immunoablation, tuple(self.before.sets.layers)
-        typical = float(spread_of(stay)[3])
-        lags = {0.0, typical, *(bound for bound in stay.bounds if bound < np.inf)}
+        lags = {0.0, median_of(stay), *corners_of(stay).tolist()}
         panels = _stay_panels(stay, layers, refined(_ORDER, self.before.refinement))
         law, integrals = self._way(request_law, self._path_at(day), day, lags, panels)
         weights, since = law.weights(self.before.fatal), day - law.times
@@ -342,7 +344,9 @@ class FromEnrolment:
         """Return who has been reinfused and lives, is disease-free, in remission; integrals of `_states`."""
         hazards, aplasia, assessed = self.after.hazards, self.after.aplasia, self.after.assessed
         late = min(hazards.late_until + hazards.days_to_death, self.after.horizon)
-        lags = {0.0, float(spread_of(self.after.length.duration)[3]), hazards.relapse.start, late, assessed}
+        length = self.after.length.duration
+        sudden = () if atoms_of(length) is None else spread_of(length).tolist()
+        lags = {0.0, median_of(length), *sudden, hazards.relapse.start, late, assessed}
         law, integrals = self._way(reinfusion_law, self.before.path, day, lags, self._panels)
         weights = law.weights(self.before.fatal) * np.exp(-self.before.hazard * law.times)
         weights = weights * self.before.thinned(day)

@@ -194,8 +194,8 @@ class Hazards:
         never = np.exp(-end - self.remission * lived)
         both = []
         for alive, soon, well in zip(
-            self._relapsed_alive(until - relapse, z + remission),
-            self._relapsed_alive(lived),
+            self.relapsed_alive(until - relapse, z + remission),
+            self.relapsed_alive(lived),
             (never, np.zeros(1)),
             strict=True,
         ):
@@ -203,7 +203,7 @@ class Hazards:
             both.append(well - np.expm1(-begin) * soon + between)
         return np.stack(both)
 
-    def _relapsed_alive(self, since: Floats, before: Floats | float = 0.0) -> tuple[Floats, Floats]:
+    def relapsed_alive(self, since: Floats, before: Floats | float = 0.0) -> tuple[Floats, Floats]:
         """Return the chances to live some days after relapse, and to be ill then, times ``exp(-before)``.
 
         With death from lupus at m and lasting remission at r it is

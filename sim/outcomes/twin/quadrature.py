@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, special
 
-from sim.scenario.distributions import Distribution, Fixed, Floats, Lognormal
+from sim.scenario.distributions import Distribution, Empirical, Fixed, Floats, Lognormal
 
 _SCORE_LIMIT = 8.0  # beyond it lie 1.2e-15 of a distribution, which doubles cannot tell from nothing
 _SCORE_EDGES = np.linspace(-_SCORE_LIMIT, _SCORE_LIMIT, 9)
@@ -84,16 +84,41 @@ def fixed_value(distribution: Distribution) -> float | None:
         return distribution.value
     if isinstance(distribution, Lognormal) and distribution.log_mean_and_sigma[1] == 0:
         return float(distribution.quantile(np.array([0.5]))[0])
-    return None
+    atoms = atoms_of(distribution)
+    return float(atoms.values[0]) if atoms is not None and atoms.values.size == 1 else None
+
+
+def atoms_of(distribution: Distribution) -> Law | None:
+    """Return the law of what was observed: each value by how often it occurs; None of other families."""
+    if not isinstance(distribution, Empirical):
+        return None
+    values, times = np.unique(distribution.kept_values, return_counts=True)
+    return Law(values, times / distribution.kept_values.size)
+
+
+def corners_of(duration: Distribution) -> Floats:
+    """Return the lengths at which the distribution function jumps, or bends where it is cut off."""
+    atoms = atoms_of(duration)
+    return np.array(duration.bounds) if atoms is None else atoms.values
 
 
 def spread_of(duration: Distribution) -> Floats:
     """Return lengths between which what depends on a duration is smooth enough for one panel."""
+    atoms = atoms_of(duration)
+    return _quantiles_of(duration) if atoms is None else atoms.values
+
+
+def median_of(duration: Distribution) -> float:
+    """Return the median of a duration."""
+    return float(_quantiles_of(duration)[3])
+
+
+def _quantiles_of(duration: Distribution) -> Floats:
     return duration.quantile(special.ndtr(np.array([-7.0, -4.0, -2.0, 0.0, 2.0, 4.0, 7.0])))
 
 
 def law_of(distribution: Distribution, order: int, breaks: Iterable[float] = ()) -> Law:
-    """Return a distribution as a law: composite Gauss-Legendre in the normal score.
+    """Return a distribution as a law: composite Gauss-Legendre in the normal score, or what was observed.
 
     Parameters
     ----------
@@ -107,6 +132,8 @@ def law_of(distribution: Distribution, order: int, breaks: Iterable[float] = ())
     value = fixed_value(distribution)
     if value is not None:
         return Law(np.array([value]), np.ones(1))
+    if (atoms := atoms_of(distribution)) is not None:
+        return atoms
     kinks = special.ndtri(distribution.cdf(np.array([b for b in breaks if b > 0], dtype=np.float64)))
     kinks = kinks[np.abs(kinks) < _SCORE_LIMIT]
     edges = np.union1d(_SCORE_EDGES, kinks) if kinks.size else _SCORE_EDGES

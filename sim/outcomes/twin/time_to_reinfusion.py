@@ -18,6 +18,7 @@ from sim.outcomes.twin.quadrature import (
     Law,
     Piecewise,
     add,
+    atoms_of,
     compress_between,
     double_exponential,
     fixed_value,
@@ -160,6 +161,11 @@ class _Stage:
         return Law(law.values, law.weights * self.weight(law.values))
 
     @property
+    def is_smooth(self) -> bool:
+        """Whether the length is spread over all that lies between its least and its greatest."""
+        return atoms_of(self.duration) is None and fixed_value(self.duration) is None
+
+    @property
     def spread(self) -> float:
         low, high = self.duration.quantile(np.array([0.001, 0.999]))
         return float(high - low)
@@ -169,12 +175,21 @@ def _sum_of(path: Pathway, stages: Sequence[_Stage], known: Law, breaks: Sequenc
     """Return the law of a sum of stages and a known law, as Gauss rules between breaks.
 
     The widest stage comes last and is integrated anew for each value of the rest, so that no panel of it
-    crosses a break: to a narrow rest that makes the sum as good as smooth.
+    crosses a break: to a narrow rest that makes the sum as good as smooth. What was observed has no panels:
+    where it is wider than all others, these are integrated anew for each of its values.
     """
     order, gauss = refined(_STAGE_ORDER, path.refinement), refined(_GAUSS_ORDER, path.refinement)
     if not stages:
         return compress_between(known, breaks, gauss)
-    *narrow, widest = sorted(stages, key=lambda stage: stage.spread)
+    stages = sorted(stages, key=lambda stage: stage.spread)
+    smooth = [number for number, stage in enumerate(stages) if stage.is_smooth]
+    observed = any(atoms_of(stage.duration) is not None for stage in stages)
+    if observed and (not smooth or smooth[-1] < len(stages) - 1):
+        last = smooth[-1] + 1 if smooth else 0
+        return compress_between(
+            _spread_over(path, stages[:last], known, stages[last:], breaks), breaks, gauss
+        )
+    *narrow, widest = stages
     # A delay may begin at once, and then most of all.
     ends = (0.0, *widest.duration.bounds) if widest.duration is path.delay else widest.duration.bounds
     rest, kinks = known, (*path.breaks, *(b - end for b in breaks for end in ends))
@@ -183,9 +198,40 @@ def _sum_of(path: Pathway, stages: Sequence[_Stage], known: Law, breaks: Sequenc
     laws = []
     for value, weight in zip(rest.values, rest.weights, strict=True):
         if weight > _LEAST_WEIGHT:
-            last = widest.law(order, [b - value for b in breaks])
-            laws.append(Law(value + last.values, weight * last.weights))
+            last_law = widest.law(order, [b - value for b in breaks])
+            laws.append(Law(value + last_law.values, weight * last_law.weights))
     return compress_between(join(laws), breaks, gauss)
+
+
+def _merged(law: Law) -> Law:
+    """Return a law in which each value stands once."""
+    values, number = np.unique(law.values, return_inverse=True)
+    weights = np.zeros(values.size)
+    np.add.at(weights, number, law.weights)
+    return Law(values, weights)
+
+
+def _spread_over(
+    path: Pathway, narrow: Sequence[_Stage], known: Law, wide: Sequence[_Stage], breaks: Sequence[float]
+) -> Law:
+    """Return the law of a sum in which the wide stages have single values, not compressed."""
+    steps = _AT_ONCE if narrow else known
+    for stage in wide:
+        steps = _merged(add(steps, stage.law(1)))
+    if not narrow:
+        return steps
+    whole = _sum_of(path, narrow, known, ROUGH_BREAKS)
+    low, high = whole.values.min(), whole.values.max()
+    beyond = (high - low) / 4  # the last nodes of a rule are not the ends of the law
+    laws = []
+    for step, weight in zip(steps.values, steps.weights, strict=True):
+        within = [b - step for b in breaks if low - beyond < b - step < high + beyond]
+        law = _sum_of(path, narrow, known, [*ROUGH_BREAKS, *within]) if within else whole
+        laws.append(Law(step + law.values, weight * law.weights))
+    return join(laws)
+
+
+_AT_ONCE = Law(np.zeros(1), np.ones(1))
 
 
 @lru_cache(maxsize=64)
@@ -241,9 +287,6 @@ def _by_infection(path: Pathway, known: Law, later: Sequence[_Stage], breaks: tu
         ]
         laws.append(compress_between(join(parts), breaks, refined(_GAUSS_ORDER, path.refinement)))
     return Branches.of(*laws)
-
-
-_AT_ONCE = Law(np.zeros(1), np.ones(1))
 
 
 def _harvest(path: Pathway) -> Law:
@@ -305,6 +348,8 @@ def sessions_law(yields: Distribution, target: float, most: int, order: int) -> 
     only = fixed_value(yields)
     if only is not None or target <= 0:
         return _certain_sessions(yields, only, target, most)
+    if (each := atoms_of(yields)) is not None:
+        return _observed_sessions(each, target, most)
     edges = np.concatenate([[0.0], target * 0.5 ** np.arange(_GRADING, -1.0, -1.0)])
     few = range(1, min(most, _KINKED_SESSIONS) + 1)
     sums = [sum(some) for n in few for some in combinations_with_replacement(yields.bounds, n)]
@@ -329,6 +374,19 @@ def sessions_law(yields: Distribution, target: float, most: int, order: int) -> 
         shares.append(was_below - below[-1])
         totals.append(carried - cells[-1])
     return Sessions(np.array(shares), np.array(totals), float(below[-1]), float(cells[-1]))
+
+
+def _observed_sessions(yields: Law, target: float, most: int) -> Sessions:
+    """Return the law of the sessions by every sum of yields below the target, added in their order."""
+    below, shares, totals = _AT_ONCE, list[float](), list[float]()
+    for _ in range(most):
+        reached = add(below, yields)
+        enough = reached.values >= target
+        shares.append(float(reached.weights[enough].sum()))
+        totals.append(float(reached.values[enough] @ reached.weights[enough]))
+        below = _merged(Law(reached.values[~enough], reached.weights[~enough]))
+    short = float(below.weights.sum()), float(below.values @ below.weights)
+    return Sessions(np.array(shares), np.array(totals), *short)
 
 
 def _certain_sessions(yields: Distribution, only: float | None, target: float, most: int) -> Sessions:

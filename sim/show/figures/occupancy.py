@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,8 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from sim.outcomes.endpoints import open_days
 from sim.outcomes.occupancy import READ_REPLICATIONS
-from sim.scenario.schema import DAYS_PER_YEAR, PoissonArrivals, Scenario
+from sim.scenario.capacities import LAST_DAY, Timetable
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.show.kit.forest import draw_key
 from sim.show.kit.formats import format_share
 from sim.show.kit.prose import one_sentence, sentences
@@ -57,10 +60,10 @@ def occupancy_figure(
     if not shown:
         return empty_figure("Nobody queues: rooms and slots are unlimited", scenario.title)
     height = _KEY + sum(tall for _, tall, _ in shown.values()) + _GAP * len(shown) + _FOOT - 0.1
-    opened = scenario.arrivals.warm_up_days if isinstance(scenario.arrivals, PoissonArrivals) else 0.0
+    (opened, _), scarcest = open_days(scenario), _scarcest(scenario)
     page = sheet(
-        _finding(counted["mean"], capacities), [scenario.title],
-        [*_notes(counted, opened, capacities), *notes], _WIDTH, height,
+        _finding(counted["mean"], scarcest), [scenario.title],
+        [*_notes(counted, opened, scarcest), *notes], _WIDTH, height,
     )  # fmt: skip
     bottom = height - _KEY
     for name, (heading, tall, colour) in shown.items():
@@ -75,14 +78,14 @@ def occupancy_figure(
     return page.figure
 
 
-def _capacities(scenario: Scenario) -> dict[str, int | None]:
-    """Return the series of limited stations, with a capacity where there is one."""
+def _capacities(scenario: Scenario) -> dict[str, Timetable | None]:
+    """Return the series of limited stations, with how many places there are where there are any."""
     clinic = scenario.clinic
-    found: dict[str, int | None] = {}
+    found: dict[str, Timetable | None] = {}
     if clinic.isolation_rooms != "unlimited":
-        found.update(rooms_in_use=clinic.isolation_rooms, room_queue=None)
+        found.update(rooms_in_use=Timetable.of(clinic.isolation_rooms), room_queue=None)
     if clinic.apheresis_slots != "unlimited":
-        found.update(slots_in_use=clinic.apheresis_slots, slot_queue=None)
+        found.update(slots_in_use=Timetable.of(clinic.apheresis_slots), slot_queue=None)
     return found
 
 
@@ -102,11 +105,16 @@ def _draw(axis: Axes, series: pd.DataFrame, first: pd.DataFrame, colour: str, op
     axis.set_xlim(0, float(years.iloc[-1]))
 
 
-def _dress(axis: Axes, heading: str, capacity: int | None, top: float) -> None:
+def _dress(axis: Axes, heading: str, places: Timetable | None, top: float) -> None:
     axis.set_title(heading, loc="left", fontsize=NOTE_SIZE + 1, weight="bold", pad=4)
-    if capacity is not None:
-        axis.axhline(capacity, color=INK, lw=1.2, ls=(0, (5, 3)), zorder=4)
-    axis.set_ylim(0, 1.12 * max(top, capacity or 0, axis.dataLim.y1))
+    if places is not None:
+        look: Any = {"color": INK, "lw": 1.2, "ls": (0, (5, 3)), "zorder": 4}
+        if places.changes:
+            years = [day / DAYS_PER_YEAR for day in (*places.days, places.days[-1] + LAST_DAY)]
+            axis.step(years, (*places.counts, places.counts[-1]), where="post", **look)
+        else:
+            axis.axhline(places.most, **look)
+    axis.set_ylim(0, 1.12 * max(top, places.most if places else 0, axis.dataLim.y1))
     axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     axis.grid(axis="y")
@@ -124,29 +132,40 @@ def _key(page: Sheet, *, warm_up: bool) -> None:
     draw_key(page, handles, *place, fontsize=NOTE_SIZE, handlelength=1.6, columnspacing=1.2)
 
 
-def _scarcest(capacities: dict[str, int | None]) -> tuple[str, str]:
-    """Return the series of the rooms and their queue, or of the slots where rooms are unlimited."""
-    rooms = "rooms_in_use" in capacities
-    return ("rooms_in_use", "room_queue") if rooms else ("slots_in_use", "slot_queue")
+class _Scarcest(NamedTuple):
+    """The series of the rooms and their queue, or of the slots where rooms are unlimited; how many there are.
+
+    ``number`` is the mean while the clinic counts as open.
+    """
+
+    used: str
+    queue: str
+    places: Timetable
+    number: float
 
 
-def _finding(mean: Mapping[str, Any], capacities: dict[str, int | None]) -> str:
+def _scarcest(scenario: Scenario) -> _Scarcest:
+    clinic = scenario.clinic
+    rooms = clinic.isolation_rooms != "unlimited"
+    places = Timetable.of(clinic.isolation_rooms if rooms else clinic.apheresis_slots)
+    names = ("rooms_in_use", "room_queue") if rooms else ("slots_in_use", "slot_queue")
+    return _Scarcest(*names, places, places.mean(*open_days(scenario)) or math.nan)
+
+
+def _finding(mean: Mapping[str, Any], scarcest: _Scarcest) -> str:
     """Say how full the scarcest place is, and how many queue for it."""
-    used, queue = _scarcest(capacities)
-    capacity = capacities[used] or 1
+    used, queue, places, number = scarcest
     (held, _), (waiting, _) = mean[used], mean[queue]
-    use = None if held is None else format_share(held / capacity, 0.005)
+    use = None if held is None else format_share(held / number, 0.005)
     many = "" if waiting is None else f"{waiting:.2g}" if waiting < 10 else f"{waiting:.0f}"
-    return one_sentence("figures", "occupancy_found", used == "rooms_in_use", capacity, use, many)
+    return one_sentence("figures", "occupancy_found", used == "rooms_in_use", places.text, use, many)
 
 
-def _notes(counted: Mapping[str, Any], opened: float, capacities: dict[str, int | None]) -> list[str]:
-    total, (used, queue) = counted["clinics"], _scarcest(capacities)
+def _notes(counted: Mapping[str, Any], opened: float, scarcest: _Scarcest) -> list[str]:
+    total, (used, queue, _, number) = counted["clinics"], scarcest
     errors = [counted["mean"][name][1] for name in (used, queue)]
     known = None not in errors
-    use, queueing = (
-        (f"{100 * errors[0] / (capacities[used] or 1):.1g}", f"{errors[1]:.1g}") if known else ("", "")
-    )
+    use, queueing = (f"{100 * errors[0] / number:.1g}", f"{errors[1]:.1g}") if known else ("", "")
     first = total == READ_REPLICATIONS
     return sentences("figures", "occupancy", total, first, opened > 0, use, queueing, _SMOOTHED)
 

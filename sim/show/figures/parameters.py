@@ -88,14 +88,15 @@ def parameters_figure(shown: cal.Shown) -> Figure:
     if draws is None:
         return style.empty_figure("No posterior was asked for", shown.scenario.title)
     page = style.sheet(
-        _parameters_finding(table, shown.few_draws),
-        [shown.scenario.title, *sentences("figures", "parameters")],
+        _parameters_finding(table, shown.few_draws, learned=shown.learned),
+        [shown.scenario.title, *sentences("figures", "parameters", shown.learned)],
         sentences("figures", "parameters_notes"),
         _WIDTH, _panel_height(len(shown.keys)),
     )  # fmt: skip
+    before = "before them" if shown.learned else "prior"
     _key(page, (
-        Patch(color=style.BLUE, alpha=0.35, label="posterior"),
-        Line2D([], [], color=style.INK, lw=1.4, ls=style.DASHES, label="prior"),
+        Patch(color=style.BLUE, alpha=0.35, label="with your patients" if shown.learned else "posterior"),
+        Line2D([], [], color=style.INK, lw=1.4, ls=style.DASHES, label=before),
         Line2D([], [], color=style.ORANGE, lw=2, label="the point" if shown.solved else "as given"),
     ))  # fmt: skip
     left = table.set_index("key")["variance_left"]
@@ -136,10 +137,10 @@ def _draw_density(axis: Axes, values: Floats, weights: Floats, prior: pd.DataFra
     axis.spines["left"].set_visible(False)
 
 
-def _parameters_finding(table: pd.DataFrame, few: str) -> str:
+def _parameters_finding(table: pd.DataFrame, few: str, *, learned: bool) -> str:
     """Say of how many parameters the figures tell something, and of which nearly nothing."""
     free = [cal.lower_name(str(key)) for key in table.loc[table["variance_left"] >= FREE, "key"]]
-    return one_sentence("figures", "parameters_found", few, len(table), free)
+    return one_sentence("figures", "parameters_found", few, len(table), free, learned)
 
 
 @style.styled

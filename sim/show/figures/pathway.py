@@ -14,6 +14,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from sim.clinic.states import ENTRANCES, MOVES, RESOURCES, Place
 from sim.outcomes.one_trial import Patients
+from sim.scenario.capacities import capacity_text
 from sim.scenario.schema import Scenario
 from sim.show.kit.formats import format_share
 from sim.show.kit.posterior_words import FIRST_DRAW
@@ -186,9 +187,8 @@ def _frames(axis: Axes, scenario: Scenario, centres: Mapping[Place, tuple[float,
         if not here:
             continue
         capacity = capacities[name]
-        count = (
-            "without limit" if capacity == "unlimited" else f"{capacity} of them, first come, first served"
-        )
+        many = f"{capacity_text(capacity)} of them, first come, first served"
+        count = "without limit" if capacity == "unlimited" else many
         left, right = min(x for x, _ in here) - _BOX / 2, max(x for x, _ in here) + _BOX / 2
         first_row = here[0][1] == max(y for _, y in centres.values())
         # Between the rows run arrows: there a frame stands below its places.

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sim.outcomes.binomial import clopper_pearson
 from sim.scenario.distributions import Floats
 from sim.scenario.endpoints import BY_NAME, label
 from sim.scenario.evidence import published_values
@@ -25,7 +26,6 @@ from sim.show.kit.scenario_words import cautions
 from sim.show.swept import key_with_unit, meaning
 from sim.show.thresholds import arms_of, asked, figure_text, finding, kinds_of, question, sentences_of
 from sim.study.crossing import Reach
-from sim.study.estimates import clopper_pearson
 from sim.work.results import Results
 
 _WIDTH, _HEIGHT, _FOOT = 5.4, 3.2, 0.75

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from sim.show.kit import style
 from sim.show.kit.forest import EDGE, RANGE, draw_key, dress_marks, mark, words_axes
 from sim.show.kit.prose import sentences
+from sim.show.own_patients import finding as own_finding
 from sim.show.validation import (
     Line,
     UnderDraws,
@@ -41,7 +42,7 @@ _MARKS = {
 @style.styled
 def validation_figure(
     table: pd.DataFrame, predicted: CoveredCount, apart: CoveredCount, titles: Mapping[str, str],
-    drawn: UnderDraws | None = None,
+    drawn: UnderDraws | None = None, found: str = "",
 ) -> Figure:  # fmt: skip
     """Draw every observed share with its interval, and the range that virtual cohorts would report.
 
@@ -55,6 +56,8 @@ def validation_figure(
         Title of each cohort by name.
     drawn
         Of which posterior the predictions are, if of any.
+    found
+        The finding; left out, how many figures hold.
     """
     read = lines(table)
     shown = [line for line in read if line.endpoint.kind == "share"]
@@ -64,9 +67,11 @@ def validation_figure(
     cohorts = list(dict.fromkeys(line.cohort for line in shown))
     height = _KEY + _HEAD * len(cohorts) + _ROW * len(shown) + _AXIS
     width = 0.44 + _NAMES + _OBSERVED + _PREDICTED + _FOREST + _VERDICT
-    said = [*sentences("figures", "validation"), *tally_sentences(predicted, apart)]
+    own = read[0].own
+    counted = sentences("own", "tally_of", predicted) if own else tally_sentences(predicted, apart)
+    said = [*sentences("figures", "validation", own), *counted]
     notes = [*misses(read), *scope(drawn), *others, *_notes(shown)]
-    page = style.sheet(_title(predicted, apart, read, titles), said, notes, width, height)
+    page = style.sheet(found or _title(predicted, apart, read, titles), said, notes, width, height)
     _key(page, shown)
     _draw(page, shown, cohorts, titles)
     return page.figure
@@ -100,7 +105,8 @@ def _key(page: style.Sheet, drawn: Sequence[Line]) -> None:
         words.text(x, 0, text, color=style.GREY, va="bottom")
     roles = [role for role in _MARKS if any(line.role == role for line in drawn)]
     handles: list[Artist] = [
-        mark(shape, fill, text, edge, 6) for shape, fill, edge, text in (_MARKS[role] for role in roles)
+        mark(shape, fill, "observed in your patients" if drawn[0].own else text, edge, 6)
+        for shape, fill, edge, text in (_MARKS[role] for role in roles)
     ]
     handles.append(mark("o", style.BLUE, "predicted", "white", 6))
     handles.append(Patch(color=RANGE, label="predictive interval"))
@@ -155,7 +161,9 @@ def _write_row(words: Axes, line: Line, y: float) -> None:
     )
     x = _NAMES + _OBSERVED + _PREDICTED + _FOREST + 0.12
     if line.missed:
-        words.text(x, y, f"{line.z_text}  MISSED", va="center", weight="bold", size=style.TEXT_SIZE)
+        words.text(
+            x, y, f"{line.z_text}  {line.verdict.upper()}", va="center", weight="bold", size=style.TEXT_SIZE
+        )
     else:
         text = line.z_text if line.covered is not None else "nobody at risk"
         words.text(x, y, text, va="center", color=style.GREY, size=style.TEXT_SIZE)
@@ -183,7 +191,8 @@ def _notes(drawn: Sequence[Line]) -> list[str]:
     undefined = [f"{line.cohort}, {line.label} in {line.undefined:.0%}" for line in unread]
     overlapping = [line for line in drawn if line.role == "overlaps" and line.overlaps]
     shared = dict.fromkeys(f"{line.cohort}: {line.overlaps}" for line in overlapping)
-    return sentences("figures", "validation_notes", undefined, [*shared])
+    small = sentences("own", "small") if any(line.small for line in drawn) else []
+    return [*sentences("figures", "validation_notes", undefined, [*shared], drawn[0].own), *small]
 
 
 def shares_table(results: Results) -> pd.DataFrame:
@@ -195,4 +204,6 @@ def of_validation(results: Results, _data: pd.DataFrame) -> Figure:
     """Draw a validation."""
     manifest = results.manifest
     titles = {each["cohort"]: str(each["resolved"]["title"]) for each in manifest["cohorts"]}
-    return validation_figure(results.tables["validation"], *tallies(manifest), titles, draws_of(manifest))
+    found = own_finding(results) if "own" in manifest else ""
+    table = results.tables["validation"]
+    return validation_figure(table, *tallies(manifest), titles, draws_of(manifest), found)

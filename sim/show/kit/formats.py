@@ -12,12 +12,15 @@ from typing import Any
 
 import pandas as pd
 
+from sim.outcomes.binomial import clopper_pearson
+from sim.scenario.capacities import capacity_text
+from sim.scenario.describe import shortened
 from sim.scenario.endpoints import BY_NAME, Endpoint, Key, label
 from sim.scenario.evidence import all_evidence, ids_in, origin
 from sim.scenario.registry import short
 from sim.scenario.schema import Scenario
 from sim.study.compare import DIFFERENCE_ERROR
-from sim.study.estimates import EXACT, Z95, clopper_pearson
+from sim.study.estimates import EXACT, Z95
 
 _MOST_DECIMALS = 4
 _NOTHING = 1e-9  # what sums of rounded figures leave of 0
@@ -156,6 +159,11 @@ def _signed(text: str) -> str:
 
 def format_parameter(value: Any) -> str:
     """Write a parameter's value for reading, a distribution in words; the manifest has all digits."""
+    if isinstance(value, (list, tuple)):
+        pairs = all(isinstance(item, (list, tuple)) for item in value)
+        return capacity_text(value) if pairs else ", ".join(map(format_parameter, value))
+    if short_text := shortened(value):
+        return short_text
     if isinstance(value, Mapping):
         if value.get("dist") == "fixed":
             return format_parameter(value["value"])

@@ -64,6 +64,13 @@ medians <- function(name, trial) {
   do.call(rbind, rows)
 }
 
+# Reverse Kaplan-Meier: follow-up ends at a censoring, and is censored by an event.
+follow_ups <- function(name, trial) {
+  fit <- survfit(Surv(time, cause < 0) ~ 1, trial, conf.type = "log-log")
+  printed <- summary(fit)$table
+  data.frame(trial = name, median = printed[["median"]], lower = printed[["0.95LCL"]], upper = printed[["0.95UCL"]])
+}
+
 incidences <- function(name, trial) {
   causes <- max(0, trial$cause)
   state <- factor(trial$cause, -1:causes, c("censored", 0:causes))
@@ -102,6 +109,7 @@ each_trial <- function(make) {
 write_rows(each_trial(curve), "kaplan_meier.csv")
 write_rows(each_trial(readings), "readings.csv")
 write_rows(each_trial(medians), "medians.csv")
+write_rows(each_trial(follow_ups), "follow_up.csv")
 write_rows(each_trial(incidences), "incidences.csv")
 write_rows(each_trial(log_ranks), "log_rank.csv")
 writeLines(c(R.version.string, paste("survival", packageVersion("survival"))), "versions.txt")

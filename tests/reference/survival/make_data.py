@@ -14,6 +14,8 @@ from typing import TypeAlias
 import numpy as np
 
 FILE = Path(__file__).with_name("data.csv")
+PUBLIC = Path(__file__).with_name("public.csv")
+"""The columns needed of R's public data sets; public.R writes them."""
 
 Row: TypeAlias = tuple[float, int, str, str]
 """Time, cause (-1 for a censoring), group and stratum (empty where there are none)."""
@@ -79,6 +81,15 @@ def in_turns(rows: Sequence[Row], names: str) -> list[Row]:
     return [(time, cause, names[i % len(names)], stratum) for i, (time, cause, _, stratum) in enumerate(rows)]
 
 
+def public() -> dict[str, list[Row]]:
+    """Return the public data sets by name."""
+    found: dict[str, list[Row]] = {}
+    with PUBLIC.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["trial"], []).append((float(row["time"]), int(row["cause"]), "", ""))
+    return found
+
+
 def trials() -> dict[str, list[Row]]:
     """Return all trials by name."""
     return {
@@ -112,6 +123,7 @@ def trials() -> dict[str, list[Row]]:
         "a group gone before events": in_turns(one_cause([4, -1, 5, -2, -6, -3, 7, -3]), "ab"),
         "groups in strata": drawn(200, [0.3], 6, 0.25, groups=(1, 0.6, 0.8), strata=4),
         "large": drawn(2000, [0.1, 0.15, 0.02], 12, 0.0001, groups=(1, 0.9)),
+        **public(),
     }
 
 

@@ -1,0 +1,152 @@
+"""A calibration to patients of one's own: what their histories add to what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.calibrate.calibration import Plan, draws_of, simulated_trial
+from sim.calibrate.histories import Learned, before_table, learn, learned_tables
+from sim.centre.patients import CAUSES, OwnPatients
+from sim.centre.reading import ReadTable
+from sim.commands.asked import about
+from sim.commands.patients import patients_from
+from sim.commands.study import Made, Study, Work, request_of
+from sim.scenario.load import Loaded
+from sim.scenario.problems import RequestError
+from sim.scenario.shipped import locate_posterior
+from sim.study.budget import DEFAULT_DRAW_REPLICATIONS
+from sim.study.posterior import read_posterior
+from sim.work.store import Stores
+from sim.work.task import Progress, part
+
+_ABOUT_FIGURES = {"simulation": "trials", "coverage": "coverage"}
+
+
+class Learning(Work, total=False):
+    """How a calibration is done that may learn from patients of one's own, in the place of the targets.
+
+    ``patients`` is their table; ``column``, ``dates`` and ``sheet`` say how it is read: see
+    `sim.commands.patients.patients_from`. Learning begins at ``prior_posterior``, the file of a calibration
+    or the name of a shipped posterior; at the scenario's priors if that is left out.
+    """
+
+    patients: str | Path | None
+    column: Mapping[str, str] | Sequence[str]
+    dates: str | None
+    sheet: str | None
+    prior_posterior: str | Path | None
+
+
+_ABOUT_TABLES = ("column", "dates", "sheet", "prior_posterior")
+
+
+def table_of(how: Learning) -> ReadTable | None:
+    """Read the table of patients; None if none is given.
+
+    Raises
+    ------
+    RequestError
+        Something is wrong in it, or something is asked for that is about a table, and none is given.
+    """
+    file = how.get("patients")
+    if file is not None:
+        return patients_from(file, how.get("column", ()), how.get("dates"), how.get("sheet"))
+    for name in _ABOUT_TABLES:
+        if how.get(name):
+            option = f"--{name.replace('_', '-')}"
+            raise RequestError(f"{option}: it is about --patients, which is missing; give both, or neither")
+    return None
+
+
+def learning(loaded: Loaded, table: ReadTable, plan: Plan, how: Learning, *, point: bool) -> Study:
+    """Return the study that learns from patients.
+
+    Parameters
+    ----------
+    point
+        Whether only a point was asked for, which patients have not.
+
+    Raises
+    ------
+    RequestError
+        Something is asked for that is about a trial's figures, or the posterior can't be read.
+    """
+    wrong = [f"--{name}" for name, own in _ABOUT_FIGURES.items() if getattr(plan, own)]
+    if point or wrong:
+        names = ", ".join(["--point"] * point + wrong)
+        raise RequestError(
+            f"{names}: about the figures of a trial, and --patients learns from histories; leave it out"
+        )
+    known, reference = None, how.get("prior_posterior")
+    if reference is not None:
+        known = str(reference), read_posterior(locate_posterior(str(reference)))[0]
+
+    def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
+        learned = learn(
+            loaded.scenario,
+            table.patients,
+            seed=plan.seed,
+            wanted_size=plan.size,
+            most_points=plan.points,
+            prior=known,
+            tell=part("posterior", progress),
+        )
+        tables = learned_tables(learned, loaded.scenario)
+        for name, posterior in (("predictions_before", learned.before), ("predictions", learned.after)):
+            drawn = draws_of(posterior, loaded.scenario, plan.seed)
+            arm = simulated_trial(
+                loaded.scenario, drawn, DEFAULT_DRAW_REPLICATIONS, plan, stores(name), part(name, progress)
+            )
+            tables[name] = arm.endpoints()
+        tables["curves"] = arm.curves()
+        facts = _facts(loaded, table, plan, learned, known and known[0])
+        return Made(facts, tables, lines={"priors": before_table(learned)})
+
+    record = {"patients": table.record, "prior_posterior": known and known[0]}
+    request = request_of("learn", [loaded], **plan.asked, **record)
+    return Study("learn", f"{loaded.folder_name}-own-patients", request, make, lambda _results: None)
+
+
+def _facts(
+    loaded: Loaded, table: ReadTable, plan: Plan, learned: Learned, begun_with: str | None
+) -> dict[str, Any]:
+    after, found = learned.after, learned.sample
+    return {
+        "seed": plan.seed,
+        "solved": None,
+        "plan": plan.asked,
+        "patients": {**table.record, **seen(table.patients)},
+        "posterior": {
+            "free": list(after.keys),
+            "prior_posterior": begun_with,
+            "points": len(after.values) if found is None else len(found.z),
+            "stages": None if found is None else list(found.stages),
+            "effective_size": after.effective_size,
+            "effective_size_before": None if found is not None else learned.before.effective_size,
+            "largest_weight": float(after.weights.max()),
+            "log_evidence": learned.evidence[0],
+            "log_evidence_se": learned.evidence[1],
+        },
+        **about(loaded),
+    }
+
+
+def seen(patients: OwnPatients) -> dict[str, Any]:
+    """Return how many there are, and what was seen of them: counts, and days that belong to nobody."""
+    own, since = patients, np.where(patients.reinfused, patients.transplanted, np.nan)
+    followed = (own.last_seen - since)[own.reinfused & ~own.dead]
+    return {
+        "patients": len(own),
+        "reinfused": int(own.reinfused.sum()),
+        "relapsed": int(own.has_relapsed.sum()) if own.relapse_recorded else None,
+        "dead_before_reinfusion": int((own.dead & ~own.reinfused).sum()),
+        "dead": int(own.dead.sum()),
+        "dead_by_cause": {cause: int((own.cause == cause).sum()) for cause in CAUSES},
+        "median_follow_up_days": float(np.median(followed)) if followed.size else None,
+        "from_transplant": own.from_transplant,
+        "reconstructed": own.reconstructed,
+    }

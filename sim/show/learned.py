@@ -1,0 +1,152 @@
+"""What patients of one's own add to what is known, for people: before them, and with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sim.scenario.endpoints import BY_NAME, Key, label
+from sim.scenario.schema import DAYS_PER_YEAR, Scenario
+from sim.show.calibration_shown import records, short_name, written
+from sim.show.kit.formats import format_range, format_value
+from sim.show.kit.grid import Column, Grid, number
+from sim.show.kit.prose import one_sentence, sentences
+from sim.show.kit.scenario_words import headlines
+from sim.study.estimates import Z95
+from sim.work.results import Results
+
+_FIRST = (
+    "treatment_related_mortality", "pre_transplant_mortality", "overall_survival_enrolled",
+    "overall_survival", "disease_free_survival", "relapse_incidence",
+)  # fmt: skip
+SMALL = 5
+"""Counts from 1 to below it are marked: so few patients may be known to somebody."""
+
+
+@dataclass(frozen=True)
+class BeforeAndAfter:
+    """One figure before and with the patients: mean and 95%, and the larger Monte Carlo half-width."""
+
+    key: Key
+    before: tuple[float, float, float]
+    after: tuple[float, float, float]
+    half_width: float
+
+    @property
+    def label(self) -> str:
+        """The endpoint in words."""
+        return label(self.key)
+
+    def text(self, when: tuple[float, float, float]) -> str:
+        """Write a figure with its interval."""
+        endpoint = BY_NAME[self.key[0]]
+        value = format_value(endpoint, when[0], self.half_width)
+        return f"{value} ({format_range(endpoint, when[1], when[2], self.half_width)})"
+
+    @property
+    def narrower(self) -> float:
+        """Width of the interval with the patients, of that before."""
+        was = self.before[2] - self.before[1]
+        return (self.after[2] - self.after[1]) / was if was else 1.0
+
+
+def figures(results: Results) -> list[BeforeAndAfter]:
+    """Return the figures that are told first: what becomes of the enrolled, and then of the reinfused."""
+    before, after = (_by_key(results.tables[name]) for name in ("predictions_before", "predictions"))
+    horizon = results.scenario.follow_up.horizon_years
+    wanted = [(name, horizon if BY_NAME[name].timed else None) for name in _FIRST]
+    return [
+        BeforeAndAfter(
+            key, _read(before[key]), _read(after[key]), Z95 * max(_error(before[key]), _error(after[key]))
+        )
+        for key in dict.fromkeys([*wanted, *headlines(results.scenario)])
+        if key in before and key in after
+    ]
+
+
+def _by_key(table: pd.DataFrame) -> dict[Key, dict[str, Any]]:
+    return {
+        (row["endpoint"], None if pd.isna(row["time_years"]) else float(row["time_years"])): row
+        for row in records(table)
+        if not pd.isna(row["estimate"])
+    }
+
+
+def _read(row: dict[str, Any]) -> tuple[float, float, float]:
+    return float(row["estimate"]), float(row["posterior_lower"]), float(row["posterior_upper"])
+
+
+def _error(row: dict[str, Any]) -> float:
+    return float(row["mc_se"])
+
+
+def count_text(count: int) -> str:
+    """Write a count; a small one is marked."""
+    return f"{count}*" if 0 < count < SMALL else str(count)
+
+
+def seen_sentences(results: Results) -> list[str]:
+    """Say who was learned from."""
+    own = results.manifest["patients"]
+    days = own["median_follow_up_days"]
+    causes = {cause: count_text(count) for cause, count in own["dead_by_cause"].items() if count}
+    counts = {name: count_text(own[name]) for name in ("reinfused", "dead_before_reinfusion", "dead")}
+    relapsed = None if own["relapsed"] is None else count_text(own["relapsed"])
+    years = None if days is None else days / DAYS_PER_YEAR
+    small = any("*" in text for text in (*causes.values(), *counts.values(), relapsed or ""))
+    return sentences("learned", "seen", own, counts, relapsed, causes, years, small, SMALL)
+
+
+def found_sentences(results: Results) -> list[str]:
+    """Say what the patients add: of all enrolled first."""
+    told = figures(results)
+    posterior = results.manifest["posterior"]
+    parameters = records(results.tables["parameters"])
+    moved = min(parameters, key=lambda row: row["variance_left"])
+    little = [short_name(row["key"]) for row in parameters if row["variance_left"] > _LITTLE]
+    lead = next((each for each in told if each.key[0] == "overall_survival_enrolled"), told[0])
+    return sentences(
+        "learned", "found", lead, lead.text(lead.before), lead.text(lead.after), posterior,
+        short_name(moved["key"]), moved["variance_left"], little, results.manifest["patients"]["patients"],
+    )  # fmt: skip
+
+
+_LITTLE = 0.9
+
+
+def rests_on(results: Results) -> list[str]:
+    """Say how the posterior was found, and what to know of it."""
+    return sentences("learned", "rests", results.manifest["posterior"], results.manifest["plan"])
+
+
+def grids(results: Results) -> Iterator[Grid]:
+    """Yield the tables: figures before and with the patients, and parameters."""
+    told = figures(results)
+    columns = (
+        (Column("figure"), lambda each: each.label),
+        (number("before, mean (95%)"), lambda each: each.text(each.before)),
+        (number("with your patients, mean (95%)"), lambda each: each.text(each.after)),
+        (number("width of the 95% left"), lambda each: f"{100 * each.narrower:.0f}%"),
+    )
+    yield Grid.of("What your patients add", told, columns, sentences("learned", "figures_notes"))
+    parameters = (
+        (Column("parameter"), lambda row: short_name(row["key"])),
+        (number("as in the scenario"), lambda row: written(row["key"], row["point"])),
+        (number("before, 95%"), lambda row: _between(row, "prior_lower", "prior_upper")),
+        (number("with your patients, 95%"), lambda row: _between(row, "lower", "upper")),
+        (number("left"), lambda row: f"{100 * row['variance_left']:.0f}%"),
+    )
+    notes = sentences("learned", "parameter_notes")
+    yield Grid.of("What is known of the parameters", records(results.tables["parameters"]), parameters, notes)
+
+
+def _between(row: dict[str, Any], low: str, high: str) -> str:
+    return f"{written(row['key'], row[low])} to {written(row['key'], row[high])}"
+
+
+def caution(scenario: Scenario) -> str:
+    """Say of whom the figures are."""
+    return one_sentence("learned", "of_whom", scenario.title)
