@@ -21,7 +21,7 @@ APLASIA, DISCHARGE, WAY = (
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedStage:
     """Lengths of one stage.
 
     Attributes
@@ -48,7 +48,7 @@ class Observed:
         return self.values.size < FEWEST
 
 
-def observed_durations(patients: OwnPatients) -> Iterator[Observed]:
+def observed_durations(patients: OwnPatients) -> Iterator[ObservedStage]:
     """Yield reinfusion to engraftment, engraftment to discharge, and enrolment to reinfusion where known."""
     yield _lasting(APLASIA, patients, patients.reinfused, patients.transplanted, patients.engrafted)
     engrafted = ~np.isnan(patients.engrafted)
@@ -60,9 +60,9 @@ def observed_durations(patients: OwnPatients) -> Iterator[Observed]:
 
 def _lasting(
     key: str, patients: OwnPatients, began: NDArray[np.bool_], begin: Floats, end: Floats
-) -> Observed:
+) -> ObservedStage:
     over = began & ~np.isnan(end)
     died = int(np.count_nonzero(began & ~over & patients.dead))
     values = np.sort(np.round((end - begin)[over], 6))
     whole = int(np.count_nonzero(began))
-    return Observed(key, values, whole, died, whole - values.size - died)
+    return ObservedStage(key, values, whole, died, whole - values.size - died)

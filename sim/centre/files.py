@@ -231,7 +231,9 @@ def _read_parquet(path: Path, where: str) -> Iterator[Sequence[Cell]]:
             query = f"SELECT {', '.join(picked)} FROM table_of_patients AS t({marks})"  # noqa: S608 (no names)
             for row in table.query("table_of_patients", query).fetchall():  # type: ignore[union-attr]
                 yield ["" if cell is None or cell != cell else cell for cell in row]
-    except duckdb.Error as error:
+    except (RequestError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 (names that are no text raise others than DuckDB's own)
         what = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise RequestError(sentence(where, f"is a damaged Parquet file ({printable(what)})")) from None
 

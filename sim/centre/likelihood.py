@@ -65,11 +65,16 @@ class HistoryLikelihood:
     Raises
     ------
     RequestError
-        The scenario can't tell of patients of one's own.
+        The scenario can't tell of such patients, or the table does not tell who died.
     """
 
     def __init__(self, patients: OwnPatients, scenario: Scenario) -> None:
         _refuse(scenario)
+        if not patients.deaths_recorded:
+            raise RequestError(
+                "the table tells of relapse or death together and not which: learn from patients whose "
+                "deaths are told, or from a reconstructed curve of overall survival"
+            )
         since = np.where(patients.reinfused, patients.transplanted, np.nan)
         late = (patients.cause == "treatment") & (patients.last_seen - since > TREATMENT_DAYS)
         self.patients = patients

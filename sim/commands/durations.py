@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sim.centre.durations import FEWEST, WAY, Observed, observed_durations
+from sim.centre.durations import FEWEST, WAY, ObservedStage, observed_durations
 from sim.commands.patients import patients_from
 from sim.outcomes.twin.quadrature import fixed_value
 from sim.scenario.distributions import MOST_VALUES, Floats
@@ -73,7 +73,7 @@ def patient_durations(
     return text
 
 
-def _usable(stage: Observed, where: str) -> Observed:
+def _usable(stage: ObservedStage, where: str) -> ObservedStage:
     if stage.values.size > MOST_VALUES:
         known = f"{stage.key} is known of {stage.values.size:,} patients"
         raise RequestError(f"{where}: {known}; a distribution takes {MOST_VALUES:,} values: split the table")
@@ -81,7 +81,7 @@ def _usable(stage: Observed, where: str) -> Observed:
 
 
 def _lines(
-    stages: Sequence[Observed], base: str, source: str, scenario: Scenario, where: str
+    stages: Sequence[ObservedStage], base: str, source: str, scenario: Scenario, where: str
 ) -> Iterator[str]:
     yield 'kind = "scenario"'
     yield f"base = {toml_text(base)}"

@@ -150,3 +150,16 @@ def test_impossible_histories_are_named_by_row() -> None:
     assert len(told) == 3
     assert told[1].startswith("row 2: relapse 20 days after transplant")
     assert told[2].startswith("row 3: died of lupus 430 days after transplant without a relapse")
+
+
+def test_a_table_that_tells_no_deaths_is_refused() -> None:
+    patients = OwnPatients.of([500.0], transplanted=[0.0], relapsed_or_died=[400.0], deaths_recorded=False)
+    with pytest.raises(RequestError, match="relapse or death together"):
+        HistoryLikelihood(patients, chicago())
+
+
+def test_a_queue_for_rooms_moves_no_likelihood() -> None:
+    """Rooms decide about waits alone, which are taken as they were: a limit moves no likelihood."""
+    patients = OwnPatients.of([900.0], transplanted=[200.0], age=[30.0], female=[1.0])
+    limited = chicago(**{"clinic.isolation_rooms": 1})
+    assert chances(patients, limited)[0] == chances(patients, chicago())[0]
