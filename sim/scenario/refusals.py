@@ -143,6 +143,8 @@ def _bad_parameter(where: str, parameter: Parameter, value: Any) -> str:
     remedy = hint(value, parameter.numbers or bare, parameter.choices, parameter.unit)
     if isinstance(value, list) and parameter.unit in ("rooms", "slots"):
         remedy = steps_problem(value)
+    if parameter.key == "background.life_table" and isinstance(value, str) and value.lower().endswith(".csv"):
+        remedy = "A file is read where a scenario file, a study's set or --set names it; not here."
     return bad_value(where, parameter.key, value, parameter.allowed, remedy)
 
 

@@ -35,7 +35,8 @@ def get_value(scenario: Scenario, key: str) -> Any:
             raise RequestError(_not_here(key))
         found = getattr(found, name)
     is_choice = any(name in getattr(type(found), "model_fields", ()) for name in DECIDING_KEYS)
-    if found is None or (isinstance(found, BaseModel) and not is_choice) or not _is_parameter(key):
+    is_table = isinstance(found, BaseModel) and not is_choice and key not in parameters()
+    if found is None or is_table or not _is_parameter(key):
         raise RequestError(_not_here(key))
     return found
 

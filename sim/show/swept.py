@@ -141,7 +141,7 @@ def with_values_of(results: Results) -> pd.DataFrame:
     for key, own in results.manifest["reference"]["point"].items():
         read: dict[Any, Any] = {}
         for value in (*results.manifest["vary"][key], own):
-            is_table = isinstance(value, Mapping)
+            is_table = isinstance(value, (Mapping, list, tuple))
             read[toml_text(value) if is_table else str(value)] = written(value) if is_table else value
             read.update({} if is_table else {value: value})
         points[key] = points[key].map(read)

@@ -98,7 +98,7 @@ def _differing(reference: Scenario, scenario: Scenario, keys: Sequence[str]) -> 
 
 def _told(value: Any) -> str:
     """Write a value for a sentence: a distribution by its family and, in brackets, its numbers."""
-    if not isinstance(value, Mapping) or value.get("dist") == "fixed":
+    if not isinstance(value, Mapping) or value.get("dist") in ("fixed", "empirical") or "dist" not in value:
         return value_text(value)
     names = sorted(value.keys() - {"dist"}, key=lambda name: (name in BOUNDS, [*value].index(name)))
     numbers = ", ".join(f"{name} {value[name]:g}" for name in names)

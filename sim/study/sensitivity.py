@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from sim.scenario.distributions import Distribution, Floats
+from sim.scenario.distributions import Distribution, Empirical, Floats
 from sim.scenario.endpoints import Key, column
 from sim.scenario.priors import Prior
 from sim.scenario.problems import FewDrawsWarning, RequestError, SensitivityWarning
@@ -81,6 +81,8 @@ def inputs_of(scenario: Scenario, uncertain: Mapping[str, Distribution], held: S
 def told_uncertain(value: Distribution) -> str:
     """Say from which distribution a value is drawn."""
     members = plain(value)
+    if isinstance(value, Empirical):
+        return f"assumed: empirical ({len(value.values)} values)"
     numbers = ", ".join(f"{name} {number:g}" for name, number in members.items() if name != "dist")
     return f"assumed: {members['dist']} ({numbers})"
 

@@ -32,8 +32,6 @@ from sim.work.task import Tell
 
 MAX_POINTS = 10_000
 _ALLOWED = "key=low:high:points, key=log:low:high:points or key=a,b,c"
-# Between values, and not within a table that describes a distribution.
-_COMMA = re.compile(r",(?![^{]*})")
 # Endpoints that tell who lives or dies.
 _FATE = re.compile("mortality|died|survival")  # and no deaths by cause, which are parts of all deaths
 # What is a part of, or all but the same as, what is shown where nothing was asked for.
@@ -93,7 +91,7 @@ def _parse(text: str) -> tuple[str, tuple[Any, ...]]:
     if not equals or not key or not values:
         raise RequestError(f"--vary {text}: allowed: {_ALLOWED}")
     if ":" not in values or "{" in values:
-        read = (set_value(value.strip()) for value in _COMMA.split(values))
+        read = (set_value(value.strip()) for value in _split(values))
         return key, _distinct(tuple(read), text)
     parts = values.split(":")
     logarithmic = parts[0].strip() == "log"
@@ -103,6 +101,18 @@ def _parse(text: str) -> tuple[str, tuple[Any, ...]]:
     spaced: Floats = np.geomspace(low, high, points) if logarithmic else np.linspace(low, high, points)
     # Decimal steps as people write them: 0.3 and not 0.30000000000000004.
     return key, tuple(float(f"{value:.12g}") for value in spaced)
+
+
+def _split(values: str) -> list[str]:
+    """Split at commas that lie in no table and no list."""
+    parts, depth = [""], 0
+    for letter in values:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def _range(text: str, parts: Sequence[str]) -> tuple[float, float, int]:

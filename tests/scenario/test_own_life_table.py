@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.app.controls import controls
 from sim.app.question import Question
 from sim.outcomes.twin.expected import expected
 from sim.scenario.describe import show_rows, value_text
@@ -17,6 +18,7 @@ from sim.scenario.life_table import background_hazards
 from sim.scenario.load import changed, load, recalled
 from sim.scenario.problems import RequestError
 from sim.scenario.study_file import load_study
+from sim.scenario.values import get_value
 from sim.scenario.write import copied
 
 KEY = "background.life_table"
@@ -176,12 +178,21 @@ def test_the_paths_of_a_study_count_from_its_file(tmp_path: Path) -> None:
 
 def test_the_app_reads_no_file(tmp_path: Path) -> None:
     path, base = table(tmp_path, f"age,male,female\n{WIDE}"), load("chicago2006")
-    for ask in (
-        lambda: changed(base, {KEY: path}),
-        lambda: Question("chicago2006", base, {KEY: path}).changed,
-    ):
-        with pytest.raises(RequestError, match="must be"):
-            ask()
+    with pytest.raises(RequestError, match="not here"):
+        changed(base, {KEY: path})
+    with pytest.raises(RequestError, match="not here"):
+        _ = Question("chicago2006", base, {KEY: path}).changed
+
+
+def test_the_app_asks_about_other_things_than_a_table_steps_and_observations(tmp_path: Path) -> None:
+    path = table(tmp_path, f"age,male,female\n{WIDE}")
+    unusual = {KEY: path, "clinic.isolation_rooms": [[0, 4], [365, 6]],
+               "recovery.duration_days": {"dist": "empirical", "values": [20, 30]}}  # fmt: skip
+    base = load("open_clinic", unusual)
+    keys = {each.key for _, stage in controls(Question("own", base, {})).stages for each in stage}
+    assert "clinic.apheresis_slots" in keys
+    assert not {each for each in keys if each.startswith(tuple(unusual))}
+    assert get_value(base.scenario, KEY).name == "own.csv"
 
 
 def test_certain_death_comes_within_the_year(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sim.clinic.arrays import simulate_tiles
 from sim.outcomes.endpoints import Sums, View
 from sim.outcomes.twin.expected import expected, expected_all
+from sim.outcomes.twin.from_enrolment import FROM_ENROLMENT
 from sim.outcomes.twin.observed import MOST_LENGTHS, MOST_SUMS, beyond_twin
 from sim.outcomes.twin.time_to_reinfusion import sessions_law
 from sim.patient.fates import draw_fates
@@ -66,8 +67,10 @@ def test_figures_are_the_mean_of_those_of_each_value(key: str) -> None:
     assert len(compared) > 10
     for figure in compared:
         whole, *parts = figures[figure]
-        assert whole == pytest.approx(np.mean(parts), abs=2e-7), figure
-        assert max(parts) - min(parts) < 1e-9 or whole != parts[0]
+        # What is told from enrolment on reads shares within panels whose edges each scenario has of its own.
+        tolerance = 2e-6 if figure[0] in FROM_ENROLMENT else 1e-9
+        assert whole == pytest.approx(np.mean(parts), abs=tolerance), figure
+        assert max(parts) == min(parts) or whole != parts[0]
 
 
 def simulated(scenario: Scenario) -> dict[Key, tuple[float, float]]:
@@ -109,7 +112,7 @@ def test_sessions_count_every_sum_of_yields() -> None:
     [
         ("aplasia.duration_days", list(range(5, 6 + MOST_LENGTHS))),
         ("recovery.duration_days", list(range(MOST_SUMS + 1))),
-        ("harvest.yield_million_per_kg", [0.01 + number / 7919 for number in range(400)]),
+        ("harvest.yield_million_per_kg", [number**0.5 / 10 for number in range(400)]),
         ("cohort.age_years", [30 + number / 17 for number in range(17)]),
     ],
 )
