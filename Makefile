@@ -20,6 +20,8 @@ INSTALL := -m pip install --quiet --disable-pip-version-check
 run: $(READY)
 	$(BIN)/lupus-hsct run chicago2006 --engine simpy
 
+# Tests start a hundred processes of their own: those need not compile the package again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 

@@ -7,7 +7,7 @@ import os
 # Before NumPy comes: its threads would wait for each other longer than small matrices take.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,6 +22,7 @@ from sim.clinic.pathway import Clinic, Protocol, simulate
 from sim.patient.fates import NEVER, Fate, Fates, draw_fates
 from sim.patient.luck import Luck
 from sim.scenario.schema import Scenario
+from sim.work import spool
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,6 +174,18 @@ def treat() -> Treat:
         return history_of(drawn, [Clinic(Protocol.of(scenario)).treat(fates)])
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_database() -> Iterator[None]:
+    """Let every table be written and read by the same DuckDB: to open one takes longer than either.
+
+    What other processes write goes the usual way.
+    """
+    with spool.connect() as database, pytest.MonkeyPatch.context() as patch:
+        database.execute("SET enable_external_file_cache = false")  # tests write again under the same name
+        patch.setattr(spool, "connect", database.cursor)
+        yield
 
 
 @pytest.fixture

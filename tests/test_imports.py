@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,20 @@ LAYERS = [
     "app",
     "cli",
 ]
-TEXTS = {path: path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
-MODULES = {path: ast.parse(text) for path, text in TEXTS.items()}
 MOST_LINES = 600
 MOST_FUNCTION_LINES = 60
 LUCK = PACKAGE / "patient" / "luck.py"
+
+
+@cache
+def texts() -> dict[Path, str]:
+    return {path: path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """Parse all of the package: in the process that runs these tests, and not in each that collects them."""
+    return {path: ast.parse(text) for path, text in texts().items()}
 
 
 def name_of(path: Path) -> str:
@@ -40,7 +50,7 @@ def name_of(path: Path) -> str:
 
 def imports(path: Path) -> Iterator[str]:
     """Yield the dotted names that a module imports, wherever in it: in functions and for types too."""
-    for node in ast.walk(MODULES[path]):
+    for node in ast.walk(modules()[path]):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -54,9 +64,9 @@ def layer_of(name: str) -> str:
 
 
 def test_imports_point_left_and_never_in_a_circle() -> None:
-    names = {name_of(path) for path in MODULES}
+    names = {name_of(path) for path in modules()}
     graph: dict[str, set[str]] = {}
-    for path in MODULES:
+    for path in modules():
         module, own = name_of(path), layer_of(name_of(path))
         graph[module] = set()
         for name in imports(path):
@@ -77,9 +87,9 @@ def test_imports_point_left_and_never_in_a_circle() -> None:
 
 def test_modules_and_functions_are_small_and_a_public_class_has_a_name_of_its_own() -> None:
     classes: dict[str, list[str]] = defaultdict(list)
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         module = name_of(path)
-        assert TEXTS[path].count("\n") < MOST_LINES, module
+        assert texts()[path].count("\n") < MOST_LINES, module
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -92,7 +102,7 @@ def test_modules_and_functions_are_small_and_a_public_class_has_a_name_of_its_ow
 
 
 def test_luck_has_one_source_and_nothing_is_unpickled_or_evaluated() -> None:
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         module, imported = name_of(path), list(imports(path))
         roots = {name.split(".")[0] for name in imported}
         unwanted = {"random", "secrets", "pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}

@@ -11,9 +11,11 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from sim.scenario.problems import RequestError
@@ -140,10 +142,17 @@ def _pictures(results: Results, styles: Styles) -> Iterator[Picture]:
         yield Picture(path.stem, row.heading, description, data, inlined)
 
 
+@cache
+def _filling() -> Environment:
+    """Return the templates with two more filters; once, for each compiles its templates anew."""
+    made = environment(html=True).overlay()
+    made.filters = {**made.filters, "with_dois": with_dois, "breakable": breakable}
+    return made
+
+
 def render(page: Page) -> str:
     """Return the page; the same study gives the same bytes."""
-    filling = environment(html=True).overlay()
-    filling.filters = {**filling.filters, "with_dois": with_dois, "breakable": breakable}
+    filling = _filling()
     sheet = filling.get_template("page.css").render(classes=Markup(page.styles.sheet))  # noqa: S704
     told = page.results.table("strata") is not None
     # Escaping would change the sheet, and with it its hash; its parts are checked where they are made.

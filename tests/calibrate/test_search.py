@@ -16,7 +16,8 @@ from sim.calibrate import virtual_trials
 from sim.calibrate.published import Published
 from sim.calibrate.search import Evaluation, Free, Search, find_posterior
 from sim.calibrate.virtual_trials import Bench, at_point
-from sim.outcomes.twin.expected import expected, expected_before_reinfusion
+from sim.outcomes.twin.expected import expected, expected_before_reinfusion, expected_many
+from sim.scenario.endpoints import Key
 from sim.scenario.load import load
 from sim.scenario.priors import Prior
 from sim.scenario.problems import EffectiveSizeWarning, RequestError
@@ -62,12 +63,12 @@ class Exact:
     log_evidence: float
 
 
-def exact_likelihood(scenario: Scenario, published: Published) -> float:
+def exact_likelihood(scenario: Scenario, figures: dict[Key, float], published: Published) -> float:
     """Return the chance of the figures where everybody is followed to five years: from the twin alone.
 
     Then an estimate is the share who are event-free, and what becomes of the reinfused is multinomial.
     """
-    figures, shares = expected(scenario), expected_before_reinfusion(scenario)
+    shares = expected_before_reinfusion(scenario)
     alive, well = figures["overall_survival", 5.0], figures["disease_free_survival", 5.0]
     treated = figures["transplant_related_mortality", None] / shares.reinfused
     n = published.reinfused
@@ -88,7 +89,12 @@ def on_a_grid(scenario: Scenario, order: int) -> Exact:
     weights = weights / weights.sum()
     z = np.array(list(product(nodes, nodes)))
     values = free.values(z)
-    likelihood = [exact_likelihood(at_point(scenario, free.keys, each), published) for each in values]
+    scenarios = [at_point(scenario, free.keys, each) for each in values]
+    figures = expected_many(scenarios)
+    likelihood = [
+        exact_likelihood(each, {key: float(found[number]) for key, found in figures.items()}, published)
+        for number, each in enumerate(scenarios)
+    ]
     mass = np.outer(weights, weights).ravel() * likelihood
     evidence = mass.sum()
     means = mass @ values / evidence
@@ -118,16 +124,18 @@ def test_without_censoring_it_is_the_sum_over_a_grid() -> None:
 def test_with_censoring_it_is_what_an_ensemble_sampler_finds() -> None:
     """Pseudo-marginal: a walker keeps the estimate of its likelihood, and every point has luck of its own.
 
+    Half of the walkers are proposed from where the others are: of so few parameters nearly independently.
     Goodman J, Weare J. Commun Appl Math Comput Sci 2010;5:65-80. Andrieu C, Roberts GO. Ann Stat
     2009;37:697-725.
     """
-    walkers, steps = 16, 160
+    walkers, steps = 32, 32
     search = found(3105.0, 0.12)
     free, published, scenario = search.free, search.published, small_trial(3105.0, 0.12)
     evaluate = Evaluation(scenario, free, published, Bench(77, InProcess()))
     sampler = emcee.EnsembleSampler(
-        walkers, 2, lambda z: evaluate(z) - 0.5 * (z**2).sum(axis=1), vectorize=True
-    )
+        walkers, 2, lambda z: evaluate(z) - 0.5 * (z**2).sum(axis=1), vectorize=True,
+        moves=emcee.moves.KDEMove(),
+    )  # fmt: skip
     sampler.random_state = np.random.RandomState(5).get_state()
     sampler.run_mcmc(free.scores(search.posterior.resampled(walkers, 5)), steps)
     chain = sampler.get_chain()
@@ -144,7 +152,7 @@ def test_with_censoring_it_is_what_an_ensemble_sampler_finds() -> None:
             # By the autocorrelation time, or between walkers, whichever is more.
             theirs = max(each.std() * np.sqrt(time / each.size), each.mean(axis=0).std(ddof=1) / walkers**0.5)
             assert abs(mine - each.mean()) < 3.5 * np.hypot(error, theirs)
-        assert drawn.std() * np.sqrt(time / drawn.size) < 0.15 * row["sd"]
+        assert drawn.std() * np.sqrt(time / drawn.size) < 0.1 * row["sd"]
 
 
 def test_the_same_seed_gives_the_same_posterior_however_the_work_is_cut(

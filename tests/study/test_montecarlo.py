@@ -68,14 +68,16 @@ def test_nothing_depends_on_how_a_study_was_cut_up(
     scenario_of: MakeScenario, monkeypatch: pytest.MonkeyPatch, arrivals: str
 ) -> None:
     scenario = scenario_of(
-        {"arrivals.pattern": arrivals, "clinic.isolation_rooms": 3},
-        {"arrivals.years": 0.8} if arrivals == "poisson" else {},
+        {"arrivals.pattern": arrivals, "clinic.isolation_rooms": 1},
+        {"arrivals.years": 0.3, "arrivals.warm_up_days": 30}
+        if arrivals == "poisson"
+        else {"cohort.patients": 20},
     )
-    tallies = [tally_of(scenario, 600, simulator=simulator) for simulator in ("simpy", "arrays")]
+    tallies = [tally_of(scenario, 520, simulator=simulator) for simulator in ("simpy", "arrays")]
     for whole, chunk in ((700, 1), (1, 10**7)):
         monkeypatch.setattr(experiment, "_WHOLE_PATIENTS", {"simpy": whole, "arrays": whole})
         monkeypatch.setattr(experiment, "CHUNK_PATIENTS", {"simpy": chunk, "arrays": chunk})
-        tallies.append(tally_of(scenario, 600, simulator="arrays"))
+        tallies.append(tally_of(scenario, 520, simulator="arrays"))
     assert len({tally.result_hash for tally in tallies}) == 1
     for tally in tallies[1:]:
         pd.testing.assert_frame_equal(tally.endpoints(), tallies[0].endpoints(), check_exact=True)
@@ -154,9 +156,9 @@ def test_progress_counts_up_to_the_end(scenario_of: MakeScenario, monkeypatch: p
 def test_only_the_first_replications_keep_their_rows(
     scenario_of: MakeScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    all_rows = tally_of(scenario_of(), 600)
+    all_rows = tally_of(scenario_of(), 600, simulator="arrays")
     monkeypatch.setattr(chunks, "ROWS", 300)
-    first_rows = tally_of(scenario_of(), 600)
+    first_rows = tally_of(scenario_of(), 600, simulator="arrays")
     pd.testing.assert_frame_equal(first_rows.rows(), all_rows.rows().head(300))
     few, many = first_rows.endpoints(), all_rows.endpoints()
     assert few["estimate"].equals(many["estimate"])

@@ -65,9 +65,9 @@ def expected_many(scenarios: Sequence[Scenario], refinement: float = 1) -> dict[
     return _many(scenarios, refinement, _endpoints)
 
 
-def expected_all(scenarios: Sequence[Scenario]) -> dict[Key, Floats]:
+def expected_all(scenarios: Sequence[Scenario], refinement: float = 1) -> dict[Key, Floats]:
     """Return all that the twin knows of each scenario, from enrolment too; see `expected_many`."""
-    return _many(scenarios, 1, _all)
+    return _many(scenarios, refinement, _all)
 
 
 class AtHorizon(NamedTuple):

@@ -20,7 +20,7 @@ from scipy import linalg, special
 from sim.scenario.distributions import Distribution, Empirical, Fixed, Floats, Lognormal
 
 _SCORE_LIMIT = 8.0  # beyond it lie 1.2e-15 of a distribution, which doubles cannot tell from nothing
-_SCORE_PANELS = 8
+_SCORE_EDGES = np.linspace(-_SCORE_LIMIT, _SCORE_LIMIT, 9)
 _LEAST_MASS = 1e-18  # between two breaks, below which nothing is kept there
 _NEGLIGIBLE = 1e-20  # of a law's mass
 _NOTHING_LEFT = 1e-13  # of a vector of length one, orthogonalised
@@ -134,9 +134,9 @@ def law_of(distribution: Distribution, order: int, breaks: Iterable[float] = ())
         return Law(np.array([value]), np.ones(1))
     if (atoms := atoms_of(distribution)) is not None:
         return atoms
-    edges = np.linspace(-_SCORE_LIMIT, _SCORE_LIMIT, _SCORE_PANELS + 1)
     kinks = special.ndtri(distribution.cdf(np.array([b for b in breaks if b > 0], dtype=np.float64)))
-    edges = np.union1d(edges, kinks[np.abs(kinks) < _SCORE_LIMIT])
+    kinks = kinks[np.abs(kinks) < _SCORE_LIMIT]
+    edges = np.union1d(_SCORE_EDGES, kinks) if kinks.size else _SCORE_EDGES
     score, weights = on_panels(edges, legendre(order))
     density = np.exp(-(score**2) / 2) / np.sqrt(2 * np.pi)
     return Law(distribution.quantile(special.ndtr(score)), weights * density)

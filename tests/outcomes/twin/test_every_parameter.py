@@ -156,10 +156,14 @@ def after(move: Move) -> Scenario:
 
 
 @cache
-def twins() -> dict[str, dict[Key, float]]:
-    """Return the twin's figures of the bases, and of each move."""
-    scenarios = {base: scenario_of(base) for base in BASES} | {move.key: after(move) for move in MOVES}
-    many = expected_all(list(scenarios.values()))
+def twins(base: str) -> dict[str, dict[Key, float]]:
+    """Return the twin's figures of a base, and of each move there.
+
+    Half the nodes take half the time, and change no figure by more than 5e-5, a quarter of the least that
+    simulation can tell; but that of a delay which varies they change by 3e-4.
+    """
+    scenarios = {base: scenario_of(base)} | {move.key: after(move) for move in MOVES if move.base == base}
+    many = expected_all(list(scenarios.values()), 1 if base == "put off" else 0.5)
     return {
         name: {key: values[number] for key, values in many.items() if not math.isnan(values[number])}
         for number, name in enumerate(scenarios)
@@ -189,7 +193,7 @@ def simulated_base(base: str) -> dict[Key, Simulated]:
 def test_twin_and_simulation_move_together(move: Move) -> None:
     assert after(move) != scenario_of(move.base), "0 can't be doubled: give it a value in EVENTFUL"
     before, moved_to = simulated_base(move.base), simulated(after(move))
-    exact_before, exact = twins()[move.base], twins()[move.key]
+    exact_before, exact = twins(move.base)[move.base], twins(move.base)[move.key]
     seen = {}
     assert exact.keys() <= moved_to.keys()
     for key in exact.keys() & exact_before.keys():
@@ -206,8 +210,9 @@ def test_twin_and_simulation_move_together(move: Move) -> None:
 
 
 def test_what_does_not_move_the_twin_is_known() -> None:
-    same = {base: pytest.approx(twins()[base], rel=1e-13, abs=1e-15) for base in BASES}  # in other batches
-    still = {move.key for move in MOVES if twins()[move.key] == same[move.base]}
+    # In other batches the last bits differ.
+    same = {base: pytest.approx(twins(base)[base], rel=1e-13, abs=1e-15) for base in BASES}
+    still = {move.key for move in MOVES if twins(move.base)[move.key] == same[move.base]}
     assert still == set(WITHOUT_EFFECT)
 
 
