@@ -109,7 +109,7 @@ def reference() -> str:
 
 def glossary() -> str:
     """Return the page of words, which every report holds too."""
-    told = [f"**{word}**: {meaning}\n" for word, meaning in words(answers=True).items()]
+    told = [f"**{word}**: {meaning}\n" for word, meaning in words("answers", "patients").items()]
     head = (
         "Written by `python docs/make_reference.py` from `sim/show/templates/glossary.toml`; do not edit.\n"
     )

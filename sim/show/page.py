@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +164,7 @@ def render(page: Page) -> str:
         style_hash=base64.b64encode(hashlib.sha256(str(style).encode()).digest()).decode(),
         sections=[],  # filled as they are told
         files=files(page.results),
-        glossary=words(answers=page.results.kind in ("study", "compare")),
+        glossary=words(*_wanted(page.results)),
         drawn_of=scope(page.results.manifest),
         strata=strata.grid(page.results) if told else None,
         strata_said=strata.sentences_of(page.results) if told else (),
@@ -226,8 +226,17 @@ def summary(path: Path, page: Page) -> dict[str, Any]:
     }
 
 
-def words(*, answers: bool) -> dict[str, str]:
-    """Return what words mean; those of answers to what-if questions are wanted where there are such."""
+def _wanted(results: Results) -> Iterator[str]:
+    """Yield of what else a page has words: of answers to what-if questions, of patients of one's own."""
+    if results.kind in ("study", "compare"):
+        yield "answers"
+    if {"patients", "own"} & results.manifest.keys():
+        yield "patients"
+
+
+def words(*more: str) -> dict[str, str]:
+    """Return what words mean: those of every page, and of some of the glossary's tables."""
     declared_words = declared("glossary")
-    more: dict[str, str] = declared_words.pop("answers")
-    return declared_words | (more if answers else {})
+    tables = {name: each for name, each in declared_words.items() if isinstance(each, dict)}
+    own = {word: text for word, text in declared_words.items() if word not in tables}
+    return reduce(lambda told, name: told | tables[name], more, own)
