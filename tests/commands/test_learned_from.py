@@ -14,7 +14,7 @@ from sim.commands.learned_from import learned_from
     ("manifest", "tables"),
     [
         ({"command": "learn", "patients": {"sha256": "a"}, "posterior": {"free": []}}, {"a"}),
-        ({"command": "learn", "patients": {"sha256": "a"}, "posterior": {"learned_from": ["b", "c"]}}, set("abc")),
+        ({"command": "learn", "patients": {"sha256": "a"}, "posterior": {"learned_from": ["b"]}}, {"a", "b"}),
         ({"command": "calibrate", "patients": {"sha256": "a"}}, set()),
         ({"command": "learn", "patients": None, "posterior": {"learned_from": 3}}, set()),
         ([], set()),
