@@ -296,7 +296,9 @@ def test_workbooks_give_values_of_one_sheet(tmp_path: Path, monkeypatch: pytest.
     assert (table.patients.age[0], table.patients.transplanted[0], table.patients.rows) == (34.567, 77, (3,))
     book["Sheet"]["J3"] = "of 1"
     book.save(path)
-    with pytest.raises(RequestError, match="row 3, 10 cells: the header has 8; is something written right of"):
+    with pytest.raises(
+        RequestError, match="row 3, 10 cells: the header has 8; is something written right of"
+    ):
         read_patients(path)
     book["Sheet"]["J3"] = None
     book["Sheet"]["D3"] = "=TODAY()"
