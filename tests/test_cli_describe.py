@@ -18,6 +18,7 @@ from sim.cli import run as command_line
 from sim.scenario.problems import RequestError
 from sim.show.described import finding
 from sim.show.figures import described
+from sim.show.kit.prose import sentences
 
 TABLE = Path(__file__).parent / "reference" / "survival" / "own_patients.csv"
 CURVE = "time_months,survival\n3,0.98\n6,0.95\n12,0.9\n24,0.9\n36,0.8\n50,0.75\n60,0.75\n"
@@ -116,6 +117,19 @@ def test_the_dead_come_first_and_no_interval_is_without_width(table: str, said: 
     assert said in f"{finding(done)}."
     read = done.figures[done.figures["time_years"].notna()]
     assert ((read["lower"] < read["upper"]) | (read["note"].str.contains("no interval"))).all()
+
+
+def test_one_patient_is_no_patients(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.csv").write_text(HEAD + "0,60,,,,300\n", "utf-8")
+    assert call("patients", "check", "t.csv") == 0
+    assert "t.csv: 1 patient\n" in capsys.readouterr().out
+    assert call("patients", "describe", "t.csv", "--out", "found", "--figures", "none") == 0
+    assert not re.search(
+        r"\b1 patients", capsys.readouterr().out + Path("found/report.html").read_text("utf-8")
+    )
+    own = {"patients": 1, "reconstructed": True, "from_transplant": True}
+    (told, *_) = sentences("learned", "seen", own, {"dead": 0}, None, {}, None, False, 4)
+    assert told.startswith("1 patient, reconstructed from a published curve: relapses were not")
 
 
 def test_the_documents_tell_what_is_said_of_the_example() -> None:
