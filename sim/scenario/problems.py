@@ -94,6 +94,10 @@ class OverlapWarning(FigureWarning):
     """New patients are unlikely under nearly all draws of the posterior that they are learned from."""
 
 
+class FittedTwiceWarning(FigureWarning):
+    """Patients who were learned from already are learned from, or predicted, again."""
+
+
 class EffectiveSizeWarning(FigureWarning):
     """A posterior rests on too few effective draws."""
 
