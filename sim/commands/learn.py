@@ -24,7 +24,7 @@ from sim.scenario.endpoints import TREATMENT_DAYS
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError, UnlikeModelWarning
 from sim.scenario.shipped import locate_posterior
-from sim.show.learned import FIRST, figures
+from sim.show.learned import FIRST, all_figures
 from sim.study.budget import DEFAULT_DRAW_REPLICATIONS
 from sim.study.posterior import read_posterior
 from sim.work.results import Results
@@ -129,13 +129,15 @@ def learning(loaded: Loaded, table: ReadTable, plan: Plan, how: Learning, *, poi
 
 def _warn(results: Results) -> None:
     """Warn of figures that the model can't bring together with the patients it has learned from."""
-    for figure in figures(results):
-        if figure.apart:
-            UnlikeModelWarning.say(
-                f"{figure.label}: {figure.seen_text} in your patients, and {figure.text(figure.after)} with "
-                "them: the model does not bring forth such patients, so that its figures are not theirs. "
-                "Hold them against it with `lupus-hsct validate`, and look for what differs"
-            )
+    apart = [figure for figure in all_figures(results) if figure.apart]
+    if apart:
+        worst = max(apart, key=lambda figure: abs(figure.seen[0] - figure.after[0]))
+        UnlikeModelWarning.say(
+            f"{worst.label}: {worst.seen_text} in your patients, and {worst.text(worst.after)} with them, so "
+            f"that their intervals have nothing in common ({len(apart)} such figures): the model does not bring "
+            "forth such patients, and its figures are not theirs. Hold them against it with `lupus-hsct "
+            "validate`, and look for what differs"
+        )
 
 
 def _seen_figures(patients: OwnPatients) -> pd.DataFrame:

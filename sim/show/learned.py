@@ -80,21 +80,19 @@ class BeforeAndAfter:
 
 def figures(results: Results) -> list[BeforeAndAfter]:
     """Return the figures that are told first: what becomes of the enrolled, and then of the reinfused."""
-    before, after = (_by_key(results.tables[name]) for name in ("predictions_before", "predictions"))
     horizon = results.scenario.follow_up.horizon_years
-    shown = dict(_seen(results.tables["seen"]))
     wanted = [(name, horizon if BY_NAME[name].timed else None) for name in FIRST]
-    return [
-        BeforeAndAfter(
-            key,
-            _read(before[key]),
-            _read(after[key]),
-            Z95 * max(_error(before[key]), _error(after[key])),
-            *shown.get(key, ()),
-        )
-        for key in dict.fromkeys([*wanted, *headlines(results.scenario)])
-        if key in before and key in after
-    ]
+    found = {each.key: each for each in all_figures(results)}
+    return [found[key] for key in dict.fromkeys([*wanted, *headlines(results.scenario)]) if key in found]
+
+
+def all_figures(results: Results) -> Iterator[BeforeAndAfter]:
+    """Yield every figure that both predictions have, at all times."""
+    before, after = (_by_key(results.tables[name]) for name in ("predictions_before", "predictions"))
+    seen = dict(_seen(results.tables["seen"]))
+    for key in (key for key in before if key in after):
+        error = Z95 * max(_error(before[key]), _error(after[key]))
+        yield BeforeAndAfter(key, _read(before[key]), _read(after[key]), error, *seen.get(key, ()))
 
 
 def _seen(table: pd.DataFrame) -> Iterator[tuple[Key, tuple[tuple[float, float, float], float]]]:
