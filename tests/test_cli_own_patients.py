@@ -197,7 +197,8 @@ def test_a_way_of_ones_own_leaves_out_what_counts_from_enrolment(capsys: pytest.
     ("columns", "says"),
     [
         ("", "Ages and the share of women are those of chicago2006, because your table tells neither."),
-        ("sex", "Their share of women is yours; their ages are those of chicago2006, because your table tells none."),
+        ("sex", "Their share of women is yours; their ages are those of chicago2006, because your table "
+         "tells none."),
         ("age", "Their ages have the median and spread of yours; the share of women is that of chicago2006"),
         ("age,sex", "Their ages have the median and spread of yours, and their share of women is yours."),
     ],

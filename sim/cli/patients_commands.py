@@ -40,9 +40,8 @@ def check_command(file: str, as_json: bool, **asked: Any) -> None:
     if as_json:
         print_rows("patients check", [{"file": file, **row}], as_json=True)
         return
-    print_rows(
-        "patients check", column_rows(table), as_json=False, title=f"{file}: {row['patients']:,} patients"
-    )
+    size = f"{row['patients']:,} patient{'' if row['patients'] == 1 else 's'}"
+    print_rows("patients check", column_rows(table), as_json=False, title=f"{file}: {size}")
     click.echo()
     for line in in_words(row):
         click.echo(line)
