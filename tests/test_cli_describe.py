@@ -11,11 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from drivers import no_figures
+from made_tables import EXAMPLE
 
 import sim
 from sim.cli import run as command_line
 from sim.scenario.problems import RequestError
+from sim.show.described import finding
 from sim.show.figures import described
+from sim.show.kit.prose import sentences
 
 TABLE = Path(__file__).parent / "reference" / "survival" / "own_patients.csv"
 CURVE = "time_months,survival\n3,0.98\n6,0.95\n12,0.9\n24,0.9\n36,0.8\n50,0.75\n60,0.75\n"
@@ -45,9 +48,11 @@ def test_a_folder_has_tables_figures_and_a_page_and_nothing_of_a_row(
 ) -> None:
     assert call("patients", "describe", "own.csv", "--out", "found", "--figures", "svg") == 0
     said = capsys.readouterr()
-    assert "23 patients, 20 reinfused; 72% (45 to 87%) alive 3 years after reinfusion, 10 then at risk." in (
-        said.out
-    )
+    assert (
+        "23 patients enrolled, 20 reinfused; treatment deaths from enrolment to day 100 after reinfusion: "
+        "3 to 4 of 21 (3 to 42%; cause of 1 not known; 2 not followed to day 100 left out); 66% (41 to 82%) "
+        "of all enrolled alive 3 years after enrolment, 10 then at risk; of the reinfused 72% (45 to 87%) 3 y"
+    ) in said.out
     assert "Warning (FewAtRiskWarning): overall survival from 4 years (4 at risk)" in said.err
     names = {path.relative_to("found").as_posix() for path in Path("found").rglob("*") if path.is_file()}
     figures = {f"figures/{name}.svg" for name in ("survival", "incidences", "waits", "survival_enrolled")}
@@ -70,7 +75,67 @@ def test_a_folder_has_tables_figures_and_a_page_and_nothing_of_a_row(
     pd.testing.assert_frame_equal(sim.read("found").figures, again, check_dtype=False)
     assert call("report", "found") == 0
     assert call("runs", "list", ".") == 0
-    assert "23 patients, 20 reinfused" in capsys.readouterr().out
+    assert "23 patients enrolled, 20 reinfused" in capsys.readouterr().out
+
+
+HEAD = "enrolled,transplanted,relapsed,died,cause,last_seen\n"
+EARLY, LONG = "0,,,30,treatment,\n", "0,60,,,,2000\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (
+            HEAD + 2 * EARLY + 29 * LONG,
+            "31 patients enrolled, 29 reinfused; treatment deaths from enrolment to day 100 after "
+            "reinfusion: 2 of 31\N{DAGGER} (6%, 1 to 21%); 94% (77 to 98%) of all enrolled alive 5 years "
+            "after enrolment, 29 then at risk; of the reinfused 100% (88 to 100%; exact, of the 29 followed",
+        ),
+        (
+            HEAD + "0,60,,,,300\n",
+            "1 patient enrolled, 1 reinfused; treatment deaths from enrolment to day 100 after reinfusion: "
+            "0 of 1\N{DAGGER} (0%, 0 to 98%); nobody died; fewer than 5 are at risk after half a year, too",
+        ),
+        (
+            HEAD + 7 * "0,60,,100,treatment,\n",
+            "day 100 after reinfusion: 7 of 7 (100%, 59 to 100%); 7 died; fewer than 5 are at risk",
+        ),
+        (
+            HEAD + 6 * "0,60,,,,90\n",
+            "after reinfusion: nobody was followed so long; nobody died; fewer than 5",
+        ),
+        (
+            "transplanted,died,cause,last_seen\n" + 20 * "0,,,800\n" + "0,400,other,\n",
+            "21 patients reinfused; treatment deaths to day 100 after reinfusion: 0 of 21 (0%, 0 to 16%); "
+            "95% (71 to 99%) alive 2 years after reinfusion, 20 then at risk.",
+        ),
+    ],
+)
+def test_the_dead_come_first_and_no_interval_is_without_width(table: str, said: str) -> None:
+    Path("t.csv").write_text(table, "utf-8")
+    done = sim.describe_patients("t.csv")
+    assert said in f"{finding(done)}."
+    read = done.figures[done.figures["time_years"].notna()]
+    assert ((read["lower"] < read["upper"]) | (read["note"].str.contains("no interval"))).all()
+
+
+def test_one_patient_is_no_patients(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.csv").write_text(HEAD + "0,60,,,,300\n", "utf-8")
+    assert call("patients", "check", "t.csv") == 0
+    assert "t.csv: 1 patient\n" in capsys.readouterr().out
+    assert call("patients", "describe", "t.csv", "--out", "found", "--figures", "none") == 0
+    assert not re.search(
+        r"\b1 patients", capsys.readouterr().out + Path("found/report.html").read_text("utf-8")
+    )
+    own = {"patients": 1, "reconstructed": True, "from_transplant": True}
+    (told, *_) = sentences("learned", "seen", own, {"dead": 0}, None, {}, None, False, 4)
+    assert told.startswith("1 patient, reconstructed from a published curve: relapses were not")
+
+
+def test_the_documents_tell_what_is_said_of_the_example() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "own-patients.md").read_text("utf-8")
+    quoted = " ".join(re.findall(r"^> (.*)$", text, flags=re.MULTILINE))
+    assert quoted == f"{finding(sim.describe_patients(EXAMPLE))}."
 
 
 def test_curves_of_others_are_written_every_so_many_days() -> None:
@@ -142,7 +207,12 @@ def test_a_disease_free_curve_is_described_and_is_no_table_of_deaths(
         ("time_months,survival\n-3,0.9\n", AT_RISK, (), "line 2, time_months: -3 given; allowed: a time fr"),
         ("time_months,survival\n3\n60,0.5\n", AT_RISK, (), "line 2, survival: nothing given"),
         (CURVE, "time_months,at_risk\n6,50\n", (), "the first is at 6; allowed: the first at time 0"),
-        (CURVE, "time_months,at_risk\n0,50\n70,3\n", (), "go to 70, and the curve was read off to 60"),
+        (
+            CURVE,
+            "time_months,at_risk\n0,50\n70,3\n",
+            ("--points", "times"),
+            "go to 70, and the curve was read off to 60",
+        ),
         (CURVE, AT_RISK, ("--events", "51"), "--events: 51 given; allowed: 0 to 50"),
         (CURVE, AT_RISK, ("--out", "curve.csv"), "--out: curve.csv exists"),
         (CURVE, AT_RISK, ("--out", "no/where.csv"), "there is no folder no"),
@@ -197,4 +267,8 @@ def test_nothing_is_drawn_of_what_was_not_seen(monkeypatch: pytest.MonkeyPatch) 
     assert described.incidences(done) is None
     waits = described.waits(done)
     assert waits is not None
-    assert "None of 2 was reinfused" in waits.get_suptitle()
+    title = "None of 2 was reinfused; 1 of 2 enrolled died before; 1 was neither reinfused nor dead at last"
+    assert title in " ".join(waits.get_suptitle().split())
+    every = described.survival_enrolled(done)
+    assert every is not None
+    assert "fewer than 5 are at risk after half a year" in " ".join(every.get_suptitle().split())

@@ -114,8 +114,11 @@ def match_columns(header: Sequence[str], asked: Mapping[str, str], where: str) -
     matched = {name: matched[name] for name in COLUMNS if name in matched}
     ignored = tuple(at for at, text in enumerate(header) if text and at not in matched.values())
     told = matched.keys() | {name for name, text in asked.items() if text.strip()}
-    for problem in _missing(told, [header[at] for at in ignored], header):
-        wrong.add(problem)
+    if problems := _missing(told, [header[at] for at in ignored]):
+        for problem in problems:
+            wrong.add(problem)
+        example = 'name a column as in --column died="date of death"'
+        wrong.add(f"the headers are {header_text(header)}; {example}", 0)
     wrong.refuse()
     return Matched(matched, ignored, frozenset(COLUMNS) - matched.keys() - asked.keys())
 
@@ -143,13 +146,11 @@ def _place(name: str, text: str, header: Sequence[str], wrong: Mistakes) -> int 
     return same[0]
 
 
-def _missing(told: Collection[str], ignored: Sequence[str], header: Sequence[str]) -> list[str]:
+def _missing(told: Collection[str], ignored: Sequence[str]) -> list[str]:
     """Say which columns are needed and not there."""
     needed = [name for name in NEEDED if name not in told]
     if "relapsed_or_died" in told:
         needed = [name for name in needed if name != "died"]
-    if not needed:
-        return []
     problems = []
     for name in needed:
         near = next((text for text in ignored if likely(text) == name), None)
@@ -158,10 +159,7 @@ def _missing(told: Collection[str], ignored: Sequence[str], header: Sequence[str
             "" if near or name == "last_seen" else f"; if it is so of nobody, add an empty column {name}"
         )
         problems.append(f"no column is {name}: {meant}{otherwise}")
-    return [
-        *problems,
-        f'the headers are {header_text(header)}; name a column as in --column died="date of death"',
-    ]
+    return problems
 
 
 def likely(header: str) -> str | None:

@@ -1,6 +1,7 @@
 """What was seen in patients of one's own: counts, survival, competing incidences, waits, follow-up.
 
 Conventions are those of `sim.outcomes.survival`: log-log limits, and nothing is carried beyond follow-up.
+Where nobody has had an event these limits do not exist, and an exact one of those followed so long is given.
 What the table does not tell is not a number, and a note says why.
 """
 
@@ -110,6 +111,14 @@ class SeenCurve:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FigureWarning)
             return self.estimate.median()
+
+    def fate_known(self, day: float) -> int:
+        """Return of how many it is known whether they have had the event by a day, if none has had it.
+
+        They are at risk, or another event that competes has kept them from it.
+        """
+        others = self.counts.events.sum(axis=0)[self.counts.times < day - self.counts.tolerance].sum()
+        return int(self.counts.at_risk_at(np.array([day]))[0] + others)
 
     def days(self, every: float | None) -> Floats:
         """Return the days at which the curve is written: those of events, or every so many.
@@ -233,6 +242,10 @@ class Described:
             told[own.reinfused] = known
             yield _treatment("treatment_related_mortality", "enrolled", own.cause[of_all], told)
         yield _treatment("treatment_deaths_day_100", "reinfused", after.cause[early], known)
+        late = ((after.cause == "treatment") & (after.died > TREATMENT_DAYS)).sum()
+        if late:
+            note = "the model counts them as deaths of another cause"
+            yield _share("treatment_deaths_later", "reinfused", late, len(after), note)
         left = len(after) - int(known.sum())
         note = f"{left} not followed to day 100 left out" if left else ""
         yield _share("deaths_day_100", "reinfused", early.sum(), known.sum(), note)
@@ -265,10 +278,13 @@ class Described:
         over = [at for at, day in enumerate(read.times) if day > curve.counts.times[-1]]
         for at, time in enumerate(years[: over[0] + 1] if over else years):
             estimate, lower, upper = (float(each[at]) for each in (read.estimate, read.lower, read.upper))
+            kind, note = "log-log", ""
+            if estimate in (0.0, 1.0):
+                lower, upper, kind, note = _limits_at_end(curve, float(read.times[at]), estimate)
             if not np.isnan(estimate):
                 yield SeenFigure(
                     curve.name, curve.of, time, estimate, lower, upper, n=curve.counts.at_risk[0],
-                    at_risk=read.at_risk[at], interval="log-log",
+                    at_risk=read.at_risk[at], interval=kind, note=note,
                 )  # fmt: skip
         if np.isnan(read.estimate[0]):
             yield _missing(curve.name, curve.of, "nobody was followed so long")
@@ -318,6 +334,20 @@ def risk_days(last: float) -> Floats:
 
 def _missing(figure: str, of: Of, why: str) -> SeenFigure:
     return SeenFigure(figure, of, note=why)
+
+
+def _limits_at_end(curve: SeenCurve, day: float, estimate: float) -> tuple[float, float, str, str]:
+    """Return limits, their kind and a note where nobody has had the event, or everybody has.
+
+    Greenwood's variance is 0 there and log-log limits do not exist. Of n whose fate is known none has had
+    the event: its chance is at most 1 - 0.025^(1/n) (Clopper and Pearson).
+    """
+    nobody = 1.0 if curve.cause is None else 0.0
+    known = curve.fate_known(day)
+    if estimate != nobody or not known:
+        return np.nan, np.nan, "", "nobody is left, and no interval can be told"
+    events = known if nobody else 0
+    return *clopper_pearson(events, known), "exact, no event", f"exact, of the {known} followed so long"
 
 
 def _share(figure: str, of: Of, count: int, n: int, note: str = "") -> SeenFigure:

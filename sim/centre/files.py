@@ -79,11 +79,13 @@ def read_sheet(path: Path, where: str, sheet: str | None = None) -> RawTable:
     Raises
     ------
     RequestError
-        There is no file, it is no table, or it is too large; rows are longer or shorter than the header.
+        There is no file, it is no table, or it is too large; rows are longer than the header, or, in text,
+        shorter.
     """
     data = read_bytes(path, where, _A_TABLE, MOST_BYTES)
     notes: list[str] = []
-    if data.startswith(b"PK\x03\x04"):
+    is_workbook = data.startswith(b"PK\x03\x04")
+    if is_workbook:
         rows: Iterable[Sequence[Cell]] = read_workbook(data, where, sheet)
     elif sheet is not None:
         raise RequestError(
@@ -94,14 +96,21 @@ def read_sheet(path: Path, where: str, sheet: str | None = None) -> RawTable:
     else:
         text, notes = _decoded(data, where)
         rows = _read_csv(text, where)
-    header, columns, lines = _in_columns(rows, where)
+    header, columns, lines = _in_columns(rows, where, in_cells=is_workbook)
     return RawTable(header, columns, lines, sha256(data).hexdigest(), tuple(notes))
 
 
 def _in_columns(
-    rows: Iterable[Sequence[Cell]], where: str
+    rows: Iterable[Sequence[Cell]], where: str, *, in_cells: bool
 ) -> tuple[tuple[str, ...], tuple[Sequence[Cell], ...], tuple[int, ...]]:
-    """Take the first row that is not empty as header, leave empty rows out, and see that all are as long."""
+    """Take the first row that is not empty as header, leave empty rows out, and see that all are as long.
+
+    Parameters
+    ----------
+    in_cells
+        Whether rows come from a sheet, where nothing parts the cells and those after the last that is filled
+        are not told: a short row ends in empty ones.
+    """
     header: tuple[str, ...] | None = None
     kept: list[Sequence[Cell]] = []
     lines: list[int] = []
@@ -120,9 +129,11 @@ def _in_columns(
         if len(kept) >= MOST_ROWS or len(kept) * width > _MOST_CELLS:
             raise RequestError(sentence(where, f"has more than {len(kept):,} rows, too many to be read"))
         cells = _without_end(row) if len(row) > width else row
+        if in_cells and len(cells) < width:
+            cells = [*cells, *[""] * (width - len(cells))]
         if len(cells) != width:
-            cause = "a comma or semicolon in a cell" if width > 1 else "a title above the header"
-            wrong.at(f"the header has {width}; is there {cause}?", [line], [f"{len(cells)} cells"])
+            cause = _why_uneven(len(cells), width, in_cells=in_cells)
+            wrong.at(f"the header has {width}; {cause}", [line], [f"{len(cells)} cells"])
             continue
         kept.append(cells)
         lines.append(line)
@@ -132,6 +143,17 @@ def _in_columns(
     if not kept:
         raise RequestError(sentence(where, f"has a header and no patients under it: {header_text(header)}"))
     return header, tuple(zip(*kept, strict=True)), tuple(lines)
+
+
+def _why_uneven(cells: int, width: int, *, in_cells: bool) -> str:
+    """Ask what may be wrong with a row that is not as long as the header."""
+    if width == 1:
+        return "is there a title above the header?"
+    if cells < width:
+        return "is one left out? An empty cell, too, needs the mark that parts it from the next"
+    if in_cells:
+        return "is something written right of the table?"
+    return "is there a comma or semicolon in a cell?"
 
 
 def header_text(header: Sequence[str]) -> str:

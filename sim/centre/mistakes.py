@@ -45,7 +45,7 @@ class Mistakes:
         return bool(self._whole)
 
     def add(self, problem: str, count: int = 1) -> None:
-        """Note what is wrong with the table as a whole, or with so many of its cells."""
+        """Note what is wrong with the table as a whole, or with so many of its cells; of none, a remark."""
         self._whole.setdefault(problem, count)
 
     def at(self, problem: str, rows: Iterable[int], cells: Iterable[str]) -> None:

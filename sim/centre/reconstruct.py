@@ -120,6 +120,7 @@ def published_curve(
     if first < 1:
         told.append(f"survival at time 0 was {first:g}, and is 1 there: moved by {1 - first:.2g}")
     risk, numbers = np.asarray(risk_days, dtype=float), np.asarray(at_risk, dtype=float)
+    read, level, falling = _to_last_number(read, level, falling, risk, numbers, unit_days, spread, told)
     beyond = (numbers == 0) & (risk >= read[-1])  # nobody is left when the curve ends
     risk, numbers = risk[~beyond], numbers[~beyond]
     problems = [*_wrong_points(read, level, first, unit_days), *_wrong_numbers(risk, numbers, unit_days)]
@@ -131,6 +132,25 @@ def published_curve(
         every = np.union1d(read, risk)
         read, falling = every, np.interp(every, read, falling)
     return PublishedCurve(read, falling, risk, numbers, tuple(told), spread)
+
+
+def _to_last_number(
+    days: Floats, level: Floats, falling: Floats, risk: Floats, numbers: Floats, unit: float, spread: bool,
+    told: list[str],
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """Return a curve that was read off to its last fall, flat to the last number at risk.
+
+    It ends in print where it is flat. Points at times of the reader's choice end where he stopped, and a
+    curve that has fallen to 0 has nobody left at risk: these are not extended.
+    """
+    last = float(risk[numbers >= 1].max(initial=0.0))
+    if spread or len(days) < 2 or last <= days[-1] or falling[-1] <= 0:
+        return days, level, falling
+    told.append(
+        f"the curve was read off to {days[-1] / unit:.6g} and is taken to be flat from there to "
+        f"{last / unit:.6g}, the last number at risk; if it falls between, read it off to its end"
+    )
+    return np.append(days, last), np.append(level, level[-1]), np.append(falling, falling[-1])
 
 
 def _in_order(days: Floats, level: Floats, told: list[str]) -> tuple[Floats, Floats]:
@@ -199,10 +219,12 @@ def _wrong_together(days: Floats, level: Floats, risk: Floats, numbers: Floats, 
     for (start, n, high), (end, left, low) in pairwise(zip(risk, numbers, before, strict=True)):
         fewest = n * (1 - low / high) if high > 0 else 0.0
         if fewest > n - left + 1 + _SLACK * n:
+            falls = days[1:][(np.diff(level) < 0) & (days[1:] >= start) & (days[1:] < end)] / unit
+            when = f"at {falls[0]:.6g}" if len(falls) == 1 else f"between {falls[0]:.6g} and {falls[-1]:.6g}"
             yield (
-                f"from {start / unit:g} to {end / unit:g} the curve falls from {high:.3g} to {low:.3g}, "
-                f"which takes {fewest:.0f} events or more of {n:g} at risk, and only {n - left:g} left; are "
-                "the numbers of another arm?"
+                f"{when} the curve falls from {high:.3g} to {low:.3g}, "
+                f"which takes {fewest:.0f} events or more of {n:g} at risk at {start / unit:.6g}, and at "
+                f"{end / unit:.6g} only {n - left:g} have left; are the numbers of another arm?"
             )
 
 

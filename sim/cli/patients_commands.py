@@ -40,8 +40,8 @@ def check_command(file: str, as_json: bool, **asked: Any) -> None:
     if as_json:
         print_rows("patients check", [{"file": file, **row}], as_json=True)
         return
-    size = f"{row['patients']:,} patient{'' if row['patients'] == 1 else 's'}"
-    print_rows("patients check", column_rows(table), as_json=False, title=f"{file}: {size}")
+    title = f"{file}: {row['patients']:,} patient{'s' * (row['patients'] != 1)}"
+    print_rows("patients check", column_rows(table), as_json=False, title=title)
     click.echo()
     for line in in_words(row):
         click.echo(line)

@@ -93,7 +93,12 @@ def read_life_table(path: Path, where: str) -> dict[str, Any]:
         raise RequestError(f"{where}: can't be read as CSV: {error}; {WHAT}") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []
     if sorted(header) not in (sorted(_WIDE), sorted(_LONG)):
-        raise RequestError(f"{where}: line 1 is {cut_short(toml_text(first.strip()))}; {WHAT}")
+        lacking = min(([name for name in form if name not in header] for form in (_WIDE, _LONG)), key=len)
+        more = "has no column" if lacking else "has more columns than"
+        raise RequestError(
+            f"{where}: line 1 is {cut_short(toml_text(first.strip()))} and {more} "
+            f"{', '.join(lacking or _WIDE)}: give the columns these names, in English; {WHAT}"
+        )
     if len(rows) > _MOST_ROWS:
         raise RequestError(f"{where}: has more than {_MOST_ROWS} lines; {WHAT}")
     chances: dict[str, dict[int, float]] = {"male": {}, "female": {}}

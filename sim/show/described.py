@@ -68,6 +68,20 @@ class SeenLine:
         return f"{low.removesuffix(unit)} to {high}"
 
     @property
+    def limits_text(self) -> str:
+        """The 95% interval, or why there is none, as it stands in brackets behind the estimate."""
+        return "; ".join(filter(None, (self.interval_text, self.note)))
+
+    @property
+    def count_text(self) -> str:
+        """A count out of all, with its share and interval; where causes are open, the range of counts."""
+        if math.isnan(self.count):
+            counts, _, why = self.note.partition(": ")
+            return f"{counts} ({self.interval_text}; {why})"
+        small = _MARK if self.small else ""
+        return f"{self.count:.0f} of {self.n:.0f}{small} ({self._texts[0]}, {self.limits_text})"
+
+    @property
     def at_risk_text(self) -> str:
         """How many are followed so long."""
         return "" if math.isnan(self.at_risk) else f"{self.at_risk:.0f}"
@@ -103,10 +117,10 @@ def told(table: pd.DataFrame) -> list[SeenLine]:
 
 
 def read_at(figures: Sequence[SeenLine], name: str) -> SeenLine | None:
-    """Return the latest reading of a curve with enough at risk, else the earliest; None without any."""
+    """Return the latest reading of a curve with enough at risk, else the earliest; None with very few."""
     own = [each for each in figures if each.name == name and not math.isnan(each.estimate)]
     enough = [each for each in own if each.at_risk >= FEW_AT_RISK]
-    return enough[-1] if enough else next(iter(own), None)
+    return enough[-1] if enough else next((each for each in own if each.at_risk >= SMALL), None)
 
 
 def same_time(figures: Sequence[SeenLine], name: str, other: SeenLine | None) -> SeenLine | None:
@@ -118,20 +132,20 @@ def same_time(figures: Sequence[SeenLine], name: str, other: SeenLine | None) ->
 def finding(results: Results) -> str:
     """Say in one sentence what was seen."""
     figures, manifest = told(results.tables["figures"]), results.manifest
-    alive = read_at(figures, "overall_survival")
-    survival = alive or read_at(figures, "disease_free_survival")
-    treated = next(each for each in figures if each.name == "treatment_deaths_day_100")
-    early = treated.estimate_text
-    words = "alive" if alive else "disease-free"
+    one = {each.name: each for each in figures if math.isnan(each.time)}
+    # Who died before reinfusion is told first: of all enrolled, wherever enrolment is known.
+    of_all = not manifest["from_transplant"] and manifest["deaths_recorded"]
+    lead = read_at(figures, "overall_survival_enrolled" if of_all else "overall_survival")
+    if not manifest["deaths_recorded"]:
+        lead = read_at(figures, "disease_free_survival")
+    treated = one["treatment_related_mortality" if of_all else "treatment_deaths_day_100"]
+    reinfused = same_time(figures, "overall_survival", lead) if of_all else None
+    deaths = ("pre_transplant_mortality", "died_reinfused") if of_all else ("died_reinfused",)
+    dead = sum(one[name].count for name in deaths)
     return one_sentence(
-        "described",
-        "finding",
-        manifest["patients"]["patients"],
-        manifest["patients"]["reinfused"],
-        survival,
-        early,
-        words,
-    )
+        "described", "finding", manifest, of_all, lead, treated, reinfused,
+        None if math.isnan(dead) else round(dead), SMALL,
+    )  # fmt: skip
 
 
 def title(results: Results) -> str:

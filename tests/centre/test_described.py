@@ -51,6 +51,9 @@ def test_every_figure_is_rs(record_property: Callable[[str, object], None]) -> N
         found = figure(described, row["figure"], number(row["time_years"]))
         for name in ("estimate", "lower", "upper", "at_risk"):
             expected, value = number(row[name]), getattr(found, name)
+            if found.interval == "exact, no event" and name in ("lower", "upper"):
+                assert isnan(expected)  # log-log limits do not exist there
+                continue
             if name == "at_risk" and isnan(expected):  # of medians R prints none
                 continue
             assert isnan(value) == isnan(expected), (row, name)
@@ -119,6 +122,42 @@ def test_a_table_of_relapse_or_death_is_no_table_of_deaths() -> None:
     assert figure(described, "treatment_deaths_day_100").note == ONE_EVENT
     assert figure(described, "disease_free_survival", 1.0).estimate == pytest.approx(0.8 * 2 / 3)
     assert figure(described, "follow_up_median").estimate == 400
+
+
+def test_where_nobody_had_an_event_limits_are_exact_of_those_followed_so_long() -> None:
+    """Clopper-Pearson of 0 of n: 1 - 0.025^(1/n)."""
+    n, last = 12, 400.0 + 100 * np.arange(12)
+    alive = Described(OwnPatients.of(last, transplanted=np.zeros(n), relapsed=np.full(n, nan)))
+    for years, followed in ((1.0, 12), (2.0, 8), (4.0, 1)):
+        for name in ("overall_survival", "disease_free_survival", "overall_survival_enrolled"):
+            found = figure(alive, name, years)
+            assert (found.estimate, found.upper, found.at_risk) == (1, 1, followed)
+            assert found.lower == pytest.approx(0.025 ** (1 / followed), abs=1e-12)
+            assert (found.interval, found.note) == (
+                "exact, no event", f"exact, of the {followed} followed so long",
+            )  # fmt: skip
+        found = figure(alive, "relapse_incidence", years)
+        assert (found.estimate, found.lower) == (0, 0)
+        assert found.upper == pytest.approx(1 - 0.025 ** (1 / followed), abs=1e-12)
+    # Two who died at 100 days can't relapse any more: of both it is known that they have not.
+    died = np.where(np.arange(n) < 2, 100.0, nan)
+    some = Described(OwnPatients.of(np.fmin(last, np.where(died > 0, died, np.inf)), died=died,
+                                    transplanted=np.zeros(n), cause=["other"] * 2 + [""] * 10))  # fmt: skip
+    assert figure(some, "relapse_incidence", 2.0).note == "exact, of the 10 followed so long"
+    gone = figure(Described(OwnPatients.of([50.0, 60], transplanted=[0.0, 0], died=[50.0, 60])),
+                  "overall_survival", 0.5)  # fmt: skip
+    assert (gone.estimate, isnan(gone.lower), isnan(gone.upper)) == (0, True, True)
+    assert "no interval can be told" in gone.note
+
+
+def test_treatment_deaths_after_day_100_have_a_row() -> None:
+    patients = OwnPatients.of(
+        [230.0, 900, 900], transplanted=[30.0, 30, 30], died=[230.0, nan, nan], cause=["treatment", "", ""]
+    )
+    late = figure(Described(patients), "treatment_deaths_later")
+    assert (late.count, late.n, late.small_cell) == (1, 3, True)
+    assert late.note == "the model counts them as deaths of another cause"
+    assert not [each for each in Described(own()).figures if each.figure == "treatment_deaths_later"]
 
 
 def test_nobody_reinfused_and_nobody_followed_long_are_described() -> None:

@@ -18,6 +18,7 @@ from sim.centre import workbook
 from sim.centre.columns import COLUMNS
 from sim.centre.reading import ReadTable, read_patients
 from sim.centre.words import fold, meanings, months, vocabulary
+from sim.commands.patients import new_table
 from sim.scenario.problems import RequestError
 
 HEADER = "enrolled,transplanted,relapsed,died,cause,last_seen,age,sex"
@@ -156,6 +157,17 @@ def test_what_may_mean_two_things_is_refused(tmp_path: Path) -> None:
     assert mixed.count("is a number, and the other times of the table are dates") == 2
 
 
+def test_the_last_columns_of_a_workbook_may_be_empty(tmp_path: Path) -> None:
+    path = new_table(tmp_path / "mine.xlsx")
+    book = openpyxl.load_workbook(path)
+    for row in example()[1:]:  # engraftment and discharge, columns 3 and 4, come last in the template
+        book.active.append([cell or None for cell in (*row[1:3], *row[5:])])
+    book.save(path)
+    table = read_patients(path)
+    assert np.array_equal(table.patients.last_seen, read_patients(EXAMPLE).patients.last_seen)
+    assert np.isnan(table.patients.engrafted).all()
+
+
 def test_columns_are_found_by_their_words_or_as_the_user_says(tmp_path: Path) -> None:
     german = "Einschluss;Datum der Transplantation;Rückfall;Todesdatum;Todesursache;Letzter Kontakt"
     german += ";Alter (Jahre);Geschlecht"
@@ -167,6 +179,7 @@ def test_columns_are_found_by_their_words_or_as_the_user_says(tmp_path: Path) ->
     said = refusal(tmp_path, other, GOOD)
     assert 'no column is last_seen: did you mean --column last_seen="last sen"?' in said
     assert "no column is died: death; empty of the living" in said
+    assert said.startswith("2 mistakes in p.csv; nothing was read\n")  # the list of headers is none
     asked = {"died": "End of Life", "last_seen": "last sen"}
     assert read_patients(tmp_path / "p.csv", columns=asked).mapping["died"] == "end of life"
     twice = refusal(tmp_path, HEADER + ",date of death", GOOD + ",")
@@ -186,6 +199,13 @@ def test_columns_are_found_by_their_words_or_as_the_user_says(tmp_path: Path) ->
     assert '"died" and "died" may each be died: rename or remove one' in refusal(
         tmp_path, HEADER + ",died", GOOD + ","
     )
+
+
+@pytest.mark.parametrize("header", ["Tx-Datum", "TX", "HSCT date"])
+def test_short_words_of_clinics_are_known(header: str, tmp_path: Path) -> None:
+    row = GOOD.replace(",f", ",H")  # homme, hombre
+    table = read(tmp_path, HEADER.replace("transplanted", header), row)
+    assert (table.mapping["transplanted"], table.patients.female[0]) == (header, 0)
 
 
 def test_words_have_one_meaning_each() -> None:
@@ -274,6 +294,13 @@ def test_workbooks_give_values_of_one_sheet(tmp_path: Path, monkeypatch: pytest.
     book.save(path)
     table = read_patients(path)
     assert (table.patients.age[0], table.patients.transplanted[0], table.patients.rows) == (34.567, 77, (3,))
+    book["Sheet"]["J3"] = "of 1"
+    book.save(path)
+    with pytest.raises(
+        RequestError, match="row 3, 10 cells: the header has 8; is something written right of"
+    ):
+        read_patients(path)
+    book["Sheet"]["J3"] = None
     book["Sheet"]["D3"] = "=TODAY()"
     book.save(path)
     with pytest.raises(RequestError, match=r"row 3: the formula =TODAY\(\) has no value"):

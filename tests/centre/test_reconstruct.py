@@ -216,6 +216,18 @@ def test_repairs_are_told_with_their_size() -> None:
     assert published_curve([10.0, 20], [0.9, 0.8], [0.0], [50.0]).repairs == ()
 
 
+def test_a_curve_read_to_its_last_fall_is_flat_to_the_last_number_at_risk() -> None:
+    given_ = ([10.0, 30, 47], [0.95, 0.9, 0.85], [0.0, 24, 48, 60], [40.0, 36, 24, 3])
+    made = published_curve(*given_)
+    assert (made.days[-1], made.survival[-1]) == (60, 0.85)
+    assert made.repairs[0].startswith("the curve was read off to 47 and is taken to be flat from there to 60")
+    found = reconstruct(made)
+    assert found.estimate.counts.at_risk_at(np.array(given_[2])).tolist() == given_[3]
+    assert found.days[found.event].max() == 47
+    with pytest.raises(RequestError, match="go to 60, and the curve was read off to 47; read it off to its"):
+        published_curve(*given_, spread=True)  # points at times end where the reader stopped
+
+
 @pytest.mark.parametrize(
     ("given_", "said"),
     [
@@ -226,10 +238,16 @@ def test_repairs_are_told_with_their_size() -> None:
         (([10.0], [0.9], [0.0, 5], [50.0, 60]), "at_risk rises from 50 at 0 to 60 at 5"),
         (([10.0], [0.9], [0.0, 5, 5], [50.0, 40, 40]), "5 follows 5; allowed: rising times"),
         (([10.0], [0.9], [0.0, 5], [50.0, 40.5]), "at_risk 40.5 at 5; allowed: a whole number"),
-        (([10.0, 20], [0.9, 0.8], [0.0, 30], [50.0, 40]), "go to 30, and the curve was read off to 20"),
+        (([10.0, 20], [0.9, 0.0], [0.0, 30], [50.0, 1]), "go to 30, and the curve was read off to 20"),
         (
             ([10.0, 20], [0.5, 0.4], [0.0, 20], [50.0, 48]),
-            "takes 25 events or more of 50 at risk, and only 2",
+            "at 10 the curve falls from 1 to 0.5, which takes 25 events or more of 50 at risk at 0, and "
+            "at 20 only 2 have left",
+        ),
+        (
+            ([12.0, 24, 30], [0.1, 0.09, 0.09], [0.0, 12, 24], [20.0, 20, 18]),
+            "^at 12 the curve falls from 1 to 0.1, which takes 18 events or more of 20 at risk at 12, and "
+            "at 24 only 2 have left",
         ),
         (([0.0], [1.0], [0.0], [50.0]), "no points after time 0"),
     ],

@@ -85,7 +85,9 @@ def changed_line(number: int, line: str) -> str:
     ("text", "told"),
     [
         ("", "line 1 is"),
-        ("age;qx\n0;0.1", "line 1 is"),
+        ("age;qx\n0;0.1", 'line 1 is "age;qx" and has no column male, female: give the columns these names'),
+        ("Alter;männlich;weiblich\n0;0,1;0,1", "and has no column age, male, female: give the columns"),
+        ("age,male,female,both\n0,0.1,0.1,0.1", "and has more columns than age, male, female"),
         ("age,male,female\n", "no row of male"),
         (changed_line(5, "3,0.0002,x"), 'line 5: female is "x"'),
         (changed_line(5, "3,1.5,0.001"), 'line 5: male is "1.5"; a probability lies from 0 to 1'),

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sim.centre.described import WAITS
+from sim.centre.described import SMALL, WAITS
 from sim.outcomes.survival import FEW_AT_RISK
 from sim.scenario.schema import DAYS_PER_YEAR
 from sim.show.described import SeenLine, cautions, read_at, same_time, told
@@ -21,6 +21,7 @@ from sim.work.results import Results
 _LEFT, _RIGHT, _TALL, _OVER = 1.35, 2.0, 3.1, 0.3
 _COLOURS = (style.BLUE, style.ORANGE)
 _SHORT_DAYS = 730
+_NOT_REINFUSED = ("pre_transplant_mortality", "waiting_at_last_contact")
 
 
 @style.styled
@@ -110,14 +111,18 @@ def survival(results: Results) -> Figure | None:
     alive, free = (read_at(figures, name) for name in ("overall_survival", "disease_free_survival"))
     first, words = (alive, "alive") if alive else (free, "disease-free")
     other = same_time(figures, "disease_free_survival", alive)
-    title = one_sentence("described", "survival_title", first, words, other, "reinfusion")
+    n = results.manifest["patients"]["reinfused"]
+    # Beside a curve of all enrolled it must be seen that this one begins later, without the early deaths.
+    whom = "" if results.manifest["from_transplant"] else f"the {n} reinfused"
+    title = one_sentence("described", "survival_title", first, words, other, whom, "reinfusion", SMALL)
     return _draw(results, ("overall_survival", "disease_free_survival"), title, "reinfusion", rising=False)
 
 
 def survival_enrolled(results: Results) -> Figure | None:
     """Draw overall survival from enrolment."""
     read = read_at(told(results.tables["figures"]), "overall_survival_enrolled")
-    title = one_sentence("described", "survival_title", read, "alive", None, "enrolment")
+    whom = f"all {results.manifest['patients']['patients']} enrolled"
+    title = one_sentence("described", "survival_title", read, "alive", None, whom, "enrolment", SMALL)
     return _draw(results, ("overall_survival_enrolled",), title, "enrolment", rising=False)
 
 
@@ -126,7 +131,7 @@ def incidences(results: Results) -> Figure | None:
     figures = told(results.tables["figures"])
     relapse = read_at(figures, "relapse_incidence")
     death = same_time(figures, "death_without_relapse", relapse)
-    title = one_sentence("described", "incidences_title", relapse, death)
+    title = one_sentence("described", "incidences_title", relapse, death, SMALL)
     names = ("relapse_incidence", "death_without_relapse")
     return _draw(results, names, title, "reinfusion", rising=True)
 
@@ -136,8 +141,9 @@ def waits(results: Results) -> Figure | None:
     figures = {each.name: each for each in told(results.tables["figures"])}
     median = figures.get("wait_median")
     seen = median if median and not np.isnan(median.estimate) else None
-    manifest = results.manifest
+    own = results.manifest["patients"]
+    left = [figures[name].count if name in figures else 0 for name in _NOT_REINFUSED]
     title = one_sentence(
-        "described", "waits_title", seen, manifest["patients"]["patients"], manifest["patients"]["reinfused"]
+        "described", "waits_title", seen, own["patients"], own["reinfused"], *map(round, left)
     )
     return _draw(results, WAITS, title, "enrolment", rising=True)
