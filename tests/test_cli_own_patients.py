@@ -106,6 +106,16 @@ def test_the_library_gives_the_same_and_read_brings_it_back() -> None:
     assert not other.validation["predicted"].equals(alone.validation["predicted"])
 
 
+def test_one_patient_is_not_called_patients(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("one.csv").write_text("enrolled,transplanted,died,last_seen,cause\n0,40,,900,\n")
+    assert call("patients", "check", "one.csv") == 0
+    assert call("validate", "one.csv", *SMALL, "--out", "found", "--figures", "svg") == 0
+    printed, figure = capsys.readouterr().out, Path("found/figures/validation.svg").read_text()
+    assert "1 patient" in printed
+    assert "100 of 100 virtual cohorts" in " ".join(printed.split())
+    assert "1 patients" not in printed + figure
+
+
 @pytest.mark.usefixtures("no_figure")
 @pytest.mark.parametrize(
     ("arguments", "says"),
@@ -197,7 +207,8 @@ def test_a_way_of_ones_own_leaves_out_what_counts_from_enrolment(capsys: pytest.
     ("columns", "says"),
     [
         ("", "Ages and the share of women are those of chicago2006, because your table tells neither."),
-        ("sex", "Their share of women is yours; their ages are those of chicago2006, because your table tells none."),
+        ("sex", "Their share of women is yours; their ages are those of chicago2006, because your table "
+         "tells none."),
         ("age", "Their ages have the median and spread of yours; the share of women is that of chicago2006"),
         ("age,sex", "Their ages have the median and spread of yours, and their share of women is yours."),
     ],

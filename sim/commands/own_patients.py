@@ -38,7 +38,7 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
         )
     own = read.patients
     posterior = how.get("posterior")
-    cohort, fitted = as_learned(own_cohort(own, base, overrides), posterior, read.sha256)
+    (cohort,), learned = as_learned([own_cohort(own, base, overrides)], posterior, read.sha256)
     budget = budget_of(how, patient_replications=0, engine="arrays")
     known = load(base, overrides)
     budget.require_draws(known)
@@ -51,7 +51,7 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
             "cohorts": [cohort_facts(cohort, budget, found.result_hash)],
             "own": {
                 **_own_facts(read, found),
-                "fitted": fitted,
+                "fitted": bool(learned),
                 "begins_later": begins_later(own, cohort.scenario),
                 "reference": base_from(base, Path()),
             },
@@ -66,7 +66,7 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
 
     def warn(_results: Results) -> None:
         budget.warn_of_held(known)
-        warn_of_learned(["these patients"] if fitted else [], posterior)
+        warn_of_learned(learned, posterior)
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures]}
     request = request_for("validate", [cohort.loaded], budget, observed=observed, table=read.record)

@@ -73,8 +73,7 @@ def validate(
                 f"--{option}: it is about a table of patients ({', '.join(TABLES)}), and none is named"
             )
     posterior = how.get("posterior")
-    known = [as_learned(each, posterior, each.source) for each in load_cohorts(list(map(str, cohorts)), set)]
-    loaded = [cohort for cohort, _ in known]
+    loaded, learned = as_learned(load_cohorts([str(each) for each in cohorts], set), posterior)
     budget = budget_of(how, patient_replications=0, engine="arrays")
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
@@ -83,7 +82,7 @@ def validate(
 
     def warn(_results: Results) -> None:
         budget.warn_of_held(*(cohort.loaded for cohort in loaded))
-        warn_of_learned([cohort.name for cohort, fitted in known if fitted], posterior)
+        warn_of_learned(learned, posterior)
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures] for cohort in loaded}
     request = request_for("validate", [cohort.loaded for cohort in loaded], budget, observed=observed)

@@ -27,20 +27,23 @@ def cohort_facts(cohort: ObservedCohort, budget: Budget, result_hash: str) -> di
 
 
 def as_learned(
-    cohort: ObservedCohort, posterior: str | Path | None, table: str
-) -> tuple[ObservedCohort, bool]:
-    """Return a cohort, whose figures were fitted if a posterior was learned from its table, and whether.
+    cohorts: Sequence[ObservedCohort], posterior: str | Path | None, table: str = ""
+) -> tuple[list[ObservedCohort], list[str]]:
+    """Return cohorts, with figures that count as fitted where a posterior was learned from them, and which.
 
     Parameters
     ----------
     table
-        Holds the SHA-256 of the table, if anything does.
+        SHA-256 of their table; a cohort file made of one names it as its source.
     """
     known = frozenset() if posterior is None else learned_from(locate_posterior(str(posterior)))
-    if not any(each in table for each in known if each):
-        return cohort, False
-    fitted = tuple(replace(figure, role="fitted") for figure in cohort.figures)
-    return replace(cohort, figures=fitted), True
+    found, names = list(cohorts), []
+    for at, cohort in enumerate(cohorts):
+        if table in known or any(each and each in cohort.source for each in known):
+            figures = tuple(replace(figure, role="fitted") for figure in cohort.figures)
+            found[at] = replace(cohort, figures=figures)
+            names.append(cohort.name)
+    return found, names
 
 
 def warn_of_learned(names: Sequence[str], posterior: object) -> None:

@@ -144,11 +144,11 @@ def test_deaths_alone_tell_what_many_figures_drown() -> None:
         for stage in ("mobilisation", "aplasia")
     }
     worse = with_values(small(), {**often, "cohort.patients": 60})
-    found = [held_against(own, budget(300)) for own in tables(worse, 20, seed=78)]
+    found = [held_against(own, budget(300)) for own in tables(worse, 20, seed=79)]
     # Of 100 other tables 79 were told by deaths and 48 by all figures: fewer than 10 of 20 come in 1 of 500.
     assert sum(each.deaths < 0.05 for each in found) >= 10
     assert np.mean([each.deaths for each in found]) < np.mean([each.together for each in found])
-    late = held_against(followed(30, 400.0), budget(50), "ebmt2004")
+    late = held_against(followed(30, 400.0), budget(200), "ebmt2004")
     assert math.isnan(late.deaths)
     assert set(late.calibration["endpoint"]) == {"relapses_seen"}
 
