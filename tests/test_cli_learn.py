@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from drivers import no_figures
@@ -12,9 +15,11 @@ from drivers import no_figures
 import sim
 from sim.app.engine import Engine, own_draws
 from sim.app.question import question
+from sim.calibrate.histories import learned_of
 from sim.cli import run as command_line
 from sim.commands import learn
-from sim.scenario.shipped import scenarios_folder
+from sim.scenario.problems import UnlikeModelWarning
+from sim.scenario.shipped import scenarios_folder, shipped_posteriors
 
 EXAMPLE = scenarios_folder() / "patients" / "own_centre.csv"
 SMALL = ("--effective-size", "50", "--points", "512")
@@ -100,12 +105,38 @@ def test_the_library_learns_word_for_word_the_same(monkeypatch: pytest.MonkeyPat
         (("--patients", "none.csv"), "none.csv"),
         (("--patients", "TABLE", "--set", "cohort.enters_at=home"), 'cohort.enters_at = "home"'),
         (("--patients", "TABLE", "--set", "relapse.start_day=365"), "row "),
+        (("--patients", "TABLE", "--prior-posterior", "before/posterior.csv"), "would count twice"),
     ],
 )
 def test_what_is_wrong_is_one_message_and_nothing_is_written(
     arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = [str(EXAMPLE) if each == "TABLE" else each for each in arguments]
+    if "before/posterior.csv" in given:  # as learning from the same table leaves it
+        Path("before").mkdir()
+        shutil.copy(shipped_posteriors()["chicago2006"], "before/posterior.csv")
+        table = {"sha256": hashlib.sha256(EXAMPLE.read_bytes()).hexdigest()}
+        Path("before/manifest.json").write_text(json.dumps({"command": "learn", "patients": table}), "utf-8")
+    before = sorted(Path().glob("*"))
     assert call("calibrate", "chicago2006", *given, "--out", "mine") == 2
     assert told in " ".join(capsys.readouterr().err.split())
-    assert not list(Path().glob("*"))
+    assert sorted(Path().glob("*")) == before
+
+
+@pytest.mark.filterwarnings("ignore::sim.scenario.problems.EffectiveSizeWarning")
+@pytest.mark.filterwarnings("ignore::sim.scenario.problems.OverlapWarning")
+def test_patients_whom_the_model_does_not_bring_forth_are_told_of() -> None:
+    """Thirty reinfused, all dead of another cause within a year: no draw of the priors does that."""
+    rows = ["enrolled,transplanted,died,cause,last_seen,relapsed,age,sex"]
+    rows += [f"0,60,{100 + 9 * k},other,{100 + 9 * k},,30,f" for k in range(30)]
+    Path("dead.csv").write_text("\n".join(rows) + "\n", "utf-8")
+    with pytest.warns(UnlikeModelWarning, match="all enrolled, 5 y: 0% .*does not bring forth"):
+        sim.calibrate("chicago2006", patients="dead.csv", effective_size=50, points=512, out=None)
+
+
+def test_a_shift_without_less_spread_is_learned_too() -> None:
+    """Half an SD further, as wide as before: an eighth of a nat, and no variance less."""
+    z = np.random.default_rng(1).normal(size=20_000)
+    even = np.full(z.size, 1 / z.size)
+    left, moved, gain = learned_of(np.exp(z), np.exp(z + 0.5), (even, even))
+    assert (left, moved, gain) == pytest.approx((1.0, 0.5, 0.125), rel=0.02)  # SD of z known to 0.5%

@@ -13,9 +13,10 @@ from drivers import no_figures
 
 import sim
 from sim.cli import run as command_line
-from sim.scenario.problems import RequestError
-from sim.scenario.shipped import scenarios_folder
+from sim.scenario.problems import FittedTwiceWarning, RequestError
+from sim.scenario.shipped import locate_posterior, scenarios_folder
 from sim.show.figures.own_curves import own_curves_figure
+from sim.show.kit.prose import sentences
 
 SMALL = ("--replications", "200")
 EXAMPLE = scenarios_folder() / "patients" / "own_centre.csv"
@@ -45,6 +46,13 @@ def test_a_table_is_held_against_the_model_and_nothing_of_a_row_is_written(
     table = pd.read_csv("found/validation.csv")
     inside = int(table["covered"].sum())
     assert f"{inside} of {len(table)} figures" in printed or f"All {len(table)} figures" in printed
+    counts = re.findall(
+        r"(\d+)\*? observed, ([\d.]+) expected [^;]*; observed over expected ([\d.]+)", printed
+    )
+    assert len(counts) == 3
+    for observed, expected, ratio in counts:  # as they are printed
+        assert float(ratio) == pytest.approx(int(observed) / float(expected), rel=0.04)
+    assert "Poisson" not in printed
     for row in table[~table["covered"]].itertuples():
         assert f"({row.note})" in printed
     names = sorted(
@@ -78,6 +86,7 @@ def test_long_waits_and_patients_lost_are_told_as_what_may_differ(capsys: pytest
     assert call("validate", "late.csv", *SMALL, "--out", "found", "--figures", "none") == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "your patients waited longer, a median of 400 days" in printed
+    assert "mobilisation and its deaths are replaced with them" in printed
     assert "Half of your living patients were last seen more than 1" in printed
     assert "died before reinfusion (above)" in printed
     assert "active_disease.hazard_per_year" in printed
@@ -129,7 +138,7 @@ def test_a_cohort_file_of_the_table_is_validated_like_it(capsys: pytest.CaptureF
     of_file = sim.validate("ours.toml", replications=2000, out=None).validation
     of_table = sim.validate("ours.csv", replications=2000, out=None).validation
     both = of_file.merge(of_table, on=["endpoint", "time_years"])
-    assert len(both) == 10  # what is counted by the last contact has other names
+    assert len(both) == 13  # what is counted by the last contact has other names
     # Accrual is fitted there, and censoring with it: predicted means differ by little.
     assert (both["observed_x"] - both["observed_y"]).abs().max() < 0.006
     assert (both["predicted_x"] - both["predicted_y"]).abs().max() < 0.03
@@ -138,6 +147,69 @@ def test_a_cohort_file_of_the_table_is_validated_like_it(capsys: pytest.CaptureF
     with pytest.raises(RequestError, match="without a number of patients"):
         sim.write_cohort("ours.csv", "other.toml", base="open_clinic")
     assert not Path("other.toml").exists()
+
+
+def learned_from_ours() -> None:
+    """Leave a posterior that says that it was learned from the table."""
+    Path("learned").mkdir()
+    Path("learned/posterior.csv").write_bytes(locate_posterior("chicago2006").read_bytes())
+    record = {"sha256": sha256(EXAMPLE.read_bytes()).hexdigest()}
+    Path("learned/manifest.json").write_text(json.dumps({"command": "learn", "patients": record}))
+
+
+def test_patients_who_were_learned_from_are_no_test(capsys: pytest.CaptureFixture[str]) -> None:
+    learned_from_ours()
+    few = ("--draws", "10", "--replications", "40", "--figures", "none", "--posterior")
+    assert call("validate", "ours.csv", *few, "learned/posterior.csv", "--out", "found") == 0
+    printed, warned = (" ".join(text.split()) for text in capsys.readouterr())
+    assert "FittedTwiceWarning" in warned
+    for text in (printed, Path("found/report.html").read_text()):
+        assert "These patients were learned from: this is no test." in text
+        assert "tells your patients from" not in text
+    assert set(pd.read_csv("found/validation.csv")["role"]) == {"fitted"}
+    sim.write_cohort("ours.csv", "cohort.toml")
+    with pytest.warns(FittedTwiceWarning, match="learned from cohort"):
+        again = sim.validate(
+            "./cohort.toml", posterior="learned/posterior.csv", draws=10, replications=40, out=None
+        )
+    assert set(again.validation["role"]) == {"fitted"}
+    assert call("validate", "ours.csv", *few, "chicago2006", "--out", "other") == 0
+    printed, warned = (" ".join(text.split()) for text in capsys.readouterr())
+    assert "FittedTwiceWarning" not in warned
+    assert "Luck, and what is not known of the parameters, " in printed
+    assert set(pd.read_csv("other/validation.csv")["role"]) == {"held_out"}
+
+
+def test_a_way_of_ones_own_leaves_out_what_counts_from_enrolment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("patients", "durations", "ours.csv", "--way", "--out", "own_way.toml") == 0
+    base = ("--base", "./own_way.toml")
+    assert call("validate", "ours.csv", *base, *SMALL, "--out", "found", "--figures", "none") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "would compare different starts and is left out" in printed
+    assert "Treatment deaths:" not in printed
+    assert "Deaths by the last contact:" not in printed
+    assert "durations" not in printed
+    assert "lupus-hsct calibrate own_way.toml --patients FILE" in printed
+    assert not {"death_on_the_way", "deaths_seen"} & set(pd.read_csv("found/validation.csv")["endpoint"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ("", "Ages and the share of women are those of chicago2006, because your table tells neither."),
+        ("sex", "Their share of women is yours; their ages are those of chicago2006, because your table tells none."),
+        ("age", "Their ages have the median and spread of yours; the share of women is that of chicago2006"),
+        ("age,sex", "Their ages have the median and spread of yours, and their share of women is yours."),
+    ],
+)  # fmt: skip
+def test_whose_ages_and_sexes_are_simulated_is_one_clear_sentence(columns: str, says: str) -> None:
+    told = {"ages": 9 * ("age" in columns), "sexes": 9 * ("sex" in columns), "patients": 9}
+    own = {
+        **dict.fromkeys(("dead", "from_transplant", "reconstructed", "unknown_treatment_deaths"), 0),
+        **told,
+    }
+    (first, *_) = sentences("own", "made", {**own, "relapse_recorded": True, "reinfused": 9}, "chicago2006")
+    assert says in first
 
 
 def test_the_figure_says_where_a_curve_leaves_its_band_and_marks_small_cells() -> None:

@@ -68,10 +68,10 @@ def test_run_shows_the_posterior_beside_both_errors(capsys: pytest.CaptureFixtur
     assert "256 replications under 4 draws of a posterior, seed 1" in said
     assert "Simulated: the mean over draws of the posterior." in said
     keys = f"{len(KEYS)} parameters ({', '.join(KEYS)})"
-    assert f"Posterior 95%: what the calibrated trial leaves open about {keys}, which only" in said
+    assert f"Posterior 95%: what the calibration leaves open about {keys}, which only" in said
     assert "are held in every draw, " in said
     assert "Its limits rest on 4 draws: others would move them by up to " in said
-    assert "With the calibrated values alone, exactly: treatment-related mortality 2" in said
+    assert "With the scenario's own values alone, exactly: treatment-related mortality 2" in said
     assert "Monte Carlo error: the 95% interval of the simulated figure; more draws narrow it." in said
     assert (
         "it holds the posterior too, so that a larger or longer trial narrows it, and more evidence" in said
@@ -225,10 +225,7 @@ def test_validate_says_what_the_intervals_hold_and_which_cohorts_keep_their_valu
     printed = capsys.readouterr()
     said = spoken(printed.out)
     assert "256 virtual cohorts each under 4 draws of a posterior" in said
-    assert (
-        "what the calibrated trial leaves open about the parameters (64 virtual cohorts under each of 4"
-        in said
-    )
+    assert "what the calibration leaves open about the parameters (64 virtual cohorts under each of 4" in said
     assert "they are too narrow" not in said
     assert "alchi2013 rests on another calibration and keeps its values in every draw" in said
     assert f"Held at a cohort's own value in every draw: jayne2004 ({FATAL})." in said

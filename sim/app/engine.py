@@ -142,15 +142,20 @@ class Engine:
             drawn.append(under.figures)
             low, high = np.quantile(under.alive, (0.025, 0.975), axis=0)
             band[which] = (grid, low, high)
-        known = Uncertainties((drawn[0], drawn[-1]), trials)
+        known = Uncertainties((drawn[0], drawn[-1]), trials, means=self._own is not None)
         more_die = drawn[0][_ALIVE, asked.years] - drawn[-1][_ALIVE, asked.years]
         said = question.changed.scenario.changed or []
         return replace(
             answer,
             rows=rows_of(answer.base, answer.changed, asked.years, known),
             words=words_of(answer.base, answer.changed, answer.per, asked.years, said, asked.apart, more_die),
-            more={"band": band, "scope": _scope(question.changed, draws)},
+            more={"band": band, "scope": [*self._said_of_own(question), *_scope(question.changed, draws)]},
         )
+
+    def _said_of_own(self, question: Question) -> Sequence[str]:
+        """Say of which posterior the 95% is, where it is no shipped one."""
+        name = question.base.name
+        return [] if self._own is None else sentences("app", "own_posterior", self._own.file, name)
 
     def rooms(self, question: Question, target: float) -> AnswerShown:
         """Return the answer with how few rooms would do for at most a share of patients to wait long.

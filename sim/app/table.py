@@ -34,7 +34,8 @@ class Uncertainties:
     """What is known beside the exact figures, by endpoint: limits of two sides and of their difference.
 
     ``drawn`` are figures under draws of a posterior, base and changed; ``trials`` the range of one trial of
-    the changed scenario. Of simulated figures, ``simulated`` has the limits of their Monte Carlo error on
+    the changed scenario. ``means`` says that the mean over draws is told too, because the scenario's values
+    may lie far from it. Of simulated figures, ``simulated`` has the limits of their Monte Carlo error on
     both sides, and ``changes`` each change with its limits.
     """
 
@@ -42,6 +43,7 @@ class Uncertainties:
     trials: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
     simulated: Sequence[Mapping[Key, tuple[float, float]]] = ()
     changes: Mapping[Key, tuple[float, float, float]] = field(default_factory=dict)
+    means: bool = False
 
 
 def rows_of(base: SideShown, changed: SideShown, years: float, known: Uncertainties) -> list[RowShown]:
@@ -121,7 +123,10 @@ def _posterior(endpoint: Endpoint, key: Key, known: Uncertainties, *, same: bool
     before, now = (side.get(key) for side in known.drawn)
     if now is None:
         return ""
-    own = format_range(endpoint, *limits(now))
+    low, high = limits(now)
+    own = format_range(endpoint, low, high)
+    if known.means:
+        own = f"mean {format_value(endpoint, float(now.mean()), (high - low) / 20)}, {own}"
     if same or before is None:
         return own
     change = limits(now - before)

@@ -20,7 +20,7 @@ from sim.calibrate.virtual_trials import at_point
 from sim.centre.likelihood import HistoryLikelihood
 from sim.centre.patients import OwnPatients
 from sim.scenario.distributions import Floats
-from sim.scenario.problems import OverlapWarning, RequestError
+from sim.scenario.problems import EffectiveSizeWarning, OverlapWarning, RequestError
 from sim.scenario.registry import parameters
 from sim.scenario.schema import Scenario
 from sim.scenario.values import get_value
@@ -35,10 +35,13 @@ from sim.work.task import Tell
 
 BEFORE_POINTS = 4096
 """Points of the priors, for what was known beforehand."""
+LITTLE = 0.02
+"""Nats below which next to nothing is learned of a parameter."""
 _FEW_LEFT = 0.02
 """Share of a posterior's effective size below which new patients and its draws hardly overlap."""
 _BLOCK = 256  # points between two reports of progress
 _GRID = 161
+_TINY = float(np.finfo(np.float64).tiny)
 _REACH = 3.2  # normal scores: all but a thousandth
 
 
@@ -161,7 +164,11 @@ def _weighed(
             "where your patients are"
         )
     elif size < ENOUGH:
-        warn_of_size(Sample(known.values, after.weights, (count,), 0.0, 0.0))
+        EffectiveSizeWarning.say(
+            f"--prior-posterior {name}: of {known.effective_size:.0f} effective draws {size:.0f} are left: "
+            "limits are rough. Find more draws of it first (calibrate its scenario with --effective-size "
+            "20000, and give that posterior.csv), or leave --prior-posterior out"
+        )
     believed = tuple((f"posterior of {name}", name) for _ in known.keys)
     return Learned(known, after, believed, (largest + float(np.log(total)), error))
 
@@ -174,28 +181,43 @@ def _nothing(scenario: Scenario, where: str) -> str:
 
 
 def parameter_table(learned: Learned, scenario: Scenario) -> pd.DataFrame:
-    """Return one row a free parameter: what was known before and is after, and the share of variance left.
+    """Return one row a free parameter: what was known before and is after.
 
-    The variance is that of the logarithm, on which priors are nearly normal.
+    ``variance_left`` and ``moved`` are of the logarithm, on which priors are nearly normal: see `learned_of`.
     """
     before, after = learned.before, learned.after
     rows = []
     for at, (key, (text, source)) in enumerate(zip(after.keys, learned.priors, strict=True)):
         low, median, high = weighted_quantiles(before.values[:, at], before.weights, (0.025, 0.5, 0.975))
-        was, now = (_log_summary(each.values[:, at], each.weights) for each in (before, after))
+        left, moved, gain = learned_of(
+            before.values[:, at], after.values[:, at], (before.weights, after.weights)
+        )
         rows.append(
             {
                 "key": key, "unit": parameters()[key].unit, "point": float(get_value(scenario, key)),
                 "prior": text, "prior_lower": low, "prior_median": median, "prior_upper": high,
                 **weighted_summary(after.values[:, at], after.weights),
-                "variance_left": (now / was) ** 2, "source": source,
+                "variance_left": left, "moved": moved, "gain": gain, "source": source,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _log_summary(values: Floats, weights: Floats) -> float:
-    return weighted_summary(np.log(np.maximum(values, np.finfo(np.float64).tiny)), weights)["sd"]
+def learned_of(before: Floats, after: Floats, weights: tuple[Floats, Floats]) -> tuple[float, float, float]:
+    """Return what is learned of one parameter, on the scale of its logarithm.
+
+    Returns
+    -------
+    tuple of float
+        The share of variance left; the shift of the mean in SDs before; and the divergence of the two laws,
+        if they were normal, in nats (Kullback S, Leibler RA. Ann Math Stat 1951;22:79-86).
+    """
+    was, now = (
+        weighted_summary(np.log(np.maximum(values, _TINY)), own)
+        for values, own in zip((before, after), weights, strict=True)
+    )
+    left, moved = (now["sd"] / was["sd"]) ** 2, (now["mean"] - was["mean"]) / was["sd"]
+    return left, moved, 0.5 * (left + moved**2 - 1 - float(np.log(left)))
 
 
 def before_table(learned: Learned) -> pd.DataFrame:
@@ -209,7 +231,7 @@ def before_table(learned: Learned) -> pd.DataFrame:
     scores = np.linspace(-_REACH, _REACH, _GRID)
     tables = []
     for at, key in enumerate(learned.before.keys):
-        logs = np.log(np.maximum(learned.before.values[:, at], np.finfo(np.float64).tiny))
+        logs = np.log(np.maximum(learned.before.values[:, at], _TINY))
         shares = special.ndtr(scores).tolist()
         grid = np.asarray(weighted_quantiles(logs, learned.before.weights, shares))
         density = gaussian_kde(logs, weights=learned.before.weights)(grid) / np.exp(grid)

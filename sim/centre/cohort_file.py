@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sim.centre.own_cohort import FEW, accrual, observed_figures, own_cohort, own_values, read_curve
+from sim.centre.own_cohort import FEW, accrual, begins_later, own_cohort, own_values, read_curve
 from sim.centre.patients import OwnPatients
-from sim.scenario.cohort import ObservedFigure
+from sim.centre.seen import unknown_treatment_deaths
+from sim.scenario.cohort import ObservedCohort, ObservedFigure
 from sim.scenario.endpoints import Key
 from sim.scenario.refusals import toml_text
 from sim.scenario.schema import DAYS_PER_YEAR
@@ -53,7 +54,7 @@ def cohort_text(own: OwnPatients, base: str, sha256: str, path: Path) -> str:
         relative = Path(os.path.relpath(base, path.parent)).as_posix()
         reference = relative if is_path(relative) else f"./{relative}"
     came = accrual(own)
-    figures = list(_figures(own, came.data_cut_days / DAYS_PER_YEAR))
+    figures = list(_figures(cohort.figures, came.data_cut_days / DAYS_PER_YEAR))
     later = [
         key[1]
         for key, _ in figures
@@ -82,7 +83,7 @@ def cohort_text(own: OwnPatients, base: str, sha256: str, path: Path) -> str:
         f"data_cut_days = {came.data_cut_days:g}",
         *([f"horizon_years = {max(later):g}"] if later else []),
         "",
-        *_missing(own),
+        *_missing(own, cohort),
         *(line for key, figure in figures for line in _observed(own, key, figure)),
         "[sources]",
         *(f'"{key}" = {toml_text(source)}' for key, source in _sources(own)),
@@ -114,10 +115,10 @@ def _fitted(own: OwnPatients) -> str:
     return "Fitted to the days of enrolment; the data cut gives the mean follow-up (reverse Kaplan-Meier)."
 
 
-def _figures(own: OwnPatients, cut_years: float) -> Iterator[tuple[Key, ObservedFigure]]:
+def _figures(told: Sequence[ObservedFigure], cut_years: float) -> Iterator[tuple[Key, ObservedFigure]]:
     """Yield the figures that a cohort file can hold, under the names that they have there."""
     alive: dict[float | None, float] = {}
-    for figure in observed_figures(own):
+    for figure in told:
         name, time = figure.key
         if name == "reinfused" or (time is not None and time > cut_years):
             continue
@@ -150,10 +151,11 @@ def _observed(own: OwnPatients, key: Key, figure: ObservedFigure) -> Iterator[st
     yield ""
 
 
-def _missing(own: OwnPatients) -> Iterator[str]:
-    """Say which figures the table does not tell."""
-    told = {figure.key[0] for figure in observed_figures(own)}
-    if "treatment_related_mortality" not in told:
+def _missing(own: OwnPatients, cohort: ObservedCohort) -> Iterator[str]:
+    """Say which figures the table does not tell, or the base does not predict."""
+    if begins_later(own, cohort.scenario):
+        yield "# Left out: what counts from enrolment, because the base begins when the room is entered.\n"
+    elif unknown_treatment_deaths(own):
         yield "# Left out: treatment-related mortality, because causes of death are not known.\n"
     if not own.relapse_recorded:
         yield "# Left out: relapse and disease-free survival, because the table tells of no relapses.\n"

@@ -107,13 +107,18 @@ class PotentialFollowUp:
         return np.asarray(times[np.minimum(at, len(times) - 1)])
 
 
-def would_be_at_risk(own: OwnPatients, days: float) -> float:
-    """Return how many reinfused patients would be followed so long from reinfusion, had nobody died.
+def would_be_at_risk(own: OwnPatients, days: float, *, enrolled: bool = False) -> float:
+    """Return how many of the reinfused would be followed so long from reinfusion, had nobody died.
 
     By the reverse Kaplan-Meier estimate, so that the figures that are read do not depend on who died.
+
+    Parameters
+    ----------
+    enrolled
+        Whether it is about all of them, from enrolment.
     """
-    who = own.reinfused
-    since = (own.last_seen - own.transplanted)[who]
+    who = own.reinfused | enrolled
+    since = (own.last_seen - (0.0 if enrolled else own.transplanted))[who]
     if not since.size or since.max() < days:
         return 0.0
     reverse = kaplan_meier(since, ~own.dead[who])

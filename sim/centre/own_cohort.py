@@ -16,7 +16,7 @@ import numpy as np
 
 from sim.centre.follow_up import PotentialFollowUp, would_be_at_risk
 from sim.centre.patients import OwnPatients
-from sim.centre.seen import COUNTED, ESTIMATED, seen_of, unknown_treatment_deaths
+from sim.centre.seen import COUNTED, ENROLLED, ESTIMATED, seen_of, unknown_treatment_deaths
 from sim.outcomes.survival import CurveReading, aalen_johansen, kaplan_meier
 from sim.scenario.cohort import ObservedCohort, ObservedFigure
 from sim.scenario.distributions import Floats
@@ -35,6 +35,8 @@ FEW = 5
 """Patients below whom a count is a small cell, and a curve is not read."""
 _ROUND_AGES, _ROUND_DAYS = 5.0, 10.0  # what is first or last must be nobody's own
 _RELAPSES = ("disease_free_survival", "relapse_incidence", "relapses_seen")
+_ON_THE_WAY = ("reinfused", "death_on_the_way", ENROLLED)
+_FROM_ENROLMENT = (*_ON_THE_WAY, "treatment_related_mortality", "deaths_seen")
 
 
 class OwnAccrual(NamedTuple):
@@ -75,7 +77,7 @@ def own_cohort(own: OwnPatients, base: str, overrides: Overrides = ()) -> Observ
     layer = ValueLayer(NAME, NAME, {**about, **tree}, sources)
     loaded = load_layers(Located(NAME, NAME, Path(NAME)), [*layers, layer], overrides)
     _refuse(base, loaded.scenario)
-    return ObservedCohort(loaded, layers[-1].name, SOURCE, tuple(observed_figures(own)))
+    return ObservedCohort(loaded, layers[-1].name, SOURCE, tuple(observed_figures(own, loaded.scenario)))
 
 
 def _refuse(base: str, scenario: Scenario) -> None:
@@ -133,18 +135,33 @@ def accrual(own: OwnPatients) -> OwnAccrual:
     return OwnAccrual(window, round(share / (1 - share), 3), max(cut, window + _ROUND_DAYS))
 
 
-def observed_figures(own: OwnPatients) -> Iterator[ObservedFigure]:
-    """Yield the figures that a table tells, with their limits: counts, and estimates as far as followed."""
-    seen = seen_of(own)
+def begins_later(own: OwnPatients, scenario: Scenario) -> bool:
+    """Whether a scenario begins when the room is entered, and the table at enrolment.
+
+    Of what is counted from enrolment mobilisation and its deaths are in the one and not in the other.
+    """
+    return scenario.cohort.enters_at == "immunoablation" and not own.from_transplant
+
+
+def observed_figures(own: OwnPatients, scenario: Scenario) -> Iterator[ObservedFigure]:
+    """Yield the figures that a table tells and a scenario predicts, with their limits.
+
+    They are counts, and estimates as far as patients were followed.
+    """
+    seen, later = seen_of(own), begins_later(own, scenario)
+    untold = _ON_THE_WAY if own.from_transplant else _FROM_ENROLMENT if later else ()
     for name in COUNTED:
-        if not (own.from_transplant and name in ("reinfused", "death_on_the_way")) and _is_told(own, name):
+        if name not in untold and _is_told(own, name):
             number, size = (int(each[0]) for each in (seen.number(name), seen.out_of(name)))
             if size:
                 yield _figure((name, None), number / size, None, size, number)
-    years = [time for time in YEARS if would_be_at_risk(own, time * DAYS_PER_YEAR) >= FEW]
-    size = int(own.reinfused.sum())
-    for name in ESTIMATED:
-        if years and _is_told(own, name):
+    for name in (ENROLLED, *ESTIMATED):
+        all_of_them = name == ENROLLED
+        size = len(own) if all_of_them else int(own.reinfused.sum())
+        years = [
+            time for time in YEARS if would_be_at_risk(own, time * DAYS_PER_YEAR, enrolled=all_of_them) >= FEW
+        ]
+        if years and name not in untold and _is_told(own, name):
             reading = read_curve(own, name, np.array(years))
             for at, time in enumerate(years):
                 value, *limits = (
@@ -170,10 +187,11 @@ def _figure(
 
 
 def read_curve(own: OwnPatients, name: str, years: Floats) -> CurveReading:
-    """Read survival, disease-free survival or the incidence of relapse since reinfusion, and its limits."""
-    who = own.take(own.reinfused)
-    relapsed = who.has_relapsed & (name != "overall_survival")
-    end = np.where(relapsed, who.relapsed, who.last_seen) - who.transplanted
+    """Read survival since enrolment, or what `ESTIMATED` names since reinfusion, and its limits."""
+    who = own if name == ENROLLED else own.take(own.reinfused)
+    relapsed = who.has_relapsed & (name not in (ENROLLED, "overall_survival"))
+    start = 0.0 if name == ENROLLED else who.transplanted
+    end = np.where(relapsed, who.relapsed, who.last_seen) - start
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TypedWarning)  # its intervals and numbers at risk stand beside it
         if name == "relapse_incidence":

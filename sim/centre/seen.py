@@ -24,6 +24,9 @@ from sim.scenario.schema import DAYS_PER_YEAR
 COUNTED = ("reinfused", "death_on_the_way", "treatment_related_mortality", "deaths_seen", "relapses_seen")
 CURVES = ("overall_survival", "disease_free_survival")
 ESTIMATED = (*CURVES, "relapse_incidence")
+"""From reinfusion, of the reinfused."""
+ENROLLED = "overall_survival_enrolled"
+"""From enrolment, of all."""
 
 
 class SeenPatients(NamedTuple):
@@ -75,7 +78,11 @@ class SeenPatients(NamedTuple):
         for name in COUNTED:
             if (name, None) in keys:
                 found[name, None] = ratio(self.number(name), self.out_of(name))
-        years = sorted({time for _, time in keys if time is not None})
+        days = {time: time * DAYS_PER_YEAR for name, time in keys if name == ENROLLED and time is not None}
+        if days:
+            alive = incidences([self.followed(ENROLLED)], 1, tuple(days.values())).survival
+            found.update({(ENROLLED, time): row for time, row in zip(days, alive, strict=True)})
+        years = sorted({time for name, time in keys if name in ESTIMATED and time is not None})
         if years:
             for name, values in zip(ESTIMATED, self.estimates(years), strict=True):
                 found.update({(name, time): row for time, row in zip(years, values, strict=True)})
@@ -89,7 +96,11 @@ class SeenPatients(NamedTuple):
         return alive, free.survival, free.by_cause[0]
 
     def followed(self, curve: str) -> FollowUps:
-        """Return the follow-up of the reinfused to death, or to relapse or death, from reinfusion."""
+        """Return the follow-up of all to death, or of the reinfused to death, or to relapse or death."""
+        if curve == ENROLLED:
+            return follow_ups(
+                np.where(self.present, self.last, 0.0), [self.present & (self.died < NEVER)], self.present
+            )
         who = self.reinfused
         start, dead = np.where(who, self.transplanted, 0.0), who & (self.died < NEVER)
         if curve == CURVES[0]:

@@ -98,7 +98,7 @@ def solve_command(scenario: str, as_json: bool, **asked: Any) -> None:
 
     The exact twin tells where it can; where a queue may bind it is simulated, with Monte Carlo error. Of
     whole numbers, such as rooms, the smallest is found. Writes thresholds.csv, a page and a figure;
-    --posterior adds what the calibrated trial leaves open, --target-count the sampling error of a published
+    --posterior adds what the calibration leaves open, --target-count the sampling error of a published
     figure.
     """
     from sim.commands.solve import solve

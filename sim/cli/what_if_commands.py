@@ -15,6 +15,10 @@ _file = click.argument("file", metavar="FILE")
 _set = click.option(
     "--set", multiple=True, metavar="KEY=VALUE", help="Change the file: effort.replications=100, say."
 )
+_posterior = click.option(
+    "--posterior", metavar="FILE",
+    help="Under draws of this posterior: a posterior.csv, or a shipped name; effort.posterior of the file.",
+)  # fmt: skip
 _folder = click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 
 
@@ -31,11 +35,14 @@ def study_group() -> None:
 @_file
 @click.option("--dry-run", is_flag=True, help="Say what it would take, and do nothing.")
 @click.option("--yes", is_flag=True, help="Agree to more than 10^9 histories.")
-@shared.options(_set, *shared.WORK)
-def study_run_command(file: str, dry_run: bool, yes: bool, as_json: bool, **asked: Any) -> None:
+@shared.options(_set, _posterior, *shared.WORK)
+def study_run_command(
+    file: str, dry_run: bool, yes: bool, as_json: bool, posterior: str | None, **asked: Any
+) -> None:
     """Answer the question of FILE: points, answers, figures, a page, and all it takes to do it again."""
     from sim.commands.studies import MOST_HISTORIES, study
 
+    asked["set"] = _with_posterior(asked["set"], posterior)
     if dry_run:
         _say_check(file, asked["set"], as_json=as_json)
         return
@@ -46,10 +53,15 @@ def study_run_command(file: str, dry_run: bool, yes: bool, as_json: bool, **aske
 
 @study_group.command("check")
 @_file
-@shared.options(_set, shared.json_option)
-def study_check_command(file: str, as_json: bool, **asked: Any) -> None:
+@shared.options(_set, _posterior, shared.json_option)
+def study_check_command(file: str, as_json: bool, posterior: str | None, **asked: Any) -> None:
     """Check FILE, and say how many points and histories it has, how large it gets and how long it takes."""
-    _say_check(file, asked["set"], as_json=as_json)
+    _say_check(file, _with_posterior(asked["set"], posterior), as_json=as_json)
+
+
+def _with_posterior(changes: tuple[str, ...], posterior: str | None) -> tuple[str, ...]:
+    """Return changes of a study file with the posterior that is asked for."""
+    return changes if posterior is None else (*changes, f"effort.posterior={posterior}")
 
 
 def _say_check(file: str, changes: tuple[str, ...], *, as_json: bool) -> None:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sim.calibrate.calibration import Plan, draws_of, simulated_trial
 from sim.calibrate.histories import Learned, before_table, learn, learned_tables
+from sim.centre.described import Described
 from sim.centre.patients import CAUSES, OwnPatients
 from sim.centre.reading import ReadTable
 from sim.commands.asked import about
+from sim.commands.learned_from import learned_from
 from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, Work, request_of
+from sim.outcomes.binomial import clopper_pearson
+from sim.scenario.endpoints import TREATMENT_DAYS
 from sim.scenario.load import Loaded
-from sim.scenario.problems import RequestError
+from sim.scenario.problems import RequestError, UnlikeModelWarning
 from sim.scenario.shipped import locate_posterior
+from sim.show.learned import FIRST, figures
 from sim.study.budget import DEFAULT_DRAW_REPLICATIONS
 from sim.study.posterior import read_posterior
+from sim.work.results import Results
 from sim.work.store import Stores
 from sim.work.task import Progress, part
 
@@ -81,9 +89,15 @@ def learning(loaded: Loaded, table: ReadTable, plan: Plan, how: Learning, *, poi
         raise RequestError(
             f"{names}: about the figures of a trial, and --patients learns from histories; leave it out"
         )
-    known, reference = None, how.get("prior_posterior")
+    known, reference, behind = None, how.get("prior_posterior"), frozenset[str]()
     if reference is not None:
-        known = str(reference), read_posterior(locate_posterior(str(reference)))[0]
+        path = locate_posterior(str(reference))
+        known, behind = (str(reference), read_posterior(path)[0]), learned_from(path)
+    if table.sha256 in behind:
+        raise RequestError(
+            f"--prior-posterior {reference}: was learned from this very table, whose patients would count "
+            "twice; begin with another posterior, or give only patients who are not in it yet"
+        )
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
         learned = learn(
@@ -103,12 +117,38 @@ def learning(loaded: Loaded, table: ReadTable, plan: Plan, how: Learning, *, poi
             )
             tables[name] = arm.endpoints()
         tables["curves"] = arm.curves()
+        tables["seen"] = _seen_figures(table.patients)
         facts = _facts(loaded, table, plan, learned, known and known[0])
+        facts["posterior"]["learned_from"] = sorted(behind)
         return Made(facts, tables, lines={"priors": before_table(learned)})
 
     record = {"patients": table.record, "prior_posterior": known and known[0]}
     request = request_of("learn", [loaded], **plan.asked, **record)
-    return Study("learn", f"{loaded.folder_name}-own-patients", request, make, lambda _results: None)
+    return Study("learn", f"{loaded.folder_name}-own-patients", request, make, _warn)
+
+
+def _warn(results: Results) -> None:
+    """Warn of figures that the model can't bring together with the patients it has learned from."""
+    for figure in figures(results):
+        if figure.apart:
+            UnlikeModelWarning.say(
+                f"{figure.label}: {figure.seen_text} in your patients, and {figure.text(figure.after)} with "
+                "them: the model does not bring forth such patients, so that its figures are not theirs. "
+                "Hold them against it with `lupus-hsct validate`, and look for what differs"
+            )
+
+
+def _seen_figures(patients: OwnPatients) -> pd.DataFrame:
+    """Return what was seen of the figures that are told first, with exact or log-log intervals."""
+    kept = ("figure", "time_years", "estimate", "lower", "upper", "n", "at_risk", "interval", "small_cell")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few at risk: they stand beside the interval
+        found = [each for each in Described(patients).figures if each.figure in FIRST]
+    table = pd.DataFrame([{name: getattr(each, name) for name in kept} for each in found], columns=kept)
+    # An estimate of 0 has no log-log limits: so many died of so many, which has an exact one.
+    none, size = table["estimate"].eq(0) & table["upper"].isna(), max(int(patients.reinfused.sum()), 1)
+    table.loc[none, ["lower", "upper", "interval"]] = 0.0, clopper_pearson(0, size)[1], "Clopper-Pearson"
+    return table
 
 
 def _facts(
@@ -138,6 +178,7 @@ def _facts(
 def seen(patients: OwnPatients) -> dict[str, Any]:
     """Return how many there are, and what was seen of them: counts, and days that belong to nobody."""
     own, since = patients, np.where(patients.reinfused, patients.transplanted, np.nan)
+    late = (own.cause == "treatment") & (own.last_seen - since > TREATMENT_DAYS)
     followed = (own.last_seen - since)[own.reinfused & ~own.dead]
     return {
         "patients": len(own),
@@ -145,6 +186,7 @@ def seen(patients: OwnPatients) -> dict[str, Any]:
         "relapsed": int(own.has_relapsed.sum()) if own.relapse_recorded else None,
         "dead_before_reinfusion": int((own.dead & ~own.reinfused).sum()),
         "dead": int(own.dead.sum()),
+        "late_treatment_deaths": int(late.sum()),
         "dead_by_cause": {cause: int((own.cause == cause).sum()) for cause in CAUSES},
         "median_follow_up_days": float(np.median(followed)) if followed.size else None,
         "from_transplant": own.from_transplant,

@@ -11,18 +11,18 @@ import numpy as np
 
 from sim.centre.cohort_file import cohort_text
 from sim.centre.follow_up import PotentialFollowUp
-from sim.centre.own_cohort import own_cohort
+from sim.centre.own_cohort import begins_later, own_cohort
 from sim.centre.patients import OwnPatients
 from sim.centre.reading import ReadTable
 from sim.centre.seen import unknown_treatment_deaths
 from sim.commands.asked import Trials, budget_of, facts_of
 from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, request_for, write
-from sim.commands.validated import cohort_facts, tallies_of
+from sim.commands.validated import as_learned, cohort_facts, tallies_of, warn_of_learned
 from sim.scenario.inherit import Overrides
 from sim.scenario.load import load
 from sim.scenario.problems import RequestError
-from sim.scenario.write import file_to_write
+from sim.scenario.write import base_from, file_to_write
 from sim.study.own_patients import OwnValidation, validate_own
 from sim.work.results import Results
 from sim.work.store import Stores
@@ -37,7 +37,8 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
             "table leaves this machine; leave it out, or give --workers"
         )
     own = read.patients
-    cohort = own_cohort(own, base, overrides)
+    posterior = how.get("posterior")
+    cohort, fitted = as_learned(own_cohort(own, base, overrides), posterior, read.sha256)
     budget = budget_of(how, patient_replications=0, engine="arrays")
     known = load(base, overrides)
     budget.require_draws(known)
@@ -48,7 +49,12 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
             **facts_of(budget, found.replications),
             "tallies": tallies_of(found.covered, found.covered),
             "cohorts": [cohort_facts(cohort, budget, found.result_hash)],
-            "own": _own_facts(read, found),
+            "own": {
+                **_own_facts(read, found),
+                "fitted": fitted,
+                "begins_later": begins_later(own, cohort.scenario),
+                "reference": base_from(base, Path()),
+            },
             "table": read.record,
         }
         tables = {
@@ -60,6 +66,7 @@ def validate_table(read: ReadTable, base: str, overrides: Overrides, how: Trials
 
     def warn(_results: Results) -> None:
         budget.warn_of_held(known)
+        warn_of_learned(["these patients"] if fitted else [], posterior)
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures]}
     request = request_for("validate", [cohort.loaded], budget, observed=observed, table=read.record)
@@ -84,6 +91,7 @@ def _own_facts(read: ReadTable, found: OwnValidation) -> dict[str, Any]:
         "sexes": int(np.sum(~np.isnan(own.female))),
         "delay_days": None if np.isnan(delay) else delay,
         "together": None if np.isnan(found.together) else found.together,
+        "deaths_together": None if np.isnan(found.deaths) else found.deaths,
         "wait": {"observed": observed, "predicted": predicted, "lower": lower, "upper": upper},
     }
 

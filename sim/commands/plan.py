@@ -205,7 +205,7 @@ def _plan_of(asked: LoadedStudy, how: Effort) -> StudyPlan:
         spots_of(arms, factors, rows, study, budget),
         {**({ARM: next(iter(arms))} if len(arms) > 1 else {}), **{each.name: each.own for each in factors}},
         shown or headlines(first.scenario), _contours(study, first.scenario), budget, keys,
-        asked.path(effort.posterior) if effort.posterior else "", recompute=True,
+        asked.posterior, recompute=True,
         where=asked.where,
     )  # fmt: skip
 
@@ -244,7 +244,7 @@ def budget_for(study: StudyFile, asked: LoadedStudy, scenario: Scenario, how: Ef
     more: dict[str, Any] = {
         "replications": effort.replications, "precision": effort.precision, "at_most": effort.at_most,
         "seed": effort.seed, "engine": engine,
-        "posterior": asked.path(effort.posterior) if effort.posterior else None,
+        "posterior": asked.posterior or None,
         "draws": effort.draws if effort.posterior else None,
         "endpoint": study.measure.endpoints if effort.precision is not None else (),
         "by": study.measure.by,

@@ -11,7 +11,7 @@ from sim.commands.asked import Trials, budget_of, facts_of
 from sim.commands.own_patients import validate_table
 from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, request_for, write
-from sim.commands.validated import cohort_facts, tallies_of
+from sim.commands.validated import as_learned, cohort_facts, tallies_of, warn_of_learned
 from sim.scenario.cohort import ObservedCohort, load_cohorts
 from sim.scenario.inherit import Overrides
 from sim.scenario.problems import RequestError
@@ -72,7 +72,9 @@ def validate(
             raise RequestError(
                 f"--{option}: it is about a table of patients ({', '.join(TABLES)}), and none is named"
             )
-    loaded = load_cohorts([str(each) for each in cohorts], set)
+    posterior = how.get("posterior")
+    known = [as_learned(each, posterior, each.source) for each in load_cohorts(list(map(str, cohorts)), set)]
+    loaded = [cohort for cohort, _ in known]
     budget = budget_of(how, patient_replications=0, engine="arrays")
 
     def make(_folder: Path, stores: Stores, progress: Progress | None) -> Made:
@@ -81,6 +83,7 @@ def validate(
 
     def warn(_results: Results) -> None:
         budget.warn_of_held(*(cohort.loaded for cohort in loaded))
+        warn_of_learned([cohort.name for cohort, fitted in known if fitted], posterior)
 
     observed = {cohort.name: [asdict(figure) for figure in cohort.figures] for cohort in loaded}
     request = request_for("validate", [cohort.loaded for cohort in loaded], budget, observed=observed)

@@ -98,6 +98,10 @@ class FittedTwiceWarning(FigureWarning):
     """Patients who were learned from already are learned from, or predicted, again."""
 
 
+class UnlikeModelWarning(FigureWarning):
+    """What patients showed lies outside of what the model leaves open once it has learned from them."""
+
+
 class EffectiveSizeWarning(FigureWarning):
     """A posterior rests on too few effective draws."""
 

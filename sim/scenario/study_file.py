@@ -164,6 +164,14 @@ class LoadedStudy:
     name: str
     where: str
     folder: Path
+    given: frozenset[str] = frozenset()
+    """Keys that were changed over the file: paths there start from here."""
+
+    @property
+    def posterior(self) -> str:
+        """Its posterior, as `path` gives it; empty without."""
+        own = self.study.effort.posterior
+        return own if not own or "effort.posterior" in self.given else self.path(own)
 
     def path(self, reference: str) -> str:
         """Return what a reference in the file means from here: a name as it is, a path from its folder."""
@@ -186,7 +194,8 @@ def load_study(reference: str | Path, changes: Overrides = ()) -> LoadedStudy:
         If anything in it is wrong; the message names file, key, value, what is allowed and what to do.
     """
     located = locate(str(reference), kind="study")
-    tree = merge(read_file(located, "study"), expand(pairs_of(changes)))
+    pairs = pairs_of(changes)
+    tree = merge(read_file(located, "study"), expand(pairs))
     study, folder = checked_study(tree, located.where), located.path.parent
     # A life table is read here, so that a copy of the study needs no file.
     arms = [
@@ -194,7 +203,7 @@ def load_study(reference: str | Path, changes: Overrides = ()) -> LoadedStudy:
         for arm in study.arm
     ]
     own = {"set": with_table(study.set, folder, located.where), "arm": arms}
-    return LoadedStudy(study.model_copy(update=own), located.name, located.where, folder)
+    return LoadedStudy(study.model_copy(update=own), located.name, located.where, folder, frozenset(pairs))
 
 
 def checked_study(tree: Mapping[str, Any], where: str = "") -> StudyFile:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from sim.calibrate.histories import LITTLE
 from sim.scenario.endpoints import BY_NAME, Key, label
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
 from sim.show.calibration_shown import records, short_name, written
@@ -18,22 +20,45 @@ from sim.show.kit.scenario_words import headlines
 from sim.study.estimates import Z95
 from sim.work.results import Results
 
-_FIRST = (
+FIRST = (
     "treatment_related_mortality", "pre_transplant_mortality", "overall_survival_enrolled",
     "overall_survival", "disease_free_survival", "relapse_incidence",
 )  # fmt: skip
+"""Endpoints that are told, of the enrolled first."""
 SMALL = 5
 """Counts from 1 to below it are marked: so few patients may be known to somebody."""
 
 
 @dataclass(frozen=True)
 class BeforeAndAfter:
-    """One figure before and with the patients: mean and 95%, and the larger Monte Carlo half-width."""
+    """One figure before and with the patients: mean and 95%, and the larger Monte Carlo half-width.
+
+    ``seen`` is what these showed, with its interval; not numbers where that can't be told.
+    """
 
     key: Key
     before: tuple[float, float, float]
     after: tuple[float, float, float]
     half_width: float
+    seen: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+    at_risk: float = math.nan
+
+    @property
+    def apart(self) -> bool:
+        """Whether the interval of what was seen and the 95% with the patients have nothing in common."""
+        return self.seen[1] > self.after[2] or self.seen[2] < self.after[1]
+
+    @property
+    def seen_text(self) -> str:
+        """What was seen, with its interval; few at risk are told."""
+        if math.isnan(self.seen[0]):
+            return ""
+        low, high = self.seen[1:]
+        known = 0.0 if math.isnan(low) else (high - low) / 20
+        value = format_value(BY_NAME[self.key[0]], self.seen[0], known)
+        span = "" if math.isnan(low) else f" ({format_range(BY_NAME[self.key[0]], low, high)})"
+        risk = "" if math.isnan(self.at_risk) else f", {self.at_risk:.0f} at risk"
+        return value + span + risk
 
     @property
     def label(self) -> str:
@@ -57,14 +82,27 @@ def figures(results: Results) -> list[BeforeAndAfter]:
     """Return the figures that are told first: what becomes of the enrolled, and then of the reinfused."""
     before, after = (_by_key(results.tables[name]) for name in ("predictions_before", "predictions"))
     horizon = results.scenario.follow_up.horizon_years
-    wanted = [(name, horizon if BY_NAME[name].timed else None) for name in _FIRST]
+    shown = dict(_seen(results.tables["seen"]))
+    wanted = [(name, horizon if BY_NAME[name].timed else None) for name in FIRST]
     return [
         BeforeAndAfter(
-            key, _read(before[key]), _read(after[key]), Z95 * max(_error(before[key]), _error(after[key]))
+            key,
+            _read(before[key]),
+            _read(after[key]),
+            Z95 * max(_error(before[key]), _error(after[key])),
+            *shown.get(key, ()),
         )
         for key in dict.fromkeys([*wanted, *headlines(results.scenario)])
         if key in before and key in after
     ]
+
+
+def _seen(table: pd.DataFrame) -> Iterator[tuple[Key, tuple[tuple[float, float, float], float]]]:
+    """Yield what was seen of each endpoint, and how many were at risk then."""
+    for row in records(table):
+        time = None if pd.isna(row["time_years"]) else float(row["time_years"])
+        if not pd.isna(row["estimate"]):
+            yield (row["figure"], time), ((row["estimate"], row["lower"], row["upper"]), row["at_risk"])
 
 
 def _by_key(table: pd.DataFrame) -> dict[Key, dict[str, Any]]:
@@ -105,16 +143,17 @@ def found_sentences(results: Results) -> list[str]:
     told = figures(results)
     posterior = results.manifest["posterior"]
     parameters = records(results.tables["parameters"])
-    moved = min(parameters, key=lambda row: row["variance_left"])
-    little = [short_name(row["key"]) for row in parameters if row["variance_left"] > _LITTLE]
+    most = max(parameters, key=lambda row: float(row["gain"]))
+    little = [short_name(row["key"]) for row in parameters if row["gain"] < LITTLE]
     lead = next((each for each in told if each.key[0] == "overall_survival_enrolled"), told[0])
     return sentences(
         "learned", "found", lead, lead.text(lead.before), lead.text(lead.after), posterior,
-        short_name(moved["key"]), moved["variance_left"], little, results.manifest["patients"]["patients"],
+        short_name(most["key"]), most["variance_left"], most["moved"], little,
+        results.manifest["patients"]["patients"],
     )  # fmt: skip
 
 
-_LITTLE = 0.9
+MINUS = "\N{MINUS SIGN}"
 
 
 def rests_on(results: Results) -> list[str]:
@@ -127,6 +166,7 @@ def grids(results: Results) -> Iterator[Grid]:
     told = figures(results)
     columns = (
         (Column("figure"), lambda each: each.label),
+        (number("seen in your patients (95%)"), lambda each: each.seen_text or "not known"),
         (number("before, mean (95%)"), lambda each: each.text(each.before)),
         (number("with your patients, mean (95%)"), lambda each: each.text(each.after)),
         (number("width of the 95% left"), lambda each: f"{100 * each.narrower:.0f}%"),
@@ -137,7 +177,8 @@ def grids(results: Results) -> Iterator[Grid]:
         (number("as in the scenario"), lambda row: written(row["key"], row["point"])),
         (number("before, 95%"), lambda row: _between(row, "prior_lower", "prior_upper")),
         (number("with your patients, 95%"), lambda row: _between(row, "lower", "upper")),
-        (number("left"), lambda row: f"{100 * row['variance_left']:.0f}%"),
+        (number("variance left"), lambda row: f"{100 * row['variance_left']:.0f}%"),
+        (number("moved by"), lambda row: f"{row['moved']:+.1f} SD".replace("-", MINUS)),
     )
     notes = sentences("learned", "parameter_notes")
     yield Grid.of("What is known of the parameters", records(results.tables["parameters"]), parameters, notes)

@@ -15,7 +15,7 @@ from sim.work.results import Results
 _ABOUT = {
     "disease_free_survival": "relapse_incidence",
     "relapses_seen": "relapse_incidence",
-    "deaths_seen": "overall_survival",
+    "deaths_seen": "overall_survival_enrolled",
 }
 
 
@@ -34,7 +34,7 @@ def answer(results: Results) -> list[str]:
     why = sentences("own", "differs", own, base, told, names) if missed else []
     return [
         *sentences("own", "answer", own, base, tally, missed, bool(results.draws)),
-        *sentences("own", "calibration", events),
+        *sentences("own", "calibration", events, own),
         *sentences("own", "wait", own, base),
         *why,
         *sentences("own", "lost", own),
@@ -72,14 +72,12 @@ def predictions(results: Results) -> Grid:
 
 def _event(row: Any) -> dict[str, str]:
     """Return observed and expected events as they are written."""
-    lower, upper = f"{row.ratio_lower:.2g}", f"{row.ratio_upper:.2g}"
-    ratio = (
-        "undefined" if math.isnan(row.ratio) else f"{row.ratio:.2g} (exact Poisson 95%: {lower} to {upper})"
-    )
-    what = endpoint_of(row.endpoint).label
+    limits = f"95%: {row.ratio_lower:.2g} to {row.ratio_upper:.2g}"
+    ratio = "undefined" if math.isnan(row.ratio) else f"{row.ratio:.2g} ({limits})"
+    what, places = endpoint_of(row.endpoint).label, 1 if row.expected >= 10 else 2
     return {
         "what": "Treatment deaths" if row.endpoint == "treatment_related_mortality" else what,
-        "observed": f"{row.observed}{'*' if row.small else ''}", "expected": f"{row.expected:.1f}",
+        "observed": f"{row.observed}{'*' if row.small else ''}", "expected": f"{row.expected:.{places}f}",
         "interval": f"{row.lower:.0f} to {row.upper:.0f}", "ratio": ratio,
     }  # fmt: skip
 
@@ -94,4 +92,5 @@ def calibration(results: Results) -> Grid | None:
         *zip(numbers("expected", "95% of\ncohorts", "observed / expected"), ("expected", "interval", "ratio"),
              strict=True),
     )  # fmt: skip
-    return Grid.of("Events observed and expected", [_event(row) for row in shown.itertuples()], columns)
+    rows = [_event(row) for row in shown.itertuples()]
+    return Grid.of("Events observed and expected", rows, columns, sentences("own", "ratios"))

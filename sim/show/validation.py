@@ -64,8 +64,8 @@ class Line:
 
     @property
     def missed(self) -> bool:
-        """Whether a prediction failed: a figure that was fitted is none."""
-        return self.covered is False and self.role != "fitted"
+        """Whether a prediction failed: a figure that was fitted is none, but of patients learned from one."""
+        return self.covered is False and (self.own or self.role != "fitted")
 
     @property
     def own(self) -> bool:

@@ -8,6 +8,7 @@ posterior.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -21,6 +22,7 @@ from sim.centre.own_cohort import FEW, read_curve
 from sim.centre.patients import OwnPatients
 from sim.centre.seen import CURVES, SeenPatients, seen_in, seen_of
 from sim.clinic import arrays
+from sim.outcomes.binomial import clopper_pearson
 from sim.patient.fates import draw_fates
 from sim.patient.luck import BLOCK, Luck, independent
 from sim.patient.memory import keep_freed_memory
@@ -43,6 +45,7 @@ from sim.work.workers import workers_for
 
 CALIBRATED = ("deaths_seen", "treatment_related_mortality", "relapses_seen")
 """Events of which as many are expected as observed, if the model is calibrated in the large."""
+DEATHS = CALIBRATED[:2]
 POINTS = 101
 _AT_ONCE, _TASK_PATIENTS = 262_144, 1_310_720  # patients simulated at once, and in a task
 _SPARE = (1.25, 20)  # virtual patients for each one reinfused, and more
@@ -128,8 +131,9 @@ class OwnValidation:
         The columns of ``validation.csv``.
     covered
         How many figures lie in their intervals.
-    together
-        Share of virtual cohorts whose figures lie as far off as the observed ones, taken together.
+    together, deaths
+        Share of virtual cohorts whose figures lie as far off as the observed ones, taken together; the same
+        of `DEATHS` alone, not a number where none of them is told.
     curves
         The columns of ``observed_curves.csv``: estimates with their limits, and the pointwise 95% of
         virtual cohorts.
@@ -144,6 +148,7 @@ class OwnValidation:
     table: pd.DataFrame
     covered: CoveredCount
     together: float
+    deaths: float
     curves: pd.DataFrame
     calibration: pd.DataFrame
     wait: tuple[float, float, float, float]
@@ -179,12 +184,13 @@ def validate_own(
     predictions = [[Prediction(*both) for both in zip(cohort.figures, found.drawn["figures"], strict=True)]]
     warn_of_few_replications(budget.total)
     draws = 1 if budget.draws is None else len(budget.draws.values)
-    covered = covered_count(predictions, ("held_out",), draws)
+    covered = covered_count(predictions, ("held_out", "fitted"), draws)
     table = figures_table([cohort], predictions)
     return OwnValidation(
         table,
         covered,
-        found.together,
+        found.together(keys),
+        found.together([key for key in keys if key[0] in DEATHS]),
         found.curves(),
         found.calibration(),
         found.wait,
@@ -271,8 +277,9 @@ class _Found:
     def calibration(self) -> pd.DataFrame:
         """Return events observed and expected, and their ratio.
 
-        The limits of the ratio are exact for a Poisson number of events and an expectation that is known
-        (Garwood F. Biometrika 1936;28:437-442); the predictive interval has what is left open too.
+        The limits of the ratio are those of the share of patients who had the event, over the expected share:
+        exact for a binomial count and an expectation that is known, and somewhat wide where patients' chances
+        differ (Hoeffding W. Ann Math Stat 1956;27:713-721). What is left open is in the predictive interval.
         """
         told = {key[0] for key in self.wanted.keys}
         rows = []
@@ -281,12 +288,14 @@ class _Found:
                 continue
             observed, expected = int(self.seen.number(name)[0]), float(np.mean(virtual))
             lower, upper, _ = trial_range(virtual)
-            limits = poisson_limits(observed)
+            size = int(self.seen.out_of(name)[0])
+            limits = [size * limit for limit in clopper_pearson(observed, size)]
             ratios = [each / expected if expected > 0 else math.nan for each in (observed, *limits)]
-            rows.append((name, observed, 0 < observed < FEW, expected, lower, upper, *ratios))
+            rows.append((name, observed, size, 0 < observed < FEW, expected, lower, upper, *ratios))
         columns = (
             "endpoint",
             "observed",
+            "n",
             "small",
             "expected",
             "lower",
@@ -297,16 +306,15 @@ class _Found:
         )
         return pd.DataFrame(rows, columns=columns)
 
-    @property
-    def together(self) -> float:
+    def together(self, keys: Sequence[Key]) -> float:
         """Return the share of cohorts, the observed one among them, that lie as far off or farther.
 
-        How far is the sum of the squared normal scores of all figures; whoever can't read one has 0 there.
+        How far is the sum of the squared normal scores of some figures; whoever can't read one has 0 there.
         Figures hang together in virtual cohorts as they do in the real one (Barnard GA. J R Stat Soc B
         1963;25:294: the Monte Carlo test).
         """
-        figures = self.drawn["figures"]
-        every = np.concatenate([figures, self.seen.figures(self.wanted.keys)], axis=1)
+        figures = self.drawn["figures"][[self.wanted.keys.index(key) for key in keys]]
+        every = np.concatenate([figures, self.seen.figures(keys)], axis=1)
         far = np.zeros(every.shape[1])
         for row in every:
             known = np.sort(row[~np.isnan(row)])
@@ -332,9 +340,3 @@ class _Found:
         lower, upper, undefined = trial_range(virtual)
         mean = float(np.nanmean(virtual)) if undefined < 1 else math.nan
         return float(self.seen.median_wait()[0]), mean, lower, upper
-
-
-def poisson_limits(events: int) -> tuple[float, float]:
-    """Return the exact 95% limits of the mean of a Poisson number of events."""
-    lower = float(special.gammaincinv(events, 0.025)) if events else 0.0
-    return lower, float(special.gammaincinv(events + 1, 0.975))

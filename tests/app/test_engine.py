@@ -292,7 +292,7 @@ def test_under_a_posterior_there_are_bands_ranges_and_limits() -> None:
     ]
     assert "posterior's 95%" in answer.words[-2]
     assert answer.words[-1].startswith("The number needed")
-    assert answer.more["scope"][0].startswith("Posterior 95%: what the calibrated trial leaves open about")
+    assert answer.more["scope"][0].startswith("Posterior 95%: what the calibration leaves open about")
     open_sign = engine().posterior(asked(("relapse.shape", "0.8"), (DELAY, "90"))).words
     assert open_sign[-1] == "No number needed is told, because it is open whether more or fewer die."
     other = engine().posterior(asked(("of", "ebmt2004")))

@@ -16,6 +16,7 @@ from sim.centre.patients import OwnPatients
 from sim.centre.seen import seen_of
 from sim.scenario.cohort import load_cohort
 from sim.scenario.endpoints import Key
+from sim.scenario.load import load
 from sim.scenario.problems import RequestError
 
 NAN = math.nan
@@ -36,8 +37,8 @@ def own(**changes: object) -> OwnPatients:
     return OwnPatients.of([900, 1500, 400, 90, 60, 20, 1200, 2000, 2300, 700], **{**known, **changes})
 
 
-def told(patients: OwnPatients) -> dict[Key, float]:
-    return {figure.key: figure.value for figure in observed_figures(patients)}
+def told(patients: OwnPatients, base: str = "chicago2006") -> dict[Key, float]:
+    return {figure.key: figure.value for figure in observed_figures(patients, load(base).scenario)}
 
 
 def test_figures_are_those_counted_by_hand() -> None:
@@ -47,6 +48,11 @@ def test_figures_are_those_counted_by_hand() -> None:
     assert figures["treatment_related_mortality", None] == 0.1
     assert figures["deaths_seen", None] == pytest.approx(0.3)
     assert figures["relapses_seen", None] == 3 / 8
+    # Of all enrolled 9 and 8 are at risk on days 60 and 90 (one is lost on day 20), and 6 on day 400.
+    names = [name for name, _ in figures]
+    assert names[5:8] == ["overall_survival_enrolled"] * 3  # at 1, 2 and 3 years; first of what is estimated
+    assert figures["overall_survival_enrolled", 1.0] == pytest.approx(7 / 9)
+    assert figures["overall_survival_enrolled", 2.0] == pytest.approx(7 / 9 * 6 / 7)
     # Reinfused die 340 and 25 days after reinfusion, when 7 and 8 are at risk.
     assert figures["overall_survival", 1.0] == pytest.approx(7 / 8 * 6 / 7)
     # Relapses after 240, 420 and 800 days: 7, 6 and 4 at risk; the early death does not relapse.
@@ -73,13 +79,31 @@ def test_what_a_table_does_not_tell_is_left_out() -> None:
         told(late)["treatment_related_mortality", None] == 0.1
     )  # 340 days after reinfusion, whatever it was
     since = replace(own().take(own().reinfused), from_transplant=True, transplanted=np.zeros(8))
-    assert not {"reinfused", "death_on_the_way"} & {name for name, _ in told(since)}
+    assert not {"reinfused", "death_on_the_way", "overall_survival_enrolled"} & {
+        name for name, _ in told(since)
+    }
     nobody = {name for name, _ in told(own(transplanted=[NAN] * 10, relapsed=[NAN] * 10))}
-    assert nobody == {"reinfused", "death_on_the_way", "treatment_related_mortality", "deaths_seen"}
+    assert nobody == {
+        "reinfused", "death_on_the_way", "treatment_related_mortality", "deaths_seen",
+        "overall_survival_enrolled",
+    }  # fmt: skip
+
+
+def test_a_base_that_begins_in_the_room_predicts_nothing_that_counts_from_enrolment(tmp_path: Path) -> None:
+    names = {name for name, _ in told(own(), "ebmt2004")}
+    assert names == {"relapses_seen", "overall_survival", "disease_free_survival", "relapse_incidence"}
+    since = replace(own().take(own().reinfused), from_transplant=True, transplanted=np.zeros(8))
+    assert told(since, "ebmt2004") == told(since)
+    path = tmp_path / "ours.toml"
+    path.write_text(cohort_text(own(), "ebmt2004", "0" * 64, path))
+    assert "because the base begins when the room is entered" in path.read_text()
+    found = {figure.key[0] for figure in load_cohort(str(path)).figures}
+    assert not {"pre_transplant_mortality", "treatment_related_mortality", "deaths_by_data_cut"} & found
 
 
 def test_counts_of_few_are_marked_as_small_cells() -> None:
-    marked = {figure.key[0]: figure.source for figure in observed_figures(own())}
+    told_of = observed_figures(own(), load("chicago2006").scenario)
+    marked = {figure.key[0]: figure.source for figure in told_of}
     assert marked["deaths_seen"] == SMALL
     assert marked["reinfused"] == SOURCE
 

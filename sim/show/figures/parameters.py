@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from scipy import ndimage
 
+from sim.calibrate.histories import LITTLE
 from sim.calibrate.profiles import CUTOFF
 from sim.calibrate.tables import ACTIVE, FREE, MULTIPLIER
 from sim.scenario.distributions import Floats
@@ -139,7 +140,8 @@ def _draw_density(axis: Axes, values: Floats, weights: Floats, prior: pd.DataFra
 
 def _parameters_finding(table: pd.DataFrame, few: str, *, learned: bool) -> str:
     """Say of how many parameters the figures tell something, and of which nearly nothing."""
-    free = [cal.lower_name(str(key)) for key in table.loc[table["variance_left"] >= FREE, "key"]]
+    nothing = table["gain"] < LITTLE if learned else table["variance_left"] >= FREE
+    free = [cal.lower_name(str(key)) for key in table.loc[nothing, "key"]]
     return one_sentence("figures", "parameters_found", few, len(table), free, learned)
 
 

@@ -68,7 +68,8 @@ def validation_figure(
     height = _KEY + _HEAD * len(cohorts) + _ROW * len(shown) + _AXIS
     width = 0.44 + _NAMES + _OBSERVED + _PREDICTED + _FOREST + _VERDICT
     own = read[0].own
-    counted = sentences("own", "tally_of", predicted) if own else tally_sentences(predicted, apart)
+    told = {"fitted": read[0].role == "fitted"}
+    counted = sentences("own", "tally_of", predicted, told) if own else tally_sentences(predicted, apart)
     said = [*sentences("figures", "validation", own), *counted]
     notes = [*misses(read), *scope(drawn), *others, *_notes(shown)]
     page = style.sheet(found or _title(predicted, apart, read, titles), said, notes, width, height)
@@ -149,7 +150,7 @@ def _heading(words: Axes, forest: Axes, line: Line, title: str, y: float) -> Non
     words.text(0, y, f"{first} …" if more else first, va="center", weight="bold", size=style.TEXT_SIZE)
     base = f", predicted by {line.base}" if line.base else ""
     over_lines = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
-    text = f"{line.patients} patients{base}"
+    text = f"{line.patients} patient{'' if line.patients == 1 else 's'}{base}"
     forest.text(0.01, y, text, va="center", color=style.GREY, size=style.NOTE_SIZE, bbox=over_lines)
 
 

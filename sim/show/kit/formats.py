@@ -314,9 +314,14 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Whether the estimate was solved to be its target, agrees with one never fitted, or differs."""
+        """Whether the estimate was solved to be its target, agrees with one never fitted, or differs.
+
+        A mean over draws is solved for nothing: there the posterior's 95% holds the target, or not.
+        """
         if not self.has_target:
             return "none"
+        if self.drawn and self.agrees:
+            return "within"
         return "differs" if not self.agrees else "solved" if self.fitted else "agrees"
 
     @property
