@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pandas as pd
@@ -127,8 +128,8 @@ def test_one_patient_is_no_patients(capsys: pytest.CaptureFixture[str]) -> None:
     assert not re.search(
         r"\b1 patients", capsys.readouterr().out + Path("found/report.html").read_text("utf-8")
     )
-    own = {"patients": 1, "reconstructed": True, "from_transplant": True}
-    (told, *_) = sentences("learned", "seen", own, {"dead": 0}, None, {}, None, False, 4)
+    own = defaultdict(int, patients=1, reconstructed=True, from_transplant=True)
+    (told, *_) = sentences("learned", "seen", own, defaultdict(int), None, {}, None, False, 4)
     assert told.startswith("1 patient, reconstructed from a published curve: relapses were not")
 
 
