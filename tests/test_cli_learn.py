@@ -130,7 +130,7 @@ def test_patients_whom_the_model_does_not_bring_forth_are_told_of() -> None:
     rows = ["enrolled,transplanted,died,cause,last_seen,relapsed,age,sex"]
     rows += [f"0,60,{100 + 9 * k},other,{100 + 9 * k},,30,f" for k in range(30)]
     Path("dead.csv").write_text("\n".join(rows) + "\n", "utf-8")
-    with pytest.warns(UnlikeModelWarning, match="0% .*does not bring forth"):
+    with pytest.warns(UnlikeModelWarning, match="0% .*does not bring"):
         sim.calibrate("chicago2006", patients="dead.csv", effective_size=50, points=512, out=None)
 
 

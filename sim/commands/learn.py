@@ -133,8 +133,8 @@ def _warn(results: Results) -> None:
     if apart:
         worst = max(apart, key=lambda figure: abs(figure.seen[0] - figure.after[0]))
         UnlikeModelWarning.say(
-            f"{worst.label}: {worst.seen_text} in your patients, and {worst.text(worst.after)} with them, so "
-            f"that their intervals have nothing in common ({len(apart)} such figures): the model does not bring "
+            f"{worst.label}: {worst.seen_text} in your patients, and {worst.text(worst.after)} with them: "
+            f"intervals without anything in common ({len(apart)} such figures). The model does not bring "
             "forth such patients, and its figures are not theirs. Hold them against it with `lupus-hsct "
             "validate`, and look for what differs"
         )
