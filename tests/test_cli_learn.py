@@ -56,6 +56,9 @@ def test_a_table_to_a_posterior_that_other_commands_take(
     asked = question([("of", "chicago2006")], {"chicago2006": known})
     answer = Engine(posterior=own_draws("mine/posterior.csv")).posterior(asked)
     shipped = Engine().posterior(asked)
+    assert all(row.posterior.startswith("mean ") for row in answer.rows if row.posterior)
+    assert "posterior.csv, which you gave" in answer.more["scope"][0]
+    assert not any(row.posterior.startswith("mean ") for row in shipped.rows)
     assert repr(answer.more["band"]) != repr(shipped.more["band"])
 
 
