@@ -138,6 +138,6 @@ def served(desk: Desk) -> Iterator[Client]:
 def main() -> None:
     """Serve like the command does, with the small engine and pages: arguments are the command's."""
     small = SmallEngine(float(sys.argv.pop(1)))
-    engine.Engine = lambda: small  # type: ignore[assignment, misc]
+    engine.Engine = lambda **_given: small  # type: ignore[assignment, misc]
     server.Desk.__init__.__defaults__ = (SmallPages(),)
     command_line()

@@ -322,9 +322,12 @@ def _calibrate(scenario: Scenario, plan: Plan, stores: Stores, progress: Progres
         )
     if not plan.posterior:
         return Found(scenario, fit, None)
-    if plan.alternatives and not limited:
-        check_alternatives(scenario)
-    refuse_untouched(scenario, plan.seed)
+    try:
+        if plan.alternatives and not limited:
+            check_alternatives(scenario)
+        refuse_untouched(scenario, plan.seed)
+    except RequestError as error:
+        raise RequestError("\n".join(filter(None, (unmet, str(error))))) from None
     if unmet:
         UnmetPointWarning.say(f"there is no point, but a posterior: {unmet}")
     return Found(scenario, fit, _told(scenario, plan, stores, progress, limited=limited), unmet)

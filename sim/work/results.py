@@ -106,7 +106,7 @@ class Results:
 
         A description of patients has none.
         """
-        if self.kind == "patients":
+        if self.manifest.get("command") == "patients":
             return {}
         entries = self.manifest.get("scenarios") or self.manifest.get("cohorts") or [self.manifest]
         name = "cohort" if "cohorts" in self.manifest else "scenario"

@@ -27,7 +27,7 @@ from sim.study.experiment import Experiment, Keep
 from sim.study.montecarlo import simulate
 from sim.study.posterior import Posterior
 from sim.study.sweep import grid, measure_points
-from sim.study.validate import Prediction, _tally, validate
+from sim.study.validate import Prediction, covered_count, validate
 
 CHICAGO = load("chicago2006")
 FATAL, HAZARD, SHAPE, MULTIPLIER = KEYS = (
@@ -282,7 +282,7 @@ def test_cohorts_rise_and_fall_together_with_the_draw() -> None:
     read = np.full((50, 10), 0.5)
     read[0], read[1] = 0.1, 0.9  # under two draws of fifty the figure lies outside, in both cohorts
     alike = [[Prediction(replace(figure, value=0.5), read.ravel())] for _ in range(2)]
-    together, apart = (_tally(alike, (figure.role,), draws) for draws in (50, 1))
+    together, apart = (covered_count(alike, (figure.role,), draws) for draws in (50, 1))
     assert together.virtual_mean == pytest.approx(2 * 0.96)
     assert apart.virtual_mean == pytest.approx(2 * 0.96)
     assert together.virtual == (0, 2)  # both at once in 4%
