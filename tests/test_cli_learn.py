@@ -46,6 +46,10 @@ def test_a_table_to_a_posterior_that_other_commands_take(
     assert "With its posterior: add --posterior mine/posterior.csv" in told
     assert "What your patients add" in Path("mine/report.html").read_text("utf-8")
 
+    found = sim.calibrate("chicago2006", patients=EXAMPLE, effective_size=50, points=512, out=None)
+    written = sim.read("mine").tables["posterior"]  # the library learns word for word the same
+    pd.testing.assert_frame_equal(found.tables["posterior"], written, check_exact=False, rtol=1e-12)
+
     drawn = ("--posterior", "mine/posterior.csv", "--draws", "4", "--replications", "8", "--figures", "none")
     assert call("run", "chicago2006", *drawn, "--out", "run") == 0
     limits = pd.read_csv("run/endpoints.csv").set_index(["endpoint", "time_years"])
@@ -86,15 +90,6 @@ def test_no_date_and_no_row_of_the_table_is_written(monkeypatch: pytest.MonkeyPa
     record = json.loads(Path("mine/manifest.json").read_text("utf-8"))["patients"]
     assert len(record["sha256"]) == 64
     assert record["columns"]["enrolled"] == "date of enrolment"
-
-
-@pytest.mark.filterwarnings("ignore::sim.scenario.problems.FigureWarning")
-def test_the_library_learns_word_for_word_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    no_figures(monkeypatch)
-    assert call("calibrate", "chicago2006", "--patients", str(EXAMPLE), *SMALL, "--out", "mine") == 0
-    found = sim.calibrate("chicago2006", patients=EXAMPLE, effective_size=50, points=512, out=None)
-    written = sim.read("mine").tables["posterior"]
-    pd.testing.assert_frame_equal(found.tables["posterior"], written, check_exact=False, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
