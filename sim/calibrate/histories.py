@@ -115,10 +115,8 @@ def learn(
     warn_of_size(found, min(ENOUGH, wanted_size))
     z = PriorProposal(len(free.keys)).draw(BEFORE_POINTS, derived_seed(seed, "before"))
     before = Posterior(free.keys, free.values(z), np.full(len(z), 1 / len(z)))
-    kept = found.weights > 0
-    after = Posterior(free.keys, free.values(found.z[kept]), found.weights[kept])
     priors = tuple((each.text, each.source) for each in free.priors)
-    return Learned(before, after, priors, (found.log_evidence, found.log_evidence_se), found)
+    return Learned(before, free.posterior(found), priors, (found.log_evidence, found.log_evidence_se), found)
 
 
 def _log(

@@ -100,6 +100,11 @@ class Free:
         pairs = zip(self.priors, self._limits, strict=True)
         return np.column_stack([prior.of_normal(z[:, i], most) for i, (prior, most) in enumerate(pairs)])
 
+    def posterior(self, sample: Sample) -> Posterior:
+        """Return the draws of a sample that have any weight."""
+        kept = sample.weights > 0
+        return Posterior(self.keys, self.values(sample.z[kept]), sample.weights[kept])
+
     def scores(self, values: Floats) -> Floats:
         """Return the standard normal scores of values: the inverse of `values`."""
         pairs = zip(self.priors, self._limits, strict=True)
@@ -125,9 +130,7 @@ class Search:
     @property
     def posterior(self) -> Posterior:
         """The draws that have any weight."""
-        kept = self.sample.weights > 0
-        weights = self.sample.weights[kept]
-        return Posterior(self.free.keys, self.free.values(self.sample.z[kept]), weights)
+        return self.free.posterior(self.sample)
 
 
 class Evaluation:

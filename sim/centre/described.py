@@ -242,7 +242,7 @@ class Described:
             told[own.reinfused] = known
             yield _treatment("treatment_related_mortality", "enrolled", own.cause[of_all], told)
         yield _treatment("treatment_deaths_day_100", "reinfused", after.cause[early], known)
-        late = ((after.cause == "treatment") & (after.died > TREATMENT_DAYS)).sum()
+        late = ((after.cause == "treatment") & after.past_treatment).sum()
         if late:
             note = "the model counts them as deaths of another cause"
             yield _share("treatment_deaths_later", "reinfused", late, len(after), note)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.centre.described import SMALL
 from sim.centre.patients import OwnPatients
 from sim.scenario.distributions import Floats
 
-FEWEST = 5
+FEWEST = SMALL
 """Values of fewer patients tell of single ones."""
 APLASIA, DISCHARGE, WAY = (
     "aplasia.duration_days",

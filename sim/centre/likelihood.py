@@ -17,7 +17,6 @@ another cause, by the definition of treatment-related mortality.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +28,6 @@ from sim.outcomes.twin.parameter_sets import ParameterSets, batches
 from sim.outcomes.twin.quadrature import Law, compress_between, law_of
 from sim.outcomes.twin.time_to_reinfusion import Pathway, apheresis, mobilisation_law, request_law
 from sim.scenario.distributions import Distribution, Floats
-from sim.scenario.endpoints import TREATMENT_DAYS
 from sim.scenario.life_table import background_hazards
 from sim.scenario.problems import RequestError
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
@@ -75,14 +73,12 @@ class HistoryLikelihood:
                 "the table tells of relapse or death together and not which: learn from patients whose "
                 "deaths are told, or from a reconstructed curve of overall survival"
             )
-        since = np.where(patients.reinfused, patients.transplanted, np.nan)
-        late = (patients.cause == "treatment") & (patients.last_seen - since > TREATMENT_DAYS)
+        late = (patients.cause == "treatment") & patients.past_treatment
         self.patients = patients
         self.causes = np.where(late, "other", patients.cause)
-        self._reinfused, self._waiting = (
-            np.flatnonzero(patients.reinfused),
-            np.flatnonzero(~patients.reinfused),
-        )
+        self._reinfused = np.flatnonzero(patients.reinfused)
+        self._waiting = np.flatnonzero(~patients.reinfused)
+        self._kept: dict[object, _Pairs] = {}
 
     def refuse_impossible(self, scenario: Scenario) -> None:
         """Refuse histories that a scenario knows no way to.
@@ -173,10 +169,6 @@ class HistoryLikelihood:
         alive, lupus = hazards.lupus_deaths(points)
         without, _, extra = self._without(hazards, at)
         return alive, lupus, extra + hazards.extra * (alive - without)
-
-    @cached_property
-    def _kept(self) -> dict[object, _Pairs]:
-        return {}
 
     def _pairs(self, scenario: Scenario) -> _Pairs:
         """Return the patients with each length of aplasia, found once for all sets that share its law."""

@@ -70,7 +70,7 @@ def _of_patients(patients: OwnPatients) -> Iterator[str]:
     of = patients.cause
     if of_nothing := int((of == "unknown").sum()):
         yield f"cause of death is not known of {of_nothing:,} of {int(patients.dead.sum()):,} dead"
-    late = (of == "treatment") & (patients.died - patients.transplanted > TREATMENT_DAYS)
+    late = (of == "treatment") & patients.past_treatment
     if late.any():
         yield (
             f"deaths of the treatment later than day {TREATMENT_DAYS:g} after transplantation "

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.scenario.distributions import Floats
+from sim.scenario.endpoints import TREATMENT_DAYS
 
 Cause: TypeAlias = Literal["treatment", "lupus", "other", "unknown", ""]
 """Of death: treatment is infection or toxicity; unknown is not told; empty of the living."""
@@ -119,6 +120,11 @@ class OwnPatients:
     def reinfused(self) -> NDArray[np.bool_]:
         """Who got the cells back."""
         return ~np.isnan(self.transplanted)
+
+    @cached_property
+    def past_treatment(self) -> NDArray[np.bool_]:
+        """Who died after day 100 from reinfusion, up to which deaths of the treatment count as such."""
+        return self.died - self.transplanted > TREATMENT_DAYS
 
     @cached_property
     def has_relapsed(self) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from sim.outcomes.endpoints import of_treatment
 from sim.outcomes.many_trials import FollowUps, follow_ups, incidences
 from sim.patient.fates import NEVER, Booleans
 from sim.scenario.distributions import Floats
-from sim.scenario.endpoints import TREATMENT_DAYS, Key
+from sim.scenario.endpoints import Key
 from sim.scenario.schema import DAYS_PER_YEAR
 
 COUNTED = ("reinfused", "death_on_the_way", "treatment_related_mortality", "deaths_seen", "relapses_seen")
@@ -115,16 +115,14 @@ def seen_of(own: OwnPatients) -> SeenPatients:
     transplanted, relapsed, died = (
         np.where(np.isnan(days), NEVER, days)[:, None] for days in (own.transplanted, own.relapsed, own.died)
     )
-    soon = died <= transplanted + TREATMENT_DAYS
     present = np.ones(transplanted.shape, dtype=np.bool_)
-    treatment = (own.cause == "treatment")[:, None] & soon
+    treatment = ((own.cause == "treatment") & ~own.past_treatment)[:, None]
     return SeenPatients(transplanted, relapsed, died, own.last_seen[:, None].copy(), treatment, present)
 
 
 def unknown_treatment_deaths(own: OwnPatients) -> int:
     """Count deaths that may have been of the treatment, for all that is told of their cause."""
-    late = own.reinfused & (own.died > own.transplanted + TREATMENT_DAYS)
-    return int(np.sum((own.cause == "unknown") & ~late))
+    return int(np.sum((own.cause == "unknown") & ~own.past_treatment))
 
 
 def seen_in(history: History, follow_up: Floats, *, from_transplant: bool) -> SeenPatients:

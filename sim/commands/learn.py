@@ -20,7 +20,6 @@ from sim.commands.learned_from import learned_from
 from sim.commands.patients import patients_from
 from sim.commands.study import Made, Study, Work, request_of
 from sim.outcomes.binomial import clopper_pearson
-from sim.scenario.endpoints import TREATMENT_DAYS
 from sim.scenario.load import Loaded
 from sim.scenario.problems import RequestError, UnlikeModelWarning
 from sim.scenario.shipped import locate_posterior
@@ -180,7 +179,7 @@ def _facts(
 def seen(patients: OwnPatients) -> dict[str, Any]:
     """Return how many there are, and what was seen of them: counts, and days that belong to nobody."""
     own, since = patients, np.where(patients.reinfused, patients.transplanted, np.nan)
-    late = (own.cause == "treatment") & (own.last_seen - since > TREATMENT_DAYS)
+    late = (own.cause == "treatment") & own.past_treatment
     followed = (own.last_seen - since)[own.reinfused & ~own.dead]
     return {
         "patients": len(own),

@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from sim.calibrate.histories import LITTLE
+from sim.centre.described import SMALL
 from sim.scenario.endpoints import BY_NAME, Key, label
 from sim.scenario.schema import DAYS_PER_YEAR, Scenario
-from sim.show.calibration_shown import records, short_name, written
-from sim.show.kit.formats import format_range, format_value
+from sim.show.calibration_shown import records, short_name, signed, written
+from sim.show.kit.formats import format_range, format_value, rows
 from sim.show.kit.grid import Column, Grid, number
 from sim.show.kit.prose import one_sentence, sentences
 from sim.show.kit.scenario_words import headlines
-from sim.study.estimates import Z95
 from sim.work.results import Results
 
 FIRST = (
@@ -25,8 +25,6 @@ FIRST = (
     "overall_survival", "disease_free_survival", "relapse_incidence",
 )  # fmt: skip
 """Endpoints that are told, of the enrolled first."""
-SMALL = 5
-"""Counts from 1 to below it are marked: so few patients may be known to somebody."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +86,15 @@ def figures(results: Results) -> list[BeforeAndAfter]:
 
 def all_figures(results: Results) -> Iterator[BeforeAndAfter]:
     """Yield every figure that both predictions have, at all times."""
-    before, after = (_by_key(results.tables[name]) for name in ("predictions_before", "predictions"))
+    before, after = (
+        {row.key: row for row in rows(results.tables[name]) if not math.isnan(row.estimate)}
+        for name in ("predictions_before", "predictions")
+    )
     seen = dict(_seen(results.tables["seen"]))
     for key in (key for key in before if key in after):
-        error = Z95 * max(_error(before[key]), _error(after[key]))
-        yield BeforeAndAfter(key, _read(before[key]), _read(after[key]), error, *seen.get(key, ()))
+        both = before[key], after[key]
+        was, now = ((row.estimate, row.posterior_lower, row.posterior_upper) for row in both)
+        yield BeforeAndAfter(key, was, now, max(row.half_width for row in both), *seen.get(key, ()))
 
 
 def _seen(table: pd.DataFrame) -> Iterator[tuple[Key, tuple[tuple[float, float, float], float]]]:
@@ -101,22 +103,6 @@ def _seen(table: pd.DataFrame) -> Iterator[tuple[Key, tuple[tuple[float, float, 
         time = None if pd.isna(row["time_years"]) else float(row["time_years"])
         if not pd.isna(row["estimate"]):
             yield (row["figure"], time), ((row["estimate"], row["lower"], row["upper"]), row["at_risk"])
-
-
-def _by_key(table: pd.DataFrame) -> dict[Key, dict[str, Any]]:
-    return {
-        (row["endpoint"], None if pd.isna(row["time_years"]) else float(row["time_years"])): row
-        for row in records(table)
-        if not pd.isna(row["estimate"])
-    }
-
-
-def _read(row: dict[str, Any]) -> tuple[float, float, float]:
-    return float(row["estimate"]), float(row["posterior_lower"]), float(row["posterior_upper"])
-
-
-def _error(row: dict[str, Any]) -> float:
-    return float(row["mc_se"])
 
 
 def count_text(count: int) -> str:
@@ -151,9 +137,6 @@ def found_sentences(results: Results) -> list[str]:
     )  # fmt: skip
 
 
-MINUS = "\N{MINUS SIGN}"
-
-
 def rests_on(results: Results) -> list[str]:
     """Say how the posterior was found, and what to know of it."""
     return sentences("learned", "rests", results.manifest["posterior"], results.manifest["plan"])
@@ -176,7 +159,7 @@ def grids(results: Results) -> Iterator[Grid]:
         (number("before, 95%"), lambda row: _between(row, "prior_lower", "prior_upper")),
         (number("with your patients, 95%"), lambda row: _between(row, "lower", "upper")),
         (number("variance left"), lambda row: f"{100 * row['variance_left']:.0f}%"),
-        (number("moved by"), lambda row: f"{row['moved']:+.1f} SD".replace("-", MINUS)),
+        (number("moved by"), lambda row: f"{signed(row['moved'], 1)} SD"),
     )
     notes = sentences("learned", "parameter_notes")
     yield Grid.of("What is known of the parameters", records(results.tables["parameters"]), parameters, notes)
